@@ -1,0 +1,98 @@
+"""Classifier: what maps images to classes. The contract that everything downstream relies on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import ClassifierError, InputError
+
+__all__ = ["INVALID_LABEL", "Classifier", "Outputs", "labels_of"]
+
+Outputs = Literal["logits", "probabilities", "labels"]
+INVALID_LABEL = -1
+
+
+class Classifier(ABC):
+    """Images in, scores or labels out.
+
+    Called with float32 NCHW images in [0, 1], of `input_shape` (C, H, W); gives float32 `(B, num_classes)` logits or
+    probabilities, or int64 `(B,)` labels, as `outputs` says. Any normalisation (mean, std) belongs to the classifier.
+
+    A subclass writes one hook, `forward`; `__call__` validates what goes in and what comes out.
+    """
+
+    def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
+        shape = tuple(int(s) for s in input_shape)
+        if len(shape) != 3 or min(shape) < 1:
+            raise InputError(f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
+        if int(num_classes) < 2:
+            raise InputError(f"expected num_classes of at least 2, got {num_classes}; W needs two classes")
+        if num_classes > np.iinfo(np.int16).max:
+            raise InputError(f"expected at most {np.iinfo(np.int16).max} classes, got {num_classes}; merge classes")
+        if outputs not in ("logits", "probabilities", "labels"):
+            raise InputError(f"expected outputs 'logits', 'probabilities' or 'labels', got {outputs!r}; pick one")
+        self.input_shape: tuple[int, int, int] = (shape[0], shape[1], shape[2])
+        self.num_classes = int(num_classes)
+        self.outputs: Outputs = outputs
+
+    @abstractmethod
+    def forward(self, images: NDArray[np.float32]) -> Any:
+        """The scores or labels of a batch; `images` are already checked."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of what decides the answers (weights and structure), or a name where there is none to read."""
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`; scores may hold NaN, labels may not be out of range."""
+        images = np.asarray(images)
+        if images.ndim != 4 or images.shape[1:] != self.input_shape:
+            raise InputError(f"expected images of shape (B, {', '.join(map(str, self.input_shape))}), got {images.shape}")
+        return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
+
+    def check_output(self, out: Any, batch: int) -> NDArray[Any]:
+        """Hold what came back against the contract; the same check serves every engine."""
+        out = np.asarray(out)
+        expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
+        if out.shape != expected:
+            raise ClassifierError(
+                f"expected {self.outputs} of shape {expected}, got {out.shape}; check num_classes and outputs="
+            )
+        if self.outputs == "labels":
+            if out.dtype.kind == "f" and not np.all(out == np.floor(out)):
+                raise ClassifierError("expected whole-numbered labels, got fractions; pass outputs='logits' for scores")
+            if out.dtype.kind not in "iuf" or (out.size and (out.min() < 0 or out.max() >= self.num_classes)):
+                raise ClassifierError(
+                    f"expected labels in [0, {self.num_classes}), got {out.dtype} {out.min()}..{out.max()}; "
+                    "check num_classes"
+                )
+            return out.astype(np.int64, copy=False)
+        if out.dtype.kind not in "fiu":
+            raise ClassifierError(f"expected numeric scores, got {out.dtype}; return floats")
+        return out.astype(np.float32, copy=False)
+
+    def warn_if_training(self) -> None:
+        """Raise when the model is in a state in which its answers are random or change. Overridden where there is one."""
+
+
+def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
+    """Labels (B,) of a classifier's output: the class of the highest score, the lowest such class on ties.
+
+    Rows with NaN or an infinity become -1: a model that overflows has not answered.
+
+    >>> labels_of(np.array([[0.1, 0.9], [np.nan, 0.2], [0.5, 0.5]], dtype=np.float32)).tolist()
+    [1, -1, 0]
+    """
+    if output.ndim == 1:
+        return output.astype(np.int16)
+    labels = output.argmax(axis=1).astype(np.int16)
+    # A sum is NaN or infinite where any entry is (or it overflows, which float64 rules out): one cheap pass.
+    finite = np.isfinite(output.sum(axis=1, dtype=np.float64))
+    if not finite.all():
+        labels[~finite] = INVALID_LABEL
+    return labels

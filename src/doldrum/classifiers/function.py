@@ -1,0 +1,48 @@
+"""Any function as a Classifier: a black box that may return no more than a label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, Outputs
+from doldrum.errors import InputError
+
+__all__ = ["FunctionClassifier"]
+
+
+class FunctionClassifier(Classifier):
+    """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
+
+    It gets batches of a fixed number of rows, and a copy it may write to.
+
+    >>> clf = FunctionClassifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
+    ...                          input_shape=(1, 2, 2), num_classes=2, outputs="labels")
+    >>> clf(np.ones((3, 1, 2, 2), dtype=np.float32)).tolist()
+    [1, 1, 1]
+    """
+
+    def __init__(
+        self,
+        function: Callable[[NDArray[np.float32]], Any],
+        *,
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        outputs: Outputs = "logits",
+    ) -> None:
+        super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
+        if not callable(function):
+            raise InputError(f"expected a function of a batch of images, got {type(function).__name__}")
+        self.function = function
+
+    def forward(self, images: NDArray[np.float32]) -> Any:
+        return np.asarray(self.function(np.array(images, dtype=np.float32, order="C")))
+
+    @property
+    def fingerprint(self) -> str:
+        """The function's name: its inside can't be read."""
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"function:{getattr(self.function, '__module__', '?')}.{name}"

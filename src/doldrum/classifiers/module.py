@@ -1,0 +1,68 @@
+"""A torch nn.Module as a Classifier."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, Outputs
+from doldrum.errors import ClassifierError, InputError
+
+__all__ = ["ModuleClassifier"]
+
+
+class ModuleClassifier(Classifier):
+    """Wraps a module in evaluation mode; runs where its parameters are, in fp32, without gradients.
+
+    Raises ClassifierError when the module, or any part of it, is in training mode: dropout and batch statistics would
+    make its answers depend on chance and on the batch.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        *,
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        outputs: Outputs = "logits",
+    ) -> None:
+        super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
+        if not isinstance(module, torch.nn.Module):
+            raise InputError(f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others")
+        self.module = module
+        self.warn_if_training()
+
+    def warn_if_training(self) -> None:
+        training = [name or "the model itself" for name, part in self.module.named_modules() if part.training]
+        if training:
+            raise ClassifierError(
+                f"expected a model in evaluation mode, got training mode in {training[0]}; call model.eval() first"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        first = next(self.module.parameters(), None)
+        return first.device if first is not None else torch.device("cpu")
+
+    def forward(self, images: NDArray[np.float32]) -> Any:
+        with torch.inference_mode():
+            batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+            out = self.module(batch)
+        if not isinstance(out, torch.Tensor):
+            raise ClassifierError(f"expected a tensor from the model, got {type(out).__name__}; return the scores only")
+        out = out.detach()
+        return (out.float() if out.is_floating_point() else out).cpu().numpy()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the module's structure and of every parameter and buffer."""
+        digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
+        for name, tensor in self.module.state_dict().items():
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""as_classifier: the one way from a user's model to a Classifier."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from doldrum.classifiers.base import Classifier, Outputs
+from doldrum.errors import InputError
+
+__all__ = ["as_classifier"]
+
+
+def as_classifier(
+    model: Any,
+    *,
+    input_shape: tuple[int, int, int] | None = None,
+    num_classes: int | None = None,
+    outputs: Outputs = "logits",
+) -> Classifier:
+    """Make a Classifier of a torch `nn.Module`, the path of an `.onnx` file, or any function.
+
+    Parameters
+    ----------
+    model
+        An `nn.Module` in evaluation mode; a path ending in `.onnx`; a function from float32 images (B, C, H, W) in
+        [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned as it is.
+    input_shape, num_classes
+        (C, H, W) and K. An ONNX file may fix them itself; for the others both are needed.
+    outputs : "logits", "probabilities" or "labels"
+        What the model returns. Labels are enough for every core result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clf = as_classifier(lambda x: x.reshape(len(x), -1), input_shape=(1, 1, 3), num_classes=3)
+    >>> clf(np.array([[[[0.1, 0.7, 0.2]]]], dtype=np.float32)).argmax()
+    np.int64(1)
+    """
+    if isinstance(model, Classifier):
+        return model
+    if isinstance(model, (str, Path)):
+        if Path(model).suffix.lower() != ".onnx":
+            raise InputError(f"expected a path that ends in .onnx, got {model}; load other formats first")
+        from doldrum.classifiers.onnx import OnnxClassifier
+
+        return OnnxClassifier(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs)
+    if input_shape is None or num_classes is None:
+        raise InputError("expected input_shape and num_classes, got none; e.g. input_shape=(1, 28, 28), num_classes=10")
+    known: dict[str, Any] = {"input_shape": input_shape, "num_classes": num_classes, "outputs": outputs}
+    # A module can only be given where torch is already imported, so nothing heavy is imported to find out.
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        from doldrum.classifiers.module import ModuleClassifier
+
+        return ModuleClassifier(model, **known)
+    if isinstance(model, Callable):
+        from doldrum.classifiers.function import FunctionClassifier
+
+        return FunctionClassifier(model, **known)
+    raise InputError(
+        f"expected an nn.Module, an .onnx path or a function, got {type(model).__name__}; wrap it in a function"
+    )

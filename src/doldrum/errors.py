@@ -1,0 +1,38 @@
+"""Exceptions: one base and its few children. Each message reads "expected X, got Y; do Z"."""
+
+from __future__ import annotations
+
+
+class DoldrumError(Exception):
+    """Base of every error raised on purpose; catch it to catch them all."""
+
+
+class InputError(DoldrumError, ValueError):
+    """The caller's arguments, images or files are not what was asked for (exit code 2)."""
+
+
+class ClassifierError(DoldrumError, ValueError):
+    """A classifier does not keep its contract: shape, classes, finite scores, bounds (exit code 2)."""
+
+
+class MissingExtraError(DoldrumError, ImportError):
+    """A library that an optional extra brings is not installed (exit code 2)."""
+
+
+class DatasetNotFoundError(DoldrumError, FileNotFoundError):
+    """A data set is not on this machine; the message says how to get it (exit code 2)."""
+
+
+class EngineError(DoldrumError, RuntimeError):
+    """An engine could not be built or gave labels that disagree with the reference (exit code 1)."""
+
+
+def missing_extra(module: str, extra: str) -> MissingExtraError:
+    """The error for an absent optional library.
+
+    >>> str(missing_extra("onnxruntime", "onnx"))
+    "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"
+    """
+    return MissingExtraError(
+        f"expected the library '{module}', got none; run: pip install 'doldrum[{extra}]'"
+    )

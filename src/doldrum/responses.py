@@ -1,0 +1,128 @@
+"""Responses: the label of every draw, in order, and the views made of it. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["INVALID", "NOT_TAKEN", "Responses"]
+
+INVALID = -1
+"""Code of a draw to which the classifier gave NaN or infinite scores."""
+NOT_TAKEN = -2
+"""Code of a draw that was never made."""
+
+_COUNT_ROWS = 4096  # rows counted at a time: bounds the scratch memory of `counts`, whatever N is
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """What a classifier answered to every draw of a probe.
+
+    Parameters
+    ----------
+    draws : int16 array (N, C, n)
+        The label of draw j of condition c of input i: a class in [0, num_classes), `INVALID` or `NOT_TAKEN`.
+    labels : int16 array (N,)
+        The label of each unperturbed input, or `INVALID`.
+    strengths : floats, length C
+        The strength of each condition, in the probe's unit.
+    num_classes : int
+        K, at least 2.
+    ids : strings, length N, optional
+        Names of the inputs; default "0", "1", ….
+    info : mapping, optional
+        Where the draws came from (probe, engine, precision, agreement, versions), JSON-able.
+
+    Examples
+    --------
+    >>> r = Responses(np.array([[[0, 0, 1, -1]]]), np.array([0]), strengths=[0.1], num_classes=3)
+    >>> r.counts.tolist()
+    [[[2, 1, 0]]]
+    >>> r.num_invalid
+    1
+    """
+
+    draws: NDArray[np.int16]
+    labels: NDArray[np.int16]
+    strengths: Sequence[float]
+    num_classes: int
+    ids: Sequence[str] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        draws, labels = np.asarray(self.draws), np.asarray(self.labels)
+        if draws.ndim != 3:
+            raise InputError(f"expected draws of shape (N, C, n), got {draws.shape}; keep one label a draw")
+        if labels.shape != draws.shape[:1]:
+            raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one an input")
+        if len(self.strengths) != draws.shape[1]:
+            raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition")
+        if self.num_classes < 2:
+            raise InputError(f"expected at least 2 classes, got {self.num_classes}; W needs two")
+        for name, array in (("draws", draws), ("labels", labels)):
+            if array.dtype.kind not in "iu":
+                raise InputError(f"expected integer {name}, got {array.dtype}; pass class numbers")
+            if array.size and (array.min() < NOT_TAKEN or array.max() >= self.num_classes):
+                raise InputError(
+                    f"expected {name} in [{NOT_TAKEN}, {self.num_classes}), got {array.min()}..{array.max()}; "
+                    "check num_classes"
+                )
+        ids = tuple(self.ids) if len(self.ids) else tuple(str(i) for i in range(len(labels)))
+        if len(ids) != len(labels):
+            raise InputError(f"expected {len(labels)} ids, got {len(ids)}; one an input")
+        object.__setattr__(self, "draws", draws.astype(np.int16, copy=False))
+        object.__setattr__(self, "labels", labels.astype(np.int16, copy=False))
+        object.__setattr__(self, "strengths", tuple(float(s) for s in self.strengths))
+        object.__setattr__(self, "ids", ids)
+
+    def __len__(self) -> int:
+        """Number of inputs N."""
+        return len(self.labels)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Label counts (N, C, K), made on demand; draws that are invalid or not taken count nowhere."""
+        n_inputs, n_conditions, n = self.draws.shape
+        k = self.num_classes
+        rows = self.draws.reshape(-1, n)
+        counts = np.empty((len(rows), k), dtype=np.int64)
+        for start in range(0, len(rows), _COUNT_ROWS):
+            block = rows[start : start + _COUNT_ROWS].astype(np.int64)
+            # The two codes share one extra bin that is cut off afterwards.
+            flat = np.where(block < 0, k, block) + (k + 1) * np.arange(len(block))[:, None]
+            binned = np.bincount(flat.ravel(), minlength=len(block) * (k + 1)).reshape(len(block), k + 1)
+            counts[start : start + len(block)] = binned[:, :k]
+        return counts.reshape(n_inputs, n_conditions, k)
+
+    @property
+    def num_invalid(self) -> int:
+        """Draws, and unperturbed inputs, to which the classifier gave NaN or infinite scores."""
+        return int((self.draws == INVALID).sum() + (self.labels == INVALID).sum())
+
+    def take(self, indices: Sequence[int] | NDArray[Any]) -> Responses:
+        """The responses of some inputs, in the order asked for."""
+        index = np.arange(len(self))[np.asarray(indices)]
+        ids = [self.ids[i] for i in index]
+        return Responses(
+            self.draws[index], self.labels[index], self.strengths, self.num_classes, ids, dict(self.info)
+        )
+
+    def at(self, strength: float) -> Responses:
+        """The responses at one strength, as a single condition.
+
+        Raises InputError when the strength was not measured.
+        """
+        gaps = np.abs(np.asarray(self.strengths) - strength)
+        if not len(gaps) or gaps.min() > 1e-9 * max(1.0, abs(strength)):
+            raise InputError(f"expected one of the strengths {self.strengths}, got {strength}; measure there")
+        c = int(gaps.argmin())
+        return Responses(
+            self.draws[:, c : c + 1], self.labels, (self.strengths[c],), self.num_classes, self.ids, dict(self.info)
+        )

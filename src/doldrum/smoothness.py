@@ -1,0 +1,157 @@
+"""W, the smoothness profile and sigma-half: pure functions of Responses. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.responses import Responses
+from doldrum.stats import entropy, intervals
+from doldrum.stats.intervals import Interval
+from doldrum.stats.means import mean_entropy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Smoothness", "mean_smoothness", "sigma_half", "smoothness"]
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothness:
+    """W of every input at every strength, with limits.
+
+    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 is dead calm, 1 is uniform. NaN where every draw was invalid.
+    `level` is the coverage of each single interval, `method` says what it promises, `draws` is n.
+    """
+
+    value: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    strengths: tuple[float, ...]
+    ids: tuple[str, ...]
+    labels: NDArray[np.int16]
+    level: float
+    method: str
+    draws: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per input and strength: id, label, strength, w, w_lower, w_upper."""
+        import pandas as pd
+
+        n, s = self.value.shape
+        return pd.DataFrame(
+            {
+                "id": np.repeat(np.asarray(self.ids, dtype=object), s),
+                "label": np.repeat(self.labels, s),
+                "strength": np.tile(self.strengths, n),
+                "w": self.value.ravel(),
+                "w_lower": self.lower.ravel(),
+                "w_upper": self.upper.ravel(),
+            }
+        )
+
+
+def smoothness(
+    responses: Responses, *, level: float = 0.95, method: Literal["guaranteed", "posterior"] = "guaranteed"
+) -> Smoothness:
+    """W_sigma(x): entropy of the label counts around each input, divided by log K.
+
+    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}: the plug-in estimate, in [0, 1].
+    Plug-in W is biased low by about (K' - 1) / (2 n log K); compare inputs at equal draws only.
+
+    Parameters
+    ----------
+    responses : Responses
+    level : float
+        Coverage of each single interval, in (0, 1).
+    method : "guaranteed" or "posterior"
+        "guaranteed" covers at `level` whatever the distribution of labels; "posterior" (Dirichlet mixture) is shorter and
+        covers on average over its prior. See :mod:`doldrum.stats.intervals`.
+
+    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (measure); limits are ours.
+
+    Examples
+    --------
+    >>> r = Responses(np.array([[[0, 0, 1, 1]], [[2, 2, 2, 2]]]), np.array([0, 2]), strengths=[0.1], num_classes=4)
+    >>> smoothness(r).value.tolist()
+    [[0.5], [0.0]]
+    """
+    counts = responses.counts
+    lower, upper = intervals.entropy_interval(counts, level=level, method=method)
+    return Smoothness(
+        value=entropy.plug_in(counts),
+        lower=lower,
+        upper=upper,
+        strengths=tuple(responses.strengths),
+        ids=tuple(responses.ids),
+        labels=responses.labels,
+        level=level,
+        method=method,
+        draws=responses.draws.shape[2],
+    )
+
+
+def mean_smoothness(responses: Responses, *, level: float = 0.95) -> list[Interval]:
+    """Mean W over the inputs at each strength, with an interval that counts the draws they share.
+
+    All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
+    spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
+    """
+    return [
+        mean_entropy(responses.draws[:, c], responses.num_classes, level=level)
+        for c in range(responses.draws.shape[1])
+    ]
+
+
+def sigma_half(clean: Smoothness) -> float:
+    """The strength to read W at: the smallest at which mean clean W reaches half of its peak.
+
+    Mean W of clean inputs rises from 0, peaks, and falls back to 0 when noise drowns everything. On the rising edge
+    results depend little on the attack; at the peak they do. The crossing is interpolated linearly between the two
+    measured strengths around it (from W = 0 at strength 0 below the first).
+
+    Parameters
+    ----------
+    clean : Smoothness
+        Clean inputs used for nothing else, over a grid wide enough to hold the peak (.02 to 1.5 for images in [0, 1]).
+
+    Returns
+    -------
+    float
+        In units of the [0, 1] pixel range. Measure again there.
+
+    Raises
+    ------
+    InputError
+        When mean W is still rising at the last strength (the peak may lie beyond the grid) or is 0 everywhere.
+
+    Examples
+    --------
+    >>> draws = np.array([[[0] * 4, [0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 1]]])
+    >>> r = Responses(draws, np.array([0]), strengths=[0.1, 0.2, 0.4, 0.8], num_classes=2)
+    >>> round(sigma_half(smoothness(r)), 4)
+    0.1616
+    """
+    strengths = np.asarray(clean.strengths)
+    order = np.argsort(strengths)
+    strengths, mean = strengths[order], np.nanmean(clean.value, axis=0)[order]
+    peak = int(mean.argmax())
+    if mean[peak] <= 0:
+        raise InputError(
+            "expected clean inputs whose labels change under noise, got mean W = 0 at every strength; "
+            "add stronger noise to the grid"
+        )
+    if peak == len(mean) - 1:
+        raise InputError(
+            f"expected a peak of mean W inside the grid, got the highest at its end ({strengths[peak]:g}); "
+            "extend the strengths (.02 to 1.5 holds it for images in [0, 1])"
+        )
+    half = mean[peak] / 2
+    above = int(np.argmax(mean >= half))
+    x0, y0 = (strengths[above - 1], mean[above - 1]) if above else (0.0, 0.0)
+    x1, y1 = strengths[above], mean[above]
+    return float(x0 + (half - y0) / (y1 - y0) * (x1 - x0))
