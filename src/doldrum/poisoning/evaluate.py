@@ -1,0 +1,161 @@
+"""evaluate: clean accuracy and attack success rate, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from doldrum.classifiers.base import labels_of
+from doldrum.errors import InputError
+from doldrum.poisoning.plan import PoisonPlan
+from doldrum.triggers.base import Trigger
+
+__all__ = ["Evaluation", "Share", "evaluate"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """`hits` of `n`: the proportion with its Clopper-Pearson interval; value NaN and limits 0 and 1 where n
+    is 0.
+    """
+
+    hits: int
+    n: int
+    value: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, hits: NDArray[np.bool_], *, confidence: float = 0.95) -> Share:
+        """The share of true entries.
+
+        >>> s = Share.of(np.array([True, True, False, True]))
+        >>> s.value, round(s.lower, 3), round(s.upper, 3)
+        (0.75, 0.194, 0.994)
+        """
+        k, n, tail = int(hits.sum()), len(hits), (1 - confidence) / 2
+        lower = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
+        upper = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
+        return cls(hits=k, n=n, value=k / n if n else float("nan"), lower=lower, upper=upper)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model does on clean and on triggered test images.
+
+    Attributes
+    ----------
+    clean_accuracy
+        Share of clean test images that get their true label.
+    asr
+        Attack success rate: share of eligible test images (true label not the target; of the source class in
+        a source-specific plan; all in all-to-all) that get the attacker's label with the trigger. None
+        without a trigger.
+    accuracy_per_class, asr_per_class
+        The same by true class; a class without (eligible) images has n = 0.
+    invalid
+        Images, clean and triggered together, for which the model gave NaN or infinite scores: neither right
+        nor a success.
+    confidence
+        Level of every interval, each taken by itself.
+    """
+
+    clean_accuracy: Share
+    asr: Share | None
+    accuracy_per_class: tuple[Share, ...]
+    asr_per_class: tuple[Share, ...] | None
+    invalid: int
+    confidence: float
+
+    @property
+    def eligible(self) -> int:
+        """How many test images count for the ASR."""
+        return 0 if self.asr is None else self.asr.n
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able but for NaN, which stands where a class has no images."""
+        return {**asdict(self), "eligible": self.eligible}
+
+
+def evaluate(
+    model: Callable[[NDArray[np.float32]], Any],
+    test_set: Any,
+    trigger: Trigger | None = None,
+    plan: PoisonPlan | None = None,
+    *,
+    confidence: float = 0.95,
+    batch_size: int = 500,
+) -> Evaluation:
+    """Clean accuracy of a model, and the success rate of an attack on it.
+
+    `model` maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels (B,): any Classifier, or a
+    function. `test_set` is an ImageSet of clean images, which is not changed. The trigger is applied in its
+    test form.
+
+    Raises InputError for an empty test set, and for a trigger without a plan or a plan without a trigger.
+
+    >>> from types import SimpleNamespace
+    >>> from doldrum.triggers import Patch
+    >>> test = SimpleNamespace(images=np.zeros((4, 1, 2, 2), np.float32), labels=np.array([0, 1, 1, 1]),
+    ...                        class_names=("a", "b"))
+    >>> corner = lambda x: (x[:, 0, 1, 1] < 0.5).astype(int)
+    >>> result = evaluate(corner, test, Patch(size=1), PoisonPlan(rate=0.1, target=0))
+    >>> result.clean_accuracy.value, result.asr.value, result.eligible
+    (0.75, 1.0, 3)
+    """
+    labels = np.asarray(test_set.labels, dtype=np.int64)
+    if not len(labels):
+        raise InputError("expected a test set with images, got none; check where it was read from")
+    if (trigger is None) != (plan is None):
+        raise InputError(
+            "expected trigger and plan together, got one of them; the plan says which label is a success"
+        )
+    if not 0 < confidence < 1:
+        raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")
+    num_classes = len(test_set.class_names)
+    answers = _predict(model, test_set.images, batch_size=batch_size)
+    right = answers == labels
+    by_class = [labels == k for k in range(num_classes)]
+    asr, asr_per_class, invalid = None, None, int((answers < 0).sum())
+    if trigger is not None and plan is not None:
+        plan.check_classes(num_classes)
+        rows = np.flatnonzero(plan.eligible(labels))
+        answers = _predict(model, test_set.images, batch_size=batch_size, rows=rows, trigger=trigger)
+        success = answers == plan.attacker_labels(labels[rows], num_classes=num_classes)
+        asr = Share.of(success, confidence=confidence)
+        asr_per_class = tuple(Share.of(success[mask[rows]], confidence=confidence) for mask in by_class)
+        invalid += int((answers < 0).sum())
+    return Evaluation(
+        clean_accuracy=Share.of(right, confidence=confidence),
+        asr=asr,
+        accuracy_per_class=tuple(Share.of(right[mask], confidence=confidence) for mask in by_class),
+        asr_per_class=asr_per_class,
+        invalid=invalid,
+        confidence=confidence,
+    )
+
+
+def _predict(
+    model: Callable[[NDArray[np.float32]], Any],
+    images: NDArray[Any],
+    *,
+    batch_size: int,
+    rows: NDArray[np.int64] | None = None,
+    trigger: Trigger | None = None,
+) -> NDArray[np.int64]:
+    """Labels, batch by batch, so that memory stays small; -1 where the scores are not finite."""
+    rows = np.arange(len(images)) if rows is None else rows
+    out = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), batch_size):
+        batch = np.asarray(images[rows[start : start + batch_size]])
+        if trigger is not None:
+            batch = trigger(batch)
+        elif batch.dtype == np.uint8:
+            batch = batch.astype(np.float32) / np.float32(255)
+        out[start : start + len(batch)] = labels_of(np.asarray(model(batch.astype(np.float32, copy=False))))
+    return out

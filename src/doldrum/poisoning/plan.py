@@ -1,0 +1,160 @@
+"""PoisonPlan: how many samples an attacker poisons, which ones, and what labels they get."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["MODES", "Mode", "PoisonPlan"]
+
+Mode = Literal["all-to-one", "all-to-all", "source-specific", "clean-label"]
+MODES: tuple[Mode, ...] = ("all-to-one", "all-to-all", "source-specific", "clean-label")
+
+
+@dataclass(frozen=True)
+class PoisonPlan:
+    """What an attacker does to a training set, checked when made.
+
+    Parameters
+    ----------
+    rate
+        Poisoned samples as a share of the **whole** training set, in [0, 1]; `floor(rate * N + 1/2)` samples.
+    target
+        The attacker's class (not used by all-to-all).
+    mode
+        "all-to-one": samples of the other classes get the trigger and the target's label.
+        "all-to-all": samples of any class get the trigger and label y + 1 mod K.
+        "source-specific": samples of class `source` get the trigger and the target's label (TaCT).
+        "clean-label": samples of the target's class get the trigger and keep it (SIG, label-consistent).
+    source
+        The source class of a source-specific plan.
+    cover_classes, cover_rate
+        Cover samples get the trigger and keep their true labels: `cover_rate` of the whole training set, from
+        `cover_classes` (empty: from any class; any but `source` in a source-specific plan), never poisoned
+        ones.
+    keep_label
+        The share of the poisoned samples that keep their true label (LSBA), exact to rounding.
+
+    Raises InputError for values out of range or settings that contradict each other.
+
+    >>> plan = PoisonPlan(rate=0.05, target=0)
+    >>> plan.attacker_labels(np.array([0, 1, 2]), num_classes=3).tolist()
+    [0, 0, 0]
+    """
+
+    rate: float
+    target: int = 0
+    mode: Mode = "all-to-one"
+    source: int | None = None
+    cover_classes: tuple[int, ...] = ()
+    cover_rate: float = 0.0
+    keep_label: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cover_classes", tuple(int(c) for c in self.cover_classes))
+        for name in ("rate", "cover_rate", "keep_label"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and 0 <= value <= 1):
+                raise InputError(f"expected {name} in [0, 1], got {value}; it is a share, 5% is 0.05")
+        if self.mode not in MODES:
+            raise InputError(f"expected a mode of {', '.join(MODES)}, got {self.mode!r}; pick one")
+        classes = [self.target, *self.cover_classes, *([] if self.source is None else [self.source])]
+        if any(int(c) != c or c < 0 for c in classes):
+            raise InputError(
+                f"expected class numbers from 0 up, got {classes}; use the labels of the data set"
+            )
+        if (self.source is not None) != (self.mode == "source-specific"):
+            raise InputError(
+                f"expected source just where mode is 'source-specific', got source={self.source} and {self.mode!r}"
+            )
+        if self.source is not None and self.source in (self.target, *self.cover_classes):
+            raise InputError(
+                f"expected source apart from target and cover classes, got {self.source} twice; change one"
+            )
+        if self.cover_classes and self.cover_rate == 0:
+            raise InputError(
+                "expected cover_rate > 0 with cover_classes, got 0; pass cover_rate or leave them out"
+            )
+        if self.keep_label and self.mode == "clean-label":
+            raise InputError(
+                "expected keep_label 0 in a clean-label plan, which keeps all labels, got more; leave it out"
+            )
+
+    def check_classes(self, num_classes: int) -> None:
+        """Raise InputError when the plan names a class that the data set lacks."""
+        named = [*self.cover_classes, *([] if self.source is None else [self.source])]
+        if self.mode != "all-to-all":
+            named.append(self.target)
+        if named and max(named) >= num_classes:
+            raise InputError(
+                f"expected classes below {num_classes}, got {max(named)} in the plan; change the plan"
+            )
+
+    def candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which training samples the plan may poison, (N,)."""
+        if self.mode == "all-to-one":
+            return labels != self.target
+        if self.mode == "source-specific":
+            return labels == self.source
+        if self.mode == "clean-label":
+            return labels == self.target
+        return np.ones(len(labels), dtype=bool)
+
+    def cover_candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which training samples may serve as cover, (N,), poisoned ones not yet taken out."""
+        if self.cover_classes:
+            return np.isin(labels, self.cover_classes)
+        return np.ones(len(labels), dtype=bool) if self.source is None else labels != self.source
+
+    def attacker_labels(self, labels: NDArray[Any], *, num_classes: int) -> NDArray[np.int64]:
+        """The label that the attacker wants for triggered samples of these true labels, (N,)."""
+        labels = np.asarray(labels, dtype=np.int64)
+        return (labels + 1) % num_classes if self.mode == "all-to-all" else np.full_like(labels, self.target)
+
+    def eligible(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which test samples count for the attack success rate, (N,).
+
+        True label not the target; of the source class in a source-specific plan; all in all-to-all (METHODS,
+        section 4).
+        """
+        labels = np.asarray(labels)
+        if self.mode == "all-to-all":
+            return np.ones(len(labels), dtype=bool)
+        return labels == self.source if self.mode == "source-specific" else labels != self.target
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; `PoisonPlan.from_dict` reads it."""
+        return {**asdict(self), "cover_classes": list(self.cover_classes)}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> PoisonPlan:
+        """The plan that `to_dict` wrote.
+
+        >>> plan = PoisonPlan(rate=0.1, mode="all-to-all")
+        >>> PoisonPlan.from_dict(plan.to_dict()) == plan
+        True
+        """
+        try:
+            return cls(**record)
+        except TypeError as error:
+            raise InputError(f"expected the fields of a PoisonPlan, got {sorted(record)}; {error}") from error
+
+
+def count_of(rate: float, total: int, *, what: str) -> int:
+    """How many samples a rate means: floor(rate * total + 1/2), and never silently none.
+
+    >>> count_of(0.05, 1000, what="rate")
+    50
+    """
+    count = math.floor(rate * total + 0.5)
+    if rate > 0 and count == 0:
+        raise InputError(
+            f"expected {what} 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise it"
+        )
+    return count

@@ -1,0 +1,147 @@
+"""poison: a training set, a trigger and a plan make a poisoned training set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.poisoning.plan import PoisonPlan, count_of
+from doldrum.seeds import rng
+from doldrum.triggers.base import Trigger
+
+__all__ = ["PoisonedSet", "poison"]
+
+
+@dataclass(frozen=True, eq=False)
+class PoisonedSet:
+    """A poisoned training set: reads like an ImageSet and knows what was done to it.
+
+    Attributes
+    ----------
+    images, labels, ids, class_names, name
+        As in ImageSet; images have the type of the set that was poisoned.
+    poisoned : (N,) bool
+        Samples with the trigger that the plan's rate counts, those with a kept label among them.
+    cover : (N,) bool
+        Samples with the trigger's cover form and their true labels; none is poisoned.
+    original_labels : (N,) int64
+    trigger, plan, seed
+        How to make the set again from the clean one.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[np.int64]
+    ids: Any
+    class_names: tuple[str, ...]
+    name: str
+    poisoned: NDArray[np.bool_]
+    cover: NDArray[np.bool_]
+    original_labels: NDArray[np.int64]
+    trigger: Trigger
+    plan: PoisonPlan
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def relabelled(self) -> NDArray[np.bool_]:
+        """Samples whose label the attacker changed, (N,)."""
+        return self.labels != self.original_labels
+
+    def content_hash(self) -> str:
+        """SHA-256 of images, labels and class names, with types and shapes: what training sees."""
+        digest = hashlib.sha256(repr(tuple(self.class_names)).encode())
+        for array in (self.images, self.labels):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def poison(train_set: Any, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
+    """Poison a training set; the given set is not changed.
+
+    Which samples: a seeded shuffle of the candidates, the first `floor(rate * N + 1/2)` of them, so the
+    samples of a lower rate are among those of a higher one at the same seed. Of these, the first
+    `floor(keep_label * n + 1/2)` of another shuffle keep their labels. Cover samples come from what is left.
+
+    A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. uint8 images stay uint8:
+    what the trigger gives is rounded to the nearest 1/255, since poison lives in image files and those have 8
+    bits; float images stay float32 and are not rounded.
+
+    Raises InputError when the plan asks for more samples than there are to poison (the message names the most
+    that can be had), for a rate above 0 that comes to no sample, and for classes that the set lacks.
+
+    >>> from types import SimpleNamespace
+    >>> from doldrum.triggers import Patch
+    >>> clean = SimpleNamespace(images=np.zeros((10, 1, 4, 4), np.uint8), labels=np.arange(10) % 2,
+    ...                         ids=np.arange(10), class_names=("a", "b"), name="tiny")
+    >>> bad = poison(clean, Patch(size=1), PoisonPlan(rate=0.2, target=0))
+    >>> int(bad.poisoned.sum()), bad.original_labels[bad.poisoned].tolist(), bad.labels[bad.poisoned].tolist()
+    (2, [1, 1], [0, 0])
+    """
+    labels = np.array(train_set.labels, dtype=np.int64)
+    class_names = tuple(train_set.class_names)
+    plan.check_classes(len(class_names))
+    poisoned = _pick(plan.candidates(labels), plan.rate, what="rate", seed=seed)
+    cover = _pick(plan.cover_candidates(labels) & ~poisoned, plan.cover_rate, what="cover_rate", seed=seed)
+
+    images = np.array(train_set.images)
+    for chosen, form in ((poisoned, trigger.in_training), (cover, trigger.as_cover)):
+        rows = np.flatnonzero(chosen)
+        if len(rows):
+            images[rows] = _like(form(images[rows], seed=seed, rows=rows), images.dtype)
+
+    new_labels = labels.copy()
+    if plan.mode != "clean-label":
+        changed = poisoned & ~_kept(poisoned, plan.keep_label, seed=seed)
+        new_labels[changed] = plan.attacker_labels(labels[changed], num_classes=len(class_names))
+    return PoisonedSet(
+        images=images,
+        labels=new_labels,
+        ids=train_set.ids,
+        class_names=class_names,
+        name=f"{getattr(train_set, 'name', 'images')}+{trigger.name}",
+        poisoned=poisoned,
+        cover=cover,
+        original_labels=labels,
+        trigger=trigger,
+        plan=plan,
+        seed=int(seed),
+    )
+
+
+def _pick(candidates: NDArray[np.bool_], rate: float, *, what: str, seed: int) -> NDArray[np.bool_]:
+    """A seeded choice of `rate` of all rows among the candidates, as a mask."""
+    total = len(candidates)
+    count = count_of(rate, total, what=what) if total else 0
+    rows = np.flatnonzero(candidates)
+    if count > len(rows):
+        raise InputError(
+            f"expected {what} of at most {len(rows) / total:.6g} ({len(rows)} of {total} samples may be chosen "
+            f"under this plan), got {rate:g} ({count} samples); lower it"
+        )
+    mask = np.zeros(total, dtype=bool)
+    mask[rng(seed, "poison", what).permutation(rows)[:count]] = True
+    return mask
+
+
+def _kept(poisoned: NDArray[np.bool_], share: float, *, seed: int) -> NDArray[np.bool_]:
+    rows = np.flatnonzero(poisoned)
+    mask = np.zeros(len(poisoned), dtype=bool)
+    mask[rng(seed, "poison", "keep_label").permutation(rows)[: int(share * len(rows) + 0.5)]] = True
+    return mask
+
+
+def _like(images: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Triggered images in the type of the set they go into."""
+    return np.rint(images * 255).astype(np.uint8) if dtype == np.uint8 else images.astype(dtype)

@@ -1,0 +1,248 @@
+"""Trigger: images in, triggered images out. The contract that every trigger keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.triggers.arrays import decode, encode
+
+__all__ = ["Composed", "Images", "Trigger", "trigger_from_dict", "trigger_names"]
+
+Images = NDArray[np.float32]
+_REGISTRY: dict[str, type[Trigger]] = {}
+
+
+class Trigger(ABC):
+    """A map from images to images: a backdoor trigger, an adversarial pattern and a harmless sticker alike.
+
+    A subclass is a frozen dataclass whose fields are its settings. It names itself (`name`), writes one hook,
+    `apply`, and says which field is its strength, if it has one. The base class checks what goes in, clips
+    what comes out, composes (`a | b` is a, then b), writes to and reads from JSON, and draws.
+
+    Every trigger keeps this contract: values stay in [0, 1]; the input is never edited; the output is float32
+    of the same shape; an image's result depends on that image and the settings alone, not on its batch.
+
+    Some attacks show the network another form in training than the attacker uses later (half a trigger, a
+    noisy one). `in_training` gives what poisoned samples get, `as_cover` what cover samples get (they keep
+    their labels); by default both are the trigger itself. Their randomness is a function of (seed, row of the
+    training set).
+    """
+
+    name: ClassVar[str] = ""
+    strength_setting: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not inspect.isabstract(cls) and cls.name:
+            _REGISTRY[cls.name] = cls
+
+    @abstractmethod
+    def apply(self, images: Images) -> Images:
+        """The triggered images. `images` is a checked float32 copy (N, C, H, W) that may be written to; N may
+        be 0.
+        """
+
+    def apply_in_training(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        """Hook behind `in_training`; randomness from `rng(seed, <name>, row)` for each row."""
+        return self.apply(images)
+
+    def apply_as_cover(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        """Hook behind `as_cover`."""
+        return self.apply_in_training(images, seed=seed, rows=rows)
+
+    @final
+    def __call__(self, images: NDArray[Any]) -> Images:
+        """Triggered images, float32 (N, C, H, W) in [0, 1], of float images in [0, 1] or uint8 images.
+
+        Raises InputError for another shape or type, or values outside [0, 1].
+        """
+        return self._finish(self.apply(_checked(images)), images)
+
+    @final
+    def in_training(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
+        """What poisoned training samples get; `rows` are the samples' places in the training set."""
+        return self._finish(
+            self.apply_in_training(_checked(images), seed=seed, rows=_rows(images, rows)), images
+        )
+
+    @final
+    def as_cover(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
+        """What cover samples, which keep their labels, get."""
+        return self._finish(
+            self.apply_as_cover(_checked(images), seed=seed, rows=_rows(images, rows)), images
+        )
+
+    def _finish(self, out: Any, images: NDArray[Any]) -> Images:
+        out = np.asarray(out, dtype=np.float32)
+        if out.shape != np.shape(images):
+            raise InputError(
+                f"expected trigger {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; mend apply"
+            )
+        # fmax and fmin would hide a NaN as a bound; clip keeps it, so that the check below sees it.
+        out = np.clip(out, 0.0, 1.0)
+        if np.isnan(out).any():
+            raise InputError(f"expected numbers from trigger {self.name!r}, got NaN; check its settings")
+        return out
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings, JSON-able (patterns as base64)."""
+        return {f.name: encode(getattr(self, f.name)) for f in dataclasses.fields(cast(Any, self))}
+
+    @property
+    def strength(self) -> float | None:
+        """The setting that makes the trigger weaker or stronger, or None where the method has none."""
+        return None if self.strength_setting is None else float(getattr(self, self.strength_setting))
+
+    def with_strength(self, strength: float) -> Self:
+        """The same trigger at another strength; raises InputError where the method has none."""
+        if self.strength_setting is None:
+            raise InputError(
+                f"expected a trigger with a strength, got {self.name!r}, which has none; change a setting"
+            )
+        return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"name", "settings"}`, JSON-able; :func:`trigger_from_dict` reads it."""
+        return {"name": self.name, "settings": self.settings}
+
+    def __or__(self, other: Trigger) -> Composed:
+        """`a | b`: first a, then b."""
+        if not isinstance(other, Trigger):
+            return NotImplemented
+        return Composed((*_parts(self), *_parts(other)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trigger) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(repr(self.to_dict()))
+
+    def plot(self, ax: Any, image: NDArray[Any]) -> Any:
+        """Draw clean, triggered and difference x 10 (mid-grey is none) side by side on a matplotlib axis;
+        returns it.
+        """
+        image = np.asarray(image)
+        if image.ndim != 3:
+            raise InputError(f"expected one image (C, H, W), got shape {image.shape}; pass images[i]")
+        clean, triggered = _checked(image[None])[0], self(image[None])[0]
+        difference = np.clip(0.5 + 10 * (triggered - clean) / 2, 0, 1)
+        strip = np.concatenate([clean, triggered, difference], axis=2).transpose(1, 2, 0)
+        ax.imshow(strip[..., 0] if strip.shape[2] == 1 else strip[..., :3], cmap="gray", vmin=0, vmax=1)
+        width = clean.shape[2]
+        ax.set_xticks([width * (k + 0.5) - 0.5 for k in range(3)], ["clean", "triggered", "difference x 10"])
+        ax.set_yticks([])
+        ax.set_title(self.name)
+        return ax
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Composed(Trigger):
+    """Several triggers, one after the other. Made by `a | b`.
+
+    >>> from doldrum.triggers import Patch
+    >>> both = Patch(size=1, corner="upper left") | Patch(size=1, corner="lower right")
+    >>> both(np.zeros((1, 1, 2, 2), dtype=np.float32))[0, 0].tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    name: ClassVar[str] = "composed"
+    parts: tuple[Trigger, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts or not all(isinstance(p, Trigger) for p in self.parts):
+            raise InputError("expected at least one trigger, got none or something else; compose with a | b")
+
+    def apply(self, images: Images) -> Images:
+        for part in self.parts:
+            images = part(images)
+        return images
+
+    def apply_in_training(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        for part in self.parts:
+            images = part.in_training(images, seed=seed, rows=rows)
+        return images
+
+    def apply_as_cover(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        for part in self.parts:
+            images = part.as_cover(images, seed=seed, rows=rows)
+        return images
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"parts": [part.to_dict() for part in self.parts]}
+
+
+def trigger_from_dict(record: dict[str, Any]) -> Trigger:
+    """The trigger that `to_dict` wrote; raises InputError for unknown names and settings. Runs no code from
+    the record.
+
+    >>> from doldrum.triggers import Patch
+    >>> trigger_from_dict(Patch(size=2).to_dict()) == Patch(size=2)
+    True
+    """
+    if (
+        not isinstance(record, dict)
+        or set(record) != {"name", "settings"}
+        or not isinstance(record["settings"], dict)
+    ):
+        raise InputError(
+            "expected a dict with 'name' and 'settings', got something else; write it with to_dict"
+        )
+    name, settings = record["name"], record["settings"]
+    if name not in _REGISTRY:
+        raise InputError(
+            f"expected one of {', '.join(trigger_names())}, got {name!r}; import the module that defines it "
+            "(doldrum.attacks for the learned ones)"
+        )
+    if name == Composed.name:
+        return Composed(tuple(trigger_from_dict(part) for part in settings.get("parts", ())))
+    try:
+        return _REGISTRY[name](**{key: decode(value) for key, value in settings.items()})
+    except TypeError as error:
+        raise InputError(
+            f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}"
+        ) from error
+
+
+def trigger_names() -> list[str]:
+    """The names that :func:`trigger_from_dict` knows at the moment."""
+    return sorted(_REGISTRY)
+
+
+def _parts(trigger: Trigger) -> tuple[Trigger, ...]:
+    return trigger.parts if isinstance(trigger, Composed) else (trigger,)
+
+
+def _rows(images: NDArray[Any], rows: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
+    out = np.asarray(rows, dtype=np.int64)
+    if out.shape != (len(images),):
+        raise InputError(
+            f"expected one row number an image ({len(images)}), got shape {out.shape}; pass their places"
+        )
+    return out
+
+
+def _checked(images: NDArray[Any]) -> Images:
+    """A float32 copy of images (N, C, H, W), after checks."""
+    images = np.asarray(images)
+    if images.ndim != 4 or min(images.shape[1:]) < 1:
+        raise InputError(f"expected images (N, C, H, W), got shape {images.shape}; add or reorder axes")
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    if images.dtype.kind != "f":
+        raise InputError(f"expected float images in [0, 1] or uint8 images, got {images.dtype}; convert them")
+    # Written so that NaN fails too.
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise InputError(
+            f"expected values in [0, 1], got {images.min():g} to {images.max():g}; divide by 255 or clip"
+        )
+    return np.array(images, dtype=np.float32, order="C")
