@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,9 @@ class ModuleClassifier(Classifier):
     ) -> None:
         super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
         if not isinstance(module, torch.nn.Module):
-            raise InputError(f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others")
+            raise InputError(
+                f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others"
+            )
         self.module = module
         self.warn_if_training()
 
@@ -54,13 +55,15 @@ class ModuleClassifier(Classifier):
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
             out = self.module(batch)
         if not isinstance(out, torch.Tensor):
-            raise ClassifierError(f"expected a tensor from the model, got {type(out).__name__}; return the scores only")
+            raise ClassifierError(
+                f"expected a tensor from the model, got {type(out).__name__}; return the scores only"
+            )
         out = out.detach()
         return (out.float() if out.is_floating_point() else out).cpu().numpy()
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure and of every parameter and buffer."""
+        """SHA-256 of the module's structure, parameters and buffers; read anew each time, since weights can change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

@@ -1,0 +1,40 @@
+# make demo | make test | make check | make bench: each sets up what it needs first (.venv, Fashion-MNIST).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check bench setup data clean
+
+demo: setup data
+	$(BIN)/doldrum demo
+
+test: setup data check
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=10
+
+# What a reader of the code relies on: style, types, and imports that go one way.
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: setup data
+	$(BIN)/python bench/measure.py
+
+setup: $(READY)
+
+# torch comes first and by its exact version: that takes the CPU build where one is at hand.
+$(READY): pyproject.toml constraints.txt tools/make-venv
+	sh tools/make-venv $(PYTHON) $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Never fails: where there is no Debian package, doldrum downloads the files itself and checks them.
+data:
+	@sh tools/get-fashion-mnist
+
+clean:
+	rm -rf $(VENV) doldrum-demo

@@ -1,0 +1,89 @@
+"""`doldrum doctor`: what this installation can do here, and what to install for the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli.output import JsonFlag, emit
+from doldrum.provenance import versions_and_machine
+
+_EXTRAS = {
+    "torch": ("torch", "nn.Module classifiers, training, the demo"),
+    "safetensors": ("torch", "checkpoints"),
+    "openvino": ("openvino", "the fast CPU engine"),
+    "onnx": ("onnx", ".onnx models"),
+    "onnxruntime": ("onnx", ".onnx models"),
+    "sklearn": ("sklearn", "the digits data set"),
+}
+
+
+def doctor(
+    json: JsonFlag = False,
+    out: Annotated[Path | None, typer.Option(help="Write the findings to this JSON file too.")] = None,
+) -> None:
+    """Print engines, precisions, cores, GPU, data sets and extras found here, and what to install for the rest."""
+    findings = examine()
+    emit(findings, as_json=json, out=out, table=_table(findings))
+
+
+def examine() -> dict[str, Any]:
+    """What `doldrum doctor --json` prints."""
+    from doldrum.data import dataset_status
+
+    extras = []
+    for module, (extra, use) in _EXTRAS.items():
+        here = importlib.util.find_spec(module) is not None
+        hint = None if here else f"pip install 'doldrum[{extra}]'"
+        name = "scikit-learn" if module == "sklearn" else module
+        extras.append(
+            {"library": name, "use": use, "version": version(name) if here else None, "install": hint}
+        )
+    engines: list[dict[str, Any]] = [{"engine": "eager", "precisions": ["fp32"]}]
+    if importlib.util.find_spec("openvino"):
+        from doldrum.engines.openvino import best_precision
+
+        best = best_precision()
+        engines.append(
+            {"engine": "openvino", "precisions": list(dict.fromkeys([best, "fp32"])), "best": best}
+        )
+    data = [
+        {"name": d.name, "location": d.location and str(d.location), "how": d.how_to_get}
+        for d in dataset_status()
+    ]
+    return {**versions_and_machine(), "engines": engines, "gpu": _gpu(), "extras": extras, "datasets": data}
+
+
+def _gpu() -> str | None:
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def _table(findings: dict[str, Any]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    machine = findings["machine"]
+    table = Table(title="doldrum on this machine", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("python", findings["versions"]["python"])
+    table.add_row("processor", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}")
+    table.add_row("GPU", findings["gpu"] or "none found by torch")
+    for engine in findings["engines"]:
+        table.add_row(f"engine {engine['engine']}", ", ".join(engine["precisions"]))
+    if not any(e["engine"] == "openvino" for e in findings["engines"]):
+        table.add_row("engine openvino", escape("not installed; run: pip install 'doldrum[openvino]'"))
+    for extra in findings["extras"]:
+        state = extra["version"] or f"missing; run: {extra['install']}"
+        table.add_row(extra["library"], escape(f"{state}  ({extra['use']})"))
+    for data in findings["datasets"]:
+        table.add_row(f"data {data['name']}", escape(data["location"] or f"not here: {data['how']}"))
+    return table

@@ -1,0 +1,102 @@
+"""`doldrum measure`: a model, images, and a folder of Responses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.errors import InputError
+
+
+def measure(
+    model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
+    images: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, an .npy or .npz array, or a data set's split such as fashion-mnist:test."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder for the Parquet shards and the manifest.")],
+    strengths: Annotated[
+        str,
+        typer.Option(help="Noise strengths (sigma), comma-separated, in units of the [0, 1] pixel range."),
+    ] = "0.05,0.1,0.2,0.4",
+    draws: Annotated[int, typer.Option(help="Noisy copies of each input at each strength.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the draws; all inputs share them.")] = 0,
+    clip: Annotated[bool, typer.Option(help="Cut the noisy images to [0, 1].")] = False,
+    outputs: Annotated[
+        str, typer.Option(help="What an ONNX model returns: logits, probabilities or labels.")
+    ] = "logits",
+    num_classes: Annotated[
+        int | None, typer.Option(help="Number of classes, where an ONNX file does not fix it.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Measure only the first so many images.")] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.")
+    ] = 256,
+    engine: Annotated[
+        str, typer.Option(help="auto, eager, openvino, openvino-bf16 or openvino-fp32; auto checks itself.")
+    ] = "auto",
+    json: JsonFlag = False,
+) -> None:
+    """Perturb every image with Gaussian noise, and note the label of every draw.
+
+    Example: doldrum measure model.onnx photos/ --strengths 0.05,0.1,0.2 --draws 100 --out result
+
+    --out receives Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
+    lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back.
+    """
+    from doldrum.data import read_images
+    from doldrum.measuring import Measurement, measure_to
+    from doldrum.probes import Gaussian
+
+    probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
+    if limit is not None and limit < 1:
+        raise InputError(f"expected a --limit of at least 1, got {limit}")
+    classifier = _load(model, outputs=outputs, num_classes=num_classes)
+    channels, height, width = classifier.input_shape
+    read = read_images(images, channels=channels, size=(height, width) if Path(images).is_dir() else None)
+    for path, reason in read.skipped:
+        message(f"skipped {path}: {reason}")
+    found = read.images if limit is None else read.images.take(range(min(limit, len(read.images))))
+    run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine)
+    chosen = run.info["engine"]
+    message(
+        f"measuring {len(found)} images x {len(probe.strengths)} strengths x {draws} draws with {chosen['engine']} "
+        f"{chosen['precision']}; labels agree with fp32 on {chosen['agreement']:.1%} of {chosen['checked']} checked"
+    )
+    skipped = [{"path": str(path), "reason": reason} for path, reason in read.skipped]
+    manifest = measure_to(run, out, extra={"skipped": skipped, "model": model, "images": images})
+    if manifest["invalid"]:
+        message(
+            f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere"
+        )
+    message(f"wrote {manifest['inputs']} inputs to {out}")
+    emit({"out": str(out), **manifest}, as_json=json)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.replace(" ", ",").split(",") if part]
+    except ValueError as error:
+        raise InputError(f"expected comma-separated numbers, got {text!r}; e.g. 0.05,0.1,0.2") from error
+
+
+def _load(model: str, *, outputs: str, num_classes: int | None):
+    from doldrum.classifiers import as_classifier
+
+    path = Path(model)
+    if not path.is_file():
+        raise InputError(f"expected a model file, got {model}, which is not there; check the path")
+    if path.suffix.lower() == ".onnx":
+        return as_classifier(path, num_classes=num_classes, outputs=outputs)  # pyright: ignore[reportArgumentType]
+    if path.suffix.lower() == ".safetensors":
+        from doldrum.training import load_checkpoint
+
+        return load_checkpoint(path)
+    raise InputError(
+        f"expected an .onnx file or a .safetensors checkpoint of doldrum's, got {model}; export the model to ONNX"
+    )

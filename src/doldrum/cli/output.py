@@ -1,0 +1,56 @@
+"""What commands print: one JSON value or a table on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["JsonFlag", "emit", "message", "plain"]
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
+
+
+def message(text: str) -> None:
+    """One line to standard error, with control characters shown, not sent to the terminal."""
+    print("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text), file=sys.stderr)
+
+
+def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None) -> None:
+    """Print `value` as JSON, or else `table`; write the JSON to `out` too where one is given."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(out.name + ".tmp")
+        partial.write_text(text + "\n", encoding="utf-8")
+        os.replace(partial, out)
+    if as_json:
+        print(text)
+    elif table is not None:
+        from rich.console import Console
+
+        Console(highlight=False).print(table)
+
+
+def plain(value: Any) -> Any:
+    """JSON-able twin of a value: numpy scalars and tuples as numbers and lists, NaN as null.
+
+    >>> plain({"a": (1, float("nan"))})
+    {'a': [1, None]}
+    """
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist") and not isinstance(value, (str, bytes)):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)

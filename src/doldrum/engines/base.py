@@ -1,0 +1,66 @@
+"""Engine: runs a classifier on tiles of a fixed number of rows, as fast as this machine can."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+
+__all__ = ["Engine", "Tile", "default_rows"]
+
+Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
+"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W)."""
+
+_TILE_FLOATS = 1 << 20  # 4 MiB of input a tile: stays near the cache, and bounds memory for large images
+
+
+def default_rows(input_shape: tuple[int, int, int]) -> int:
+    """Rows a tile aims at: a function of the input shape only, so that labels can't depend on anything else.
+
+    >>> default_rows((1, 28, 28)), default_rows((3, 224, 224))
+    (128, 6)
+    """
+    return int(max(1, min(128, _TILE_FLOATS // int(np.prod(input_shape)))))
+
+
+class Engine(ABC):
+    """A classifier compiled for one tile shape. `run` keeps it busy; the order of the answers is free.
+
+    `mixes_inputs` says whether several inputs may share a tile without changing each other's labels; it is found out by
+    trying (see `engines.choose`), and False is always safe.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, classifier: Classifier, *, rows: int, precision: str) -> None:
+        self.classifier = classifier
+        self.rows = rows
+        self.precision = precision
+
+    @abstractmethod
+    def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
+        """Fill each tile, classify it, hand `(key, output)` to `sink`: scores (rows, K) or labels (rows,).
+
+        `sink` may be called from other threads, one call at a time for each key.
+        """
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Outputs of any number of images, run tile by tile with zero padding."""
+        starts = range(0, len(images), self.rows)
+        parts: dict[int, NDArray[Any]] = {}
+
+        def tile(start: int) -> Tile:
+            def fill(buffer: NDArray[np.float32]) -> None:
+                block = images[start : start + self.rows]
+                buffer[: len(block)] = block
+                buffer[len(block) :] = 0
+
+            return start, fill
+
+        self.run((tile(s) for s in starts), lambda key, out: parts.__setitem__(key, out.copy()))
+        return np.concatenate([parts[s] for s in starts])[: len(images)]

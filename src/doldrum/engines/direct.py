@@ -1,0 +1,29 @@
+"""The classifier itself, called tile by tile: eager torch, ONNX Runtime or a plain function, in fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.engines.base import Engine, Tile
+
+__all__ = ["DirectEngine"]
+
+
+class DirectEngine(Engine):
+    """The reference that other engines are checked against; always there."""
+
+    name = "eager"
+
+    def __init__(self, classifier: Classifier, *, rows: int) -> None:
+        super().__init__(classifier, rows=rows, precision="fp32")
+
+    def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
+        buffer = np.empty((self.rows, *self.classifier.input_shape), dtype=np.float32)
+        for key, fill in tiles:
+            fill(buffer)
+            sink(key, self.classifier(buffer))

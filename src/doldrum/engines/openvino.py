@@ -1,0 +1,116 @@
+"""OpenVINO on the CPU, in bf16 where the CPU multiplies it, else in fp32."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.engines.base import Engine, Tile
+from doldrum.errors import EngineError, InputError, missing_extra
+from doldrum.provenance import cores
+
+__all__ = ["OpenVINOEngine", "best_precision", "supports"]
+
+
+def _openvino() -> Any:
+    try:
+        os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
+        import openvino
+    except ImportError as error:
+        raise missing_extra("openvino", "openvino") from error
+    return openvino
+
+
+@cache
+def best_precision() -> str:
+    """The fastest precision whose labels stay close to fp32 here: "bf16" where the CPU has it in hardware."""
+    capabilities = _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "fp32"
+
+
+def supports(classifier: Classifier) -> bool:
+    """Whether this classifier's graph can be read: an nn.Module or an ONNX file."""
+    return hasattr(classifier, "module") or hasattr(classifier, "session")
+
+
+class OpenVINOEngine(Engine):
+    """One stream a core, each on its own tile; the host fills the next tile meanwhile."""
+
+    name = "openvino"
+
+    def __init__(self, classifier: Classifier, *, rows: int, precision: str | None = None) -> None:
+        precision = precision or best_precision()
+        if precision not in ("bf16", "fp32"):
+            raise InputError(f"expected precision 'bf16' or 'fp32', got {precision!r}")
+        super().__init__(classifier, rows=rows, precision=precision)
+        ov = _openvino()
+        try:
+            model = _graph(ov, classifier)
+            model.reshape([rows, *classifier.input_shape])
+            config = {
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+                "NUM_STREAMS": str(cores()),
+                "INFERENCE_NUM_THREADS": str(cores()),
+            }
+            self.compiled = ov.Core().compile_model(model, "CPU", config)
+        except EngineError:
+            raise
+        except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
+            raise EngineError(
+                f"expected a graph that OpenVINO can compile, got {error}; use engine='eager'"
+            ) from error
+        self._ov = ov
+        self._jobs = cores() + 1
+
+    def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
+        queue = self._ov.AsyncInferQueue(self.compiled, self._jobs)
+        failures: list[BaseException] = []
+
+        def finished(request: Any, key: Any) -> None:
+            try:
+                output = request.get_output_tensor(0).data
+                sink(key, self.classifier.check_output(output, self.rows))
+            except BaseException as error:  # an exception can't leave OpenVINO's thread; it is raised below
+                failures.append(error)
+
+        queue.set_callback(finished)
+        try:
+            for key, fill in tiles:
+                index = queue.get_idle_request_id()
+                if failures:
+                    break
+                fill(queue[index].get_input_tensor(0).data)
+                queue.start_async(None, key)
+        finally:
+            queue.wait_all()
+        if failures:
+            raise failures[0]
+
+
+def _graph(ov: Any, classifier: Classifier) -> Any:
+    """The classifier's graph as an OpenVINO model."""
+    module = getattr(classifier, "module", None)
+    if module is not None:
+        import torch
+
+        example = torch.zeros(
+            (2, *classifier.input_shape), device=next(module.parameters(), torch.zeros(1)).device
+        )
+        with torch.inference_mode(False), torch.no_grad():
+            return ov.convert_model(module, example_input=example)
+    path = getattr(classifier, "path", None)
+    if path is None:
+        raise EngineError(
+            f"expected an nn.Module or an ONNX file, got {type(classifier).__name__}; use engine='eager'"
+        )
+    if getattr(classifier, "fixed_batch", None):
+        raise EngineError(
+            "expected an ONNX file with a free batch size, got a fixed one; export it with a dynamic batch"
+        )
+    return ov.Core().read_model(io.BytesIO(path.read_bytes()))

@@ -1,0 +1,158 @@
+"""Responses on disk: Parquet shards, one row per input and strength, and a manifest that lists them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from doldrum.errors import InputError
+from doldrum.measuring.measure import Measurement
+from doldrum.profiles import smoothness
+from doldrum.progress import progress_bar
+from doldrum.responses import Responses
+from doldrum.stats import intervals
+
+__all__ = ["FORMAT_VERSION", "measure_to", "read_manifest", "read_responses"]
+
+FORMAT_VERSION = 1
+_MANIFEST = "manifest.json"
+
+
+def measure_to(
+    run: Measurement,
+    out: str | Path,
+    *,
+    level: float = 0.95,
+    progress: bool = True,
+    extra: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Measure and write as it goes: memory holds one batch. Gives the manifest back.
+
+    `out` must be new or empty. Each shard is written under another name and renamed, then the manifest is replaced: a
+    killed run leaves whole shards and a manifest with ``"complete": false`` that lists them.
+
+    A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the most
+    frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label in order;
+    -1 invalid, -2 not taken).
+    """
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"expected a new or empty folder, got {folder}, which holds files; name another with --out"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest: dict[str, Any] = {
+        "format": "doldrum responses",
+        "version": FORMAT_VERSION,
+        "complete": False,
+        "inputs": len(run),
+        "num_classes": run.classifier.num_classes,
+        "strengths": list(run.probe.strengths),
+        "level": level,
+        "invalid": 0,
+        "shards": [],
+        **run.info,
+        **(extra or {}),
+    }
+    _write_manifest(folder, manifest)
+    with progress_bar("measuring", len(run), show=progress) as advance:
+        for chunk in run.chunks():
+            name = f"part-{len(manifest['shards']):05d}.parquet"
+            pq.write_table(_table(chunk, level), folder / f"{name}.tmp", compression="zstd")
+            os.replace(folder / f"{name}.tmp", folder / name)
+            manifest["shards"].append({"file": name, "inputs": len(chunk)})
+            manifest["invalid"] += chunk.num_invalid
+            _write_manifest(folder, manifest)
+            advance(len(chunk))
+    manifest["complete"] = True
+    _write_manifest(folder, manifest)
+    return manifest
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a folder that `measure_to` wrote, checked."""
+    path = Path(folder) / _MANIFEST
+    if not path.is_file():
+        raise InputError(
+            f"expected a folder written by doldrum measure, got {folder}, which has no {_MANIFEST}"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"expected JSON in {path}, got {error}; measure again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != "doldrum responses":
+        raise InputError(f"expected a manifest of doldrum responses in {path}, got something else")
+    if manifest.get("version") != FORMAT_VERSION:
+        raise InputError(
+            f"expected format version {FORMAT_VERSION}, got {manifest.get('version')} in {path}; "
+            "read it with the doldrum that wrote it"
+        )
+    return manifest
+
+
+def read_responses(folder: str | Path) -> Responses:
+    """The Responses in a folder that `doldrum measure` wrote; of an unfinished run, what was finished.
+
+    `Responses.info` is the manifest.
+    """
+    manifest = read_manifest(folder)
+    conditions = len(manifest["strengths"])
+    draws, labels, ids = [], [], []
+    for table in _shards(Path(folder), manifest):
+        n = len(table) // conditions
+        values = table["draws"].combine_chunks().values.to_numpy()
+        draws.append(values.reshape(n, conditions, -1))
+        labels.append(table["label"].to_numpy()[::conditions])
+        ids += table["id"].to_pylist()[::conditions]
+    if not draws:
+        raise InputError(f"expected finished shards in {folder}, got none; measure again")
+    return Responses(
+        np.concatenate(draws),
+        np.concatenate(labels),
+        manifest["strengths"],
+        manifest["num_classes"],
+        ids,
+        manifest,
+    )
+
+
+def _shards(folder: Path, manifest: dict[str, Any]) -> Iterator[pa.Table]:
+    for shard in manifest["shards"]:
+        # Only names we make ourselves: a manifest can't point outside its folder.
+        path = folder / Path(shard["file"]).name
+        try:
+            yield pq.read_table(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputError(f"expected a Parquet shard at {path}, got {error}; measure again") from error
+
+
+def _table(chunk: Responses, level: float) -> pa.Table:
+    w = smoothness(chunk, level=level)
+    counts = chunk.counts
+    n, conditions, draws = chunk.draws.shape
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(chunk.draws.ravel()), draws)
+    columns: dict[str, Iterable[Any]] = {
+        "id": pa.array(np.repeat(np.asarray(chunk.ids, dtype=object), conditions), pa.string()),
+        "label": np.repeat(chunk.labels, conditions),
+        "strength": np.tile(np.asarray(chunk.strengths), n),
+        "w": w.value.ravel(),
+        "w_lower": w.lower.ravel(),
+        "w_upper": w.upper.ravel(),
+        "dominant": counts.argmax(axis=2).astype(np.int16).ravel(),
+        "dominant_lower": intervals.dominant_lower(counts, alpha=1 - level).ravel(),
+        "draws": flat,
+    }
+    return pa.table(columns)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
+    (folder / f"{_MANIFEST}.tmp").write_text(text + "\n", encoding="utf-8")
+    os.replace(folder / f"{_MANIFEST}.tmp", folder / _MANIFEST)

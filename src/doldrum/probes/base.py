@@ -1,0 +1,71 @@
+"""Probe: a family of perturbations x strengths, a number of draws, a seed."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["BoundProbe", "Probe"]
+
+
+class BoundProbe(Protocol):
+    """A probe made ready for one input shape; holds what is common to all inputs."""
+
+    def fill(
+        self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]
+    ) -> None:
+        """Write draws start..stop of one condition of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
+        ...
+
+
+class Probe(ABC):
+    """What is done to an input, how strongly, how often, and from which seed.
+
+    A subclass writes `bind` (what it does to an image) and `family` (its name). Draw j of a condition is a function of
+    (seed, j) alone: all inputs, and all strengths where the family allows it, see the same draws.
+
+    Raises InputError for an empty, negative or non-finite list of strengths, fewer than one draw, or a seed that is no whole
+    number.
+    """
+
+    family: ClassVar[str]
+
+    def __init__(self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0) -> None:
+        values = tuple(float(s) for s in np.atleast_1d(np.asarray(strengths, dtype=float)))
+        if not values or not all(math.isfinite(s) and s >= 0 for s in values):
+            raise InputError(
+                f"expected finite strengths of at least 0, got {strengths}; e.g. [0.05, 0.1, 0.2, 0.4]"
+            )
+        if len(set(values)) != len(values):
+            raise InputError(f"expected different strengths, got {strengths}; drop the repeated ones")
+        if isinstance(draws, bool) or int(draws) != draws or draws < 1:
+            raise InputError(f"expected a whole number of draws of at least 1, got {draws}")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise InputError(f"expected a whole number as seed, got {seed!r}")
+        self.strengths = values
+        self.draws = int(draws)
+        self.seed = int(seed)
+
+    @abstractmethod
+    def bind(self, input_shape: tuple[int, int, int]) -> BoundProbe:
+        """Make the draws for one input shape."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything needed to make this probe again, JSON-able."""
+        return {
+            "family": self.family,
+            "strengths": list(self.strengths),
+            "draws": self.draws,
+            "seed": self.seed,
+        }
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v}" for k, v in self.to_dict().items() if k != "family")
+        return f"{type(self).__name__}({settings})"

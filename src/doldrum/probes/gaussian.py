@@ -1,0 +1,64 @@
+"""Gaussian noise: the probe of the Backdoor Smoothing paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.probes.base import Probe
+from doldrum.seeds import rng
+
+__all__ = ["Gaussian"]
+
+
+class Gaussian(Probe):
+    """x + sigma * eps_j, with eps_j ~ N(0, I) common to all inputs and all strengths.
+
+    `strengths` are sigmas, in units of the [0, 1] pixel range. With `clip=True` the noisy image is cut to [0, 1];
+    the default leaves it as it is, so that the noise is Gaussian everywhere.
+
+    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022; Cohen et al. 2019 (the same draws).
+
+    >>> probe = Gaussian([0.1, 0.2], draws=3, seed=0)
+    >>> out = np.empty((3, 1, 2, 2), dtype=np.float32)
+    >>> probe.bind((1, 2, 2)).fill(np.zeros((1, 2, 2), dtype=np.float32), 1, 0, 3, out)
+    >>> first = out.copy()
+    >>> probe.bind((1, 2, 2)).fill(np.zeros((1, 2, 2), dtype=np.float32), 0, 0, 3, out)
+    >>> bool(np.allclose(first, 2 * out))
+    True
+    """
+
+    family = "gaussian"
+
+    def __init__(
+        self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0, clip: bool = False
+    ) -> None:
+        super().__init__(strengths, draws=draws, seed=seed)
+        self.clip = bool(clip)
+
+    def bind(self, input_shape: tuple[int, int, int]) -> _GaussianBank:
+        return _GaussianBank(self, input_shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"clip": self.clip}
+
+
+class _GaussianBank:
+    """The n draws of one input shape, made once; n * C * H * W * 4 bytes."""
+
+    def __init__(self, probe: Gaussian, input_shape: tuple[int, int, int]) -> None:
+        self.probe = probe
+        self.bank = np.empty((probe.draws, *input_shape), dtype=np.float32)
+        for j in range(probe.draws):
+            self.bank[j] = rng(probe.seed, "gaussian", j).standard_normal(input_shape, dtype=np.float32)
+
+    def fill(
+        self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]
+    ) -> None:
+        np.multiply(self.bank[start:stop], np.float32(self.probe.strengths[condition]), out=out)
+        out += image
+        if self.probe.clip:
+            np.clip(out, 0.0, 1.0, out=out)
