@@ -112,9 +112,7 @@ def evaluate(
     if not len(labels):
         raise InputError("expected a test set with images, got none; check where it was read from")
     if (trigger is None) != (plan is None):
-        raise InputError(
-            "expected trigger and plan together, got one of them; the plan says which label is a success"
-        )
+        raise InputError("expected trigger and plan together, got one of them; the plan says which label is a success")
     if not 0 < confidence < 1:
         raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")
     num_classes = len(test_set.class_names)

@@ -66,21 +66,17 @@ class PoisonPlan:
             raise InputError(f"expected a mode of {', '.join(MODES)}, got {self.mode!r}; pick one")
         classes = [self.target, *self.cover_classes, *([] if self.source is None else [self.source])]
         if any(int(c) != c or c < 0 for c in classes):
-            raise InputError(
-                f"expected class numbers from 0 up, got {classes}; use the labels of the data set"
-            )
+            raise InputError(f"expected class numbers from 0 up, got {classes}; use the labels of the data set")
         if (self.source is not None) != (self.mode == "source-specific"):
             raise InputError(
-                f"expected source just where mode is 'source-specific', got source={self.source} and {self.mode!r}"
+                f"expected source just with mode 'source-specific', got {self.source} and {self.mode!r}; mend it"
             )
         if self.source is not None and self.source in (self.target, *self.cover_classes):
             raise InputError(
                 f"expected source apart from target and cover classes, got {self.source} twice; change one"
             )
         if self.cover_classes and self.cover_rate == 0:
-            raise InputError(
-                "expected cover_rate > 0 with cover_classes, got 0; pass cover_rate or leave them out"
-            )
+            raise InputError("expected cover_rate > 0 with cover_classes, got 0; pass cover_rate or leave them out")
         if self.keep_label and self.mode == "clean-label":
             raise InputError(
                 "expected keep_label 0 in a clean-label plan, which keeps all labels, got more; leave it out"
@@ -92,9 +88,7 @@ class PoisonPlan:
         if self.mode != "all-to-all":
             named.append(self.target)
         if named and max(named) >= num_classes:
-            raise InputError(
-                f"expected classes below {num_classes}, got {max(named)} in the plan; change the plan"
-            )
+            raise InputError(f"expected classes below {num_classes}, got {max(named)} in the plan; change the plan")
 
     def candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """Which training samples the plan may poison, (N,)."""

@@ -127,8 +127,8 @@ def _pick(candidates: NDArray[np.bool_], rate: float, *, what: str, seed: int) -
     rows = np.flatnonzero(candidates)
     if count > len(rows):
         raise InputError(
-            f"expected {what} of at most {len(rows) / total:.6g} ({len(rows)} of {total} samples may be chosen "
-            f"under this plan), got {rate:g} ({count} samples); lower it"
+            f"expected {what} of at most {len(rows) / total:.6g} ({len(rows)} of {total} samples may be "
+            f"chosen under this plan), got {rate:g} ({count} samples); lower it"
         )
     mask = np.zeros(total, dtype=bool)
     mask[rng(seed, "poison", what).permutation(rows)[:count]] = True

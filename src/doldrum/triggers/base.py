@@ -69,23 +69,17 @@ class Trigger(ABC):
     @final
     def in_training(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
         """What poisoned training samples get; `rows` are the samples' places in the training set."""
-        return self._finish(
-            self.apply_in_training(_checked(images), seed=seed, rows=_rows(images, rows)), images
-        )
+        return self._finish(self.apply_in_training(_checked(images), seed=seed, rows=_rows(images, rows)), images)
 
     @final
     def as_cover(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
         """What cover samples, which keep their labels, get."""
-        return self._finish(
-            self.apply_as_cover(_checked(images), seed=seed, rows=_rows(images, rows)), images
-        )
+        return self._finish(self.apply_as_cover(_checked(images), seed=seed, rows=_rows(images, rows)), images)
 
     def _finish(self, out: Any, images: NDArray[Any]) -> Images:
         out = np.asarray(out, dtype=np.float32)
         if out.shape != np.shape(images):
-            raise InputError(
-                f"expected trigger {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; mend apply"
-            )
+            raise InputError(f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; mend apply")
         # fmax and fmin would hide a NaN as a bound; clip keeps it, so that the check below sees it.
         out = np.clip(out, 0.0, 1.0)
         if np.isnan(out).any():
@@ -105,9 +99,7 @@ class Trigger(ABC):
     def with_strength(self, strength: float) -> Self:
         """The same trigger at another strength; raises InputError where the method has none."""
         if self.strength_setting is None:
-            raise InputError(
-                f"expected a trigger with a strength, got {self.name!r}, which has none; change a setting"
-            )
+            raise InputError(f"expected a trigger with a strength, got {self.name!r}, which has none; change a setting")
         return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})
 
     def to_dict(self) -> dict[str, Any]:
@@ -189,14 +181,8 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     >>> trigger_from_dict(Patch(size=2).to_dict()) == Patch(size=2)
     True
     """
-    if (
-        not isinstance(record, dict)
-        or set(record) != {"name", "settings"}
-        or not isinstance(record["settings"], dict)
-    ):
-        raise InputError(
-            "expected a dict with 'name' and 'settings', got something else; write it with to_dict"
-        )
+    if not isinstance(record, dict) or set(record) != {"name", "settings"} or not isinstance(record["settings"], dict):
+        raise InputError("expected a dict with 'name' and 'settings', got something else; write it with to_dict")
     name, settings = record["name"], record["settings"]
     if name not in _REGISTRY:
         raise InputError(
@@ -208,9 +194,7 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     try:
         return _REGISTRY[name](**{key: decode(value) for key, value in settings.items()})
     except TypeError as error:
-        raise InputError(
-            f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}"
-        ) from error
+        raise InputError(f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}") from error
 
 
 def trigger_names() -> list[str]:
@@ -225,9 +209,7 @@ def _parts(trigger: Trigger) -> tuple[Trigger, ...]:
 def _rows(images: NDArray[Any], rows: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
     out = np.asarray(rows, dtype=np.int64)
     if out.shape != (len(images),):
-        raise InputError(
-            f"expected one row number an image ({len(images)}), got shape {out.shape}; pass their places"
-        )
+        raise InputError(f"expected one row number an image ({len(images)}), got shape {out.shape}; pass their places")
     return out
 
 
@@ -242,7 +224,5 @@ def _checked(images: NDArray[Any]) -> Images:
         raise InputError(f"expected float images in [0, 1] or uint8 images, got {images.dtype}; convert them")
     # Written so that NaN fails too.
     if images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise InputError(
-            f"expected values in [0, 1], got {images.min():g} to {images.max():g}; divide by 255 or clip"
-        )
+        raise InputError(f"expected values in [0, 1], got {images.min():g} to {images.max():g}; divide by 255 or clip")
     return np.array(images, dtype=np.float32, order="C")

@@ -40,18 +40,14 @@ class Patch(Trigger):
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.margin < 0:
-            raise InputError(
-                f"expected size >= 1 and margin >= 0, got {self.size} and {self.margin}; e.g. size=3"
-            )
+            raise InputError(f"expected size >= 1 and margin >= 0, got {self.size} and {self.margin}; e.g. size=3")
         if self.corner not in CORNERS:
             raise InputError(f"expected a corner of {', '.join(CORNERS)}, got {self.corner!r}; pick one")
         if self.pattern not in ("white", "checker"):
             raise InputError(f"expected pattern 'white' or 'checker', got {self.pattern!r}; pick one")
 
     def apply(self, images: Images) -> Images:
-        rows, columns = corner_slices(
-            images.shape[2:], size=self.size, corner=self.corner, margin=self.margin
-        )
+        rows, columns = corner_slices(images.shape[2:], size=self.size, corner=self.corner, margin=self.margin)
         images[:, :, rows, columns] = self.values()
         return images
 
