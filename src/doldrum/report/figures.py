@@ -1,0 +1,231 @@
+"""Figures: they take records and an axes, draw, compute nothing, and return what they drew on.
+
+Ink is a mid grey and backgrounds are transparent, so that a saved figure reads on light and on dark pages alike;
+the HTML page replaces `COLOURS` and `INK` by its own custom properties.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from doldrum.records import COMBINATIONS, Curve, Example
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "INK",
+    "new_figure",
+    "plot_curves",
+    "plot_distribution",
+    "plot_examples",
+    "save_figure",
+    "svg_text",
+]
+
+COLOURS = {"clean": "#2b7bba", "backdoored": "#d9601a"}
+"""Colour of each model: a blue and an orange that stay apart under every common colour blindness."""
+INK = "#7b7b7b"
+"""Text, axes and reference lines: contrast above 4 on white and on black."""
+_STYLES: dict[str, Any] = {"clean": "solid", "triggered": (0, (4, 2))}
+_MARKERS = {"clean": "o", "triggered": "D"}
+_FONT = 10.5
+
+
+def new_figure(width: float = 7.2, height: float = 4.0) -> Figure:
+    """An empty figure (inches) with a transparent background, outside pyplot's global state.
+
+    >>> new_figure(4, 3).get_size_inches().tolist()
+    [4.0, 3.0]
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    return figure
+
+
+def label_of(model: str, inputs: str) -> str:
+    """How a combination is called in every legend and table.
+
+    >>> label_of("backdoored", "triggered")
+    'backdoored model, triggered inputs'
+    """
+    return f"{model} model, {inputs} inputs"
+
+
+def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None = None) -> Axes:
+    """Mean W against strength (log scale) with confidence bands; colour is the model, line style the inputs.
+
+    `sigma_half` marks the strength at which W is read elsewhere.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    by_key = {c.key: c for c in curves}
+    ordered = [by_key[f"{m}/{i}"] for m, i in COMBINATIONS if f"{m}/{i}" in by_key]
+    for curve in ordered:
+        colour = COLOURS[curve.model]
+        ax.fill_between(curve.strengths, curve.lower, curve.upper, color=colour, alpha=0.18, linewidth=0)
+        ax.plot(
+            curve.strengths,
+            curve.mean,
+            color=colour,
+            linestyle=_STYLES[curve.inputs],
+            linewidth=2,
+            marker=_MARKERS[curve.inputs],
+            markersize=3.6,
+            label=label_of(curve.model, curve.inputs),
+            gid=f"curve-{curve.model}-{curve.inputs}",
+        )
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.set_ylim(bottom=0)
+    if sigma_half is not None:
+        ax.axvline(sigma_half, color=INK, linewidth=1, linestyle=(0, (1, 2)), gid="sigma-half", zorder=1)
+        ax.annotate(
+            f"σ½ = {sigma_half:.3g}",
+            (sigma_half, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-5, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=INK,
+            fontsize=_FONT,
+        )
+    _dress(ax, xlabel="strength σ of the noise (pixels run from 0 to 1)", ylabel="mean W  (0: dead calm)")
+    return ax
+
+
+def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
+    """Share of inputs with W at most x, at sigma-half, for each combination.
+
+    The mark at W = 0 is the share of inputs for which every draw gave the same label: the exact zeros.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    for model, inputs in COMBINATIONS:
+        values = w_at_half.get(f"{model}/{inputs}")
+        if not values:
+            continue
+        steps, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
+        share = np.cumsum(counts) / counts.sum()
+        zero = float(share[0]) if steps[0] == 0 else 0.0
+        x = np.concatenate([[0.0], steps, [max(1.0, steps[-1])]])
+        ax.plot(
+            x,
+            np.concatenate([[zero], share, [1.0]]),
+            drawstyle="steps-post",
+            color=COLOURS[model],
+            linestyle=_STYLES[inputs],
+            linewidth=2,
+            marker=_MARKERS[inputs],
+            markevery=[0],
+            markersize=7,
+            clip_on=False,
+            label=label_of(model, inputs),
+            gid=f"distribution-{model}-{inputs}",
+        )
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _dress(ax, xlabel="W at σ½", ylabel="share of inputs with at most this W")
+    return ax
+
+
+def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: Sequence[str] = ()) -> Figure:
+    """One row an example: the input, then its noisy copies, with the label that came back under each."""
+    columns = 1 + max((len(e.labels) for e in examples), default=0)
+    grid = figure.subplots(max(1, len(examples)), columns, squeeze=False)
+    for ax in grid.ravel():
+        ax.set_axis_off()
+    for row, example in zip(grid, examples, strict=False):
+        pictures = [example.image.array(), *example.noisy.array()]
+        for ax, picture, label in zip(row, pictures, (example.base_label, *example.labels), strict=False):
+            channels_last = picture.transpose(1, 2, 0)
+            ax.imshow(channels_last if len(picture) == 3 else channels_last[:, :, 0], cmap="gray", vmin=0, vmax=255)
+            strayed = label != example.base_label
+            weight = "bold" if strayed else "normal"
+            ax.text(
+                0.5,
+                -0.05,
+                name_of(label, class_names),
+                transform=ax.transAxes,
+                ha="center",
+                va="top",
+                color=COLOURS["backdoored"] if strayed else INK,
+                fontsize=8,
+                fontweight=weight,
+                parse_math=False,
+            )
+        title = f"{label_of(example.model, example.inputs)}: W = {example.w:.2f}"
+        row[0].set_title(title, loc="left", color=INK, fontsize=9)
+    return figure
+
+
+def name_of(label: int, class_names: Sequence[str]) -> str:
+    """A class's name, its number where no name is known, or "invalid" for -1.
+
+    >>> name_of(1, ["shirt", "boot"]), name_of(3, []), name_of(-1, ["shirt"])
+    ('boot', '3', 'invalid')
+    """
+    if label < 0:
+        return "invalid"
+    return class_names[label] if label < len(class_names) else str(label)
+
+
+def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
+    """The figure as SVG text: real text instead of outlines, the same bytes every time."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    blank: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=blank)
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
+    """Write the figure with a transparent background, in the format of the ending (svg, png, pdf)."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix == ".svg":
+        target.write_text(svg_text(figure), encoding="utf-8")
+    else:
+        figure.savefig(target, dpi=dpi, transparent=True)
+    return target
+
+
+def _dress(ax: Axes, *, xlabel: str, ylabel: str) -> None:
+    ax.patch.set_alpha(0)
+    ax.set_xlabel(xlabel, color=INK, fontsize=_FONT)
+    ax.set_ylabel(ylabel, color=INK, fontsize=_FONT)
+    ax.tick_params(colors=INK, labelsize=_FONT, length=3)
+    ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
+    ax.set_axisbelow(True)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+    narrow = ax.figure.get_figure(root=True).get_size_inches()[0] < 5  # type: ignore[union-attr]
+    legend = ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0, 1, 0.1),
+        mode=None,
+        ncols=1 if narrow else 2,
+        frameon=False,
+        fontsize=_FONT,
+        handlelength=3.4,
+        borderaxespad=0.3,
+    )
+    for text in legend.get_texts():
+        text.set_color(INK)

@@ -1,0 +1,145 @@
+"""The demo's page: one HTML file with everything inside, which needs no network and no script."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+
+from doldrum.records import COMBINATIONS, MODELS, DemoRecord, Example, Pixels
+from doldrum.report import table, words
+from doldrum.report.figures import COLOURS, INK, label_of, name_of, new_figure, plot_curves, plot_distribution
+from doldrum.report.figures import svg_text as _svg_text
+
+__all__ = ["png_uri", "render_demo"]
+
+_WIDE, _NARROW = (7.4, 4.1), (4.0, 4.4)  # inches: one drawing for screens and paper, one for phones
+
+
+def render_demo(record: DemoRecord) -> str:
+    """The report of a demo as one HTML document.
+
+    Styles, figures and images are inline; the page's own policy forbids scripts and any request. Text from the record
+    (class names, command, versions) is escaped.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("doldrum.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"w": words.w, "percent": words.percent, "plain": words.plain_value}
+    return environment.get_template("demo.html.j2").render(
+        record=record,
+        words=words,
+        rows=table.rows(record),
+        footnote=table.footnote(record),
+        curves=_curve_figures(record),
+        curve_rows=_curve_rows(record),
+        distribution=_distribution_figures(record),
+        zeros=[(label_of(m, i), words.zero_share(record.w_at_half[f"{m}/{i}"])) for m, i in COMBINATIONS],
+        examples=[_example(e, record) for e in record.examples],
+        models=MODELS,
+        combinations=COMBINATIONS,
+        engines=_engines(record.provenance.get("engine")),
+    )
+
+
+def png_uri(pixels: Pixels | Any) -> str:
+    """An image (C, H, W) of uint8 as a PNG data URI.
+
+    >>> png_uri(Pixels.of([[[0.0, 1.0]]])).startswith("data:image/png;base64,iVBOR")
+    True
+    """
+    from PIL import Image
+
+    array = pixels.array() if isinstance(pixels, Pixels) else pixels
+    picture = Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _curve_figures(record: DemoRecord) -> Any:
+    drawings = []
+    for size in (_WIDE, _NARROW):
+        figure = new_figure(*size)
+        plot_curves(record.curves, figure.subplots(), sigma_half=record.sigma_half)
+        drawings.append(figure)
+    return _inline(drawings, name="curves", alt=words.curves_alt(record))
+
+
+def _distribution_figures(record: DemoRecord) -> Any:
+    drawings = []
+    for size in (_WIDE, _NARROW):
+        figure = new_figure(*size)
+        plot_distribution(record.w_at_half, figure.subplots())
+        drawings.append(figure)
+    return _inline(drawings, name="distribution", alt=words.distribution_alt(record))
+
+
+def _inline(drawings: list[Any], *, name: str, alt: str) -> Any:
+    """The wide and the narrow drawing as inline SVG; the style sheet shows one of them."""
+    from markupsafe import Markup, escape
+
+    parts = []
+    for figure, kind in zip(drawings, ("wide", "narrow"), strict=True):
+        text = _svg_text(figure, salt=f"{name}-{kind}")
+        text = text[text.index("<svg") :]
+        view = re.search(r'viewBox="[^"]*"', text)
+        body = text[text.index(">") + 1 :]
+        # Ids are made unique on the page, and colours follow the page's light or dark scheme.
+        body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-{kind}-", body)
+        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+        for colour, variable in [*((COLOURS[m], f"var(--{m})") for m in MODELS), (INK, "var(--muted)")]:
+            body = body.replace(colour, variable)
+        view_box = view.group(0) if view else ""
+        parts.append(f'<svg class="{kind}" {view_box} role="img" aria-label="{escape(alt)}">{body}')
+    return Markup("\n".join(parts))
+
+
+def _curve_rows(record: DemoRecord) -> list[tuple[float, list[tuple[float, float, float] | None]]]:
+    tables = [
+        {s: (m, low, high) for s, m, low, high in zip(c.strengths, c.mean, c.lower, c.upper, strict=True)}
+        for model, inputs in COMBINATIONS
+        for c in record.curves
+        if c.key == f"{model}/{inputs}"
+    ]
+    return [(s, [t.get(s) for t in tables]) for s in sorted(set().union(*tables))]
+
+
+def _example(example: Example, record: DemoRecord) -> dict[str, Any]:
+    name = lambda label: name_of(label, record.class_names)  # noqa: E731
+    copies = zip(example.noisy.array(), example.labels, strict=True)
+    return {
+        "title": label_of(example.model, example.inputs),
+        "model": example.model,
+        "true": name(example.true_class),
+        "sigma": example.sigma,
+        "w": example.w,
+        "image": png_uri(example.image),
+        "base": name(example.base_label),
+        "copies": [(png_uri(picture), name(label), label != example.base_label) for picture, label in copies],
+    }
+
+
+def _engines(found: Any) -> list[str]:
+    """A sentence on each engine choice in the record, wherever it lies in the mapping."""
+    if not isinstance(found, dict):
+        return [str(found)] if found else []
+    if isinstance(found.get("agreement"), int | float):
+        name, precision = found.get("engine", found.get("name", "engine")), found.get("precision", "")
+        checked = f" of {found['checked']:,} labels checked" if isinstance(found.get("checked"), int) else " of labels"
+        agreement = words.percent(float(found["agreement"]))
+        return [f"{name} {precision}".strip() + f": agrees with the network’s own fp32 on {agreement}{checked}"]
+    inner = {key: _engines(value) for key, value in found.items()}
+    if not any(isinstance(value, dict) for value in found.values()):
+        return [words.plain_value(found)]
+    same = {tuple(lines) for lines in inner.values()}
+    if len(same) == 1:
+        return list(same.pop())
+    return [f"{key}: {line}" for key, lines in inner.items() for line in lines]
