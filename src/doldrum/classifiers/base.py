@@ -88,8 +88,8 @@ class Classifier(ABC):
             raise ClassifierError(f"expected numeric scores, got {out.dtype}; return floats")
         return out.astype(np.float32, copy=False)
 
-    def warn_if_training(self) -> None:
-        """Raise when the model is in a state in which its answers are random or change. Overridden where there is one."""
+    def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
+        """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:

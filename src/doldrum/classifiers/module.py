@@ -36,9 +36,9 @@ class ModuleClassifier(Classifier):
                 f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others"
             )
         self.module = module
-        self.warn_if_training()
+        self.check_state()
 
-    def warn_if_training(self) -> None:
+    def check_state(self) -> None:
         training = [name or "the model itself" for name, part in self.module.named_modules() if part.training]
         if training:
             raise ClassifierError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -102,7 +103,9 @@ def _graph(ov: Any, classifier: Classifier) -> Any:
         example = torch.zeros(
             (2, *classifier.input_shape), device=next(module.parameters(), torch.zeros(1)).device
         )
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # torch announces the end of tracing on every call; whether the traced graph is right is checked by its labels.
+            warnings.simplefilter("ignore")
             return ov.convert_model(module, example_input=example)
     path = getattr(classifier, "path", None)
     if path is None:

@@ -166,7 +166,7 @@ def as_images(images: Any) -> NDArray[Any]:
 
 def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:
     """Run a first small batch; raise on a broken contract, and note what looks odd but harmless."""
-    classifier.warn_if_training()
+    classifier.check_state()
     output = classifier(images)
     if output.ndim == 1:
         return []

@@ -1,0 +1,194 @@
+"""Small reference networks, by name. Each takes [0, 1] NCHW images; its first layer normalises them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from doldrum.errors import InputError
+
+__all__ = ["NETWORKS", "Normalise", "build"]
+
+Shape = tuple[int, int, int]
+
+
+class Normalise(nn.Module):
+    """(x - mean) / std per channel; buffers, so that they travel with the weights."""
+
+    def __init__(self, channels: int, *, mean: float = 0.5, std: float = 0.25) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.full((1, channels, 1, 1), mean))
+        self.register_buffer("std", torch.full((1, channels, 1, 1), std))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - self.mean) / self.std
+
+
+def _conv(inside: int, outside: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
+
+
+class _PadToEven(nn.Module):
+    """Zero-pad odd heights and widths by one, so that two-by-two blocks fit."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.pad = (0, width % 2, 0, height % 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pad(x, self.pad) if any(self.pad) else x
+
+
+def _fashion_cnn(shape: Shape, classes: int) -> nn.Module:
+    """Two-by-two pixels to channels, then convolutions at half and a quarter of the size.
+
+    Most of the time of a small network on a CPU goes to memory traffic at full resolution, so there is none.
+    """
+    channels, height, width = shape
+    return nn.Sequential(
+        _PadToEven(height, width),
+        nn.PixelUnshuffle(2),
+        _conv(4 * channels, 16),
+        _conv(16, 32),
+        nn.MaxPool2d(2, ceil_mode=True),
+        _conv(32, 64),
+        _conv(64, 64),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
+    )
+
+
+def _mlp(shape: Shape, classes: int) -> nn.Module:
+    size = shape[0] * shape[1] * shape[2]
+    hidden = [nn.Linear(size, 256), nn.ReLU(inplace=True), nn.Linear(256, 128), nn.ReLU(inplace=True)]
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, classes))
+
+
+class _PreActBlock(nn.Module):
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.BatchNorm2d(inside), nn.BatchNorm2d(outside)
+        self.conv1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
+        same = stride == 1 and inside == outside
+        self.shortcut = None if same else nn.Conv2d(inside, outside, 1, stride, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = F.relu(self.norm1(x))
+        kept = x if self.shortcut is None else self.shortcut(out)
+        return self.conv2(F.relu(self.norm2(self.conv1(out)))) + kept
+
+
+def _preact_resnet18(shape: Shape, classes: int) -> nn.Module:
+    """Source: He et al. 2016, "Identity mappings in deep residual networks", the CIFAR form (3x3 stem)."""
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], 64, 3, 1, 1, bias=False)]
+    inside = 64
+    for outside, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        layers += [_PreActBlock(inside, outside, stride), _PreActBlock(outside, outside, 1)]
+        inside = outside
+    head = [nn.BatchNorm2d(512), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes)]
+    return nn.Sequential(*layers, *head)
+
+
+def _vgg11_bn(shape: Shape, classes: int) -> nn.Module:
+    """Source: Simonyan and Zisserman 2015, configuration A with batch normalisation and one linear layer."""
+    layers: list[nn.Module] = []
+    inside = shape[0]
+    for outside, pool in ((64, 1), (128, 1), (256, 0), (256, 1), (512, 0), (512, 1), (512, 0), (512, 1)):
+        layers.append(_conv(inside, outside))
+        if pool:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        inside = outside
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
+
+
+class _Attention(nn.Module):
+    """Multi-head self-attention written out, which every exporter understands."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens, width = x.shape[1], x.shape[2]
+        qkv = self.inward(x).reshape(-1, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+        return self.outward(mixed.transpose(1, 2).reshape(-1, tokens, width))
+
+
+class _ViTBlock(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = _Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class _ViT(nn.Module):
+    """A vision transformer of four blocks; patches of 4 pixels, mean over the tokens at the end."""
+
+    def __init__(self, shape: Shape, classes: int, *, width: int = 96, depth: int = 4, heads: int = 4) -> None:
+        super().__init__()
+        patch = 4 if min(shape[1:]) >= 16 else 2
+        tokens = (shape[1] // patch) * (shape[2] // patch)
+        if tokens < 1:
+            raise InputError(f"expected images of at least {patch}x{patch} for vit-small, got {shape}; use 'mlp'")
+        self.patches = nn.Conv2d(shape[0], width, patch, patch)
+        self.position = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+        self.blocks = nn.Sequential(*(_ViTBlock(width, heads) for _ in range(depth)))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.position
+        return self.head(self.norm(self.blocks(tokens)).mean(dim=1))
+
+
+NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {
+    "fashion-cnn": _fashion_cnn,
+    "mlp": _mlp,
+    "preact-resnet18": _preact_resnet18,
+    "vgg11-bn": _vgg11_bn,
+    "vit-small": _ViT,
+}
+
+
+def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
+    """A fresh network in evaluation mode, its weights drawn from torch's global generator.
+
+    Parameters
+    ----------
+    name
+        A key of `NETWORKS`.
+    input_shape, num_classes
+        (C, H, W) and K. Images are float32 in [0, 1]; the network normalises them itself and returns logits (B, K).
+
+    Raises
+    ------
+    InputError
+        for a name that is not in `NETWORKS`, or a shape the network can't take.
+
+    Examples
+    --------
+    >>> net = build("fashion-cnn", input_shape=(1, 28, 28), num_classes=10)
+    >>> tuple(net(torch.zeros(2, 1, 28, 28)).shape)
+    (2, 10)
+    """
+    if name not in NETWORKS:
+        raise InputError(f"expected a network among {', '.join(sorted(NETWORKS))}, got {name!r}; pick one")
+    shape = tuple(int(size) for size in input_shape)
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
+    if not 2 <= int(num_classes) <= 32767:
+        raise InputError(f"expected num_classes from 2 to 32767, got {num_classes}; count the classes")
+    body = NETWORKS[name]((shape[0], shape[1], shape[2]), int(num_classes))
+    return nn.Sequential(Normalise(shape[0]), body).eval()

@@ -1,0 +1,244 @@
+"""The demo: a clean and a backdoored network on real images, and the calm spot that tells them apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doldrum.classifiers import Classifier
+from doldrum.data import ImageSet, fashion_mnist, to_float
+from doldrum.errors import InputError
+from doldrum.measuring import Measurement, measure_to, read_manifest, read_responses
+from doldrum.poisoning import PoisonPlan, evaluate, poison
+from doldrum.probes import Gaussian
+from doldrum.profiles import mean_smoothness, sigma_half, smoothness
+from doldrum.records import COMBINATIONS, Curve, DemoRecord, Example, ModelSummary, Pixels
+from doldrum.responses import Responses
+from doldrum.seeds import rng
+from doldrum.training import RECIPES, load_checkpoint, train
+from doldrum.triggers import Patch
+
+__all__ = ["DemoSettings", "run_demo"]
+
+_GRID = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.4, 0.6, 0.8, 1.1, 1.5)
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What the demo trains and how much it measures.
+
+    `pick` inputs find sigma-half and are used for nothing else; `inputs` others, none of the target class, are measured
+    without and with the trigger.
+    """
+
+    recipe: str = "fashion-cnn"
+    inputs: int = 500
+    pick: int = 300
+    draws: int = 100
+    strengths: tuple[float, ...] = _GRID
+    seed: int = 0
+    rate: float = 0.05
+    target: int = 0
+
+    @classmethod
+    def fast(cls) -> DemoSettings:
+        """Smaller in everything but the poison: a first look in under 90 seconds."""
+        return cls(recipe="fashion-cnn-fast", inputs=150, pick=150, draws=50, strengths=(*_GRID[1::2], 1.5))
+
+
+def run_demo(
+    out: str | Path,
+    settings: DemoSettings | None = None,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+    command: str = "doldrum demo",
+) -> DemoRecord:
+    """Train, poison, measure, and gather what the report needs. Finished parts in `out` are reused.
+
+    `say` receives a line for each step. Reuse goes by a hash of everything a part depends on.
+    """
+    settings = settings or DemoSettings()
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for the demo's files, got the file {out}; name another with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, float] = {}
+    training, test = fashion_mnist("train", download=True), fashion_mnist("test", download=True)
+    trigger, plan = Patch(size=3), PoisonPlan(rate=settings.rate, target=settings.target)
+    poisoned = poison(training, trigger, plan, seed=settings.seed)
+    models = {
+        "clean": _model(out, "clean", training, settings, say, seconds),
+        "backdoored": _model(out, "backdoored", poisoned, settings, say, seconds),
+    }
+    pick, chosen = _split(test, settings)
+    inputs = {"clean": test.take(chosen), "triggered": _with_trigger(test.take(chosen), trigger)}
+
+    say("finding sigma-half on clean inputs that are used for nothing else")
+    # Another seed than the measurement's: choosing and measuring share neither inputs nor draws.
+    picking = Gaussian(settings.strengths, draws=settings.draws, seed=settings.seed + 1)
+    w_pick = _responses(out, "pick", models["clean"], test.take(pick), picking, seconds)
+    sigma = round(sigma_half(smoothness(w_pick)), 4)
+    probe = Gaussian(sorted({*settings.strengths, sigma}), draws=settings.draws, seed=settings.seed)
+
+    responses: dict[tuple[str, str], Responses] = {}
+    for model, kind in COMBINATIONS:
+        say(f"measuring {len(chosen)} {kind} inputs on the {model} model, {len(probe.strengths)} strengths")
+        responses[model, kind] = _responses(out, f"{model}-{kind}", models[model], inputs[kind], probe, seconds)
+
+    summaries = []
+    for model, classifier in models.items():
+        say(f"testing the {model} model")
+        summaries.append(_summary(model, classifier, test, trigger, plan, responses, sigma))
+    first = responses["backdoored", "clean"].info
+    record = DemoRecord(
+        models=tuple(summaries),
+        curves=tuple(_curve(model, kind, responses[model, kind]) for model, kind in COMBINATIONS),
+        w_at_half={f"{m}/{k}": tuple(smoothness(r.at(sigma)).value[:, 0]) for (m, k), r in responses.items()},
+        examples=tuple(_examples(responses, inputs, probe, sigma)),
+        class_names=tuple(test.class_names),
+        trigger={"name": trigger.name, **trigger.settings},
+        plan=asdict(plan),
+        sigma_half=sigma,
+        seed=settings.seed,
+        command=command,
+        provenance={key: first[key] for key in ("versions", "machine", "engine")},
+        seconds=seconds,
+    )
+    record.save(out / "demo.json")
+    return record
+
+
+def _split(test: ImageSet, settings: DemoSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of inputs to pick sigma on, and of others to measure, none of the target class."""
+    order = rng(settings.seed, "demo split").permutation(len(test))
+    pick, rest = order[: settings.pick], order[settings.pick :]
+    assert test.labels is not None
+    rest = rest[test.labels[rest] != settings.target]
+    return np.sort(pick), np.sort(rest[: settings.inputs])
+
+
+def _with_trigger(images: ImageSet, trigger: Patch) -> ImageSet:
+    return ImageSet(
+        trigger(images.images), labels=images.labels, ids=images.ids, class_names=images.class_names, name="triggered"
+    )
+
+
+def _model(
+    out: Path, name: str, data: Any, settings: DemoSettings, say: Callable[[str], None], seconds: dict[str, float]
+) -> Classifier:
+    key = _key(asdict(RECIPES[settings.recipe]), data.content_hash(), settings.seed)
+    path = out / f"{name}-{key}.safetensors"
+    if path.exists():
+        say(f"reusing the {name} model in {path}")
+        return load_checkpoint(path)
+    say(f"training the {name} model")
+    start = time.perf_counter()
+    model = train(data, settings.recipe, seed=settings.seed)
+    seconds[f"train {name}"] = round(time.perf_counter() - start, 2)
+    model.save(path)
+    return model
+
+
+def _responses(
+    out: Path, name: str, classifier: Classifier, images: ImageSet, probe: Gaussian, seconds: dict[str, float]
+) -> Responses:
+    folder = out / f"{name}-{_key(classifier.fingerprint, images.content_hash(), probe.to_dict())}"
+    if not (folder.exists() and read_manifest(folder)["complete"]):
+        _clear(folder)
+        start = time.perf_counter()
+        measure_to(Measurement(classifier, images, probe), folder)
+        seconds[f"measure {name}"] = round(time.perf_counter() - start, 2)
+    return read_responses(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove an unfinished measurement: only files that measure_to makes."""
+    for file in [*folder.glob("part-*.parquet*"), *folder.glob("manifest.json*")]:
+        file.unlink()
+
+
+def _key(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _curve(model: str, kind: str, responses: Responses) -> Curve:
+    means = mean_smoothness(responses)
+    return Curve(
+        model=model,
+        inputs=kind,
+        strengths=tuple(responses.strengths),
+        mean=tuple(m.value for m in means),
+        lower=tuple(m.lower for m in means),
+        upper=tuple(m.upper for m in means),
+    )
+
+
+def _summary(
+    model: str,
+    classifier: Classifier,
+    test: ImageSet,
+    trigger: Patch,
+    plan: PoisonPlan,
+    responses: dict[tuple[str, str], Responses],
+    sigma: float,
+) -> ModelSummary:
+    found = evaluate(classifier, test, trigger, plan)
+    assert found.asr is not None
+    (clean,) = mean_smoothness(responses[model, "clean"].at(sigma))
+    (triggered,) = mean_smoothness(responses[model, "triggered"].at(sigma))
+    return ModelSummary(
+        name=model,
+        clean_accuracy=found.clean_accuracy.value,
+        clean_accuracy_ci=(found.clean_accuracy.lower, found.clean_accuracy.upper),
+        asr=found.asr.value,
+        asr_ci=(found.asr.lower, found.asr.upper),
+        sigma_half=sigma,
+        w_clean=clean.value,
+        w_clean_ci=(clean.lower, clean.upper),
+        w_triggered=triggered.value,
+        w_triggered_ci=(triggered.lower, triggered.upper),
+        n_inputs=len(responses[model, "clean"]),
+        draws=responses[model, "clean"].draws.shape[2],
+    )
+
+
+def _examples(
+    responses: dict[tuple[str, str], Responses], inputs: dict[str, ImageSet], probe: Gaussian, sigma: float
+) -> list[Example]:
+    """Two inputs on the backdoored model, without and with the trigger: one of typical and one of high clean W."""
+    copies = min(8, probe.draws)
+    clean = responses["backdoored", "clean"].at(sigma)
+    order = np.argsort(smoothness(clean).value[:, 0], kind="stable")
+    shape = inputs["clean"].images.shape[1:]
+    bank = probe.bind(shape)
+    condition = probe.strengths.index(sigma)
+    examples = []
+    for index in (int(order[len(order) * 3 // 4]), int(order[-1 - len(order) // 20])):
+        for kind in ("clean", "triggered"):
+            found = responses["backdoored", kind].at(sigma)
+            image = to_float(inputs[kind].images[index : index + 1])[0]
+            noisy = np.empty((copies, *shape), dtype=np.float32)
+            bank.fill(image, condition, 0, copies, noisy)
+            true = inputs["clean"].labels
+            assert true is not None
+            examples.append(
+                Example(
+                    model="backdoored",
+                    inputs=kind,
+                    true_class=int(true[index]),
+                    sigma=sigma,
+                    image=Pixels.of(image),
+                    noisy=Pixels.of(noisy),
+                    labels=tuple(int(c) for c in found.draws[index, 0, :copies]),
+                    base_label=int(found.labels[index]),
+                    w=float(smoothness(found).value[index, 0]),
+                )
+            )
+    return examples
