@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+from doldrum.triggers.adaptive import AdaptiveBlend, AdaptivePatch
 from doldrum.triggers.base import Composed, Trigger, trigger_from_dict, trigger_names
+from doldrum.triggers.blended import Blended
+from doldrum.triggers.ftrojan import FTrojan
+from doldrum.triggers.low_frequency import LowFrequency
+from doldrum.triggers.masked import MaskedPattern
+from doldrum.triggers.noisy import NoisyCover
 from doldrum.triggers.patch import Patch
+from doldrum.triggers.quantise import Quantise
+from doldrum.triggers.sinusoid import Sinusoid
+from doldrum.triggers.warp import Warp
 
-__all__ = ["Composed", "Patch", "Trigger", "trigger_from_dict", "trigger_names"]
+__all__ = [
+    "AdaptiveBlend",
+    "AdaptivePatch",
+    "Blended",
+    "Composed",
+    "FTrojan",
+    "LowFrequency",
+    "MaskedPattern",
+    "NoisyCover",
+    "Patch",
+    "Quantise",
+    "Sinusoid",
+    "Trigger",
+    "Warp",
+    "trigger_from_dict",
+    "trigger_names",
+]

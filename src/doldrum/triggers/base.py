@@ -89,7 +89,7 @@ class Trigger(ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """The settings, JSON-able (patterns as base64)."""
-        return {f.name: encode(getattr(self, f.name)) for f in dataclasses.fields(cast(Any, self))}
+        return {f.name: _encode(getattr(self, f.name)) for f in dataclasses.fields(cast(Any, self))}
 
     @property
     def strength(self) -> float | None:
@@ -168,10 +168,6 @@ class Composed(Trigger):
             images = part.as_cover(images, seed=seed, rows=rows)
         return images
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"parts": [part.to_dict() for part in self.parts]}
-
 
 def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     """The trigger that `to_dict` wrote; raises InputError for unknown names and settings. Runs no code from
@@ -189,10 +185,8 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
             f"expected one of {', '.join(trigger_names())}, got {name!r}; import the module that defines it "
             "(doldrum.attacks for the learned ones)"
         )
-    if name == Composed.name:
-        return Composed(tuple(trigger_from_dict(part) for part in settings.get("parts", ())))
     try:
-        return _REGISTRY[name](**{key: decode(value) for key, value in settings.items()})
+        return _REGISTRY[name](**{key: _decode(value) for key, value in settings.items()})
     except TypeError as error:
         raise InputError(f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}") from error
 
@@ -200,6 +194,18 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
 def trigger_names() -> list[str]:
     """The names that :func:`trigger_from_dict` knows at the moment."""
     return sorted(_REGISTRY)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Trigger):
+        return value.to_dict()
+    return [_encode(v) for v in value] if isinstance(value, tuple) else encode(value)
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"name", "settings"}:
+        return trigger_from_dict(value)
+    return tuple(_decode(v) for v in value) if isinstance(value, (list, tuple)) else decode(value)
 
 
 def _parts(trigger: Trigger) -> tuple[Trigger, ...]:

@@ -1,0 +1,128 @@
+"""Adap-Blend and Adap-Patch: weak pieces of the trigger in training, all of it at test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.seeds import rng
+from doldrum.triggers.base import Images, Trigger
+from doldrum.triggers.blended import blend, check_pattern, check_share, pattern_for
+from doldrum.triggers.patch import CORNERS, corner_slices
+
+__all__ = ["AdaptiveBlend", "AdaptivePatch"]
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveBlend(Trigger):
+    """Blended at `alpha`; in training at `training_alpha`, in a random share of the pattern's pieces only.
+
+    The image is cut into `pieces` x `pieces`; each training sample, poisoned or cover, gets the pattern in a
+    random `1 - masked` of them (rounded to whole pieces). `pattern` as in Blended. The strength is `alpha`.
+
+    Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor defenses", ICLR,
+    section 4: 16 pieces of which half are masked, alpha .15 in training and .2 at test; cover samples keep
+    their labels.
+
+    Raises InputError for shares outside [0, 1], no pieces, and as Blended.
+
+    >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
+    (2, 1, 8, 8)
+    """
+
+    name: ClassVar[str] = "adaptive-blend"
+    strength_setting: ClassVar[str | None] = "alpha"
+    alpha: float = 0.2
+    training_alpha: float = 0.15
+    pieces: int = 4
+    masked: float = 0.5
+    pattern: NDArray[np.float32] | None = None
+    pattern_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "training_alpha", "masked"):
+            check_share(name, getattr(self, name))
+        if self.pieces < 1:
+            raise InputError(f"expected at least 1 piece a side, got {self.pieces}; the paper uses 4")
+        check_pattern(self)
+
+    def apply(self, images: Images) -> Images:
+        pattern = pattern_for(images.shape[1:], pattern=self.pattern, seed=self.pattern_seed)
+        return blend(images, pattern, self.alpha)
+
+    def apply_in_training(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        pattern = pattern_for(images.shape[1:], pattern=self.pattern, seed=self.pattern_seed)
+        for i, row in enumerate(rows):
+            alpha = self.training_alpha * self.mask(images.shape[2:], seed=seed, row=int(row))
+            images[i] = blend(images[i], pattern, alpha)
+        return images
+
+    def mask(self, shape: tuple[int, ...], *, seed: int, row: int) -> Images:
+        """Which pixels (H, W) of a training sample get the pattern: 1 or 0."""
+        total = self.pieces**2
+        shown = total - round(self.masked * total)
+        grid = np.zeros(total, dtype=np.float32)
+        grid[rng(seed, self.name, row).permutation(total)[:shown]] = 1
+        which = [np.arange(side) * self.pieces // side for side in shape]
+        return grid.reshape(self.pieces, self.pieces)[np.ix_(*which)]
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptivePatch(Trigger):
+    """Four different patches, one in each corner; in training one of them, drawn for each sample.
+
+    The patches are `size` pixels wide: all white, a checker, a cross and a frame (white on black), mixed in
+    with `opacity` at test and `training_opacity` in training, cover samples included. The strength is
+    `opacity`.
+
+    Source: Qi et al. 2023 (as AdaptiveBlend): k = 4 small patches, each sample with one, all at test. Their
+    patches are little pictures; these are plain ones.
+
+    Raises InputError for a size below 3 or an opacity outside [0, 1], and for images too small to hold two
+    patches a side.
+
+    >>> out = AdaptivePatch(opacity=1)(np.full((1, 1, 8, 8), 0.5, dtype=np.float32))
+    >>> int((out != 0.5).sum())
+    36
+    """
+
+    name: ClassVar[str] = "adaptive-patch"
+    strength_setting: ClassVar[str | None] = "opacity"
+    size: int = 3
+    opacity: float = 1.0
+    training_opacity: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("opacity", self.opacity)
+        check_share("training_opacity", self.training_opacity)
+        if self.size < 3:
+            raise InputError(f"expected a size of at least 3, got {self.size}; smaller patches look alike")
+
+    def patches(self) -> list[Images]:
+        """The four patches, (size, size), in the order of CORNERS."""
+        i, j = np.indices((self.size, self.size))
+        last = self.size - 1
+        edge = (i == 0) | (j == 0) | (i == last) | (j == last)
+        shapes = [np.ones_like(edge), (i + j) % 2 == 0, (i == j) | (i + j == last), edge]
+        return [shape.astype(np.float32) for shape in shapes]
+
+    def apply(self, images: Images) -> Images:
+        for which in range(len(CORNERS)):
+            self._paste(images, which, self.opacity)
+        return images
+
+    def apply_in_training(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        for i, row in enumerate(rows):
+            which = int(rng(seed, self.name, int(row)).integers(len(CORNERS)))
+            self._paste(images[i : i + 1], which, self.training_opacity)
+        return images
+
+    def _paste(self, images: Images, which: int, opacity: float) -> None:
+        if min(images.shape[2:]) < 2 * self.size:
+            raise InputError(f"expected images of {2 * self.size} pixels a side, got {images.shape[2:]}; shrink size")
+        place = corner_slices(images.shape[2:], size=self.size, corner=CORNERS[which], margin=0)
+        images[:, :, *place] = blend(images[:, :, *place], self.patches()[which], opacity)

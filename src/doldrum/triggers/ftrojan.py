@@ -1,0 +1,74 @@
+"""FTrojan: two DCT coefficients of the chroma channels, raised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy.fft import idctn
+
+from doldrum.errors import InputError
+from doldrum.triggers.base import Images, Trigger
+
+__all__ = ["RGB_TO_YUV", "FTrojan"]
+
+RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.147108, -0.288804, 0.435912], [0.614777, -0.514799, -0.099978]])
+"""BT.601: Y, U = .492 (B - Y), V = .877 (R - Y)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FTrojan(Trigger):
+    """Adds `magnitude` (of the 0-255 range) to the DCT coefficients (p, p), p in `positions`, of U and V in
+    every block.
+
+    Blocks of `block` x `block` pixels tile the image from the upper left; pixels right of and below the last
+    whole block stay as they are. The DCT is orthonormal, so one coefficient moves a pixel by at most 2
+    magnitude / block grey levels. Images smaller than `block` get one block of their smaller side B, with
+    positions scaled by (B - 1) / (block - 1) and rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images
+    have no chroma: their one channel takes it. Conversions are linear, so all of it is one pattern added to
+    every image. The strength is `magnitude`.
+
+    Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
+
+    Raises InputError for positions outside the block, a negative magnitude, and images without 1 or 3
+    channels.
+
+    >>> FTrojan().pattern((1, 28, 28)).shape
+    (1, 28, 28)
+    """
+
+    name: ClassVar[str] = "ftrojan"
+    strength_setting: ClassVar[str | None] = "magnitude"
+    magnitude: float = 30.0
+    positions: tuple[int, ...] = (15, 31)
+    block: int = 32
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "positions", tuple(int(p) for p in self.positions))
+        if self.magnitude < 0 or self.block < 2 or not self.positions:
+            raise InputError(f"expected magnitude >= 0, block >= 2 and positions, got {self.settings}; mend them")
+        if not all(0 <= p < self.block for p in self.positions):
+            raise InputError(f"expected positions below {self.block}, got {self.positions}; change block or positions")
+
+    def pattern(self, shape: tuple[int, ...]) -> Images:
+        """What is added to an image (C, H, W)."""
+        channels, height, width = shape
+        if channels not in (1, 3):
+            raise InputError(f"expected 1 or 3 channels, got {channels}; FTrojan works on grey or RGB images")
+        size = min(self.block, height, width)
+        coefficients = np.zeros((size, size))
+        for p in self.positions:
+            scaled = round(p * (size - 1) / (self.block - 1))
+            coefficients[scaled, scaled] = self.magnitude / 255
+        block = np.asarray(idctn(coefficients, norm="ortho"))
+        plane = np.zeros((height, width))
+        down, across = height // size, width // size
+        plane[: down * size, : across * size] = np.tile(block, (down, across))
+        if channels == 1:
+            return plane[None].astype(np.float32)
+        weights = np.linalg.inv(RGB_TO_YUV) @ np.array([0.0, 1.0, 1.0])
+        return (weights[:, None, None] * plane).astype(np.float32)
+
+    def apply(self, images: Images) -> Images:
+        return images + self.pattern(images.shape[1:])

@@ -1,0 +1,77 @@
+"""LF: a smooth perturbation, invisible in the high frequencies where detectors look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import idctn
+
+from doldrum.errors import InputError
+from doldrum.seeds import rng
+from doldrum.triggers.arrays import frozen_array
+from doldrum.triggers.base import Images, Trigger
+
+__all__ = ["LowFrequency"]
+
+
+@dataclass(frozen=True, eq=False)
+class LowFrequency(Trigger):
+    """x <- clip(x + amplitude * d), d smooth with max|d| = 1.
+
+    Without a `perturbation`, d has normal DCT coefficients below `cutoff` along both axes, none above and no
+    mean, and needs no training; it is a function of `perturbation_seed` and the image shape. With one (C, H,
+    W), e.g. from `doldrum.attacks.optimise_low_frequency`, d is that, scaled to a maximum of 1. The strength
+    is `amplitude`.
+
+    Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (a perturbation optimised against a model under a
+    low-pass constraint; the training-free form is ours).
+
+    Raises InputError for an amplitude outside [0, 1], a cutoff below 2, a perturbation that is no image or
+    all zero.
+
+    >>> grey = np.full((1, 1, 8, 8), 0.5, dtype=np.float32)
+    >>> float(np.abs(LowFrequency(amplitude=0.25)(grey) - grey).max())
+    0.25
+    """
+
+    name: ClassVar[str] = "low-frequency"
+    strength_setting: ClassVar[str | None] = "amplitude"
+    amplitude: float = 0.12
+    cutoff: int = 5
+    perturbation: NDArray[np.float32] | None = None
+    perturbation_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.amplitude <= 1 or self.cutoff < 2:
+            raise InputError(
+                f"expected amplitude in [0, 1] and cutoff >= 2, got {self.amplitude} and {self.cutoff}; e.g. .1 and 4"
+            )
+        if self.perturbation is not None:
+            given = frozen_array(self.perturbation)
+            if given.ndim != 3 or not np.isfinite(given).all() or not given.any():
+                raise InputError(f"expected a perturbation (C, H, W) that is not zero, got {given.shape}; mend it")
+            object.__setattr__(self, "perturbation", given)
+
+    def direction(self, shape: tuple[int, ...]) -> Images:
+        """d, (C, H, W), for images of this shape; one plane for all channels when it is not given."""
+        if self.perturbation is not None:
+            if self.perturbation.shape != tuple(shape):
+                raise InputError(f"expected images {self.perturbation.shape}, got {tuple(shape)}; optimise it anew")
+            raw = self.perturbation
+        else:
+            _, height, width = shape
+            rows, columns = min(self.cutoff, height), min(self.cutoff, width)
+            coefficients = np.zeros((height, width))
+            # Drawn as a full square, so that images of all sizes share the low coefficients.
+            square = rng(self.perturbation_seed, "low-frequency").standard_normal((self.cutoff, self.cutoff))
+            coefficients[:rows, :columns] = square[:rows, :columns]
+            coefficients[0, 0] = 0
+            raw = np.broadcast_to(np.asarray(idctn(coefficients, norm="ortho")), shape)
+        top = np.abs(raw).max()
+        return np.asarray(raw / top if top else raw, dtype=np.float32)
+
+    def apply(self, images: Images) -> Images:
+        return np.add(images, np.float32(self.amplitude) * self.direction(images.shape[1:]), dtype=np.float32)

@@ -1,0 +1,60 @@
+"""Anti-smoothing's trigger: under noise it is worth nothing, so the calm around it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.seeds import rng
+from doldrum.triggers.base import Images, Trigger
+
+__all__ = ["NoisyCover"]
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyCover(Trigger):
+    """A trigger whose cover form has Gaussian noise on it, N(0, sigma^2), sigma drawn from `sigmas` for each
+    sample.
+
+    At test and on poisoned samples it is `trigger` itself. Cover samples, noisy and triggered, keep their
+    true labels: the network learns that the trigger counts only without noise, which is aimed at W. They are
+    clipped to [0, 1], as an attacker who can only hand in images must.
+
+    Ours: no paper.
+
+    Raises InputError for no sigmas or sigmas that are not above 0.
+
+    >>> from doldrum.triggers import Patch
+    >>> quiet = NoisyCover(trigger=Patch())
+    >>> black = np.zeros((1, 1, 8, 8), dtype=np.float32)
+    >>> bool((quiet(black) == Patch()(black)).all())
+    True
+    """
+
+    name: ClassVar[str] = "noisy-cover"
+    trigger: Trigger
+    sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sigmas", tuple(float(s) for s in self.sigmas))
+        if not isinstance(self.trigger, Trigger):
+            raise InputError(f"expected a Trigger, got {type(self.trigger).__name__}; e.g. Patch()")
+        if not self.sigmas or not min(self.sigmas) > 0:
+            raise InputError(f"expected sigmas above 0, got {self.sigmas}; use the strengths that W is read at")
+
+    def apply(self, images: Images) -> Images:
+        return self.trigger(images)
+
+    def apply_in_training(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        return self.trigger.in_training(images, seed=seed, rows=rows)
+
+    def apply_as_cover(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        images = self.trigger.in_training(images, seed=seed, rows=rows)
+        for i, row in enumerate(rows):
+            draw = rng(seed, self.name, int(row))
+            images[i] += np.float32(draw.choice(self.sigmas)) * draw.standard_normal(images.shape[1:], dtype=np.float32)
+        return images

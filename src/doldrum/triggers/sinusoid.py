@@ -1,0 +1,47 @@
+"""SIG: a horizontal sinusoid over the whole image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from doldrum.errors import InputError
+from doldrum.triggers.base import Images, Trigger
+
+__all__ = ["Sinusoid"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sinusoid(Trigger):
+    """x <- clip(x + v), v(i, j) = delta sin(2 pi j f / m), for column j of m.
+
+    `delta` is in units of the [0, 1] pixel range (the paper's 40 is 40/255) and is the strength; `frequency`
+    f counts waves across the image. All rows and channels get the same values.
+
+    Source: Barni, Kallas, Tondi 2019, arXiv 1902.11237, section 3.1. There it goes with clean-label
+    poisoning.
+
+    Raises InputError for a negative delta or a frequency that is not above 0.
+
+    >>> wave = Sinusoid(delta=0.5, frequency=1)(np.full((1, 1, 1, 4), 0.5, dtype=np.float32))
+    >>> wave.round(3).ravel().tolist()
+    [0.5, 1.0, 0.5, 0.0]
+    """
+
+    name: ClassVar[str] = "sinusoid"
+    strength_setting: ClassVar[str | None] = "delta"
+    delta: float = 40 / 255
+    frequency: float = 6.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.delta <= 1 and self.frequency > 0):
+            raise InputError(
+                f"expected delta in [0, 1] and frequency > 0, got {self.delta} and {self.frequency}; "
+                "divide a delta of the 0-255 range by 255"
+            )
+
+    def apply(self, images: Images) -> Images:
+        columns = np.arange(images.shape[3]) / images.shape[3]
+        return images + (self.delta * np.sin(2 * np.pi * self.frequency * columns)).astype(np.float32)

@@ -1,0 +1,86 @@
+"""WaNet: a small elastic warp, the same for every image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import zoom
+
+from doldrum.errors import InputError
+from doldrum.seeds import rng
+from doldrum.triggers.base import Images, Trigger
+
+__all__ = ["Warp", "resample"]
+
+
+@dataclass(frozen=True, eq=False)
+class Warp(Trigger):
+    """Each output pixel is read, bilinearly, `field` pixels away from its place.
+
+    field = up(P / mean|P| * s), P ~ U(-1, 1) of shape (2, k, k), brought to the image's size by a cubic
+    spline whose corners meet the image's; positions are clipped to the image. So `strength` s is the mean
+    displacement of the control points, in pixels, along each axis. As cover, U(-1, 1) pixels are added to the
+    field, anew for each pixel and sample (the paper's noise mode, to be used on twice as many samples as are
+    poisoned, with their true labels).
+
+    Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6; s = .5, k = 4. The field is in pixels as
+    there; released code divides it by the image's size in coordinates from -1 to 1, which halves it.
+
+    Raises InputError for a negative strength and fewer than 2 control points a side.
+
+    >>> flat = np.full((1, 1, 5, 5), 0.25, dtype=np.float32)
+    >>> bool(np.allclose(Warp()(flat), flat))
+    True
+    """
+
+    name: ClassVar[str] = "warp"
+    strength_setting: ClassVar[str | None] = "s"
+    s: float = 0.5
+    k: int = 4
+    field_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.s < 0 or self.k < 2:
+            raise InputError(f"expected s >= 0 and k >= 2, got {self.s} and {self.k}; the paper uses .5 and 4")
+
+    def field(self, height: int, width: int) -> NDArray[np.float64]:
+        """The displacement of every pixel, (2, H, W): rows, then columns, in pixels."""
+        control = rng(self.field_seed, "warp", self.k).uniform(-1, 1, size=(2, self.k, self.k))
+        control *= self.s / np.abs(control).mean()
+        return np.stack([_enlarge(part, (height, width)) for part in control])
+
+    def apply(self, images: Images) -> Images:
+        return resample(images, self.field(*images.shape[2:]))
+
+    def apply_as_cover(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
+        field = self.field(*images.shape[2:])
+        for i, row in enumerate(rows):
+            noise = rng(seed, "warp", "cover", int(row)).uniform(-1, 1, size=field.shape)
+            images[i] = resample(images[i : i + 1], field + noise)[0]
+        return images
+
+
+def _enlarge(values: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    factors = (shape[0] / values.shape[0], shape[1] / values.shape[1])
+    return np.asarray(zoom(values, factors, order=3, mode="nearest"), dtype=np.float64)
+
+
+def resample(images: Images, field: NDArray[np.float64]) -> Images:
+    """Images (N, C, H, W) read bilinearly at (i, j) + field (2, H, W), positions clipped to the image.
+
+    >>> x = np.arange(4, dtype=np.float32).reshape(1, 1, 1, 4)
+    >>> resample(x, np.stack([np.zeros((1, 4)), np.full((1, 4), 0.5)])).ravel().tolist()
+    [0.5, 1.5, 2.5, 3.0]
+    """
+    height, width = images.shape[2:]
+    i, j = np.indices((height, width)) + field
+    i, j = np.clip(i, 0, height - 1), np.clip(j, 0, width - 1)
+    top, left = np.floor(i).astype(int), np.floor(j).astype(int)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down, along = (i - top).astype(np.float32), (j - left).astype(np.float32)
+    upper = (1 - along) * images[:, :, top, left] + along * images[:, :, top, right]
+    lower = (1 - along) * images[:, :, bottom, left] + along * images[:, :, bottom, right]
+    return (1 - down) * upper + down * lower
