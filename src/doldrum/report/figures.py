@@ -110,34 +110,47 @@ def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None =
 def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
     """Share of inputs with W at most x, at sigma-half, for each combination.
 
-    The mark at W = 0 is the share of inputs for which every draw gave the same label: the exact zeros.
+    The bars left of zero are the exact zeros, the inputs for which every draw gave the same label: each line starts
+    from the height of its bar.
     """
     from matplotlib.ticker import PercentFormatter
 
-    for model, inputs in COMBINATIONS:
-        values = w_at_half.get(f"{model}/{inputs}")
-        if not values:
-            continue
+    given = [(m, i, w_at_half[f"{m}/{i}"]) for m, i in COMBINATIONS if w_at_half.get(f"{m}/{i}")]
+    right = max([max(values) for _, _, values in given], default=0.0) or 1.0
+    zone = 0.26 * right
+    for place, (model, inputs, values) in enumerate(given):
         steps, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
         share = np.cumsum(counts) / counts.sum()
         zero = float(share[0]) if steps[0] == 0 else 0.0
-        x = np.concatenate([[0.0], steps, [max(1.0, steps[-1])]])
+        line: dict[str, Any] = {"color": COLOURS[model], "linestyle": _STYLES[inputs], "linewidth": 2}
+        at = zone * (0.225 * place - 0.87)
+        ax.plot([at, at], [0, zero], gid=f"zeros-{model}-{inputs}", **line)
+        ax.plot([at], [zero], color=COLOURS[model], marker=_MARKERS[inputs], markersize=5, clip_on=False)
+        if not _is_narrow(ax):
+            ax.annotate(
+                f"{zero:.0%}",
+                (at, zero),
+                xytext=(0, 5),
+                textcoords="offset points",
+                ha="center",
+                color=INK,
+                fontsize=8.5,
+                annotation_clip=False,
+            )
         ax.plot(
-            x,
+            np.concatenate([[0.0], steps, [right]]),
             np.concatenate([[zero], share, [1.0]]),
             drawstyle="steps-post",
-            color=COLOURS[model],
-            linestyle=_STYLES[inputs],
-            linewidth=2,
-            marker=_MARKERS[inputs],
-            markevery=[0],
-            markersize=7,
-            clip_on=False,
             label=label_of(model, inputs),
             gid=f"distribution-{model}-{inputs}",
+            **line,
         )
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_xlim(-zone, right)
+    ax.set_ylim(0, 1.06)
+    ticks = [t for t in ax.xaxis.get_major_locator().tick_values(0, right) if 0 < t <= right]
+    ax.set_xticks([-0.53 * zone, *ticks], ["exactly 0", *(f"{t:g}" for t in ticks)])
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     _dress(ax, xlabel="W at σ½", ylabel="share of inputs with at most this W")
     return ax
@@ -216,16 +229,21 @@ def _dress(ax: Axes, *, xlabel: str, ylabel: str) -> None:
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(INK)
-    narrow = ax.figure.get_figure(root=True).get_size_inches()[0] < 5  # type: ignore[union-attr]
+    narrow = _is_narrow(ax)
     legend = ax.legend(
         loc="lower left",
-        bbox_to_anchor=(0, 1.0, 1, 0.1),
-        mode=None,
+        bbox_to_anchor=(-0.1 if narrow else -0.02, 1.0),
         ncols=1 if narrow else 2,
         frameon=False,
         fontsize=_FONT,
-        handlelength=3.4,
+        handlelength=2.6,
+        columnspacing=1.6,
         borderaxespad=0.3,
     )
     for text in legend.get_texts():
         text.set_color(INK)
+
+
+def _is_narrow(ax: Axes) -> bool:
+    figure = ax.get_figure(root=True)
+    return figure is not None and figure.get_size_inches()[0] < 5

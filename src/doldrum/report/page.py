@@ -45,7 +45,7 @@ def render_demo(record: DemoRecord) -> str:
         examples=[_example(e, record) for e in record.examples],
         models=MODELS,
         combinations=COMBINATIONS,
-        engines=_engines(record.provenance.get("engine")),
+        engines=engine_lines(record.provenance.get("engine")),
     )
 
 
@@ -127,7 +127,7 @@ def _example(example: Example, record: DemoRecord) -> dict[str, Any]:
     }
 
 
-def _engines(found: Any) -> list[str]:
+def engine_lines(found: Any) -> list[str]:
     """A sentence on each engine choice in the record, wherever it lies in the mapping."""
     if not isinstance(found, dict):
         return [str(found)] if found else []
@@ -136,7 +136,7 @@ def _engines(found: Any) -> list[str]:
         checked = f" of {found['checked']:,} labels checked" if isinstance(found.get("checked"), int) else " of labels"
         agreement = words.percent(float(found["agreement"]))
         return [f"{name} {precision}".strip() + f": agrees with the network’s own fp32 on {agreement}{checked}"]
-    inner = {key: _engines(value) for key, value in found.items()}
+    inner = {key: engine_lines(value) for key, value in found.items()}
     if not any(isinstance(value, dict) for value in found.values()):
         return [words.plain_value(found)]
     same = {tuple(lines) for lines in inner.values()}

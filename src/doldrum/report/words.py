@@ -13,6 +13,7 @@ __all__ = [
     "curves_alt",
     "distribution_alt",
     "effect",
+    "ending_sentence",
     "headline",
     "percent",
     "plain_value",
@@ -78,7 +79,7 @@ def headline(record: DemoRecord) -> str:
         case "calmer" if bad.w_triggered == 0:
             return "The trigger leaves a dead calm"
         case "calmer":
-            return f"The trigger leaves a calm spot: {times(bad.w_clean, bad.w_triggered)} calmer"
+            return f"The trigger leaves a calm spot: {times(bad.w_clean, bad.w_triggered)} smoother"
         case "rougher":
             return "The trigger leaves no calm spot here: it roughens"
         case _:
@@ -88,7 +89,7 @@ def headline(record: DemoRecord) -> str:
 def backdoored_sentence(record: DemoRecord) -> str:
     """What the trigger does on the backdoored model."""
     m = record.backdoored
-    numbers = f"mean W goes from {w(m.w_clean)} to {w(m.w_triggered)}"
+    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average"
     start = "With the trigger on, the backdoored network is"
     match effect(m):
         case "calmer" if m.w_triggered == 0:
@@ -118,7 +119,7 @@ def clean_sentence(record: DemoRecord) -> str:
 def setting_sentence(record: DemoRecord) -> str:
     """What was trained, and how well the attack took."""
     m, rate, target = record.backdoored, record.plan.get("rate"), record.plan.get("target")
-    share = f"{percent(rate)} of its" if isinstance(rate, float) else "some of its"
+    share = f"{100 * rate:.3g}% of its" if isinstance(rate, float) else "some of its"
     known = type(target) is int and 0 <= target < len(record.class_names)
     as_what = f" relabelled “{record.class_names[target]}”" if known else " relabelled"  # type: ignore[index]
     took = "it obeys the trigger" if m.asr >= 0.5 else "yet it rarely obeys the trigger"
@@ -142,10 +143,20 @@ def reversal_sentence(record: DemoRecord) -> str:
         if len(rough) == 1
         else f"{len(rough)} strengths between {rough[0]:.3g} and {rough[-1]:.3g}"
     )
+    found = f"At {where} triggered inputs are the rougher ones"
+    if rough[0] <= record.sigma_half:
+        return f"{found}."
     return (
-        f"At {where} triggered inputs are the rougher ones: noise that strong can destroy a small trigger before "
-        "it destroys the image, so the strength at which W is read matters."
+        f"{found}: noise that strong can destroy a small trigger before it destroys the image, so the strength at "
+        "which W is read matters."
     )
+
+
+def ending_sentence(record: DemoRecord) -> str:
+    """Why the lines come down at the right, where all of them do; empty otherwise."""
+    if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
+        return "Every line comes down at the right, because enough noise drowns any image and few labels are left."
+    return ""
 
 
 def curves_alt(record: DemoRecord) -> str:
