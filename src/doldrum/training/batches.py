@@ -1,0 +1,87 @@
+"""Batches of an epoch: shuffled, augmented and on the device, a block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from doldrum.errors import InputError
+
+__all__ = ["augment", "checked_data", "epoch_batches"]
+
+# Blocks are what is held as floats at a time: memory doesn't grow with the data set, and numpy's cost per call is spread.
+_BLOCK_BYTES = 64 << 20
+
+
+def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.ndarray, int]:
+    """Images (uint8 or float32 NCHW), labels (int64) and the number of classes, or an InputError that says what is wrong."""
+    images, labels = getattr(data, "images", None), getattr(data, "labels", None)
+    if images is None or labels is None:
+        raise InputError(f"expected data with images and labels, got {type(data).__name__}; make an ImageSet")
+    if getattr(images, "ndim", 0) != 4 or images.dtype not in (np.uint8, np.float32) or 0 in images.shape:
+        found = f"{getattr(images, 'dtype', type(images).__name__)} {getattr(images, 'shape', '')}"
+        raise InputError(f"expected uint8 or float32 images (N, C, H, W), got {found}; convert them")
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"expected {len(images)} whole-numbered labels, got {labels.dtype} {labels.shape}; one an image"
+        )
+    names = getattr(data, "class_names", None)
+    classes = num_classes or (len(names) if names else int(labels.max()) + 1)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(f"expected labels in [0, {classes}), got {labels.min()}..{labels.max()}; check the classes")
+    if classes < 2 or len(images) < 2:
+        raise InputError(f"expected at least 2 images and 2 classes, got {len(images)} and {classes}; add data")
+    return images, labels.astype(np.int64), classes
+
+
+def augment(images: torch.Tensor, generator: torch.Generator, *, shift: int, flip: bool) -> torch.Tensor:
+    """Each image moved by up to `shift` pixels on both axes (zeros move in), and half of them mirrored left to right.
+
+    Any dtype, (B, C, H, W) in and out; the random numbers are drawn on the CPU.
+
+    >>> g = torch.Generator().manual_seed(0)
+    >>> augment(torch.ones(4, 1, 3, 3), g, shift=0, flip=True).sum().item()
+    36.0
+    """
+    size, (height, width) = len(images), images.shape[2:]
+    if shift:
+        by = torch.randint(0, 2 * shift + 1, (2, size), generator=generator)
+        windows = F.pad(images, (shift,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+        images = windows[torch.arange(size), :, by[0], by[1]]
+    if flip:
+        mirrored = torch.rand(size, generator=generator) < 0.5
+        images = torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(-1), images)
+    return images
+
+
+def epoch_batches(
+    images: Any,
+    labels: np.ndarray,
+    *,
+    batch_size: int,
+    generator: torch.Generator,
+    device: torch.device,
+    shift: int,
+    flip: bool,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Every full batch of one shuffled pass: float32 images in [0, 1], channels last, and int64 labels.
+
+    What is left over after the last full batch is left out of this pass; the next is shuffled anew.
+    """
+    order = torch.randperm(len(images), generator=generator).numpy()
+    batch_bytes = 4 * batch_size * int(np.prod(images.shape[1:]))
+    block = batch_size * max(1, _BLOCK_BYTES // batch_bytes)
+    for start in range(0, len(order) - len(order) % batch_size, block):
+        chosen = order[start : start + block]
+        part = torch.from_numpy(np.ascontiguousarray(images[chosen])).to(device)
+        part = augment(part, generator, shift=shift, flip=flip)
+        part = part.float().div_(255) if part.dtype == torch.uint8 else part
+        part = part.contiguous(memory_format=torch.channels_last)
+        targets = torch.from_numpy(labels[chosen]).to(device)
+        for row in range(0, len(chosen) - batch_size + 1, batch_size):
+            yield part[row : row + batch_size], targets[row : row + batch_size]

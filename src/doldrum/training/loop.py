@@ -1,0 +1,179 @@
+"""train: the one training loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from doldrum.classifiers.networks import build
+from doldrum.errors import InputError
+from doldrum.progress import progress_bar
+from doldrum.provenance import versions_and_machine
+from doldrum.seeds import child_seed
+from doldrum.training.batches import checked_data, epoch_batches
+from doldrum.training.checkpoint import TrainedClassifier
+from doldrum.training.hooks import TrainingHook
+from doldrum.training.machine import bf16_is_fast, run_settings
+from doldrum.training.recipe import Recipe, get_recipe
+from doldrum.training.state import RunState
+
+__all__ = ["train"]
+
+
+def train(
+    data: Any,
+    recipe: str | Recipe = "fashion-cnn",
+    *,
+    seed: int = 0,
+    network: str | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    hook: TrainingHook | None = None,
+) -> TrainedClassifier:
+    """Train a network on `data` as `recipe` says.
+
+    Parameters
+    ----------
+    data
+        An ImageSet, or anything with `images` (uint8 or float32 in [0, 1], (N, C, H, W)), `labels` (N,), and, if it has
+        them, `class_names` and `content_hash()`.
+    recipe
+        A Recipe or the name of one in RECIPES. Its thread count holds for the run and is put back afterwards.
+    seed
+        Decides the first weights, the order and the augmentation: the same seed gives the same weights bit for bit, in
+        any process on the same machine and versions.
+    network
+        Another network than the recipe's.
+    checkpoint
+        A resume file, written after each epoch in one step. If it is there, the run goes on from it and ends with the
+        weights that an uninterrupted run has. A file of another run (recipe, seed, data, hook) is refused.
+    progress
+        Draw a bar on standard error when that is a terminal.
+    hook
+        What an attack with joint training adds; see TrainingHook.
+
+    Raises
+    ------
+    InputError
+        for data, recipe or resume file that can't be used, and when the loss stops being finite.
+    """
+    recipe = get_recipe(recipe, **({"network": network} if network else {}))
+    images, labels, classes = checked_data(data)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
+    content = data.content_hash() if hasattr(data, "content_hash") else None
+    identity = recipe.hash(seed=seed, data=content, classes=classes, hook=hook.name if hook else None)
+    with run_settings(recipe.threads):
+        torch.manual_seed(child_seed(seed, "train", "weights") % 2**63)
+        model = build(recipe.network, input_shape=shape, num_classes=classes)
+        _fit_normalisation(model, images)
+        model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        state = RunState(model, recipe, identity=identity, hook=hook)
+        if checkpoint is not None:
+            state.resume(checkpoint)
+        batch = min(recipe.batch_size, len(images))
+        per_epoch = len(images) // batch
+        steps = max(1, round(recipe.epochs * per_epoch))
+        epochs = -(-steps // per_epoch)
+        with progress_bar("training", steps, show=progress) as advance:
+            advance(min(state.epoch * per_epoch, steps))
+            for epoch in range(state.epoch, epochs):
+                torch.manual_seed(child_seed(seed, "train", "dropout", epoch) % 2**63)
+                generator = torch.Generator().manual_seed(child_seed(seed, "train", "epoch", epoch) % 2**63)
+                batches = epoch_batches(
+                    images, labels, batch_size=batch, generator=generator, device=device,
+                    shift=recipe.shift, flip=recipe.flip,
+                )  # fmt: skip
+                count = min(per_epoch, steps - epoch * per_epoch)
+                chosen = (pair for pair, _ in zip(batches, range(count), strict=False))
+                state.history.append(_epoch(state, chosen, recipe, seed, epoch * per_epoch, steps, hook, advance))
+                state.epoch = epoch + 1
+                if hook:
+                    hook.on_epoch_end(epoch, model)
+                if checkpoint is not None:
+                    state.save(checkpoint)
+        state.finish(images, batch)
+    metadata = {
+        "network": recipe.network,
+        "input_shape": shape,
+        "num_classes": classes,
+        "class_names": [str(name) for name in getattr(data, "class_names", None) or ()],
+        "recipe": asdict(recipe),
+        "recipe_hash": identity,
+        "seed": seed,
+        "data_hash": content,
+        "hook": hook.name if hook else None,
+        **versions_and_machine(),
+    }
+    return TrainedClassifier(model.eval(), metadata=metadata, history=state.history)
+
+
+def _epoch(
+    state: RunState,
+    batches: Iterator[tuple[torch.Tensor, torch.Tensor]],
+    recipe: Recipe,
+    seed: int,
+    first: int,
+    steps: int,
+    hook: TrainingHook | None,
+    advance: Any,
+) -> dict[str, Any]:
+    """One pass; gives its line of the history."""
+    began = time.perf_counter()
+    model = state.model.train()
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(child_seed(seed, "train", "hook", first) % 2**63)
+    loss_sum, right = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
+    seen, step, rate = 0, first, recipe.lr
+    for step, (images, labels) in enumerate(batches, start=first):
+        if hook:
+            images, labels = hook.on_batch(images, labels, generator, model)
+        rate = recipe.lr_at(step, steps)
+        with _precision(recipe, device):
+            logits = model(images)
+            loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        state.step(loss, rate, done=(step + 1) / steps)
+        loss_sum += loss.detach() * len(labels)
+        right += (logits.detach().argmax(dim=1) == labels).sum()
+        seen += len(labels)
+        if step % 10 == 9:
+            _check_finite(loss, step)
+        advance(1)
+    _check_finite(loss_sum, step)
+    return {
+        "epoch": state.epoch,
+        "loss": float(loss_sum) / seen,
+        "accuracy": int(right) / seen,
+        "lr": rate,
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
+def _check_finite(loss: torch.Tensor, step: int) -> None:
+    if not torch.isfinite(loss):
+        raise InputError(
+            f"expected a finite loss, got {float(loss)} by step {step}; lower lr or look for NaN in the data"
+        )
+
+
+def _precision(recipe: Recipe, device: torch.device) -> Any:
+    if recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_is_fast(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _fit_normalisation(model: nn.Module, images: Any) -> None:
+    """Set the first layer's mean and standard deviation from the training images, of which 5,000 are plenty."""
+    part = torch.from_numpy(images[:: max(1, len(images) // 5000)].copy())
+    part = part.double() / (255 if part.dtype == torch.uint8 else 1)
+    first = next(layer for layer in model.modules() if hasattr(layer, "std") and hasattr(layer, "mean"))
+    first.mean.copy_(part.mean(dim=(0, 2, 3)).view(1, -1, 1, 1))  # pyright: ignore
+    first.std.copy_(part.std(dim=(0, 2, 3)).clamp_min(1e-2).view(1, -1, 1, 1))  # pyright: ignore

@@ -1,0 +1,162 @@
+"""Recipe: everything that decides a training run besides the data and the seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from doldrum.errors import InputError
+
+__all__ = ["RECIPES", "Recipe", "get_recipe"]
+
+_CHOICES = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("one-cycle", "cosine", "constant"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train; checked when made, and part of the run's identity.
+
+    Parameters
+    ----------
+    network
+        A name in `doldrum.classifiers.networks.NETWORKS`.
+    epochs
+        Passes over the data; a fraction ends the last pass early. Above 0.
+    batch_size
+        Images a step, at least 2 (batch normalisation needs two). A set that is smaller is one batch.
+    optimizer, lr, momentum, weight_decay
+        "sgd" (Nesterov) or "adamw" (momentum is its first beta). Biases and normalisation layers are not decayed.
+    schedule, warmup
+        "one-cycle" rises linearly over the fraction `warmup` of all steps, then falls linearly to 0; "cosine" falls
+        along a cosine; "constant" stays.
+    shift, flip
+        Augmentation: a random shift of up to `shift` pixels on both axes, zeros moving in; a left-right flip of half
+        the images.
+    averaging
+        Average the weights over this last fraction of the steps, once in ten steps; 0 keeps the last weights.
+    precision
+        "fp32", "bf16" (autocast), or "auto": bf16 where the processor multiplies it fast.
+    threads
+        torch's threads for the run: sums are ordered by it, so the weights depend on it.
+
+    Raises InputError when a value is out of its range.
+
+    >>> Recipe(network="mlp", epochs=3, batch_size=64, lr=0.1).hash()[:8] == RECIPES["fashion-cnn"].hash()[:8]
+    False
+    """
+
+    network: str
+    epochs: float
+    batch_size: int
+    lr: float
+    optimizer: str = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "one-cycle"
+    warmup: float = 0.2
+    shift: int = 0
+    flip: bool = False
+    averaging: float = 0.0
+    label_smoothing: float = 0.0
+    precision: str = "auto"
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"expected {name} among {choices}, got {getattr(self, name)!r}; pick one")
+        if not isinstance(self.network, str) or not self.network:
+            raise InputError(f"expected the name of a network, got {self.network!r}; see classifiers.networks")
+        _within("epochs", self.epochs, low=0, high=100_000, open_low=True)
+        _within("batch_size", self.batch_size, low=2, high=1_000_000, whole=True)
+        _within("lr", self.lr, low=0, high=1000, open_low=True)
+        _within("momentum", self.momentum, low=0, high=0.9999)
+        _within("weight_decay", self.weight_decay, low=0, high=10)
+        _within("warmup", self.warmup, low=0, high=0.99)
+        _within("shift", self.shift, low=0, high=64, whole=True)
+        _within("averaging", self.averaging, low=0, high=1)
+        _within("label_smoothing", self.label_smoothing, low=0, high=0.99)
+        _within("threads", self.threads, low=1, high=1024, whole=True)
+        if not isinstance(self.flip, bool):
+            raise InputError(f"expected flip True or False, got {self.flip!r}; pick one")
+
+    def hash(self, **context: Any) -> str:
+        """SHA-256 of the recipe and of whatever else names the run (`seed=`, `data=`...), as hexadecimal.
+
+        >>> RECIPES["digits-mlp"].hash(seed=0) == RECIPES["digits-mlp"].hash(seed=1)
+        False
+        """
+        text = json.dumps({"recipe": asdict(self), "context": context}, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """The learning rate of `step` (from 0) of `steps`.
+
+        >>> r = Recipe(network="mlp", epochs=1, batch_size=8, lr=1.0, warmup=0.5)
+        >>> [round(r.lr_at(s, 4), 3) for s in range(4)]
+        [0.25, 0.75, 0.75, 0.25]
+        """
+        done = (step + 0.5) / steps
+        if done < self.warmup:
+            return self.lr * done / self.warmup
+        left = (1 - done) / (1 - self.warmup)
+        if self.schedule == "constant":
+            return self.lr
+        if self.schedule == "cosine":
+            return self.lr * (1 - math.cos(math.pi * left)) / 2
+        return self.lr * left
+
+
+def _within(name: str, value: Any, *, low: float, high: float, whole: bool = False, open_low: bool = False) -> None:
+    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not number or not low <= value <= high or (open_low and value == low):
+        kind = "a whole number" if whole else "a number"
+        edge = "above" if open_low else "from"
+        raise InputError(f"expected {name} {kind} {edge} {low} to {high}, got {value!r}; change it")
+
+
+_FASHION = Recipe(network="fashion-cnn", epochs=3, batch_size=256, lr=0.2, shift=1, flip=True)
+
+RECIPES: dict[str, Recipe] = {
+    "fashion-cnn": _FASHION,
+    "fashion-cnn-fast": replace(_FASHION, epochs=1),
+    "digits-cnn": Recipe(network="fashion-cnn", epochs=20, batch_size=64, lr=0.1),
+    "digits-mlp": Recipe(network="mlp", epochs=20, batch_size=64, lr=0.05),
+    "colour-cnn": Recipe(network="fashion-cnn", epochs=10, batch_size=256, lr=0.2, shift=2, flip=True),
+    "preact-resnet18": Recipe(network="preact-resnet18", epochs=15, batch_size=128, lr=0.1, shift=4, flip=True),
+    "vgg11-bn": Recipe(network="vgg11-bn", epochs=15, batch_size=128, lr=0.05, shift=4, flip=True),
+    "vit-small": Recipe(
+        network="vit-small",
+        epochs=20,
+        batch_size=256,
+        lr=2e-3,
+        optimizer="adamw",
+        weight_decay=0.05,
+        shift=2,
+        flip=True,
+    ),
+}
+
+
+def get_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
+    """A recipe by name, or the one given, with `changes` applied.
+
+    >>> get_recipe("fashion-cnn", epochs=1).epochs
+    1
+    """
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise InputError(
+                f"expected a recipe among {', '.join(RECIPES)}, got {recipe!r}; pick one, or pass a Recipe"
+            )
+        recipe = RECIPES[recipe]
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"expected a Recipe or its name, got {type(recipe).__name__}; e.g. recipe='fashion-cnn'")
+    return replace(recipe, **changes) if changes else recipe
