@@ -1,0 +1,59 @@
+"""Label counts: checked once, and reduced to the distinct rows that need work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["check_counts", "check_level", "distinct_rows"]
+
+
+def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
+    """Counts as int64 (..., K), K >= 2; InputError unless they are non-negative integers.
+
+    >>> check_counts([3, 0, 1]).tolist()
+    [3, 0, 1]
+    """
+    array = np.asarray(counts)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"expected integer counts, got {array.dtype}; pass how often each label came back")
+    if array.ndim == 0 or array.shape[-1] < 2:
+        raise InputError(f"expected counts of shape (..., K) with K >= 2, got {array.shape}; count every class")
+    if array.size and array.min() < 0:
+        raise InputError(f"expected counts of at least 0, got {array.min()}; leave invalid draws out")
+    return array.astype(np.int64, copy=False)
+
+
+def check_level(level: float) -> float:
+    """A coverage in (0, 1), or InputError.
+
+    >>> check_level(0.95)
+    0.95
+    """
+    if not 0 < level < 1:
+        raise InputError(f"expected a level in (0, 1), got {level}; pass 0.95 for 95%")
+    return float(level)
+
+
+def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """The distinct rows of counts (..., K), each sorted from most to least, and where each row went.
+
+    Entropies don't depend on which class is which, so thousands of inputs share a few hundred sorted rows.
+    `rows[index].reshape(...)` gives every row back, sorted.
+
+    >>> rows, index = distinct_rows(np.array([[1, 3], [3, 1], [2, 2]]))
+    >>> rows.tolist(), index.tolist()
+    ([[2, 2], [3, 1]], [1, 1, 0])
+    """
+    k = counts.shape[-1]
+    flat: NDArray[Any] = counts.reshape(-1, k)
+    if not len(flat):
+        return flat, np.zeros(0, dtype=np.intp)
+    if flat.max() < np.iinfo(np.int16).max:
+        flat = flat.astype(np.int16)  # a quarter of the bytes to sort and compare
+    rows, index = np.unique(np.sort(flat, axis=1)[:, ::-1], axis=0, return_inverse=True)
+    return rows.astype(np.int64), index.reshape(-1)

@@ -1,0 +1,152 @@
+"""Intervals of the entropy W and of the collision statistic from counts, and of proportions.
+
+Two promises are on offer. "guaranteed" covers at the stated level for every label distribution
+(:mod:`doldrum.stats.majorization`). "posterior" is a Bayesian credible interval (:mod:`doldrum.stats.nsb`): shorter, it
+covers at the stated level on average over its prior, not for every distribution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+
+from doldrum.errors import InputError
+from doldrum.stats import entropy
+from doldrum.stats._counts import check_counts, check_level, distinct_rows
+from doldrum.stats.majorization import limit_distributions
+from doldrum.stats.nsb import credible
+from doldrum.stats.proportions import Interval, clopper_pearson, dominant_lower, proportion
+
+__all__ = [
+    "Estimate",
+    "Interval",
+    "clopper_pearson",
+    "collision_interval",
+    "dominant_lower",
+    "entropy_interval",
+    "estimate",
+    "proportion",
+]
+
+Method = Literal["guaranteed", "posterior"]
+Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+_ESTIMATORS = {
+    "plug_in": entropy.plug_in,
+    "miller_madow": entropy.miller_madow,
+    "grassberger": entropy.grassberger,
+    "nsb": entropy.nsb,
+    "collision": entropy.collision,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """`value`, `lower`, `upper` (...), lower <= value <= upper (value NaN where undefined), and what was promised."""
+
+    value: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    estimator: str
+    level: float
+    method: str
+
+
+def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method = "guaranteed") -> Limits:
+    """Limits of the true W = -sum p log p / log K, the one infinitely many draws would give.
+
+    Parameters
+    ----------
+    counts : integers (..., K), K >= 2
+    level : float in (0, 1)
+        Coverage of each single interval.
+    method : "guaranteed" or "posterior"
+        "guaranteed": P(lower <= W <= upper) >= level for every p and n, and each side errs at most (1 - level) / 2. The
+        plug-in value is always inside. "posterior": central credible interval under the prior of NSB; covers on
+        average over that prior, may cover less for a given p, and excludes plug-in W = 0 when all draws agree.
+
+    Returns
+    -------
+    lower, upper : float64 (...), in [0, 1]; [0, 1] where n = 0 and the method is "guaranteed".
+
+    Raises
+    ------
+    InputError
+        When counts are not non-negative integers (..., K), the level not in (0, 1) or the method unknown.
+
+    >>> lower, upper = entropy_interval([[100] + [0] * 9, [50, 50] + [0] * 8])
+    >>> lower.round(3).tolist(), upper.round(3).tolist()
+    ([0.0, 0.29], [0.112, 0.461])
+    """
+    c = check_counts(counts)
+    level = check_level(level)
+    if method == "posterior":
+        rows, index = distinct_rows(c)
+        lower, upper = credible(rows, level=level)
+        return lower[index].reshape(c.shape[:-1]), upper[index].reshape(c.shape[:-1])
+    if method != "guaranteed":
+        raise InputError(f"expected the method 'guaranteed' or 'posterior', got {method!r}; choose one")
+    scale = np.log(c.shape[-1])
+    return _schur_limits(c, level, lambda p, width: -(xlogy(p, p / width)).sum(axis=1) / scale)
+
+
+def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
+    """Limits of 1 - sum_c p_c^2 that hold for every p at `level`: those of :func:`entropy_interval`, "guaranteed".
+
+    Takes counts (..., K), gives lower, upper (...) in [0, 1 - 1/K], all of it where n = 0.
+
+    >>> lower, upper = collision_interval([9, 1])
+    >>> bool(lower < 0.2 < upper)
+    True
+    """
+    return _schur_limits(check_counts(counts), check_level(level), lambda p, width: 1 - (p**2 / width).sum(axis=1))
+
+
+def estimate(
+    counts: ArrayLike, estimator: str = "plug_in", *, level: float = 0.95, method: Method = "guaranteed"
+) -> Estimate:
+    """One of the estimators with an interval for what it estimates.
+
+    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W and share :func:`entropy_interval`; "collision" has
+    :func:`collision_interval` (guaranteed only). Where a value falls outside, the nearer limit is moved to it, which
+    can only raise the coverage.
+
+    Takes counts (..., K); gives arrays (...); InputError for an unknown name.
+
+    >>> e = estimate([98, 2], "nsb")
+    >>> bool(e.lower < e.value < e.upper)
+    True
+    """
+    if estimator not in _ESTIMATORS:
+        raise InputError(f"expected an estimator of {sorted(_ESTIMATORS)}, got {estimator!r}; choose one")
+    c = check_counts(counts)
+    value = _ESTIMATORS[estimator](c)
+    if estimator == "collision":
+        if method != "guaranteed":
+            raise InputError(f"expected the method 'guaranteed' for collision, got {method!r}; drop the method")
+        lower, upper = collision_interval(c, level=level)
+    else:
+        lower, upper = entropy_interval(c, level=level, method=method)
+    return Estimate(value, np.fmin(lower, value), np.fmax(upper, value), estimator, level, method)
+
+
+def _schur_limits(counts: NDArray[np.int64], level: float, statistic) -> Limits:
+    """Limits of a Schur-concave statistic(probability of each step (R, S), classes in it (S,))."""
+    rows, index = distinct_rows(counts)
+    k = counts.shape[-1]
+    uniform = float(statistic(np.full((1, 1), 1.0), np.array([k]))[0])
+    lower, upper = np.zeros(len(rows)), np.full(len(rows), uniform)
+    totals = rows.sum(axis=1)
+    for n in np.unique(totals[totals > 0]):
+        here = totals == n
+        wild, calm, width = limit_distributions(rows[here], alpha=1 - level)
+        # Rounding must not push a limit past the plug-in value or the range.
+        plain = statistic(rows[here] / n, np.ones(k, dtype=np.int64))
+        lower[here] = np.clip(np.minimum(statistic(calm, width), plain), 0.0, uniform)
+        upper[here] = np.clip(np.maximum(statistic(wild, width), plain), 0.0, uniform)
+    shape = counts.shape[:-1]
+    return lower[index].reshape(shape) + 0.0, upper[index].reshape(shape) + 0.0
