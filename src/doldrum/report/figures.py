@@ -166,7 +166,13 @@ def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: S
         pictures = [example.image.array(), *example.noisy.array()]
         for ax, picture, label in zip(row, pictures, (example.base_label, *example.labels), strict=False):
             channels_last = picture.transpose(1, 2, 0)
-            ax.imshow(channels_last if len(picture) == 3 else channels_last[:, :, 0], cmap="gray", vmin=0, vmax=255)
+            ax.imshow(
+                channels_last if len(picture) == 3 else channels_last[:, :, 0],
+                cmap="gray",
+                vmin=0,
+                vmax=255,
+                interpolation="nearest",
+            )
             strayed = label != example.base_label
             weight = "bold" if strayed else "normal"
             ax.text(
@@ -182,7 +188,8 @@ def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: S
                 parse_math=False,
             )
         title = f"{label_of(example.model, example.inputs)}: W = {example.w:.2f}"
-        row[0].set_title(title, loc="left", color=INK, fontsize=9)
+        # Outside the layout, or the first column would grow as wide as its title.
+        row[0].set_title(title, loc="left", color=INK, fontsize=9).set_in_layout(False)
     return figure
 
 

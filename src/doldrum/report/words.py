@@ -187,17 +187,18 @@ def zero_share(values: Sequence[float]) -> float:
 
 
 def plain_value(value: Any) -> str:
-    """A setting as text, for tables.
+    """A setting as text, for tables; what is empty or unset is left out of mappings.
 
-    >>> plain_value(0.05), plain_value([1, 2]), plain_value({"a": True, "b": None})
-    ('0.05', '1, 2', 'a: yes; b: none')
+    >>> plain_value(0.05), plain_value([1, 2]), plain_value({"keep_label": True, "source": None, "cover": []})
+    ('0.05', '1, 2', 'keep label: yes')
     """
-    if value is None:
+    if value is None or value in ([], (), {}):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return "; ".join(f"{k}: {plain_value(v)}" for k, v in value.items())
+        kept = {k: v for k, v in value.items() if v is not None and v not in ([], (), {}, "")}
+        return "; ".join(f"{str(k).replace('_', ' ')}: {plain_value(v)}" for k, v in kept.items()) or "none"
     return ", ".join(plain_value(v) for v in value) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,95 @@
+"""Record: what every record does. Dictionaries and JSON files, strict about keys and versions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from doldrum.errors import InputError
+
+__all__ = ["VERSION", "Record", "check_version"]
+
+VERSION = 1
+"""Version of every record written by this release."""
+
+
+class Record:
+    """Plain fields to and from dictionaries and JSON files; strict about keys and version."""
+
+    _nested: ClassVar[Mapping[str, tuple[type[Record], bool]]] = {}  # field -> (record class, is it a tuple of them)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON-able values."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The record that `to_dict` wrote; InputError for missing or unknown keys, or bad values."""
+        if not isinstance(values, Mapping):
+            raise InputError(f"expected a {cls.__name__} as an object, got {type(values).__name__}; write one anew")
+        names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        if "version" in names and "version" in values:
+            check_version(values["version"])
+        missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        if missing or unknown:
+            raise InputError(
+                f"expected a {cls.__name__} with keys {sorted(names)}, got one that lacks {missing} and adds "
+                f"{unknown}; write it anew with this release"
+            )
+        made = dict(values)
+        for name, (maker, many) in cls._nested.items():
+            if many and not isinstance(made[name], list | tuple):
+                raise InputError(f"expected a list of {maker.__name__} in '{name}', got {type(made[name]).__name__}")
+            made[name] = tuple(maker.from_dict(v) for v in made[name]) if many else maker.from_dict(made[name])
+        return cls(**made)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write JSON to `path`, whole or not at all; returns the path."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"record": type(self).__name__, "version": VERSION} | self.to_dict(), allow_nan=False)
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        try:
+            part.write_text(text + "\n", encoding="utf-8")
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises InputError when the file is absent, not JSON, another record, another version, or incomplete.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise InputError(f"expected a {cls.__name__} in JSON at {path}, got {error}; check the path") from error
+        if not isinstance(values, dict) or values.get("record") != cls.__name__:
+            found = values.get("record") if isinstance(values, dict) else type(values).__name__
+            raise InputError(f"expected a {cls.__name__} at {path}, got {found!r}; pass a file that save() wrote")
+        check_version(values.get("version"))
+        own = "version" in {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        return cls.from_dict({k: v for k, v in values.items() if k != "record" and (own or k != "version")})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _refuse_constant(name: str) -> float:
+    raise json.JSONDecodeError(f"the constant {name}, which JSON lacks", name, 0)
+
+
+def check_version(found: Any) -> None:
+    if isinstance(found, bool) or found != VERSION:
+        raise InputError(f"expected record version {VERSION}, got {found!r}; read it with the release that wrote it")

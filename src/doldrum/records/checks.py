@@ -1,0 +1,92 @@
+"""Checks of the values of records: each returns the value as it is kept, or raises InputError."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+
+def check_order(low: float, high: float, name: str) -> None:
+    """Refuse a low limit above its high one."""
+    if low > high:
+        raise InputError(f"expected {name} limits in order, got {low} > {high}; pass (low, high)")
+
+
+def sequence(values: Any, name: str) -> Sequence[Any] | NDArray[Any]:
+    """A list, tuple or 1-D array, as it is."""
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        return values
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
+        raise InputError(f"expected a list for {name}, got {type(values).__name__}; pass one value after another")
+    return values
+
+
+def mapping(values: Any, name: str) -> Mapping[str, Any]:
+    """A mapping, as it is."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"expected an object for {name}, got {type(values).__name__}; pass keys and values")
+    return values
+
+
+def jsonable(values: Any, name: str) -> dict[str, Any]:
+    """A mapping as it comes back from JSON."""
+    # A round trip makes tuples lists, so that a record equals what is read back from its file.
+    try:
+        return json.loads(json.dumps(dict(mapping(values, name)), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"expected JSON values without NaN in {name}, got {error}; convert them") from error
+
+
+def number(value: Any, name: str) -> float:
+    """A finite number as a float; no booleans."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InputError(f"expected a number for {name}, got {value!r}; pass a float")
+    if not math.isfinite(value):
+        raise InputError(f"expected a finite number for {name}, got {value}; leave out what was not measured")
+    return float(value)
+
+
+def numbers(values: Any, name: str) -> tuple[float, ...]:
+    """Finite numbers as a tuple of floats."""
+    return tuple(number(v, name) for v in sequence(values, name))
+
+
+def positive(value: Any, name: str) -> float:
+    """A finite number above 0."""
+    found = number(value, name)
+    if found <= 0:
+        raise InputError(f"expected a positive {name}, got {value}; pass the strength in pixel units")
+    return found
+
+
+def share(value: Any, name: str) -> float:
+    """A finite number in [0, 1]."""
+    found = number(value, name)
+    if not -1e-9 <= found <= 1 + 1e-9:
+        raise InputError(f"expected {name} in [0, 1], got {value}; pass a share, not a percentage")
+    return found
+
+
+def pair(values: Any, name: str) -> tuple[float, float]:
+    """Two finite numbers in order: (low, high)."""
+    found = numbers(values, name)
+    if len(found) != 2:
+        raise InputError(f"expected (low, high) for {name}, got {len(found)} numbers; pass two")
+    check_order(*found, name)
+    return found[0], found[1]
+
+
+def whole(value: Any, name: str, *, least: int = 0) -> int:
+    """A whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"expected a whole number of at least {least} for {name}, got {value!r}; pass an int")
+    return int(value)
