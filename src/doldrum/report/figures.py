@@ -121,7 +121,7 @@ def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axe
     for place, (model, inputs, values) in enumerate(given):
         steps, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
         share = np.cumsum(counts) / counts.sum()
-        zero = float(share[0]) if steps[0] == 0 else 0.0
+        zero = float(share[0]) if steps[0] < 1e-12 else 0.0
         line: dict[str, Any] = {"color": COLOURS[model], "linestyle": _STYLES[inputs], "linewidth": 2}
         at = zone * (0.225 * place - 0.87)
         ax.plot([at, at], [0, zero], gid=f"zeros-{model}-{inputs}", **line)
@@ -188,8 +188,10 @@ def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: S
                 parse_math=False,
             )
         title = f"{label_of(example.model, example.inputs)}: W = {example.w:.2f}"
-        # Outside the layout, or the first column would grow as wide as its title.
-        row[0].set_title(title, loc="left", color=INK, fontsize=9).set_in_layout(False)
+        # A blank title keeps room; the text stays out of the layout, or the first column would grow as wide as it.
+        row[0].set_title(" ", fontsize=9)
+        at = {"transform": row[0].transAxes, "va": "bottom"}
+        row[0].text(0, 1.08, title, color=INK, fontsize=9, **at).set_in_layout(False)
     return figure
 
 

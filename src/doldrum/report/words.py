@@ -30,10 +30,10 @@ Effect = Literal["calmer", "rougher", "same"]
 def w(value: float) -> str:
     """W with three decimals; what would read as zero without being zero says so.
 
-    >>> w(0.1234), w(0.0), w(0.0002)
+    >>> w(0.1234), w(-1e-17), w(0.0002)
     ('0.123', '0', '<0.001')
     """
-    if value == 0:
+    if abs(value) < 1e-12:
         return "0"
     return "<0.001" if 0 < value < 0.0005 else f"{value:.3f}"
 
@@ -183,7 +183,7 @@ def distribution_alt(record: DemoRecord) -> str:
 
 def zero_share(values: Sequence[float]) -> float:
     """Share of inputs whose W is exactly 0: every draw gave one label."""
-    return sum(v == 0 for v in values) / len(values)
+    return sum(v < 1e-12 for v in values) / len(values)
 
 
 def plain_value(value: Any) -> str:
