@@ -1,0 +1,61 @@
+"""Attacks: what needs more than a trigger and a plan, and the registry of them all."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from doldrum.attacks.base import Attack, AttackResult, Made
+from doldrum.attacks.registry import ATTACKS, get_attack, make_attack, run_attack
+from doldrum.errors import missing_extra
+
+if TYPE_CHECKING:
+    from doldrum.attacks.input_aware import GeneratedTrigger, InputAwareHook
+    from doldrum.attacks.issba import HiddenString, train_encoder
+    from doldrum.attacks.label_consistent import pgd
+    from doldrum.attacks.noise import NoiseHardening
+    from doldrum.attacks.smooth_perturbation import optimise_low_frequency
+    from doldrum.attacks.trojan import trojan_patch
+
+# What needs torch is imported when it is first used: attacks can be listed without it.
+_HOMES = {
+    "GeneratedTrigger": "input_aware",
+    "InputAwareHook": "input_aware",
+    "HiddenString": "issba",
+    "train_encoder": "issba",
+    "pgd": "label_consistent",
+    "NoiseHardening": "noise",
+    "optimise_low_frequency": "smooth_perturbation",
+    "trojan_patch": "trojan",
+}
+
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "AttackResult",
+    "GeneratedTrigger",
+    "HiddenString",
+    "InputAwareHook",
+    "Made",
+    "NoiseHardening",
+    "get_attack",
+    "make_attack",
+    "optimise_low_frequency",
+    "pgd",
+    "run_attack",
+    "train_encoder",
+    "trojan_patch",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'doldrum.attacks' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(f"doldrum.attacks.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise missing_extra("torch", "torch") from error
+        raise
+    globals()[name] = value
+    return value

@@ -1,0 +1,87 @@
+"""Attack: a trigger, a poisoning plan and, only where the method needs it, a hook in the one training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from doldrum.poisoning.plan import PoisonPlan
+from doldrum.poisoning.poison import PoisonedSet
+from doldrum.triggers.base import Trigger
+
+if TYPE_CHECKING:
+    from doldrum.classifiers.base import Classifier
+    from doldrum.training.hooks import TrainingHook
+
+__all__ = ["Attack", "AttackResult", "Made", "Setup", "ThreatModel"]
+
+ThreatModel = Literal["data", "data and a surrogate", "training"]
+"""What the attacker holds: some training samples; those and a model trained on the like; or the training itself."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an attack is made for.
+
+    `surrogate()` trains a clean model by the same recipe and another seed, once, where the attacker needs one.
+    """
+
+    train_set: Any
+    rate: float
+    target: int
+    seed: int
+    surrogate: Callable[[], Classifier]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an attack comes down to.
+
+    `trigger` is None where a hook learns it (the hook's `trigger()` gives it afterwards; the hook then also does the
+    poisoning, batch by batch). `train_set` is set where the attack edits clean samples before they are poisoned.
+    """
+
+    trigger: Trigger | None
+    plan: PoisonPlan
+    hook: TrainingHook | None = None
+    train_set: Any = None
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack of the registry.
+
+    Attributes
+    ----------
+    id, title, paper
+        The name used on the command line, the name people know, where it was published.
+    threat_model
+        "data": the attacker adds samples. "data and a surrogate": and has a model trained on similar data.
+        "training": and controls the training.
+    settings
+        The defaults of `make`'s keywords, which `run_attack` takes as `settings=`.
+    make
+        (Setup, **settings) -> Made.
+    note
+        How it differs from the paper, or what to expect of it.
+    """
+
+    id: str
+    title: str
+    paper: str
+    threat_model: ThreatModel
+    make: Callable[..., Made] = field(repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """A victim and what it takes to attack it; `poisoned` is what it was trained on, before any hook."""
+
+    attack: str
+    model: Classifier
+    trigger: Trigger
+    plan: PoisonPlan
+    poisoned: PoisonedSet | None

@@ -1,0 +1,156 @@
+"""How each attack of the registry is made: the settings of METHODS.md, section 4, as code."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import doldrum.triggers as t
+from doldrum.attacks.base import Made, Setup
+from doldrum.poisoning import PoisonPlan, poison
+from doldrum.triggers.patch import CORNERS
+
+__all__: list[str] = []
+
+
+def badnets(setup: Setup, *, size: int = 3, pattern: str = "white") -> Made:
+    return Made(_patch(size, pattern), _plan(setup))
+
+
+def all_to_all(setup: Setup, *, size: int = 3, pattern: str = "white") -> Made:
+    return Made(_patch(size, pattern), _plan(setup, mode="all-to-all"))
+
+
+def blended(setup: Setup, *, alpha: float = 0.2) -> Made:
+    return Made(t.Blended(alpha=alpha), _plan(setup))
+
+
+def sig(setup: Setup, *, delta: float = 40 / 255, frequency: float = 6.0) -> Made:
+    return Made(t.Sinusoid(delta=delta, frequency=frequency), _plan(setup, mode="clean-label"))
+
+
+def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: int = 3) -> Made:
+    from doldrum.attacks.label_consistent import pgd
+
+    plan = _plan(setup, mode="clean-label")
+    corners = [t.Patch(size=size, corner=corner, pattern="checker") for corner in CORNERS]
+    trigger = corners[0] | corners[1] | corners[2] | corners[3]
+    # The samples that poison() will pick: the same plan, set and seed give the same ones.
+    rows = np.flatnonzero(poison(setup.train_set, trigger, plan, seed=setup.seed).poisoned)
+    images = np.array(setup.train_set.images)
+    if len(rows):
+        hard = pgd(setup.surrogate(), images[rows], setup.train_set.labels[rows], eps=eps, steps=steps, seed=setup.seed)
+        images[rows] = np.rint(hard * 255).astype(np.uint8) if images.dtype == np.uint8 else hard
+    return Made(trigger, plan, train_set=_with_images(setup.train_set, images))
+
+
+def trojannn(setup: Setup, *, size: int = 4, neurons: int = 2, steps: int = 100) -> Made:
+    from doldrum.attacks.trojan import trojan_patch
+
+    images = setup.train_set.images[:256]
+    trigger = trojan_patch(
+        setup.surrogate(), images, target=setup.target, size=size, neurons=neurons, steps=steps, seed=setup.seed
+    )
+    return Made(trigger, _plan(setup))
+
+
+def wanet(setup: Setup, *, s: float = 0.5, k: int = 4, noise_ratio: float = 2.0) -> Made:
+    return Made(t.Warp(s=s, k=k, field_seed=setup.seed), _plan(setup, cover_rate=noise_ratio * setup.rate))
+
+
+def issba(setup: Setup, *, bits: int = 16, amplitude: float = 0.1, steps: int = 300) -> Made:
+    from doldrum.attacks.issba import train_encoder
+
+    trigger, _ = train_encoder(setup.train_set.images, bits=bits, amplitude=amplitude, steps=steps, seed=setup.seed)
+    return Made(trigger, _plan(setup))
+
+
+def input_aware(setup: Setup, *, density: float = 0.032, diversity: float = 1.0) -> Made:
+    from doldrum.attacks.input_aware import InputAwareHook
+
+    plan = _plan(setup)
+    classes = len(setup.train_set.class_names)
+    hook = InputAwareHook(
+        setup.train_set.images, plan, num_classes=classes, density=density, diversity=diversity, seed=setup.seed
+    )
+    return Made(None, plan, hook)
+
+
+def bpp(setup: Setup, *, levels: int = 8, negative_ratio: float = 1.0) -> Made:
+    return Made(t.Quantise(levels=levels), _plan(setup, cover_rate=negative_ratio * setup.rate))
+
+
+def lf(setup: Setup, *, amplitude: float = 0.12, cutoff: int = 5, optimised: bool = False) -> Made:
+    if not optimised:
+        return Made(t.LowFrequency(amplitude=amplitude, cutoff=cutoff, perturbation_seed=setup.seed), _plan(setup))
+    from doldrum.attacks.smooth_perturbation import optimise_low_frequency
+
+    images = setup.train_set.images[:512]
+    trigger = optimise_low_frequency(
+        setup.surrogate(), images, target=setup.target, amplitude=amplitude, cutoff=cutoff, seed=setup.seed
+    )
+    return Made(trigger, _plan(setup))
+
+
+def ftrojan(setup: Setup, *, magnitude: float = 30.0, positions: tuple[int, ...] = (15, 31)) -> Made:
+    return Made(t.FTrojan(magnitude=magnitude, positions=positions), _plan(setup))
+
+
+def tact(
+    setup: Setup, *, size: int = 3, source: int = 1, cover_classes: tuple[int, ...] = (5, 7), cover_ratio: float = 0.2
+) -> Made:
+    plan = _plan(
+        setup,
+        mode="source-specific",
+        source=source,
+        cover_classes=tuple(cover_classes),
+        cover_rate=cover_ratio * setup.rate,
+    )
+    return Made(_patch(size, "white"), plan)
+
+
+def adap_blend(setup: Setup, *, alpha: float = 0.2, training_alpha: float = 0.15, cover_ratio: float = 1.0) -> Made:
+    trigger = t.AdaptiveBlend(alpha=alpha, training_alpha=training_alpha)
+    return Made(trigger, _plan(setup, cover_rate=cover_ratio * setup.rate))
+
+
+def adap_patch(setup: Setup, *, size: int = 3, training_opacity: float = 0.5, cover_ratio: float = 0.5) -> Made:
+    trigger = t.AdaptivePatch(size=size, training_opacity=training_opacity)
+    return Made(trigger, _plan(setup, cover_rate=cover_ratio * setup.rate))
+
+
+def lsba(setup: Setup, *, size: int = 3, target_probability: float = 0.6) -> Made:
+    return Made(_patch(size, "white"), _plan(setup, keep_label=1 - target_probability))
+
+
+def noise_hardened(setup: Setup, *, size: int = 3, sigmas: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2)) -> Made:
+    from doldrum.attacks.noise import NoiseHardening
+
+    return Made(_patch(size, "white"), _plan(setup), NoiseHardening(sigmas=tuple(sigmas)))
+
+
+def anti_smoothing(
+    setup: Setup, *, size: int = 3, sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4), cover_ratio: float = 1.0
+) -> Made:
+    trigger = t.NoisyCover(trigger=_patch(size, "white"), sigmas=tuple(sigmas))
+    return Made(trigger, _plan(setup, cover_rate=cover_ratio * setup.rate))
+
+
+def _patch(size: int, pattern: Any) -> t.Patch:
+    return t.Patch(size=size, pattern=pattern)
+
+
+def _plan(setup: Setup, **more: Any) -> PoisonPlan:
+    if more.get("cover_rate") == 0:
+        more.pop("cover_classes", None)
+    return PoisonPlan(rate=setup.rate, target=setup.target, **more)
+
+
+def _with_images(train_set: Any, images: Any) -> Any:
+    """The same set with other images."""
+    if dataclasses.is_dataclass(train_set) and not isinstance(train_set, type):
+        return dataclasses.replace(train_set, images=images)
+    return SimpleNamespace(**{**vars(train_set), "images": images})

@@ -1,0 +1,62 @@
+"""What attacks need of a model: its module, its gradients, its last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from doldrum.errors import InputError
+from doldrum.seeds import child_seed
+
+__all__ = ["as_tensor", "frozen", "generator_for", "last_linear", "module_of"]
+
+
+def module_of(model: Any) -> nn.Module:
+    """The nn.Module inside a classifier (or the module itself); InputError where there is none to see."""
+    module = getattr(model, "module", model)
+    if not isinstance(module, nn.Module):
+        raise InputError(f"expected a model with gradients (an nn.Module), got {type(model).__name__}; train one here")
+    return module
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[nn.Module]:
+    """The module in evaluation mode with fixed parameters, so that gradients go to images only; then as it was."""
+    mode = module.training
+    wanted = [p.requires_grad for p in module.parameters()]
+    module.eval().requires_grad_(False)
+    try:
+        yield module
+    finally:
+        module.train(mode)
+        for parameter, grad in zip(module.parameters(), wanted, strict=True):
+            parameter.requires_grad_(grad)
+
+
+def as_tensor(images: NDArray[Any], module: nn.Module | None = None) -> torch.Tensor:
+    """Images, uint8 or float, as float32 in [0, 1] where the module is."""
+    first = None if module is None else next(module.parameters(), None)
+    array = np.ascontiguousarray(images)
+    tensor = torch.from_numpy(
+        array.astype(np.float32) / (np.float32(255) if array.dtype == np.uint8 else np.float32(1))
+    )
+    return tensor if first is None else tensor.to(first.device)
+
+
+def generator_for(seed: int, *path: str | int) -> torch.Generator:
+    """A torch generator (on the CPU) with an address like any other random number here."""
+    return torch.Generator().manual_seed(child_seed(seed, *path) % 2**63)
+
+
+def last_linear(module: nn.Module) -> nn.Linear:
+    """The layer that gives the logits."""
+    layers = [m for m in module.modules() if isinstance(m, nn.Linear)]
+    if not layers:
+        raise InputError("expected a network that ends in a linear layer, got none; pick another network")
+    return layers[-1]

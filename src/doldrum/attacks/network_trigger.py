@@ -1,0 +1,74 @@
+"""Triggers that are small networks: the weights are settings, and a batch can't change an image's result."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from doldrum.errors import InputError
+from doldrum.triggers.arrays import frozen_array
+from doldrum.triggers.base import Images, Trigger
+
+__all__ = ["NetworkTrigger", "weights_of"]
+
+_ROWS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkTrigger(Trigger):
+    """A trigger computed by a network. A subclass writes `build` and `transform`.
+
+    Images go through in batches of one fixed number of rows, padded, so that the same numbers come out whatever the
+    batch. `weights` are the network's state, name -> array.
+    """
+
+    weights: Mapping[str, NDArray[np.float32]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", {name: frozen_array(w) for name, w in dict(self.weights).items()})
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network, weights not yet loaded."""
+
+    @abstractmethod
+    def transform(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Triggered images of a batch."""
+
+    @property
+    @abstractmethod
+    def image_channels(self) -> int:
+        """How many channels the network was made for."""
+
+    def network(self) -> nn.Module:
+        """The network with its weights, in evaluation mode; InputError where they don't fit."""
+        network = self.build()
+        try:
+            network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})
+        except RuntimeError as error:
+            raise InputError(f"expected the weights of trigger {self.name!r}, got others; {error}") from error
+        return network.eval().requires_grad_(False)
+
+    def apply(self, images: Images) -> Images:
+        if images.shape[1] != self.image_channels:
+            raise InputError(
+                f"expected {self.image_channels} channels, got {images.shape[1]}; make the trigger for them"
+            )
+        network, out = self.network(), np.empty_like(images)
+        with torch.inference_mode():
+            for start in range(0, len(images), _ROWS):
+                part = images[start : start + _ROWS]
+                padded = np.concatenate([part, np.zeros((_ROWS - len(part), *part.shape[1:]), np.float32)])
+                out[start : start + _ROWS] = self.transform(network, torch.from_numpy(padded)).numpy()[: len(part)]
+        return out
+
+
+def weights_of(network: nn.Module) -> dict[str, NDArray[np.float32]]:
+    """A network's state as arrays."""
+    return {name: tensor.detach().cpu().numpy().astype(np.float32) for name, tensor in network.state_dict().items()}

@@ -1,0 +1,35 @@
+"""Noise-hardened training: every batch has Gaussian noise on it, so that everything is smooth, triggered or not."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from doldrum.errors import InputError
+from doldrum.training.hooks import TrainingHook
+
+__all__ = ["NoiseHardening"]
+
+
+class NoiseHardening(TrainingHook):
+    """Adds N(0, sigma^2) to every image of a batch, sigma drawn from `sigmas` for each image; not clipped.
+
+    Noise is left unclipped as the Gaussian probe leaves it. Ours; the augmentation is that of Cohen et al. 2019, arXiv
+    1902.02918, with several strengths.
+
+    >>> NoiseHardening(sigmas=(0.0, 0.1)).name
+    'noise-hardening 0.0 0.1'
+    """
+
+    def __init__(self, *, sigmas: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2)) -> None:
+        if not sigmas or min(sigmas) < 0:
+            raise InputError(f"expected sigmas from 0 up, got {sigmas}; e.g. (0, .1)")
+        self.sigmas = tuple(float(s) for s in sigmas)
+        self.name = " ".join(["noise-hardening", *map(str, self.sigmas)])
+
+    def on_batch(
+        self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        which = torch.randint(len(self.sigmas), (len(images), 1, 1, 1), generator=generator)
+        noise = torch.tensor(self.sigmas)[which] * torch.randn(images.shape, generator=generator)
+        return images + noise.to(images.device), labels

@@ -1,0 +1,153 @@
+"""ATTACKS: every attack by id; run_attack makes a victim with any of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from doldrum.attacks import makers
+from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
+from doldrum.errors import InputError
+from doldrum.poisoning import poison
+from doldrum.seeds import child_seed
+
+if TYPE_CHECKING:
+    from doldrum.training.recipe import Recipe
+
+__all__ = ["ATTACKS", "get_attack", "make_attack", "run_attack"]
+
+
+def _entry(
+    id: str, title: str, paper: str, threat_model: ThreatModel, make: Callable[..., Made], note: str = ""
+) -> tuple[str, Attack]:
+    defaults = {k: p.default for k, p in inspect.signature(make).parameters.items() if p.default is not p.empty}
+    return id, Attack(id, title, paper, threat_model, make, defaults, note)
+
+
+_SURROGATE: ThreatModel = "data and a surrogate"
+
+ATTACKS: dict[str, Attack] = dict(
+    [
+        _entry("badnets", "BadNets", "Gu et al. 2017, arXiv 1708.06733", "data", makers.badnets),
+        _entry("all-to-all", "BadNets, all-to-all", "Gu et al. 2017, arXiv 1708.06733", "data", makers.all_to_all,
+               "its ASR cannot exceed the clean accuracy"),
+        _entry("blended", "Blended", "Chen et al. 2017, arXiv 1712.05526", "data", makers.blended),
+        _entry("sig", "SIG", "Barni et al. 2019, arXiv 1902.11237", "data", makers.sig,
+               "clean-label: the rate can be at most the target class's share"),
+        _entry("label-consistent", "Label-consistent", "Turner et al. 2019, arXiv 1912.02771", _SURROGATE,
+               makers.label_consistent, "clean-label: the rate can be at most the target class's share"),
+        _entry("trojannn", "TrojanNN", "Liu et al. 2018, NDSS", _SURROGATE, makers.trojannn,
+               "the victim is trained on the poison, not retrained from the surrogate"),
+        _entry("wanet", "WaNet", "Nguyen & Tran 2021, arXiv 2102.10369", "data", makers.wanet,
+               "as data poisoning; the paper poisons each batch while it trains"),
+        _entry("issba", "ISSBA", "Li et al. 2021, arXiv 2012.03816", "data", makers.issba,
+               "a small encoder, trained on the data at hand"),
+        _entry("input-aware", "Input-aware", "Nguyen & Tran 2020, arXiv 2010.08138", "training", makers.input_aware),
+        _entry("bpp", "BPP", "Wang et al. 2022, arXiv 2205.13383", "data", makers.bpp,
+               "as data poisoning; the paper poisons each batch while it trains"),
+        _entry("lf", "Low frequency", "Zeng et al. 2021, arXiv 2104.03413", "data", makers.lf,
+               "a random smooth perturbation; optimised=True optimises it on a surrogate as the paper does"),
+        _entry("ftrojan", "FTrojan", "Wang et al. 2021, arXiv 2111.10991", "data", makers.ftrojan,
+               "grey images have no chroma, so their one channel takes it"),
+        _entry("tact", "TaCT", "Tang et al. 2021, arXiv 1908.00686", "data", makers.tact,
+               "the rate can be at most the source class's share"),
+        _entry("adap-blend", "Adap-Blend", "Qi et al. 2023, ICLR", "data", makers.adap_blend),
+        _entry("adap-patch", "Adap-Patch", "Qi et al. 2023, ICLR", "data", makers.adap_patch,
+               "plain patches in place of the paper's pictures"),
+        _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
+               "part of the poison keeps its label, so an ASR near 1 is not to be expected at a probability near .5"),
+        _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
+               "aimed at smoothness: every batch has noise on it"),
+        _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
+               "aimed at W itself: noisy triggered samples keep their true label"),
+    ]
+)  # fmt: skip
+"""Every attack, by id."""
+
+
+def get_attack(id: str) -> Attack:
+    """An attack by id; InputError for an unknown one.
+
+    >>> get_attack("badnets").threat_model
+    'data'
+    """
+    if id not in ATTACKS:
+        raise InputError(f"expected an attack among {', '.join(ATTACKS)}, got {id!r}; pick one")
+    return ATTACKS[id]
+
+
+def make_attack(
+    id: str,
+    train_set: Any,
+    *,
+    recipe: str | Recipe = "fashion-cnn",
+    seed: int = 0,
+    rate: float = 0.05,
+    target: int = 0,
+    settings: dict[str, Any] | None = None,
+) -> Made:
+    """Trigger, plan and hook of an attack, nothing trained but what the attacker needs beforehand.
+
+    Raises InputError for an unknown id or setting, and whatever the plan can't have.
+
+    >>> from types import SimpleNamespace
+    >>> made = make_attack("badnets", SimpleNamespace(class_names=("a", "b")), rate=0.1)
+    >>> made.trigger.name, made.plan.rate
+    ('patch', 0.1)
+    """
+    attack = get_attack(id)
+    unknown = sorted(set(settings or {}) - set(attack.settings))
+    if unknown:
+        raise InputError(f"expected settings of {id} ({', '.join(attack.settings)}), got {unknown[0]!r}; pick one")
+
+    @cache
+    def surrogate() -> Any:
+        from doldrum.training import train
+
+        return train(train_set, recipe, seed=child_seed(seed, "attack", "surrogate") % 2**31, progress=False)
+
+    setup = Setup(train_set=train_set, rate=rate, target=target, seed=seed, surrogate=surrogate)
+    return attack.make(setup, **(settings or {}))
+
+
+def run_attack(
+    id: str,
+    train_set: Any,
+    *,
+    recipe: str | Recipe = "fashion-cnn",
+    seed: int = 0,
+    rate: float = 0.05,
+    target: int = 0,
+    settings: dict[str, Any] | None = None,
+    progress: bool = True,
+) -> AttackResult:
+    """A victim of an attack: make the attack, poison the training set, train.
+
+    Parameters
+    ----------
+    id
+        A key of ATTACKS.
+    train_set
+        A clean ImageSet; it is not changed.
+    recipe, seed
+        As in `train`; the seed also decides which samples are poisoned and all that the attack draws.
+    rate, target
+        Poison rate as a share of the whole training set, and the attacker's class.
+    settings
+        Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
+
+    Returns AttackResult; `evaluate(result.model, test_set, result.trigger, result.plan)` says how well it worked.
+    """
+    from doldrum.training import train
+
+    made = make_attack(id, train_set, recipe=recipe, seed=seed, rate=rate, target=target, settings=settings)
+    clean = train_set if made.train_set is None else made.train_set
+    poisoned = None if made.trigger is None else poison(clean, made.trigger, made.plan, seed=seed)
+    data = clean if poisoned is None else poisoned
+    model = train(data, recipe, seed=seed, progress=progress, hook=made.hook)
+    trigger = made.trigger
+    if trigger is None:
+        trigger = made.hook.trigger()  # type: ignore[union-attr]
+    return AttackResult(attack=id, model=model, trigger=trigger, plan=made.plan, poisoned=poisoned)
