@@ -76,5 +76,5 @@ def test_a_classifier_whose_rows_depend_on_each_other_is_noticed(images) -> None
 
 
 def test_rows_shrink_with_the_image() -> None:
-    assert default_rows((1, 28, 28)) == 128
-    assert 1 <= default_rows((3, 4096, 4096)) <= default_rows((3, 224, 224)) <= 128
+    assert default_rows((1, 28, 28)) == 64
+    assert 1 <= default_rows((3, 4096, 4096)) <= default_rows((3, 224, 224)) <= 64

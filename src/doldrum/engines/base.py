@@ -16,16 +16,16 @@ __all__ = ["Engine", "Tile", "default_rows"]
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
 """A key, and a function that writes the tile's rows into a buffer (rows, C, H, W)."""
 
-_TILE_FLOATS = 1 << 20  # 4 MiB of input a tile: stays near the cache, and bounds memory for large images
+_TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large images
 
 
 def default_rows(input_shape: tuple[int, int, int]) -> int:
     """Rows a tile aims at: a function of the input shape only, so that labels can't depend on anything else.
 
     >>> default_rows((1, 28, 28)), default_rows((3, 224, 224))
-    (128, 6)
+    (64, 6)
     """
-    return int(max(1, min(128, _TILE_FLOATS // int(np.prod(input_shape)))))
+    return int(max(1, min(64, _TILE_FLOATS // int(np.prod(input_shape)))))
 
 
 class Engine(ABC):

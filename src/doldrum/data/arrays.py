@@ -1,0 +1,61 @@
+"""Arrays on disk: .npy, memory-mapped, and .npz."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doldrum.data.convert import as_nchw
+from doldrum.data.imageset import ImageSet
+from doldrum.errors import InputError
+
+__all__ = ["read_array"]
+
+_IMAGE_KEYS = ("images", "x", "X", "arr_0", "x_test", "data")
+_LABEL_KEYS = ("labels", "y", "Y", "arr_1", "y_test", "targets")
+_LARGEST = 16 << 30  # bytes that one member of an .npz may claim when unpacked
+
+
+def read_array(path: str | Path) -> ImageSet:
+    """Images (and labels) of an .npy or .npz file; nothing pickled is ever read.
+
+    An .npy is memory-mapped. Of an .npz, images are under 'images', 'x' or 'arr_0', labels, if any, under 'labels',
+    'y' or 'arr_1'. Layouts as in :func:`doldrum.data.as_nchw`.
+
+    Raises InputError for files that are absent, broken, pickled, or hold no images.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"expected an .npy or .npz file, got {path}, which is not there; check the path")
+    try:
+        if path.suffix.lower() == ".npy":
+            return ImageSet(as_nchw(np.load(path, mmap_mode="r", allow_pickle=False)), name=path.name)
+        return _read_npz(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"expected arrays of numbers in {path}, got {error}; save it again with numpy.savez"
+        ) from error
+
+
+def _read_npz(path: Path) -> ImageSet:
+    with zipfile.ZipFile(path) as archive:
+        claimed = {i.filename: i.file_size for i in archive.infolist()}
+    with np.load(path, allow_pickle=False) as arrays:
+        image_key = _pick(arrays.files, _IMAGE_KEYS)
+        if image_key is None:
+            raise InputError(f"expected an array named {' or '.join(_IMAGE_KEYS[:3])}, got {sorted(arrays.files)}")
+        label_key = _pick(arrays.files, _LABEL_KEYS)
+        for key in filter(None, (image_key, label_key)):
+            if claimed.get(f"{key}.npy", 0) > _LARGEST:
+                raise InputError(f"expected at most {_LARGEST} bytes in {key}, got {claimed[f'{key}.npy']}; use .npy")
+        labels: Any = None if label_key is None else arrays[label_key].ravel()
+        return ImageSet(as_nchw(arrays[image_key]), labels, name=path.name)
+
+
+def _pick(names: list[str], wanted: tuple[str, ...]) -> str | None:
+    return next((w for w in wanted if w in names), None)

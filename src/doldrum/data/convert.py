@@ -1,0 +1,60 @@
+"""Pixels to float32 in [0, 1]: the one place where they are divided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["as_nchw", "check_pixels", "to_float"]
+
+_SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+
+
+def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
+    """float32 images in [0, 1]: uint8 is divided by 255, uint16 by 65535, floats stay as they are.
+
+    >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    scale = _SCALES.get(np.asarray(images).dtype)
+    floats = np.asarray(images).astype(np.float32)
+    return floats if scale is None else np.divide(floats, np.float32(scale), out=floats)
+
+
+def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
+    """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time."""
+    if images.dtype in _SCALES:
+        return
+    if images.dtype.kind != "f":
+        raise InputError(f"expected uint8, uint16 or float pixels, got {images.dtype}; convert with .astype")
+    for start in range(0, len(images), block):
+        part = images[start : start + block]
+        low, high = float(part.min()), float(part.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputError("expected finite pixels, got NaN or infinities; mend the images")
+        if low < 0 or high > 1:
+            hint = "divide by 255" if low >= 0 and high <= 255 else "undo the normalisation: it belongs to the model"
+            raise InputError(f"expected pixels in [0, 1], got {low:g} to {high:g}; {hint}")
+
+
+def as_nchw(images: Any) -> NDArray[Any]:
+    """An array as (N, C, H, W): (N, H, W) gets one channel, (N, H, W, C) with C of 1 or 3 is turned.
+
+    Raises InputError when it fits neither or both readings.
+
+    >>> as_nchw(np.zeros((5, 32, 32, 3), np.uint8)).shape, as_nchw(np.zeros((5, 28, 28), np.uint8)).shape
+    ((5, 3, 32, 32), (5, 1, 28, 28))
+    """
+    array = np.asarray(images) if not isinstance(images, np.ndarray) else images
+    if array.ndim == 3:
+        return array[:, None]
+    if array.ndim != 4:
+        raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; one image needs a first axis of 1")
+    first, last = array.shape[1] in (1, 3), array.shape[3] in (1, 3)
+    if first and last and array.shape[1] != array.shape[3]:
+        raise InputError(f"expected (N, C, H, W) or (N, H, W, C), got {array.shape}, which may be either; transpose it")
+    return array if first or not last else array.transpose(0, 3, 1, 2)

@@ -1,0 +1,110 @@
+"""ImageSet: images with their labels, ids and class names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.data.convert import check_pixels
+from doldrum.errors import InputError
+
+__all__ = ["ImageSet"]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images and what is known of them; checked when made.
+
+    Parameters
+    ----------
+    images : array (N, C, H, W)
+        uint8, uint16, or floats in [0, 1]; may be memory-mapped.
+    labels : int array (N,), optional
+        True classes, from 0 up.
+    ids : N strings, optional
+        Names of the images; default "0", "1", ….
+    class_names : strings, optional
+        Default "0" to the highest label.
+    name : str
+        What the set is called in messages and records.
+
+    Raises InputError for NaN, pixels out of range, an empty set, a size of 0, or lengths that don't match.
+
+    >>> s = ImageSet(np.zeros((3, 1, 2, 2), np.uint8), labels=[0, 1, 1])
+    >>> len(s), s.input_shape, s.num_classes, s.take([2]).ids
+    (3, (1, 2, 2), 2, ('2',))
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[np.int64] | None = None
+    ids: Sequence[str] = ()
+    class_names: Sequence[str] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        images = self.images if isinstance(self.images, np.ndarray) else np.asarray(self.images)
+        if images.ndim != 4:
+            raise InputError(f"expected images of shape (N, C, H, W), got {images.shape}; see data.as_nchw")
+        if 0 in images.shape:
+            raise InputError(
+                f"expected at least one image with pixels, got shape {images.shape}; check where it is from"
+            )
+        check_pixels(images)
+        object.__setattr__(self, "images", images)
+        if self.labels is not None:
+            labels = np.asarray(self.labels)
+            if labels.shape != (len(images),):
+                raise InputError(f"expected {len(images)} labels, got shape {labels.shape}; one an image")
+            if labels.dtype.kind not in "iu" or labels.min() < 0:
+                raise InputError(f"expected class numbers from 0 up, got {labels.dtype} from {labels.min()}")
+            object.__setattr__(self, "labels", labels.astype(np.int64))
+            highest = int(labels.max())
+            names = tuple(str(n) for n in self.class_names) or tuple(str(k) for k in range(highest + 1))
+            if highest >= len(names):
+                raise InputError(f"expected labels below {len(names)}, the number of class names, got {highest}")
+            object.__setattr__(self, "class_names", names)
+        else:
+            object.__setattr__(self, "class_names", tuple(str(n) for n in self.class_names))
+        ids = tuple(str(i) for i in self.ids) if len(self.ids) else tuple(str(i) for i in range(len(images)))
+        if len(ids) != len(images):
+            raise InputError(f"expected {len(images)} ids, got {len(ids)}; one an image")
+        object.__setattr__(self, "ids", ids)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        _, c, h, w = self.images.shape
+        return c, h, w
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes named; 0 without labels."""
+        return len(self.class_names)
+
+    def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
+        """Some of the images, in the order asked for, with what belongs to them."""
+        index = np.arange(len(self))[np.asarray(indices)]
+        labels = None if self.labels is None else self.labels[index]
+        return ImageSet(self.images[index], labels, tuple(self.ids[i] for i in index), self.class_names, self.name)
+
+    def content_hash(self) -> str:
+        """SHA-256 of shape, type, pixels and labels."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        digest = hashlib.sha256(f"{self.images.shape}{self.images.dtype}".encode())
+        for start in range(0, len(self), 4096):
+            digest.update(np.ascontiguousarray(self.images[start : start + 4096]).tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.tobytes())
+        return digest.hexdigest()

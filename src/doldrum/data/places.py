@@ -1,0 +1,19 @@
+"""Where data sets are looked for: the user's folder, then the cache."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["cache_folder", "candidate_folders"]
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/doldrum, by default ~/.cache/doldrum."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "doldrum"
+
+
+def candidate_folders(name: str) -> list[Path]:
+    """$DOLDRUM_DATA/name, $DOLDRUM_DATA itself, and the cache, in the order they are tried."""
+    given = os.environ.get("DOLDRUM_DATA")
+    return [*([Path(given) / name, Path(given)] if given else []), cache_folder() / name]

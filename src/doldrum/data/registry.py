@@ -1,0 +1,120 @@
+"""The data sets by name, and the one way from what a user names to images."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from doldrum.data import fashion
+from doldrum.data.arrays import read_array
+from doldrum.data.folder import ImageRead, read_folder, read_image
+from doldrum.data.imageset import ImageSet
+from doldrum.data.sklearn_digits import digits
+from doldrum.errors import InputError
+
+__all__ = ["DATASETS", "Dataset", "DatasetStatus", "dataset_status", "load_dataset", "read_images"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set by name: how to find it, load it, and get it."""
+
+    name: str
+    description: str
+    splits: tuple[str, ...]
+    licence: str
+    how_to_get: str
+    locate: Callable[[], str | None]
+    load: Callable[[str], ImageSet]
+
+
+@dataclass(frozen=True)
+class DatasetStatus:
+    """A row of `doldrum datasets`; `location` is None where the set is not here."""
+
+    name: str
+    description: str
+    splits: tuple[str, ...]
+    licence: str
+    location: str | None
+    how_to_get: str
+
+
+def _fashion_location() -> str | None:
+    found = fashion.locate()
+    return None if found is None else str(found)
+
+
+def _digits_location() -> str | None:
+    return "inside scikit-learn" if importlib.util.find_spec("sklearn") else None
+
+
+DATASETS: dict[str, Dataset] = {
+    d.name: d
+    for d in (
+        Dataset(
+            "fashion-mnist",
+            "clothes, grey, 28 x 28, 10 classes, 60,000 + 10,000",
+            ("train", "test"),
+            "MIT",
+            fashion.HOW_TO_GET,
+            _fashion_location,
+            fashion.fashion_mnist,
+        ),
+        Dataset(
+            "digits",
+            "handwritten digits, grey, 8 x 8, 10 classes, 1,437 + 360",
+            ("train", "test"),
+            "CC BY 4.0 (UCI)",
+            "pip install 'doldrum[sklearn]'",
+            _digits_location,
+            digits,
+        ),
+    )
+}
+
+
+def dataset_status() -> list[DatasetStatus]:
+    """What there is here, and how to get the rest."""
+    return [
+        DatasetStatus(d.name, d.description, d.splits, d.licence, d.locate(), d.how_to_get) for d in DATASETS.values()
+    ]
+
+
+def load_dataset(spec: str) -> ImageSet:
+    """A data set's split by name, such as "fashion-mnist:test" (split "test" when none is named).
+
+    Raises InputError for an unknown name, DatasetNotFoundError where it is not here.
+    """
+    name, _, split = spec.partition(":")
+    if name not in DATASETS:
+        raise InputError(f"expected a data set of {', '.join(DATASETS)}, got {name!r}; see doldrum datasets")
+    split = split or "test"
+    if split not in DATASETS[name].splits:
+        raise InputError(f"expected a split of {', '.join(DATASETS[name].splits)} for {name}, got {split!r}")
+    return DATASETS[name].load(split)
+
+
+def read_images(source: str | Path, *, channels: int | None = None, size: tuple[int, int] | None = None) -> ImageRead:
+    """Images from a folder, an .npy or .npz file, an image file, or a data set's split.
+
+    `channels` and `size` are what a classifier takes; see :func:`doldrum.data.read_folder`. Arrays and data sets are taken as
+    they are.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return read_folder(path, channels=channels, size=size)
+    if path.suffix.lower() in (".npy", ".npz"):
+        return ImageRead(read_array(path))
+    if path.is_file():
+        return ImageRead(
+            ImageSet(read_image(path, channels=channels, size=size)[None], ids=[path.name], name=path.name)
+        )
+    if str(source).partition(":")[0] in DATASETS:
+        return ImageRead(load_dataset(str(source)))
+    raise InputError(
+        f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
+        "which is none that is there; check the path"
+    )

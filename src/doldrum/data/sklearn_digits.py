@@ -1,0 +1,40 @@
+"""scikit-learn's digits: 1,797 grey images of digits, 8 x 8, always there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from doldrum.data.imageset import ImageSet
+from doldrum.errors import InputError, missing_extra
+from doldrum.seeds import rng
+
+__all__ = ["digits"]
+
+
+def digits(split: str = "train") -> ImageSet:
+    """About 1,437 training or 360 test images, uint8 (N, 1, 8, 8); a fixed split, a fifth of each class for test.
+
+    The 17 grey levels are spread over 0 to 255 (level x 255 / 16, rounded).
+
+    Source: scikit-learn, load_digits (UCI, optical recognition of handwritten digits).
+
+    >>> digits("test").input_shape
+    (1, 8, 8)
+    """
+    if split not in ("train", "test"):
+        raise InputError(f"expected split 'train' or 'test', got {split!r}")
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise missing_extra("sklearn", "sklearn") from error
+    raw = load_digits()
+    images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
+    labels = raw.target.astype(np.int64)
+    in_test = np.zeros(len(labels), dtype=bool)
+    for k in range(10):
+        members = rng(0, "digits split", k).permutation(np.flatnonzero(labels == k))
+        in_test[members[: round(len(members) / 5)]] = True
+    chosen = np.flatnonzero(in_test == (split == "test"))
+    return ImageSet(
+        images[chosen], labels[chosen], [f"digits/{i}" for i in chosen], [str(k) for k in range(10)], f"digits:{split}"
+    )
