@@ -1,21 +1,20 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.poisoning import PoisonPlan, Share, evaluate
 from doldrum.triggers import Patch
 
 
-def make_test_set(labels: list[int], classes: int) -> SimpleNamespace:
+def make_test_set(labels: list[int], classes: int) -> ImageSet:
     """Images whose first pixel tells the label."""
     images = np.zeros((len(labels), 1, 4, 4), dtype=np.uint8)
     images[:, 0, 0, 0] = np.array(labels) * 10
-    return SimpleNamespace(images=images, labels=np.array(labels), class_names=tuple("abcdefg"[:classes]))
+    return ImageSet(images, labels=np.array(labels), class_names=tuple("abcdefg"[:classes]))
 
 
 def read(x: np.ndarray) -> np.ndarray:
@@ -85,7 +84,7 @@ def test_what_it_refuses():
     test = make_test_set([0, 1], 2)
     with pytest.raises(InputError, match="together"):
         evaluate(read, test, Patch(size=1))
-    with pytest.raises(InputError, match="with images"):
-        evaluate(read, make_test_set([], 2))
+    with pytest.raises(InputError, match="with labels"):
+        evaluate(read, ImageSet(test.images))
     with pytest.raises(InputError, match="below 2"):
         evaluate(read, test, Patch(size=1), PoisonPlan(rate=0.1, target=5))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.poisoning import PoisonPlan, poison
 from doldrum.triggers import Patch
@@ -18,13 +18,12 @@ from doldrum.triggers import Patch
 TRIGGER = Patch(size=1)
 
 
-def make_set(n: int, classes: int, *, dtype: type = np.uint8, seed: int = 0) -> SimpleNamespace:
+def make_set(n: int, classes: int, *, dtype: type = np.uint8, seed: int = 0) -> ImageSet:
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 200, (n, 1, 3, 3)).astype(np.uint8)
-    return SimpleNamespace(
-        images=images if dtype is np.uint8 else (images / np.float32(255)).astype(np.float32),
+    return ImageSet(
+        images if dtype is np.uint8 else (images / np.float32(255)).astype(np.float32),
         labels=rng.integers(0, classes, n).astype(np.int64),
-        ids=np.arange(n),
         class_names=tuple(f"class {k}" for k in range(classes)),
         name="made up",
     )
@@ -183,3 +182,19 @@ def test_plan_to_json_and_back():
     import json
 
     assert PoisonPlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_a_set_without_labels_and_one_of_sixteen_bits():
+    images = np.full((4, 1, 3, 3), 65535 // 2, dtype=np.uint16)
+    with pytest.raises(InputError, match="with labels"):
+        poison(ImageSet(images), TRIGGER, PoisonPlan(rate=0.5))
+    bad = poison(ImageSet(images, labels=[1, 1, 1, 0]), TRIGGER, PoisonPlan(rate=0.25))
+    assert bad.images.dtype == np.float32
+    assert bad.images[0, 0, 0, 0] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_poisoned_set_is_an_image_set():
+    bad = poison(make_set(20, 3), TRIGGER, PoisonPlan(rate=0.2))
+    assert isinstance(bad, ImageSet)
+    assert bad.take([1, 2]).ids == ("1", "2")
+    assert bad.num_classes == 3

@@ -220,6 +220,7 @@ def test_noisy_cover_has_noise_of_its_sigmas():
         lambda: t.Blended(pattern=np.full((1, 2, 2), 9)),
         lambda: t.Sinusoid(delta=40),
         lambda: t.Sinusoid(frequency=0),
+        lambda: t.Sinusoid(frequency=6)(grey(size=12)),
         lambda: t.Warp(k=1),
         lambda: t.Quantise(levels=1),
         lambda: t.LowFrequency(amplitude=-1),

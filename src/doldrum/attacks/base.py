@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from doldrum.data import ImageSet
 from doldrum.poisoning.plan import PoisonPlan
 from doldrum.poisoning.poison import PoisonedSet
 from doldrum.triggers.base import Trigger
@@ -27,7 +28,7 @@ class Setup:
     `surrogate()` trains a clean model by the same recipe and another seed, once, where the attacker needs one.
     """
 
-    train_set: Any
+    train_set: ImageSet
     rate: float
     target: int
     seed: int
@@ -45,7 +46,7 @@ class Made:
     trigger: Trigger | None
     plan: PoisonPlan
     hook: TrainingHook | None = None
-    train_set: Any = None
+    train_set: ImageSet | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,12 +38,13 @@ def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: i
     corners = [t.Patch(size=size, corner=corner, pattern="checker") for corner in CORNERS]
     trigger = corners[0] | corners[1] | corners[2] | corners[3]
     # The samples that poison() will pick: the same plan, set and seed give the same ones.
-    rows = np.flatnonzero(poison(setup.train_set, trigger, plan, seed=setup.seed).poisoned)
+    bad = poison(setup.train_set, trigger, plan, seed=setup.seed)
+    rows, labels = np.flatnonzero(bad.poisoned), bad.original_labels
     images = np.array(setup.train_set.images)
     if len(rows):
-        hard = pgd(setup.surrogate(), images[rows], setup.train_set.labels[rows], eps=eps, steps=steps, seed=setup.seed)
+        hard = pgd(setup.surrogate(), images[rows], labels[rows], eps=eps, steps=steps, seed=setup.seed)
         images[rows] = np.rint(hard * 255).astype(np.uint8) if images.dtype == np.uint8 else hard
-    return Made(trigger, plan, train_set=_with_images(setup.train_set, images))
+    return Made(trigger, plan, train_set=dataclasses.replace(setup.train_set, images=images))
 
 
 def trojannn(setup: Setup, *, size: int = 4, neurons: int = 2, steps: int = 100) -> Made:
@@ -68,14 +68,15 @@ def issba(setup: Setup, *, bits: int = 16, amplitude: float = 0.1, steps: int = 
     return Made(trigger, _plan(setup))
 
 
-def input_aware(setup: Setup, *, density: float = 0.032, diversity: float = 1.0) -> Made:
+def input_aware(setup: Setup, *, density: float = 0.032, diversity: float = 1.0, mask_steps: int = 150) -> Made:
     from doldrum.attacks.input_aware import InputAwareHook
 
     plan = _plan(setup)
     classes = len(setup.train_set.class_names)
     hook = InputAwareHook(
-        setup.train_set.images, plan, num_classes=classes, density=density, diversity=diversity, seed=setup.seed
-    )
+        setup.train_set.images, plan, num_classes=classes, density=density, diversity=diversity,
+        mask_steps=mask_steps, seed=setup.seed,
+    )  # fmt: skip
     return Made(None, plan, hook)
 
 
@@ -147,10 +148,3 @@ def _plan(setup: Setup, **more: Any) -> PoisonPlan:
     if more.get("cover_rate") == 0:
         more.pop("cover_classes", None)
     return PoisonPlan(rate=setup.rate, target=setup.target, **more)
-
-
-def _with_images(train_set: Any, images: Any) -> Any:
-    """The same set with other images."""
-    if dataclasses.is_dataclass(train_set) and not isinstance(train_set, type):
-        return dataclasses.replace(train_set, images=images)
-    return SimpleNamespace(**{**vars(train_set), "images": images})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks import makers
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
+from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.poisoning import poison
 from doldrum.seeds import child_seed
@@ -80,7 +81,7 @@ def get_attack(id: str) -> Attack:
 
 def make_attack(
     id: str,
-    train_set: Any,
+    train_set: ImageSet,
     *,
     recipe: str | Recipe = "fashion-cnn",
     seed: int = 0,
@@ -92,8 +93,8 @@ def make_attack(
 
     Raises InputError for an unknown id or setting, and whatever the plan can't have.
 
-    >>> from types import SimpleNamespace
-    >>> made = make_attack("badnets", SimpleNamespace(class_names=("a", "b")), rate=0.1)
+    >>> import numpy as np
+    >>> made = make_attack("badnets", ImageSet(np.zeros((2, 1, 8, 8)), labels=[0, 1]), rate=0.1)
     >>> made.trigger.name, made.plan.rate
     ('patch', 0.1)
     """
@@ -114,7 +115,7 @@ def make_attack(
 
 def run_attack(
     id: str,
-    train_set: Any,
+    train_set: ImageSet,
     *,
     recipe: str | Recipe = "fashion-cnn",
     seed: int = 0,

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from doldrum.classifiers.base import labels_of
+from doldrum.data import ImageSet, to_float
 from doldrum.errors import InputError
 from doldrum.poisoning.plan import PoisonPlan
+from doldrum.stats.proportions import proportion
 from doldrum.triggers.base import Trigger
 
 __all__ = ["Evaluation", "Share", "evaluate"]
@@ -38,10 +39,8 @@ class Share:
         >>> s.value, round(s.lower, 3), round(s.upper, 3)
         (0.75, 0.194, 0.994)
         """
-        k, n, tail = int(hits.sum()), len(hits), (1 - confidence) / 2
-        lower = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
-        upper = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
-        return cls(hits=k, n=n, value=k / n if n else float("nan"), lower=lower, upper=upper)
+        found = proportion(int(hits.sum()), len(hits), level=confidence)
+        return cls(int(hits.sum()), len(hits), found.value, found.lower, found.upper)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Evaluation:
 
 def evaluate(
     model: Callable[[NDArray[np.float32]], Any],
-    test_set: Any,
+    test_set: ImageSet,
     trigger: Trigger | None = None,
     plan: PoisonPlan | None = None,
     *,
@@ -97,20 +96,18 @@ def evaluate(
     function. `test_set` is an ImageSet of clean images, which is not changed. The trigger is applied in its
     test form.
 
-    Raises InputError for an empty test set, and for a trigger without a plan or a plan without a trigger.
+    Raises InputError for a test set without labels, and for a trigger without a plan or a plan without a trigger.
 
-    >>> from types import SimpleNamespace
     >>> from doldrum.triggers import Patch
-    >>> test = SimpleNamespace(images=np.zeros((4, 1, 2, 2), np.float32), labels=np.array([0, 1, 1, 1]),
-    ...                        class_names=("a", "b"))
+    >>> test = ImageSet(np.zeros((4, 1, 2, 2), np.float32), labels=[0, 1, 1, 1])
     >>> corner = lambda x: (x[:, 0, 1, 1] < 0.5).astype(int)
     >>> result = evaluate(corner, test, Patch(size=1), PoisonPlan(rate=0.1, target=0))
     >>> result.clean_accuracy.value, result.asr.value, result.eligible
     (0.75, 1.0, 3)
     """
+    if test_set.labels is None:
+        raise InputError("expected a test set with labels, got none; accuracy is about labels")
     labels = np.asarray(test_set.labels, dtype=np.int64)
-    if not len(labels):
-        raise InputError("expected a test set with images, got none; check where it was read from")
     if (trigger is None) != (plan is None):
         raise InputError("expected trigger and plan together, got one of them; the plan says which label is a success")
     if not 0 < confidence < 1:
@@ -150,10 +147,7 @@ def _predict(
     rows = np.arange(len(images)) if rows is None else rows
     out = np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), batch_size):
-        batch = np.asarray(images[rows[start : start + batch_size]])
-        if trigger is not None:
-            batch = trigger(batch)
-        elif batch.dtype == np.uint8:
-            batch = batch.astype(np.float32) / np.float32(255)
-        out[start : start + len(batch)] = labels_of(np.asarray(model(batch.astype(np.float32, copy=False))))
+        batch = to_float(np.asarray(images[rows[start : start + batch_size]]))
+        batch = batch if trigger is None else trigger(batch)
+        out[start : start + len(batch)] = labels_of(np.asarray(model(batch)))
     return out

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.data import ImageSet, to_float
 from doldrum.errors import InputError
 from doldrum.poisoning.plan import PoisonPlan, count_of
 from doldrum.seeds import rng
@@ -17,14 +17,14 @@ from doldrum.triggers.base import Trigger
 __all__ = ["PoisonedSet", "poison"]
 
 
-@dataclass(frozen=True, eq=False)
-class PoisonedSet:
-    """A poisoned training set: reads like an ImageSet and knows what was done to it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoisonedSet(ImageSet):
+    """A poisoned training set: an ImageSet that knows what was done to it. Made by `poison`.
+
+    `take` gives a plain ImageSet of the poisoned images.
 
     Attributes
     ----------
-    images, labels, ids, class_names, name
-        As in ImageSet; images have the type of the set that was poisoned.
     poisoned : (N,) bool
         Samples with the trigger that the plan's rate counts, those with a kept label among them.
     cover : (N,) bool
@@ -34,11 +34,6 @@ class PoisonedSet:
         How to make the set again from the clean one.
     """
 
-    images: NDArray[Any]
-    labels: NDArray[np.int64]
-    ids: Any
-    class_names: tuple[str, ...]
-    name: str
     poisoned: NDArray[np.bool_]
     cover: NDArray[np.bool_]
     original_labels: NDArray[np.int64]
@@ -46,28 +41,13 @@ class PoisonedSet:
     plan: PoisonPlan
     seed: int
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
     @property
     def relabelled(self) -> NDArray[np.bool_]:
         """Samples whose label the attacker changed, (N,)."""
-        return self.labels != self.original_labels
-
-    def content_hash(self) -> str:
-        """SHA-256 of images, labels and class names, with types and shapes: what training sees."""
-        digest = hashlib.sha256(repr(tuple(self.class_names)).encode())
-        for array in (self.images, self.labels):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return np.asarray(self.labels) != self.original_labels
 
 
-def poison(train_set: Any, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
+def poison(train_set: ImageSet, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
     """Poison a training set; the given set is not changed.
 
     Which samples: a seeded shuffle of the candidates, the first `floor(rate * N + 1/2)` of them, so the
@@ -81,14 +61,14 @@ def poison(train_set: Any, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0)
     Raises InputError when the plan asks for more samples than there are to poison (the message names the most
     that can be had), for a rate above 0 that comes to no sample, and for classes that the set lacks.
 
-    >>> from types import SimpleNamespace
     >>> from doldrum.triggers import Patch
-    >>> clean = SimpleNamespace(images=np.zeros((10, 1, 4, 4), np.uint8), labels=np.arange(10) % 2,
-    ...                         ids=np.arange(10), class_names=("a", "b"), name="tiny")
+    >>> clean = ImageSet(np.zeros((10, 1, 4, 4), np.uint8), labels=np.arange(10) % 2)
     >>> bad = poison(clean, Patch(size=1), PoisonPlan(rate=0.2, target=0))
     >>> int(bad.poisoned.sum()), bad.original_labels[bad.poisoned].tolist(), bad.labels[bad.poisoned].tolist()
     (2, [1, 1], [0, 0])
     """
+    if train_set.labels is None:
+        raise InputError("expected a training set with labels, got none; poisoning is about labels")
     labels = np.array(train_set.labels, dtype=np.int64)
     class_names = tuple(train_set.class_names)
     plan.check_classes(len(class_names))
@@ -96,6 +76,8 @@ def poison(train_set: Any, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0)
     cover = _pick(plan.cover_candidates(labels) & ~poisoned, plan.cover_rate, what="cover_rate", seed=seed)
 
     images = np.array(train_set.images)
+    if images.dtype != np.uint8:
+        images = to_float(images)
     for chosen, form in ((poisoned, trigger.in_training), (cover, trigger.as_cover)):
         rows = np.flatnonzero(chosen)
         if len(rows):
@@ -110,7 +92,7 @@ def poison(train_set: Any, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0)
         labels=new_labels,
         ids=train_set.ids,
         class_names=class_names,
-        name=f"{getattr(train_set, 'name', 'images')}+{trigger.name}",
+        name=f"{train_set.name or 'images'}+{trigger.name}",
         poisoned=poisoned,
         cover=cover,
         original_labels=labels,

@@ -23,7 +23,8 @@ class Sinusoid(Trigger):
     Source: Barni, Kallas, Tondi 2019, arXiv 1902.11237, section 3.1. There it goes with clean-label
     poisoning.
 
-    Raises InputError for a negative delta or a frequency that is not above 0.
+    Raises InputError for a delta outside [0, 1], a frequency that is not above 0, and images of 2 f columns or fewer: there
+    the sampled wave is another one, or vanishes.
 
     >>> wave = Sinusoid(delta=0.5, frequency=1)(np.full((1, 1, 1, 4), 0.5, dtype=np.float32))
     >>> wave.round(3).ravel().tolist()
@@ -43,5 +44,9 @@ class Sinusoid(Trigger):
             )
 
     def apply(self, images: Images) -> Images:
+        if images.shape[3] <= 2 * self.frequency:
+            raise InputError(
+                f"expected images of more than {2 * self.frequency:g} columns, got {images.shape[3]}; lower the frequency"
+            )
         columns = np.arange(images.shape[3]) / images.shape[3]
         return images + (self.delta * np.sin(2 * np.pi * self.frequency * columns)).astype(np.float32)
