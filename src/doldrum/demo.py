@@ -100,7 +100,7 @@ def run_demo(
     record = DemoRecord(
         models=tuple(summaries),
         curves=tuple(_curve(model, kind, responses[model, kind]) for model, kind in COMBINATIONS),
-        w_at_half={f"{m}/{k}": tuple(smoothness(r.at(sigma)).value[:, 0]) for (m, k), r in responses.items()},
+        w_at_half={f"{m}/{k}": _finite(smoothness(r.at(sigma)).value[:, 0]) for (m, k), r in responses.items()},
         examples=tuple(_examples(responses, inputs, probe, sigma)),
         class_names=tuple(test.class_names),
         trigger={"name": trigger.name, **trigger.settings},
@@ -166,6 +166,11 @@ def _clear(folder: Path) -> None:
 
 def _key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _finite(values: np.ndarray) -> tuple[float, ...]:
+    """W of the inputs that have one: an input whose draws were all invalid has none."""
+    return tuple(float(v) for v in values[np.isfinite(values)])
 
 
 def _curve(model: str, kind: str, responses: Responses) -> Curve:

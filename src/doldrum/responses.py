@@ -63,7 +63,9 @@ class Responses:
         if labels.shape != draws.shape[:1]:
             raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one an input")
         if len(self.strengths) != draws.shape[1]:
-            raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition")
+            raise InputError(
+                f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition"
+            )
         if self.num_classes < 2:
             raise InputError(f"expected at least 2 classes, got {self.num_classes}; W needs two")
         for name, array in (("draws", draws), ("labels", labels)):
@@ -124,5 +126,10 @@ class Responses:
             raise InputError(f"expected one of the strengths {self.strengths}, got {strength}; measure there")
         c = int(gaps.argmin())
         return Responses(
-            self.draws[:, c : c + 1], self.labels, (self.strengths[c],), self.num_classes, self.ids, dict(self.info)
+            self.draws[:, c : c + 1],
+            self.labels,
+            (self.strengths[c],),
+            self.num_classes,
+            self.ids,
+            dict(self.info),
         )
