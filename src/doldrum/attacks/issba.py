@@ -99,8 +99,8 @@ def train_encoder(
 ) -> tuple[HiddenString, float]:
     """Train encoder and decoder on images at hand; gives the trigger with a random secret, and the last bit accuracy.
 
-    Random bits are hidden in random images; the loss is the decoder's binary cross-entropy plus the residual's mean
-    square. Seconds on a CPU for images of 28 x 28.
+    Random bits are hidden in random images; the loss is the decoder's binary cross-entropy plus, once the
+    bits can be read, the residual's mean square. Seconds on a CPU for images of 28 x 28.
 
     Raises InputError for no images, bits or steps.
     """
@@ -119,8 +119,10 @@ def train_encoder(
         x = as_tensor(images[torch.randint(len(images), (batch_size,), generator=generator).numpy()])
         secret = torch.randint(0, 2, (batch_size, bits), generator=generator).float()
         residual = encoder(x, secret)
+        # While the bits can't be read yet, a penalty would only teach the encoder to write nothing.
+        weight = 0.05 if accuracy > 0.9 else 0.0
         logits = decoder((x + amplitude * residual).clamp(0, 1))
-        loss = F.binary_cross_entropy_with_logits(logits, secret) + 0.05 * residual.square().mean()
+        loss = F.binary_cross_entropy_with_logits(logits, secret) + weight * residual.square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
