@@ -50,7 +50,10 @@ def main() -> None:
     """Run the command line; turn errors into one line on standard error and an exit code."""
     try:
         code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        code = code if isinstance(code, int) else 0
+        if code == 130:  # the argument parser takes Ctrl-C for itself
+            raise KeyboardInterrupt
+        sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {error}")
         sys.exit(1 if isinstance(error, EngineError) else 2)

@@ -1,0 +1,189 @@
+"""The command line as a user meets it: in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import doldrum as dd
+
+ONNX = "tests/classifiers/test_onnx.py"
+
+
+def run(*words: object, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from doldrum.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A grey 8 x 8 model of 4 classes in ONNX."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    path = tmp_path_factory.mktemp("model") / "m.onnx"
+    weights = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["s"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return path
+
+
+def pngs(folder: Path, count: int = 3, mode: str = "L") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        shape = (8, 8) if mode == "L" else (8, 8, 3)
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_measure_writes_what_measure_gives(model, tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", images=pixels, labels=np.arange(5) % 4)
+    done = run("measure", model, tmp_path / "x.npz", "--strengths", "0.1,0.3", "--draws", 20, "--seed", 4,
+               "--out", tmp_path / "out", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["complete"] is True
+    assert summary["probe"] == {"family": "gaussian", "strengths": [0.1, 0.3], "draws": 20, "seed": 4, "clip": False}
+    r = dd.measure(dd.as_classifier(model), pixels, dd.probes.Gaussian([0.1, 0.3], draws=20, seed=4))
+    assert np.array_equal(dd.read_responses(tmp_path / "out").draws, r.draws)
+    assert {"classifier", "engine", "versions", "machine"} <= set(summary)
+
+
+def test_a_folder_with_a_corrupt_image_and_a_text_file_is_measured_and_they_are_listed(model, tmp_path) -> None:
+    folder = pngs(tmp_path / "in")
+    (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:40])
+    (folder / "notes.txt").write_text("hello")
+    done = run("measure", model, folder, "--draws", 5, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    skipped = {s["path"] for s in json.loads(done.stdout)["skipped"]}
+    assert skipped == {"broken.png", "notes.txt"}
+    assert "skipped broken.png" in done.stderr
+    assert dd.read_responses(tmp_path / "out").ids == ("0.png", "1.png", "2.png")
+
+
+def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
+    empty = tmp / "empty"
+    empty.mkdir(exist_ok=True)
+    np.save(tmp / "nil.npy", np.zeros((1, 1, 0, 0), np.float32))
+    np.save(tmp / "nan.npy", np.full((1, 1, 8, 8), np.nan, np.float32))
+    np.save(tmp / "big.npy", np.full((1, 1, 8, 8), 200.0, np.float32))
+    np.save(tmp / "wide.npy", np.zeros((1, 1, 9, 9), np.float32))
+    np.save(tmp / "ok.npy", np.zeros((1, 1, 8, 8), np.float32))
+    np.save(tmp / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (tmp / "text.onnx").write_text("not a model")
+    (tmp / "weights.pt").write_bytes(b"\x80\x02")
+    (tmp / "junk.safetensors").write_bytes(b"\xff" * 64)
+    ok = tmp / "ok.npy"
+    return {
+        "an empty folder": ([model, empty], "no files"),
+        "a colour image for a grey model": ([model, pngs(tmp / "colour", mode="RGB")], "got a colour image"),
+        "an image of 0 by 0": ([model, tmp / "nil.npy"], "at least one image with pixels"),
+        "NaN pixels": ([model, tmp / "nan.npy"], "NaN"),
+        "pixels of 0 to 255 as floats": ([model, tmp / "big.npy"], "divide by 255"),
+        "another size": ([model, tmp / "wide.npy"], "shape"),
+        "a pickled array": ([model, tmp / "pickled.npy"], "pickle"),
+        "images that are not there": ([model, tmp / "none"], "none that is there"),
+        "a model that is not there": ([tmp / "none.onnx", ok], "not there"),
+        "a model that is no model": ([tmp / "text.onnx", ok], "expected"),
+        "a torch file": ([tmp / "weights.pt", ok], "export the model to ONNX"),
+        "a broken checkpoint": ([tmp / "junk.safetensors", ok], "expected"),
+        "strengths that are no numbers": ([model, ok, "--strengths", "a,b"], "comma-separated numbers"),
+        "no draws": ([model, ok, "--draws", 0], "at least 1"),
+        "an unknown engine": ([model, ok, "--engine", "warp"], "expected an engine"),
+        "a limit of 0": ([model, ok, "--limit", 0], "--limit"),
+        "an unknown option": ([model, ok, "--fast"], "--fast"),
+    }
+
+
+def test_bad_input_gets_one_line_and_exit_code_2(model, tmp_path) -> None:
+    # One process for all: each command is a fresh call of main.
+    script = (
+        "import sys, json; from doldrum.cli import main\n"
+        "for words in json.load(sys.stdin):\n"
+        "    sys.argv = ['doldrum', 'measure', *words]\n"
+        "    try: main()\n"
+        "    except SystemExit as e: print('CODE', e.code, file=sys.stderr, flush=True)\n"
+    )
+    cases = bad_inputs(tmp_path, model)
+    calls = [[*map(str, words), "--out", str(tmp_path / f"out{i}")] for i, (words, _) in enumerate(cases.values())]
+    done = subprocess.run([sys.executable, "-c", script], input=json.dumps(calls), capture_output=True, text=True,
+                          timeout=120, check=True)  # fmt: skip
+    blocks = done.stderr.split("CODE ")
+    codes = [b.split("\n", 1)[0] for b in blocks[1:]]
+    texts = [blocks[0], *(b.split("\n", 1)[1] for b in blocks[1:-1])]
+    assert len(texts) == len(cases)
+    for (name, (_, word)), text, code, call in zip(cases.items(), texts, codes, calls, strict=True):
+        assert code == "2", (name, code, text)
+        assert word in text, (name, text)
+        assert "Traceback" not in text, (name, text)
+        assert not Path(call[-1]).exists(), name
+    assert done.stdout == ""
+
+
+def test_ctrl_c_half_way_leaves_whole_shards_and_exit_code_130(model, tmp_path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((4000, 1, 8, 8), dtype=np.float32))
+    command = [sys.executable, "-c", "from doldrum.cli import main; main()", "measure", str(model), str(tmp_path / "x.npy"),
+               "--draws", "400", "--batch-size", "16", "--out", str(tmp_path / "out")]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "part-00002.parquet").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    back = dd.read_responses(tmp_path / "out")
+    assert 0 < len(back) < 4000
+    assert back.info["complete"] is False
+
+
+def test_lists_are_json_and_tables() -> None:
+    assert {d["name"] for d in json.loads(run("datasets", "--json").stdout)} >= {"fashion-mnist", "digits"}
+    doctor = json.loads(run("doctor", "--json").stdout)
+    assert {"engines", "gpu", "extras", "datasets", "machine", "versions"} <= set(doctor)
+    assert "openvino" in run("doctor").stdout
+
+
+def test_out_writes_the_list_too(tmp_path) -> None:
+    done = run("datasets", "--out", tmp_path / "d" / "list.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "d" / "list.json").read_text())[0]["name"]
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    text = run("--help").stdout
+    for word in ("demo", "measure", "datasets", "doctor", "130 interrupted"):
+        assert word in text
+    assert run("--version").stdout == f"doldrum {dd.__version__}\n"
+
+
+def test_hostile_file_names_reach_the_terminal_as_text(model, tmp_path) -> None:
+    folder = pngs(tmp_path / "in", 1)
+    (folder / "\x1b[31mred\x1b[0m.png").write_text("x")
+    done = run("measure", model, folder, "--draws", 2, "--out", tmp_path / "out")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stderr
+
+
+def test_importing_doldrum_stays_light() -> None:
+    code = "import sys, doldrum; print(any(m in sys.modules for m in ('torch', 'openvino', 'matplotlib', 'pandas', 'sklearn')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout == "False\n"
