@@ -111,7 +111,7 @@ class Responses:
     def take(self, indices: Sequence[int] | NDArray[Any]) -> Responses:
         """The responses of some inputs, in the order asked for."""
         index = np.arange(len(self))[np.asarray(indices)]
-        ids = [self.ids[i] for i in index]
+        ids = [self.ids[int(i)] for i in index]
         return Responses(
             self.draws[index], self.labels[index], self.strengths, self.num_classes, ids, dict(self.info)
         )

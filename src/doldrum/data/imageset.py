@@ -94,7 +94,7 @@ class ImageSet:
         """Some of the images, in the order asked for, with what belongs to them."""
         index = np.arange(len(self))[np.asarray(indices)]
         labels = None if self.labels is None else self.labels[index]
-        return ImageSet(self.images[index], labels, tuple(self.ids[i] for i in index), self.class_names, self.name)
+        return ImageSet(self.images[index], labels, tuple(self.ids[int(i)] for i in index), self.class_names, self.name)
 
     def content_hash(self) -> str:
         """SHA-256 of shape, type, pixels and labels."""
