@@ -20,6 +20,8 @@ class Normalise(nn.Module):
 
     def __init__(self, channels: int, *, mean: float = 0.5, std: float = 0.25) -> None:
         super().__init__()
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
         self.register_buffer("mean", torch.full((1, channels, 1, 1), mean))
         self.register_buffer("std", torch.full((1, channels, 1, 1), std))
 
@@ -49,17 +51,18 @@ def _fashion_cnn(shape: Shape, classes: int) -> nn.Module:
     Most of the time of a small network on a CPU goes to memory traffic at full resolution, so there is none.
     """
     channels, height, width = shape
+    quarter = -(-height // 4), -(-width // 4)
+    eighth = -(-quarter[0] // 2), -(-quarter[1] // 2)
     return nn.Sequential(
         _PadToEven(height, width),
         nn.PixelUnshuffle(2),
-        _conv(4 * channels, 16),
-        _conv(16, 32),
-        nn.MaxPool2d(2, ceil_mode=True),
-        _conv(32, 64),
+        _conv(4 * channels, 24),
+        _conv(24, 64, stride=2),
         _conv(64, 64),
-        nn.AdaptiveMaxPool2d(1),
+        nn.MaxPool2d(2, ceil_mode=True),
+        _conv(64, 128),
         nn.Flatten(),
-        nn.Linear(64, classes),
+        nn.Linear(128 * eighth[0] * eighth[1], classes),
     )
 
 

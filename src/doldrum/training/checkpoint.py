@@ -74,7 +74,7 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
     sizes = shape if isinstance(shape, list) and len(shape) == 3 else []
     if not sizes or not all(_is_count(size, high=4096) for size in sizes):
         raise InputError(f"expected input_shape (channels, height, width), got {shape!r} in {path}; the file is broken")
-    if not _is_count(classes, high=32767):
+    if not isinstance(classes, int) or not _is_count(classes, high=32767):
         raise InputError(f"expected num_classes from 2 to 32767, got {classes!r} in {path}; the file is broken")
     with torch.device("meta"):  # shapes first: nothing is allocated for a size that a hostile header names
         expected = build(name, input_shape=(sizes[0], sizes[1], sizes[2]), num_classes=classes).state_dict()

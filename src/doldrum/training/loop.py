@@ -100,7 +100,6 @@ def train(
                     hook.on_epoch_end(epoch, model)
                 if checkpoint is not None:
                     state.save(checkpoint)
-        state.finish(images, batch)
     metadata = {
         "network": recipe.network,
         "input_shape": shape,
@@ -140,7 +139,7 @@ def _epoch(
         with _precision(recipe, device):
             logits = model(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        state.step(loss, rate, done=(step + 1) / steps)
+        state.step(loss, rate)
         loss_sum += loss.detach() * len(labels)
         right += (logits.detach().argmax(dim=1) == labels).sum()
         seen += len(labels)

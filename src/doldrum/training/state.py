@@ -11,6 +11,7 @@ from torch import nn
 from doldrum.errors import InputError
 from doldrum.training.checkpoint import read_tensors, write_tensors
 from doldrum.training.hooks import TrainingHook
+from doldrum.training.muon import Muon
 from doldrum.training.recipe import Recipe
 
 __all__ = ["RunState"]
@@ -23,26 +24,26 @@ class RunState:
 
     def __init__(self, model: nn.Module, recipe: Recipe, *, identity: str, hook: TrainingHook | None) -> None:
         self.model, self.recipe, self.identity, self.hook = model, recipe, identity, hook
-        self.optimizer = _optimizer(model, recipe)
+        self.optimizers = _optimizers(model, recipe)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
 
-    def step(self, loss: torch.Tensor, rate: float, *, done: float) -> None:
-        """One step down the gradient of `loss`; `done` is the fraction of the run behind it."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+    def step(self, loss: torch.Tensor, rate: float) -> None:
+        """One step down the gradient of `loss`."""
+        for parameter in self.model.parameters():
+            parameter.grad = None
         loss.backward()
-        self.optimizer.step()
-
-    def finish(self, images: Any, batch: int) -> None:
-        """What is done once after the last step."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["scale"]
+            optimizer.step()
 
     def save(self, path: str | Path) -> None:
         """Write the resume file, all or nothing."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in slots.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, slots in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{number}.{index}.{k}": torch.as_tensor(v) for k, v in slots.items()}
         if self.hook:
             tensors |= {f"hook.{name}": tensor for name, tensor in self.hook.state_dict().items()}
         header = {"format": _FORMAT, "run": self.identity, "epoch": self.epoch, "history": self.history}
@@ -69,21 +70,29 @@ class RunState:
             part, rest = name.split(".", 1)
             parts[part][rest] = tensor
         self.model.load_state_dict(parts["model"])
-        slots: dict[int, dict[str, torch.Tensor]] = {}
+        slots: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in self.optimizers]
         for name, tensor in parts["optimizer"].items():
-            index, key = name.split(".", 1)
-            slots.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+            number, index, key = name.split(".", 2)
+            slots[int(number)].setdefault(int(index), {})[key] = tensor
+        for optimizer, state in zip(self.optimizers, slots, strict=True):
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         if self.hook:
             self.hook.load_state_dict(parts["hook"])
         self.epoch, self.history = int(header["epoch"]), list(header["history"])
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """One for all weights, or Muon for the convolutions and SGD for the rest. `scale` is a group's share of the rate."""
+    given = list(model.parameters())
+    muon = [p for p in given if p.ndim == 4] if recipe.optimizer == "muon" else []
+    rest = given if not muon else [p for p in given if p.ndim != 4]
+    decayed = {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay, "scale": 1.0}
+    plain = {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "scale": 1.0}
+    groups = [group for group in (decayed, plain) if group["params"]]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.99), foreach=True)
+        return [torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.99), foreach=True)]
     nesterov = recipe.momentum > 0
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, foreach=True)
+    rest_by = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, foreach=True)
+    if not muon:
+        return [rest_by]
+    return [rest_by, Muon([{"params": muon, "scale": recipe.muon_lr / recipe.lr}], lr=recipe.muon_lr)]
