@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, entr
 
 from doldrum.stats._counts import check_counts, distinct_rows
-from doldrum.stats.nsb import posterior
+from doldrum.stats.nsb import posterior_mean
 
 __all__ = ["collision", "grassberger", "miller_madow", "nsb", "plug_in"]
 
@@ -100,7 +100,7 @@ def nsb(counts: ArrayLike) -> NDArray[np.float64]:
     """
     c = check_counts(counts)
     rows, index = distinct_rows(c)
-    return np.where(c.sum(axis=-1) > 0, posterior(rows).mean[index].reshape(c.shape[:-1]), np.nan)
+    return np.where(c.sum(axis=-1) > 0, posterior_mean(rows)[index].reshape(c.shape[:-1]), np.nan)
 
 
 def collision(counts: ArrayLike) -> NDArray[np.float64]:

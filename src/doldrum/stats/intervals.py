@@ -7,6 +7,7 @@ covers at the stated level on average over its prior, not for every distribution
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,8 +34,10 @@ __all__ = [
 ]
 
 Method = Literal["guaranteed", "posterior"]
+Statistic = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]]
 Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
 
+_CHUNK = 200_000  # counts at a time: bounds scratch memory
 _ESTIMATORS = {
     "plug_in": entropy.plug_in,
     "miller_madow": entropy.miller_madow,
@@ -80,7 +83,7 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
 
     >>> lower, upper = entropy_interval([[100] + [0] * 9, [50, 50] + [0] * 8])
     >>> lower.round(3).tolist(), upper.round(3).tolist()
-    ([0.0, 0.29], [0.112, 0.461])
+    ([0.0, 0.29], [0.113, 0.462])
     """
     c = check_counts(counts)
     level = check_level(level)
@@ -134,19 +137,21 @@ def estimate(
     return Estimate(value, np.fmin(lower, value), np.fmax(upper, value), estimator, level, method)
 
 
-def _schur_limits(counts: NDArray[np.int64], level: float, statistic) -> Limits:
-    """Limits of a Schur-concave statistic(probability of each step (R, S), classes in it (S,))."""
+def _schur_limits(counts: NDArray[np.int64], level: float, statistic: Statistic) -> Limits:
+    """Limits of a Schur-concave statistic(probability of each step (R, S), classes in each step (S,))."""
     rows, index = distinct_rows(counts)
     k = counts.shape[-1]
-    uniform = float(statistic(np.full((1, 1), 1.0), np.array([k]))[0])
+    single = np.ones(k, dtype=np.int64)
+    uniform = float(statistic(np.ones((1, 1)), np.array([k]))[0])
     lower, upper = np.zeros(len(rows)), np.full(len(rows), uniform)
     totals = rows.sum(axis=1)
     for n in np.unique(totals[totals > 0]):
-        here = totals == n
-        wild, calm, width = limit_distributions(rows[here], alpha=1 - level)
-        # Rounding must not push a limit past the plug-in value or the range.
-        plain = statistic(rows[here] / n, np.ones(k, dtype=np.int64))
-        lower[here] = np.clip(np.minimum(statistic(calm, width), plain), 0.0, uniform)
-        upper[here] = np.clip(np.maximum(statistic(wild, width), plain), 0.0, uniform)
+        same = np.flatnonzero(totals == n)
+        for here in np.array_split(same, -(-len(same) * k // _CHUNK)):
+            limits = limit_distributions(rows[here], alpha=1 - level)
+            # Rounding must not push a limit past the plug-in value or the range.
+            plain = statistic(rows[here] / n, single)
+            lower[here] = np.clip(np.minimum(statistic(limits.calm, single), plain), 0.0, uniform)
+            upper[here] = np.clip(np.maximum(statistic(limits.wild, limits.width), plain), 0.0, uniform)
     shape = counts.shape[:-1]
     return lower[index].reshape(shape) + 0.0, upper[index].reshape(shape) + 0.0

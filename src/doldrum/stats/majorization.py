@@ -8,10 +8,12 @@ Let P_m be the total probability of the m most probable classes and T_m the tota
   for all sets of m classes at once, and P_m is at least the probability of any of them.
 
 Spending alpha / 2 on each side over a few m, all limits l_m <= P_m <= u_m hold together with probability at least
-1 - alpha. P is concave in m with P_0 = 0 and P_K = 1, so it lies above the least concave majorant of the l_m and below
-that of the u_m. The steps of the two majorants are two distributions; the true one majorizes the first and is majorized
-by the second. Entropy and collision statistic fall as a distribution becomes more unequal in that order (they are
-Schur-concave), so their values at the two are limits that hold for every p.
+1 - alpha. P is concave in m with P_0 = 0 and P_K = 1. So it lies above the straight lines between the l_m, and
+for every m, limited or not, P_m <= u_t for t >= m and P_m <= u_s m / s for s <= m. Hence P lies above the least concave
+majorant of the l_m and below that of the upper limits so completed. The steps of the two majorants are two
+distributions; the true one majorizes the first and is majorized by the second. Entropy and collision statistic fall as a
+distribution becomes more unequal in that order (they are Schur-concave), so their values at the two are limits that
+hold for every p.
 
 Against a box of Clopper-Pearson intervals at alpha / K a class, this is tighter nearly everywhere: it uses that errors
 of classes add up, and pays little for K. The counts' own proportions satisfy all limits, so the plug-in value is
@@ -22,43 +24,75 @@ Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Sch
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.stats.proportions import clopper_pearson, sets_lower
 
-__all__ = ["least_concave_majorant", "limit_distributions"]
+__all__ = ["LimitDistributions", "least_concave_majorant", "limit_distributions"]
 
 
-def limit_distributions(
-    rows: NDArray[np.int64], *, alpha: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+@dataclass(frozen=True, eq=False)
+class LimitDistributions:
+    """`wild` (R, S): a probability in each of S steps, spread evenly over `width` (S,) classes; `calm` (R, K)."""
+
+    wild: NDArray[np.float64]
+    width: NDArray[np.int64]
+    calm: NDArray[np.float64]
+
+
+def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistributions:
     """The wildest and the calmest distribution for sorted counts (R, K) that share one n >= 1.
 
-    Returns `wild` (R, S) and `calm` (R, S), a probability in each of S steps, and the number of classes (S,) that each
-    step spreads its probability over, evenly. A fixed p is outside (majorized by `calm`, majorizing `wild`) with
-    probability at most alpha; each side takes alpha / 2.
+    A fixed p fails to majorize `wild` with probability at most alpha / 2, and to be majorized by `calm` likewise.
 
-    >>> wild, calm, width = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
-    >>> wild.round(3).tolist(), calm.tolist(), width.tolist()
-    ([[0.699, 0.15, 0.15]], [[1.0, 0.0, 0.0]], [1, 1, 1])
+    >>> limits = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
+    >>> limits.wild.round(3).tolist(), limits.width.tolist(), limits.calm.tolist()
+    ([[0.699, 0.15, 0.15]], [1, 1, 1], [[1.0, 0.0, 0.0]])
     """
+    k = rows.shape[1]
+    sizes, low, high = _partial_sum_limits(rows, alpha)
+    ends = np.concatenate([[0], sizes, [k]])
+    floor = least_concave_majorant(ends, _between_0_and_1(low))
+    ceiling = least_concave_majorant(np.arange(k + 1), _between_0_and_1(_at_every_size(high, sizes, k)))
+    wild, calm = (np.maximum(np.diff(p, axis=1), 0.0) for p in (floor, ceiling))
+    return LimitDistributions(wild, np.diff(ends), calm)
+
+
+def _partial_sum_limits(
+    rows: NDArray[np.int64], alpha: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Some m, and l_m and u_m (R, len(m)) with l_m <= P_m <= u_m for all of them, each side but alpha / 2 of the time."""
     k, n = rows.shape[1], int(rows[0].sum())
     sizes = _sizes(k)
+    # Most of alpha goes to m = 1, on which calm inputs depend: they are what W is measured for.
     weights = 1.0 / np.arange(1, len(sizes) + 1) ** 2
     weights /= weights.sum()
     seen = np.cumsum(rows, axis=1)[:, sizes - 1]
-    ends = np.concatenate([[0], sizes, [k]])
-    lower, upper = np.zeros((len(rows), len(ends))), np.ones((len(rows), len(ends)))
-    lower[:, -1], upper[:, 0] = 1.0, 0.0
+    low, high = np.zeros(seen.shape), np.ones(seen.shape)
     for j, (size, weight) in enumerate(zip(sizes.tolist(), weights.tolist(), strict=True)):
         a = alpha / 2 * weight
         counts, where = np.unique(seen[:, j], return_inverse=True)
-        lower[:, j + 1] = sets_lower(counts, n, size=size, num_classes=k, alpha=a)[where]
-        upper[:, j + 1] = clopper_pearson(counts, n, alpha=a, side="upper")[1][where]
-    steps = (np.diff(least_concave_majorant(ends, values), axis=1) for values in (lower, upper))
-    wild, calm = (np.maximum(s, 0.0) for s in steps)
-    return wild, calm, np.diff(ends)
+        low[:, j] = sets_lower(counts, n, size=size, num_classes=k, alpha=a)[where]
+        high[:, j] = clopper_pearson(counts, n, alpha=a, side="upper")[1][where]
+    return sizes, low, high
+
+
+def _between_0_and_1(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """With P_0 = 0 and P_K = 1 put around."""
+    return np.pad(values, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
+
+
+def _at_every_size(high: NDArray[np.float64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Upper limits of P_1 .. P_(K-1) from those at some sizes: P rises, and P_m / m falls."""
+    m = np.arange(1, k)
+    rising = np.minimum.accumulate(np.pad(high, ((0, 0), (0, 1)), constant_values=1.0)[:, ::-1], axis=1)[:, ::-1]
+    falling = np.minimum.accumulate(high / sizes, axis=1)
+    above = rising[:, np.searchsorted(sizes, m, side="left")]
+    below = falling[:, np.searchsorted(sizes, m, side="right") - 1] * m
+    return np.minimum(above, below)
 
 
 def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,28 +103,30 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()
     [[0.0, 0.4, 0.8, 1.0]]
     """
-    points = len(x)
+    last = len(x) - 1
     hull = values.copy()
+    live = np.arange(len(values))
     at = np.zeros(len(values), dtype=np.intp)
-    rows = np.arange(len(values))
-    column = np.arange(points)
-    while (at < points - 1).any():
-        ahead = column > at[:, None]
-        run = np.where(ahead, x - x[at][:, None], 1)
-        rise = values - values[rows, at][:, None]
-        slope = np.where(ahead, rise / run, -1.0)  # values rise to 1, so the steepest slope is never negative
-        to = np.where(at == points - 1, at, slope.argmax(axis=1))
-        between = ahead & (column < to[:, None])
-        line = values[rows, at][:, None] + slope[rows, to][:, None] * run
-        hull = np.where(between, line, hull)
-        at = to
+    column = np.arange(len(x))
+    while len(live):
+        start = int(at.min())  # what all rows have passed needs no more work
+        here, first = values[live, start:], values[live, at]
+        ahead = column[start:] > at[:, None]
+        run = np.where(ahead, x[start:] - x[at][:, None], 1)
+        slope = np.where(ahead, (here - first[:, None]) / run, -1.0)  # values rise to 1: the steepest is never negative
+        to = slope.argmax(axis=1)
+        steepest = slope[np.arange(len(live)), to][:, None]
+        between = ahead & (column[start:] < to[:, None] + start)
+        hull[live, start:] = np.where(between, first[:, None] + steepest * run, hull[live, start:])
+        at = to + start
+        live, at = live[at < last], at[at < last]
     return hull
 
 
 def _sizes(k: int) -> NDArray[np.int64]:
-    """The m that get limits: every one up to 4, then ever fewer, below K; few, because each costs a share of alpha."""
+    """The m that get limits: every one up to 12, then ever fewer, below K; few, because each costs a share of alpha."""
     sizes, m = [], 1
     while m < k:
         sizes.append(m)
-        m = m + 1 if m < 4 else max(m + 1, round(m * 1.5))
+        m = m + 1 if m < 12 else round(m * 1.2)
     return np.array(sizes, dtype=np.int64)

@@ -9,6 +9,9 @@ don't average that away. The variance of a mean is therefore the sum of two part
 in which the part of the noise that is not shared is counted twice: slightly cautious. Degrees of freedom by Satterthwaite.
 The target is the mean, over inputs like these, of plug-in W at this number of draws (plug-in bias included): compare
 means at equal draws only.
+
+Coverage in simulation, at a promised 95% and with 99% of the noise shared by all inputs: 93-95% from 30 draws on, 92% at 20,
+88% at 10 to 15 (the mean of few shared draws is skewed). Without sharing 94-99%.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
 
     Both arrays are (N, n): the same inputs in the same order, column j the same draw. Pairing removes what the two
     share. Interval as :func:`mean_entropy`, clipped to [-1, 1]; inputs without valid draws on either side are left out;
-    where all differences are equal and constant over the draws, the width is 0.
+    where no difference varies over inputs or draws (nothing ever flips), the width is what could hide, as there.
 
     Raises
     ------
@@ -83,7 +86,9 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
     if a.shape != b.shape:
         raise InputError(f"expected two arrays of one shape, got {a.shape} and {b.shape}; pair inputs and draws")
     d, without = _leave_groups_out([a, b], num_classes)
-    value, half, _ = _interval(d, without, check_level(level))
+    value, half, spread = _interval(d, without, check_level(level))
+    if spread == 0:
+        half = _calm_upper(len(d), int((a >= 0).sum(axis=1).max(initial=0)), num_classes, level)
     return Interval(value, float(np.clip(value - half, -1, 1)), float(np.clip(value + half, -1, 1)))
 
 
@@ -105,17 +110,23 @@ def _leave_groups_out(arrays: list[NDArray[np.int64]], k: int) -> tuple[NDArray[
     """W (or its difference) of each usable input (N,), and the mean over them without each group of draws (G,)."""
     taken = np.flatnonzero(np.any([(a >= 0).any(axis=0) for a in arrays], axis=0))
     groups = _GROUPS if len(taken) >= 2 * _GROUPS else len(taken)
-    signs = (1.0, -1.0)[: len(arrays)]
     totals = [_counts(a, k) for a in arrays]
-    w = sum(s * plug_in(c) for s, c in zip(signs, totals, strict=True))
+    w = _difference(totals)
     usable = ~np.isnan(w)
     without = []
     for g in range(groups):
-        left = [c - _counts(a[:, taken[g::groups]], k) for a, c in zip(arrays, totals, strict=True)]
-        part = sum(s * plug_in(c) for s, c in zip(signs, left, strict=True))[usable]
+        part = _difference([c - _counts(a[:, taken[g::groups]], k) for a, c in zip(arrays, totals, strict=True)])[
+            usable
+        ]
         part = part[~np.isnan(part)]
         without.append(part.mean() if len(part) else np.nan)
-    return np.asarray(w)[usable], np.array(without)
+    return w[usable], np.array(without)
+
+
+def _difference(counts: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """W of the first counts, less W of the second if there are any."""
+    first, *second = (plug_in(c) for c in counts)
+    return first - second[0] if second else first
 
 
 def _interval(w: NDArray[np.float64], without: NDArray[np.float64], level: float) -> tuple[float, float, float]:
