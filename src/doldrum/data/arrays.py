@@ -16,7 +16,7 @@ __all__ = ["read_array"]
 
 _IMAGE_KEYS = ("images", "x", "X", "arr_0", "x_test", "data")
 _LABEL_KEYS = ("labels", "y", "Y", "arr_1", "y_test", "targets")
-_LARGEST = 16 << 30  # bytes that one member of an .npz may claim when unpacked
+_LARGEST = 4 << 30  # bytes that one member of an .npz may claim when unpacked
 
 
 def read_array(path: str | Path) -> ImageSet:
@@ -32,11 +32,12 @@ def read_array(path: str | Path) -> ImageSet:
         raise InputError(f"expected an .npy or .npz file, got {path}, which is not there; check the path")
     try:
         if path.suffix.lower() == ".npy":
-            return ImageSet(as_nchw(np.load(path, mmap_mode="r", allow_pickle=False)), name=path.name)
+            # Not numpy.load, which looks at the content and would open a zip or a pickle too.
+            return ImageSet(as_nchw(np.lib.format.open_memmap(path, mode="r")), name=path.name)
         return _read_npz(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+    except Exception as error:  # decoders of broken files raise what they like
         raise InputError(
             f"expected arrays of numbers in {path}, got {error}; save it again with numpy.savez"
         ) from error
@@ -51,9 +52,12 @@ def _read_npz(path: Path) -> ImageSet:
             raise InputError(f"expected an array named {' or '.join(_IMAGE_KEYS[:3])}, got {sorted(arrays.files)}")
         label_key = _pick(arrays.files, _LABEL_KEYS)
         for key in filter(None, (image_key, label_key)):
-            if claimed.get(f"{key}.npy", 0) > _LARGEST:
-                raise InputError(f"expected at most {_LARGEST} bytes in {key}, got {claimed[f'{key}.npy']}; use .npy")
-        labels: Any = None if label_key is None else arrays[label_key].ravel()
+            size = max(claimed.get(f"{key}.npy", 0), claimed.get(key, 0))
+            if size > _LARGEST:
+                raise InputError(f"expected at most {_LARGEST} bytes in {key}, got {size}; save it as .npy")
+        labels: Any = None if label_key is None else arrays[label_key]
+        if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
         return ImageSet(as_nchw(arrays[image_key]), labels, name=path.name)
 
 

@@ -17,11 +17,16 @@ _SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
     """float32 images in [0, 1]: uint8 is divided by 255, uint16 by 65535, floats stay as they are.
 
+    Raises InputError for other types, whose range is not known.
+
     >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
     [0.0, 0.20000000298023224, 1.0]
     """
-    scale = _SCALES.get(np.asarray(images).dtype)
-    floats = np.asarray(images).astype(np.float32)
+    array = np.asarray(images)
+    if array.dtype not in _SCALES and array.dtype.kind != "f":
+        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype")
+    scale = _SCALES.get(array.dtype)
+    floats = array.astype(np.float32)
     return floats if scale is None else np.divide(floats, np.float32(scale), out=floats)
 
 
@@ -44,17 +49,24 @@ def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
 def as_nchw(images: Any) -> NDArray[Any]:
     """An array as (N, C, H, W): (N, H, W) gets one channel, (N, H, W, C) with C of 1 or 3 is turned.
 
-    Raises InputError when it fits neither or both readings.
+    Other numbers of channels are taken where they come first; four that come last look like RGBA and are refused.
+    Raises InputError when it fits neither or both readings, or is one image.
 
     >>> as_nchw(np.zeros((5, 32, 32, 3), np.uint8)).shape, as_nchw(np.zeros((5, 28, 28), np.uint8)).shape
     ((5, 3, 32, 32), (5, 1, 28, 28))
     """
     array = np.asarray(images) if not isinstance(images, np.ndarray) else images
     if array.ndim == 3:
+        if array.shape[2] in (1, 3) and array.shape[1] != array.shape[2]:
+            raise InputError(f"expected images (N, H, W), got {array.shape}, one image it seems; pass images[None]")
         return array[:, None]
     if array.ndim != 4:
         raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; one image needs a first axis of 1")
     first, last = array.shape[1] in (1, 3), array.shape[3] in (1, 3)
-    if first and last and array.shape[1] != array.shape[3]:
+    if first and last and array.shape[1:] != (1, 1, 1):
         raise InputError(f"expected (N, C, H, W) or (N, H, W, C), got {array.shape}, which may be either; transpose it")
-    return array if first or not last else array.transpose(0, 3, 1, 2)
+    if last and not first:
+        return array.transpose(0, 3, 1, 2)
+    if not first and array.shape[1] > min(array.shape[2:]):
+        raise InputError(f"expected 1 or 3 channels, got {array.shape}; drop an alpha channel, or put channels first")
+    return array

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import os
 import urllib.request
 import zlib
@@ -23,12 +25,13 @@ def fetch_gzip(url: str, target: Path, *, sha256: str, size_limit: int = 1 << 30
 
     Raises DatasetNotFoundError when the address does not answer, or what comes is not the published file.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     digest, unpack, got = hashlib.sha256(), zlib.decompressobj(wbits=31), 0
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(url, timeout=30) as answer, partial.open("wb") as file:
-            total = int(answer.headers.get("Content-Length") or 0)
+            said = answer.headers.get("Content-Length") or ""
+            total = int(said) if said.isdigit() else 0
             with progress_bar(f"downloading {target.name}", total) as advance:
                 while chunk := answer.read(_CHUNK):
                     content = unpack.decompress(chunk, size_limit + 1)
@@ -38,6 +41,9 @@ def fetch_gzip(url: str, target: Path, *, sha256: str, size_limit: int = 1 << 30
                     digest.update(content)
                     file.write(chunk)
                     advance(len(chunk))
+        if not unpack.eof or unpack.unused_data:
+            what = "more than one archive" if unpack.eof else "only a part of it"
+            raise DatasetNotFoundError(f"expected {target.name} from {url}, got {what}; try again")
         if digest.hexdigest() != sha256:
             raise DatasetNotFoundError(
                 f"expected SHA-256 {sha256} for {target.name}, got {digest.hexdigest()} from {url}; "
@@ -46,8 +52,9 @@ def fetch_gzip(url: str, target: Path, *, sha256: str, size_limit: int = 1 << 30
         os.replace(partial, target)
     except DatasetNotFoundError:
         raise
-    except (OSError, zlib.error) as error:
+    except (OSError, ValueError, http.client.HTTPException, zlib.error) as error:
         raise DatasetNotFoundError(f"expected {target.name} from {url}, got {error}; check the connection") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return target

@@ -5,6 +5,7 @@ Source: Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747. MIT licence.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from doldrum.data.download import fetch_gzip
@@ -68,7 +69,8 @@ def locate(folder: str | Path | None = None) -> Path | None:
 
 
 def _has(folder: Path, name: str) -> bool:
-    return (folder / name).is_file() or (folder / name.removesuffix(".gz")).is_file()
+    # Not Path.is_file, which raises for a folder that may not be entered.
+    return os.path.isfile(folder / name) or os.path.isfile(folder / name.removesuffix(".gz"))
 
 
 def _file(folder: Path, stem: str) -> Path:

@@ -6,6 +6,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from doldrum.errors import InputError
 __all__ = ["read_idx"]
 
 _LARGEST = 1 << 31  # bytes; the largest published IDX file is a fiftieth of it
+_PIECE = 1 << 22
 
 
 def read_idx(path: str | Path) -> NDArray[Any]:
@@ -39,9 +41,9 @@ def read_idx(path: str | Path) -> NDArray[Any]:
                 raise InputError(f"expected {head[3]} sizes in the header of {path}, got the end of the file")
             shape = struct.unpack(f">{head[3]}I", sizes)
             total = math.prod(shape)
-            if total > _LARGEST:
-                raise InputError(f"expected at most {_LARGEST} bytes in {path}, got a header that says {total}")
-            data = file.read(total + 1)
+            if not 0 < total <= _LARGEST:
+                raise InputError(f"expected 1 to {_LARGEST} bytes in {path}, got a header that says {total}")
+            data = _read(file.read, total + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"expected a readable IDX file at {path}, got {error}; fetch it again") from error
     if len(data) != total:
@@ -49,3 +51,12 @@ def read_idx(path: str | Path) -> NDArray[Any]:
             f"expected {total} bytes in {path}, got {'more' if len(data) > total else len(data)}; fetch it again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+def _read(read: Callable[[int], bytes], most: int) -> bytes:
+    """Up to `most` bytes, a piece at a time: a header's false size then costs no memory."""
+    pieces, left = [], most
+    while left and (piece := read(min(left, _PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

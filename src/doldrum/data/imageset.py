@@ -16,6 +16,8 @@ from doldrum.errors import InputError
 
 __all__ = ["ImageSet"]
 
+_MOST_CLASSES = 1 << 20  # a higher label is no class number, and naming so many would fill the memory
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
@@ -61,10 +63,12 @@ class ImageSet:
             labels = np.asarray(self.labels)
             if labels.shape != (len(images),):
                 raise InputError(f"expected {len(images)} labels, got shape {labels.shape}; one an image")
-            if labels.dtype.kind not in "iu" or labels.min() < 0:
-                raise InputError(f"expected class numbers from 0 up, got {labels.dtype} from {labels.min()}")
+            if labels.dtype.kind not in "iu":
+                raise InputError(f"expected class numbers (integers from 0 up), got {labels.dtype}; number the classes")
+            lowest, highest = int(labels.min()), int(labels.max())
+            if lowest < 0 or highest >= _MOST_CLASSES:
+                raise InputError(f"expected class numbers from 0 up, got {lowest} to {highest}; number the classes")
             object.__setattr__(self, "labels", labels.astype(np.int64))
-            highest = int(labels.max())
             names = tuple(str(n) for n in self.class_names) or tuple(str(k) for k in range(highest + 1))
             if highest >= len(names):
                 raise InputError(f"expected labels below {len(names)}, the number of class names, got {highest}")
@@ -91,8 +95,17 @@ class ImageSet:
         return len(self.class_names)
 
     def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
-        """Some of the images, in the order asked for, with what belongs to them."""
-        index = np.arange(len(self))[np.asarray(indices)]
+        """Some of the images, in the order asked for, with what belongs to them; a mask of booleans does too.
+
+        Raises InputError for indices out of range, of another type, or none at all.
+        """
+        chosen = np.asarray(indices)
+        if chosen.ndim != 1 or not len(chosen):
+            raise InputError(f"expected a list of at least one index, got shape {chosen.shape}; ImageSets aren't empty")
+        try:
+            index = np.arange(len(self))[chosen]
+        except IndexError as error:
+            raise InputError(f"expected indices below {len(self)}, got ones that don't fit: {error}") from error
         labels = None if self.labels is None else self.labels[index]
         return ImageSet(self.images[index], labels, tuple(self.ids[int(i)] for i in index), self.class_names, self.name)
 

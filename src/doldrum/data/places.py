@@ -10,7 +10,8 @@ __all__ = ["cache_folder", "candidate_folders"]
 
 def cache_folder() -> Path:
     """$XDG_CACHE_HOME/doldrum, by default ~/.cache/doldrum."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "doldrum"
+    given = os.environ.get("XDG_CACHE_HOME")
+    return Path(given or os.path.expanduser("~/.cache")) / "doldrum"  # Path.home() raises for users without a home
 
 
 def candidate_folders(name: str) -> list[Path]:

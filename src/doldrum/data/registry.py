@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from doldrum.data import fashion
 from doldrum.data.arrays import read_array
-from doldrum.data.folder import ImageRead, read_folder, read_image
+from doldrum.data.folder import ImageRead, read_folder
+from doldrum.data.image_file import read_image
 from doldrum.data.imageset import ImageSet
 from doldrum.data.sklearn_digits import digits
 from doldrum.errors import InputError
@@ -103,12 +105,14 @@ def read_images(source: str | Path, *, channels: int | None = None, size: tuple[
     `channels` and `size` are what a classifier takes; see :func:`doldrum.data.read_folder`. Arrays and data sets are taken as
     they are.
     """
+    if not str(source):
+        raise InputError("expected a folder, a file or a data set, got an empty name")
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long or a folder that may not be entered
         return read_folder(path, channels=channels, size=size)
     if path.suffix.lower() in (".npy", ".npz"):
         return ImageRead(read_array(path))
-    if path.is_file():
+    if os.path.isfile(path):
         return ImageRead(
             ImageSet(read_image(path, channels=channels, size=size)[None], ids=[path.name], name=path.name)
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from doldrum.data.imageset import ImageSet
@@ -27,7 +29,7 @@ def digits(split: str = "train") -> ImageSet:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise missing_extra("sklearn", "sklearn") from error
-    raw = load_digits()
+    raw: Any = load_digits()
     images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = raw.target.astype(np.int64)
     in_test = np.zeros(len(labels), dtype=bool)
