@@ -98,29 +98,35 @@ def _at_every_size(high: NDArray[np.float64], sizes: NDArray[np.int64], k: int) 
 def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The least concave function of x (S,) above values (R, S), at the same x; x rises.
 
-    Gift wrapping, all rows at a time: from a point of the hull go to the point that is reached most steeply.
+    Monotone chain, all rows at a time: each point in turn drops those before it that it leaves under a chord.
 
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()
     [[0.0, 0.4, 0.8, 1.0]]
     """
-    last = len(x) - 1
-    hull = values.copy()
-    live = np.arange(len(values))
-    at = np.zeros(len(values), dtype=np.intp)
-    column = np.arange(len(x))
-    while len(live):
-        start = int(at.min())  # what all rows have passed needs no more work
-        here, first = values[live, start:], values[live, at]
-        ahead = column[start:] > at[:, None]
-        run = np.where(ahead, x[start:] - x[at][:, None], 1)
-        slope = np.where(ahead, (here - first[:, None]) / run, -1.0)  # values rise to 1: the steepest is never negative
-        to = slope.argmax(axis=1)
-        steepest = slope[np.arange(len(live)), to][:, None]
-        between = ahead & (column[start:] < to[:, None] + start)
-        hull[live, start:] = np.where(between, first[:, None] + steepest * run, hull[live, start:])
-        at = to + start
-        live, at = live[at < last], at[at < last]
-    return hull
+    rows, points = values.shape
+    corner = np.zeros((rows, points), dtype=np.intp)  # columns of the corners so far, `size` of them a row
+    size = np.ones(rows, dtype=np.intp)
+    for j in range(1, points):
+        live = np.flatnonzero(size >= 2)
+        while len(live):
+            middle, before = corner[live, size[live] - 1], corner[live, size[live] - 2]
+            top = values[live, middle]
+            under = (top - values[live, before]) * (x[j] - x[middle]) <= (values[live, j] - top) * (
+                x[middle] - x[before]
+            )
+            live = live[under]
+            size[live] -= 1
+            live = live[size[live] >= 2]
+        corner[np.arange(rows), size] = j
+        size += 1
+    kept = np.zeros((rows, points), dtype=bool)
+    row, place = np.nonzero(np.arange(points) < size[:, None])
+    kept[row, corner[row, place]] = True
+    column = np.arange(points)
+    left = np.maximum.accumulate(np.where(kept, column, 0), axis=1)
+    right = np.minimum.accumulate(np.where(kept, column, points - 1)[:, ::-1], axis=1)[:, ::-1]
+    start, end = (np.take_along_axis(values, i, axis=1) for i in (left, right))
+    return start + (end - start) * (x - x[left]) / np.maximum(x[right] - x[left], 1)
 
 
 def _sizes(k: int) -> NDArray[np.int64]:
