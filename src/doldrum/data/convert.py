@@ -49,7 +49,7 @@ def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
 def as_nchw(images: Any) -> NDArray[Any]:
     """An array as (N, C, H, W): (N, H, W) gets one channel, (N, H, W, C) with C of 1 or 3 is turned.
 
-    Other numbers of channels are taken where they come first; four that come last look like RGBA and are refused.
+    Other numbers of channels are taken where they come first and are at most the height and the width.
     Raises InputError when it fits neither or both readings, or is one image.
 
     >>> as_nchw(np.zeros((5, 32, 32, 3), np.uint8)).shape, as_nchw(np.zeros((5, 28, 28), np.uint8)).shape

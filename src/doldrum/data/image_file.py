@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,9 @@ _MOST_PIXELS = 64 << 20  # a larger image is a mistake or a decompression bomb
 
 
 def read_image(
-    path: str | Path, *, channels: int | None = None, size: tuple[int, int] | None = None
+    path: str | Path | IO[bytes], *, channels: int | None = None, size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
-    """One image file as uint8 (C, H, W): turned as EXIF says, palettes resolved, transparency laid on black.
+    """One image file (or an open one) as uint8 (C, H, W): turned as EXIF says, palettes resolved, transparency laid on black.
 
     16-bit grey is scaled to 8 bits, CMYK becomes RGB, of an animation the first frame counts. Raises InputError.
     """
@@ -38,7 +39,7 @@ def read_image(
     except InputError:
         raise
     except FileNotFoundError as error:
-        raise InputError(f"expected an image at {printable(path)}, got no file; check the path") from error
+        raise InputError(f"expected an image at {printable(str(path))}, got no file; check the path") from error
     except Image.UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
         raise InputError(f"expected an image ({kinds}), got another kind of file or a broken one") from error
