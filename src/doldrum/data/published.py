@@ -19,7 +19,7 @@ from doldrum.data.store import PixelStore
 from doldrum.errors import DatasetNotFoundError, InputError
 from doldrum.progress import progress_bar
 
-__all__ = ["ListedImage", "check_md5", "centre_crop", "find_folder", "not_found", "read_listed", "whole"]
+__all__ = ["ListedImage", "centre_crop", "check_md5", "find_folder", "not_found", "read_listed", "whole"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def whole(read: ImageRead) -> ImageSet:
     """The images, when every file could be read: a published set with broken files is a broken copy."""
     if read.skipped:
         path, reason = read.skipped[0]
-        raise InputError(f"expected every image of {read.images.name}, got {len(read.skipped)} broken: {path}: {reason}")
+        raise InputError(
+            f"expected every image of {read.images.name}, got {len(read.skipped)} broken: {path}: {reason}"
+        )
     return read.images
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from doldrum.data import fashion
+from doldrum.data import cifar, emoji_sheets, fashion, house_numbers, imagenet, traffic_signs
 from doldrum.data.arrays import read_array
 from doldrum.data.folder import ImageRead, read_folder
 from doldrum.data.image_file import read_image
@@ -44,9 +44,12 @@ class DatasetStatus:
     how_to_get: str
 
 
-def _fashion_location() -> str | None:
-    found = fashion.locate()
-    return None if found is None else str(found)
+def _found(locate: Callable[[], Path | None]) -> Callable[[], str | None]:
+    def location() -> str | None:
+        found = locate()
+        return None if found is None else str(found)
+
+    return location
 
 
 def _digits_location() -> str | None:
@@ -62,7 +65,7 @@ DATASETS: dict[str, Dataset] = {
             ("train", "test"),
             "MIT",
             fashion.HOW_TO_GET,
-            _fashion_location,
+            _found(fashion.locate),
             fashion.fashion_mnist,
         ),
         Dataset(
@@ -73,6 +76,60 @@ DATASETS: dict[str, Dataset] = {
             "pip install 'doldrum[sklearn]'",
             _digits_location,
             digits,
+        ),
+        Dataset(
+            "emoji",
+            "emoji of two vendors, colour, 32 x 32, 6 classes, 5,972 + 1,590; no base on both sides",
+            ("train", "test"),
+            "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
+            emoji_sheets.HOW_TO_GET,
+            _found(emoji_sheets.locate),
+            emoji_sheets.emoji,
+        ),
+        Dataset(
+            "cifar-10",
+            "photographs, colour, 32 x 32, 10 classes, 50,000 + 10,000",
+            ("train", "test"),
+            "none stated",
+            cifar.HOW_TO_GET_10,
+            _found(cifar.locate_cifar10),
+            cifar.cifar10,
+        ),
+        Dataset(
+            "cifar-100",
+            "photographs, colour, 32 x 32, 100 classes, 50,000 + 10,000",
+            ("train", "test"),
+            "none stated",
+            cifar.HOW_TO_GET_100,
+            _found(cifar.locate_cifar100),
+            cifar.cifar100,
+        ),
+        Dataset(
+            "gtsrb",
+            "German traffic signs, colour, resized to 32 x 32, 43 classes, 39,209 + 12,630",
+            ("train", "test"),
+            "none stated",
+            traffic_signs.HOW_TO_GET,
+            _found(traffic_signs.locate),
+            traffic_signs.gtsrb,
+        ),
+        Dataset(
+            "svhn",
+            "house numbers, colour, 32 x 32, 10 classes, 73,257 + 26,032 + 531,131",
+            ("train", "test", "extra"),
+            "non-commercial use",
+            house_numbers.HOW_TO_GET,
+            _found(house_numbers.locate),
+            house_numbers.svhn,
+        ),
+        Dataset(
+            "tiny-imagenet",
+            "photographs, colour, 64 x 64, 200 classes, 100,000 + 10,000",
+            ("train", "val"),
+            "research use",
+            imagenet.HOW_TO_GET,
+            _found(imagenet.locate),
+            imagenet.tiny_imagenet,
         ),
     )
 }
@@ -86,16 +143,17 @@ def dataset_status() -> list[DatasetStatus]:
 
 
 def load_dataset(spec: str) -> ImageSet:
-    """A data set's split by name, such as "fashion-mnist:test" (split "test" when none is named).
+    """A data set's split by name, such as "fashion-mnist:test" (split "test", or the last, when none is named).
 
     Raises InputError for an unknown name, DatasetNotFoundError where it is not here.
     """
     name, _, split = spec.partition(":")
     if name not in DATASETS:
         raise InputError(f"expected a data set of {', '.join(DATASETS)}, got {name!r}; see doldrum datasets")
-    split = split or "test"
-    if split not in DATASETS[name].splits:
-        raise InputError(f"expected a split of {', '.join(DATASETS[name].splits)} for {name}, got {split!r}")
+    splits = DATASETS[name].splits
+    split = split or ("test" if "test" in splits else splits[-1])
+    if split not in splits:
+        raise InputError(f"expected a split of {', '.join(splits)} for {name}, got {split!r}")
     return DATASETS[name].load(split)
 
 

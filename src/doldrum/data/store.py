@@ -43,10 +43,12 @@ class PixelStore:
         if self._shape is None:
             self._shape = image.shape
         if image.shape != self._shape:
-            raise InputError(f"expected images of one shape {self._shape}, got {image.shape}; pass size=(height, width)")
+            raise InputError(
+                f"expected images of one shape {self._shape}, got {image.shape}; pass size=(height, width)"
+            )
         self._count += 1
         if self._file is not None:
-            self._file.write(np.ascontiguousarray(image))
+            self._file.write(image.tobytes())
             return
         self._held.append(np.ascontiguousarray(image))
         if self._count * image.nbytes > self._in_memory:
@@ -54,7 +56,7 @@ class PixelStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (open as long as the array is)
             for one in self._held:
-                self._file.write(one)
+                self._file.write(one.tobytes())
             self._held.clear()
 
     def finish(self) -> NDArray[np.uint8]:

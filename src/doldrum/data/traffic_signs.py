@@ -1,0 +1,120 @@
+"""GTSRB: 51,839 colour photographs of German traffic signs, 43 classes, of mixed sizes.
+
+Source: Stallkamp, Schlipsing, Salmen, Igel 2012, Man vs. computer, Neural Networks 32; https://benchmark.ini.rub.de.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from doldrum.data.image_file import fit_image
+from doldrum.data.imageset import ImageSet
+from doldrum.data.published import ListedImage, find_folder, not_found, read_listed, whole
+from doldrum.errors import InputError
+
+__all__ = ["HOW_TO_GET", "gtsrb", "locate"]
+
+HOW_TO_GET = (
+    "fetch from https://benchmark.ini.rub.de/gtsrb_dataset.html GTSRB_Final_Training_Images.zip (MD5 "
+    "f33fd80ac59bff73c82d25ab499e03a3), GTSRB_Final_Test_Images.zip (MD5 c7e4e6327067d32654124b0fe9e82185) and "
+    "GTSRB_Final_Test_GT.zip (MD5 fe31e9c9270bbcd7b84b7f21a9d9d9e5) and unpack all three in $DOLDRUM_DATA/gtsrb"
+)
+_CLASSES = 43
+_MOST_BYTES = 16 << 20  # of a list
+_COLUMNS = ("Filename", "Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2", "ClassId")
+
+
+def gtsrb(
+    split: str = "train",
+    *,
+    folder: str | Path | None = None,
+    size: tuple[int, int] = (32, 32),
+    crop: bool = False,
+) -> ImageSet:
+    """39,209 training or 12,630 test images, resized to `size` (bilinear), uint8 (N, 3, *size).
+
+    `crop` keeps the sign's box alone, as listed beside the images (its far corner included), before resizing. Ids are
+    "gtsrb:train/00000/00000_00000": class, track and frame (frames of one track show one sign). Looks for the unpacked
+    archives' GTSRB folder in `folder`, or in $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError that says how to get it; InputError for a broken copy.
+    """
+    if split not in ("train", "test"):
+        raise InputError(f"expected split 'train' or 'test', got {split!r}")
+    root = locate(folder, split=split)
+    if root is None:
+        raise not_found("GTSRB", HOW_TO_GET, folder)
+    files = list(_train(root) if split == "train" else _test(root))
+    if not crop:
+        files = [ListedImage(f.path, f.id, f.label) for f in files]
+    fit = partial(fit_image, channels=3, size=size)
+    names = [f"{k:05d}" for k in range(_CLASSES)]
+    return whole(read_listed(files, fit=fit, class_names=names, name=f"gtsrb:{split}", total=len(files)))
+
+
+def locate(folder: str | Path | None = None, *, split: str | None = None) -> Path | None:
+    """The folder that holds the split (both, when None is named), or None."""
+
+    def holds(place: Path) -> bool:
+        train = _train_folder(place) is not None
+        test = (place / "Final_Test" / "Images").is_dir() and _test_list(place) is not None
+        return {"train": train, "test": test, None: train and test}[split]
+
+    return find_folder("gtsrb", holds, folder=folder, inner=("GTSRB",))
+
+
+def _train_folder(root: Path) -> Path | None:
+    """Its place in the archive of the competition, or in the later, fixed one."""
+    return next((p for p in (root / "Final_Training" / "Images", root / "Training") if p.is_dir()), None)
+
+
+def _train(root: Path) -> Iterator[ListedImage]:
+    found = False
+    for folder in sorted(p for p in (_train_folder(root) or root).iterdir() if p.is_dir()):
+        found = True
+        if not (folder.name.isdigit() and int(folder.name) < _CLASSES):
+            raise InputError(f"expected folders 00000 to {_CLASSES - 1:05d}, got {folder}; unpack the archive again")
+        for one in _rows(folder / f"GT-{folder.name}.csv", folder, f"gtsrb:train/{folder.name}"):
+            if one.label != int(folder.name):
+                raise InputError(f"expected class {int(folder.name)} in {folder}, got {one.label}; unpack it again")
+            yield one
+    if not found:
+        raise InputError(f"expected a folder for each class in {_train_folder(root)}, got none")
+
+
+def _test(root: Path) -> Iterator[ListedImage]:
+    path = _test_list(root)
+    if path is None:
+        raise not_found("GTSRB's list of test classes", HOW_TO_GET, root)
+    yield from _rows(path, root / "Final_Test" / "Images", "gtsrb:test")
+
+
+def _test_list(root: Path) -> Path | None:
+    """GT-final_test.csv: its archive unpacks beside the folder, and the images' archive has one without classes."""
+    name = "GT-final_test.csv"
+    return next(
+        (p for p in (root / "Final_Test" / "Images" / name, root / name, root.parent / name) if p.is_file()), None
+    )
+
+
+def _rows(path: Path, folder: Path, prefix: str) -> Iterator[ListedImage]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"expected at most {_MOST_BYTES} bytes in {path}, got more; fetch it again")
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"expected a list of images at {path}, got {error}; fetch it again") from error
+    reader = csv.DictReader(text.splitlines(), delimiter=";")
+    if set(_COLUMNS) - set(reader.fieldnames or ()):
+        raise InputError(f"expected columns {', '.join(_COLUMNS)} in {path}, got {reader.fieldnames}; fetch it again")
+    for number, row in enumerate(reader, start=2):
+        name = row["Filename"]
+        try:
+            label = int(row["ClassId"])
+            x1, y1, x2, y2 = (int(row[f"Roi.{corner}"]) for corner in ("X1", "Y1", "X2", "Y2"))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"expected numbers in line {number} of {path}, got {error}; fetch it again") from error
+        if not 0 <= label < _CLASSES or Path(name).name != name:
+            raise InputError(f"expected a file name and a class in line {number} of {path}, got {name!r}, {label}")
+        yield ListedImage(folder / name, f"{prefix}/{Path(name).stem}", label, (y1, y2 + 1, x1, x2 + 1))
