@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -59,7 +59,7 @@ def from_huggingface(
     >>> s.images.shape, s.labels.tolist()
     ((2, 1, 4, 4), [1, 0])
     """
-    if isinstance(dataset, dict):
+    if isinstance(dataset, Mapping):
         raise InputError(
             f"expected one split, got a DatasetDict of {', '.join(map(str, dataset))}; pass dataset[split]"
         )
@@ -69,7 +69,7 @@ def from_huggingface(
     _check_columns(getattr(dataset, "column_names", None), wanted)
     store, labels = PixelStore(), []
     for row, values in enumerate(islice(_rows(dataset), limit)):
-        if not isinstance(values, dict):
+        if not isinstance(values, Mapping):
             raise InputError(f"expected rows that are dicts, got {type(values).__name__}; pass a split of `datasets`")
         _check_columns(list(values), wanted)
         try:
@@ -110,6 +110,7 @@ def _check_columns(columns: Sequence[str] | None, wanted: list[str]) -> None:
 def _pixels(value: Any) -> NDArray[np.uint8]:
     if isinstance(value, np.ndarray):
         return _array_pixels(value)
+    image: Any = value
     if isinstance(value, dict) and ("bytes" in value or "path" in value):
         if value.get("bytes") is not None:
             return read_image(io.BytesIO(value["bytes"]))
@@ -119,7 +120,7 @@ def _pixels(value: Any) -> NDArray[np.uint8]:
         from PIL import ImageOps
 
         try:
-            return image_pixels(ImageOps.exif_transpose(value))
+            return image_pixels(ImageOps.exif_transpose(image))
         except InputError:
             raise
         except Exception as error:  # decoders of broken files raise what they like
