@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -34,35 +35,23 @@ def _conv(inside: int, outside: int, *, kernel: int = 3, stride: int = 1) -> nn.
     return nn.Sequential(conv, nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
 
 
-class _PadToEven(nn.Module):
-    """Zero-pad odd heights and widths by one, so that two-by-two blocks fit."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.pad = (0, width % 2, 0, height % 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.pad(x, self.pad) if any(self.pad) else x
-
-
 def _fashion_cnn(shape: Shape, classes: int) -> nn.Module:
-    """Two-by-two pixels to channels, then convolutions at half and a quarter of the size.
+    """Four convolutions, none at full resolution, and a linear layer that sees where things are (5.9 MFLOP at 28x28).
 
-    Most of the time of a small network on a CPU goes to memory traffic at full resolution, so there is none.
+    On a CPU a small network's time goes to memory traffic at high resolution more than to arithmetic.
     """
     channels, height, width = shape
-    quarter = -(-height // 4), -(-width // 4)
-    eighth = -(-quarter[0] // 2), -(-quarter[1] // 2)
+    quarter = (-(-height // 4), -(-width // 4))
+    up = min(quarter) < 2  # nothing would be left of a single row or column
+    places = math.prod((side + up) // 2 for side in quarter)
     return nn.Sequential(
-        _PadToEven(height, width),
-        nn.PixelUnshuffle(2),
-        _conv(4 * channels, 24),
-        _conv(24, 64, stride=2),
+        _conv(channels, 16, stride=2),
+        _conv(16, 64, stride=2),
         _conv(64, 64),
-        nn.MaxPool2d(2, ceil_mode=True),
+        nn.MaxPool2d(2, ceil_mode=up),
         _conv(64, 128),
         nn.Flatten(),
-        nn.Linear(128 * eighth[0] * eighth[1], classes),
+        nn.Linear(128 * places, classes),
     )
 
 
