@@ -13,7 +13,7 @@ _HAIR = {"1F9B0", "1F9B1", "1F9B2", "1F9B3"}
 _ALIKE = {
     member: group[0]
     for group in (
-        ("1F9D1", "1F468", "1F469"),  # adult
+        ("1F9D1", "1F468", "1F469", "1F472", "1F9D4", "1F471"),  # adult; cap, beard, blond hair: may be drawn alike
         ("1F9D2", "1F466", "1F467"),  # child
         ("1F9D3", "1F474", "1F475"),  # older adult
         ("1F385", "1F936", "1F384"),  # Santa, Mrs Claus, Mx Claus (adult + tree)
@@ -22,7 +22,20 @@ _ALIKE = {
         ("1F46B", "1F46C", "1F46D", "1F91D"),  # two people holding hands
         ("1FAC4", "1FAC3", "1F930"),  # pregnant
         ("1F470", "1F935"),  # veil, tuxedo
-        ("1F472", "1F9D4", "1F471"),  # heads: cap, beard, blond
+    )
+    for member in group
+}
+# Flags that a vendor draws with the very same pixels, so that both must be on one side.
+_SAME_FLAG = {
+    member: group[0]
+    for group in (
+        ("1F1EB-1F1F7", "1F1E8-1F1F5", "1F1F2-1F1EB"),  # France, Clipperton, St Martin
+        ("1F1EA-1F1F8", "1F1EA-1F1E6"),  # Spain, Ceuta and Melilla
+        ("1F1EE-1F1F4", "1F1E9-1F1EC"),  # British Indian Ocean Territory, Diego Garcia
+        ("1F1F8-1F1E6", "1F1E8-1F1F6"),  # SA, CQ in Google's sheet
+        ("1F1F3-1F1F4", "1F1E7-1F1FB", "1F1F8-1F1EF"),  # Norway, Bouvet, Svalbard
+        ("1F1E6-1F1FA", "1F1ED-1F1F2"),  # Australia, Heard and McDonald
+        ("1F1FA-1F1F8", "1F1FA-1F1F2"),  # the United States, their outlying islands
     )
     for member in group
 }
@@ -53,4 +66,5 @@ def base_of(unified: str) -> str:
         return "-".join(signs) if signs else people[0]
     if len(people) > 1 or kept == [_FAMILY]:
         return _FAMILY
-    return "-".join(rest or people)
+    joined = "-".join(rest or people)
+    return _SAME_FLAG.get(joined, joined)

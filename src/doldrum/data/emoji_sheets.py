@@ -68,10 +68,10 @@ def emoji(
     fine: bool = False,
     test_share: float = 0.2,
 ) -> ImageSet:
-    """5,972 training or 1,590 test emoji of both vendors with all skin tones, uint8 (N, 3, 32, 32) on mid-grey.
+    """6,042 training or 1,520 test emoji of both vendors with all skin tones, uint8 (N, 3, 32, 32) on mid-grey.
 
-    The classes are CLASS_NAMES (training images: face 208, person 2994, hand 548, thing 1368, symbol 422, flag 432), or with
-    `fine` FINE_NAMES (thing apart: animal 254, food 210, place 348, object 556). Version 16.0.0 of both packages.
+    The classes are CLASS_NAMES (training images: face 208, person 3070, hand 548, thing 1364, symbol 422, flag 430), or with
+    `fine` FINE_NAMES (thing apart: animal 254, food 210, place 346, object 554). Version 16.0.0 of both packages.
 
     A fixed split by base: skin tones, genders and vendors of one emoji are all in "train" or all in "test", which takes
     `test_share` of each class's bases. Ids are "emoji/vendor/code points". Looks in `folder`, or in `$DOLDRUM_DATA/emoji` and

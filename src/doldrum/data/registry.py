@@ -79,7 +79,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji",
-            "emoji of two vendors, colour, 32 x 32, 6 classes, 5,972 + 1,590; no base on both sides",
+            "emoji of two vendors, colour, 32 x 32, 6 classes, 6,042 + 1,520; no base on both sides",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
