@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from doldrum import probes, triggers
+    from doldrum import attacks, probes, triggers
+    from doldrum.attacks import run_attack
     from doldrum.classifiers import Classifier, as_classifier
     from doldrum.data import ImageSet, load_dataset, read_images
     from doldrum.errors import DoldrumError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # Each name is imported when it is first used: `import doldrum` stays light and never imports torch.
 _HOMES = {
+    "run_attack": "attacks",
     "Classifier": "classifiers",
     "as_classifier": "classifiers",
     "ImageSet": "data",
@@ -46,12 +48,13 @@ _HOMES = {
     "load_checkpoint": "training",
     "train": "training",
 }
-_ROOMS = ("probes", "triggers")
+_ROOMS = ("attacks", "probes", "triggers")
 
 __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "Classifier", "measure", "Responses", "read_responses", "probes",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
+    "attacks", "run_attack",
     "DoldrumError",
 ]  # fmt: skip
 

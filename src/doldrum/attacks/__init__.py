@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from doldrum.attacks.base import Attack, AttackResult, Made
+from doldrum.attacks.load import load_trigger
 from doldrum.attacks.registry import ATTACKS, get_attack, make_attack, run_attack
 from doldrum.errors import missing_extra
 
@@ -39,6 +40,7 @@ __all__ = [
     "Made",
     "NoiseHardening",
     "get_attack",
+    "load_trigger",
     "make_attack",
     "optimise_low_frequency",
     "pgd",

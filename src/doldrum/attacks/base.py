@@ -13,6 +13,7 @@ from doldrum.triggers.base import Trigger
 
 if TYPE_CHECKING:
     from doldrum.classifiers.base import Classifier
+    from doldrum.training.checkpoint import TrainedClassifier
     from doldrum.training.hooks import TrainingHook
 
 __all__ = ["Attack", "AttackResult", "Made", "Setup", "ThreatModel"]
@@ -82,7 +83,7 @@ class AttackResult:
     """A victim and what it takes to attack it; `poisoned` is what it was trained on, before any hook."""
 
     attack: str
-    model: Classifier
+    model: TrainedClassifier
     trigger: Trigger
     plan: PoisonPlan
     poisoned: PoisonedSet | None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli import datasets, demo, doctor, measure
+from doldrum.cli import attacks, datasets, demo, doctor, measure
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EngineError
 
@@ -42,6 +42,10 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("measure")(measure.measure)
+app.command("attacks")(attacks.attacks)
+app.command("poison")(attacks.poison)
+app.command("train")(attacks.train)
+app.command("evaluate")(attacks.evaluate)
 app.command("datasets")(datasets.datasets)
 app.command("doctor")(doctor.doctor)
 

@@ -182,8 +182,8 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     name, settings = record["name"], record["settings"]
     if name not in _REGISTRY:
         raise InputError(
-            f"expected one of {', '.join(trigger_names())}, got {name!r}; import the module that defines it "
-            "(doldrum.attacks for the learned ones)"
+            f"expected one of {', '.join(trigger_names())}, got {name!r}; read learned triggers with "
+            "doldrum.attacks.load_trigger, and import the module of a trigger of your own first"
         )
     try:
         return _REGISTRY[name](**{key: _decode(value) for key, value in settings.items()})

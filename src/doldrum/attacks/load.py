@@ -1,0 +1,47 @@
+"""load_trigger: any trigger from its record, the learned ones too."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from doldrum.errors import missing_extra
+from doldrum.triggers.base import Trigger, trigger_from_dict
+
+__all__ = ["load_trigger"]
+
+# Triggers can't import attacks, so a trigger of theirs is known only after its module was imported; those need torch.
+_LEARNED = {"hidden-string": "issba", "generated": "input_aware"}
+
+
+def load_trigger(record: dict[str, Any]) -> Trigger:
+    """The trigger that `to_dict` wrote: as `triggers.trigger_from_dict`, and it knows ISSBA's and Input-aware's.
+
+    Runs no code from the record. Raises InputError for unknown names and settings, MissingExtraError for a learned
+    trigger without torch.
+
+    >>> from doldrum.triggers import Patch
+    >>> load_trigger(Patch(size=2).to_dict()) == Patch(size=2)
+    True
+    """
+    for name in _names(record):
+        if name in _LEARNED:
+            try:
+                importlib.import_module(f"doldrum.attacks.{_LEARNED[name]}")
+            except ModuleNotFoundError as error:
+                if error.name == "torch":
+                    raise missing_extra("torch", "torch") from error
+                raise
+    return trigger_from_dict(record)
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The names of a record and of the triggers inside it."""
+    if isinstance(value, dict):
+        if isinstance(value.get("name"), str):
+            yield value["name"]
+        yield from _names(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _names(part)

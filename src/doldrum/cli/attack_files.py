@@ -1,0 +1,119 @@
+"""What the attack commands keep on disk: poisoned sets as .npz, trigger and plan as JSON. Nothing is pickled."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doldrum.data import ImageSet, read_array
+from doldrum.errors import InputError
+from doldrum.poisoning import PoisonedSet, PoisonPlan
+from doldrum.triggers import Trigger
+
+__all__ = ["attack_beside", "read_attack", "read_poisoned", "write_attack", "write_poisoned"]
+
+_LARGEST = 64 << 20
+
+
+def attack_beside(model: Path) -> Path:
+    """Where a model's trigger and plan are.
+
+    >>> attack_beside(Path("a/bad.safetensors")).name
+    'bad.attack.json'
+    """
+    return model.with_suffix(".attack.json")
+
+
+def write_attack(path: Path, record: dict[str, Any]) -> None:
+    """Write trigger and plan in one step."""
+    text = json.dumps(record, indent=2) + "\n"
+    _in_one_step(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
+    """Trigger and plan of a file that `write_attack` wrote; InputError for anything else."""
+    if not path.is_file():
+        raise InputError(f"expected an attack file, got {path}, which is not there; doldrum train --attack writes one")
+    if path.stat().st_size > _LARGEST:
+        raise InputError(f"expected an attack file of at most {_LARGEST} bytes, got {path}; it is none of doldrum's")
+    try:
+        return _parsed(_record(path.read_text(encoding="utf-8")))
+    except (UnicodeDecodeError, InputError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def write_poisoned(path: Path, bad: PoisonedSet, *, attack: str) -> None:
+    """Write a poisoned set as an .npz file in one step."""
+    record = {
+        "attack": attack,
+        "trigger": bad.trigger.to_dict(),
+        "plan": bad.plan.to_dict(),
+        "seed": bad.seed,
+        "class_names": list(bad.class_names),
+    }
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as file:
+            np.savez_compressed(
+                file,
+                images=bad.images,
+                labels=np.asarray(bad.labels),
+                poisoned=bad.poisoned,
+                cover=bad.cover,
+                original_labels=bad.original_labels,
+                attack=np.array(json.dumps(record)),
+            )
+
+    _in_one_step(path, write)
+
+
+def read_poisoned(path: str | Path) -> tuple[ImageSet, dict[str, Any] | None]:
+    """The images of an .npz file and, where `doldrum poison` wrote it, its attack (else None)."""
+    found = read_array(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        text = arrays["attack"] if "attack" in arrays.files else None
+    if text is None or text.dtype.kind != "U" or text.ndim:
+        return found, None
+    try:
+        record = _record(str(text))
+        _parsed(record)
+        names = record.pop("class_names", None)
+        if not isinstance(names, list):
+            raise InputError("expected class_names, got none; write it with doldrum poison")
+        return dataclasses.replace(found, class_names=tuple(map(str, names))), record
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _record(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"expected JSON, got {error}; write it with doldrum train --attack") from error
+    if not isinstance(record, dict) or not {"attack", "trigger", "plan"} <= set(record):
+        raise InputError("expected an object with attack, trigger and plan, got another; write it with doldrum train")
+    return record
+
+
+def _parsed(record: dict[str, Any]) -> tuple[Trigger, PoisonPlan]:
+    from doldrum.attacks import load_trigger
+
+    if not isinstance(record["plan"], dict):
+        raise InputError("expected a plan with named fields, got another value; write it with doldrum train")
+    return load_trigger(record["trigger"]), PoisonPlan.from_dict(record["plan"])
+
+
+def _in_one_step(path: Path, write: Callable[[Path], Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

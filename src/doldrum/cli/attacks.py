@@ -1,0 +1,254 @@
+"""`doldrum attacks`, `poison`, `train` and `evaluate`: make a victim of any attack, and see how well it worked."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
+from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.errors import InputError
+
+_DATA = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
+AttackOption = Annotated[str | None, typer.Option(help="An attack's id; doldrum attacks lists them.")]
+RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
+TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
+RecipeOption = Annotated[str, typer.Option(help="How to train: a name in doldrum.training.RECIPES.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
+]
+
+
+def attacks(json: JsonFlag = False) -> None:
+    """List the attacks: id, paper, what the attacker holds, settings with their defaults."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from doldrum.attacks import ATTACKS
+
+    rows = [
+        {"id": a.id, "title": a.title, "paper": a.paper, "threat_model": a.threat_model, "settings": dict(a.settings),
+         "note": a.note}
+        for a in ATTACKS.values()
+    ]  # fmt: skip
+    table = Table(title="Attacks", title_justify="left")
+    for name in ("id", "paper", "attacker holds", "settings", "note"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        settings = ", ".join(f"{k}={_short(v)}" for k, v in row["settings"].items())
+        table.add_row(
+            *(escape(str(part)) for part in (row["id"], row["paper"], row["threat_model"], settings, row["note"]))
+        )
+    emit(rows, as_json=json, table=table)
+
+
+def poison(
+    data: Annotated[str, typer.Argument(help=_DATA)],
+    attack: Annotated[str, typer.Option(help="An attack's id; doldrum attacks lists them.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    rate: RateOption = 0.05,
+    target: TargetOption = 0,
+    seed: SeedOption = 0,
+    recipe: Annotated[str, typer.Option(help="How attacks that need a surrogate train it.")] = "fashion-cnn",
+    settings: SetOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Poison a training set and write it to an .npz file, for doldrum train or anything else.
+
+    Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
+
+    The file holds images, labels, original_labels, and the masks poisoned and cover; attack is JSON with trigger and plan.
+    Nothing in it is pickled.
+    """
+    import numpy as np
+
+    from doldrum.attacks import get_attack, make_attack
+    from doldrum.poisoning import poison as poison_set
+
+    if out.suffix.lower() != ".npz":
+        raise InputError(f"expected an --out file that ends in .npz, got {out}; rename it")
+    if get_attack(attack).threat_model == "training":
+        raise InputError(
+            f"expected an attack that only adds samples, got {attack}, which changes the training; "
+            f"use doldrum train --attack {attack}"
+        )
+    clean = _training_set(data)
+    made = make_attack(attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings))
+    if made.trigger is None:
+        raise InputError(f"expected an attack with a trigger beforehand, got {attack}; use doldrum train")
+    bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
+    write_poisoned(out, bad, attack=attack)
+    message(f"wrote {len(bad)} images to {out}")
+    summary = {
+        "out": str(out),
+        "attack": attack,
+        "images": len(bad),
+        "poisoned": int(bad.poisoned.sum()),
+        "cover": int(bad.cover.sum()),
+        "relabelled": int(np.count_nonzero(bad.relabelled)),
+        "plan": made.plan.to_dict(),
+    }
+    emit(summary, as_json=json, table=_pairs("Poisoned set", summary, skip=("plan",)))
+
+
+def train(
+    data: Annotated[str, typer.Argument(help=_DATA + " An .npz of doldrum poison brings its attack along.")],
+    out: Annotated[Path, typer.Option(help="The .safetensors checkpoint to write.")],
+    attack: AttackOption = None,
+    rate: RateOption = 0.05,
+    target: TargetOption = 0,
+    recipe: RecipeOption = "fashion-cnn",
+    seed: SeedOption = 0,
+    settings: SetOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Train a network: clean, on a poisoned set, or as the victim of an attack.
+
+    Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
+
+    With an attack, its trigger and plan go to OUT with .attack.json for .safetensors, where doldrum evaluate looks for them.
+    """
+    from doldrum.attacks import run_attack
+    from doldrum.training import train as train_network
+
+    if out.suffix.lower() != ".safetensors":
+        raise InputError(f"expected an --out file that ends in .safetensors, got {out}; rename it")
+    clean, brought = read_poisoned(data) if Path(data).suffix.lower() == ".npz" else (_training_set(data), None)
+    if attack is not None and brought is not None:
+        raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
+    if attack is None and settings:
+        raise InputError("expected --attack with --set, got none; name the attack")
+    began = time.perf_counter()
+    if attack is None:
+        model, record = train_network(clean, recipe, seed=seed), brought
+    else:
+        result = run_attack(
+            attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings)
+        )
+        model = result.model
+        record = {"attack": attack, "trigger": result.trigger.to_dict(), "plan": result.plan.to_dict(), "seed": seed}
+    seconds = round(time.perf_counter() - began, 1)
+    # The old attack goes first and the new one last: a kill in between leaves none, never another model's.
+    attack_beside(out).unlink(missing_ok=True)
+    model.save(out)
+    if record is not None:
+        write_attack(attack_beside(out), record)
+    message(f"wrote {out}" + ("" if record is None else f" and {attack_beside(out)}"))
+    summary = {
+        "out": str(out),
+        "attack": None if record is None else record["attack"],
+        "attack_file": None if record is None else str(attack_beside(out)),
+        "recipe": recipe,
+        "seed": seed,
+        "training_accuracy": model.history[-1]["accuracy"] if model.history else None,
+        "seconds": seconds,
+    }
+    emit(summary, as_json=json, table=_pairs("Trained", summary))
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
+    data: Annotated[str, typer.Argument(help="Clean test images with labels; a split such as fashion-mnist:test.")],
+    attack_file: Annotated[
+        Path | None, typer.Option(help="Trigger and plan; by default the .attack.json beside the model, if there.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    json: JsonFlag = False,
+) -> None:
+    """Clean accuracy and attack success rate (ASR) of a model, with intervals, in all and by class.
+
+    Example: doldrum evaluate bad.safetensors fashion-mnist:test
+    """
+    from doldrum.cli.measure import _load
+    from doldrum.data import read_images
+    from doldrum.poisoning import evaluate as evaluate_model
+
+    trigger = plan = None
+    beside = attack_beside(Path(model))
+    if attack_file is not None or beside.is_file():
+        trigger, plan = read_attack(attack_file or beside)
+    classifier = _load(model, outputs="logits", num_classes=None)
+    channels, height, width = classifier.input_shape
+    read = read_images(data, channels=channels, size=(height, width) if Path(data).is_dir() else None)
+    for path, reason in read.skipped:
+        message(f"skipped {path}: {reason}")
+    if read.images.input_shape != (channels, height, width):
+        raise InputError(
+            f"expected images of shape {(channels, height, width)}, as the model takes, got {read.images.input_shape}; "
+            "pass the data it was trained for"
+        )
+    found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
+    if trigger is None:
+        message(f"no attack file at {beside}: clean accuracy only")
+    if found.invalid:
+        message(f"{found.invalid} images got NaN or infinite scores: counted as wrong")
+    result = {"model": model, "data": data, "trigger": trigger and trigger.name, **found.to_dict()}
+    emit(result, as_json=json, table=_evaluation_table(found, read.images.class_names))
+
+
+def _training_set(data: str) -> Any:
+    from doldrum.data import DATASETS, read_images
+
+    # A bare name means the test split elsewhere; nobody means to train on that.
+    read = read_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data)
+    for path, reason in read.skipped:
+        message(f"skipped {path}: {reason}")
+    return read.images
+
+
+def _settings(given: list[str] | None) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise InputError(f"expected --set NAME=VALUE, got {text!r}; e.g. --set size=5")
+        try:
+            parsed = jsonlib.loads(value)
+        except ValueError:
+            parsed = value
+        out[name.strip()] = tuple(parsed) if isinstance(parsed, list) else parsed
+    return out
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _pairs(title: str, values: dict[str, Any], *, skip: tuple[str, ...] = ()) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        if name not in skip and value is not None:
+            table.add_row(name.replace("_", " "), escape(_short(value)))
+    return table
+
+
+def _evaluation_table(found: Any, names: Sequence[str]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"Evaluation, intervals at {found.confidence:.0%}", title_justify="left")
+    columns = ["class", "accuracy", *([] if found.asr is None else ["ASR"])]
+    for name in columns:
+        table.add_column(name)
+    asr = found.asr_per_class or (None,) * len(names)
+    rows = [("all", found.clean_accuracy, found.asr), *zip(names, found.accuracy_per_class, asr, strict=True)]
+    for name, accuracy, success in rows:
+        table.add_row(*[escape(str(name)), _share(accuracy), _share(success)][: len(columns)])
+    return table
+
+
+def _share(share: Any) -> str:
+    if share is None or not share.n:
+        return "-"
+    return f"{share.value:.1%} ({share.lower:.1%} to {share.upper:.1%}) of {share.n}"

@@ -1,0 +1,150 @@
+"""doldrum attacks, poison, train, evaluate: as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import doldrum as dd
+from doldrum.attacks import ATTACKS, HiddenString, load_trigger, train_encoder
+from doldrum.cli import main
+from doldrum.cli.attack_files import read_attack, read_poisoned
+
+MLP = ("--recipe", "digits-mlp")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command line in this process: (exit code, JSON or text on stdout, stderr)."""
+
+    def run(*words: object):
+        monkeypatch.setattr(sys, "argv", ["doldrum", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        got = capsys.readouterr()
+        return end.value.code, json.loads(got.out) if "--json" in words and got.out else got.out, got.err
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def short_recipe(monkeypatch):
+    from doldrum.training import RECIPES, Recipe
+
+    monkeypatch.setitem(RECIPES, "digits-mlp", Recipe(network="mlp", epochs=4, batch_size=64, lr=0.05, threads=1))
+
+
+def test_attacks_lists_every_attack(call) -> None:
+    code, rows, _ = call("attacks", "--json")
+    assert code == 0
+    assert [row["id"] for row in rows] == list(ATTACKS)
+    assert all({"id", "title", "paper", "threat_model", "settings", "note"} == set(row) for row in rows)
+    code, text, _ = call("attacks")
+    assert code == 0
+    assert "adap-blend" in text
+
+
+def test_a_poisoned_file_holds_what_poison_gives_and_no_pickle(call, tmp_path) -> None:
+    out = tmp_path / "bad.npz"
+    code, summary, err = call("poison", "digits", "--attack", "badnets", "--rate", 0.1, "--target", 3, "--seed", 5,
+                              "--set", "size=2", "--out", out, "--json")  # fmt: skip
+    assert code == 0, err
+    train = dd.load_dataset("digits:train")
+    bad = dd.poison(train, dd.triggers.Patch(size=2), dd.PoisonPlan(rate=0.1, target=3), seed=5)
+    with np.load(out, allow_pickle=False) as arrays:
+        assert set(arrays.files) == {"images", "labels", "poisoned", "cover", "original_labels", "attack"}
+        for name in ("images", "labels", "poisoned", "cover", "original_labels"):
+            assert np.array_equal(arrays[name], getattr(bad, name)), name
+    found, record = read_poisoned(out)
+    assert record is not None
+    assert found.class_names == train.class_names
+    assert load_trigger(record["trigger"]) == bad.trigger
+    assert summary["poisoned"] == bad.poisoned.sum() == summary["relabelled"]
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.npz"]
+
+
+def test_a_victim_trained_from_a_poisoned_file_is_the_one_trained_with_attack(call, tmp_path) -> None:
+    call("poison", "digits", "--attack", "badnets", "--rate", 0.1, "--out", tmp_path / "bad.npz")
+    code, _, err = call("train", tmp_path / "bad.npz", *MLP, "--out", tmp_path / "a.safetensors")
+    assert code == 0, err
+    code, made, err = call("train", "digits", "--attack", "badnets", "--rate", 0.1, *MLP,
+                           "--out", tmp_path / "b.safetensors", "--json")  # fmt: skip
+    assert code == 0, err
+    assert made["attack_file"].endswith("b.attack.json")
+    assert read_attack(tmp_path / "a.attack.json") == read_attack(tmp_path / "b.attack.json")
+    one, two = (dd.load_checkpoint(tmp_path / f"{n}.safetensors").module.state_dict() for n in "ab")
+    assert all(np.array_equal(one[k].numpy(), two[k].numpy()) for k in one)
+    code, found, err = call("evaluate", tmp_path / "b.safetensors", "digits:test", "--json")
+    assert code == 0, err
+    test = dd.load_dataset("digits:test")
+    want = dd.evaluate(dd.load_checkpoint(tmp_path / "b.safetensors"), test, *read_attack(tmp_path / "b.attack.json"))
+    assert want.asr is not None
+    assert found["asr"]["hits"] == want.asr.hits
+    assert found["asr"]["n"] == want.eligible
+    assert found["clean_accuracy"]["lower"] < found["clean_accuracy"]["value"] < found["clean_accuracy"]["upper"]
+    assert len(found["asr_per_class"]) == 10
+
+
+def test_a_clean_model_leaves_no_attack_file_of_an_earlier_one(call, tmp_path) -> None:
+    (tmp_path / "m.attack.json").write_text("{}")
+    code, _, err = call("train", "digits", *MLP, "--out", tmp_path / "m.safetensors")
+    assert code == 0, err
+    assert not (tmp_path / "m.attack.json").exists()
+    code, text, err = call("evaluate", tmp_path / "m.safetensors", "digits:test")
+    assert code == 0, err
+    assert "clean accuracy only" in err
+    assert "ASR" not in text
+
+
+def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
+    (tmp_path / "x.json").write_text("[1")
+    (tmp_path / "y.json").write_text('{"attack": "a", "trigger": {"name": "no", "settings": {}}, "plan": {}}')
+    np.savez(tmp_path / "p.npz", images=np.zeros((2, 1, 8, 8), np.uint8), labels=[0, 1], attack=np.array("{}"))
+    out = tmp_path / "o.npz"
+    model = tmp_path / "m.safetensors"
+    assert call("train", "digits", *MLP, "--out", model)[0] == 0
+    cases = {
+        "expected an attack among": ("poison", "digits", "--attack", "nope", "--out", out),
+        "doldrum train --attack input-aware": ("poison", "digits", "--attack", "input-aware", "--out", out),
+        "ends in .npz": ("poison", "digits", "--attack", "badnets", "--out", tmp_path / "o"),
+        "expected settings of badnets": ("poison", "digits", "--attack", "badnets", "--set", "a=1", "--out", out),
+        "--set NAME=VALUE": ("poison", "digits", "--attack", "badnets", "--set", "a", "--out", out),
+        "expected rate in": ("poison", "digits", "--attack", "badnets", "--rate", 2, "--out", out),
+        "ends in .safetensors": ("train", "digits", "--out", tmp_path / "m.pt"),
+        "expected --attack with --set": ("train", "digits", "--set", "size=2", "--out", model),
+        "expected a recipe among": ("train", "digits", "--recipe", "no", "--out", model),
+        "with attack, trigger and plan": ("train", tmp_path / "p.npz", "--out", model),
+        "expected JSON": ("evaluate", model, "digits", "--attack-file", tmp_path / "x.json"),
+        "load_trigger": ("evaluate", model, "digits", "--attack-file", tmp_path / "y.json"),
+        "is not there": ("evaluate", model, "digits", "--attack-file", tmp_path / "z.json"),
+    }
+    for text, words in cases.items():
+        code, _, err = call(*words)
+        assert code == 2, (words, err)
+        assert text in err, (words, err)
+        assert len(err.strip().splitlines()) == 1, err
+    assert not out.exists()
+
+
+def test_learned_triggers_are_read_without_importing_their_modules_first() -> None:
+    import subprocess
+
+    images = np.random.default_rng(0).random((32, 1, 14, 14), dtype=np.float32)
+    trigger, _ = train_encoder(images, bits=4, steps=2)
+    both = trigger | dd.triggers.Patch(size=1)
+    script = (
+        "import json, sys; from doldrum.attacks import load_trigger\n"
+        "print(load_trigger(json.load(sys.stdin)).parts[0].name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=json.dumps(both.to_dict()), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == HiddenString.name, done.stderr
+
+
+def test_the_attacks_are_part_of_the_package() -> None:
+    assert dd.attacks.ATTACKS is ATTACKS
+    assert dd.run_attack is dd.attacks.run_attack
