@@ -27,7 +27,7 @@ from doldrum.triggers import Patch
 
 __all__ = ["DemoSettings", "run_demo"]
 
-_GRID = (0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.4, 0.6, 0.8, 1.1, 1.5)
+_GRID = (0.02, 0.05, 0.1, 0.14, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class DemoSettings:
     """
 
     recipe: str = "fashion-cnn"
-    inputs: int = 500
-    pick: int = 300
+    inputs: int = 300
+    pick: int = 200
     draws: int = 100
     strengths: tuple[float, ...] = _GRID
     seed: int = 0
@@ -50,7 +50,7 @@ class DemoSettings:
     @classmethod
     def fast(cls) -> DemoSettings:
         """Smaller in everything but the poison: a first look in under 90 seconds."""
-        return cls(recipe="fashion-cnn-fast", inputs=150, pick=150, draws=50, strengths=(*_GRID[1::2], 1.5))
+        return cls(recipe="fashion-cnn-fast", inputs=150, pick=150, draws=50)
 
 
 def run_demo(

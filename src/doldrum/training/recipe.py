@@ -124,7 +124,7 @@ def _within(name: str, value: Any, *, low: float, high: float, whole: bool = Fal
 
 
 _FASHION = Recipe(
-    network="fashion-cnn", epochs=3.5, batch_size=256, lr=0.08, optimizer="muon", muon_lr=0.1, momentum=0.85, warmup=0.1,
+    network="fashion-cnn", epochs=7, batch_size=256, lr=0.08, optimizer="muon", muon_lr=0.1, momentum=0.85, warmup=0.1,
     flip=True,
 )  # fmt: skip
 
