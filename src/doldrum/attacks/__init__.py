@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from doldrum.attacks.base import Attack, AttackResult, Made
+from doldrum.attacks.base import Attack, AttackResult, Made, Setup
 from doldrum.attacks.load import load_trigger
 from doldrum.attacks.registry import ATTACKS, get_attack, make_attack, run_attack
 from doldrum.errors import missing_extra
@@ -39,6 +39,7 @@ __all__ = [
     "InputAwareHook",
     "Made",
     "NoiseHardening",
+    "Setup",
     "get_attack",
     "load_trigger",
     "make_attack",

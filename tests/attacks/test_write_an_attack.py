@@ -1,0 +1,42 @@
+"""The tutorial's code, run as it stands."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+from doldrum.attacks import ATTACKS
+from doldrum.training import RECIPES
+from doldrum.triggers import base
+
+PAGE = Path(__file__).parents[2] / "docs/tutorials/write-an-attack.md"
+
+
+def blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_tutorial_runs_as_written(monkeypatch) -> None:
+    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    home = types.ModuleType("tutorial")
+    monkeypatch.setitem(sys.modules, "tutorial", home)  # dataclasses look their module up
+    # One thread: the same weights on a busy machine, sooner.
+    monkeypatch.setitem(RECIPES, "digits-mlp", replace(RECIPES["digits-mlp"], threads=1))
+    before = dict(ATTACKS)
+    try:
+        exec(compile("\n".join(blocks()), str(PAGE), "exec", dont_inherit=True), home.__dict__)
+    finally:
+        ATTACKS.clear()
+        ATTACKS.update(before)
+    assert "victim" in home.__dict__
+
+
+def test_a_new_attack_takes_as_many_lines_as_the_tutorial_says() -> None:
+    trigger = blocks()[0].split("@dataclass")[1].splitlines()
+    lines = ["@dataclass" + trigger[0], *trigger[1:]]
+    code = [line for line in lines if line.strip() and '"""' not in line]
+    assert len(code) == 9
+    assert "Nine lines:" in PAGE.read_text(encoding="utf-8")
