@@ -9,8 +9,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 import doldrum as dd
-from conftest import small_net
 from doldrum.errors import ClassifierError, InputError
+from small_nets import small_net
 
 
 def linear_onnx(

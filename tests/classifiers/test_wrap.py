@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import doldrum as dd
-from conftest import small_net
 from doldrum.classifiers import labels_of
 from doldrum.errors import ClassifierError, InputError
+from small_nets import small_net
 
 
 def test_a_module_gives_its_own_scores(net, clf, images) -> None:

@@ -50,9 +50,10 @@ def measure(
     lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back.
     """
     from doldrum.data import read_images
-    from doldrum.measuring import Measurement, measure_to
+    from doldrum.measuring import Measurement, check_new_folder, measure_to
     from doldrum.probes import Gaussian
 
+    check_new_folder(out)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     if limit is not None and limit < 1:
         raise InputError(f"expected a --limit of at least 1, got {limit}")

@@ -19,7 +19,7 @@ from doldrum.progress import progress_bar
 from doldrum.responses import Responses
 from doldrum.stats import intervals
 
-__all__ = ["FORMAT_VERSION", "measure_to", "read_manifest", "read_responses"]
+__all__ = ["FORMAT_VERSION", "check_new_folder", "measure_to", "read_manifest", "read_responses"]
 
 FORMAT_VERSION = 1
 _MANIFEST = "manifest.json"
@@ -74,6 +74,14 @@ def measure_to(
     manifest["complete"] = True
     _write_manifest(folder, manifest)
     return manifest
+
+
+def check_new_folder(out: str | Path) -> Path:
+    """Raise InputError unless `out` is absent or an empty folder: results are never written over."""
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
+    return folder
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
