@@ -83,7 +83,11 @@ def main() -> None:
     print(f"{args.inputs} inputs x {len(STRENGTHS)} strengths x {DRAWS} draws, {args.repeats} repeats")
     print(f"engine {engine['engine']} {engine['precision']}, agreement with fp32 {engine['agreement']:.1%}")
     print(f"{'':38}{'seconds':>9}{'forwards/s':>12}{'ratio':>8}   spread")
-    names = {"naive": "plain loop (eager fp32, one input a batch)", "measure": "measure()", "steady": "  without set-up"}
+    names = {
+        "naive": "plain loop (eager fp32, one input a batch)",
+        "measure": "measure()",
+        "steady": "  without set-up",
+    }
     for name, title in names.items():
         ratio = result["ratio_to_naive"][name]
         print(

@@ -33,6 +33,4 @@ def missing_extra(module: str, extra: str) -> MissingExtraError:
     >>> str(missing_extra("onnxruntime", "onnx"))
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"
     """
-    return MissingExtraError(
-        f"expected the library '{module}', got none; run: pip install 'doldrum[{extra}]'"
-    )
+    return MissingExtraError(f"expected the library '{module}', got none; run: pip install 'doldrum[{extra}]'")

@@ -102,8 +102,7 @@ def mean_smoothness(responses: Responses, *, level: float = 0.95) -> list[Interv
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
     """
     return [
-        mean_entropy(responses.draws[:, c], responses.num_classes, level=level)
-        for c in range(responses.draws.shape[1])
+        mean_entropy(responses.draws[:, c], responses.num_classes, level=level) for c in range(responses.draws.shape[1])
     ]
 
 

@@ -45,7 +45,5 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if sys.platform == "linux" and info.exists():
         lines = info.read_text(errors="replace").splitlines()
-        return next(
-            (s.split(":", 1)[1].strip() for s in lines if s.startswith("model name")), platform.machine()
-        )
+        return next((s.split(":", 1)[1].strip() for s in lines if s.startswith("model name")), platform.machine())
     return platform.processor() or platform.machine()

@@ -63,9 +63,7 @@ class Responses:
         if labels.shape != draws.shape[:1]:
             raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one an input")
         if len(self.strengths) != draws.shape[1]:
-            raise InputError(
-                f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition"
-            )
+            raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition")
         if self.num_classes < 2:
             raise InputError(f"expected at least 2 classes, got {self.num_classes}; W needs two")
         for name, array in (("draws", draws), ("labels", labels)):
@@ -112,9 +110,7 @@ class Responses:
         """The responses of some inputs, in the order asked for."""
         index = np.arange(len(self))[np.asarray(indices)]
         ids = [self.ids[int(i)] for i in index]
-        return Responses(
-            self.draws[index], self.labels[index], self.strengths, self.num_classes, ids, dict(self.info)
-        )
+        return Responses(self.draws[index], self.labels[index], self.strengths, self.num_classes, ids, dict(self.info))
 
     def at(self, strength: float) -> Responses:
         """The responses at one strength, as a single condition.

@@ -36,9 +36,7 @@ def test_auto_falls_back_when_labels_disagree(clf, images, monkeypatch) -> None:
 def test_auto_falls_back_when_the_graph_cannot_be_read(images) -> None:
     class Branches(torch.nn.Module):
         def forward(self, x):
-            return torch.from_numpy(
-                x.reshape(len(x), -1)[:, :4].numpy() ** 2
-            )  # leaves torch: can't be traced right
+            return torch.from_numpy(x.reshape(len(x), -1)[:, :4].numpy() ** 2)  # leaves torch: can't be traced right
 
     clf = dd.as_classifier(Branches().eval(), input_shape=(1, 8, 8), num_classes=4)
     _, choice = choose_engine(clf, "auto", rows=8, sample=images)

@@ -25,24 +25,16 @@ class Classifier(ABC):
     A subclass writes one hook, `forward`; `__call__` validates what goes in and what comes out.
     """
 
-    def __init__(
-        self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits"
-    ) -> None:
+    def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         shape = tuple(int(s) for s in input_shape)
         if len(shape) != 3 or min(shape) < 1:
-            raise InputError(
-                f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)"
-            )
+            raise InputError(f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
         if int(num_classes) < 2:
             raise InputError(f"expected num_classes of at least 2, got {num_classes}; W needs two classes")
         if num_classes > np.iinfo(np.int16).max:
-            raise InputError(
-                f"expected at most {np.iinfo(np.int16).max} classes, got {num_classes}; merge classes"
-            )
+            raise InputError(f"expected at most {np.iinfo(np.int16).max} classes, got {num_classes}; merge classes")
         if outputs not in ("logits", "probabilities", "labels"):
-            raise InputError(
-                f"expected outputs 'logits', 'probabilities' or 'labels', got {outputs!r}; pick one"
-            )
+            raise InputError(f"expected outputs 'logits', 'probabilities' or 'labels', got {outputs!r}; pick one")
         self.input_shape: tuple[int, int, int] = (shape[0], shape[1], shape[2])
         self.num_classes = int(num_classes)
         self.outputs: Outputs = outputs
@@ -75,9 +67,7 @@ class Classifier(ABC):
             )
         if self.outputs == "labels":
             if out.dtype.kind == "f" and not np.all(out == np.floor(out)):
-                raise ClassifierError(
-                    "expected whole-numbered labels, got fractions; pass outputs='logits' for scores"
-                )
+                raise ClassifierError("expected whole-numbered labels, got fractions; pass outputs='logits' for scores")
             if out.dtype.kind not in "iuf" or (out.size and (out.min() < 0 or out.max() >= self.num_classes)):
                 raise ClassifierError(
                     f"expected labels in [0, {self.num_classes}), got {out.dtype} {out.min()}..{out.max()}; "

@@ -32,9 +32,7 @@ class ModuleClassifier(Classifier):
     ) -> None:
         super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
         if not isinstance(module, torch.nn.Module):
-            raise InputError(
-                f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others"
-            )
+            raise InputError(f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others")
         self.module = module
         self.check_state()
 
@@ -55,9 +53,7 @@ class ModuleClassifier(Classifier):
             batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
             out = self.module(batch)
         if not isinstance(out, torch.Tensor):
-            raise ClassifierError(
-                f"expected a tensor from the model, got {type(out).__name__}; return the scores only"
-            )
+            raise ClassifierError(f"expected a tensor from the model, got {type(out).__name__}; return the scores only")
         out = out.detach()
         return (out.float() if out.is_floating_point() else out).cpu().numpy()
 

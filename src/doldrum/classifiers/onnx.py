@@ -45,37 +45,27 @@ class OnnxClassifier(Classifier):
         try:
             proto = onnx.load(str(self.path), load_external_data=False)
         except Exception as error:  # protobuf raises several unrelated types on a broken file
-            raise InputError(
-                f"expected an ONNX model, got {self.path}, which can't be read ({error})"
-            ) from error
+            raise InputError(f"expected an ONNX model, got {self.path}, which can't be read ({error})") from error
         _refuse_unsafe(proto, self.path)
         try:
             options = ort.SessionOptions()
             options.log_severity_level = 4
-            self.session = ort.InferenceSession(
-                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self.session = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base
             raise InputError(f"expected a valid ONNX model, got {self.path}: {error}") from error
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
-            raise ClassifierError(
-                f"expected one float input (N, C, H, W), got {found}; export the model with one"
-            )
+            raise ClassifierError(f"expected one float input (N, C, H, W), got {found}; export the model with one")
         self.input_name, self.output_name = inputs[0].name, outs[0].name
         batch = inputs[0].shape[0]
         self.fixed_batch: int | None = batch if isinstance(batch, int) else None
         shape = _merge("input_shape", inputs[0].shape[1:], input_shape)
         classes = num_classes
         if outputs != "labels":
-            (classes,) = _merge(
-                "num_classes", outs[0].shape[1:2], None if num_classes is None else (num_classes,)
-            )
+            (classes,) = _merge("num_classes", outs[0].shape[1:2], None if num_classes is None else (num_classes,))
         elif classes is None:
-            raise InputError(
-                "expected num_classes for a model that gives labels, got none; pass num_classes="
-            )
+            raise InputError("expected num_classes for a model that gives labels, got none; pass num_classes=")
         assert classes is not None
         super().__init__(input_shape=(shape[0], shape[1], shape[2]), num_classes=classes, outputs=outputs)
 
@@ -101,22 +91,16 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
     domains = {o.domain for o in proto.opset_import} | {n.domain for n in proto.graph.node}
     custom = sorted(domains - _STANDARD_DOMAINS)
     if custom:
-        raise InputError(
-            f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it"
-        )
+        raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it")
     if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):
-        raise InputError(
-            f"expected weights inside {path}, got external data; save the model as a single file"
-        )
+        raise InputError(f"expected weights inside {path}, got external data; save the model as a single file")
 
 
 def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
     """The sizes a file fixes, completed and checked by what the caller says."""
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
-        if len(given) != len(known) or any(
-            k is not None and k != g for k, g in zip(known, given, strict=True)
-        ):
+        if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
             raise ClassifierError(f"expected {name} {tuple(known)} as in the file, got {given}; leave it out")
         return tuple(int(g) for g in given)
     if not known or None in known:

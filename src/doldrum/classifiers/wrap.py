@@ -48,9 +48,7 @@ def as_classifier(
 
         return OnnxClassifier(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs)
     if input_shape is None or num_classes is None:
-        raise InputError(
-            "expected input_shape and num_classes, got none; e.g. input_shape=(1, 28, 28), num_classes=10"
-        )
+        raise InputError("expected input_shape and num_classes, got none; e.g. input_shape=(1, 28, 28), num_classes=10")
     known: dict[str, Any] = {"input_shape": input_shape, "num_classes": num_classes, "outputs": outputs}
     # A module can only be given where torch is already imported, so nothing heavy is imported to find out.
     torch = sys.modules.get("torch")

@@ -21,10 +21,12 @@ _KEYS = (
 
 
 def demo(
-    fast: Annotated[bool, typer.Option("--fast", help="A first look in under 90 seconds: smaller in everything.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for models, responses and report; finished parts are reused.")] = Path(
-        "doldrum-demo"
-    ),
+    fast: Annotated[
+        bool, typer.Option("--fast", help="A first look in under 90 seconds: smaller in everything.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for models, responses and report; finished parts are reused.")
+    ] = Path("doldrum-demo"),
     json: JsonFlag = False,
 ) -> None:
     """Train a clean and a BadNets-poisoned network on Fashion-MNIST and measure both.

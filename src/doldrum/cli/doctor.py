@@ -40,21 +40,14 @@ def examine() -> dict[str, Any]:
         here = importlib.util.find_spec(module) is not None
         hint = None if here else f"pip install 'doldrum[{extra}]'"
         name = "scikit-learn" if module == "sklearn" else module
-        extras.append(
-            {"library": name, "use": use, "version": version(name) if here else None, "install": hint}
-        )
+        extras.append({"library": name, "use": use, "version": version(name) if here else None, "install": hint})
     engines: list[dict[str, Any]] = [{"engine": "eager", "precisions": ["fp32"]}]
     if importlib.util.find_spec("openvino"):
         from doldrum.engines.openvino import best_precision
 
         best = best_precision()
-        engines.append(
-            {"engine": "openvino", "precisions": list(dict.fromkeys([best, "fp32"])), "best": best}
-        )
-    data = [
-        {"name": d.name, "location": d.location and str(d.location), "how": d.how_to_get}
-        for d in dataset_status()
-    ]
+        engines.append({"engine": "openvino", "precisions": list(dict.fromkeys([best, "fp32"])), "best": best})
+    data = [{"name": d.name, "location": d.location and str(d.location), "how": d.how_to_get} for d in dataset_status()]
     return {**versions_and_machine(), "engines": engines, "gpu": _gpu(), "extras": extras, "datasets": data}
 
 

@@ -15,9 +15,7 @@ def measure(
     model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
     images: Annotated[
         str,
-        typer.Argument(
-            help="A folder, an .npy or .npz array, or a data set's split such as fashion-mnist:test."
-        ),
+        typer.Argument(help="A folder, an .npy or .npz array, or a data set's split such as fashion-mnist:test."),
     ],
     out: Annotated[Path, typer.Option(help="A new folder for the Parquet shards and the manifest.")],
     strengths: Annotated[
@@ -34,9 +32,7 @@ def measure(
         int | None, typer.Option(help="Number of classes, where an ONNX file does not fix it.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Measure only the first so many images.")] = None,
-    batch_size: Annotated[
-        int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.")
-    ] = 256,
+    batch_size: Annotated[int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.")] = 256,
     engine: Annotated[
         str, typer.Option(help="auto, eager, openvino, openvino-bf16 or openvino-fp32; auto checks itself.")
     ] = "auto",
@@ -72,9 +68,7 @@ def measure(
     skipped = [{"path": str(path), "reason": reason} for path, reason in read.skipped]
     manifest = measure_to(run, out, extra={"skipped": skipped, "model": model, "images": images})
     if manifest["invalid"]:
-        message(
-            f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere"
-        )
+        message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
     message(f"wrote {manifest['inputs']} inputs to {out}")
     emit({"out": str(out), **manifest}, as_json=json)
 

@@ -73,9 +73,7 @@ def choose_engine(
                 "use engine='eager' for the reference",
                 stacklevel=3,
             )
-        choice = EngineChoice(
-            name, precision, agreement, len(sample), _rows_independent(built, sample, outputs)
-        )
+        choice = EngineChoice(name, precision, agreement, len(sample), _rows_independent(built, sample, outputs))
         return built, choice
     raise AssertionError("unreachable: the classifier itself is always the last candidate")
 

@@ -63,9 +63,7 @@ class OpenVINOEngine(Engine):
         except EngineError:
             raise
         except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
-            raise EngineError(
-                f"expected a graph that OpenVINO can compile, got {error}; use engine='eager'"
-            ) from error
+            raise EngineError(f"expected a graph that OpenVINO can compile, got {error}; use engine='eager'") from error
         self._ov = ov
         self._jobs = cores() + 1
 
@@ -100,18 +98,14 @@ def _graph(ov: Any, classifier: Classifier) -> Any:
     if module is not None:
         import torch
 
-        example = torch.zeros(
-            (2, *classifier.input_shape), device=next(module.parameters(), torch.zeros(1)).device
-        )
+        example = torch.zeros((2, *classifier.input_shape), device=next(module.parameters(), torch.zeros(1)).device)
         with torch.no_grad(), warnings.catch_warnings():
             # torch announces the end of tracing on every call; whether the traced graph is right is checked by its labels.
             warnings.simplefilter("ignore")
             return ov.convert_model(module, example_input=example)
     path = getattr(classifier, "path", None)
     if path is None:
-        raise EngineError(
-            f"expected an nn.Module or an ONNX file, got {type(classifier).__name__}; use engine='eager'"
-        )
+        raise EngineError(f"expected an nn.Module or an ONNX file, got {type(classifier).__name__}; use engine='eager'")
     if getattr(classifier, "fixed_batch", None):
         raise EngineError(
             "expected an ONNX file with a free batch size, got a fixed one; export it with a dynamic batch"

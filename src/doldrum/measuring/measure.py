@@ -103,9 +103,7 @@ class Measurement:
         engine: str = "auto",
     ) -> None:
         if not isinstance(classifier, Classifier):
-            raise InputError(
-                f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first"
-            )
+            raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
         if not isinstance(probe, Probe):
             raise InputError(f"expected a probe, got {type(probe).__name__}; e.g. dd.probes.Gaussian([0.1])")
         if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
@@ -144,9 +142,7 @@ class Measurement:
             block = to_float(self.images.images[first : first + self.batch_size])
             rows = np.empty((len(block), self.plan.pairs), dtype=np.int16)
 
-            def sink(
-                key: tuple[int, int, int, int], output: NDArray[Any], rows: NDArray[np.int16] = rows
-            ) -> None:
+            def sink(key: tuple[int, int, int, int], output: NDArray[Any], rows: NDArray[np.int16] = rows) -> None:
                 at, count, a, b = key
                 rows[at : at + count, a:b] = labels_of(output[: count * (b - a)]).reshape(count, b - a)
 

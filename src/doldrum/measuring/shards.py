@@ -44,9 +44,7 @@ def measure_to(
     """
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"expected a new or empty folder, got {folder}, which holds files; name another with --out"
-        )
+        raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
     folder.mkdir(parents=True, exist_ok=True)
     manifest: dict[str, Any] = {
         "format": "doldrum responses",
@@ -88,9 +86,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """The manifest of a folder that `measure_to` wrote, checked."""
     path = Path(folder) / _MANIFEST
     if not path.is_file():
-        raise InputError(
-            f"expected a folder written by doldrum measure, got {folder}, which has no {_MANIFEST}"
-        )
+        raise InputError(f"expected a folder written by doldrum measure, got {folder}, which has no {_MANIFEST}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -18,9 +18,7 @@ __all__ = ["BoundProbe", "Probe"]
 class BoundProbe(Protocol):
     """A probe made ready for one input shape; holds what is common to all inputs."""
 
-    def fill(
-        self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]
-    ) -> None:
+    def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
         """Write draws start..stop of one condition of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
         ...
 
@@ -40,9 +38,7 @@ class Probe(ABC):
     def __init__(self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0) -> None:
         values = tuple(float(s) for s in np.atleast_1d(np.asarray(strengths, dtype=float)))
         if not values or not all(math.isfinite(s) and s >= 0 for s in values):
-            raise InputError(
-                f"expected finite strengths of at least 0, got {strengths}; e.g. [0.05, 0.1, 0.2, 0.4]"
-            )
+            raise InputError(f"expected finite strengths of at least 0, got {strengths}; e.g. [0.05, 0.1, 0.2, 0.4]")
         if len(set(values)) != len(values):
             raise InputError(f"expected different strengths, got {strengths}; drop the repeated ones")
         if isinstance(draws, bool) or int(draws) != draws or draws < 1:

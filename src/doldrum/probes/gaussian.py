@@ -33,9 +33,7 @@ class Gaussian(Probe):
 
     family = "gaussian"
 
-    def __init__(
-        self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0, clip: bool = False
-    ) -> None:
+    def __init__(self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0, clip: bool = False) -> None:
         super().__init__(strengths, draws=draws, seed=seed)
         self.clip = bool(clip)
 
@@ -55,9 +53,7 @@ class _GaussianBank:
         for j in range(probe.draws):
             self.bank[j] = rng(probe.seed, "gaussian", j).standard_normal(input_shape, dtype=np.float32)
 
-    def fill(
-        self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]
-    ) -> None:
+    def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
         np.multiply(self.bank[start:stop], np.float32(self.probe.strengths[condition]), out=out)
         out += image
         if self.probe.clip:
