@@ -50,7 +50,7 @@ class DemoSettings:
     @classmethod
     def fast(cls) -> DemoSettings:
         """Smaller in everything but the poison: a first look in under 90 seconds."""
-        return cls(recipe="fashion-cnn-fast", inputs=150, pick=150, draws=50)
+        return cls(recipe="fashion-cnn-fast", inputs=120, pick=120, draws=50, strengths=(0.02, *_GRID[2::2], 1.5))
 
 
 def run_demo(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -53,8 +52,6 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line; turn errors into one line on standard error and an exit code."""
-    # Waiting threads that spin take the cores from each other as soon as anything else runs here.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         code = app(standalone_mode=False)
         code = code if isinstance(code, int) else 0
