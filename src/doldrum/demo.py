@@ -150,12 +150,20 @@ def _responses(
     out: Path, name: str, classifier: Classifier, images: ImageSet, probe: Gaussian, seconds: dict[str, float]
 ) -> Responses:
     folder = out / f"{name}-{_key(classifier.fingerprint, images.content_hash(), probe.to_dict())}"
-    if not (folder.exists() and read_manifest(folder)["complete"]):
+    if not _is_complete(folder):
         _clear(folder)
         start = time.perf_counter()
         measure_to(Measurement(classifier, images, probe), folder)
         seconds[f"measure {name}"] = round(time.perf_counter() - start, 2)
     return read_responses(folder)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a measurement in `folder` was finished; a kill can leave no manifest, or none that can be read."""
+    try:
+        return bool(read_manifest(folder)["complete"])
+    except InputError:
+        return False
 
 
 def _clear(folder: Path) -> None:
