@@ -235,7 +235,7 @@ def _examples(
     examples = []
     for index in (int(order[len(order) * 3 // 4]), int(order[-1 - len(order) // 20])):
         for kind in ("clean", "triggered"):
-            found = responses["backdoored", kind].at(sigma)
+            found = responses["backdoored", kind].at(sigma).take([index])
             image = to_float(inputs[kind].images[index : index + 1])[0]
             noisy = np.empty((copies, *shape), dtype=np.float32)
             bank.fill(image, condition, 0, copies, noisy)
@@ -249,9 +249,9 @@ def _examples(
                     sigma=sigma,
                     image=Pixels.of(image),
                     noisy=Pixels.of(noisy),
-                    labels=tuple(int(c) for c in found.draws[index, 0, :copies]),
-                    base_label=int(found.labels[index]),
-                    w=float(smoothness(found).value[index, 0]),
+                    labels=tuple(int(c) for c in found.draws[0, 0, :copies]),
+                    base_label=int(found.labels[0]),
+                    w=float(smoothness(found).value[0, 0]),
                 )
             )
     return examples

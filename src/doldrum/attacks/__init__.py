@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup
 from doldrum.attacks.load import load_trigger
 from doldrum.attacks.registry import ATTACKS, get_attack, make_attack, run_attack
-from doldrum.errors import missing_extra
+from doldrum.lazy import torch_names
 
 if TYPE_CHECKING:
     from doldrum.attacks.input_aware import GeneratedTrigger, InputAwareHook
@@ -50,15 +49,4 @@ __all__ = [
     "trojan_patch",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'doldrum.attacks' has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(f"doldrum.attacks.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name == "torch":
-            raise missing_extra("torch", "torch") from error
-        raise
-    globals()[name] = value
-    return value
+__getattr__ = torch_names(__name__, _HOMES)

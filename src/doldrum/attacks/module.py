@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from doldrum.errors import InputError
+from doldrum.pixels import to_float
 from doldrum.seeds import child_seed
 
 __all__ = ["as_tensor", "frozen", "generator_for", "last_linear", "module_of"]
@@ -42,10 +43,7 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
 def as_tensor(images: NDArray[Any], module: nn.Module | None = None) -> torch.Tensor:
     """Images, uint8 or float, as float32 in [0, 1] where the module is."""
     first = None if module is None else next(module.parameters(), None)
-    array = np.ascontiguousarray(images)
-    tensor = torch.from_numpy(
-        array.astype(np.float32) / (np.float32(255) if array.dtype == np.uint8 else np.float32(1))
-    )
+    tensor = torch.from_numpy(to_float(np.ascontiguousarray(images)))
     return tensor if first is None else tensor.to(first.device)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from doldrum.data import ImageSet, read_array
 from doldrum.errors import InputError
+from doldrum.files import write_text_whole, write_whole
 from doldrum.poisoning import PoisonedSet, PoisonPlan
 from doldrum.triggers import Trigger
 
@@ -33,7 +32,7 @@ def attack_beside(model: Path) -> Path:
 def write_attack(path: Path, record: dict[str, Any]) -> None:
     """Write trigger and plan in one step."""
     text = json.dumps(record, indent=2) + "\n"
-    _in_one_step(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    write_text_whole(path, text)
 
 
 def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
@@ -70,7 +69,7 @@ def write_poisoned(path: Path, bad: PoisonedSet, *, attack: str) -> None:
                 attack=np.array(json.dumps(record)),
             )
 
-    _in_one_step(path, write)
+    write_whole(path, write)
 
 
 def read_poisoned(path: str | Path) -> tuple[ImageSet, dict[str, Any] | None]:
@@ -107,13 +106,3 @@ def _parsed(record: dict[str, Any]) -> tuple[Trigger, PoisonPlan]:
     if not isinstance(record["plan"], dict):
         raise InputError("expected a plan with named fields, got another value; write it with doldrum train")
     return load_trigger(record["trigger"]), PoisonPlan.from_dict(record["plan"])
-
-
-def _in_one_step(path: Path, write: Callable[[Path], Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
+from doldrum.cli.inputs import load_images, load_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 
@@ -165,22 +166,17 @@ def evaluate(
 
     Example: doldrum evaluate bad.safetensors fashion-mnist:test
     """
-    from doldrum.cli.measure import _load
-    from doldrum.data import read_images
     from doldrum.poisoning import evaluate as evaluate_model
 
     trigger = plan = None
     beside = attack_beside(Path(model))
     if attack_file is not None or beside.is_file():
         trigger, plan = read_attack(attack_file or beside)
-    classifier = _load(model, outputs="logits", num_classes=None)
-    channels, height, width = classifier.input_shape
-    read = read_images(data, channels=channels, size=(height, width) if Path(data).is_dir() else None)
-    for path, reason in read.skipped:
-        message(f"skipped {path}: {reason}")
-    if read.images.input_shape != (channels, height, width):
+    classifier = load_model(model)
+    read = load_images(data, classifier=classifier)
+    if read.images.input_shape != classifier.input_shape:
         raise InputError(
-            f"expected images of shape {(channels, height, width)}, as the model takes, got {read.images.input_shape}; "
+            f"expected images of shape {classifier.input_shape}, as the model takes, got {read.images.input_shape}; "
             "pass the data it was trained for"
         )
     found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
@@ -193,13 +189,10 @@ def evaluate(
 
 
 def _training_set(data: str) -> Any:
-    from doldrum.data import DATASETS, read_images
+    from doldrum.data import DATASETS
 
     # A bare name means the test split elsewhere; nobody means to train on that.
-    read = read_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data)
-    for path, reason in read.skipped:
-        message(f"skipped {path}: {reason}")
-    return read.images
+    return load_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data).images
 
 
 def _settings(given: list[str] | None) -> dict[str, Any]:

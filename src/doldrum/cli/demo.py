@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.files import write_text_whole
 
 _KEYS = (
     "clean_accuracy",
@@ -39,8 +40,7 @@ def demo(
     settings = DemoSettings.fast() if fast else DemoSettings()
     command = "doldrum demo --fast" if fast else "doldrum demo"
     record = run_demo(out, settings, say=message, command=command)
-    report = out / "report.html"
-    report.write_text(render_demo(record), encoding="utf-8")
+    report = write_text_whole(out / "report.html", render_demo(record))
     message(f"wrote {report.resolve()}")
     summary = {m.name: {key: getattr(m, key) for key in _KEYS} for m in record.models}
     emit(summary, as_json=json, table=demo_table(record))

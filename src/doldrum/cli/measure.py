@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from doldrum.cli.inputs import load_images, load_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 
@@ -45,7 +46,6 @@ def measure(
     --out receives Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
     lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back.
     """
-    from doldrum.data import read_images
     from doldrum.measuring import Measurement, check_new_folder, measure_to
     from doldrum.probes import Gaussian
 
@@ -53,11 +53,8 @@ def measure(
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     if limit is not None and limit < 1:
         raise InputError(f"expected a --limit of at least 1, got {limit}")
-    classifier = _load(model, outputs=outputs, num_classes=num_classes)
-    channels, height, width = classifier.input_shape
-    read = read_images(images, channels=channels, size=(height, width) if Path(images).is_dir() else None)
-    for path, reason in read.skipped:
-        message(f"skipped {path}: {reason}")
+    classifier = load_model(model, outputs=outputs, num_classes=num_classes)
+    read = load_images(images, classifier=classifier)
     found = read.images if limit is None else read.images.take(range(min(limit, len(read.images))))
     run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine)
     chosen = run.info["engine"]
@@ -78,20 +75,3 @@ def _numbers(text: str) -> list[float]:
         return [float(part) for part in text.replace(" ", ",").split(",") if part]
     except ValueError as error:
         raise InputError(f"expected comma-separated numbers, got {text!r}; e.g. 0.05,0.1,0.2") from error
-
-
-def _load(model: str, *, outputs: str, num_classes: int | None):
-    from doldrum.classifiers import as_classifier
-
-    path = Path(model)
-    if not path.is_file():
-        raise InputError(f"expected a model file, got {model}, which is not there; check the path")
-    if path.suffix.lower() == ".onnx":
-        return as_classifier(path, num_classes=num_classes, outputs=outputs)  # pyright: ignore[reportArgumentType]
-    if path.suffix.lower() == ".safetensors":
-        from doldrum.training import load_checkpoint
-
-        return load_checkpoint(path)
-    raise InputError(
-        f"expected an .onnx file or a .safetensors checkpoint of doldrum's, got {model}; export the model to ONNX"
-    )

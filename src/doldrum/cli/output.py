@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from doldrum.files import write_text_whole
 
 __all__ = ["JsonFlag", "emit", "message", "plain"]
 
@@ -25,10 +26,7 @@ def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = Non
     """Print `value` as JSON, or else `table`; write the JSON to `out` too where one is given."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(out.name + ".tmp")
-        partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, out)
+        write_text_whole(out, text + "\n")
     if as_json:
         print(text)
     elif table is not None:

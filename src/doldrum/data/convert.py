@@ -1,4 +1,4 @@
-"""Pixels to float32 in [0, 1]: the one place where they are divided."""
+"""Layouts and ranges of pixel arrays."""
 
 from __future__ import annotations
 
@@ -8,31 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.errors import InputError
+from doldrum.pixels import SCALES
 
-__all__ = ["as_nchw", "check_pixels", "to_float"]
-
-_SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-
-
-def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
-    """float32 images in [0, 1]: uint8 is divided by 255, uint16 by 65535, floats stay as they are.
-
-    Raises InputError for other types, whose range is not known.
-
-    >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
-    [0.0, 0.20000000298023224, 1.0]
-    """
-    array = np.asarray(images)
-    if array.dtype not in _SCALES and array.dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype")
-    scale = _SCALES.get(array.dtype)
-    floats = array.astype(np.float32)
-    return floats if scale is None else np.divide(floats, np.float32(scale), out=floats)
+__all__ = ["as_nchw", "check_pixels"]
 
 
 def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
     """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time."""
-    if images.dtype in _SCALES:
+    if images.dtype in SCALES:
         return
     if images.dtype.kind != "f":
         raise InputError(f"expected uint8, uint16 or float pixels, got {images.dtype}; convert with .astype")

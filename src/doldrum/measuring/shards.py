@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from doldrum.errors import InputError
+from doldrum.files import write_text_whole, write_whole
 from doldrum.measuring.measure import Measurement
 from doldrum.profiles import smoothness
 from doldrum.progress import progress_bar
@@ -63,8 +63,8 @@ def measure_to(
     with progress_bar("measuring", len(run), show=progress) as advance:
         for chunk in run.chunks():
             name = f"part-{len(manifest['shards']):05d}.parquet"
-            pq.write_table(_table(chunk, level), folder / f"{name}.tmp", compression="zstd")
-            os.replace(folder / f"{name}.tmp", folder / name)
+            table = _table(chunk, level)
+            write_whole(folder / name, lambda draft, table=table: pq.write_table(table, draft, compression="zstd"))
             manifest["shards"].append({"file": name, "inputs": len(chunk)})
             manifest["invalid"] += chunk.num_invalid
             _write_manifest(folder, manifest)
@@ -158,5 +158,4 @@ def _table(chunk: Responses, level: float) -> pa.Table:
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
-    (folder / f"{_MANIFEST}.tmp").write_text(text + "\n", encoding="utf-8")
-    os.replace(folder / f"{_MANIFEST}.tmp", folder / _MANIFEST)
+    write_text_whole(folder / _MANIFEST, text + "\n")

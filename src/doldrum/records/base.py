@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from doldrum.errors import InputError
+from doldrum.files import write_text_whole
 
 __all__ = ["VERSION", "Record", "check_version"]
 
@@ -49,16 +50,8 @@ class Record:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write JSON to `path`, whole or not at all; returns the path."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"record": type(self).__name__, "version": VERSION} | self.to_dict(), allow_nan=False)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        try:
-            part.write_text(text + "\n", encoding="utf-8")
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        return write_text_whole(path, text + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

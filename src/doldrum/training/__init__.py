@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from doldrum.errors import missing_extra
+from doldrum.lazy import torch_names
 from doldrum.training.recipe import RECIPES, Recipe, get_recipe
 
 if TYPE_CHECKING:
@@ -38,15 +37,4 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'doldrum.training' has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(f"doldrum.training.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name in ("torch", "safetensors"):
-            raise missing_extra(error.name, "torch") from error
-        raise
-    globals()[name] = value
-    return value
+__getattr__ = torch_names(__name__, _HOMES)

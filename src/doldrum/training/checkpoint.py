@@ -17,6 +17,7 @@ from torch import nn
 from doldrum.classifiers.module import ModuleClassifier
 from doldrum.classifiers.networks import NETWORKS, build
 from doldrum.errors import InputError
+from doldrum.files import write_whole
 
 __all__ = ["FORMAT", "TrainedClassifier", "load_checkpoint", "read_tensors", "save_checkpoint", "write_tensors"]
 
@@ -91,20 +92,16 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
 
 def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Path:
     """Write tensors and a JSON header to `path`, all or nothing: a kill leaves the old file or the new one."""
-    path = Path(path)
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(plain, metadata={_KEY: json.dumps(metadata, default=str)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+
+    def write(draft: Path) -> None:
         with draft.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+
+    return write_whole(path, write)
 
 
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from doldrum.classifiers.base import Classifier, labels_of
 from doldrum.errors import InputError
+from doldrum.pixels import to_float
 
 __all__ = ["accuracy", "predict_labels"]
 
@@ -35,9 +36,7 @@ def predict_labels(model: nn.Module | Classifier, images: NDArray[Any], *, batch
         model.eval()
     try:
         for start in range(0, len(images), batch_size):
-            part = np.asarray(images[start : start + batch_size])
-            part = part.astype(np.float32) / np.float32(255) if part.dtype == np.uint8 else part.astype(np.float32)
-            parts.append(labels_of(_scores(model, part)))
+            parts.append(labels_of(_scores(model, to_float(images[start : start + batch_size]))))
     finally:
         if isinstance(model, nn.Module):
             model.train(was_training)

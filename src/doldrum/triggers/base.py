@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.errors import InputError
+from doldrum.pixels import to_float
 from doldrum.triggers.arrays import decode, encode
 
 __all__ = ["Composed", "Images", "Trigger", "trigger_from_dict", "trigger_names"]
@@ -225,7 +226,7 @@ def _checked(images: NDArray[Any]) -> Images:
     if images.ndim != 4 or min(images.shape[1:]) < 1:
         raise InputError(f"expected images (N, C, H, W), got shape {images.shape}; add or reorder axes")
     if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
+        return to_float(images)
     if images.dtype.kind != "f":
         raise InputError(f"expected float images in [0, 1] or uint8 images, got {images.dtype}; convert them")
     # Written so that NaN fails too.

@@ -1,0 +1,36 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_text_whole", "write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
+    """Have `write` fill a draft beside `path`, then rename it: a kill leaves the old file or the new one.
+
+    Missing folders are made. The draft is removed when `write` fails.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "a" / "b.txt", lambda draft: draft.write_text("whole")).read_text()
+    'whole'
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        write(draft)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
+    """Write UTF-8 text to `path`, whole or not at all."""
+    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
