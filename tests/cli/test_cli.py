@@ -168,6 +168,13 @@ def test_out_writes_the_list_too(tmp_path) -> None:
     assert json.loads((tmp_path / "d" / "list.json").read_text())[0]["name"]
 
 
+@pytest.mark.parametrize("command", ["demo", "measure", "attacks", "poison", "train", "evaluate", "datasets", "doctor"])
+def test_every_command_takes_json_and_out(command) -> None:
+    text = run(command, "--help").stdout
+    assert "--json" in text
+    assert "--out" in text
+
+
 def test_help_names_every_command_and_the_exit_codes() -> None:
     text = run("--help").stdout
     for word in ("demo", "measure", "datasets", "doctor", "130 interrupted"):

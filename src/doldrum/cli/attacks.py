@@ -12,7 +12,7 @@ import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
 from doldrum.cli.inputs import load_images, load_model
-from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.output import JsonFlag, OutOption, emit, message
 from doldrum.errors import InputError
 
 _DATA = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
@@ -26,7 +26,7 @@ SetOption = Annotated[
 ]
 
 
-def attacks(json: JsonFlag = False) -> None:
+def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
     """List the attacks: id, paper, what the attacker holds, settings with their defaults."""
     from rich.markup import escape
     from rich.table import Table
@@ -46,7 +46,7 @@ def attacks(json: JsonFlag = False) -> None:
         table.add_row(
             *(escape(str(part)) for part in (row["id"], row["paper"], row["threat_model"], settings, row["note"]))
         )
-    emit(rows, as_json=json, table=table)
+    emit(rows, as_json=json, out=out, table=table)
 
 
 def poison(
@@ -161,6 +161,7 @@ def evaluate(
     ] = None,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
     json: JsonFlag = False,
+    out: OutOption = None,
 ) -> None:
     """Clean accuracy and attack success rate (ASR) of a model, with intervals, in all and by class.
 
@@ -185,7 +186,7 @@ def evaluate(
     if found.invalid:
         message(f"{found.invalid} images got NaN or infinite scores: counted as wrong")
     result = {"model": model, "data": data, "trigger": trigger and trigger.name, **found.to_dict()}
-    emit(result, as_json=json, table=_evaluation_table(found, read.images.class_names))
+    emit(result, as_json=json, out=out, table=_evaluation_table(found, read.images.class_names))
 
 
 def _training_set(data: str) -> Any:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from doldrum.cli.output import JsonFlag, emit
+from doldrum.cli.output import JsonFlag, OutOption, emit
 
 
 def datasets(
     json: JsonFlag = False,
-    out: Annotated[Path | None, typer.Option(help="Write the list to this JSON file too.")] = None,
+    out: OutOption = None,
 ) -> None:
     """List the data sets, where each was found, or how to get it."""
     from rich.table import Table

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from doldrum.cli.output import JsonFlag, emit
+from doldrum.cli.output import JsonFlag, OutOption, emit
 from doldrum.provenance import versions_and_machine
 
 _EXTRAS = {
@@ -24,7 +21,7 @@ _EXTRAS = {
 
 def doctor(
     json: JsonFlag = False,
-    out: Annotated[Path | None, typer.Option(help="Write the findings to this JSON file too.")] = None,
+    out: OutOption = None,
 ) -> None:
     """Print engines, precisions, cores, GPU, data sets and extras found here, and what to install for the rest."""
     findings = examine()

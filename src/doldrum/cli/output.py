@@ -12,8 +12,9 @@ import typer
 
 from doldrum.files import write_text_whole
 
-__all__ = ["JsonFlag", "emit", "message", "plain"]
+__all__ = ["JsonFlag", "OutOption", "emit", "message", "plain"]
 
+OutOption = Annotated[Path | None, typer.Option(help="Write the JSON to this file too.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
 
 
