@@ -56,6 +56,12 @@ def test_wrong_settings_are_refused(wrong: dict) -> None:
         dd.probes.Gaussian(**wrong)
 
 
+@pytest.mark.parametrize("draws", [10**12, 10**18])
+def test_noise_that_cannot_fit_in_memory_is_refused(draws) -> None:
+    with pytest.raises(InputError, match="ask for fewer draws"):
+        dd.probes.Gaussian([0.1], draws=draws).bind((3, 224, 224))
+
+
 def test_a_probe_comes_back_from_its_dict() -> None:
     probe = dd.probes.Gaussian([0.1, 0.2], draws=7, seed=3, clip=True)
     assert dd.probes.probe_from_dict(probe.to_dict()).to_dict() == probe.to_dict()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.errors import InputError
 from doldrum.probes.base import Probe
 from doldrum.seeds import rng
 
@@ -49,7 +50,12 @@ class _GaussianBank:
 
     def __init__(self, probe: Gaussian, input_shape: tuple[int, int, int]) -> None:
         self.probe = probe
-        self.bank = np.empty((probe.draws, *input_shape), dtype=np.float32)
+        try:
+            self.bank = np.empty((probe.draws, *input_shape), dtype=np.float32)
+        except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can name
+            raise InputError(
+                f"expected draws whose noise fits in memory, got {probe.draws} of {input_shape}; ask for fewer draws"
+            ) from error
         for j in range(probe.draws):
             self.bank[j] = rng(probe.seed, "gaussian", j).standard_normal(input_shape, dtype=np.float32)
 
