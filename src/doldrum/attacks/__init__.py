@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup
 from doldrum.attacks.load import load_trigger
 from doldrum.attacks.registry import ATTACKS, get_attack, make_attack, run_attack
+from doldrum.attacks.victims import CLEAN, Victim, VictimSpec, get_victim, victims_folder
 from doldrum.lazy import torch_names
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _HOMES = {
 
 __all__ = [
     "ATTACKS",
+    "CLEAN",
     "Attack",
     "AttackResult",
     "GeneratedTrigger",
@@ -39,7 +41,10 @@ __all__ = [
     "Made",
     "NoiseHardening",
     "Setup",
+    "Victim",
+    "VictimSpec",
     "get_attack",
+    "get_victim",
     "load_trigger",
     "make_attack",
     "optimise_low_frequency",
@@ -47,6 +52,7 @@ __all__ = [
     "run_attack",
     "train_encoder",
     "trojan_patch",
+    "victims_folder",
 ]
 
 __getattr__ = torch_names(__name__, _HOMES)

@@ -101,13 +101,21 @@ def ftrojan(setup: Setup, *, magnitude: float = 30.0, positions: tuple[int, ...]
 
 
 def tact(
-    setup: Setup, *, size: int = 3, source: int = 1, cover_classes: tuple[int, ...] = (5, 7), cover_ratio: float = 0.2
-) -> Made:
+    setup: Setup, *, size: int = 3, source: int | None = None, cover_classes: tuple[int, ...] | None = None,
+    cover_ratio: float = 0.2,
+) -> Made:  # fmt: skip
+    """Source 1 and cover classes 5 and 7 for target 0; for another target, as far from it, round the classes."""
+    classes = len(setup.train_set.class_names)
+    source = (setup.target + 1) % classes if source is None else source
+    if cover_classes is None:
+        cover_classes = tuple(
+            c for c in {(setup.target + 5) % classes, (setup.target + 7) % classes} - {source, setup.target}
+        )
     plan = _plan(
         setup,
         mode="source-specific",
         source=source,
-        cover_classes=tuple(cover_classes),
+        cover_classes=tuple(sorted(cover_classes)),
         cover_rate=cover_ratio * setup.rate,
     )
     return Made(_patch(size, "white"), plan)
