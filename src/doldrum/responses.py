@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class Responses:
         Names of the inputs; default "0", "1", ….
     info : mapping, optional
         Where the draws came from (probe, engine, precision, agreement, versions), JSON-able.
+    scores : float32 array (N, K), optional
+        Probabilities of each unperturbed input, where they were asked for; NaN where the input was invalid.
+    readouts : mapping of names to float32 arrays (N, C, n), optional
+        What was read from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN where the draw was invalid.
 
     Examples
     --------
@@ -55,6 +59,8 @@ class Responses:
     num_classes: int
     ids: Sequence[str] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
+    scores: NDArray[np.float32] | None = None
+    readouts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         draws, labels = np.asarray(self.draws), np.asarray(self.labels)
@@ -77,6 +83,11 @@ class Responses:
         ids = tuple(self.ids) if len(self.ids) else tuple(str(i) for i in range(len(labels)))
         if len(ids) != len(labels):
             raise InputError(f"expected {len(labels)} ids, got {len(ids)}; one an input")
+        if self.scores is not None and self.scores.shape != (len(labels), self.num_classes):
+            raise InputError(f"expected scores of shape {(len(labels), self.num_classes)}, got {self.scores.shape}")
+        for name, readout in self.readouts.items():
+            if readout.shape != draws.shape:
+                raise InputError(f"expected readout {name!r} of shape {draws.shape}, got {readout.shape}")
         object.__setattr__(self, "draws", draws.astype(np.int16, copy=False))
         object.__setattr__(self, "labels", labels.astype(np.int16, copy=False))
         object.__setattr__(self, "strengths", tuple(float(s) for s in self.strengths))
@@ -109,23 +120,53 @@ class Responses:
     def take(self, indices: Sequence[int] | NDArray[Any]) -> Responses:
         """The responses of some inputs, in the order asked for."""
         index = np.arange(len(self))[np.asarray(indices)]
-        ids = [self.ids[int(i)] for i in index]
-        return Responses(self.draws[index], self.labels[index], self.strengths, self.num_classes, ids, dict(self.info))
+        return replace(
+            self,
+            draws=self.draws[index],
+            labels=self.labels[index],
+            ids=[self.ids[int(i)] for i in index],
+            scores=None if self.scores is None else self.scores[index],
+            readouts={name: values[index] for name, values in self.readouts.items()},
+        )
 
     def at(self, strength: float) -> Responses:
         """The responses at one strength, as a single condition.
 
-        Raises InputError when the strength was not measured.
+        Raises InputError when the strength was not measured, or in several conditions (kinds of corruption, say).
         """
         gaps = np.abs(np.asarray(self.strengths) - strength)
-        if not len(gaps) or gaps.min() > 1e-9 * max(1.0, abs(strength)):
+        found = np.flatnonzero(gaps <= 1e-9 * max(1.0, abs(strength)))
+        if not len(found):
             raise InputError(f"expected one of the strengths {self.strengths}, got {strength}; measure there")
-        c = int(gaps.argmin())
-        return Responses(
-            self.draws[:, c : c + 1],
-            self.labels,
-            (self.strengths[c],),
-            self.num_classes,
-            self.ids,
-            dict(self.info),
+        if len(found) > 1:
+            raise InputError(f"expected one condition at strength {strength}, got {len(found)}; slice `draws` instead")
+        c = int(found[0])
+        return replace(
+            self,
+            draws=self.draws[:, c : c + 1],
+            strengths=(self.strengths[c],),
+            readouts={name: values[:, c : c + 1] for name, values in self.readouts.items()},
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Responses]) -> Responses:
+        """The inputs of several responses to one probe, one after another; `info` is that of the first.
+
+        >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2, ids=["a"])
+        >>> Responses.concatenate([r, r]).draws.shape
+        (2, 1, 2)
+        """
+        if not parts:
+            raise InputError("expected at least one part, got none")
+        first = parts[0]
+        if any(p.strengths != first.strengths or p.readouts.keys() != first.readouts.keys() for p in parts):
+            raise InputError("expected the same strengths and readouts in every part, got others; measure alike")
+        scores = [p.scores for p in parts if p.scores is not None]
+        return replace(
+            first,
+            draws=np.concatenate([p.draws for p in parts]),
+            labels=np.concatenate([p.labels for p in parts]),
+            ids=[i for p in parts for i in p.ids],
+            scores=np.concatenate(scores) if len(scores) == len(parts) else None,
+            readouts={name: np.concatenate([p.readouts[name] for p in parts]) for name in first.readouts},
         )

@@ -1,6 +1,7 @@
 """measure(), and Responses on disk."""
 
 from doldrum.measuring.measure import Measurement, measure
+from doldrum.measuring.readouts import READOUTS
 from doldrum.measuring.shards import check_new_folder, measure_to, read_manifest, read_responses
 
-__all__ = ["Measurement", "check_new_folder", "measure", "measure_to", "read_manifest", "read_responses"]
+__all__ = ["READOUTS", "Measurement", "check_new_folder", "measure", "measure_to", "read_manifest", "read_responses"]

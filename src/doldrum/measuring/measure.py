@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.classifiers.base import Classifier, labels_of
+from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
 from doldrum.engines import Engine, choose_engine, default_rows
+from doldrum.engines.direct import DirectEngine
 from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring.readouts import Readings, check_readouts
 from doldrum.measuring.tiles import TilePlan, make_tiles, plan_tiles
-from doldrum.probes import BoundProbe, Probe
+from doldrum.probes import BoundProbe, ImageProbe, ModelProbe, Probe
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.responses import Responses
@@ -33,8 +35,9 @@ def measure(
     batch_size: int = 256,
     engine: str = "auto",
     progress: bool = True,
+    readouts: Sequence[str] = (),
 ) -> Responses:
-    """Perturb every image as the probe says and note the label of every draw.
+    """Perturb every image (or the model) as the probe says and note the label of every draw.
 
     Parameters
     ----------
@@ -49,8 +52,14 @@ def measure(
         number of rows whatever this is.
     engine : "auto", "eager", "openvino", "openvino-bf16" or "openvino-fp32"
         "auto" takes the fastest whose labels agree with fp32 on these images; `Responses.info` says which, and how well.
+        For a probe that perturbs the model it is "eager": compiling each perturbed model takes a second or two, which
+        pays from some thousands of inputs; name an engine there.
     progress : bool
         Draw a progress bar when standard error is a terminal.
+    readouts : names of "entropy", "confidence", "change"
+        Of every draw's probabilities: their entropy (nats), the probability of the base label, the L1 distance from the
+        unperturbed input's probabilities. They, and those probabilities (`Responses.scores`), need a classifier that gives
+        scores, and depend on the engine's precision.
 
     Returns
     -------
@@ -60,7 +69,8 @@ def measure(
     Raises
     ------
     InputError, ClassifierError
-        Before any work, when images and classifier don't fit or the classifier does not keep its contract.
+        Before any work, when images and classifier don't fit, the classifier does not keep its contract, or it can't serve
+        the probe or the readouts.
 
     Examples
     --------
@@ -71,16 +81,13 @@ def measure(
     >>> r.counts.sum(), r.draws.shape
     (np.int64(200), (1, 1, 200))
     """
-    run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine)
+    run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts)
     with progress_bar("measuring", len(run), show=progress) as advance:
         chunks = []
         for chunk in run.chunks():
             chunks.append(chunk)
             advance(len(chunk))
-    draws = np.concatenate([c.draws for c in chunks])
-    labels = np.concatenate([c.labels for c in chunks])
-    ids = [i for c in chunks for i in c.ids]
-    responses = Responses(draws, labels, probe.strengths, classifier.num_classes, ids, run.info)
+    responses = Responses.concatenate(chunks)
     if responses.num_invalid:
         warnings.warn(
             f"expected finite scores, got NaN or infinities for {responses.num_invalid} draws or inputs; "
@@ -91,7 +98,10 @@ def measure(
 
 
 class Measurement:
-    """A checked and prepared run: `chunks()` gives Responses of `batch_size` inputs at a time, in order."""
+    """A checked and prepared run: `chunks()` gives Responses of `batch_size` inputs at a time, in order.
+
+    With `readouts`, chunks hold them in memory; `measure_to` writes labels only.
+    """
 
     def __init__(
         self,
@@ -101,10 +111,11 @@ class Measurement:
         *,
         batch_size: int = 256,
         engine: str = "auto",
+        readouts: Sequence[str] = (),
     ) -> None:
         if not isinstance(classifier, Classifier):
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
-        if not isinstance(probe, Probe):
+        if not isinstance(probe, (ImageProbe, ModelProbe)):
             raise InputError(f"expected a probe, got {type(probe).__name__}; e.g. dd.probes.Gaussian([0.1])")
         if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
             raise InputError(f"expected a batch_size of at least 1, got {batch_size}")
@@ -116,13 +127,22 @@ class Measurement:
             )
         self.classifier, self.probe, self.batch_size = classifier, probe, int(batch_size)
         notes = check_classifier(classifier, to_float(_spread(self.images.images, 8)))
-        target = default_rows(classifier.input_shape)
-        plan = plan_tiles(len(probe.strengths), probe.draws, target=target)
-        self.bound: BoundProbe = probe.bind(classifier.input_shape)
+        self.readouts = check_readouts(classifier, readouts)
+        self.bound: BoundProbe | None
+        if isinstance(probe, ModelProbe):
+            self.bound = None
+            # Each pass shows every input once, to one model: tiles hold row 0 of many inputs.
+            plan = plan_tiles(0, probe.draws, target=default_rows(classifier.input_shape))
+            engine = "eager" if engine == "auto" else engine
+            probe.model(classifier, 0, 0)  # raises where the probe can't perturb this model
+        else:
+            self.bound = probe.bind(classifier.input_shape)
+            plan = plan_tiles(len(probe.strengths), probe.draws, target=default_rows(classifier.input_shape))
         sample = perturbed_sample(self.images, self.bound, plan, probe.seed)
         self.engine: Engine
         self.engine, choice = choose_engine(classifier, engine, rows=plan.rows, sample=sample)
         self.plan: TilePlan = plan.shared(choice.mixes_inputs)
+        self._compiled: dict[int, Engine] = {}
         self.info: dict[str, Any] = {
             "classifier": classifier.fingerprint,
             "outputs": classifier.outputs,
@@ -137,19 +157,48 @@ class Measurement:
 
     def chunks(self, start: int = 0) -> Iterator[Responses]:
         """Responses of inputs `start`.., `batch_size` at a time."""
-        k, c, n = self.classifier.num_classes, len(self.probe.strengths), self.probe.draws
         for first in range(start, len(self), self.batch_size):
             block = to_float(self.images.images[first : first + self.batch_size])
-            rows = np.empty((len(block), self.plan.pairs), dtype=np.int16)
-
-            def sink(key: tuple[int, int, int, int], output: NDArray[Any], rows: NDArray[np.int16] = rows) -> None:
-                at, count, a, b = key
-                rows[at : at + count, a:b] = labels_of(output[: count * (b - a)]).reshape(count, b - a)
-
-            self.engine.run(make_tiles(self.plan, block, self.bound), sink)
             ids = [str(i) for i in self.images.ids[first : first + len(block)]]
-            draws = rows[:, 1:].reshape(len(block), c, n)
-            yield Responses(draws, rows[:, 0], self.probe.strengths, k, ids, self.info)
+            yield self._responses(self._run(block), ids)
+
+    def _run(self, block: NDArray[np.float32]) -> Readings:
+        """Every row of some inputs: 0, the unperturbed one, then condition by condition, draw by draw."""
+        pairs = 1 + len(self.probe.strengths) * self.probe.draws
+        readings = Readings(self.classifier, len(block), pairs, self.readouts)
+        self.engine.run(make_tiles(self.plan, block, self.bound), readings.put)
+        if isinstance(self.probe, ModelProbe):
+            for row in range(1, pairs):
+
+                def put(key: tuple[int, int, int, int], output: NDArray[Any], row: int = row) -> None:
+                    readings.put((*key[:2], row, row + 1), output)
+
+                self._variant(row).run(make_tiles(self.plan, block, None), put)
+        return readings
+
+    def _variant(self, row: int) -> Engine:
+        """The perturbed model of one draw, on the kind of engine that runs the model itself."""
+        assert isinstance(self.probe, ModelProbe)
+        if row in self._compiled:
+            return self._compiled[row]
+        model = self.probe.model(self.classifier, *divmod(row - 1, self.probe.draws))
+        if isinstance(self.engine, DirectEngine):
+            return DirectEngine(model, rows=self.engine.rows)  # made in no time: not kept
+        self._compiled[row] = type(self.engine)(model, rows=self.engine.rows, precision=self.engine.precision)
+        return self._compiled[row]
+
+    def _responses(self, readings: Readings, ids: list[str]) -> Responses:
+        shape = (len(ids), len(self.probe.strengths), self.probe.draws)
+        return Responses(
+            readings.labels[:, 1:].reshape(shape),
+            readings.labels[:, 0],
+            self.probe.strengths,
+            self.classifier.num_classes,
+            ids,
+            self.info,
+            None if readings.scores is None else readings.scores.astype(np.float32),
+            {name: values[:, 1:].reshape(shape) for name, values in readings.readouts.items()},
+        )
 
 
 def as_images(images: Any) -> NDArray[Any]:
@@ -184,7 +233,7 @@ def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> lis
     return []
 
 
-def perturbed_sample(images: ImageSet, bound: BoundProbe, plan: TilePlan, seed: int) -> NDArray[np.float32]:
+def perturbed_sample(images: ImageSet, bound: BoundProbe | None, plan: TilePlan, seed: int) -> NDArray[np.float32]:
     """Some of the caller's images under some of the probe's draws: what engines are checked on."""
     base = to_float(_spread(images.images, 32))
     per = min(plan.pairs, max(1, _SAMPLE // len(base)))
@@ -194,7 +243,7 @@ def perturbed_sample(images: ImageSet, bound: BoundProbe, plan: TilePlan, seed: 
         # The first is the unperturbed row, the others any of the draws.
         for j, pair in enumerate([0, *(1 + picks.choice(plan.pairs - 1, per - 1, replace=False))]):
             out = sample[i * per + j : i * per + j + 1]
-            if pair == 0:
+            if pair == 0 or bound is None:
                 out[0] = image
             else:
                 condition, draw = divmod(int(pair) - 1, plan.draws)

@@ -64,7 +64,7 @@ def plan_tiles(conditions: int, draws: int, *, target: int) -> TilePlan:
     return TilePlan(conditions, draws, math.ceil(pairs / tiles), tiles, 1)
 
 
-def make_tiles(plan: TilePlan, images: NDArray[np.float32], bound: BoundProbe) -> Iterator[Tile]:
+def make_tiles(plan: TilePlan, images: NDArray[np.float32], bound: BoundProbe | None) -> Iterator[Tile]:
     """The tiles of some inputs; the key is (first input, inputs in the tile, first row, last row + 1)."""
 
     def tile(first: int, count: int, start: int, stop: int) -> Tile:
@@ -73,8 +73,8 @@ def make_tiles(plan: TilePlan, images: NDArray[np.float32], bound: BoundProbe) -
             for image in images[first : first + count]:
                 for condition, a, b in plan.segments(start, stop):
                     out = buffer[row : row + b - a]
-                    if condition < 0:
-                        out[0] = image
+                    if condition < 0 or bound is None:
+                        out[:] = image
                     else:
                         bound.fill(image, condition, a, b, out)
                     row += b - a

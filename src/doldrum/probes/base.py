@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.classifiers.base import Classifier
 from doldrum.errors import InputError
 
-__all__ = ["BoundProbe", "Probe"]
+__all__ = ["BoundProbe", "ImageProbe", "ModelProbe", "Probe", "make_bank"]
 
 
 class BoundProbe(Protocol):
@@ -24,10 +25,10 @@ class BoundProbe(Protocol):
 
 
 class Probe(ABC):
-    """What is done to an input, how strongly, how often, and from which seed.
+    """What is done, how strongly, how often, and from which seed; to the image (`ImageProbe`) or the model (`ModelProbe`).
 
-    A subclass writes `bind` (what it does to an image) and `family` (its name). Draw j of a condition is a function of
-    (seed, j) alone: all inputs, and all strengths where the family allows it, see the same draws.
+    Draw j of a condition is a function of (family, seed, j) alone: all inputs, and all strengths where the family
+    allows it, see the same draws.
 
     Raises InputError for an empty, negative or non-finite list of strengths, fewer than one draw, or a seed that is no whole
     number.
@@ -49,12 +50,8 @@ class Probe(ABC):
         self.draws = int(draws)
         self.seed = int(seed)
 
-    @abstractmethod
-    def bind(self, input_shape: tuple[int, int, int]) -> BoundProbe:
-        """Make the draws for one input shape."""
-
     def to_dict(self) -> dict[str, Any]:
-        """Everything needed to make this probe again, JSON-able."""
+        """Everything needed to make this probe again, JSON-able; of arrays (overlays), their hash."""
         return {
             "family": self.family,
             "strengths": list(self.strengths),
@@ -62,6 +59,53 @@ class Probe(ABC):
             "seed": self.seed,
         }
 
+    def check_strengths(self, most: float, unit: str) -> None:
+        """Raise InputError for a strength above what the family can do."""
+        if max(self.strengths) > most:
+            raise InputError(f"expected strengths of at most {most:g} ({unit}), got {max(self.strengths):g}")
+
+    def check_whole(self, unit: str) -> None:
+        """Raise InputError for a strength that is no whole number."""
+        if any(s != int(s) for s in self.strengths):
+            raise InputError(f"expected whole numbers as strengths ({unit}), got {list(self.strengths)}")
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v}" for k, v in self.to_dict().items() if k != "family")
         return f"{type(self).__name__}({settings})"
+
+
+class ImageProbe(Probe):
+    """A probe that perturbs the image. A subclass writes `bind` (what it does to an image) and `family` (its name)."""
+
+    @abstractmethod
+    def bind(self, input_shape: tuple[int, int, int]) -> BoundProbe:
+        """Make the draws for one input shape."""
+
+
+class ModelProbe(Probe):
+    """A probe that perturbs the model and shows it the image as it is. A subclass writes `model` and `family`.
+
+    Needs the model itself, not only its answers: raises ClassifierError for a classifier that isn't a torch module.
+    """
+
+    @abstractmethod
+    def model(self, classifier: Classifier, condition: int, draw: int) -> Classifier:
+        """The perturbed classifier of one draw; `classifier` stays as it is."""
+
+
+def make_bank(
+    draws: int, shape: Sequence[int], draw: Callable[[int], NDArray[Any]], dtype: Any = np.float32
+) -> NDArray[Any]:
+    """`draw(j)` for every j, as one array (draws, *shape), made once for all inputs and strengths.
+
+    Raises InputError when it doesn't fit in memory.
+    """
+    try:
+        bank = np.empty((draws, *shape), dtype=dtype)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can name
+        raise InputError(
+            f"expected draws whose noise fits in memory, got {draws} of {tuple(shape)}; ask for fewer draws"
+        ) from error
+    for j in range(draws):
+        bank[j] = draw(j)
+    return bank

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from doldrum.errors import InputError
-from doldrum.probes.base import Probe
+from doldrum.probes.base import ImageProbe, make_bank
+from doldrum.probes.noise import NoiseBank
 from doldrum.seeds import rng
 
 __all__ = ["Gaussian"]
 
 
-class Gaussian(Probe):
+class Gaussian(ImageProbe):
     """x + sigma * eps_j, with eps_j ~ N(0, I) common to all inputs and all strengths.
 
     `strengths` are sigmas, in units of the [0, 1] pixel range. With `clip=True` the noisy image is cut to [0, 1];
@@ -38,29 +37,11 @@ class Gaussian(Probe):
         super().__init__(strengths, draws=draws, seed=seed)
         self.clip = bool(clip)
 
-    def bind(self, input_shape: tuple[int, int, int]) -> _GaussianBank:
-        return _GaussianBank(self, input_shape)
+    def bind(self, input_shape: tuple[int, int, int]) -> NoiseBank:
+        def draw(j: int) -> np.ndarray:
+            return rng(self.seed, self.family, j).standard_normal(input_shape, dtype=np.float32)
+
+        return NoiseBank(make_bank(self.draws, input_shape, draw), self.strengths, clip=self.clip)
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {"clip": self.clip}
-
-
-class _GaussianBank:
-    """The n draws of one input shape, made once; n * C * H * W * 4 bytes."""
-
-    def __init__(self, probe: Gaussian, input_shape: tuple[int, int, int]) -> None:
-        self.probe = probe
-        try:
-            self.bank = np.empty((probe.draws, *input_shape), dtype=np.float32)
-        except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can name
-            raise InputError(
-                f"expected draws whose noise fits in memory, got {probe.draws} of {input_shape}; ask for fewer draws"
-            ) from error
-        for j in range(probe.draws):
-            self.bank[j] = rng(probe.seed, "gaussian", j).standard_normal(input_shape, dtype=np.float32)
-
-    def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
-        np.multiply(self.bank[start:stop], np.float32(self.probe.strengths[condition]), out=out)
-        out += image
-        if self.probe.clip:
-            np.clip(out, 0.0, 1.0, out=out)

@@ -1,0 +1,97 @@
+"""What is read from the scores of every draw, where labels alone don't do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+from doldrum.classifiers.base import Classifier, Outputs, labels_of
+from doldrum.errors import ClassifierError, InputError
+
+__all__ = ["READOUTS", "Readings", "check_readouts", "probabilities"]
+
+READOUTS = ("entropy", "confidence", "change")
+"""entropy: of the draw's probabilities, in nats, 0 to log K. confidence: the draw's probability of the base label (that of
+the unperturbed input). change: L1 distance of the draw's probabilities from those of the unperturbed input, 0 to 2."""
+
+
+def check_readouts(classifier: Classifier, readouts: Sequence[str]) -> tuple[str, ...]:
+    """Raise InputError for an unknown readout, ClassifierError where the classifier gives labels only."""
+    names = (readouts,) if isinstance(readouts, str) else tuple(dict.fromkeys(readouts))
+    unknown = [name for name in names if name not in READOUTS]
+    if unknown:
+        raise InputError(f"expected readouts of {', '.join(READOUTS)}, got {unknown[0]!r}; pick among them")
+    if names and classifier.outputs == "labels":
+        raise ClassifierError(
+            f"expected a classifier that gives scores for {', '.join(names)}, got labels only; use readouts=()"
+        )
+    return names
+
+
+def probabilities(output: NDArray[Any], outputs: Outputs) -> NDArray[np.float64]:
+    """Probabilities (B, K) in float64: the softmax of logits, probabilities as given; NaN rows where any is not finite.
+
+    >>> probabilities(np.array([[0.0, 0.0], [np.inf, 0.0]]), "logits").tolist()
+    [[0.5, 0.5], [nan, nan]]
+    """
+    scores = output.astype(np.float64)
+    scores[~np.isfinite(scores).all(axis=1)] = np.nan
+    if outputs == "probabilities":
+        return scores
+    scores -= scores.max(axis=1, keepdims=True)
+    np.exp(scores, out=scores)
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+class Readings:
+    """Labels, base scores and readouts of a block of inputs, filled tile by tile in whatever order tiles come back.
+
+    Row 0 of each input is the unperturbed one. Rows that come before it are kept until it is there: engines start tiles in
+    order, so few are.
+    """
+
+    def __init__(self, classifier: Classifier, inputs: int, rows: int, readouts: Sequence[str]) -> None:
+        self.classifier = classifier
+        self.labels = np.empty((inputs, rows), dtype=np.int16)
+        self.scores = np.full((inputs, classifier.num_classes), np.nan) if readouts else None
+        self.readouts = {name: np.full((inputs, rows), np.nan, dtype=np.float32) for name in readouts}
+        self._known = np.zeros(inputs, dtype=bool)
+        self._early: dict[int, list[tuple[int, NDArray[np.float64]]]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, key: tuple[int, int, int, int], output: NDArray[Any]) -> None:
+        """Take one tile's output; `key` as in `make_tiles`: (first input, inputs, first row, last row + 1)."""
+        first, count, start, stop = key
+        output = output[: count * (stop - start)]
+        self.labels[first : first + count, start:stop] = labels_of(output).reshape(count, stop - start)
+        if self.scores is None:
+            return
+        p = probabilities(output, self.classifier.outputs).reshape(count, stop - start, -1)
+        with self._lock:
+            for i in range(count):
+                self._read(first + i, start, p[i])
+
+    def _read(self, i: int, start: int, p: NDArray[np.float64]) -> None:
+        assert self.scores is not None
+        if start == 0:
+            self.scores[i], self._known[i] = p[0], True
+        if not self._known[i]:
+            self._early.setdefault(i, []).append((start, p))
+            return
+        for at, rows in [(start, p), *self._early.pop(i, [])]:
+            for name, values in self.readouts.items():
+                values[i, at : at + len(rows)] = self._value(name, i, rows)
+
+    def _value(self, name: str, i: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert self.scores is not None
+        if name == "entropy":
+            return -xlogy(np.maximum(p, 0), np.maximum(p, 0)).sum(axis=1)
+        if name == "confidence":
+            base = self.labels[i, 0]
+            return p[:, base] if base >= 0 else np.full(len(p), np.nan)
+        return np.abs(p - self.scores[i]).sum(axis=1)

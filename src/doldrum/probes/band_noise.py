@@ -1,0 +1,71 @@
+"""Noise limited to a band of spatial frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from doldrum.errors import InputError
+from doldrum.probes.base import ImageProbe, make_bank
+from doldrum.probes.noise import NoiseBank
+from doldrum.seeds import rng
+
+__all__ = ["BandNoise"]
+
+
+class BandNoise(ImageProbe):
+    """x + s b_j, with b_j Gaussian noise whose spatial frequencies lie in [low, high), standard deviation 1 a pixel.
+
+    b_j = c irfft2(M rfft2(eps_j)), eps_j ~ N(0, I) a channel, M = 1 where low <= |f| < high, |f| = sqrt(fx^2 + fy^2) in
+    cycles a pixel (at most .5 along an axis, .707 along the diagonal), and c = 1 / sqrt(mean of M over all frequencies).
+    `low=0` keeps the mean brightness in, `high=0.75` everything above; `BandNoise(low=0, high=0.75)` is Gaussian noise.
+
+    Raises InputError unless 0 <= low < high, and, when bound, for a band that holds no frequency of the image's size.
+
+    >>> out = np.empty((5, 1, 8, 8), dtype=np.float32)
+    >>> probe = BandNoise([0.2], low=0.1, high=0.3, draws=5)
+    >>> probe.bind((1, 8, 8)).fill(np.zeros((1, 8, 8), dtype=np.float32), 0, 0, 5, out)
+    >>> bool(np.allclose(out.mean(axis=(2, 3)), 0, atol=1e-6))
+    True
+    """
+
+    family = "band-noise"
+
+    def __init__(
+        self,
+        strengths: Sequence[float],
+        *,
+        low: float = 0.0,
+        high: float = 0.15,
+        draws: int = 100,
+        seed: int = 0,
+        clip: bool = False,
+    ) -> None:
+        super().__init__(strengths, draws=draws, seed=seed)
+        if not 0 <= low < high:
+            raise InputError(f"expected 0 <= low < high in cycles a pixel, got {low} and {high}; e.g. 0 and 0.15")
+        self.low, self.high, self.clip = float(low), float(high), bool(clip)
+
+    def bind(self, input_shape: tuple[int, int, int]) -> NoiseBank:
+        height, width = input_shape[1:]
+        rows = np.fft.fftfreq(height)[:, None]
+        keep = self._band(np.hypot(rows, np.fft.rfftfreq(width)))
+        share = self._band(np.hypot(rows, np.fft.fftfreq(width))).mean()
+        if share == 0:
+            raise InputError(
+                f"expected a band with frequencies of a {height}x{width} image, got [{self.low}, {self.high}); widen it"
+            )
+
+        def draw(j: int) -> np.ndarray:
+            noise = rng(self.seed, self.family, j).standard_normal(input_shape)
+            return np.fft.irfft2(np.fft.rfft2(noise) * keep, s=(height, width)) / np.sqrt(share)
+
+        return NoiseBank(make_bank(self.draws, input_shape, draw), self.strengths, clip=self.clip)
+
+    def _band(self, frequency: np.ndarray) -> np.ndarray:
+        return (frequency >= self.low) & (frequency < self.high)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"low": self.low, "high": self.high, "clip": self.clip}
