@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from doldrum.stats.proportions import clopper_pearson, sets_lower
 
-__all__ = ["LimitDistributions", "least_concave_majorant", "limit_distributions"]
+__all__ = ["LimitDistributions", "calmest", "least_concave_majorant", "limit_distributions", "limited_sizes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,18 @@ def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistri
     sizes, low, high = _partial_sum_limits(rows, alpha)
     ends = np.concatenate([[0], sizes, [k]])
     floor = least_concave_majorant(ends, _between_0_and_1(low))
+    wild = np.maximum(np.diff(floor, axis=1), 0.0)
+    return LimitDistributions(wild, np.diff(ends), calmest(sizes, high, k))
+
+
+def calmest(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """A distribution (R, K) that majorizes every p whose P_m, for m in `sizes`, are at most `high` (R, len(sizes)).
+
+    >>> calmest(np.array([1]), np.array([[0.6]]), 3).round(3).tolist()
+    [[0.6, 0.4, 0.0]]
+    """
     ceiling = least_concave_majorant(np.arange(k + 1), _between_0_and_1(_at_every_size(high, sizes, k)))
-    wild, calm = (np.maximum(np.diff(p, axis=1), 0.0) for p in (floor, ceiling))
-    return LimitDistributions(wild, np.diff(ends), calm)
+    return np.maximum(np.diff(ceiling, axis=1), 0.0)
 
 
 def _partial_sum_limits(
@@ -66,7 +75,7 @@ def _partial_sum_limits(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Some m, and l_m and u_m (R, len(m)) with l_m <= P_m <= u_m for all of them, each side but alpha / 2 of the time."""
     k, n = rows.shape[1], int(rows[0].sum())
-    sizes = _sizes(k)
+    sizes = limited_sizes(k)
     # Most of alpha goes to m = 1, on which calm inputs depend: they are what W is measured for.
     weights = 1.0 / np.arange(1, len(sizes) + 1) ** 2
     weights /= weights.sum()
@@ -129,8 +138,12 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
     return start + (end - start) * (x - x[left]) / np.maximum(x[right] - x[left], 1)
 
 
-def _sizes(k: int) -> NDArray[np.int64]:
-    """The m that get limits: every one up to 12, then ever fewer, below K; few, because each costs a share of alpha."""
+def limited_sizes(k: int) -> NDArray[np.int64]:
+    """The m that get limits: every one up to 12, then ever fewer, below K; few, because each costs a share of alpha.
+
+    >>> limited_sizes(5).tolist()
+    [1, 2, 3, 4]
+    """
     sizes, m = [], 1
     while m < k:
         sizes.append(m)

@@ -1,0 +1,227 @@
+"""Confidence sequences: limits that hold at every number of draws at once, so that one may look and stop at any time.
+
+A fixed-n interval looked at after every draw errs far more often than stated. Here each promise is over the whole
+path: with probability at least 1 - alpha no look, at any n, is wrong.
+
+All of them rest on mixture martingales. For a prior pi over p, the ratio
+
+    M_n(p) = (integral of q^counts d pi(q)) / p^counts
+
+is, for the true p, a martingale that starts at 1: it ever reaches 1 / alpha with probability at most alpha (Ville). Hence
+{p : p^counts >= alpha m(counts)}, with m the integral, holds the true p at all n together. The prior costs tightness only,
+never validity, and may know anything known before the draws, such as the label of the unperturbed input.
+
+Betting against a proportion comes to the same: for 0/1 outcomes the Krichevsky-Trofimov bettor's wealth is the mixture
+with Beta(1/2, 1/2), so there is no separate betting sequence.
+
+Source: Robbins, Statistical methods related to the law of the iterated logarithm, 1970 (mixtures); Waudby-Smith and
+Ramdas, Estimating means of bounded random variables by betting, JRSS B 2024 (betting). Limits of W are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaln, gammaln, logsumexp, xlog1py, xlogy
+
+from doldrum.errors import InputError
+from doldrum.stats._counts import check_counts, check_level
+from doldrum.stats.majorization import calmest, limited_sizes
+from doldrum.stats.wildest import largest_entropy
+
+__all__ = ["entropy_decision", "entropy_sequence", "proportion_decision", "proportion_sequence"]
+
+Side = Literal["both", "lower", "upper"]
+Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# Mixture weight, prior count of the base class, prior count of all others together. The first lets dead calm be certified
+# in few draws, the second suits inputs at the edge of it; sparse others suit labels that drift to one or two classes.
+_WITH_BASE = ((0.4, 1.0, 0.05), (0.4, 2.0, 0.5))
+# Weight and prior count of each class; (1, K) stands for a count of 1 / K.
+_WITHOUT_BASE = ((0.5, 0.1), (0.5, 0.5))
+
+
+def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, side: Side = "both") -> Limits:
+    """Limits of a proportion that hold at every n together: P(any n has p outside) <= alpha.
+
+    The p with x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log B(1/2, 1/2): the
+    beta-binomial mixture with Jeffreys' prior. `side` blanks the other limit (0 or 1) and sharpens nothing.
+
+    Parameters
+    ----------
+    successes, n : integers, broadcast together, 0 <= successes <= n; n = 0 gives [0, 1]
+    alpha : float in (0, 1)
+
+    Returns
+    -------
+    lower, upper : float64 in [0, 1], of the broadcast shape; x / n is between them.
+
+    Raises InputError for anything else.
+
+    >>> lower, upper = proportion_sequence([0, 50, 100], 100, alpha=0.05)
+    >>> lower.round(3).tolist(), upper.round(3).tolist()
+    ([0.0, 0.333, 0.943], [0.057, 0.667, 1.0])
+    """
+    check_level(1 - alpha)
+    x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
+    if x.dtype.kind not in "iu" or total.dtype.kind not in "iu" or (x < 0).any() or (x > total).any():
+        raise InputError(f"expected integers 0 <= successes <= n, got {successes} of {n}; pass counts")
+    if side not in ("both", "lower", "upper"):
+        raise InputError(f"expected side 'both', 'lower' or 'upper', got {side!r}; choose one")
+    pairs, index = np.unique(np.stack([x.ravel(), total.ravel()]), axis=1, return_inverse=True)
+    a, b = pairs[0].astype(float), pairs[1].astype(float)
+    lower = 1 - _upper(b - a, b, alpha) if side != "upper" else np.zeros(len(a))
+    upper = _upper(a, b, alpha) if side != "lower" else np.ones(len(a))
+    where = index.reshape(x.shape)
+    return lower[where], upper[where]
+
+
+def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
+    """1 where p is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
+
+    P(a wrong answer at any n) <= alpha: p lies on one side, so only the limit towards it can err.
+
+    >>> proportion_decision([99, 50, 5], 100, 0.5, alpha=0.01).tolist()
+    [1, 0, -1]
+    """
+    _check_threshold(threshold)
+    lower, upper = proportion_sequence(successes, n, alpha=alpha)
+    return (lower > threshold).astype(np.int8) - (upper < threshold).astype(np.int8)
+
+
+def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None = None, side: Side = "both") -> Limits:
+    """Limits of the true W = -sum p log p / log K that hold at every n together, for every p.
+
+    *Upper.* The largest entropy over {p : p^counts >= alpha m(counts)}, m a mixture of Dirichlets; those of them that favour
+    `base` certify calm in about half the draws when the guess is right.
+    *Lower.* The total probability P_m of the m most probable classes has a fixed set behind it, seen at most as often as the
+    m most seen: beta-binomial sequences bound P_1, P_2, … from above, at shares of alpha, and W is at least the entropy of the
+    most unequal distribution they allow (:mod:`doldrum.stats.majorization`).
+
+    Parameters
+    ----------
+    counts : integers (..., K), K >= 2
+        Label counts after any number of draws.
+    alpha : float in (0, 1)
+        P(some look, at any n, has W outside) <= alpha. With side="both" each limit takes alpha / 2.
+    base : integers (...), optional
+        A class per row fixed before the draws, e.g. the label of the unperturbed input; -1 where there is none.
+    side : "both", "lower" or "upper"
+        A single side takes all of alpha; the other limit is 0 or 1.
+
+    Returns
+    -------
+    lower, upper : float64 (...), in [0, 1]; [0, 1] where n = 0.
+
+    Raises
+    ------
+    InputError
+        When counts are not non-negative integers (..., K), alpha is not in (0, 1), or base does not fit.
+
+    >>> lower, upper = entropy_sequence([[60] + [0] * 9, [20, 20, 20] + [0] * 7], alpha=0.01, base=[0, 0])
+    >>> lower.round(2).tolist(), upper.round(2).tolist()
+    ([0.0, 0.29], [0.21, 0.65])
+    """
+    c = check_counts(counts)
+    check_level(1 - alpha)
+    if side not in ("both", "lower", "upper"):
+        raise InputError(f"expected side 'both', 'lower' or 'upper', got {side!r}; choose one")
+    k, shape = c.shape[-1], c.shape[:-1]
+    rows, index = _distinct(c.reshape(-1, k), base, shape)
+    lower, upper = np.zeros(len(rows)), np.ones(len(rows))
+    busy = np.flatnonzero(rows[:, 1:].sum(axis=1) > 0)
+    if len(busy):
+        has_base, live = rows[busy, 0], rows[busy, 1:]
+        a = alpha / 2 if side == "both" else alpha
+        if side != "upper":
+            lower[busy] = np.clip(_least_nats(live, a) / np.log(k), 0.0, 1.0)
+        if side != "lower":
+            log_bound = np.log(a) + _log_mixture(live, has_base > 0)
+            upper[busy] = np.clip(largest_entropy(live, log_bound) / np.log(k), 0.0, 1.0)
+    return lower[index].reshape(shape) + 0.0, upper[index].reshape(shape) + 0.0
+
+
+def entropy_decision(
+    counts: ArrayLike, threshold: float, *, alpha: float, base: ArrayLike | None = None
+) -> NDArray[np.int8]:
+    """1 where W is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
+
+    P(a wrong answer at any n) <= alpha for every p: W lies on one side, so only the limit towards it can err, and each takes
+    all of alpha. Parameters as in :func:`entropy_sequence`.
+
+    >>> entropy_decision([[70] + [0] * 9, [9, 9, 9] + [0] * 7, [5] + [0] * 9], 0.2, alpha=0.01, base=[0, 0, 0]).tolist()
+    [-1, 1, 0]
+    """
+    _check_threshold(threshold)
+    above = entropy_sequence(counts, alpha=alpha, base=base, side="lower")[0] > threshold
+    below = entropy_sequence(counts, alpha=alpha, base=base, side="upper")[1] < threshold
+    return above.astype(np.int8) - below.astype(np.int8)
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions lie there")
+
+
+def _distinct(
+    counts: NDArray[np.int64], base: ArrayLike | None, shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Distinct rows (has a base class 0 or 1, its count first, the others from most to least), and where each went."""
+    k = counts.shape[1]
+    classes = np.full(shape, -1) if base is None else np.asarray(base)
+    if classes.shape != shape or classes.dtype.kind not in "iu" or (classes < -1).any() or (classes >= k).any():
+        raise InputError(f"expected base classes of shape {shape} in [-1, {k}), got {classes.shape}; one a row")
+    chosen = classes.reshape(-1).astype(np.intp)
+    known = chosen >= 0
+    first = np.take_along_axis(counts, np.maximum(chosen, 0)[:, None], axis=1)[:, 0]
+    rest = counts.copy()
+    rest[np.flatnonzero(known), chosen[known]] = np.iinfo(np.int64).max  # sorts to the front, and is put back
+    rest = np.sort(rest, axis=1)[:, ::-1]
+    rest[known, 0] = first[known]
+    rows, index = np.unique(np.column_stack([known, rest]), axis=0, return_inverse=True)
+    return rows.astype(np.int64), index.reshape(-1)
+
+
+def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """log m(counts): Dirichlets of every class alike, and where column 0 is the base class, of ones that favour it."""
+    k, n = rows.shape[1], rows.sum(axis=1)
+
+    def dirichlet(first: float, other: float) -> NDArray[np.float64]:
+        total = first + (k - 1) * other
+        parts = gammaln(rows[:, 0] + first) - gammaln(first)
+        parts = parts + (gammaln(rows[:, 1:] + other) - gammaln(other)).sum(axis=1)
+        return parts + gammaln(total) - gammaln(n + total)
+
+    alike = [np.log(w) + dirichlet(a, a) for w, a in _WITHOUT_BASE]
+    favour = [np.log(w) + dirichlet(a, b / (k - 1)) for w, a, b in _WITH_BASE]
+    plain = logsumexp(alike, axis=0)
+    left = np.log(1 - sum(w for w, _, _ in _WITH_BASE))
+    return np.where(has_base, logsumexp([*favour, left + plain], axis=0), plain)
+
+
+def _least_nats(rows: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
+    """The lower limit of H: entropy of the calmest distribution under upper limits of P_1, P_2, …"""
+    k, n = rows.shape[1], rows.sum(axis=1)
+    sizes = limited_sizes(k)
+    weights = 1.0 / np.arange(1, len(sizes) + 1) ** 2
+    weights /= weights.sum()
+    most = np.cumsum(np.sort(rows, axis=1)[:, ::-1], axis=1)[:, sizes - 1]
+    high = np.stack(
+        [proportion_sequence(most[:, j], n, alpha=alpha * w, side="upper")[1] for j, w in enumerate(weights)], axis=1
+    )
+    calm = calmest(sizes, high, k)
+    return -xlogy(calm, calm).sum(axis=1)
+
+
+def _upper(x: NDArray[np.float64], n: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
+    """The largest p with x log p + (n - x) log(1 - p) >= log alpha + log m(x, n), by bisection from the safe side."""
+    bound = np.log(alpha) + betaln(x + 0.5, n - x + 0.5) - betaln(0.5, 0.5)
+    low, high = x / np.maximum(n, 1), np.ones(len(x))
+    open_ = (n > 0) & (x < n)
+    for _ in range(46):
+        middle = (low + high) / 2
+        inside = xlogy(x, middle) + xlog1py(n - x, -middle) >= bound
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return np.where(open_, high, 1.0)
