@@ -18,8 +18,18 @@ SPECIMENS = {
     "uniform": lambda shape: P.Uniform([0.0, 0.2, 0.5], draws=6, seed=3),
     "band-noise": lambda shape: P.BandNoise([0.0, 0.2, 0.5], low=0.05, high=0.3, draws=6, seed=3),
     "pixel-ablation": lambda shape: P.PixelAblation([0.0, 0.3, 0.7], draws=6, seed=3),
+    "superimpose": lambda shape: P.Superimpose(
+        np.random.default_rng(1).random((9, *shape)), [0.0, 0.4, 1.0], draws=6, seed=3
+    ),
+    "blend": lambda shape: P.Superimpose(
+        np.random.default_rng(1).random((9, *shape)), [0.0, 0.4, 1.0], draws=6, seed=3, mode="blend"
+    ),
+    "scale": lambda shape: P.Scale([1.0, 3.0, 0.5]),
+    "shift": lambda shape: P.Shift([0, 1, 3], draws=6, seed=3),
+    "warp": lambda shape: P.Warp([0.0, 0.5, 2.0], draws=6, seed=3),
+    "contrast": lambda shape: P.Contrast([0.0, 0.2, 0.5], draws=6, seed=3),
 }
-IDENTITY = dict.fromkeys(SPECIMENS, 0.0)  # the strength at which an image comes back as it is
+IDENTITY = dict.fromkeys(SPECIMENS, 0.0) | {"scale": 1.0}  # the strength at which an image comes back as it is
 CASES = [(name, shape) for name in SPECIMENS for shape in SHAPES]
 
 

@@ -5,19 +5,34 @@ from typing import Any
 from doldrum.errors import InputError
 from doldrum.probes.band_noise import BandNoise
 from doldrum.probes.base import BoundProbe, ImageProbe, ModelProbe, Probe
+from doldrum.probes.batch_norm_scale import BatchNormScale
+from doldrum.probes.channel_ablation import ChannelAblation
+from doldrum.probes.contrast import Contrast
+from doldrum.probes.dropout import Dropout
 from doldrum.probes.gaussian import Gaussian
+from doldrum.probes.geometry import Shift, Warp
 from doldrum.probes.pixel_ablation import PixelAblation
+from doldrum.probes.scale import Scale
+from doldrum.probes.superimpose import Superimpose
 from doldrum.probes.uniform import Uniform
 
 __all__ = [
     "BandNoise",
+    "BatchNormScale",
     "BoundProbe",
+    "ChannelAblation",
+    "Contrast",
+    "Dropout",
     "Gaussian",
     "ImageProbe",
     "ModelProbe",
     "PixelAblation",
     "Probe",
+    "Scale",
+    "Shift",
+    "Superimpose",
     "Uniform",
+    "Warp",
     "probe_from_dict",
 ]
 
@@ -25,15 +40,23 @@ _FAMILIES: dict[str, type[Any]] = {
     kind.family: kind
     for kind in (
         BandNoise,
+        BatchNormScale,
+        ChannelAblation,
+        Contrast,
+        Dropout,
         Gaussian,
         PixelAblation,
+        Scale,
+        Shift,
+        Superimpose,
         Uniform,
+        Warp,
     )
 }
 
 
-def probe_from_dict(settings: dict[str, Any]) -> Probe:
-    """Make a probe again from its `to_dict()`.
+def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
+    """Make a probe again from its `to_dict()`; one with overlays needs them too, and checks that they are the same.
 
     >>> probe_from_dict(Gaussian([0.1], draws=5).to_dict())
     Gaussian(strengths=[0.1], draws=5, seed=0, clip=False)
@@ -42,4 +65,15 @@ def probe_from_dict(settings: dict[str, Any]) -> Probe:
     family = rest.pop("family", None)
     if family not in _FAMILIES:
         raise InputError(f"expected a probe family of {sorted(_FAMILIES)}, got {family!r}")
-    return _FAMILIES[family](**rest)
+    try:
+        if family != Superimpose.family:
+            return _FAMILIES[family](**rest)
+        found = rest.pop("overlays_hash", None)
+        if overlays is None:
+            raise InputError("expected the overlays of this probe, got none; pass overlays=")
+        probe = Superimpose(overlays, **rest)
+    except TypeError as error:
+        raise InputError(f"expected the settings of a {family} probe, got {sorted(rest)}: {error}") from error
+    if found != probe.overlays_hash:
+        raise InputError("expected the overlays this probe was made with, got others; their hash differs")
+    return probe

@@ -1,0 +1,60 @@
+"""What the probes of a model share: a changed copy of a classifier's module."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from typing import Any
+
+import torch
+from torch import nn
+
+from doldrum.classifiers.base import Classifier
+from doldrum.classifiers.module import ModuleClassifier
+from doldrum.errors import ClassifierError
+
+__all__ = ["changed_copy", "keep_shares", "output_shapes"]
+
+
+def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module], Any]) -> ModuleClassifier:
+    """A classifier whose module is a copy of `classifier`'s, changed in place by `change`."""
+    if not isinstance(classifier, ModuleClassifier):
+        raise ClassifierError(
+            f"expected a torch module with {need}, got a {type(classifier).__name__}: its inside can't be changed; "
+            "pass the nn.Module, or use a probe of images"
+        )
+    changed = copy.copy(classifier)
+    changed.module = copy.deepcopy(classifier.module)
+    change(changed.module)
+    return changed
+
+
+def output_shapes(
+    module: nn.Module, parts: Sequence[nn.Module], input_shape: tuple[int, int, int]
+) -> list[list[tuple[int, ...]]]:
+    """Of each part, the shape of what it gives for one image, at each time it is called."""
+    found: list[list[tuple[int, ...]]] = [[] for _ in parts]
+
+    def note(shapes: list[tuple[int, ...]]) -> Callable[..., None]:
+        return lambda _part, _inputs, output: shapes.append(tuple(output.shape))
+
+    hooks = [part.register_forward_hook(note(shapes)) for part, shapes in zip(parts, found, strict=True)]
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            module(torch.zeros((1, *input_shape), device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def keep_shares(part: nn.Module, masks: Sequence[torch.Tensor]) -> None:
+    """Multiply what `part` gives by a mask: the first at its first call in a forward, the second at its second, …"""
+    order = cycle(masks)
+
+    def multiply(_part: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return output * next(order).to(output.device)
+
+    part.register_forward_hook(multiply)

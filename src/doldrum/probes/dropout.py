@@ -1,0 +1,105 @@
+"""Dropout at inference: the perturbation of PSBD."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from doldrum.classifiers.base import Classifier
+from doldrum.errors import ClassifierError
+from doldrum.probes.base import ModelProbe
+from doldrum.seeds import rng
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Dropout"]
+
+
+class Dropout(ModelProbe):
+    """Features are set to 0 with probability p, the others divided by 1 - p; one mask a draw, common to all inputs.
+
+    `strengths` are rates p in [0, 1). Draw j keeps a feature where u_j >= p, u_j ~ U(0, 1): those dropped at a smaller rate
+    are among those of a larger one.
+
+    Parameters
+    ----------
+    where : "blocks", "activations", "linear" or names of modules
+        Whose output is dropped from. "blocks": every residual block (a module whose class is named Block or Bottleneck), or
+        where there is none, every activation; as PSBD does. "linear": what enters the last linear layer. Names are those
+        of `named_modules()`.
+
+    Source: Li et al. 2024 (PSBD), arXiv 2406.05826, section 4; Gal and Ghahramani 2016.
+
+    Raises ClassifierError for a classifier that isn't a torch module or has no such part.
+
+    >>> Dropout([0.5], draws=3)
+    Dropout(strengths=[0.5], draws=3, seed=0, where=blocks)
+    """
+
+    family = "dropout"
+
+    def __init__(
+        self, strengths: Sequence[float], *, where: str | Sequence[str] = "blocks", draws: int = 100, seed: int = 0
+    ) -> None:
+        super().__init__(strengths, draws=draws, seed=seed)
+        self.check_strengths(0.999, "rates of dropout")
+        self.where = where if isinstance(where, str) else tuple(where)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"where": self.where if isinstance(self.where, str) else list(self.where)}
+
+    def model(self, classifier: Classifier, condition: int, draw: int) -> Classifier:
+        import torch
+
+        from doldrum.probes._modules import changed_copy, keep_shares, output_shapes
+
+        p = self.strengths[condition]
+
+        def drop(module: nn.Module) -> None:
+            parts = _parts(module, self.where)
+            number = 0
+            for part, shapes in zip(parts, output_shapes(module, parts, classifier.input_shape), strict=True):
+                masks = []
+                for shape in shapes:
+                    u = rng(self.seed, self.family, draw, number).random(shape, dtype=np.float32)
+                    masks.append(torch.from_numpy(np.where(u >= p, np.float32(1 / (1 - p)), np.float32(0))))
+                    number += 1
+                keep_shares(part, masks)
+
+        return changed_copy(classifier, "features to drop", drop)
+
+
+def _parts(module: nn.Module, where: str | tuple[str, ...]) -> list[nn.Module]:
+    from torch import nn
+
+    named = dict(module.named_modules())
+    if not isinstance(where, str):
+        missing = [name for name in where if name not in named]
+        if missing:
+            raise ClassifierError(f"expected modules of the model, got {missing[0]!r}; see module.named_modules()")
+        return [named[name] for name in where]
+    activations = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Tanh, nn.Sigmoid)
+    found: list[nn.Module] = []
+    if where == "linear":
+        last = [(name, part) for name, part in named.items() if isinstance(part, nn.Linear)][-1:]
+        for name, part in last:
+            # Its input is the output of an identity put before it.
+            entry = nn.Identity()
+            parent, _, child = name.rpartition(".")
+            if not name:
+                raise ClassifierError("expected features before the last linear layer, got a model that is one layer")
+            setattr(named[parent], child, nn.Sequential(entry, part).train(part.training))
+            found = [entry.train(part.training)]
+    elif where == "blocks":
+        found = [part for part in named.values() if type(part).__name__.endswith(("Block", "Bottleneck"))]
+    if where == "activations" or (where == "blocks" and not found):
+        found = [part for part in named.values() if isinstance(part, activations)]
+    if not found:
+        raise ClassifierError(
+            f"expected a model with {where} to drop from ('blocks', 'activations', 'linear'), got none; "
+            "pass where=[names of modules]"
+        )
+    return found

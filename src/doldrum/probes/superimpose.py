@@ -1,0 +1,97 @@
+"""Other images laid over the input: the perturbation of STRIP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.pixels import to_float
+from doldrum.probes.base import ImageProbe
+from doldrum.seeds import rng
+
+__all__ = ["Superimpose"]
+
+
+class Superimpose(ImageProbe):
+    """clip(x + s o_j, 0, 1), or the blend (1 - s) x + s o_j, with overlay o_j common to all inputs.
+
+    Parameters
+    ----------
+    overlays : array (M, C, H, W)
+        uint8, or floats in [0, 1]; clean images used for nothing else. Draw j takes the j-th of a seeded random order of them.
+    strengths : floats in [0, 1]
+        Weights s of the overlay; 0 leaves the image as it is.
+    draws : int
+        At most M, which is the default: an overlay is used once.
+    mode : "add" or "blend"
+        "add", the default with weight 1, is the source's superposition (both images at full weight, cut at white).
+
+    Source: Gao et al. 2019 (STRIP), arXiv 1902.06531, section 4; "blend" is what several later toolkits do.
+
+    Raises InputError for overlays that are no images, fewer overlays than draws, and, when bound, another shape than the
+    classifier's.
+
+    >>> overlays = np.full((2, 1, 1, 2), 0.75, dtype=np.float32)
+    >>> out = np.empty((2, 1, 1, 2), dtype=np.float32)
+    >>> Superimpose(overlays).bind((1, 1, 2)).fill(np.array([[[0.125, 0.5]]], dtype=np.float32), 0, 0, 2, out)
+    >>> out[0].ravel().tolist()
+    [0.875, 1.0]
+    """
+
+    family = "superimpose"
+
+    def __init__(
+        self,
+        overlays: NDArray[Any],
+        strengths: Sequence[float] = (1.0,),
+        *,
+        draws: int | None = None,
+        seed: int = 0,
+        mode: Literal["add", "blend"] = "add",
+    ) -> None:
+        values = np.asarray(overlays)
+        if values.ndim != 4 or not len(values):
+            raise InputError(f"expected overlays of shape (M, C, H, W), got {values.shape}; pass clean images")
+        self.overlays = to_float(values)
+        if not np.isfinite(self.overlays).all() or self.overlays.min() < 0 or self.overlays.max() > 1:
+            raise InputError("expected overlays in [0, 1], got other values; divide by 255 or pass uint8")
+        super().__init__(strengths, draws=len(values) if draws is None else draws, seed=seed)
+        self.check_strengths(1, "weights of the overlay")
+        if self.draws > len(values):
+            raise InputError(f"expected at least {self.draws} overlays, one a draw, got {len(values)}; pass more")
+        if mode not in ("add", "blend"):
+            raise InputError(f"expected mode 'add' or 'blend', got {mode!r}")
+        self.mode = mode
+
+    @property
+    def overlays_hash(self) -> str:
+        """SHA-256 of the overlays' shape and float32 values."""
+        digest = hashlib.sha256(str(self.overlays.shape).encode())
+        digest.update(np.ascontiguousarray(self.overlays).tobytes())
+        return digest.hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without the overlays, whose hash it holds: `probe_from_dict(settings, overlays=…)` wants them again."""
+        return super().to_dict() | {"mode": self.mode, "overlays_hash": self.overlays_hash}
+
+    def bind(self, input_shape: tuple[int, int, int]) -> _Overlays:
+        if self.overlays.shape[1:] != tuple(input_shape):
+            raise InputError(f"expected overlays of shape {tuple(input_shape)}, got {self.overlays.shape[1:]}; resize")
+        order = rng(self.seed, self.family).permutation(len(self.overlays))[: self.draws]
+        return _Overlays(self.overlays[order], self.strengths, blend=self.mode == "blend")
+
+
+class _Overlays:
+    def __init__(self, bank: NDArray[np.float32], strengths: tuple[float, ...], *, blend: bool) -> None:
+        self.bank, self.strengths, self.blend = bank, strengths, blend
+
+    def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
+        weight = np.float32(self.strengths[condition])
+        np.multiply(self.bank[start:stop], weight, out=out)
+        out += image * (1 - weight) if self.blend else image
+        np.clip(out, 0, 1, out=out)

@@ -1,0 +1,106 @@
+"""Families of image perturbations against their formulas, written out again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates, shift
+from test_probes_families import drawn, picture
+
+import doldrum as dd
+from doldrum.errors import InputError
+
+P = dd.probes
+
+
+def test_superimpose_adds_or_blends_each_overlay_once() -> None:
+    overlays, image = picture((7, 3, 4, 5), 1), picture((3, 4, 5))
+    order = dd.seeds.rng(2, "superimpose").permutation(7)
+    for mode in ("add", "blend"):
+        out = drawn(P.Superimpose(overlays, [0.6], seed=2, mode=mode), image, 0, 0, 7)
+        for j in range(7):
+            kept = image if mode == "add" else 0.4 * image
+            assert np.allclose(out[j], np.minimum(kept + 0.6 * overlays[order[j]], 1), atol=1e-6)
+    few = drawn(P.Superimpose(overlays, [0.6], draws=3, seed=2), image, 0, 0, 3)
+    assert np.array_equal(few, drawn(P.Superimpose(overlays, [0.6], seed=2), image, 0, 0, 3))
+    assert sorted(order) == list(range(7))
+
+
+def test_superimpose_knows_its_overlays() -> None:
+    overlays = picture((5, 1, 4, 4), 1)
+    probe = P.Superimpose(overlays, draws=2)
+    settings = probe.to_dict()
+    changed = overlays.copy()
+    changed[4, 0, 0, 0] = 0
+    with pytest.raises(InputError, match="hash differs"):
+        P.probe_from_dict(settings, overlays=changed)
+    with pytest.raises(InputError, match="pass overlays"):
+        P.probe_from_dict(settings)
+    pixels = (overlays * 255).astype(np.uint8)
+    assert np.array_equal(P.Superimpose(pixels).overlays, pixels.astype(np.float32) / 255)
+    for wrong in (overlays[0], overlays[:0], overlays * 3, np.full_like(overlays, np.nan)):
+        with pytest.raises(InputError, match="expected"):
+            P.Superimpose(wrong)
+    for settings in ({"draws": 6}, {"mode": "mix"}, {"strengths": [2.0]}):
+        with pytest.raises(InputError, match="expected"):
+            P.Superimpose(overlays, **settings)
+    with pytest.raises(InputError, match="resize"):
+        probe.bind((1, 5, 5))
+
+
+def test_scale_multiplies_and_clips() -> None:
+    image = picture((1, 5, 5))
+    for c, k in enumerate((3, 5, 7, 9, 11)):
+        assert np.allclose(drawn(P.Scale(), image, c, 0, 1)[0], np.minimum(k * image, 1))
+
+
+def test_shift_moves_by_whole_pixels_uniformly() -> None:
+    image = picture((2, 9, 9))
+    out = drawn(P.Shift([2], draws=500), image, 0, 0, 500)
+    moves = {
+        (dy, dx): shift(image, (0, dy, dx), order=0, mode="nearest")
+        for dy in range(-2, 3)
+        for dx in range(-2, 3)
+    }  # fmt: skip
+    times = [sum(np.array_equal(draw, moved) for draw in out) for moved in moves.values()]
+    assert sum(times) == 500
+    assert min(times) > 5  # 20 expected, standard deviation 4.4
+    assert max(times) < 40
+    with pytest.raises(InputError, match="whole numbers"):
+        P.Shift([1.5])
+
+
+def test_warp_reads_bilinearly_along_a_smooth_field_of_the_stated_size() -> None:
+    probe = P.Warp([1.5], draws=40, seed=1)
+    bound = probe.bind((1, 16, 16))
+    rows, columns = np.indices((16, 16)).astype(float)
+    ramps = [np.stack([part / 16]).astype(np.float32) for part in (rows, columns)]
+    out = [drawn(probe, ramp, 0, 0, 40)[:, 0] * 16 for ramp in ramps]
+    inside = np.s_[:, 6:10, 6:10]  # ramps read positions off, and are exact where nothing was cut
+    moves = [out[0] - rows, out[1] - columns]
+    assert np.sqrt(np.mean([(m[inside] ** 2).mean() for m in moves])) == pytest.approx(1.5, rel=0.35)
+    assert np.abs(np.diff(np.diff(moves[0], axis=1), axis=1)[inside]).max() < 0.8
+    image = picture((1, 16, 16))
+    for j in range(3):
+        expected = map_coordinates(image[0], [out[0][j], out[1][j]], order=1)
+        got = np.empty((1, 1, 16, 16), np.float32)
+        bound.fill(image, 0, j, j + 1, got)
+        assert np.abs(got[0, 0] - expected).max() < 1e-4
+    with pytest.raises(InputError, match="control points"):
+        P.Warp([1.0], control=1)
+
+
+def test_geometry_takes_images_of_one_row() -> None:
+    image = picture((1, 1, 6))
+    for probe in (P.Warp([1.0], draws=3), P.Shift([2], draws=3)):
+        out = drawn(probe, image, 0, 0, 3)
+        assert out.min() >= image.min() - 1e-6
+        assert out.max() <= image.max() + 1e-6
+
+
+def test_contrast_is_its_formula() -> None:
+    image = picture((3, 4, 4))
+    out = drawn(P.Contrast([0.6], draws=30, seed=5), image, 0, 0, 30)
+    for j in range(30):
+        a, b = dd.seeds.rng(5, "contrast", j).uniform(-1, 1, size=(2, 1, 1, 1)).ravel()
+        assert np.allclose(out[j], np.clip((1 + 0.6 * a) * (image - 0.5) + 0.5 + 0.6 * b, 0, 1), atol=1e-6)
