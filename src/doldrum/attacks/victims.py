@@ -43,7 +43,8 @@ class VictimSpec:
     data
         The name of a data set with a split `train`; a label where `get_victim` is given the images.
     recipe
-        A Recipe or the name of one.
+        A Recipe or the name of one. Its `threads` become 1: of many victims, one a core beats one on all cores, and the
+        weights depend on the number.
     rate, target, seed, settings
         As in `run_attack`. "clean" has neither rate, target nor settings, and ignores them.
 
@@ -66,7 +67,7 @@ class VictimSpec:
     def __post_init__(self) -> None:
         from doldrum.training.recipe import get_recipe
 
-        object.__setattr__(self, "recipe", get_recipe(self.recipe))
+        object.__setattr__(self, "recipe", get_recipe(self.recipe, threads=1))
         if self.attack == CLEAN:
             for name, value in (("rate", 0.0), ("target", 0), ("settings", {})):
                 object.__setattr__(self, name, value)
