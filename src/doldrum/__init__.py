@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from doldrum import attacks, probes, triggers
+    from doldrum import attacks, detectors, probes, triggers
     from doldrum.attacks import run_attack
     from doldrum.classifiers import Classifier, as_classifier
     from doldrum.data import ImageSet, load_dataset, read_images
@@ -48,13 +48,13 @@ _HOMES = {
     "load_checkpoint": "training",
     "train": "training",
 }
-_ROOMS = ("attacks", "probes", "triggers")
+_ROOMS = ("attacks", "detectors", "probes", "triggers")
 
 __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "Classifier", "measure", "Responses", "read_responses", "probes",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
-    "attacks", "run_attack",
+    "attacks", "run_attack", "detectors",
     "DoldrumError",
 ]  # fmt: skip
 

@@ -1,0 +1,263 @@
+"""Detector: probes and a score on their Responses; fit, calibrate and scan are written once, here."""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet, to_float
+from doldrum.detectors.calibration import Calibration
+from doldrum.detectors.evidence import Evidence, base_outputs
+from doldrum.detectors.result import ScanResult
+from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring import Measurement
+from doldrum.probes import Probe
+from doldrum.responses import Responses
+from doldrum.seeds import child_seed
+from doldrum.stats import conformal
+
+__all__ = ["Detector", "Needs"]
+
+Needs = Literal["labels", "scores", "weights"]
+_BATCH = 256  # inputs in memory at a time
+
+
+class Detector(ABC):
+    """Gives every input a score, higher = more suspicious, and a promise about false alarms.
+
+    `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass states what it is in class
+    attributes and writes two hooks, `probes` and `score`; `prepare` and `learn` where it takes something from the clean
+    inputs of `fit`.
+
+    Settings (the arguments of `__init__`) are kept under their own names; what is taken from clean inputs is kept in the
+    attributes that `learned` names, each ending in "_", as numbers, strings or arrays. Both are saved.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Seed of the probes' draws and of the tie breakers. By default secret and fresh at each `fit`, since an attacker
+        who knew the draws could train against them; it is recorded in `seed_` and in the saved detector. A number makes
+        the detector repeatable. One seed serves fit, calibration and scans: the score is then one fixed function of the
+        image, which is what the promise rests on.
+    """
+
+    name: ClassVar[str]
+    """Its id, in saved files and on the command line."""
+    needs: ClassVar[Needs] = "labels"
+    """What the classifier must give: labels, scores, or a torch module whose weights can be changed."""
+    paper: ClassVar[str] = ""
+    """Title, year, arXiv number or DOI."""
+    readouts: ClassVar[tuple[str, ...]] = ()
+    """Readouts of every draw that `score` looks at: "entropy", "confidence", "change" (see :func:`doldrum.measure`)."""
+    learned: ClassVar[tuple[str, ...]] = ()
+    """Names of the attributes that `prepare` and `learn` set."""
+
+    def __init__(self, *, seed: int | None = None) -> None:
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
+            raise InputError(f"expected a whole number as seed, or None for a secret one, got {seed!r}")
+        self.seed = None if seed is None else int(seed)
+        self.seed_: int | None = self.seed
+        self.classifier: Classifier | None = None
+        self.calibration: Calibration | None = None
+        self.engine = "auto"
+        self._fitted_on: frozenset[float] = frozenset()
+
+    # What a subclass writes
+
+    @abstractmethod
+    def probes(self) -> Mapping[str, Probe]:
+        """Name -> probe; may depend on what was learned. Take each probe's seed from `self.probe_seed(name)`."""
+
+    @abstractmethod
+    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+        """(N,), higher = more suspicious. Each input's score depends on that input alone, not on others in `evidence`.
+
+        NaN (nothing to judge by) becomes infinity: an input that the classifier can't answer is the most suspicious.
+        """
+
+    def prepare(self, classifier: Classifier, clean: ImageSet) -> None:  # noqa: B027  (most have nothing to prepare)
+        """Take from the clean inputs what `probes` needs: a strength, a pool of images."""
+
+    def learn(self, evidence: Evidence) -> None:  # noqa: B027  (likewise)
+        """Take from the clean inputs' responses what `score` needs; not measured where this isn't overridden."""
+
+    # What users call
+
+    def fit(self, classifier: Classifier, clean: ImageSet | NDArray[Any]) -> Self:
+        """Bind to a classifier, and learn from clean inputs what the detector needs.
+
+        Raises ClassifierError where the classifier doesn't give what `needs` says, before any work.
+        """
+        self.check_classifier(classifier)
+        images = as_set(clean)
+        self.classifier, self.calibration, self.engine = classifier, None, "auto"
+        self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
+        self.prepare(classifier, images)
+        if type(self).learn is not Detector.learn:
+            self.learn(_joined(list(self.measure(images))))
+        self._fitted_on = frozenset(conformal.tie_breakers(images.images, self.seed_).tolist())
+        return self
+
+    def calibrate(self, clean: ImageSet | NDArray[Any], *, fpr: float = 0.01, per_class: bool = False) -> Self:
+        """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
+
+        `per_class=True` promises it for the inputs of each predicted class by themselves (Mondrian calibration); every
+        class that is ever predicted then needs enough calibration inputs.
+
+        Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
+        fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
+        """
+        images, seed = as_set(clean), self._fitted()
+        conformal.check_size(len(images), fpr)
+        ties = conformal.tie_breakers(images.images, seed)
+        used = np.isin(ties, list(self._fitted_on)).mean() if self._fitted_on else 0.0
+        if used > 0.01:  # a few equal images are no mistake
+            raise InputError(
+                f"expected calibration inputs apart from those of fit, got {used:.0%} of the same; split the clean inputs"
+            )
+        labels, scores = self._scored(images)
+        groups = labels.astype(np.int64) if per_class else None
+        self.calibration = Calibration(scores, ties, fpr=fpr, seed=seed, groups=groups)
+        return self
+
+    def scan(self, images: ImageSet | NDArray[Any]) -> ScanResult:
+        """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
+
+        Memory holds a batch of inputs at a time. Raises InputError before `calibrate`.
+        """
+        found = as_set(images)
+        if self.calibration is None:
+            self._fitted()
+            raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
+        labels, scores = self._scored(found)
+        return self.judge(labels, scores, found)
+
+    def judge(self, labels: NDArray[Any], scores: NDArray[np.float64], images: ImageSet) -> ScanResult:
+        """The ScanResult of inputs whose scores are known."""
+        calibration = self.calibration
+        if calibration is None:
+            raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
+        groups = labels.astype(np.int64)
+        p = calibration.p_values(scores, conformal.tie_breakers(images.images, calibration.seed), groups)
+        return ScanResult(
+            ids=images.ids,
+            labels=labels,
+            scores=scores,
+            p_values=p,
+            flags=calibration.flags(p),
+            fpr=calibration.fpr,
+            num_calibration=calibration.smallest,
+            limit=calibration.limit(groups),
+        )
+
+    def score_samples(self, images: ImageSet | NDArray[Any]) -> NDArray[np.float64]:
+        """Scores (N,) alone, higher = more suspicious; needs `fit`, not `calibrate`."""
+        return self._scored(as_set(images))[1]
+
+    def measure(self, images: ImageSet) -> Iterator[Evidence]:
+        """Evidence of the inputs, a batch at a time: what `score` is given."""
+        self._fitted()
+        classifier = self.classifier
+        assert classifier is not None
+        probes = dict(self.probes())
+        extra: dict[str, Any] = {"readouts": self.readouts} if self.readouts else {}
+        runs: dict[str, Measurement] = {}
+        for key, probe in probes.items():
+            runs[key] = Measurement(classifier, images, probe, batch_size=_BATCH, engine=self.engine, **extra)
+            if self.engine == "auto":  # chosen once, then pinned
+                chosen = runs[key].info["engine"]
+                self.engine = "eager" if chosen["engine"] == "eager" else f"{chosen['engine']}-{chosen['precision']}"
+        chunks = [run.chunks() for run in runs.values()]
+        for start in range(0, len(images), _BATCH):
+            block = to_float(images.images[start : start + _BATCH])
+            responses: dict[str, Responses] = {key: next(c) for key, c in zip(runs, chunks, strict=True)}
+            first = next(iter(responses.values()), None)
+            labels, scores = None if first is None else first.labels, None
+            if self.needs != "labels" or labels is None:
+                plain_labels, scores = base_outputs(classifier, block)
+                labels = plain_labels if labels is None else labels
+            yield Evidence(block, labels, classifier.num_classes, responses, scores)
+
+    def check_classifier(self, classifier: Classifier) -> None:
+        """Raise unless the classifier gives what the detector needs."""
+        if not isinstance(classifier, Classifier):
+            raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
+        if self.needs == "scores" and classifier.outputs == "labels":
+            raise ClassifierError(f"expected scores for {self.name}, got labels only; use a detector that needs labels")
+        if self.needs == "weights" and getattr(classifier, "module", None) is None:
+            raise ClassifierError(
+                f"expected a torch module for {self.name}, got {type(classifier).__name__}; "
+                "use a detector that needs labels or scores"
+            )
+
+    def probe_seed(self, name: str) -> int:
+        """The seed of the probe of this name: a child of `seed_`, so that probes don't share draws."""
+        return child_seed(self._fitted(), "detector", name)
+
+    @property
+    def forwards(self) -> int:
+        """Forwards an input; needs `fit` where the probes depend on it."""
+        return 1 + sum(len(p.strengths) * p.draws for p in self.probes().values())
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `__init__`, by name."""
+        names = inspect.signature(type(self).__init__).parameters
+        return {n: getattr(self, n) for n in names if n != "self"}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
+
+    def _scored(self, images: ImageSet) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        labels, scores = [], []
+        for evidence in self.measure(images):
+            found = np.asarray(self.score(evidence), dtype=np.float64)
+            if found.shape != (len(evidence),):
+                raise InputError(f"expected {self.name} to give {len(evidence)} scores, got shape {found.shape}")
+            labels.append(evidence.labels)
+            scores.append(np.where(np.isnan(found), np.inf, found))
+        return np.concatenate(labels), np.concatenate(scores)
+
+    def _fitted(self) -> int:
+        if self.classifier is None or self.seed_ is None:
+            raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
+        return self.seed_
+
+
+def as_set(images: ImageSet | NDArray[Any]) -> ImageSet:
+    """Images as an ImageSet, checked."""
+    return images if isinstance(images, ImageSet) else ImageSet(np.asarray(images))
+
+
+def _joined(parts: list[Evidence]) -> Evidence:
+    """The evidence of all inputs, from that of its batches."""
+    first = parts[0]
+    return Evidence(
+        np.concatenate([p.images for p in parts]),
+        np.concatenate([p.labels for p in parts]),
+        first.num_classes,
+        {key: _joined_responses([p.responses[key] for p in parts]) for key in first.responses},
+        None if first.scores is None else np.concatenate([p.scores for p in parts if p.scores is not None]),
+    )
+
+
+def _joined_responses(parts: list[Responses]) -> Responses:
+    first = parts[0]
+    scores = [p.scores for p in parts if p.scores is not None]
+    return Responses(
+        np.concatenate([p.draws for p in parts]),
+        np.concatenate([p.labels for p in parts]),
+        first.strengths,
+        first.num_classes,
+        [i for p in parts for i in p.ids],
+        first.info,
+        scores=np.concatenate(scores) if scores else None,
+        readouts={name: np.concatenate([p.readouts[name] for p in parts]) for name in first.readouts},
+    )

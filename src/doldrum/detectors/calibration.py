@@ -1,0 +1,82 @@
+"""Calibration: the scores of clean inputs, and the p-values that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.stats import conformal
+from doldrum.stats.proportions import Interval
+
+__all__ = ["Calibration"]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Scores (n,) of clean inputs with their tie breakers, the rate they are to promise, and what the ties' seed was.
+
+    With `groups` (n,), the predicted classes, the promise holds for the inputs of each predicted class by themselves.
+
+    Raises InputError where the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
+
+    >>> rng = np.random.default_rng(0)
+    >>> c = Calibration(rng.normal(size=199), rng.random(199), fpr=0.01, seed=0)
+    >>> c.p_values(np.array([9.0]), np.array([0.5])).tolist()
+    [0.005]
+    >>> c.promise
+    Interval(value=0.01, lower=0.001..., upper=0.02...)
+    """
+
+    scores: NDArray[np.float64]
+    ties: NDArray[np.float64]
+    fpr: float
+    seed: int
+    groups: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.scores.shape != (n,) or self.ties.shape != (n,) or np.isnan(self.scores).any():
+            raise InputError("expected one score without NaN and one tie breaker a calibration input, got others")
+        if self.groups is None:
+            conformal.check_size(n, self.fpr)
+            return
+        if self.groups.shape != (n,):
+            raise InputError(f"expected {n} groups, got shape {self.groups.shape}; one a calibration input")
+        for group in np.unique(self.groups):
+            what = f"calibration inputs of predicted class {group}"
+            conformal.check_size(int((self.groups == group).sum()), self.fpr, what=what)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def smallest(self) -> int:
+        """Calibration inputs behind a p-value: all, or those of the smallest class."""
+        return len(self) if self.groups is None else int(np.unique(self.groups, return_counts=True)[1].min())
+
+    @property
+    def promise(self) -> Interval:
+        """The realised false-positive rate's mean and 95% limits (in the smallest class, where there are classes)."""
+        return conformal.realised_fpr(self.smallest, self.fpr)
+
+    def p_values(
+        self, scores: NDArray[np.float64], ties: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Conformal p-values (m,); `groups` are used where the calibration has groups."""
+        mine = {} if self.groups is None else {"calibration_groups": self.groups, "groups": groups}
+        return conformal.p_values(self.scores, scores, calibration_ties=self.ties, ties=ties, **mine)
+
+    def flags(self, p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """p <= fpr, with the same allowance for rounding as :func:`doldrum.stats.conformal.num_allowed`."""
+        return p_values <= self.fpr * (1 + 1e-9)
+
+    def limit(self, groups: NDArray[np.int64]) -> int:
+        """The most flags the promise explains among inputs of these groups (m,)."""
+        if self.groups is None:
+            return conformal.flags_limit(len(groups), len(self), self.fpr)
+        names = np.unique(groups)
+        sizes = [int((groups == g).sum()) for g in names]
+        return conformal.flags_limit(sizes, [int((self.groups == g).sum()) for g in names], self.fpr)

@@ -1,0 +1,59 @@
+"""Evidence: what a detector's score may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, labels_of
+from doldrum.engines import default_rows
+from doldrum.engines.direct import DirectEngine
+from doldrum.measuring.readouts import probabilities
+from doldrum.responses import Responses
+
+__all__ = ["Evidence", "base_outputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Some inputs, and what the classifier answered to them and to the detector's probes.
+
+    Parameters
+    ----------
+    images : float32 array (N, C, H, W), in [0, 1]
+    labels : int16 array (N,)
+        The classifier's label of each unperturbed input; -1 where its scores were NaN or infinite.
+    num_classes : int
+    responses : mapping from the detector's probe names to Responses of these inputs
+    scores : float64 array (N, K), or None
+        Probabilities of the unperturbed inputs; only for detectors that need "scores" or "weights".
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int16]
+    num_classes: int
+    responses: Mapping[str, Responses]
+    scores: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def base_outputs(
+    classifier: Classifier, images: NDArray[np.float32]
+) -> tuple[NDArray[np.int16], NDArray[np.float64] | None]:
+    """Labels (N,), and probabilities (N, K) where the classifier gives scores, of unperturbed inputs.
+
+    Run in batches of one fixed number of rows, so that an answer doesn't depend on how many inputs come together.
+
+    >>> from doldrum.classifiers import as_classifier
+    >>> clf = as_classifier(lambda x: x.reshape(len(x), -1), input_shape=(1, 1, 2), num_classes=2)
+    >>> labels, scores = base_outputs(clf, np.array([[[[0.0, 1.0]]]], dtype=np.float32))
+    >>> labels.tolist(), scores.round(3).tolist()
+    ([1], [[0.269, 0.731]])
+    """
+    output = DirectEngine(classifier, rows=default_rows(classifier.input_shape))(images)
+    return labels_of(output), None if output.ndim == 1 else probabilities(output, classifier.outputs)

@@ -1,0 +1,281 @@
+"""Split-conformal p-values: a threshold that keeps its promise about false alarms, and what that promise allows.
+
+Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration ones, whatever
+their distribution, as long as the score is a fixed function of the input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from doldrum.errors import InputError
+from doldrum.pixels import to_float
+from doldrum.stats._counts import check_level
+from doldrum.stats.proportions import Interval
+
+__all__ = [
+    "Discoveries", "benjamini_hochberg", "check_size", "fewest_discoveries", "flags_interval", "flags_limit",
+    "needed_size", "num_allowed", "p_values", "realised_fpr", "smallest_fpr", "threshold", "tie_breakers",
+]  # fmt: skip
+
+
+def tie_breakers(images: NDArray[Any], seed: int) -> NDArray[np.float64]:
+    """One number in [0, 1) an image, from the seed and the image's bytes alone, to order inputs of equal score.
+
+    The first 53 bits of a keyed BLAKE2b hash of the float32 pixels: independent of the image's place and of its
+    neighbours, the same for uint8 and float32 versions of it, and beyond prediction for those who lack the seed.
+
+    >>> x = np.array([[[[0]]], [[[255]]], [[[0]]]], dtype=np.uint8)
+    >>> a, b, c = tie_breakers(x, seed=1)
+    >>> bool(a == c), bool(a == b), bool((tie_breakers(x / np.float32(255), seed=1) == [a, b, c]).all())
+    (True, False, True)
+    """
+    key = hashlib.sha256(f"ties:{int(seed)}".encode()).digest()
+    numbers = np.empty(len(images))
+    for i, image in enumerate(images):
+        digest = hashlib.blake2b(np.ascontiguousarray(to_float(image)).tobytes(), key=key, digest_size=8).digest()
+        numbers[i] = (int.from_bytes(digest, "big") >> 11) * 2.0**-53
+    return numbers
+
+
+def p_values(
+    calibration: ArrayLike,
+    scores: ArrayLike,
+    *,
+    calibration_ties: ArrayLike,
+    ties: ArrayLike,
+    calibration_groups: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """p = (1 + #{calibration input at least as suspicious}) / (n + 1); equal scores are ordered by their ties.
+
+    P(p <= a) <= a for a clean input, for every a. With groups (e.g. predicted classes) only calibration inputs of the
+    input's own group are counted, so that the promise holds within each group; a group without any gets p = 1.
+
+    Parameters
+    ----------
+    calibration, calibration_ties : floats (n,)
+        Scores of clean inputs used for nothing else, and their tie breakers (:func:`tie_breakers`).
+    scores, ties : floats (m,)
+    calibration_groups, groups : integers (n,) and (m,), optional
+
+    Returns
+    -------
+    float64 (m,), in (0, 1].
+
+    Raises InputError for NaN among the scores, or lengths that don't match.
+
+    Source: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005; Bates et al., arXiv 2104.08279, eq. 2.
+
+    >>> p_values([1.0, 2.0, 3.0], [2.5, 9.0, 1.0], calibration_ties=[0.1, 0.2, 0.3], ties=[0, 0, 0.5]).tolist()
+    [0.5, 0.25, 0.75]
+    """
+    cal, cal_ties = _pair(calibration, calibration_ties)
+    new, new_ties = _pair(scores, ties)
+    if (calibration_groups is None) != (groups is None):
+        raise InputError("expected groups for calibration and scores alike, got one of them; pass both or none")
+    if calibration_groups is None or groups is None:
+        return (1 + _at_least(cal, cal_ties, new, new_ties)) / (len(cal) + 1)
+    cal_groups, new_groups = np.asarray(calibration_groups), np.asarray(groups)
+    if cal_groups.shape != cal.shape or new_groups.shape != new.shape:
+        raise InputError(f"expected {len(cal)} and {len(new)} groups, got {cal_groups.shape} and {new_groups.shape}")
+    p = np.ones(len(new))
+    for group in np.unique(new_groups):
+        mine, its = new_groups == group, cal_groups == group
+        p[mine] = (1 + _at_least(cal[its], cal_ties[its], new[mine], new_ties[mine])) / (its.sum() + 1)
+    return p
+
+
+def num_allowed(n: int, fpr: float) -> int:
+    """k = floor(fpr (n + 1)): p <= fpr where fewer than k calibration inputs are at least as suspicious.
+
+    >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
+    (5, 1, 0)
+    """
+    if not 0 < fpr < 1:
+        raise InputError(f"expected a false-positive rate in (0, 1), got {fpr}; pass 0.01 for 1%")
+    return math.floor(fpr * (n + 1) + 1e-9)  # .29 * 100 is 28.999999999999996
+
+
+def smallest_fpr(n: int) -> float:
+    """The smallest false-positive rate that n calibration inputs can promise: 1 / (n + 1)."""
+    return 1 / (n + 1)
+
+
+def needed_size(fpr: float) -> int:
+    """The fewest calibration inputs that can promise `fpr`.
+
+    >>> needed_size(0.01), needed_size(0.05), needed_size(0.3)
+    (99, 19, 3)
+    """
+    size = max(0, math.floor(1 / fpr) - 2) if 0 < fpr < 1 else 0
+    while num_allowed(size, fpr) < 1:
+        size += 1
+    return size
+
+
+def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
+    """Raise InputError, naming the size needed, where n inputs can't promise `fpr`."""
+    if num_allowed(n, fpr) < 1:
+        raise InputError(
+            f"expected at least {needed_size(fpr)} {what} for a false-positive rate of {fpr:g}, got {n}; add clean "
+            f"inputs, or ask for at least {smallest_fpr(n):.2g}"
+        )
+
+
+def threshold(calibration: ArrayLike, fpr: float) -> float:
+    """The k-th highest calibration score, k = floor(fpr (n + 1)): scores above it are flagged, equal ones by their ties.
+
+    >>> threshold(np.arange(100.0), 0.05)
+    95.0
+    """
+    cal = np.asarray(calibration, dtype=float)
+    check_size(len(cal), fpr)
+    k = num_allowed(len(cal), fpr)
+    return float(np.partition(cal, len(cal) - k)[len(cal) - k])
+
+
+def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
+    """Where the rate of false alarms lies once the n calibration inputs are drawn: Beta(k, n + 1 - k).
+
+    `value` is its mean k / (n + 1), at most `fpr`; the limits hold `level` of the calibration sets.
+
+    Source: Vovk, Conditional validity of inductive conformal predictors, 2012; exact for scores without ties.
+
+    >>> realised_fpr(500, 0.01)
+    Interval(value=0.00998..., lower=0.0032..., upper=0.020...)
+    """
+    check_size(n, fpr)
+    k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
+    beta = stats.beta(k, n + 1 - k)
+    return Interval(k / (n + 1), float(beta.ppf(tail)), float(beta.ppf(1 - tail)))
+
+
+def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[int, int]:
+    """The fewest and the most flags among m clean inputs: at most (1 - level) / 2 of the time there are fewer, or more.
+
+    The number of flags is beta-binomial (m, k, n + 1 - k): it counts the luck of the calibration set and of the inputs.
+
+    >>> flags_interval(1000, 500, 0.01)
+    (2, 23)
+    """
+    check_size(n, fpr)
+    k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
+    flags = stats.betabinom(m, k, n + 1 - k)
+    return int(flags.ppf(tail)), int(flags.ppf(1 - tail))
+
+
+def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
+    """The most flags among m clean inputs that the promise explains: more come with probability below 1 - level.
+
+    Sequences m and n are inputs and calibration inputs group by group (class-conditional calibration): the flags of the
+    groups add up. Groups without a calibration input flag nothing.
+
+    >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
+    (20, 20)
+    """
+    pairs = list(zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True))
+    total = np.ones(1)
+    for inputs, size in pairs:
+        k = num_allowed(size, fpr)
+        if inputs == 0 or k == 0:
+            continue
+        shape = (inputs, k, size + 1 - k)
+        most = int(stats.betabinom.isf(1e-13, *shape))  # beyond this many no figure changes at float precision
+        total = np.convolve(total, stats.betabinom.pmf(np.arange(most + 1), *shape))
+    return int(np.searchsorted(np.cumsum(total), check_level(level) - 1e-12))
+
+
+@dataclass(frozen=True, eq=False)
+class Discoveries:
+    """What Benjamini-Hochberg flags: `flags` (m,), the fewest inputs a set can hold here, and a word where it is empty."""
+
+    flags: NDArray[np.bool_]
+    fdr: float
+    fewest: int
+    note: str
+
+    def __len__(self) -> int:
+        return int(self.flags.sum())
+
+
+def fewest_discoveries(m: int, n: int, fdr: float) -> int:
+    """The smallest non-empty set that Benjamini-Hochberg can flag among m inputs with n calibration inputs.
+
+    No p-value is below 1 / (n + 1), so j of them pass only where 1 / (n + 1) <= fdr j / m. May exceed m: no set then.
+
+    >>> fewest_discoveries(10_000, 500, 0.1)
+    200
+    """
+    if not 0 < fdr < 1:
+        raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr}; pass 0.1 for 10%")
+    return math.ceil(m / (fdr * (n + 1)) - 1e-9)
+
+
+def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Discoveries:
+    """The largest set of inputs of which at most `fdr` are clean on average: p_(j) <= fdr j / m.
+
+    Parameters
+    ----------
+    p : floats (m,)
+        Conformal p-values from one calibration set of `num_calibration` inputs.
+    fdr : float in (0, 1)
+
+    Source: Benjamini and Hochberg 1995; valid on conformal p-values, Bates et al., arXiv 2104.08279, theorem 2.
+
+    >>> benjamini_hochberg([0.01, 0.02, 0.5, 0.9], fdr=0.1, num_calibration=99).flags.tolist()
+    [True, True, False, False]
+    >>> benjamini_hochberg([0.01, 0.5], fdr=0.1, num_calibration=5).note
+    'no set can be flagged at FDR 0.1, not even all 2 inputs: that needs at least 9 calibration inputs, got 5'
+    """
+    values = np.asarray(p, dtype=float)
+    m = len(values)
+    fewest = fewest_discoveries(m, num_calibration, fdr)
+    order = np.argsort(values, kind="stable")
+    passes = values[order] <= fdr * np.arange(1, m + 1) / max(m, 1) + 1e-12
+    count = int(np.flatnonzero(passes)[-1]) + 1 if passes.any() else 0
+    flags = np.zeros(m, dtype=bool)
+    flags[order[:count]] = True
+    note = ""
+    if m and fewest > m:
+        note = (
+            f"no set can be flagged at FDR {fdr:g}, not even all {m} inputs: that needs at least {needed_size(fdr)} "
+            f"calibration inputs, got {num_calibration}"
+        )
+    elif m and not count:
+        note = (
+            f"no set is flagged at FDR {fdr:g}; with {num_calibration} calibration inputs the smallest possible set among "
+            f"{m} inputs is {fewest}"
+        )
+    return Discoveries(flags, fdr, fewest, note)
+
+
+def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    a, b = np.asarray(scores, dtype=float), np.asarray(ties, dtype=float)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise InputError(f"expected scores and ties of one shape (n,), got {a.shape} and {b.shape}; one tie a score")
+    if np.isnan(a).any():
+        raise InputError(
+            f"expected scores without NaN, got {int(np.isnan(a).sum())}; use infinity for the most suspicious"
+        )
+    return a, b
+
+
+def _at_least(cal: NDArray[Any], cal_ties: NDArray[Any], new: NDArray[Any], ties: NDArray[Any]) -> NDArray[np.int64]:
+    """How many of `cal` are >= each of `new`, in the order of (score, tie)."""
+    both, both_ties = np.concatenate([cal, new]), np.concatenate([cal_ties, ties])
+    # Among full equals the calibration inputs come last, so that they count as at least as suspicious.
+    is_cal = np.arange(len(both)) < len(cal)
+    order = np.lexsort((is_cal, both_ties, both))
+    after = np.cumsum(is_cal[order][::-1])[::-1]
+    counts = np.empty(len(both), dtype=np.int64)
+    counts[order] = after
+    return counts[len(cal) :]

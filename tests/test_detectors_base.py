@@ -1,0 +1,161 @@
+"""What every detector inherits: order and batches don't matter, few inputs are refused, streams are joined."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import doldrum as dd
+from doldrum.data import ImageSet
+from doldrum.detectors import Detector, MaxSoftmax, W, base
+from doldrum.errors import ClassifierError, InputError
+from doldrum.probes import Gaussian
+
+
+class Spread(Detector):
+    """Distinct labels under noise, relative to their mean on the fit set: learns, and uses two probes."""
+
+    name = "spread"
+    learned = ("mean_",)
+
+    def probes(self):
+        return {n: Gaussian([0.1 * (i + 1)], draws=7, seed=self.probe_seed(n)) for i, n in enumerate("ab")}
+
+    def count(self, evidence):
+        return sum((r.counts > 0).sum(axis=2)[:, 0] for r in evidence.responses.values())
+
+    def learn(self, evidence):
+        self.mean_ = float(self.count(evidence).mean())
+
+    def score(self, evidence):
+        return self.mean_ - self.count(evidence)
+
+
+def specimens():
+    return [MaxSoftmax(seed=1), W(seed=1, draws=10, strength=0.2), Spread(seed=1)]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return np.random.default_rng(1).random((400, 1, 8, 8), dtype=np.float32)
+
+
+@pytest.mark.parametrize("det", specimens(), ids=lambda d: d.name)
+def test_scan_is_the_same_in_any_order_batch_and_company(det, clf, pool, monkeypatch):
+    det.fit(clf, pool[:100]).calibrate(pool[100:300], fpr=0.05)
+    new = pool[280:400]
+    first = det.scan(new)
+    order = np.random.default_rng(0).permutation(len(new))
+    monkeypatch.setattr(base, "_BATCH", 7)
+    again = det.scan(new[order])
+    alone = det.scan(new[5:6])
+    assert (again.scores == first.scores[order]).all()
+    assert (again.p_values == first.p_values[order]).all()
+    assert alone.p_values[0] == first.p_values[5]
+    assert np.isclose(first.p_values.min(), 1 / 201) or first.p_values.min() > 1 / 201
+    frame = first.to_frame()
+    assert list(frame.columns) == ["id", "label", "score", "p_value", "flag"]
+    assert frame["flag"].sum() == first.num_flagged == (first.p_values <= 0.05).sum()
+
+
+def test_max_softmax_is_the_softmax(clf, pool):
+    logits = clf(pool[:50]).astype(float)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert MaxSoftmax().fit(clf, pool[:5]).score_samples(pool[:50]) == pytest.approx(p.max(axis=1))
+
+
+def drowned(x):
+    """The brightest quarter of the rows, until noise drowns everything: W rises, peaks and falls."""
+    rows = x.mean(axis=(1, 3)).reshape(len(x), 4, 2).mean(axis=2)
+    return np.where(x.std(axis=(1, 2, 3)) > 0.8, 0, rows.argmax(axis=1))
+
+
+def test_w_is_minus_the_entropy_at_sigma_half(clf, pool):
+    black_box = dd.as_classifier(drowned, input_shape=(1, 8, 8), num_classes=4, outputs="labels")
+    det = W(seed=3, draws=50).fit(black_box, pool[:200])
+    assert det.strength_ is not None
+    at = dd.smoothness(
+        dd.measure(black_box, pool[200:], Gaussian([det.strength_], draws=50, seed=det.probe_seed("noise")))
+    )
+    assert det.score_samples(pool[200:]) == pytest.approx(-at.value[:, 0])
+    wide = dd.measure(black_box, pool[200:], Gaussian([*np.linspace(0.02, 1.5, 40)], draws=50))
+    assert at.value.mean() == pytest.approx(dd.smoothness(wide).value.mean(axis=0).max() / 2, rel=0.15)
+    with pytest.raises(InputError, match="choose the strength yourself"):  # this network's W never falls
+        W(seed=3).fit(clf, pool[:20])
+
+
+def test_seed_is_secret_unless_given(clf, pool):
+    a, b, c, d = (W(strength=0.2, draws=2, seed=s).fit(clf, pool[:2]).seed_ for s in (None, None, 5, 5))
+    assert a != b
+    assert c == d == 5
+
+
+def test_too_few_inputs_are_refused_before_any_work(pool):
+    calls = []
+
+    def model(x):
+        calls.append(len(x))
+        return x.reshape(len(x), -1)[:, :4]
+
+    det = W(strength=0.1).fit(dd.as_classifier(model, input_shape=(1, 8, 8), num_classes=4), pool[:5])
+    calls.clear()
+    with pytest.raises(InputError, match="at least 999 calibration inputs"):
+        det.calibrate(pool, fpr=0.001)
+    assert not calls
+
+
+def test_each_class_needs_enough_inputs(clf, pool):
+    det = MaxSoftmax(seed=0).fit(clf, pool[:2])
+    labels = clf(pool[100:400]).argmax(axis=1)
+    rarest = np.unique(labels, return_counts=True)[1].min()
+    fpr = 1 / (rarest + 1)
+    det.calibrate(pool[100:400], fpr=fpr, per_class=True)
+    result = det.scan(pool[:100])
+    for k in range(4):
+        mine, its = result.labels == k, labels == k
+        cal = det.score_samples(pool[100:400])[its]
+        expected = [(1 + (cal >= s).sum()) / (its.sum() + 1) for s in result.scores[mine]]
+        assert result.p_values[mine].tolist() == expected
+    with pytest.raises(InputError, match="calibration inputs of predicted class"):
+        det.calibrate(pool[100:400], fpr=fpr * 0.9, per_class=True)
+
+
+def test_misuse_is_named(clf, pool):
+    with pytest.raises(InputError, match=r"fitted detector.*call fit"):
+        W().scan(pool)
+    with pytest.raises(InputError, match=r"calibrated detector.*call calibrate"):
+        W(strength=0.1, draws=2).fit(clf, pool[:2]).scan(pool[:2])
+    with pytest.raises(InputError, match="apart from those of fit, got 50%"):
+        Spread().fit(clf, pool[:100]).calibrate(pool[50:150], fpr=0.1)
+    labels_only = dd.as_classifier(
+        lambda x: np.zeros(len(x), int), input_shape=(1, 8, 8), num_classes=4, outputs="labels"
+    )
+    with pytest.raises(ClassifierError, match="expected scores for max-softmax, got labels only"):
+        MaxSoftmax().fit(labels_only, pool)
+    with pytest.raises(InputError, match="seed"):
+        W(seed="secret")  # pyright: ignore[reportArgumentType]
+
+
+def test_an_input_without_an_answer_is_the_most_suspicious(pool):
+    def model(x):
+        out = x.reshape(len(x), -1)[:, :4].copy()
+        out[x.mean(axis=(1, 2, 3)) > 0.9] = np.nan
+        return out
+
+    clf = dd.as_classifier(model, input_shape=(1, 8, 8), num_classes=4)
+    det = MaxSoftmax(seed=0).fit(clf, pool[:2]).calibrate(pool[2:200], fpr=0.05)
+    result = det.scan(ImageSet(np.ones((1, 1, 8, 8), np.float32), ids=["bright"]))
+    assert result.labels.tolist() == [-1]
+    assert result.scores.tolist() == [np.inf]
+    assert result.flags.tolist() == [True]
+
+
+def test_more_than_promised(clf, pool):
+    det = MaxSoftmax(seed=0).fit(clf, pool[:2]).calibrate(pool[:200], fpr=0.05)
+    clean = det.scan(pool[200:])
+    assert not clean.more_than_promised
+    confident = pool[np.argsort(det.score_samples(pool))[-60:]]
+    odd = det.scan(confident)
+    assert odd.more_than_promised
+    assert len(odd.flagged(fdr=0.2)) > 0
+    assert clean.flagged(fdr=0.01).note.startswith("no set is flagged")
