@@ -27,6 +27,9 @@ SPECIMENS = {
     "scale": lambda shape: P.Scale([1.0, 3.0, 0.5]),
     "shift": lambda shape: P.Shift([0, 1, 3], draws=6, seed=3),
     "warp": lambda shape: P.Warp([0.0, 0.5, 2.0], draws=6, seed=3),
+    "corruptions": lambda shape: P.Corruptions(
+        ["contrast", "snow", "gaussian-noise"], severities=[0, 2, 5], table="imagenet-c", draws=3, seed=3
+    ),
     "contrast": lambda shape: P.Contrast([0.0, 0.2, 0.5], draws=6, seed=3),
 }
 IDENTITY = dict.fromkeys(SPECIMENS, 0.0) | {"scale": 1.0}  # the strength at which an image comes back as it is

@@ -8,6 +8,7 @@ from doldrum.probes.base import BoundProbe, ImageProbe, ModelProbe, Probe
 from doldrum.probes.batch_norm_scale import BatchNormScale
 from doldrum.probes.channel_ablation import ChannelAblation
 from doldrum.probes.contrast import Contrast
+from doldrum.probes.corruptions import CORRUPTIONS, Corruptions
 from doldrum.probes.dropout import Dropout
 from doldrum.probes.gaussian import Gaussian
 from doldrum.probes.geometry import Shift, Warp
@@ -17,11 +18,13 @@ from doldrum.probes.superimpose import Superimpose
 from doldrum.probes.uniform import Uniform
 
 __all__ = [
+    "CORRUPTIONS",
     "BandNoise",
     "BatchNormScale",
     "BoundProbe",
     "ChannelAblation",
     "Contrast",
+    "Corruptions",
     "Dropout",
     "Gaussian",
     "ImageProbe",
@@ -43,6 +46,7 @@ _FAMILIES: dict[str, type[Any]] = {
         BatchNormScale,
         ChannelAblation,
         Contrast,
+        Corruptions,
         Dropout,
         Gaussian,
         PixelAblation,

@@ -1,0 +1,277 @@
+"""Common corruptions of one image, written from Hendrycks and Dietterich's definitions, for images of any size.
+
+Each is `kind(image, setting, address)`: image float64 (H, W, C) in [0, 1], `setting` from a table of severities, `address`
+what a generator is made of (seed, family, kind, draw), so that chance is common to all images. Layers that don't look at
+the image are kept.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
+
+from doldrum.seeds import rng
+
+__all__ = ["KINDS", "TABLES"]
+
+Picture = NDArray[np.float64]
+Address = tuple[int, str, str, int]
+
+
+def gaussian_noise(x: Picture, scale: float, at: Address) -> Picture:
+    return x + scale * rng(*at).standard_normal(x.shape)
+
+
+def shot_noise(x: Picture, photons: float, at: Address) -> Picture:
+    return rng(*at).poisson(x * photons) / photons
+
+
+def impulse_noise(x: Picture, share: float, at: Address) -> Picture:
+    u = rng(*at).random(x.shape)
+    return np.where(u < share / 2, 0.0, np.where(u >= 1 - share / 2, 1.0, x))
+
+
+def defocus_blur(x: Picture, setting: tuple[float, float], at: Address) -> Picture:
+    disk = _disk(*setting)
+    reach = len(disk) // 2
+    padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
+    size = padded.shape[:2]
+    # By Fourier transform, ten times as fast; only the first 2 * reach rows and columns see the wrap-around.
+    product = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(disk, s=size)[:, :, None]
+    return np.fft.irfft2(product, s=size, axes=(0, 1))[2 * reach :, 2 * reach :]
+
+
+@lru_cache(maxsize=64)
+def _disk(radius: float, alias: float) -> Picture:
+    reach = 8 if radius <= 8 else int(radius)
+    line = np.arange(-reach, reach + 1)
+    disk = (line[:, None] ** 2 + line**2 <= radius**2).astype(float)
+    taps = np.arange(3 if radius <= 8 else 5) - (1 if radius <= 8 else 2)
+    blur = np.exp(-(taps**2) / (2 * alias**2))
+    for axis in (0, 1):  # softens the edge
+        disk = correlate1d(disk, blur / blur.sum(), axis=axis, mode="mirror")
+    return disk / disk.sum()
+
+
+def glass_blur(x: Picture, setting: tuple[float, int, int], at: Address) -> Picture:
+    sigma, delta, times = setting
+    soft = gaussian_filter(x, (sigma, sigma, 0), mode="nearest")
+    order = _shuffled(x.shape[0], x.shape[1], delta, times, at)
+    return gaussian_filter(soft.reshape(-1, x.shape[2])[order].reshape(x.shape), (sigma, sigma, 0), mode="nearest")
+
+
+@lru_cache(maxsize=256)
+def _shuffled(height: int, width: int, delta: int, times: int, at: Address) -> NDArray[np.int64]:
+    """Each pixel swapped in turn with one at most `delta` away."""
+    order = np.arange(height * width).tolist()
+    generator = rng(*at)
+    for _ in range(times):
+        moves = generator.integers(-delta, delta, size=(height, width, 2)).tolist()
+        for i in range(height - delta, delta, -1):
+            for j in range(width - delta, delta, -1):
+                down, right = moves[i - 1][j - 1]
+                a, b = i * width + j, (i + down) * width + j + right
+                order[a], order[b] = order[b], order[a]
+    return np.array(order)
+
+
+def motion_blur(x: Picture, setting: tuple[int, float], at: Address) -> Picture:
+    return _moved(x, *setting, rng(*at).uniform(-45, 45))
+
+
+def _moved(x: Picture, radius: int, sigma: float, angle: float) -> Picture:
+    """Averaged along a line, with weights of half a Gaussian; the edge is repeated."""
+    steps = np.arange(2 * radius + 1)
+    weights = np.exp(-(steps**2) / (2 * sigma**2))
+    down = np.ceil(steps * np.sin(np.deg2rad(angle)) - 0.5).astype(int)
+    right = np.ceil(steps * np.cos(np.deg2rad(angle)) - 0.5).astype(int)
+    rows = np.clip(np.arange(x.shape[0]) + down[:, None], 0, x.shape[0] - 1)
+    columns = np.clip(np.arange(x.shape[1]) + right[:, None], 0, x.shape[1] - 1)
+    return np.asarray(
+        np.tensordot(weights / weights.sum(), x[rows[:, :, None], columns[:, None, :]], axes=1), dtype=np.float64
+    )
+
+
+def zoom_blur(x: Picture, factors: tuple[float, float, float], at: Address) -> Picture:
+    rows, columns = (_zooms(size, *factors) for size in x.shape[:2])
+    zoomed = np.asarray(np.einsum("zik,kjc,zlj->ilc", rows, x, columns, optimize=True), dtype=np.float64)
+    return (x + zoomed) / (len(rows) + 1)
+
+
+@lru_cache(maxsize=64)
+def _zooms(size: int, start: float, stop: float, step: float) -> Picture:
+    """Matrices (Z, size, size) that read a line zoomed about its middle, linearly."""
+    middle = (size - 1) / 2
+    places = (np.arange(size) - middle) / np.arange(start, stop, step)[:, None] + middle
+    return np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(size)))
+
+
+def snow(x: Picture, setting: tuple[float, float, float, float, int, float, float], at: Address) -> Picture:
+    keep = setting[6]
+    grey = x @ (0.299, 0.587, 0.114) if x.shape[2] == 3 else x.mean(axis=2)
+    whitened = keep * x + (1 - keep) * np.maximum(x, 1.5 * grey[:, :, None] + 0.5)
+    layer = _flakes(x.shape[0], x.shape[1], *setting[:6], at)
+    return whitened + layer + layer[::-1, ::-1]
+
+
+@lru_cache(maxsize=256)
+def _flakes(
+    height: int,
+    width: int,
+    mean: float,
+    scale: float,
+    zoom: float,
+    least: float,
+    radius: int,
+    sigma: float,
+    at: Address,
+) -> Picture:
+    generator = rng(*at)
+    layer = generator.normal(mean, scale, size=(height, width))
+    rows, columns = (_zooms(size, zoom, zoom + 0.5, 1.0)[0] for size in (height, width))
+    layer = rows @ layer @ columns.T
+    layer = np.clip(np.where(layer < least, 0, layer), 0, 1)
+    return _moved(layer[:, :, None], radius, sigma, generator.uniform(-135, -45))
+
+
+def fog(x: Picture, setting: tuple[float, float], at: Address) -> Picture:
+    thickness, decay = setting
+    side = 1 << (max(x.shape[:2]) - 1).bit_length()
+    haze = _plasma(max(side, 2), decay, at)[: x.shape[0], : x.shape[1], None]
+    most = x.max()
+    return (x + thickness * haze) * most / (most + thickness)
+
+
+@lru_cache(maxsize=256)
+def _plasma(side: int, decay: float, at: Address) -> Picture:
+    """A diamond-square height map (side, side) that wraps around, brought to 0..1."""
+    generator, height = rng(*at), np.zeros((side, side))
+    step, wobble = side, 100.0
+
+    def mean(four: Picture) -> Picture:
+        return four / 4 + wobble * generator.uniform(-wobble, wobble, four.shape)
+
+    while step >= 2:
+        half = step // 2
+        corners = height[::step, ::step]
+        square = corners + np.roll(corners, -1, axis=0)
+        height[half::step, half::step] = mean(square + np.roll(square, -1, axis=1))
+        centres, corners = height[half::step, half::step], height[::step, ::step]
+        height[::step, half::step] = mean(
+            centres + np.roll(centres, 1, axis=0) + corners + np.roll(corners, -1, axis=1)
+        )
+        height[half::step, ::step] = mean(
+            centres + np.roll(centres, 1, axis=1) + corners + np.roll(corners, -1, axis=0)
+        )
+        step, wobble = half, wobble / decay
+    height -= height.min()
+    return height / height.max()
+
+
+def brightness(x: Picture, more: float, at: Address) -> Picture:
+    value = x.max(axis=2, keepdims=True)  # V of HSV; hue and saturation stay
+    raised = np.minimum(value + more, 1)
+    return np.where(value > 0, x * raised / np.where(value > 0, value, 1), raised)
+
+
+def contrast(x: Picture, factor: float, at: Address) -> Picture:
+    mean = x.mean(axis=(0, 1), keepdims=True)
+    return factor * (x - mean) + mean
+
+
+def elastic_transform(x: Picture, setting: tuple[float, float, float], at: Address) -> Picture:
+    places = _elastic(x.shape[0], x.shape[1], *setting, at)
+    return np.stack([map_coordinates(x[:, :, c], places, order=1, mode="mirror") for c in range(x.shape[2])], axis=2)
+
+
+@lru_cache(maxsize=256)
+def _elastic(height: int, width: int, alpha: float, sigma: float, affine: float, at: Address) -> Picture:
+    """Where pixels are read (2, H, W): a smooth random field, then three points moved at random (all in shares of the side)."""
+    generator, side = rng(*at), min(height, width)
+    middle, third = np.array([height, width]) // 2, side // 3
+    points = middle + np.array([[third, third], [third, -third], [-third, -third]], dtype=float)
+    moved = points + generator.uniform(-affine * side, affine * side, size=(3, 2))
+    noise = generator.uniform(-1, 1, size=(2, height, width))
+    smooth = [gaussian_filter(part, sigma * side, mode="reflect", truncate=3) for part in noise]
+    places = np.indices((height, width)) + alpha * side * np.array(smooth)
+    back = np.linalg.solve(np.column_stack([moved, np.ones(3)]), points) if third else np.eye(3)[:, :2]
+    return np.tensordot(back.T, np.concatenate([places, np.ones((1, height, width))]), axes=1)
+
+
+def pixelate(x: Picture, share: float, at: Address) -> Picture:
+    small = (max(1, int(x.shape[1] * share)), max(1, int(x.shape[0] * share)))
+
+    def coarse(plane: Picture) -> NDArray[np.float32]:
+        image = Image.fromarray(plane.astype(np.float32)).resize(small, Image.Resampling.BOX)
+        return np.asarray(image.resize((x.shape[1], x.shape[0]), Image.Resampling.NEAREST))
+
+    return np.stack([coarse(x[:, :, c]) for c in range(x.shape[2])], axis=2).astype(np.float64)
+
+
+def jpeg_compression(x: Picture, quality: int, at: Address) -> Picture:
+    pixels = np.round(x * 255).astype(np.uint8)
+    planes = [pixels] if x.shape[2] == 3 else [pixels[:, :, c] for c in range(x.shape[2])]
+    read = []
+    for plane in planes:
+        file = io.BytesIO()
+        Image.fromarray(plane).save(file, "JPEG", quality=quality)
+        read.append(np.asarray(Image.open(file)).reshape(*x.shape[:2], -1))
+    return np.concatenate(read, axis=2) / 255
+
+
+KINDS: dict[str, Callable[[Picture, Any, Address], Picture]] = {
+    kind.__name__.replace("_", "-"): kind
+    for kind in (
+        gaussian_noise, shot_noise, impulse_noise, defocus_blur, glass_blur, motion_blur, zoom_blur, snow, fog,
+        brightness, contrast, elastic_transform, pixelate, jpeg_compression,
+    )
+}  # fmt: skip
+
+TABLES: dict[str, dict[str, list[Any]]] = {
+    "imagenet-c": {
+        "gaussian-noise": [0.08, 0.12, 0.18, 0.26, 0.38],
+        "shot-noise": [60, 25, 12, 5, 3],
+        "impulse-noise": [0.03, 0.06, 0.09, 0.17, 0.27],
+        "defocus-blur": [(3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)],
+        "glass-blur": [(0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)],
+        "motion-blur": [(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)],
+        "zoom-blur": [(1, 1.11, 0.01), (1, 1.16, 0.01), (1, 1.21, 0.02), (1, 1.26, 0.02), (1, 1.31, 0.03)],
+        "snow": [
+            (0.1, 0.3, 3, 0.5, 10, 4, 0.8), (0.2, 0.3, 2, 0.5, 12, 4, 0.7), (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65), (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+        ],
+        "fog": [(1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)],
+        "brightness": [0.1, 0.2, 0.3, 0.4, 0.5],
+        "contrast": [0.4, 0.3, 0.2, 0.1, 0.05],
+        # CIFAR-10-C's: ImageNet-C's field, brought to small images, would not be smooth.
+        "elastic-transform": [(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)],
+        "pixelate": [0.6, 0.5, 0.4, 0.3, 0.25],
+        "jpeg-compression": [25, 18, 15, 10, 7],
+    },
+    "cifar-10-c": {
+        "gaussian-noise": [0.04, 0.06, 0.08, 0.09, 0.10],
+        "shot-noise": [500, 250, 100, 75, 50],
+        "impulse-noise": [0.01, 0.02, 0.03, 0.05, 0.07],
+        "defocus-blur": [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)],
+        "glass-blur": [(0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)],
+        "motion-blur": [(6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)],
+        "zoom-blur": [(1, 1.06, 0.01), (1, 1.11, 0.01), (1, 1.16, 0.01), (1, 1.21, 0.01), (1, 1.26, 0.01)],
+        "snow": [
+            (0.1, 0.2, 1, 0.6, 8, 3, 0.95), (0.1, 0.2, 1, 0.5, 10, 4, 0.9), (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85), (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+        ],
+        "fog": [(0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)],
+        "brightness": [0.05, 0.1, 0.15, 0.2, 0.3],
+        "contrast": [0.75, 0.5, 0.4, 0.3, 0.15],
+        "elastic-transform": [(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)],
+        "pixelate": [0.95, 0.9, 0.85, 0.75, 0.65],
+        "jpeg-compression": [80, 65, 58, 50, 40],
+    },
+}  # fmt: skip
