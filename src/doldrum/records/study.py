@@ -1,0 +1,116 @@
+"""The records of a study: a manifest, and one line of JSON a cell in a file that only grows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.records.base import VERSION, Record, check_version
+from doldrum.records.checks import jsonable, number, sequence
+
+__all__ = ["MANIFEST", "RECORDS", "CellFailure", "CellRecord", "StudyManifest", "StudyRecords", "read_study"]
+
+MANIFEST, RECORDS = "study.json", "records.jsonl"
+"""The files of a study's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRecord(Record):
+    """What one cell of a study found: `values` are the study's own, `cell` is what was asked, `key` its hash."""
+
+    key: str
+    cell: Mapping[str, Any]
+    values: Mapping[str, Any]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cell", jsonable(self.cell, "cell"))
+        object.__setattr__(self, "values", jsonable(self.values, "values"))
+        object.__setattr__(self, "seconds", number(self.seconds, "seconds"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellFailure(Record):
+    """A cell that raised: the error in one line, and where it came from."""
+
+    key: str
+    cell: Mapping[str, Any]
+    error: str
+    trace: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyManifest(Record):
+    """What a study was asked to do: `keys` are its cells, in order; `provenance` the versions and machine."""
+
+    study: str
+    grid: str
+    keys: tuple[str, ...]
+    command: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+        object.__setattr__(self, "keys", tuple(str(k) for k in sequence(self.keys, "keys")))
+        object.__setattr__(self, "provenance", jsonable(self.provenance, "provenance"))
+
+
+@dataclass(frozen=True)
+class StudyRecords:
+    """A study's folder as read: finished cells and failed ones, both in the order of the grid."""
+
+    manifest: StudyManifest
+    cells: tuple[CellRecord, ...]
+    failures: tuple[CellFailure, ...]
+
+    @property
+    def missing(self) -> int:
+        """Cells that were not run yet, failed ones not counted."""
+        return len(self.manifest.keys) - len(self.cells) - len(self.failures)
+
+
+def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
+    """Read what a study has written so far; it may still be running, and a torn last line is ignored.
+
+    A cell that failed and was finished later is finished. Raises InputError where there is no study.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"expected a study's folder with {MANIFEST}, got {folder}; make one with doldrum study")
+    manifest = StudyManifest.load(folder / MANIFEST)
+    done: dict[str, CellRecord] = {}
+    failed: dict[str, CellFailure] = {}
+    for line in read_lines(folder / RECORDS):
+        if "values" in line:
+            done.setdefault(line["key"], CellRecord.from_dict(line))
+        else:
+            failed[line["key"]] = CellFailure.from_dict(line)
+    return StudyRecords(
+        manifest,
+        tuple(done[key] for key in manifest.keys if key in done),
+        tuple(failed[key] for key in manifest.keys if key in failed and key not in done),
+    )
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file of JSON lines; a last one without its end is a write that was cut off."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number_, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"expected JSON in line {number_} of {path}, got {error}; remove that line") from error
+            if not isinstance(found, dict) or not isinstance(found.get("key"), str):
+                raise InputError(f"expected a cell's record in line {number_} of {path}, got none; remove that line")
+            yield found

@@ -1,0 +1,174 @@
+"""Study and Cell: what a study is made of. To add one, write a Cell, a function Cell -> values, and its grids."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.errors import InputError
+from doldrum.training.recipe import get_recipe
+
+if TYPE_CHECKING:
+    from doldrum.data import ImageSet
+
+__all__ = ["STRENGTHS", "Cell", "Study", "datasets", "nearest"]
+
+STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0, 1.5)
+"""Noise strengths, wide enough to hold the peak of mean clean W."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell of a grid: a model under attack, and how it is measured. Checked when made.
+
+    Parameters
+    ----------
+    data, recipe, attack, rate, settings, seed
+        As in `VictimSpec`; `changes` are changes to the recipe, such as {"epochs": 2}. The attack "clean" compares two
+        clean models, which is what no effect looks like.
+    target
+        By default the seed modulo the number of classes: seeds rotate the target.
+    inputs, pick
+        Test images that are measured, and others on which sigma-half is found.
+    draws, strengths
+        Of the Gaussian probe; sigma-half is added to the strengths.
+    sigma
+        The strength to read W at, where it is not to be the clean model's sigma-half.
+
+    Raises InputError, with the nearest known name for a misspelt one.
+    """
+
+    data: str = "fashion-mnist"
+    recipe: str = "fashion-cnn"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    attack: str = "badnets"
+    rate: float = 0.05
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    target: int | None = None
+    inputs: int = 200
+    pick: int = 200
+    draws: int = 100
+    strengths: tuple[float, ...] = STRENGTHS
+    sigma: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strengths", tuple(float(s) for s in self.strengths))
+        _check_whole(self, ("seed", 0), ("inputs", 1), ("pick", 1), ("draws", 2))
+        if self.sigma is not None and not (isinstance(self.sigma, int | float) and 0 < self.sigma < 100):
+            raise InputError(f"expected a positive sigma, got {self.sigma!r}; leave it out for sigma-half")
+        if self.attack != CLEAN and self.attack not in ATTACKS:
+            raise InputError(unknown("an attack", self.attack, [*ATTACKS, CLEAN]))
+        classes = datasets(self.data)[1].num_classes
+        target = self.seed % classes if self.target is None else self.target
+        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < classes:
+            raise InputError(
+                f"expected a target from 0 to {classes - 1}, got {self.target!r}; use a class of {self.data}"
+            )
+        object.__setattr__(self, "target", target)
+        self.victim.key  # noqa: B018  (checks recipe, changes and settings now, not hours later)
+
+    def clean(self, seed: int | None = None) -> VictimSpec:
+        """The clean model of this cell's recipe, of its own seed or another."""
+        return VictimSpec(data=self.data, recipe=self._recipe(), seed=self.seed if seed is None else seed)
+
+    @property
+    def victim(self) -> VictimSpec:
+        """The model under attack; for "clean", the clean model of the next seed."""
+        if self.attack == CLEAN:
+            return self.clean(self.seed + 1)
+        assert self.target is not None
+        return VictimSpec(
+            attack=self.attack, data=self.data, recipe=self._recipe(), rate=self.rate, target=self.target,
+            seed=self.seed, settings=self.settings,
+        )  # fmt: skip
+
+    def _recipe(self) -> Any:
+        try:
+            return get_recipe(self.recipe, **self.changes)
+        except TypeError as error:
+            raise InputError(f"expected changes to settings of a Recipe, got {dict(self.changes)}; {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, JSON-able; makes the same cell again."""
+        return {**asdict(self), "strengths": list(self.strengths)}
+
+    def label(self) -> str:
+        """What progress messages call this cell."""
+        plain = {f.name: f.default for f in fields(self) if f.default is not MISSING}
+        odd = [f"{n} {getattr(self, n)}" for n in ("rate", "recipe") if getattr(self, n) != plain[n]]
+        extra = [f"{k} {v}" for part in (self.settings, self.changes) for k, v in part.items()]
+        return ", ".join([self.attack, f"seed {self.seed}", *odd, *extra])
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, asked of a grid of cells.
+
+    `run` maps a cell to its values (JSON-able, finite numbers), and depends on nothing but the cell. `grids` has the
+    grids by name ("quick", "full"), each in the form that a grid file has. Raise `version` when `run` changes.
+    """
+
+    name: str
+    title: str
+    cell: type[Cell]
+    run: Callable[[Any], Mapping[str, Any]]
+    grids: Mapping[str, Mapping[str, Any]]
+    version: int = 1
+
+    def key(self, cell: Cell) -> str:
+        """24 hexadecimal digits of the SHA-256 of all that decides the cell's values."""
+        train, test = datasets(cell.data)
+        clean = cell.clean()
+        text = {
+            "study": [self.name, self.version],
+            "cell": {**cell.to_dict(), "recipe": asdict(clean.recipe), "changes": None},  # type: ignore[call-overload]
+            "victim": cell.victim.key,
+            "clean": clean.key,
+            "data": [train.content_hash(), test.content_hash()],
+        }
+        return hashlib.sha256(json.dumps(text, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+@cache
+def datasets(name: str) -> tuple[ImageSet, ImageSet]:
+    """The training and the test set of a name, read once a process."""
+    from doldrum.data import DATASETS, load_dataset
+
+    if name not in DATASETS:
+        raise InputError(unknown("a data set", name, DATASETS))
+    test = "test" if "test" in DATASETS[name].splits else DATASETS[name].splits[-1]
+    return load_dataset(f"{name}:train"), load_dataset(f"{name}:{test}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to do about a misspelt name.
+
+    >>> nearest("strenghts", ["strengths", "draws"]), nearest("zzz", ["draws"])
+    ("did you mean 'strengths'?", 'pick one')
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else "pick one"
+
+
+def unknown(what: str, name: Any, known: Iterable[str]) -> str:
+    """The message for a name that isn't known.
+
+    >>> unknown("a grid", "quik", ["quick", "full"])
+    "expected a grid among quick, full, got 'quik'; did you mean 'quick'?"
+    """
+    known = list(known)
+    return f"expected {what} among {', '.join(known)}, got {name!r}; {nearest(name, known)}"
+
+
+def _check_whole(cell: Cell, *limits: tuple[str, int]) -> None:
+    for name, least in limits:
+        value = getattr(cell, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"expected {name} a whole number of at least {least}, got {value!r}; change it")

@@ -1,0 +1,104 @@
+"""What studies measure on: victims from the shared cache, and test images that serve one purpose each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.attacks import CLEAN, Victim, VictimSpec, get_victim, victims_folder
+from doldrum.data import ImageSet
+from doldrum.errors import InputError
+from doldrum.poisoning import PoisonPlan
+from doldrum.seeds import child_seed, rng
+from doldrum.studies.base import Cell, datasets
+from doldrum.triggers import Patch
+
+__all__ = ["Inputs", "choose_inputs", "seed_of", "trigger_and_plan", "victim"]
+
+_KEPT = 8  # victims held in memory: cells of one seed share their clean model
+_victims: OrderedDict[str, Victim] = OrderedDict()
+
+
+def victim(spec: VictimSpec) -> Victim:
+    """A victim from the shared cache (`doldrum.attacks.victims_folder`); trained where it isn't there, by one process
+    at a time.
+    """
+    key = f"{victims_folder()}/{spec.key}"
+    if key not in _victims:
+        with _one_at_a_time(Path(f"{key}.lock")):
+            _victims[key] = get_victim(spec, datasets(spec.data)[0])
+        if len(_victims) > _KEPT:
+            _victims.popitem(last=False)
+    return _victims[key]
+
+
+def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
+    """How to attack a cell's victim; a clean one gets BadNets' patch, which it never saw."""
+    if cell.attack == CLEAN:
+        return Patch(size=3), PoisonPlan(rate=0.0, target=cell.target or 0)
+    assert found.trigger is not None
+    assert found.plan is not None
+    return found.trigger, found.plan
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Test images of a cell: on `pick` sigma-half is found, `chosen` are measured without and with the trigger, and
+    `control` are clean ones of the classes that triggered inputs claim. None is in two of them.
+
+    `attacker` is the label that the attacker wants for each of `chosen`.
+    """
+
+    pick: ImageSet
+    chosen: ImageSet
+    control: ImageSet
+    attacker: NDArray[np.int64]
+
+
+def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
+    """A cell's inputs, drawn by its seed; fewer than asked for where the test set has no more.
+
+    `chosen` are eligible in the sense of the plan: true label not the target; of the source class for TaCT; all in
+    all-to-all. Raises InputError where none is left.
+    """
+    test = datasets(cell.data)[1]
+    assert test.labels is not None
+    order = rng(cell.seed, "study", "inputs").permutation(len(test))
+    pick, rest = order[: cell.pick], order[cell.pick :]
+    fit = plan.eligible(test.labels[rest])
+    chosen = rest[fit][: cell.inputs]
+    attacker = plan.attacker_labels(test.labels[chosen], num_classes=test.num_classes)
+    spare = np.setdiff1d(rest, chosen, assume_unique=True)
+    spare = rest[np.isin(rest, spare)]
+    control = spare[np.isin(test.labels[spare], attacker)][: max(1, cell.inputs // 2)]
+    if not len(chosen) or not len(control):
+        raise InputError(
+            f"expected test images besides the {cell.pick} that find sigma-half, got {len(chosen)} to attack and "
+            f"{len(control)} of the attacker's class; lower pick or inputs"
+        )
+    return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
+
+
+def seed_of(cell: Cell, purpose: str) -> int:
+    """The seed of a probe: another for each purpose and each seed of a cell."""
+    return child_seed(cell.seed, "study", purpose) % 2**31
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # no such locks here: two workers may train one victim twice, with the same result
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

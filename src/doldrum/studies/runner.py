@@ -1,0 +1,107 @@
+"""run_study: a grid of cells -> records, cell by cell, to be killed and continued at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.provenance import versions_and_machine
+from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_study
+from doldrum.studies.base import Study
+from doldrum.studies.grid import load_grid
+from doldrum.studies.registry import get_study
+from doldrum.studies.store import RecordsFile
+from doldrum.studies.workers import run_all
+
+__all__ = ["run_study"]
+
+
+def run_study(
+    study: str | Study,
+    grid: str | Path | Mapping[str, Any] = "quick",
+    *,
+    out: str | Path,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda text: None,
+    command: str = "",
+) -> StudyRecords:
+    """Run the cells of a grid that have no record in `out` yet, and give all records of the grid.
+
+    Parameters
+    ----------
+    study
+        A name in STUDIES, or a Study.
+    grid
+        "quick", "full", a .toml or .json file, or a mapping; see `load_grid`.
+    out
+        A folder: study.json says what was asked, records.jsonl gets one line a cell when the cell ends. What has a record is
+        never run again, whatever grid asked for it; cells that failed are run again. A kill loses the cells in hand.
+    workers
+        Processes of one thread each; the records don't depend on it.
+    say
+        Receives a line a cell: how many are done, how long it took, how long the rest will take.
+
+    Raises InputError before any work for a grid with an unknown field or name, DatasetNotFoundError for absent data,
+    OSError when the disk is full. A cell that raises is kept in `failures`, and the others go on.
+
+    >>> import tempfile
+    >>> from doldrum.studies import Cell
+    >>> toy = Study("toy", "A toy", Cell, lambda cell: {"twice": 2 * cell.seed}, grids={})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     records = run_study(toy, {"data": "digits", "seed": [0, 1]}, out=folder)
+    >>> [record.values["twice"] for record in records.cells], records.missing
+    ([0, 2], 0)
+    """
+    study = get_study(study) if isinstance(study, str) else study
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InputError(f"expected at least 1 worker, got {workers!r}; pass a whole number")
+    name, cells = load_grid(study, grid)
+    jobs = {study.key(cell): cell for cell in cells}
+    folder = Path(out)
+    _check_folder(folder, study)
+    folder.mkdir(parents=True, exist_ok=True)
+    with RecordsFile(folder / RECORDS) as file:
+        manifest = StudyManifest(
+            study=study.name, grid=name, keys=tuple(jobs), command=command, provenance=versions_and_machine()
+        )
+        manifest.save(folder / MANIFEST)
+        found = read_study(folder)
+        finished = {record.key for record in found.cells}
+        todo = [(key, cell) for key, cell in jobs.items() if key not in finished]
+        again = len(found.failures)
+        say(
+            f"{study.name}: {len(jobs)} cells, {len(finished)} done before, {len(todo)} to do"
+            + (f" ({again} failed last time)" if again else "")
+        )
+        spent = 0.0
+        for count, (key, cell, outcome) in enumerate(run_all(study.run, todo, workers=workers), start=1):
+            file.add({"key": key, "cell": cell.to_dict(), **outcome})
+            spent += outcome["seconds"]
+            left = spent / count * (len(todo) - count) / min(workers, max(1, len(todo) - count))
+            failed = f" FAILED, {outcome['error']}" if "error" in outcome else ""
+            say(f"{count}/{len(todo)} {cell.label()}:{failed} {outcome['seconds']:.0f} s; about {_time(left)} left")
+    return read_study(folder)
+
+
+def _check_folder(folder: Path, study: Study) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"expected a folder for the records, got the file {folder}; name another")
+    if (folder / MANIFEST).is_file():
+        there = StudyManifest.load(folder / MANIFEST).study
+        if there != study.name:
+            raise InputError(
+                f"expected a folder of the study {study.name}, got one of {there} in {folder}; name another"
+            )
+
+
+def _time(seconds: float) -> str:
+    """Seconds in words.
+
+    >>> _time(40), _time(400), _time(9000)
+    ('40 s', '7 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,83 @@
+"""The file of records: it grows line by line, each whole or cut off, and one run at a time may write it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from doldrum.errors import InputError
+
+__all__ = ["RecordsFile"]
+
+
+class RecordsFile:
+    """Opened for adding lines; a cut-off last line is removed first.
+
+    Raises InputError where another run has the file open, OSError where a line can't be written (it is taken back).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "records.jsonl"
+    ...     _ = path.write_text('{"key": "a"}\\n{"ke')
+    ...     with RecordsFile(path) as file:
+    ...         file.add({"key": "b"})
+    ...     path.read_text()
+    '{"key": "a"}\\n{"key": "b"}\\n'
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> RecordsFile:
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _lock(self._file, self.path)
+            self._size = _whole_size(self.path)
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
+        except BaseException:
+            os.close(self._file)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Write one line and have it reach the disk."""
+        data = (json.dumps(line, allow_nan=False) + "\n").encode()
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
+            raise OSError(
+                error.errno, f"expected room for a record, got {error.strerror}; free some, then run the same again",
+                str(self.path),
+            ) from error  # fmt: skip
+        self._size += len(data)
+
+
+def _whole_size(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    data = path.read_bytes()
+    return data.rfind(b"\n") + 1
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: running one study twice at a time is then up to the user
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise InputError(f"expected one run at a time in {path.parent}, got a second; wait for the first") from error
