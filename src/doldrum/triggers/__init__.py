@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from doldrum.triggers.adaptive import AdaptiveBlend, AdaptivePatch
+from doldrum.triggers.additive import Additive
 from doldrum.triggers.base import Composed, Trigger, trigger_from_dict, trigger_names
 from doldrum.triggers.blended import Blended
 from doldrum.triggers.ftrojan import FTrojan
@@ -17,6 +18,7 @@ from doldrum.triggers.warp import Warp
 __all__ = [
     "AdaptiveBlend",
     "AdaptivePatch",
+    "Additive",
     "Blended",
     "Composed",
     "FTrojan",

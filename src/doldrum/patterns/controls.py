@@ -1,0 +1,55 @@
+"""Random controls: what a pattern of the same budget does that was not made for anything."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.patterns.places import check_budget, checked_images, in_place, place_for
+from doldrum.seeds import rng
+from doldrum.triggers.additive import Additive
+from doldrum.triggers.masked import MaskedPattern
+
+__all__ = ["random_patch", "random_perturbation"]
+
+
+def random_perturbation(
+    classifier: Any, images: NDArray[Any], *, budget: float = 0.1, kind: Literal["sign", "uniform"] = "sign", seed: int
+) -> Additive:
+    """A random perturbation of an L-inf budget: every value +budget or -budget ("sign"), or uniform between ("uniform").
+
+    The classifier is not looked at; of the images only the shape is. Takes them so that a control is called like the
+    pattern that it controls for.
+
+    Raises InputError for a budget outside (0, 1] and an unknown kind.
+
+    >>> pattern = random_perturbation(None, np.zeros((1, 1, 4, 4)), budget=0.1, seed=0)
+    >>> pattern.amplitude, np.unique(pattern.perturbation).tolist()
+    (0.1, [-1.0, 1.0])
+    """
+    check_budget(budget)
+    if kind not in ("sign", "uniform"):
+        raise InputError(f"expected kind 'sign' or 'uniform', got {kind!r}; pick one")
+    values = rng(seed, "random perturbation").uniform(-1, 1, checked_images(images).shape[1:])
+    return Additive(perturbation=np.where(values < 0, -1, 1) if kind == "sign" else values, amplitude=budget)
+
+
+def random_patch(
+    classifier: Any, images: NDArray[Any], *, size: int = 4, place: str = "lower right", seed: int
+) -> MaskedPattern:
+    """A square of uniform noise, `size` pixels a side, in a corner or "anywhere" (a place drawn from the seed).
+
+    The classifier is not looked at; of the images only the shape is.
+
+    Raises InputError for a size that doesn't fit and an unknown place.
+
+    >>> random_patch(None, np.zeros((1, 1, 8, 8)), size=3, seed=0).mask.sum().item()
+    9.0
+    """
+    shape = checked_images(images).shape[1:]
+    where = place_for(shape[1:], size=size, place=place, seed=seed)
+    values = rng(seed, "random patch").random((shape[0], size, size), dtype=np.float32)
+    return in_place(values, where, shape)

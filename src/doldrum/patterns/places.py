@@ -1,0 +1,66 @@
+"""Where a square goes, and what every pattern asks of the images it is made for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.pixels import to_float
+from doldrum.seeds import rng
+from doldrum.triggers.masked import MaskedPattern
+from doldrum.triggers.patch import CORNERS, corner_slices
+
+__all__ = ["ANYWHERE", "check_budget", "checked_images", "in_place", "place_for"]
+
+ANYWHERE = "anywhere"
+"""A place drawn from the seed, any at which the square lies inside the image."""
+
+
+def checked_images(images: Any) -> NDArray[np.float32]:
+    """float32 images (N, C, H, W) in [0, 1], at least one; InputError for anything else."""
+    array = np.asarray(images)
+    if array.ndim != 4 or not array.size:
+        raise InputError(f"expected images (N, C, H, W), at least one, got shape {array.shape}; pass some")
+    floats = to_float(array)
+    if not (floats.min() >= 0 and floats.max() <= 1):
+        raise InputError(f"expected images in [0, 1], got {floats.min():g} to {floats.max():g}; divide by 255")
+    return floats
+
+
+def check_budget(budget: float) -> None:
+    """Raise InputError unless an L-inf budget lies in (0, 1]."""
+    if not 0 < budget <= 1:
+        raise InputError(f"expected a budget in (0, 1], got {budget}; it is a share of the pixel range")
+
+
+def place_for(shape: tuple[int, ...], *, size: int, place: str, seed: int) -> tuple[slice, slice]:
+    """Rows and columns of a square in images (H, W): a corner, or a place drawn from the seed.
+
+    >>> place_for((28, 28), size=4, place="upper right", seed=0)
+    (slice(0, 4, None), slice(24, 28, None))
+    """
+    height, width = shape
+    if not 1 <= size <= min(height, width):
+        raise InputError(f"expected a size of 1 to {min(height, width)} pixels, got {size}; change it")
+    if place == ANYWHERE:
+        top, left = (int(rng(seed, "place", axis).integers(side - size + 1)) for axis, side in enumerate(shape))
+        return slice(top, top + size), slice(left, left + size)
+    if place not in CORNERS:
+        raise InputError(f"expected a place of {', '.join((*CORNERS, ANYWHERE))}, got {place!r}; pick one")
+    return corner_slices((height, width), size=size, corner=place, margin=0)
+
+
+def in_place(
+    values: NDArray[Any], where: tuple[slice, slice], shape: tuple[int, ...], *, cover: NDArray[Any] | None = None
+) -> MaskedPattern:
+    """The trigger that writes `values` (C, size, size) at a place of images (C, H, W), where `cover` (size, size) is 1
+    (everywhere by default).
+    """
+    mask = np.zeros(shape[1:], dtype=np.float32)
+    mask[where] = 1 if cover is None else cover
+    pattern = np.zeros(shape, dtype=np.float32)
+    pattern[(slice(None), *where)] = values
+    return MaskedPattern(mask=mask, pattern=pattern)

@@ -1,0 +1,74 @@
+"""Universal adversarial perturbation: one small perturbation that misleads the model on most images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from doldrum.patterns.optimise import check_target, sign_descent, subject
+from doldrum.patterns.places import check_budget
+from doldrum.triggers.additive import Additive
+
+__all__ = ["universal_perturbation"]
+
+
+def universal_perturbation(
+    classifier: Any,
+    images: NDArray[Any],
+    *,
+    target: int | None = None,
+    budget: float = 0.1,
+    steps: int = 200,
+    batch: int = 128,
+    seed: int,
+) -> Additive:
+    """The perturbation d, |d| <= budget at every value, that best moves images to `target` or away from their labels.
+
+    Signed descent over batches of clip(x + d), from uniform noise. With a target: the cross-entropy with it. Without
+    (None): the margin of the model's own label over the best other class, cut off at -1, so that images that are already
+    misled leave the rest to the others.
+
+    Parameters
+    ----------
+    classifier
+        A Classifier around an nn.Module (`dd.as_classifier`, `dd.train`) that gives scores.
+    images
+        Array (N, C, H, W), uint8 or floats in [0, 1]; labels are not needed. A few hundred are plenty.
+    budget
+        L-inf, in units of the [0, 1] pixel range.
+
+    Returns
+    -------
+    Additive
+        With `amplitude` = budget; a function of (classifier, images, settings, seed).
+
+    Raises InputError for models without gradients, budgets outside (0, 1], targets that are no class.
+
+    Source: Moosavi-Dezfooli et al. 2017, arXiv 1610.08401 (the perturbation); Shafahi et al. 2020, arXiv 1811.11304,
+    section 3 (descent over batches with a clipped loss).
+
+    >>> import doldrum as dd
+    >>> digits = dd.load_dataset("digits:train")
+    >>> pattern = universal_perturbation(dd.train(digits, "digits-mlp"), digits.images, target=3, steps=2, seed=0)
+    >>> pattern.amplitude, pattern.perturbation.shape
+    (0.1, (1, 8, 8))
+    """
+    check_budget(budget)
+    with subject(classifier, images, seed=seed, name="universal", steps=steps) as model:
+        check_target(target, model.num_classes)
+
+        def loss(d: torch.Tensor) -> torch.Tensor:
+            picks = model.batch(batch)
+            scores = model.logits((model.clean[picks] + budget * d).clamp(0, 1))
+            if target is not None:
+                return F.cross_entropy(scores, torch.full_like(picks, target))
+            own = model.labels[picks][:, None]
+            others = scores.scatter(1, own, -torch.inf).amax(1)
+            return (scores.gather(1, own)[:, 0] - others).clamp_min(-1).mean()
+
+        start = 2 * torch.rand(model.clean.shape[1:], generator=model.generator).to(model.clean.device) - 1
+        found = sign_descent(start, loss, low=-1, high=1, steps=steps)
+    return Additive(perturbation=found.cpu().numpy(), amplitude=budget)
