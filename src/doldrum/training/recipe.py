@@ -125,7 +125,7 @@ def _within(name: str, value: Any, *, low: float, high: float, whole: bool = Fal
 
 # No flip: clothes and shoes lie one way here, and a flip turns FTrojan's pattern into its negative and breaks WaNet's field.
 _FASHION = Recipe(
-    network="fashion-cnn", epochs=3.5, batch_size=256, lr=0.12, optimizer="muon", muon_lr=0.15, momentum=0.85, warmup=0.1,
+    network="fashion-cnn", epochs=4, batch_size=256, lr=0.08, optimizer="muon", muon_lr=0.1, momentum=0.85, warmup=0.1,
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
