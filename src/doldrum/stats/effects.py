@@ -1,0 +1,145 @@
+"""Effects over trained models: mean with interval and test, Holm's correction, probability of superiority.
+
+The unit is the model: give one number a model (a difference in differences, say), never one an input, since inputs of one
+model share its weights, its draws and its training set.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+
+from doldrum.errors import InputError
+from doldrum.seeds import rng
+from doldrum.stats._counts import check_level
+
+__all__ = ["Effect", "holm", "mean_effect", "superiority"]
+
+Method = Literal["t", "sign-flip"]
+_EXACT = 16  # models up to which all 2^n sign assignments are gone through
+_SAMPLED = 1 << 14
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A mean over `n` models, its interval, and the two-sided p-value of "the mean is 0"."""
+
+    value: float
+    lower: float
+    upper: float
+    p: float
+    n: int
+    method: str
+
+
+def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t", seed: int = 0) -> Effect:
+    """Mean of one value a model, with interval and test.
+
+    Parameters
+    ----------
+    values : floats (n,)
+        One a model, finite; for paired designs the difference of the pair.
+    level : float in (0, 1)
+    method : "t" or "sign-flip"
+        "t": mean ± t_{n-1} s / sqrt(n); for values that are about normal over models (the test at 5%
+        rejects 7% of the time for 6 models with uniform values). "sign-flip": exact for values that
+        are symmetric around their mean, whatever their shape; p is the share of the 2^n sign assignments whose mean is at
+        least as far from 0, the limits are the k-th smallest and largest mean of the 2^n - 1 subsets,
+        k = floor(2^n (1 - level) / 2), infinite where that is 0 (95%: fewer than 6 models). 16,384 random assignments or subsets
+        above 16 models.
+    seed : int
+        Of those random ones.
+
+    Returns
+    -------
+    Effect; NaN with infinite limits for no values, and p = 1 with infinite limits for a single one.
+
+    Raises
+    ------
+    InputError
+        When values are not a list of finite numbers.
+
+    Source: Hartigan, Using subsample values as typical values, JASA 1969 (subset means).
+
+    >>> mean_effect([0.1, 0.12, 0.08, 0.11])
+    Effect(value=0.1025, lower=0.0753..., upper=0.1296..., p=0.0012..., n=4, method='t')
+    >>> mean_effect([0.1, 0.12, 0.08, 0.11, 0.1, 0.09], method="sign-flip").p
+    0.03125
+    """
+    x = np.asarray(values, dtype=float)
+    check_level(level)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise InputError(f"expected finite values, one a model, got shape {x.shape}; leave out what has none")
+    if method not in ("t", "sign-flip"):
+        raise InputError(f"expected the method 't' or 'sign-flip', got {method!r}; choose one")
+    n = len(x)
+    if n < 2:
+        return Effect(float(x[0]) if n else math.nan, -math.inf, math.inf, 1.0, n, method)
+    if method == "sign-flip":
+        return _sign_flip(x, level, seed)
+    value, error = float(x.mean()), float(x.std(ddof=1) / math.sqrt(n))
+    half = float(student.ppf((1 + level) / 2, n - 1)) * error
+    if error == 0:
+        return Effect(value, value, value, 1.0 if value == 0 else 0.0, n, method)
+    p = 2 * float(student.sf(abs(value) / error, n - 1))
+    return Effect(value, value - half, value + half, p, n, method)
+
+
+def _sign_flip(x: NDArray[np.float64], level: float, seed: int) -> Effect:
+    n = len(x)
+    exact = n <= _EXACT
+    if exact:
+        bits = (np.arange(1 << n)[:, None] >> np.arange(n)) & 1
+    else:
+        bits = rng(seed, "sign flips").integers(0, 2, size=(_SAMPLED, n))
+    flipped = (1 - 2 * bits) @ x / n
+    # Rounding must not tell an assignment from its equal.
+    far = np.abs(flipped) >= abs(x.mean()) - 1e-12 * np.abs(x).max(initial=1e-300)
+    p = float(far.mean()) if exact else float((far.sum() + 1) / (len(far) + 1))
+    some = bits.sum(axis=1) > 0
+    means = np.sort((bits[some] @ x) / bits[some].sum(axis=1))
+    k = math.floor((len(means) + 1) * (1 - level) / 2 + 1e-9)
+    lower, upper = (float(means[k - 1]), float(means[-k])) if k else (-math.inf, math.inf)
+    return Effect(float(x.mean()), lower, upper, p, n, "sign-flip")
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjusted p-values: rejecting those at most alpha errs in any of them with probability at most alpha.
+
+    adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)), whatever the dependence. Takes p (m,), gives (m,).
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
+
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+        raise InputError("expected p-values in [0, 1], got something else; pass one a test")
+    order = np.argsort(p, kind="stable")
+    steps = np.minimum(1.0, p[order] * (len(p) - np.arange(len(p))))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(steps) if len(p) else steps
+    return adjusted
+
+
+def superiority(lower: ArrayLike, higher: ArrayLike) -> float:
+    """Share of pairs in which the first is below the second, ties counting half: 1/2 is no difference.
+
+    For W of triggered inputs and of their clean twins: the probability that a triggered input is smoother than its twin.
+    Takes two lists (N,), paired; gives a number in [0, 1], NaN for none.
+
+    Source: Grissom and Kim, Effect sizes for research, 2012 (probability of superiority, paired).
+
+    >>> superiority([0.0, 0.1, 0.2], [0.3, 0.1, 0.1])
+    0.5
+    """
+    a, b = np.asarray(lower, dtype=float), np.asarray(higher, dtype=float)
+    if a.shape != b.shape or a.ndim != 1:
+        raise InputError(f"expected two lists of one length, got {a.shape} and {b.shape}; pair them")
+    return float(((a < b) + 0.5 * (a == b)).mean()) if len(a) else math.nan
