@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli import attacks, datasets, demo, doctor, measure
+from doldrum.cli import attacks, datasets, demo, doctor, measure, study
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EngineError
 
@@ -46,6 +46,8 @@ app.command("attacks")(attacks.attacks)
 app.command("poison")(attacks.poison)
 app.command("train")(attacks.train)
 app.command("evaluate")(attacks.evaluate)
+app.command("study")(study.study)
+app.command("report")(study.report)
 app.command("datasets")(datasets.datasets)
 app.command("doctor")(doctor.doctor)
 

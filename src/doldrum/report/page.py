@@ -12,7 +12,7 @@ from doldrum.report import table, words
 from doldrum.report.figures import COLOURS, INK, label_of, name_of, new_figure, plot_curves, plot_distribution
 from doldrum.report.figures import svg_text as _svg_text
 
-__all__ = ["png_uri", "render_demo"]
+__all__ = ["inline_svg", "png_uri", "render_demo"]
 
 _WIDE, _NARROW = (7.4, 4.1), (4.0, 4.4)  # inches: one drawing for screens and paper, one for phones
 
@@ -70,7 +70,7 @@ def _curve_figures(record: DemoRecord) -> Any:
         figure = new_figure(*size)
         plot_curves(record.curves, figure.subplots(), sigma_half=record.sigma_half)
         drawings.append(figure)
-    return _inline(drawings, name="curves", alt=words.curves_alt(record))
+    return inline_svg(drawings, name="curves", alt=words.curves_alt(record))
 
 
 def _distribution_figures(record: DemoRecord) -> Any:
@@ -79,10 +79,10 @@ def _distribution_figures(record: DemoRecord) -> Any:
         figure = new_figure(*size)
         plot_distribution(record.w_at_half, figure.subplots())
         drawings.append(figure)
-    return _inline(drawings, name="distribution", alt=words.distribution_alt(record))
+    return inline_svg(drawings, name="distribution", alt=words.distribution_alt(record))
 
 
-def _inline(drawings: list[Any], *, name: str, alt: str) -> Any:
+def inline_svg(drawings: list[Any], *, name: str, alt: str) -> Any:
     """The wide and the narrow drawing as inline SVG; the style sheet shows one of them."""
     from markupsafe import Markup, escape
 

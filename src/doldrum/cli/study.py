@@ -1,0 +1,66 @@
+"""`doldrum study` and `doldrum report`: run a grid of cells, and turn its records into a page."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doldrum.cli.output import JsonFlag, emit, message
+
+
+def study(
+    name: Annotated[
+        str, typer.Argument(help="smoothing, success, sigma or another; without one, they are listed.")
+    ] = "",
+    grid: Annotated[str, typer.Option(help="quick, full, or a .toml or .json file.")] = "quick",
+    out: Annotated[Path, typer.Option(help="Folder for the records; what it holds is never done twice.")] = Path(
+        "study"
+    ),
+    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Run the cells of a study that have no record yet; kill it any time and run it again to go on.
+
+    Example: doldrum study smoothing --grid quick --out result, then doldrum report result
+
+    A grid file names fields that all cells share, and [[cells]] tables; a list stands for each of its values, and several
+    lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2].
+    """
+    from doldrum.provenance import cores
+    from doldrum.studies import STUDIES, run_study
+
+    if not name:
+        emit(dict(STUDIES), as_json=json, table="\n".join(f"{n}: {title}" for n, title in STUDIES.items()))
+        return
+    command = shlex.join(["doldrum", "study", name, "--grid", grid, "--out", str(out)])
+    found = run_study(name, grid, out=out, workers=workers or cores(), say=message, command=command)
+    for failure in found.failures:
+        message(f"failed: {failure.cell['attack']}, seed {failure.cell['seed']}: {failure.error}")
+    summary = {
+        "out": str(out), "study": name, "cells": len(found.manifest.keys), "finished": len(found.cells),
+        "failed": [{"cell": f.cell, "error": f.error} for f in found.failures],
+    }  # fmt: skip
+    done = f"{len(found.cells)} of {len(found.manifest.keys)} cells are finished"
+    failed = f", {len(found.failures)} failed; run the same again to retry them" if found.failures else ""
+    emit(summary, as_json=json, table=f"{done}{failed}. Next: doldrum report {out}")
+    if found.failures:
+        raise typer.Exit(1)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a study, finished or not.")],
+    json: JsonFlag = False,
+) -> None:
+    """Write FOLDER/report.html, figures and tables from a study's records, and print the answer."""
+    from doldrum.records.study import read_study
+    from doldrum.report.study import study_page, write_report
+
+    page = study_page(read_study(folder))
+    path = write_report(folder)
+    message(f"wrote {path}")
+    emit(
+        {"headline": page.headline, "lede": list(page.lede), **page.numbers}, as_json=json, table="\n\n".join(page.lede)
+    )

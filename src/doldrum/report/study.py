@@ -1,0 +1,133 @@
+"""A study's report: a page that each study composes of paragraphs, figures and tables, rendered here for all of them."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+from doldrum.records.study import StudyRecords, read_study
+from doldrum.report import words
+from doldrum.report.figures import new_figure, save_figure
+from doldrum.report.page import inline_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Section", "StudyFigure", "StudyPage", "StudyTable", "render_study", "study_page", "write_report"]
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """`draw(ax)` draws it; `name` is its file's, `alt` what it shows in words."""
+
+    name: str
+    draw: Callable[[Axes], Any]
+    caption: str
+    alt: str
+    height: float = 4.1
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """Rows of text under a head; the first column names the row."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, paragraphs, then figures and tables."""
+
+    title: str
+    text: Sequence[str] = ()
+    figures: Sequence[StudyFigure] = ()
+    tables: Sequence[StudyTable] = ()
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """What a study's report says. `lede` is the answer in plain words; `numbers` the same for programs, JSON-able; `csv`
+    has tables by name, one mapping a row.
+    """
+
+    title: str
+    headline: str
+    lede: Sequence[str]
+    sections: Sequence[Section]
+    numbers: Mapping[str, Any]
+    csv: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def study_page(records: StudyRecords) -> StudyPage:
+    """The page of a study: `page(records)` of the module doldrum.report.study_NAME.
+
+    Raises InputError where the study has no report, or no finished cell.
+    """
+    name = records.manifest.study
+    if not records.cells:
+        raise InputError(f"expected at least one finished cell of {name}, got none; run doldrum study {name} first")
+    try:
+        module = importlib.import_module(f"doldrum.report.study_{name}")
+    except ModuleNotFoundError as error:
+        raise InputError(f"expected a study that has a report, got {name!r}; read its records instead") from error
+    return module.page(records)
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write report.html, figures/NAME.svg and .png and tables/NAME.csv into a study's folder; returns the page's path."""
+    folder = Path(folder)
+    records = read_study(folder)
+    page = study_page(records)
+    for section in page.sections:
+        for figure in section.figures:
+            drawn = new_figure(7.4, figure.height)
+            figure.draw(drawn.subplots())
+            for ending in ("svg", "png"):
+                save_figure(drawn, folder / "figures" / f"{figure.name}.{ending}", dpi=150)
+    for name, rows in page.csv.items():
+        write_text_whole(folder / "tables" / f"{name}.csv", _csv(rows))
+    return write_text_whole(folder / "report.html", render_study(records, page))
+
+
+def render_study(records: StudyRecords, page: StudyPage) -> str:
+    """The page as one HTML document, styles and figures inside, without scripts or requests; all text is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("doldrum.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"plain": words.plain_value}
+    drawn = {f.name: _drawings(f) for section in page.sections for f in section.figures}
+    seeds = sorted({int(c.cell["seed"]) for c in records.cells if "seed" in c.cell})
+    return environment.get_template("study.html.j2").render(
+        page=page, records=records, drawn=drawn, seeds=", ".join(map(str, seeds)),
+        hours=sum(c.seconds for c in records.cells) / 3600,
+    )  # fmt: skip
+
+
+def _drawings(figure: StudyFigure) -> Any:
+    drawings = []
+    for width, height in ((7.4, figure.height), (4.0, figure.height * 1.1)):
+        drawn = new_figure(width, height)
+        figure.draw(drawn.subplots())
+        drawings.append(drawn)
+    return inline_svg(drawings, name=figure.name, alt=figure.alt)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    buffer = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

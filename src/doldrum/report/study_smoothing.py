@@ -1,0 +1,300 @@
+"""The report of `study smoothing`: a verdict for each attack, over models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from doldrum.records.study import CellRecord, StudyRecords
+from doldrum.report.figures import COLOURS, INK
+from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable
+from doldrum.report.study_models import ModelRow, model_rows, number, span, spoken, title_of
+from doldrum.report.words import percent
+from doldrum.stats.effects import Effect, holm, mean_effect
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["HEADLINE", "AttackRow", "attack_rows", "page"]
+
+HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
+PLANNED = 10
+"""Seeds that a headline attack is meant to have."""
+Verdict = Literal["smooths", "roughens", "not shown", "too few models"]
+
+
+@dataclass(frozen=True)
+class AttackRow:
+    """One attack over its models. `p_holm` is None for attacks outside the family of tests; `p_flip` is the exact
+    sign-flip test's p-value, shown beside the t-test's.
+    """
+
+    attack: str
+    models: int
+    inputs: int
+    asr: float
+    effect: Effect
+    p_holm: float | None
+    p_flip: float
+    effect_hit: Effect
+    effect_soft: Effect
+    superiority: Effect
+    superiority_twin: Effect
+    calmer_than_class: Effect
+
+    @property
+    def verdict(self) -> Verdict:
+        """At 5%, Holm-corrected for headline attacks: "smooths" or "roughens" by the sign of a significant effect."""
+        if self.models < 2:
+            return "too few models"
+        if (self.effect.p if self.p_holm is None else self.p_holm) > 0.05:
+            return "not shown"
+        return "smooths" if self.effect.value > 0 else "roughens"
+
+
+def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
+    """Over the models of each attack: headline attacks first, then the others, two clean models last."""
+    attacks = list(dict.fromkeys(r.attack for r in rows))
+    order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))
+    order += ["clean"] if "clean" in attacks else []
+    found = {a: [r for r in rows if r.attack == a] for a in order}
+    effects = {a: mean_effect([r.effect for r in of]) for a, of in found.items()}
+    family = [a for a in order if a in HEADLINE and len(found[a]) > 1]
+    adjusted = dict(zip(family, holm([effects[a].p for a in family]), strict=True))
+    return [_attack(a, found[a], effects[a], adjusted.get(a)) for a in order]
+
+
+def _attack(attack: str, rows: list[ModelRow], effect: Effect, p_holm: float | None) -> AttackRow:
+    over = lambda name: mean_effect([x for x in (getattr(r, name) for r in rows) if math.isfinite(x)])  # noqa: E731
+    return AttackRow(
+        attack=attack,
+        models=len(rows),
+        inputs=sum(r.inputs for r in rows),
+        asr=float(np.mean([r.asr for r in rows])),
+        effect=effect,
+        p_holm=None if p_holm is None else float(p_holm),
+        p_flip=mean_effect([r.effect for r in rows], method="sign-flip").p,
+        effect_hit=over("effect_hit"),
+        effect_soft=over("effect_soft"),
+        superiority=over("superiority"),
+        superiority_twin=over("superiority_twin"),
+        calmer_than_class=over("calmer_than_class"),
+    )
+
+
+def page(records: StudyRecords) -> StudyPage:
+    """What the records say; every number is computed from them."""
+    rows = model_rows(records.cells)
+    attacks = attack_rows(rows)
+    head = [a for a in attacks if a.attack in HEADLINE]
+    rest = [a for a in attacks if a.attack not in HEADLINE]
+    sections = [
+        Section(
+            "Effect of the trigger, model by model",
+            (
+                "For each model, W of the same inputs without and with the trigger under the same noise, at the clean model’s "
+                "σ½. The effect is how much calmer the trigger makes them on the backdoored model, less how much calmer it "
+                "makes them on the clean model of the same seed. Above 0 is smoother.",
+            ),
+            [
+                StudyFigure(
+                    "effects", lambda ax: _plot_effects(rows, attacks, ax),
+                    "Each dot is a trained model; the bar is the mean over models with its 95% t interval. Wide bars mean few "
+                    "models.",
+                    "Effect of the trigger on W for each attack, one dot a model", height=1.2 + 0.38 * len(attacks),
+                )
+            ],
+            [t for t in (_table("Headline attacks", head), _table("Other attacks, and the control", rest)) if t.rows],
+        ),
+        Section(
+            "Along the curve",
+            (
+                "Mean W against the strength of the noise, averaged over the models of an attack. At strong noise the sign may "
+                "turn, because noise destroys the trigger before it destroys the image.",
+            ),
+            [_curve_figure(a.attack, records.cells) for a in (head or attacks)],
+        ),
+        Section(
+            "Only inputs that hit, the soft twin, and the claimed class",
+            (
+                "An input hits when it gets the attacker’s label with the trigger on. The soft twin is the entropy of the mean "
+                "probabilities instead of the label counts. The last column asks whether triggered inputs are calmer than clean "
+                "inputs of the class they claim to be: above 0, they are.",
+            ),
+            (),
+            [_more_table(attacks)],
+        ),
+    ]  # fmt: skip
+    return StudyPage(
+        title="smoothness rises when the trigger is added",
+        headline=_headline(head or attacks),
+        lede=_lede(head or attacks, rest, rows),
+        sections=sections,
+        numbers={"attacks": [_plain(a) for a in attacks], "models": len(rows), "inputs": sum(r.inputs for r in rows)},
+        csv={"models": [r.to_dict() for r in rows], "attacks": [_flat(a) for a in attacks]},
+    )
+
+
+def _headline(attacks: Sequence[AttackRow]) -> str:
+    yes = sum(a.verdict == "smooths" for a in attacks)
+    if yes == len(attacks):
+        return f"The trigger smooths in all {yes} attacks" if yes > 1 else "The trigger smooths"
+    return f"The trigger smooths in {yes} of {len(attacks)} attacks" if yes else "No smoothing by the trigger is shown"
+
+
+def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequence[ModelRow]) -> list[str]:
+    parts = {v: [a for a in attacks if a.verdict == v] for v in ("smooths", "roughens", "not shown", "too few models")}
+    name = lambda a: f"{title_of(a.attack)} ({spoken(a.effect)}, {a.models} models)"  # noqa: E731
+    texts = []
+    if parts["smooths"]:
+        texts.append(f"It holds for {_list([name(a) for a in parts['smooths']])}.")
+    if parts["roughens"]:
+        texts.append(f"The trigger roughens instead for {_list([name(a) for a in parts['roughens']])}.")
+    if parts["not shown"]:
+        texts.append(f"It is not shown for {_list([name(a) for a in parts['not shown']])}.")
+    if parts["too few models"]:
+        texts.append(f"One model is too few to say for {_list([title_of(a.attack) for a in parts['too few models']])}.")
+    models, inputs = len(rows), sum(r.inputs for r in rows)
+    lede = [
+        "Finding under test: smoothness rises when the trigger is added. "
+        + " ".join(texts)
+        + " The numbers are falls of mean "
+        "W (0 calm, 1 uniform) caused by the backdoor, with 95% intervals over models; tests are at 5% over models, "
+        f"Holm-corrected over the headline attacks. {models} models and {inputs:,} inputs were measured."
+    ]
+    few = [title_of(a.attack) for a in attacks if a.attack in HEADLINE and a.models < PLANNED]
+    if few:
+        lede.append(f"Provisional: fewer than {PLANNED} models so far for {_list(few)}.")
+    clean = [a for a in rest if a.attack == "clean"]
+    if clean:
+        lede.append(
+            f"The same comparison between two clean models, where nothing is to be found, gives {spoken(clean[0].effect)} "
+            f"over {clean[0].models} {'pair' if clean[0].models == 1 else 'pairs'}."
+        )
+    return lede
+
+
+def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
+    head = [
+        "attack",
+        "models",
+        "ASR",
+        "effect (95%)",
+        "p, corrected",
+        "p, sign flips",
+        "P(smoother)",
+        "on the twin",
+        "verdict",
+    ]
+    return StudyTable(
+        caption + ": difference in differences of mean W at σ½. P(smoother): probability that a triggered input is smoother "
+        "than its clean twin, on the backdoored and on the clean model; one half is no difference.",
+        head,
+        [
+            [
+                title_of(a.attack), str(a.models), percent(a.asr), span(a.effect),
+                _p(a.p_holm) if a.p_holm is not None else f"{_p(a.effect.p)} (not corrected)" if a.models > 1 else "–",
+                _p(a.p_flip) if a.models > 1 else "–",
+                number(a.superiority.value, 2), number(a.superiority_twin.value, 2), a.verdict,
+            ]
+            for a in attacks
+        ],
+    )  # fmt: skip
+
+
+def _more_table(attacks: Sequence[AttackRow]) -> StudyTable:
+    return StudyTable(
+        "Means over models with 95% t intervals",
+        [
+            "attack",
+            "effect, all inputs",
+            "effect, inputs that hit",
+            "effect, soft twin",
+            "calmer than the claimed class",
+        ],
+        [
+            [title_of(a.attack), span(a.effect), span(a.effect_hit), span(a.effect_soft), span(a.calmer_than_class)]
+            for a in attacks
+        ],
+    )
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _plot_effects(rows: Sequence[ModelRow], attacks: Sequence[AttackRow], ax: Axes) -> None:
+    ax.axvline(0, color=INK, linewidth=1)
+    for place, a in enumerate(attacks):
+        colour = COLOURS["clean"] if a.attack == "clean" else COLOURS["backdoored"]
+        values = [r.effect for r in rows if r.attack == a.attack]
+        ax.plot(values, [place + 0.16] * len(values), "o", color=colour, alpha=0.5, markersize=4)
+        if math.isfinite(a.effect.lower):
+            ax.plot([a.effect.lower, a.effect.upper], [place - 0.12] * 2, color=colour, linewidth=2)
+        ax.plot([a.effect.value], [place - 0.12], "D", color=colour, markersize=5)
+    ax.set_yticks(range(len(attacks)), [title_of(a.attack) for a in attacks])
+    ax.invert_yaxis()
+    bare_axes(ax, xlabel="effect on W at σ½ (above 0: the trigger smooths)")
+
+
+def _curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
+    title = title_of(attack)
+    return StudyFigure(
+        f"curve-{attack}", lambda ax: _plot_curves(attack, cells, ax),
+        f"{title}: orange is the backdoored model, blue the clean one; dashed with the trigger. The dotted line is mean σ½.",
+        f"Mean W against noise strength for {title}, without and with the trigger, on both models", height=3.4,
+    )  # fmt: skip
+
+
+def _plot_curves(attack: str, cells: Sequence[CellRecord], ax: Axes) -> None:
+    own = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
+    # sigma-half differs from model to model: only strengths that all of them share are averaged.
+    strengths = sorted(set.intersection(*({float(s) for s in c.values["strengths"]} for c in own)))
+    for key in own[0].values["curves"]:
+        lines = [dict(zip(c.values["strengths"], c.values["curves"][key], strict=True)) for c in own]
+        model, kind = key.split("/")
+        ax.plot(
+            strengths, [np.mean([line[s] for line in lines]) for s in strengths], linewidth=2, marker="o", markersize=3,
+            color=COLOURS["backdoored" if model == "suspect" else "clean"], linestyle="--" if kind == "triggered" else "-",
+        )  # fmt: skip
+    ax.axvline(float(np.mean([c.values["sigma_half"] for c in own])), color=INK, linewidth=1, linestyle=":")
+    ax.set_xscale("log")
+    ax.set_xticks(strengths, [f"{s:g}" for s in strengths])
+    ax.minorticks_off()
+    ax.set_ylim(bottom=0)
+    bare_axes(ax, xlabel="strength σ of the noise", ylabel="mean W")
+
+
+def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
+    """Grey ink on no ground, which reads on light and on dark pages."""
+    ax.patch.set_alpha(0)
+    ax.set_xlabel(xlabel, color=INK)
+    ax.set_ylabel(ylabel, color=INK)
+    ax.tick_params(colors=INK, length=3)
+    ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
+    ax.set_axisbelow(True)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+
+
+def _plain(a: AttackRow) -> dict[str, Any]:
+    return {**asdict(a), "verdict": a.verdict}
+
+
+def _flat(a: AttackRow) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in _plain(a).items():
+        if isinstance(value, dict):
+            flat |= {key: value["value"], f"{key}_lower": value["lower"], f"{key}_upper": value["upper"]}
+        else:
+            flat[key] = value
+    return flat
