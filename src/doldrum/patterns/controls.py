@@ -34,7 +34,8 @@ def random_perturbation(
     if kind not in ("sign", "uniform"):
         raise InputError(f"expected kind 'sign' or 'uniform', got {kind!r}; pick one")
     values = rng(seed, "random perturbation").uniform(-1, 1, checked_images(images).shape[1:])
-    return Additive(perturbation=np.where(values < 0, -1, 1) if kind == "sign" else values, amplitude=budget)
+    values = np.where(values < 0, -1, 1) if kind == "sign" else values
+    return Additive(perturbation=values.astype(np.float32), amplitude=budget)
 
 
 def random_patch(

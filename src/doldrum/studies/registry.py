@@ -11,6 +11,7 @@ __all__ = ["STUDIES", "get_study"]
 
 STUDIES: dict[str, str] = {
     "smoothing": "smoothness rises when the trigger is added",
+    "patterns": "other artificial patterns smooth too",
 }
 """Name -> the question; each is STUDY in the module of its name."""
 

@@ -50,4 +50,4 @@ class Additive(Trigger):
             raise InputError(
                 f"expected images {self.perturbation.shape}, got {images.shape[1:]}; make the perturbation for them"
             )
-        return images + np.float32(self.amplitude) * self.perturbation
+        return np.add(images, np.float32(self.amplitude) * self.perturbation, dtype=np.float32)
