@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from doldrum.classifiers.networks import NETWORKS, build
-from doldrum.errors import InputError
+from doldrum.errors import InputError, MissingExtraError
+from doldrum.training.checkpoint import load_checkpoint, save_checkpoint
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 
@@ -63,3 +65,53 @@ def test_openvino_converts_a_network_and_agrees(name):
     compiled = ov.compile_model(converted, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
     with torch.inference_mode():
         np.testing.assert_allclose(compiled([x.numpy()])[0], net(x).numpy(), atol=1e-3)
+
+
+class _FakeTimm:
+    """timm needs torchvision, which doesn't import beside the CPU torch used here; this has the three functions that we call."""
+
+    @staticmethod
+    def is_model(name):
+        return name in ("tiny_conv", "tiny_vit")
+
+    @staticmethod
+    def create_model(name, *, pretrained, in_chans, num_classes, **more):
+        assert pretrained is False
+        if name == "tiny_conv":
+            if more:
+                raise TypeError(f"unexpected {more}")
+            return torch.nn.Sequential(
+                torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(in_chans, num_classes)
+            )
+        assert more == {"img_size": (8, 8)}
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(in_chans * 64, num_classes))
+
+
+@pytest.mark.parametrize("name", ["tiny_conv", "tiny_vit"])
+def test_timm_architectures_are_built_saved_and_loaded(name, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "timm", _FakeTimm)
+    net = build(f"timm/{name}", input_shape=(3, 8, 8), num_classes=4)
+    assert net(torch.zeros(2, 3, 8, 8)).shape == (2, 4)
+    meta = {"network": f"timm/{name}", "input_shape": (3, 8, 8), "num_classes": 4}
+    again = load_checkpoint(save_checkpoint(tmp_path / "a.safetensors", net, meta))
+    x = torch.rand(2, 3, 8, 8)
+    assert np.allclose(again(x.numpy()), net(x).detach().numpy(), atol=1e-6)
+
+
+def test_timm_is_asked_for_by_name_where_it_is_absent(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtraError, match=r"doldrum\[timm\]"):
+        build("timm/resnet18", input_shape=(3, 8, 8), num_classes=4)
+
+
+@pytest.mark.parametrize("name", ["timm/hf-hub:a/b", "timm/hf_hub:x", "timm/../x", "timm/", "timm/A", 3, None])
+def test_hub_names_and_paths_are_no_networks(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", _FakeTimm)
+    with pytest.raises(InputError, match="expected a network"):
+        build(name, input_shape=(3, 8, 8), num_classes=4)
+
+
+def test_an_unknown_timm_architecture_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", _FakeTimm)
+    with pytest.raises(InputError, match="list_models"):
+        build("timm/resnet18", input_shape=(3, 8, 8), num_classes=4)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from doldrum.errors import InputError
+from doldrum.errors import InputError, missing_extra
 
-__all__ = ["NETWORKS", "Normalise", "build"]
+__all__ = ["NETWORKS", "Normalise", "build", "check_network"]
 
 Shape = tuple[int, int, int]
 
@@ -154,20 +155,50 @@ NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {
 }
 
 
+_TIMM = "timm/"
+
+
+def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
+    """An architecture of timm's with fresh weights: nothing is downloaded, and hub names are refused."""
+    try:
+        import timm  # pyright: ignore[reportMissingImports]
+    except (ImportError, RuntimeError) as error:  # RuntimeError: timm imports torchvision, which may not fit this torch
+        raise missing_extra("timm", "timm") from error
+    if not timm.is_model(name):
+        raise InputError(f"expected an architecture of timm's after {_TIMM!r}, got {name!r}; see timm.list_models()")
+    options = {"pretrained": False, "in_chans": shape[0], "num_classes": classes}
+    try:
+        return timm.create_model(name, img_size=shape[1:], **options)
+    except TypeError:  # convolutional networks take any size and don't know the option
+        return timm.create_model(name, **options)
+
+
+def check_network(name: object) -> str:
+    """The name of a network that `build` knows; InputError for another.
+
+    >>> check_network("timm/resnet18")
+    'timm/resnet18'
+    """
+    if isinstance(name, str) and (name in NETWORKS or re.fullmatch(_TIMM + r"[a-z0-9_]+(\.[a-z0-9_]+)?", name)):
+        return name
+    known = ", ".join(sorted(NETWORKS))
+    raise InputError(f"expected a network among {known}, or {_TIMM}NAME, got {name!r}; pick one")
+
+
 def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
     """A fresh network in evaluation mode, its weights drawn from torch's global generator.
 
     Parameters
     ----------
     name
-        A key of `NETWORKS`.
+        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm's (the extra `timm`; fresh weights).
     input_shape, num_classes
         (C, H, W) and K. Images are float32 in [0, 1]; the network normalises them itself and returns logits (B, K).
 
     Raises
     ------
     InputError
-        for a name that is not in `NETWORKS`, or a shape the network can't take.
+        for an unknown name, or a shape the network can't take. MissingExtraError where timm is named and not here.
 
     Examples
     --------
@@ -175,12 +206,13 @@ def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
     >>> tuple(net(torch.zeros(2, 1, 28, 28)).shape)
     (2, 10)
     """
-    if name not in NETWORKS:
-        raise InputError(f"expected a network among {', '.join(sorted(NETWORKS))}, got {name!r}; pick one")
+    check_network(name)
     shape = tuple(int(size) for size in input_shape)
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
     if not 2 <= int(num_classes) <= 32767:
         raise InputError(f"expected num_classes from 2 to 32767, got {num_classes}; count the classes")
-    body = NETWORKS[name]((shape[0], shape[1], shape[2]), int(num_classes))
+    size = (shape[0], shape[1], shape[2])
+    known = NETWORKS.get(name)
+    body = known(size, int(num_classes)) if known else _timm(name.removeprefix(_TIMM), size, int(num_classes))
     return nn.Sequential(Normalise(shape[0]), body).eval()

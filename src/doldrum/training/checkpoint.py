@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import nn
 
 from doldrum.classifiers.module import ModuleClassifier
-from doldrum.classifiers.networks import NETWORKS, build
+from doldrum.classifiers.networks import build, check_network
 from doldrum.errors import InputError
 from doldrum.files import write_whole
 
@@ -54,7 +54,7 @@ class TrainedClassifier(ModuleClassifier):
 def save_checkpoint(path: str | Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
     """Write `model`'s weights and `metadata` as safetensors.
 
-    `metadata` must be JSON-able and hold `network` (a name in NETWORKS), `input_shape` and `num_classes`.
+    `metadata` must be JSON-able and hold `network` (a name that `build` knows), `input_shape` and `num_classes`.
     """
     missing = [key for key in ("network", "input_shape", "num_classes") if key not in metadata]
     if missing:
@@ -70,8 +70,10 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
     """
     tensors, metadata = read_tensors(path, FORMAT)
     name, shape, classes = (metadata.get(key) for key in ("network", "input_shape", "num_classes"))
-    if not isinstance(name, str) or name not in NETWORKS:
-        raise InputError(f"expected a network among {', '.join(sorted(NETWORKS))}, got {name!r} in {path}; retrain it")
+    try:
+        name = check_network(name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     sizes = shape if isinstance(shape, list) and len(shape) == 3 else []
     if not sizes or not all(_is_count(size, high=4096) for size in sizes):
         raise InputError(f"expected input_shape (channels, height, width), got {shape!r} in {path}; the file is broken")
