@@ -11,6 +11,8 @@ __all__ = ["STUDIES", "get_study"]
 
 STUDIES: dict[str, str] = {
     "smoothing": "smoothness rises when the trigger is added",
+    "success": "smoother where the attack succeeds more",
+    "sigma": "how the answers depend on strength, draws, clipping and estimator",
     "patterns": "other artificial patterns smooth too",
 }
 """Name -> the question; each is STUDY in the module of its name."""

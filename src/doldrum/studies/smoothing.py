@@ -11,6 +11,7 @@ model: interval and test are over models. Source of the claim: Grosse et al., Co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.calm import Calm, measure_calm, sigma_half_of
 from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, victim
 
-__all__ = ["HEADLINE", "STUDY", "run"]
+__all__ = ["HEADLINE", "STUDY", "compare", "run"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 """The attacks that get at least ten seeds and a test; the others are descriptive."""
@@ -33,7 +34,12 @@ _OTHERS = (
 
 
 def run(cell: Cell) -> dict[str, Any]:
-    """Measure one backdoored model and its clean twin.
+    """Measure one backdoored model and its clean twin, at sigma-half and along the curve."""
+    return compare(cell, cell.strengths)
+
+
+def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
+    """Measure one backdoored model and its clean twin at sigma-half and at `strengths`.
 
     Values: `sigma_half`, `clean_accuracy`, `asr`, `target`; `half` holds W at sigma-half, input by input, as
     "model/inputs" for the models suspect and clean, `soft_half` the soft twin, `hit` whether a triggered input gets the
@@ -44,7 +50,7 @@ def run(cell: Cell) -> dict[str, Any]:
     trigger, plan = trigger_and_plan(cell, suspect)
     inputs = choose_inputs(cell, plan)
     sigma = sigma_half_of(cell, clean, inputs.pick)
-    probe = Gaussian(sorted({*cell.strengths, sigma}), draws=cell.draws, seed=seed_of(cell, "draws"))
+    probe = Gaussian(sorted({*strengths, sigma}), draws=cell.draws, seed=seed_of(cell, "draws"))
     images = {"clean": inputs.chosen, "triggered": trigger(inputs.chosen.images)}
     found = {
         f"{name}/{kind}": measure_calm(model.model, images[kind], probe)

@@ -1,0 +1,76 @@
+"""study success: is the model smoother around triggered inputs where the attack succeeds more?
+
+Success is varied through poison rate, trigger strength and size, training length and network; each model is compared with
+its clean twin as in `study smoothing`, at sigma-half. Cells with `follow` train one model and look at it as it trains: when
+does the calm spot appear, before or after the attack succeeds? Source of the claim: Grosse et al., Computers & Security 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from doldrum.studies.base import Cell, Study
+from doldrum.studies.smoothing import compare
+
+__all__ = ["STUDY", "SuccessCell", "run"]
+
+STEPS = (0, 5, 10, 20, 40, 80, 160, 320, 640)
+"""Training steps, about evenly spaced on a log scale: backdoors are learned early."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuccessCell(Cell):
+    """A cell; with `follow`, the steps of the training at which the model is looked at instead."""
+
+    follow: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "follow", tuple(self.follow))
+        super().__post_init__()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "follow": list(self.follow)}
+
+    def label(self) -> str:
+        return super().label() + (", followed" if self.follow else "")
+
+
+def run(cell: SuccessCell) -> dict[str, Any]:
+    """As `compare` at sigma-half alone, or {"sigma_half", "timeline"} for a model that is followed."""
+    if not cell.follow:
+        return compare(cell, ())
+    from doldrum.studies.timeline import follow
+
+    return follow(cell, cell.follow)
+
+
+_RATES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1]
+
+STUDY = Study(
+    name="success",
+    title="Smoother where the attack succeeds more",
+    cell=SuccessCell,
+    run=run,
+    grids={
+        "quick": {
+            "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 1.5],
+            "cells": [
+                {"attack": ["badnets", "blended"], "rate": [0.001, 0.003, 0.01, 0.1], "seed": [0]},
+                {"attack": "badnets", "rate": 0.05, "seed": [0], "follow": list(STEPS[:7])},
+            ],
+        },
+        "full": {
+            "cells": [
+                {"attack": ["badnets", "blended"], "rate": _RATES, "seed": [0, 1, 2]},
+                {"attack": ["wanet", "tact"], "rate": [0.01, 0.03, 0.1], "seed": [0, 1, 2]},
+                {"attack": "badnets", "settings": [{"size": 1}, {"size": 2}, {"size": 5}], "rate": 0.01, "seed": [0, 1]},
+                {"attack": "blended", "settings": [{"alpha": 0.05}, {"alpha": 0.1}, {"alpha": 0.3}], "rate": 0.01, "seed": [0, 1]},
+                {"attack": ["badnets", "blended"], "changes": [{"epochs": 0.5}, {"epochs": 1}, {"epochs": 10}], "rate": 0.01,
+                 "seed": 0},
+                {"attack": ["badnets", "blended"], "changes": {"network": "mlp"}, "rate": [0.005, 0.05], "seed": 0},
+                {"attack": ["badnets", "blended", "tact"], "seed": [0, 1], "follow": list(STEPS)},
+            ],
+        },
+    },
+)  # fmt: skip
