@@ -68,7 +68,7 @@ def w_at(responses: Responses, at: int) -> NDArray[np.float64]:
     return smoothness(responses, method="posterior").value[:, at]
 
 
-def strip_scores(model: Classifier, images: ImageSet | NDArray[Any], overlays: Superimpose) -> NDArray[np.float64]:
+def strip_scores(model: Classifier, images: NDArray[Any], overlays: Superimpose) -> NDArray[np.float64]:
     """Minus the mean entropy of the scores of superimposed images: Gao et al. 2019, arXiv 1902.06531, equation 4."""
     readouts = measure(model, images, overlays, progress=False, readouts=("entropy",)).readouts
     return -np.asarray(readouts["entropy"], dtype=np.float64)[:, 0].mean(axis=1)

@@ -138,7 +138,9 @@ def run(cell: PatternCell) -> dict[str, Any]:
             amounts[f"{level:g}"] = amount
             shown[f"{level:g}"] = faded(images, shown["full"], amount)
     probe = Gaussian(sorted({*cell.strengths, sigma}), draws=cell.draws, seed=seed_of(cell, "draws"))
-    responses = {name: measure(model, x, probe, progress=False) for name, x in shown.items()}
+    # All in one run: an engine is made and checked once, and labels don't depend on the company.
+    together = measure(model, np.concatenate(list(shown.values())), probe, progress=False)
+    responses = {name: together.take(rows) for name, rows in _rows(shown).items()}
     judgements = _judge(cell, model, inputs, shown, responses, sigma)
     return {
         "target": cell.target,
@@ -146,7 +148,7 @@ def run(cell: PatternCell) -> dict[str, Any]:
         "sigma_half": sigma,
         "inputs": len(images),
         "strengths": list(probe.strengths),
-        "engine": responses["clean"].info["engine"],
+        "engine": together.info["engine"],
         "conditions": {
             name: {
                 "amount": amount,
@@ -173,11 +175,18 @@ def _judge(
     at_half = Gaussian([sigma], draws=cell.draws, seed=seed_of(cell, "draws"))
     overlays = Superimpose(to_float(inputs.pick.images)[:_OVERLAYS], seed=seed_of(cell, "overlays"))
     w = {name: -w_at(r, r.strengths.index(sigma)) for name, r in responses.items()}
-    strip = {name: strip_scores(model, x, overlays) for name, x in shown.items()}
+    together = strip_scores(model, np.concatenate([*shown.values(), to_float(spare.images)]), overlays)
+    strip = {name: together[rows] for name, rows in _rows(shown).items()}
     return {
         "w": judged(w, shown, spare, -w_at(measure(model, spare, at_half, progress=False), 0)),
-        "strip": judged(strip, shown, spare, strip_scores(model, spare, overlays)),
+        "strip": judged(strip, shown, spare, together[-len(spare) :]),
     }
+
+
+def _rows(shown: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
+    """Where each condition's images lie when all are put together."""
+    ends = np.cumsum([len(x) for x in shown.values()])
+    return {name: np.arange(end - len(x), end) for (name, x), end in zip(shown.items(), ends, strict=True)}
 
 
 def _labels(model: Classifier, images: NDArray[np.float32]) -> NDArray[np.int64]:
