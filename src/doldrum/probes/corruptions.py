@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.errors import InputError
-from doldrum.probes._corruption_kinds import KINDS, TABLES
+from doldrum.probes._corruption_kinds import KINDS
+from doldrum.probes._corruption_tables import TABLES
 from doldrum.probes.base import ImageProbe
 
 __all__ = ["CORRUPTIONS", "Corruptions"]
