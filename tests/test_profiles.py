@@ -56,3 +56,24 @@ def test_sigma_half_refuses_a_grid_without_the_peak() -> None:
         dd.sigma_half(curve([0.1, 0.2], [0.1, 0.2]))
     with pytest.raises(InputError, match="stronger noise"):
         dd.sigma_half(curve([0.1, 0.2], [0.0, 0.0]))
+
+
+@pytest.mark.parametrize("bad", [[0], [1], [2], [0, 1, 2]])
+def test_sigma_half_names_the_strengths_without_a_label(bad) -> None:
+    draws = np.array([[[0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]]])
+    draws[:, bad] = -1
+    r = Responses(draws, np.zeros(1, int), [0.1, 0.2, 0.3], 2)
+    with pytest.raises(InputError, match=f"only invalid draws at {', '.join(f'{0.1 + 0.1 * b:g}' for b in bad)};"):
+        dd.sigma_half(dd.smoothness(r))
+
+
+def test_what_is_handed_over_by_mistake_is_named() -> None:
+    r = Responses(np.zeros((1, 1, 4), int), np.zeros(1, int), [0.1], 2)
+    with pytest.raises(InputError, match="expected a Smoothness, got Responses"):
+        dd.sigma_half(r)  # type: ignore[arg-type]
+    for function in (dd.smoothness, mean_smoothness):
+        with pytest.raises(InputError, match="expected Responses, got ndarray"):
+            function(np.zeros((1, 1, 4), int))
+        for level in ("a", None, 0, 1, np.nan):
+            with pytest.raises(InputError, match="expected a level"):
+                function(r, level=level)

@@ -48,7 +48,10 @@ def test_take_and_at_keep_what_belongs_together() -> None:
         (np.zeros((1, 2), int), np.zeros(1, int), [0.1], 2, "shape"),
         (np.zeros((1, 1, 2), int), np.zeros(2, int), [0.1], 2, "labels of shape"),
         (np.zeros((1, 1, 2), int), np.zeros(1, int), [0.1, 0.2], 2, "strengths"),
-        (np.zeros((1, 1, 2), int), np.zeros(1, int), [0.1], 1, "at least 2 classes"),
+        (np.zeros((1, 1, 2), int), np.zeros(1, int), [0.1], 1, "at least 2"),
+        (np.full((1, 1, 4), 70_000), np.zeros(1, int), [0.1], 10**6, "at most 32767"),
+        (np.zeros((1, 1, 2), int), np.zeros(1, int), [0.1], 3.5, "whole number"),
+        (np.zeros((1, 1, 2), int), np.zeros(1, int), [np.nan], 2, "finite strengths"),
         (np.full((1, 1, 2), 2), np.zeros(1, int), [0.1], 2, "draws in"),
         (np.full((1, 1, 2), -3), np.zeros(1, int), [0.1], 2, "draws in"),
         (np.zeros((1, 1, 2)), np.zeros(1, int), [0.1], 2, "integer"),
@@ -57,3 +60,11 @@ def test_take_and_at_keep_what_belongs_together() -> None:
 def test_wrong_arrays_are_refused(draws, labels, strengths, classes, word) -> None:
     with pytest.raises(InputError, match=word):
         Responses(draws, labels, strengths, classes)
+
+
+def test_no_draws_have_no_counts_and_no_w() -> None:
+    import doldrum as dd
+
+    r = Responses(np.zeros((2, 1, 0), int), np.zeros(2, int), [0.1], 3)
+    assert r.counts.tolist() == [[[0, 0, 0]]] * 2
+    assert np.isnan(dd.smoothness(r).value).all()

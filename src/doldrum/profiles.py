@@ -80,6 +80,7 @@ def smoothness(
     >>> smoothness(r).value.tolist()
     [[0.5], [0.0]]
     """
+    _check(responses)
     counts = responses.counts
     lower, upper = intervals.entropy_interval(counts, level=level, method=method)
     return Smoothness(
@@ -101,9 +102,15 @@ def mean_smoothness(responses: Responses, *, level: float = 0.95) -> list[Interv
     All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
     """
+    _check(responses)
     return [
         mean_entropy(responses.draws[:, c], responses.num_classes, level=level) for c in range(responses.draws.shape[1])
     ]
+
+
+def _check(responses: Responses) -> None:
+    if not isinstance(responses, Responses):
+        raise InputError(f"expected Responses, got {type(responses).__name__}; dd.measure gives them")
 
 
 def sigma_half(clean: Smoothness) -> float:
@@ -126,7 +133,8 @@ def sigma_half(clean: Smoothness) -> float:
     Raises
     ------
     InputError
-        When mean W is still rising at the last strength (the peak may lie beyond the grid) or is 0 everywhere.
+        When mean W is still rising at the last strength (the peak may lie beyond the grid), is 0 everywhere, or isn't known
+        at some strength since every draw there was invalid.
 
     Examples
     --------
@@ -135,7 +143,15 @@ def sigma_half(clean: Smoothness) -> float:
     >>> round(sigma_half(smoothness(r)), 4)
     0.1616
     """
+    if not isinstance(clean, Smoothness):
+        raise InputError(f"expected a Smoothness, got {type(clean).__name__}; pass dd.smoothness(responses)")
     strengths = np.asarray(clean.strengths)
+    unknown = strengths[np.isnan(clean.value).all(axis=0)]
+    if len(unknown):
+        raise InputError(
+            f"expected labels at every strength, got only invalid draws at {', '.join(f'{s:g}' for s in unknown)}; "
+            "leave it out, or mend the model's NaN or infinite scores"
+        )
     order = np.argsort(strengths)
     strengths, mean = strengths[order], np.nanmean(clean.value, axis=0)[order]
     peak = int(mean.argmax())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import whole_number
 from doldrum.errors import InputError
 
 __all__ = ["INVALID", "NOT_TAKEN", "Responses"]
@@ -34,7 +35,7 @@ class Responses:
     strengths : floats, length C
         The strength of each condition, in the probe's unit.
     num_classes : int
-        K, at least 2.
+        K, from 2 to 32,767.
     ids : strings, length N, optional
         Names of the inputs; default "0", "1", ….
     info : mapping, optional
@@ -70,27 +71,29 @@ class Responses:
             raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one an input")
         if len(self.strengths) != draws.shape[1]:
             raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition")
-        if self.num_classes < 2:
-            raise InputError(f"expected at least 2 classes, got {self.num_classes}; W needs two")
+        if not np.isfinite(strengths := np.asarray(self.strengths, dtype=float)).all():
+            raise InputError(f"expected finite strengths, got {strengths.tolist()}; leave out what was not measured")
+        most = int(np.iinfo(np.int16).max)  # labels are kept as int16: a higher one would wrap
+        classes = whole_number(self.num_classes, "num_classes", least=2, most=most, hint="W needs two classes")
         for name, array in (("draws", draws), ("labels", labels)):
             if array.dtype.kind not in "iu":
                 raise InputError(f"expected integer {name}, got {array.dtype}; pass class numbers")
-            if array.size and (array.min() < NOT_TAKEN or array.max() >= self.num_classes):
+            if array.size and (array.min() < NOT_TAKEN or array.max() >= classes):
                 raise InputError(
-                    f"expected {name} in [{NOT_TAKEN}, {self.num_classes}), got {array.min()}..{array.max()}; "
-                    "check num_classes"
+                    f"expected {name} in [{NOT_TAKEN}, {classes}), got {array.min()}..{array.max()}; check num_classes"
                 )
         ids = tuple(self.ids) if len(self.ids) else tuple(str(i) for i in range(len(labels)))
         if len(ids) != len(labels):
             raise InputError(f"expected {len(labels)} ids, got {len(ids)}; one an input")
-        if self.scores is not None and self.scores.shape != (len(labels), self.num_classes):
-            raise InputError(f"expected scores of shape {(len(labels), self.num_classes)}, got {self.scores.shape}")
+        if self.scores is not None and self.scores.shape != (len(labels), classes):
+            raise InputError(f"expected scores of shape {(len(labels), classes)}, got {self.scores.shape}")
         for name, readout in self.readouts.items():
             if readout.shape != draws.shape:
                 raise InputError(f"expected readout {name!r} of shape {draws.shape}, got {readout.shape}")
         object.__setattr__(self, "draws", draws.astype(np.int16, copy=False))
         object.__setattr__(self, "labels", labels.astype(np.int16, copy=False))
-        object.__setattr__(self, "strengths", tuple(float(s) for s in self.strengths))
+        object.__setattr__(self, "strengths", tuple(strengths.tolist()))
+        object.__setattr__(self, "num_classes", classes)
         object.__setattr__(self, "ids", ids)
 
     def __len__(self) -> int:
@@ -102,7 +105,7 @@ class Responses:
         """Label counts (N, C, K), made on demand; draws that are invalid or not taken count nowhere."""
         n_inputs, n_conditions, n = self.draws.shape
         k = self.num_classes
-        rows = self.draws.reshape(-1, n)
+        rows = self.draws.reshape(n_inputs * n_conditions, n)
         counts = np.empty((len(rows), k), dtype=np.int64)
         for start in range(0, len(rows), _COUNT_ROWS):
             block = rows[start : start + _COUNT_ROWS].astype(np.int64)

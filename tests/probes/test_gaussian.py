@@ -65,3 +65,15 @@ def test_noise_that_cannot_fit_in_memory_is_refused(draws) -> None:
 def test_a_probe_comes_back_from_its_dict() -> None:
     probe = dd.probes.Gaussian([0.1, 0.2], draws=7, seed=3, clip=True)
     assert dd.probes.probe_from_dict(probe.to_dict()).to_dict() == probe.to_dict()
+
+
+@pytest.mark.parametrize("strengths", ["abc", [[0.1, 0.2], [0.1]], [], [np.nan], [-1], [1e300], ["0.1x"]])
+def test_strengths_that_noise_cannot_have_are_refused(strengths) -> None:
+    with pytest.raises(dd.DoldrumError, match="expected"):
+        dd.probes.Gaussian(strengths)
+
+
+@pytest.mark.parametrize("draws", [np.nan, np.inf, None, "3", 2.5, 0, True])
+def test_draws_that_are_no_count_are_refused(draws) -> None:
+    with pytest.raises(dd.DoldrumError, match="whole number of at least 1 as draws"):
+        dd.probes.Gaussian([0.1], draws=draws)

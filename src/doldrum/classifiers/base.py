@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import whole_number
 from doldrum.errors import ClassifierError, InputError
 
-__all__ = ["INVALID_LABEL", "Classifier", "Outputs", "labels_of"]
+__all__ = ["INVALID_LABEL", "Classifier", "Outputs", "as_array", "checked_classes", "checked_shape", "labels_of"]
 
 Outputs = Literal["logits", "probabilities", "labels"]
 INVALID_LABEL = -1
@@ -26,17 +27,10 @@ class Classifier(ABC):
     """
 
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
-        shape = tuple(int(s) for s in input_shape)
-        if len(shape) != 3 or min(shape) < 1:
-            raise InputError(f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
-        if int(num_classes) < 2:
-            raise InputError(f"expected num_classes of at least 2, got {num_classes}; W needs two classes")
-        if num_classes > np.iinfo(np.int16).max:
-            raise InputError(f"expected at most {np.iinfo(np.int16).max} classes, got {num_classes}; merge classes")
         if outputs not in ("logits", "probabilities", "labels"):
             raise InputError(f"expected outputs 'logits', 'probabilities' or 'labels', got {outputs!r}; pick one")
-        self.input_shape: tuple[int, int, int] = (shape[0], shape[1], shape[2])
-        self.num_classes = int(num_classes)
+        self.input_shape = checked_shape(input_shape)
+        self.num_classes = checked_classes(num_classes)
         self.outputs: Outputs = outputs
 
     @abstractmethod
@@ -59,19 +53,22 @@ class Classifier(ABC):
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:
         """Hold what came back against the contract; the same check serves every engine."""
-        out = np.asarray(out)
+        out = as_array(out)
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:
             raise ClassifierError(
                 f"expected {self.outputs} of shape {expected}, got {out.shape}; check num_classes and outputs="
             )
         if self.outputs == "labels":
+            if out.dtype.kind not in "biuf":
+                raise ClassifierError(f"expected class numbers as labels, got {out.dtype}; return integers from 0 up")
+            if out.dtype.kind == "f" and not np.isfinite(out).all():
+                raise ClassifierError("expected a label for every image, got NaN or infinities; return class numbers")
             if out.dtype.kind == "f" and not np.all(out == np.floor(out)):
                 raise ClassifierError("expected whole-numbered labels, got fractions; pass outputs='logits' for scores")
-            if out.dtype.kind not in "iuf" or (out.size and (out.min() < 0 or out.max() >= self.num_classes)):
+            if out.size and (out.min() < 0 or out.max() >= self.num_classes):
                 raise ClassifierError(
-                    f"expected labels in [0, {self.num_classes}), got {out.dtype} {out.min()}..{out.max()}; "
-                    "check num_classes"
+                    f"expected labels in [0, {self.num_classes}), got {out.min()}..{out.max()}; check num_classes"
                 )
             return out.astype(np.int64, copy=False)
         if out.dtype.kind not in "fiu":
@@ -80,6 +77,44 @@ class Classifier(ABC):
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
         """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
+
+
+def checked_shape(input_shape: Any) -> tuple[int, int, int]:
+    """(channels, height, width) as ints; InputError for anything else."""
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
+    if len(shape) != 3:
+        raise InputError(f"expected input_shape (channels, height, width), got {input_shape!r}; e.g. (1, 28, 28)")
+    c, h, w = (whole_number(s, "each size in input_shape", least=1, hint="e.g. (1, 28, 28)") for s in shape)
+    return c, h, w
+
+
+def checked_classes(num_classes: Any) -> int:
+    """The number of classes as an int, one that labels of int16 can name; InputError for anything else."""
+    most = int(np.iinfo(np.int16).max)
+    return whole_number(
+        num_classes, "num_classes", least=2, most=most, hint="pass how many classes the model tells apart"
+    )
+
+
+def as_array(output: Any) -> NDArray[Any]:
+    """What a model returned, as an array: tensors (with gradients, on a GPU, of any precision) and lists too.
+
+    Raises ClassifierError for what is no array of numbers or strings: None, a mapping, rows of different lengths.
+
+    >>> as_array([[0.1, 0.9], [0.5, 0.5]]).shape
+    (2, 2)
+    """
+    found = type(output).__name__
+    if hasattr(output, "detach"):
+        output = output.detach().cpu()
+        output = output.float() if output.is_floating_point() else output
+    try:
+        array = np.asarray(output)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ClassifierError(f"expected one row of scores, or one label, an image, got {found} ({error})") from error
+    if array.dtype.kind == "O":
+        raise ClassifierError(f"expected an array of scores or labels, got {found}; return nothing else")
+    return array
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:

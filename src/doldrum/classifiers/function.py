@@ -17,7 +17,7 @@ __all__ = ["FunctionClassifier"]
 class FunctionClassifier(Classifier):
     """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
 
-    It gets batches of a fixed number of rows, and a copy it may write to.
+    Arrays, tensors and lists will do. It gets batches of a fixed number of rows, and a copy it may write to.
 
     >>> clf = FunctionClassifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
     ...                          input_shape=(1, 2, 2), num_classes=2, outputs="labels")
@@ -39,7 +39,7 @@ class FunctionClassifier(Classifier):
         self.function = function
 
     def forward(self, images: NDArray[np.float32]) -> Any:
-        return np.asarray(self.function(np.array(images, dtype=np.float32, order="C")))
+        return self.function(np.array(images, dtype=np.float32, order="C"))
 
     @property
     def fingerprint(self) -> str:

@@ -16,7 +16,7 @@ __all__ = ["ModuleClassifier"]
 
 
 class ModuleClassifier(Classifier):
-    """Wraps a module in evaluation mode; runs where its parameters are, in fp32, without gradients.
+    """Wraps a module in evaluation mode; runs where its parameters are, in their precision, without gradients.
 
     Raises ClassifierError when the module, or any part of it, is in training mode: dropout and batch statistics would
     make its answers depend on chance and on the batch.
@@ -48,14 +48,26 @@ class ModuleClassifier(Classifier):
         first = next(self.module.parameters(), None)
         return first.device if first is not None else torch.device("cpu")
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the parameters, which images are converted to: a model may be in half or double precision."""
+        return next((p.dtype for p in self.module.parameters() if p.is_floating_point()), torch.float32)
+
     def forward(self, images: NDArray[np.float32]) -> Any:
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-            out = self.module(batch)
+        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, self.dtype)
+        try:
+            with torch.inference_mode():
+                out = self.module(batch)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise ClassifierError(
+                f"expected a model that takes images of shape {tuple(batch.shape)}, got {reason}; check input_shape"
+            ) from error
         if not isinstance(out, torch.Tensor):
             raise ClassifierError(f"expected a tensor from the model, got {type(out).__name__}; return the scores only")
-        out = out.detach()
-        return (out.float() if out.is_floating_point() else out).cpu().numpy()
+        return out
 
     @property
     def fingerprint(self) -> str:

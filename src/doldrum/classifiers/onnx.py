@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.classifiers.base import Classifier, Outputs
+from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape
 from doldrum.errors import ClassifierError, InputError, missing_extra
 
 __all__ = ["OnnxClassifier"]
@@ -39,6 +39,8 @@ class OnnxClassifier(Classifier):
             import onnxruntime as ort
         except ImportError as error:
             raise missing_extra("onnxruntime", "onnx") from error
+        input_shape = None if input_shape is None else checked_shape(input_shape)
+        num_classes = None if num_classes is None else checked_classes(num_classes)
         self.path = Path(path)
         if not self.path.is_file():
             raise InputError(f"expected an .onnx file, got {self.path}, which is not there; check the path")

@@ -43,7 +43,9 @@ def as_classifier(
         return model
     if isinstance(model, (str, Path)):
         if Path(model).suffix.lower() != ".onnx":
-            raise InputError(f"expected a path that ends in .onnx, got {model}; load other formats first")
+            ours = Path(model).suffix.lower() == ".safetensors"
+            hint = "read a checkpoint of doldrum's with dd.load_checkpoint" if ours else "load other formats first"
+            raise InputError(f"expected a path that ends in .onnx, got {model}; {hint}")
         from doldrum.classifiers.onnx import OnnxClassifier
 
         return OnnxClassifier(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs)

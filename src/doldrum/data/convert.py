@@ -15,6 +15,8 @@ __all__ = ["as_nchw", "check_pixels"]
 
 def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
     """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time."""
+    if isinstance(images, np.ma.MaskedArray):
+        raise InputError("expected plain pixels, got a masked array; fill what is masked with .filled(0)")
     if images.dtype in SCALES:
         return
     if images.dtype.kind != "f":

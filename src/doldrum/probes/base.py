@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import InputError
 
@@ -37,17 +38,18 @@ class Probe(ABC):
     family: ClassVar[str]
 
     def __init__(self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0) -> None:
-        values = tuple(float(s) for s in np.atleast_1d(np.asarray(strengths, dtype=float)))
+        try:
+            values = tuple(float(s) for s in np.atleast_1d(np.asarray(strengths, dtype=float)))
+        except (TypeError, ValueError):  # words, or a list of lists
+            values = ()
         if not values or not all(math.isfinite(s) and s >= 0 for s in values):
             raise InputError(f"expected finite strengths of at least 0, got {strengths}; e.g. [0.05, 0.1, 0.2, 0.4]")
         if len(set(values)) != len(values):
             raise InputError(f"expected different strengths, got {strengths}; drop the repeated ones")
-        if isinstance(draws, bool) or int(draws) != draws or draws < 1:
-            raise InputError(f"expected a whole number of draws of at least 1, got {draws}")
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise InputError(f"expected a whole number as seed, got {seed!r}")
         self.strengths = values
-        self.draws = int(draws)
+        self.draws = whole_number(draws, "draws", least=1, hint="e.g. 100")
         self.seed = int(seed)
 
     def to_dict(self) -> dict[str, Any]:

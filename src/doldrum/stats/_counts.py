@@ -34,8 +34,8 @@ def check_level(level: float) -> float:
     >>> check_level(0.95)
     0.95
     """
-    if not 0 < level < 1:
-        raise InputError(f"expected a level in (0, 1), got {level}; pass 0.95 for 95%")
+    if not isinstance(level, (float, np.floating)) or not 0 < level < 1:
+        raise InputError(f"expected a level in (0, 1), got {level!r}; pass 0.95 for 95%")
     return float(level)
 
 
