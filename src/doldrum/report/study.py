@@ -14,13 +14,22 @@ from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 from doldrum.records.study import StudyRecords, read_study
 from doldrum.report import words
-from doldrum.report.figures import new_figure, save_figure
+from doldrum.report.figures import INK, new_figure, save_figure
 from doldrum.report.page import inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Section", "StudyFigure", "StudyPage", "StudyTable", "render_study", "study_page", "write_report"]
+__all__ = [
+    "Section",
+    "StudyFigure",
+    "StudyPage",
+    "StudyTable",
+    "bare_axes",
+    "render_study",
+    "study_page",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)
@@ -131,3 +140,16 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
+    """Grey ink on no ground, which reads on light and on dark pages."""
+    ax.patch.set_alpha(0)
+    ax.set_xlabel(xlabel, color=INK)
+    ax.set_ylabel(ylabel, color=INK)
+    ax.tick_params(colors=INK, length=3)
+    ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
+    ax.set_axisbelow(True)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)

@@ -11,7 +11,7 @@ import numpy as np
 
 from doldrum.records.study import CellRecord, StudyRecords
 from doldrum.report.figures import COLOURS, INK
-from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable
+from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable, bare_axes
 from doldrum.report.study_models import ModelRow, model_rows, number, span, spoken, title_of
 from doldrum.report.words import percent
 from doldrum.stats.effects import Effect, holm, mean_effect
@@ -271,19 +271,6 @@ def _plot_curves(attack: str, cells: Sequence[CellRecord], ax: Axes) -> None:
     ax.minorticks_off()
     ax.set_ylim(bottom=0)
     bare_axes(ax, xlabel="strength σ of the noise", ylabel="mean W")
-
-
-def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
-    """Grey ink on no ground, which reads on light and on dark pages."""
-    ax.patch.set_alpha(0)
-    ax.set_xlabel(xlabel, color=INK)
-    ax.set_ylabel(ylabel, color=INK)
-    ax.tick_params(colors=INK, length=3)
-    ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
-    ax.set_axisbelow(True)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
 
 
 def _plain(a: AttackRow) -> dict[str, Any]:

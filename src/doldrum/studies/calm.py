@@ -58,10 +58,11 @@ def measure_calm(classifier: Classifier, images: ImageSet | NDArray[Any], probe:
     ([[0.0]], True)
     """
     run = Measurement(classifier, images, probe, batch_size=64)
+    pixels = images.images if isinstance(images, ImageSet) else images
     pairs, k = 1 + len(probe.strengths) * probe.draws, classifier.num_classes
     hard, soft, labels = [], [], []
     for first in range(0, len(run), run.batch_size):
-        block = to_float(run.images.images[first : first + run.batch_size])
+        block = to_float(pixels[first : first + run.batch_size])
         scores = np.empty((len(block), pairs, k), dtype=np.float32)
 
         def keep(key: tuple[int, int, int, int], out: NDArray[Any], scores: NDArray[np.float32] = scores) -> None:

@@ -108,7 +108,7 @@ STUDY = Study(
     run=run,
     grids={
         "quick": {
-            "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 1.5],
+            "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 2.5],
             "cells": [
                 {"attack": ["badnets", "blended", "wanet"], "seed": [0, 1, 2]}, {"attack": "clean", "seed": [0]},
             ],

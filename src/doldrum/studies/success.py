@@ -54,7 +54,7 @@ STUDY = Study(
     run=run,
     grids={
         "quick": {
-            "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 1.5],
+            "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 2.5],
             "cells": [
                 {"attack": ["badnets", "blended"], "rate": [0.001, 0.003, 0.01, 0.1], "seed": [0]},
                 {"attack": "badnets", "rate": 0.05, "seed": [0], "follow": list(STEPS[:7])},
