@@ -47,3 +47,39 @@ def test_a_finished_measurement_is_reused(clf, images, tmp_path) -> None:
     _responses(tmp_path, "clean", clf, data, PROBE, seconds)
     assert (folder_of(tmp_path) / "manifest.json").stat().st_mtime_ns == before
     assert not seconds
+
+
+@pytest.mark.parametrize("harm", ["a truncated shard", "a missing shard", "a manifest without keys", "fewer inputs"])
+def test_a_finished_measurement_that_was_harmed_is_made_again(clf, images, tmp_path, harm) -> None:
+    data = dd.ImageSet(images)
+    whole = _responses(tmp_path, "clean", clf, data, PROBE, {})
+    shard, manifest = (folder_of(tmp_path) / name for name in ("part-00000.parquet", "manifest.json"))
+    match harm:
+        case "a truncated shard":
+            shard.write_bytes(shard.read_bytes()[:60])
+        case "a missing shard":
+            shard.unlink()
+        case "a manifest without keys":
+            manifest.write_text('{"format": "doldrum responses", "version": 1}')
+        case "fewer inputs":
+            import pyarrow.parquet as pq
+
+            pq.write_table(pq.read_table(shard).slice(0, 4), shard)
+    again = _responses(tmp_path, "clean", clf, data, PROBE, {})
+    assert np.array_equal(again.draws, whole.draws)
+
+
+def test_a_truncated_model_is_trained_again(tmp_path) -> None:
+    from doldrum.demo import DemoSettings, _model
+
+    digits = dd.load_dataset("digits:test")
+    said: list[str] = []
+    settings = DemoSettings(recipe="digits-mlp")
+    first = _model(tmp_path, "clean", digits, settings, said.append, {})
+    (path,) = tmp_path.glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:200])
+    again = _model(tmp_path, "clean", digits, settings, said.append, {})
+    assert again.fingerprint == first.fingerprint
+    assert "training again" in said[-2]
+    _model(tmp_path, "clean", digits, settings, said.append, {})
+    assert said[-1].startswith("reusing")

@@ -136,8 +136,13 @@ def _model(
     key = _key(asdict(RECIPES[settings.recipe]), data.content_hash(), settings.seed)
     path = out / f"{name}-{key}.safetensors"
     if path.exists():
-        say(f"reusing the {name} model in {path}")
-        return load_checkpoint(path)
+        try:
+            model = load_checkpoint(path)
+        except InputError as error:
+            say(f"training again, since {error}")
+        else:
+            say(f"reusing the {name} model in {path}")
+            return model
     say(f"training the {name} model")
     start = time.perf_counter()
     model = train(data, settings.recipe, seed=settings.seed)
@@ -150,20 +155,22 @@ def _responses(
     out: Path, name: str, classifier: Classifier, images: ImageSet, probe: Gaussian, seconds: dict[str, float]
 ) -> Responses:
     folder = out / f"{name}-{_key(classifier.fingerprint, images.content_hash(), probe.to_dict())}"
-    if not _is_complete(folder):
-        _clear(folder)
-        start = time.perf_counter()
-        measure_to(Measurement(classifier, images, probe), folder)
-        seconds[f"measure {name}"] = round(time.perf_counter() - start, 2)
+    found = _finished(folder)
+    if found is not None and len(found) == len(images):
+        return found
+    _clear(folder)
+    start = time.perf_counter()
+    measure_to(Measurement(classifier, images, probe), folder)
+    seconds[f"measure {name}"] = round(time.perf_counter() - start, 2)
     return read_responses(folder)
 
 
-def _is_complete(folder: Path) -> bool:
-    """Whether a measurement in `folder` was finished; a kill can leave no manifest, or none that can be read."""
+def _finished(folder: Path) -> Responses | None:
+    """The measurement in `folder` if it was finished and all of it can be read, else None."""
     try:
-        return bool(read_manifest(folder)["complete"])
+        return read_responses(folder) if read_manifest(folder).get("complete") is True else None
     except InputError:
-        return False
+        return None
 
 
 def _clear(folder: Path) -> None:
@@ -225,7 +232,7 @@ def _summary(
 def _examples(
     responses: dict[tuple[str, str], Responses], inputs: dict[str, ImageSet], probe: Gaussian, sigma: float
 ) -> list[Example]:
-    """Two inputs on the backdoored model, without and with the trigger: one of typical and one of high clean W."""
+    """Two inputs on the backdoored model, without and with the trigger: at the 75th and the 95th percentile of clean W."""
     copies = min(8, probe.draws)
     clean = responses["backdoored", "clean"].at(sigma)
     order = np.argsort(smoothness(clean).value[:, 0], kind="stable")

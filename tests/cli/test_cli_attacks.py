@@ -148,3 +148,71 @@ def test_learned_triggers_are_read_without_importing_their_modules_first() -> No
 def test_the_attacks_are_part_of_the_package() -> None:
     assert dd.attacks.ATTACKS is ATTACKS
     assert dd.run_attack is dd.attacks.run_attack
+
+
+def test_a_training_that_was_cut_off_goes_on(call, tmp_path, monkeypatch) -> None:
+    from doldrum.training.state import RunState
+
+    words = ("train", "digits", "--attack", "badnets", *MLP, "--out")
+    assert call(*words, tmp_path / "whole.safetensors")[0] == 0
+    real, saves = RunState.save, []
+
+    def cut(self, path) -> None:
+        real(self, path)
+        saves.append(path)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunState, "save", cut)
+    assert call(*words, tmp_path / "cut.safetensors")[0] == 130
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("cut")] == ["cut.safetensors.resume"]
+    assert call(*words, tmp_path / "cut.safetensors")[0] == 0
+    assert len(saves) == 4  # epochs 1 and 2, then 3 and 4
+    assert not (tmp_path / "cut.safetensors.resume").exists()
+    one, two = (dd.load_checkpoint(tmp_path / f"{n}.safetensors").fingerprint for n in ("whole", "cut"))
+    assert one == two
+
+
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(call, tmp_path, monkeypatch) -> None:
+    import doldrum.training.loop as loop
+
+    monkeypatch.setattr(loop, "build", lambda *a, **k: pytest.fail("began to train"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "d.safetensors").mkdir()
+    for command, name in (("train", "x.safetensors"), ("poison", "x.npz")):
+        more = ("--attack", "badnets")
+        code, _, err = call(command, "digits", *more, "--out", tmp_path / "file" / name)
+        assert code == 2, err
+        assert "can be written" in err
+    code, _, err = call("train", "digits", "--out", tmp_path / "d.safetensors")
+    assert code == 2, err
+    assert "got the folder" in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d.safetensors", "file"]
+
+
+def test_lists_fit_80_columns_and_break_nothing(call, monkeypatch) -> None:
+    from doldrum.data import dataset_status
+
+    monkeypatch.setenv("COLUMNS", "80")
+    text = call("attacks")[1]
+    assert max(map(len, text.splitlines())) <= 80
+    words = text.split()
+    for attack in ATTACKS.values():
+        assert attack.id in words
+        assert all(any(w.startswith(f"{name}=") for w in words) for name in attack.settings)
+    text = call("datasets")[1]
+    assert all(status.location or status.how_to_get in text for status in dataset_status())
+
+
+def test_help_is_whole(call) -> None:
+    code, out, err = call()
+    assert code == 2
+    assert out == ""
+    assert err.count("Usage:") == 1
+    assert "…" not in err
+    assert "..." not in err.partition("Commands:")[2]
+    from doldrum.training import RECIPES
+
+    assert all(name in " ".join(call("train", "--help")[1].split()).replace("- ", "-") for name in RECIPES)
+    for command in ("demo", "measure", "attacks", "poison", "train", "evaluate", "datasets", "doctor"):
+        assert f"Example: doldrum {command}" in call(command, "--help")[1], command

@@ -88,3 +88,21 @@ def test_what_it_refuses():
         evaluate(read, ImageSet(test.images))
     with pytest.raises(InputError, match="below 2"):
         evaluate(read, test, Patch(size=1), PoisonPlan(rate=0.1, target=5))
+
+
+def test_what_cannot_be_evaluated_is_named():
+    from doldrum.errors import ClassifierError
+
+    test = make_test_set([0, 1], 2)
+    for arguments, word in (
+        ((read, test.images), "expected an ImageSet, got ndarray"),
+        ((None, test), "expected a Classifier or a function, got NoneType"),
+    ):
+        with pytest.raises(InputError, match=word):
+            evaluate(*arguments)
+    for size in (0, -1, "a", None):
+        with pytest.raises(InputError, match="batch_size"):
+            evaluate(read, test, batch_size=size)
+    for answer in (np.zeros(3), np.zeros((1, 2)), np.zeros((2, 2, 2)), 0, np.array(["a", "b"]), None):
+        with pytest.raises(ClassifierError, match="expected"):
+            evaluate(lambda x, answer=answer: answer, test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks import makers
@@ -123,6 +124,7 @@ def run_attack(
     target: int = 0,
     settings: dict[str, Any] | None = None,
     progress: bool = True,
+    checkpoint: str | Path | None = None,
 ) -> AttackResult:
     """A victim of an attack: make the attack, poison the training set, train.
 
@@ -138,6 +140,8 @@ def run_attack(
         Poison rate as a share of the whole training set, and the attacker's class.
     settings
         Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
+    checkpoint
+        A resume file of the victim's training, as in `train`.
 
     Returns AttackResult; `evaluate(result.model, test_set, result.trigger, result.plan)` says how well it worked.
     """
@@ -147,7 +151,7 @@ def run_attack(
     clean = train_set if made.train_set is None else made.train_set
     poisoned = None if made.trigger is None else poison(clean, made.trigger, made.plan, seed=seed)
     data = clean if poisoned is None else poisoned
-    model = train(data, recipe, seed=seed, progress=progress, hook=made.hook)
+    model = train(data, recipe, seed=seed, progress=progress, hook=made.hook, checkpoint=checkpoint)
     trigger = made.trigger
     if trigger is None:
         trigger = made.hook.trigger()  # type: ignore[union-attr]

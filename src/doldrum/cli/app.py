@@ -15,7 +15,6 @@ from doldrum.errors import DoldrumError, EngineError
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -31,25 +30,32 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
-app.command("demo")(demo.demo)
-app.command("measure")(measure.measure)
-app.command("attacks")(attacks.attacks)
-app.command("poison")(attacks.poison)
-app.command("train")(attacks.train)
-app.command("evaluate")(attacks.evaluate)
-app.command("study")(study.study)
-app.command("report")(study.report)
-app.command("datasets")(datasets.datasets)
-app.command("doctor")(doctor.doctor)
+# short_help is shown whole in the list of commands; the first line of a docstring would be cut there.
+for _name, _command, _short in (
+    ("demo", demo.demo, "A clean and a backdoored network, and the calm spot between them."),
+    ("measure", measure.measure, "The label of every noisy copy of every image."),
+    ("attacks", attacks.attacks, "List the attacks."),
+    ("poison", attacks.poison, "Poison a training set."),
+    ("train", attacks.train, "Train a network, clean or as the victim of an attack."),
+    ("evaluate", attacks.evaluate, "Clean accuracy and attack success rate of a model."),
+    ("study", study.study, "Run the cells of a study; go on where it was killed."),
+    ("report", study.report, "A page of a study's records."),
+    ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),
+    ("doctor", doctor.doctor, "What this installation can do here."),
+):
+    app.command(_name, short_help=_short)(_command)
 
 
 def main() -> None:

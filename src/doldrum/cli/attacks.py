@@ -12,22 +12,26 @@ import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
 from doldrum.cli.inputs import load_images, load_model
-from doldrum.cli.output import JsonFlag, OutOption, emit, message
+from doldrum.cli.output import JsonFlag, OutOption, check_writable, emit, message
 from doldrum.errors import InputError
+from doldrum.training import RECIPES
 
 _DATA = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
 AttackOption = Annotated[str | None, typer.Option(help="An attack's id; doldrum attacks lists them.")]
 RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
 TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
-RecipeOption = Annotated[str, typer.Option(help="How to train: a name in doldrum.training.RECIPES.")]
+RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
 ]
 
 
 def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
-    """List the attacks: id, paper, what the attacker holds, settings with their defaults."""
+    """List the attacks: id, paper, what the attacker holds, settings with their defaults.
+
+    Example: doldrum attacks --json
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -38,14 +42,14 @@ def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
          "note": a.note}
         for a in ATTACKS.values()
     ]  # fmt: skip
-    table = Table(title="Attacks", title_justify="left")
-    for name in ("id", "paper", "attacker holds", "settings", "note"):
-        table.add_column(name, overflow="fold")
+    # Two columns fit 80 characters without breaking an id or a setting.
+    table = Table(title="Attacks", title_justify="left", show_lines=True)
+    table.add_column("id", no_wrap=True)
+    table.add_column("paper; what the attacker holds; settings; note", overflow="fold")
     for row in rows:
         settings = ", ".join(f"{k}={_short(v)}" for k, v in row["settings"].items())
-        table.add_row(
-            *(escape(str(part)) for part in (row["id"], row["paper"], row["threat_model"], settings, row["note"]))
-        )
+        about = [f"{row['paper']}; holds {row['threat_model']}", settings, row["note"]]
+        table.add_row(escape(row["id"]), escape("\n".join(filter(None, about))))
     emit(rows, as_json=json, out=out, table=table)
 
 
@@ -79,6 +83,7 @@ def poison(
             f"expected an attack that only adds samples, got {attack}, which changes the training; "
             f"use doldrum train --attack {attack}"
         )
+    check_writable(out)
     clean = _training_set(data)
     made = make_attack(attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings))
     if made.trigger is None:
@@ -114,6 +119,7 @@ def train(
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
 
     With an attack, its trigger and plan go to OUT with .attack.json for .safetensors, where doldrum evaluate looks for them.
+    OUT.resume is written after each epoch: the same command goes on from it when this one was cut off.
     """
     from doldrum.attacks import run_attack
     from doldrum.training import train as train_network
@@ -125,13 +131,16 @@ def train(
         raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
     if attack is None and settings:
         raise InputError("expected --attack with --set, got none; name the attack")
+    check_writable(out)
+    resume = out.with_name(f"{out.name}.resume")
     began = time.perf_counter()
     if attack is None:
-        model, record = train_network(clean, recipe, seed=seed), brought
+        model, record = train_network(clean, recipe, seed=seed, checkpoint=resume), brought
     else:
         result = run_attack(
-            attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings)
-        )
+            attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings),
+            checkpoint=resume,
+        )  # fmt: skip
         model = result.model
         record = {"attack": attack, "trigger": result.trigger.to_dict(), "plan": result.plan.to_dict(), "seed": seed}
     seconds = round(time.perf_counter() - began, 1)
@@ -140,6 +149,7 @@ def train(
     model.save(out)
     if record is not None:
         write_attack(attack_beside(out), record)
+    resume.unlink(missing_ok=True)
     message(f"wrote {out}" + ("" if record is None else f" and {attack_beside(out)}"))
     summary = {
         "out": str(out),

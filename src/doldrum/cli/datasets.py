@@ -11,16 +11,15 @@ def datasets(
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """List the data sets, where each was found, or how to get it."""
-    from rich.table import Table
+    """List the data sets, where each was found, or how to get it.
 
+    Example: doldrum datasets --json
+    """
     from doldrum.data import dataset_status
 
     found = dataset_status()
-    table = Table(title="Data sets", title_justify="left")
-    for name in ("name", "splits", "where, or how to get it"):
-        table.add_column(name, overflow="fold")
-    for status in found:
-        where = str(status.location) if status.location else f"not here: {status.how_to_get}"
-        table.add_row(status.name, ", ".join(status.splits), where)
-    emit([asdict(status) for status in found], as_json=json, out=out, table=table)
+    lines = [
+        f"{status.name} ({', '.join(status.splits)})\n    {status.location or f'not here: {status.how_to_get}'}"
+        for status in found
+    ]
+    emit([asdict(status) for status in found], as_json=json, out=out, table="\n".join(lines))

@@ -32,6 +32,8 @@ def demo(
 ) -> None:
     """Train a clean and a BadNets-poisoned network on Fashion-MNIST and measure both.
 
+    Example: doldrum demo --fast --out look
+
     Prints a table of W without and with the trigger, and writes OUT/report.html with figures.
     """
     from doldrum.demo import DemoSettings, run_demo

@@ -23,7 +23,10 @@ def doctor(
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Print engines, precisions, cores, GPU, data sets and extras found here, and what to install for the rest."""
+    """Print engines, precisions, cores, GPU, data sets and extras found here, and what to install for the rest.
+
+    Example: doldrum doctor --json --out machine.json
+    """
     findings = examine()
     emit(findings, as_json=json, out=out, table=_table(findings))
 
@@ -75,5 +78,7 @@ def _table(findings: dict[str, Any]) -> Any:
         state = extra["version"] or f"missing; run: {extra['install']}"
         table.add_row(extra["library"], escape(f"{state}  ({extra['use']})"))
     for data in findings["datasets"]:
-        table.add_row(f"data {data['name']}", escape(data["location"] or f"not here: {data['how']}"))
+        table.add_row(
+            f"data {data['name']}", escape(data["location"] or "not here; doldrum datasets says how to get it")
+        )
     return table

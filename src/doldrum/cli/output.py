@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.files import write_text_whole
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole, write_whole
 
-__all__ = ["JsonFlag", "OutOption", "emit", "message", "plain"]
+__all__ = ["JsonFlag", "OutOption", "check_writable", "emit", "message", "plain"]
 
 OutOption = Annotated[Path | None, typer.Option(help="Write the JSON to this file too.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
@@ -23,6 +24,17 @@ def message(text: str) -> None:
     print("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text), file=sys.stderr)
 
 
+def check_writable(path: Path) -> None:
+    """Raise InputError unless a file can be written at `path`: said before hours of work, not after."""
+    if path.is_dir():
+        raise InputError(f"expected a file for --out, got the folder {path}; name a file in it")
+    try:
+        probe = write_whole(path.with_name(f"{path.name}.try"), lambda draft: draft.touch())
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"expected an --out that can be written, got {error}; name another") from error
+
+
 def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None) -> None:
     """Print `value` as JSON, or else `table`; write the JSON to `out` too where one is given."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
@@ -30,6 +42,8 @@ def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = Non
         write_text_whole(out, text + "\n")
     if as_json:
         print(text)
+    elif isinstance(table, str):
+        print(table)  # as it is: whoever copies an address from it needs it in one piece
     elif table is not None:
         from rich.console import Console
 

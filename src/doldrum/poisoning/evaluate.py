@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.classifiers.base import labels_of
+from doldrum.checks import whole_number
+from doldrum.classifiers.base import Classifier, as_array, labels_of
 from doldrum.data import ImageSet, to_float
-from doldrum.errors import InputError
+from doldrum.errors import ClassifierError, InputError
 from doldrum.poisoning.plan import PoisonPlan
 from doldrum.stats.proportions import proportion
 from doldrum.triggers.base import Trigger
@@ -96,7 +97,7 @@ def evaluate(
     function. `test_set` is an ImageSet of clean images, which is not changed. The trigger is applied in its
     test form.
 
-    Raises InputError for a test set without labels, and for a trigger without a plan or a plan without a trigger.
+    Raises ClassifierError for answers of another shape, InputError for a test set without labels, and for a trigger without a plan or a plan without a trigger.
 
     >>> from doldrum.triggers import Patch
     >>> test = ImageSet(np.zeros((4, 1, 2, 2), np.float32), labels=[0, 1, 1, 1])
@@ -105,6 +106,11 @@ def evaluate(
     >>> result.clean_accuracy.value, result.asr.value, result.eligible
     (0.75, 1.0, 3)
     """
+    if not isinstance(test_set, ImageSet):
+        raise InputError(f"expected an ImageSet, got {type(test_set).__name__}; make one: dd.ImageSet(images, labels)")
+    if not callable(model):
+        raise InputError(f"expected a Classifier or a function, got {type(model).__name__}; see dd.as_classifier")
+    batch_size = whole_number(batch_size, "batch_size", least=1, hint="e.g. 500")
     if test_set.labels is None:
         raise InputError("expected a test set with labels, got none; accuracy is about labels")
     labels = np.asarray(test_set.labels, dtype=np.int64)
@@ -149,5 +155,13 @@ def _predict(
     for start in range(0, len(rows), batch_size):
         batch = to_float(np.asarray(images[rows[start : start + batch_size]]))
         batch = batch if trigger is None else trigger(batch)
-        out[start : start + len(batch)] = labels_of(np.asarray(model(batch)))
+        answer = as_array(model(batch))
+        if not isinstance(model, Classifier) and (
+            answer.ndim not in (1, 2) or len(answer) != len(batch) or answer.dtype.kind not in "biuf"
+        ):
+            raise ClassifierError(
+                f"expected scores ({len(batch)}, K) or labels ({len(batch)},), got {answer.dtype} {answer.shape}; "
+                "answer every image"
+            )
+        out[start : start + len(batch)] = labels_of(answer)
     return out
