@@ -56,7 +56,7 @@ def test_w_stays_inside_at_all_looks_together(name, base) -> None:
 
 def test_limits_made_for_one_look_err_too_often_when_looked_at_often() -> None:
     """What the sequences are for: the same paths break fixed-n limits."""
-    counts = paths(np.array(DISTRIBUTIONS["even, 2"]), looks=500)
+    counts = paths(np.array(DISTRIBUTIONS["even, 2"]), runs=2000, looks=500)
     fixed = intervals.clopper_pearson(counts[..., 0], np.arange(1, 501), alpha=ALPHA)
     anytime = proportion_sequence(counts[..., 0], np.arange(1, 501), alpha=ALPHA)
     errs = [((low > 0.5) | (high < 0.5)).any(axis=1).mean() for low, high in (fixed, anytime)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from doldrum.classifiers import Classifier, as_classifier
     from doldrum.data import ImageSet, load_dataset, read_images
     from doldrum.errors import DoldrumError
-    from doldrum.measuring import measure, read_responses
+    from doldrum.measuring import measure, read_responses, until
     from doldrum.poisoning import PoisonPlan, evaluate, poison
     from doldrum.profiles import mean_smoothness, sigma_half, smoothness
     from doldrum.responses import Responses
@@ -38,6 +38,7 @@ _HOMES = {
     "DoldrumError": "errors",
     "measure": "measuring",
     "read_responses": "measuring",
+    "until": "measuring",
     "PoisonPlan": "poisoning",
     "evaluate": "poisoning",
     "poison": "poisoning",
@@ -51,7 +52,7 @@ _HOMES = {
 _ROOMS = ("attacks", "detectors", "probes", "triggers")
 
 __all__ = [  # noqa: RUF022  (the order a reader meets them in)
-    "as_classifier", "Classifier", "measure", "Responses", "read_responses", "probes",
+    "as_classifier", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
     "attacks", "run_attack", "detectors",

@@ -170,3 +170,32 @@ def test_the_engine_and_its_agreement_are_recorded(clf, images) -> None:
     assert info["engine"]["checked"] >= 20
     assert info["probe"]["draws"] == 70
     assert info["classifier"] == clf.fingerprint
+
+
+def test_uint16_is_measured_as_its_floats_are(clf, images) -> None:
+    deep = np.rint(images * 65535).astype(np.uint16)
+    probe = dd.probes.Gaussian([0.1], draws=20)
+    whole = dd.measure(clf, deep, probe)
+    assert np.array_equal(whole.draws, dd.measure(clf, deep.astype(np.float32) / np.float32(65535), probe).draws)
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda x: x > 0.5, lambda x: x.astype(complex), lambda x: x.astype(object), np.ma.masked_greater_equal]
+)
+def test_pixels_of_no_known_range_are_refused(clf, images, kind) -> None:
+    pixels = kind(images, 0.5) if kind is np.ma.masked_greater_equal else kind(images)
+    with pytest.raises(InputError, match="pixels"):
+        dd.measure(clf, pixels, dd.probes.Gaussian([0.1], draws=2))
+
+
+@pytest.mark.parametrize("batch_size", ["a", None, np.nan, 0, 1.5])
+def test_a_batch_size_that_is_none_is_refused(clf, images, batch_size) -> None:
+    with pytest.raises(InputError, match="batch_size"):
+        dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=2), batch_size=batch_size)
+
+
+def test_more_labels_than_memory_are_refused_before_any_draw(clf, images) -> None:
+    probe = dd.probes.Gaussian([0.1], draws=2)
+    probe.draws, probe.bind = 10**12, lambda shape: pytest.fail("made draws")  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="fit in memory"):
+        dd.measure(clf, images, probe)

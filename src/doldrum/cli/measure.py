@@ -18,7 +18,12 @@ def measure(
         str,
         typer.Argument(help="A folder, an .npy or .npz array, or a data set's split such as fashion-mnist:test."),
     ],
-    out: Annotated[Path, typer.Option(help="A new folder for the Parquet shards and the manifest.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="A new folder for the Parquet shards and the manifest, or an unfinished run's, which is continued."
+        ),
+    ],
     strengths: Annotated[
         str,
         typer.Option(help="Noise strengths (sigma), comma-separated, in units of the [0, 1] pixel range."),
@@ -35,8 +40,11 @@ def measure(
     limit: Annotated[int | None, typer.Option(help="Measure only the first so many images.")] = None,
     batch_size: Annotated[int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.")] = 256,
     engine: Annotated[
-        str, typer.Option(help="auto, eager, openvino, openvino-bf16 or openvino-fp32; auto checks itself.")
+        str, typer.Option(help="auto, or one of eager, openvino, onnxruntime, compile; auto checks itself.")
     ] = "auto",
+    workers: Annotated[
+        int, typer.Option(help="Processes of one thread each; the labels are the same for every number.")
+    ] = 1,
     json: JsonFlag = False,
 ) -> None:
     """Perturb every image with Gaussian noise, and note the label of every draw.
@@ -44,12 +52,14 @@ def measure(
     Example: doldrum measure model.onnx photos/ --strengths 0.05,0.1,0.2 --draws 100 --out result
 
     --out receives Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
-    lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back.
+    lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back. The same command again
+    continues a run that was cut off.
     """
-    from doldrum.measuring import Measurement, check_new_folder, measure_to
+    from doldrum.measuring import Measurement, measure_to
+    from doldrum.measuring.shards import check_folder
     from doldrum.probes import Gaussian
 
-    check_new_folder(out)
+    check_folder(out)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     if limit is not None and limit < 1:
         raise InputError(f"expected a --limit of at least 1, got {limit}")
@@ -63,7 +73,7 @@ def measure(
         f"{chosen['precision']}; labels agree with fp32 on {chosen['agreement']:.1%} of {chosen['checked']} checked"
     )
     skipped = [{"path": str(path), "reason": reason} for path, reason in read.skipped]
-    manifest = measure_to(run, out, extra={"skipped": skipped, "model": model, "images": images})
+    manifest = measure_to(run, out, extra={"skipped": skipped, "model": model, "images": images}, workers=workers)
     if manifest["invalid"]:
         message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
     message(f"wrote {manifest['inputs']} inputs to {out}")

@@ -1,6 +1,6 @@
 """Make a Classifier fast on this machine."""
 
 from doldrum.engines.base import Engine, default_rows
-from doldrum.engines.choose import ENGINES, MIN_AGREEMENT, EngineChoice, choose_engine
+from doldrum.engines.choose import ENGINES, MIN_AGREEMENT, EngineChoice, build_engine, choose_engine
 
-__all__ = ["ENGINES", "MIN_AGREEMENT", "Engine", "EngineChoice", "choose_engine", "default_rows"]
+__all__ = ["ENGINES", "MIN_AGREEMENT", "Engine", "EngineChoice", "build_engine", "choose_engine", "default_rows"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
+from doldrum.provenance import cores
 
-__all__ = ["Engine", "Tile", "default_rows"]
+__all__ = ["Engine", "Tile", "default_rows", "threads"]
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
 """A key, and a function that writes the tile's rows into a buffer (rows, C, H, W)."""
@@ -26,6 +28,12 @@ def default_rows(input_shape: tuple[int, int, int]) -> int:
     (64, 6)
     """
     return int(max(1, min(64, _TILE_FLOATS // int(np.prod(input_shape)))))
+
+
+def threads() -> int:
+    """Threads an engine may use: $DOLDRUM_THREADS, by default the cores of this process. Changes no label."""
+    given = os.environ.get("DOLDRUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else cores()
 
 
 class Engine(ABC):

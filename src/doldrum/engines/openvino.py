@@ -12,9 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.engines.base import Engine, Tile
+from doldrum.engines.base import Engine, Tile, threads
 from doldrum.errors import EngineError, InputError, missing_extra
-from doldrum.provenance import cores
 
 __all__ = ["OpenVINOEngine", "best_precision", "supports"]
 
@@ -56,8 +55,8 @@ class OpenVINOEngine(Engine):
             model.reshape([rows, *classifier.input_shape])
             config = {
                 "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-                "NUM_STREAMS": str(cores()),
-                "INFERENCE_NUM_THREADS": str(cores()),
+                "NUM_STREAMS": str(threads()),
+                "INFERENCE_NUM_THREADS": str(threads()),
             }
             self.compiled = ov.Core().compile_model(model, "CPU", config)
         except EngineError:
@@ -65,7 +64,7 @@ class OpenVINOEngine(Engine):
         except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
             raise EngineError(f"expected a graph that OpenVINO can compile, got {error}; use engine='eager'") from error
         self._ov = ov
-        self._jobs = cores() + 1
+        self._jobs = threads() + 1
 
     def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
         queue = self._ov.AsyncInferQueue(self.compiled, self._jobs)

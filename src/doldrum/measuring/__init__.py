@@ -1,7 +1,17 @@
-"""measure(), and Responses on disk."""
+"""measure(), rules for when to stop, and Responses on disk."""
 
+from doldrum.measuring import until
 from doldrum.measuring.measure import Measurement, measure
 from doldrum.measuring.readouts import READOUTS
 from doldrum.measuring.shards import check_new_folder, measure_to, read_manifest, read_responses
 
-__all__ = ["READOUTS", "Measurement", "check_new_folder", "measure", "measure_to", "read_manifest", "read_responses"]
+__all__ = [
+    "READOUTS",
+    "Measurement",
+    "check_new_folder",
+    "measure",
+    "measure_to",
+    "read_manifest",
+    "read_responses",
+    "until",
+]

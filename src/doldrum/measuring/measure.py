@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet, to_float
-from doldrum.engines import Engine, choose_engine, default_rows
+from doldrum.classifiers.wrap import as_classifier
+from doldrum.data import ImageSet
+from doldrum.engines import Engine, build_engine, choose_engine, default_rows
 from doldrum.engines.direct import DirectEngine
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import InputError
+from doldrum.measuring.adaptive import adaptive_chunks
+from doldrum.measuring.checks import check_classifier, check_memory, perturbed_sample
+from doldrum.measuring.inputs import Inputs
 from doldrum.measuring.readouts import Readings, check_readouts
 from doldrum.measuring.tiles import TilePlan, make_tiles, plan_tiles
+from doldrum.measuring.until import Rule
+from doldrum.pixels import to_float
 from doldrum.probes import BoundProbe, ImageProbe, ModelProbe, Probe
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.responses import Responses
-from doldrum.seeds import rng
 
 __all__ = ["Measurement", "measure"]
-
-_SAMPLE = 512  # forwards in fp32 that the engine's labels are checked against
 
 
 def measure(
@@ -36,6 +39,7 @@ def measure(
     engine: str = "auto",
     progress: bool = True,
     readouts: Sequence[str] = (),
+    until: Rule | None = None,
 ) -> Responses:
     """Perturb every image (or the model) as the probe says and note the label of every draw.
 
@@ -50,7 +54,7 @@ def measure(
     batch_size : int
         Inputs taken up at a time; bounds memory and changes nothing else. The engine's own batches have one fixed
         number of rows whatever this is.
-    engine : "auto", "eager", "openvino", "openvino-bf16" or "openvino-fp32"
+    engine : "auto" or a name in `doldrum.engines.ENGINES`
         "auto" takes the fastest whose labels agree with fp32 on these images; `Responses.info` says which, and how well.
         For a probe that perturbs the model it is "eager": compiling each perturbed model takes a second or two, which
         pays from some thousands of inputs; name an engine there.
@@ -60,6 +64,10 @@ def measure(
         Of every draw's probabilities: their entropy (nats), the probability of the base label, the L1 distance from the
         unperturbed input's probabilities. They, and those probabilities (`Responses.scores`), need a classifier that gives
         scores, and depend on the engine's precision.
+    until : rule, optional
+        E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input takes draws, `probe.draws` at most, until the rule is content
+        with it. Its draws are the first ones of a full measurement; the others are `NOT_TAKEN`. `until.read(responses)`
+        gives decisions, limits and numbers of draws. Plug-in W of different numbers of draws must not be compared.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def measure(
     >>> r.counts.sum(), r.draws.shape
     (np.int64(200), (1, 1, 200))
     """
-    run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts)
+    run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts, until=until)
     with progress_bar("measuring", len(run), show=progress) as advance:
         chunks = []
         for chunk in run.chunks():
@@ -112,21 +120,28 @@ class Measurement:
         batch_size: int = 256,
         engine: str = "auto",
         readouts: Sequence[str] = (),
+        until: Rule | None = None,
     ) -> None:
         if not isinstance(classifier, Classifier):
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
         if not isinstance(probe, (ImageProbe, ModelProbe)):
             raise InputError(f"expected a probe, got {type(probe).__name__}; e.g. dd.probes.Gaussian([0.1])")
-        if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
-            raise InputError(f"expected a batch_size of at least 1, got {batch_size}")
-        self.images = images if isinstance(images, ImageSet) else ImageSet(as_images(images))
-        if self.images.images.shape[1:] != classifier.input_shape:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise InputError(f"expected a whole number of at least 1 as batch_size, got {batch_size!r}; e.g. 256")
+        if until is not None and not isinstance(until, Rule):
+            raise InputError(f"expected a rule, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)")
+        if until is not None and (readouts or isinstance(probe, ModelProbe)):
+            raise InputError("expected until= with a probe of images and without readouts, got both; leave one out")
+        self.inputs = Inputs(images)
+        if self.inputs.shape[1:] != classifier.input_shape:
             raise InputError(
                 f"expected images of shape {classifier.input_shape} (channels, height, width), got "
-                f"{self.images.images.shape[1:]}; resize or convert them"
+                f"{self.inputs.shape[1:]}; resize or convert them"
             )
+        self.until = until
         self.classifier, self.probe, self.batch_size = classifier, probe, int(batch_size)
-        notes = check_classifier(classifier, to_float(_spread(self.images.images, 8)))
+        check_memory(min(self.batch_size, len(self.inputs)), len(probe.strengths), probe.draws)
+        notes = check_classifier(classifier, to_float(self.inputs.spread(8)))
         self.readouts = check_readouts(classifier, readouts)
         self.bound: BoundProbe | None
         if isinstance(probe, ModelProbe):
@@ -138,29 +153,60 @@ class Measurement:
         else:
             self.bound = probe.bind(classifier.input_shape)
             plan = plan_tiles(len(probe.strengths), probe.draws, target=default_rows(classifier.input_shape))
-        sample = perturbed_sample(self.images, self.bound, plan, probe.seed)
+        sample = perturbed_sample(self.inputs, self.bound, plan, probe.seed)
         self.engine: Engine
         self.engine, choice = choose_engine(classifier, engine, rows=plan.rows, sample=sample)
         self.plan: TilePlan = plan.shared(choice.mixes_inputs)
+        self.shares_tiles = choice.mixes_inputs
         self._compiled: dict[int, Engine] = {}
         self.info: dict[str, Any] = {
             "classifier": classifier.fingerprint,
             "outputs": classifier.outputs,
             "probe": probe.to_dict(),
             "engine": choice.to_dict(),
+            **({"until": until.to_dict()} if until else {}),
             "notes": notes,
             **versions_and_machine(),
         }
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.inputs)
+
+    def blocks(self, start: int = 0) -> Iterator[tuple[NDArray[Any], list[str]]]:
+        """Images and ids of inputs `start`.., `batch_size` at a time."""
+        for first in range(start, len(self), self.batch_size):
+            yield self.inputs.block(first, first + self.batch_size)
 
     def chunks(self, start: int = 0) -> Iterator[Responses]:
         """Responses of inputs `start`.., `batch_size` at a time."""
-        for first in range(start, len(self), self.batch_size):
-            block = to_float(self.images.images[first : first + self.batch_size])
-            ids = [str(i) for i in self.images.ids[first : first + len(block)]]
-            yield self._responses(self._run(block), ids)
+        return self.answer(self.blocks(start))
+
+    def answer(self, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
+        """Responses of blocks of images and their ids, in order."""
+        if self.until is not None:
+            yield from adaptive_chunks(self, blocks)
+            return
+        for images, ids in blocks:
+            yield self._responses(self._run(to_float(images)), ids)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: everything but the inputs and what is made anew there from the same settings."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("inputs", "bound", "engine", "_compiled")}
+        c = self.classifier
+        if hasattr(c, "session"):  # a session can't be sent; its file can be read again
+            state["classifier"] = (str(c.path), c.input_shape, c.num_classes, c.outputs)  # pyright: ignore[reportAttributeAccessIssue]
+        return state | {"engine": (self.engine.name, self.engine.precision, self.engine.rows)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.classifier, tuple):
+            path, shape, classes, outputs = self.classifier
+            self.classifier = as_classifier(path, input_shape=shape, num_classes=classes, outputs=outputs)
+        name, precision, rows = state["engine"]
+        shape = self.classifier.input_shape
+        self.bound = None if isinstance(self.probe, ModelProbe) else self.probe.bind(shape)
+        self.engine = build_engine(self.classifier, name, precision, rows)
+        self._compiled = {}
 
     def _run(self, block: NDArray[np.float32]) -> Readings:
         """Every row of some inputs: 0, the unperturbed one, then condition by condition, draw by draw."""
@@ -199,57 +245,3 @@ class Measurement:
             None if readings.scores is None else readings.scores.astype(np.float32),
             {name: values[:, 1:].reshape(shape) for name, values in readings.readouts.items()},
         )
-
-
-def as_images(images: Any) -> NDArray[Any]:
-    """Check that an array is NCHW; its values are checked by ImageSet."""
-    array = np.asarray(images)
-    if array.ndim != 4:
-        raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; add the missing axes")
-    return array if array.dtype == np.uint8 else array.astype(np.float32, copy=False)
-
-
-def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:
-    """Run a first small batch; raise on a broken contract, and note what looks odd but harmless."""
-    classifier.check_state()
-    output = classifier(images)
-    if output.ndim == 1:
-        return []
-    finite = np.isfinite(output).all(axis=1)
-    if not finite.any():
-        raise ClassifierError(
-            "expected finite scores, got NaN or infinities for every image of a first small batch; "
-            "check the weights and that the model takes images in [0, 1]"
-        )
-    scores = output[finite].astype(np.float64)
-    sums_to_one = bool((np.abs(scores.sum(axis=1) - 1) < 1e-3).all() and scores.min() >= -1e-6)
-    if classifier.outputs == "probabilities" and not sums_to_one:
-        raise ClassifierError(
-            f"expected probabilities that sum to 1, got sums {scores.sum(axis=1).min():.3g} to "
-            f"{scores.sum(axis=1).max():.3g}; pass outputs='logits'"
-        )
-    if classifier.outputs == "logits" and sums_to_one:
-        return ["scores declared as logits sum to 1: they look like probabilities (labels are the same)"]
-    return []
-
-
-def perturbed_sample(images: ImageSet, bound: BoundProbe | None, plan: TilePlan, seed: int) -> NDArray[np.float32]:
-    """Some of the caller's images under some of the probe's draws: what engines are checked on."""
-    base = to_float(_spread(images.images, 32))
-    per = min(plan.pairs, max(1, _SAMPLE // len(base)))
-    sample = np.empty((len(base) * per, *base.shape[1:]), dtype=np.float32)
-    picks = rng(seed, "engine check")
-    for i, image in enumerate(base):
-        # The first is the unperturbed row, the others any of the draws.
-        for j, pair in enumerate([0, *(1 + picks.choice(plan.pairs - 1, per - 1, replace=False))]):
-            out = sample[i * per + j : i * per + j + 1]
-            if pair == 0 or bound is None:
-                out[0] = image
-            else:
-                condition, draw = divmod(int(pair) - 1, plan.draws)
-                bound.fill(image, condition, draw, draw + 1, out)
-    return sample
-
-
-def _spread(images: NDArray[Any], count: int) -> NDArray[Any]:
-    return images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))]

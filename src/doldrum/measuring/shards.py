@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
+from doldrum.measuring.locks import locked
 from doldrum.measuring.measure import Measurement
+from doldrum.measuring.workers import worker_chunks
 from doldrum.profiles import smoothness
 from doldrum.progress import progress_bar
 from doldrum.responses import Responses
 from doldrum.stats import intervals
 
-__all__ = ["FORMAT_VERSION", "check_new_folder", "measure_to", "read_manifest", "read_responses"]
+__all__ = ["FORMAT_VERSION", "check_folder", "check_new_folder", "measure_to", "read_manifest", "read_responses"]
 
 FORMAT_VERSION = 1
 _MANIFEST = "manifest.json"
@@ -32,38 +34,65 @@ def measure_to(
     level: float = 0.95,
     progress: bool = True,
     extra: dict[str, Any] | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
-    """Measure and write as it goes: memory holds one batch. Gives the manifest back.
+    """Measure and write as it goes: memory holds a few batches. Gives the manifest back.
 
-    `out` must be new or empty. Each shard is written under another name and renamed, then the manifest is replaced: a
-    killed run leaves whole shards and a manifest with ``"complete": false`` that lists them.
+    `out` must be new, empty, or hold an unfinished run of the same measurement, which is then continued: same images,
+    classifier, probe, engine, rule and level. Each shard is written under another name and renamed, then the manifest is
+    replaced: a killed run leaves whole shards and a manifest with ``"complete": false`` that lists them. The folder is
+    locked while the run lasts. `workers` above 1 spreads the work over processes of one thread each; labels stay the same.
 
     A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the most
     frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label in order;
-    -1 invalid, -2 not taken).
+    -1 invalid, -2 not taken). Under a rule (`until`), w_lower, w_upper and dominant_lower are those of `level` for a number
+    of draws fixed beforehand: use `Rule.read` for limits that hold after stopping.
+
+    Raises InputError for a folder of anything else, or one that another process writes to; OSError, with what to do, when
+    the disk is full; EngineError when a worker dies.
     """
-    folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
+    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
+    if not whole or workers < 1:
+        raise InputError(f"expected a whole number of at least 1 as workers, got {workers!r}")
+    folder = check_folder(out)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest: dict[str, Any] = {
-        "format": "doldrum responses",
-        "version": FORMAT_VERSION,
-        "complete": False,
-        "inputs": len(run),
-        "num_classes": run.classifier.num_classes,
-        "strengths": list(run.probe.strengths),
-        "level": level,
-        "invalid": 0,
-        "shards": [],
-        **run.info,
-        **(extra or {}),
-    }
+    with locked(folder):
+        check_folder(out)
+        manifest: dict[str, Any] = {
+            "format": "doldrum responses",
+            "version": FORMAT_VERSION,
+            "complete": False,
+            "inputs": len(run),
+            "images_hash": run.inputs.fingerprint(),
+            "num_classes": run.classifier.num_classes,
+            "strengths": list(run.probe.strengths),
+            "level": level,
+            "invalid": 0,
+            "shards": [],
+            **run.info,
+            **(extra or {}),
+        }
+        if (folder / _MANIFEST).is_file():
+            manifest = _continued(folder, manifest)
+        try:
+            _write_shards(run, folder, manifest, progress=progress, workers=workers)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"expected to be able to write to {folder}, got '{error.strerror or error}'; finished shards are kept: "
+                "make room, then run the same again to continue",
+            ) from error
+    return manifest
+
+
+def _write_shards(run: Measurement, folder: Path, manifest: dict[str, Any], *, progress: bool, workers: int) -> None:
     _write_manifest(folder, manifest)
+    start = sum(shard["inputs"] for shard in manifest["shards"])
     with progress_bar("measuring", len(run), show=progress) as advance:
-        for chunk in run.chunks():
+        advance(start)
+        for chunk in run.chunks(start) if workers == 1 else worker_chunks(run, workers, start):
             name = f"part-{len(manifest['shards']):05d}.parquet"
-            table = _table(chunk, level)
+            table = _table(chunk, manifest["level"])
             write_whole(folder / name, lambda draft, table=table: pq.write_table(table, draft, compression="zstd"))
             manifest["shards"].append({"file": name, "inputs": len(chunk)})
             manifest["invalid"] += chunk.num_invalid
@@ -71,13 +100,50 @@ def measure_to(
             advance(len(chunk))
     manifest["complete"] = True
     _write_manifest(folder, manifest)
-    return manifest
+
+
+_SAME = ("inputs", "images_hash", "num_classes", "strengths", "level", "classifier", "outputs", "probe", "until")
+
+
+def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of an unfinished run of the same measurement; InputError for another's."""
+    found = read_manifest(folder)
+    plain = json.loads(json.dumps(fresh, default=str))
+    differs = [name for name in _SAME if found.get(name) != plain.get(name)]
+    engines = [{k: m["engine"].get(k) for k in ("engine", "precision", "mixes_inputs")} for m in (found, plain)]
+    if engines[0] != engines[1]:
+        differs.append("engine")
+    if differs:
+        raise InputError(
+            f"expected an unfinished run of this measurement in {folder}, got one with other {', '.join(differs)}; "
+            "name another folder with --out"
+        )
+    missing = [s["file"] for s in found["shards"] if not (folder / Path(s["file"]).name).is_file()]
+    if missing:
+        raise InputError(f"expected the shard {missing[0]} in {folder}, which its manifest lists; measure anew")
+    return found
+
+
+def check_folder(out: str | Path) -> Path:
+    """Raise InputError unless `out` is absent, empty, or holds an unfinished run of `measure_to`."""
+    folder = Path(out)
+    if (folder / _MANIFEST).is_file():
+        if read_manifest(folder)["complete"]:
+            raise InputError(
+                f"expected a new or empty folder, or an unfinished run, got {folder}, which is finished; "
+                "name another with --out"
+            )
+        return folder
+    return check_new_folder(out)
 
 
 def check_new_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` is absent or an empty folder: results are never written over."""
+    """Raise InputError unless `out` is absent or an empty folder: results are never written over.
+
+    Half-written files of a killed run (*.part) count as nothing.
+    """
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(p.suffix != ".part" for p in folder.iterdir())):
         raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
     return folder
 

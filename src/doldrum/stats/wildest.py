@@ -21,7 +21,7 @@ from scipy.special import wrightomega, xlogy
 __all__ = ["largest_entropy"]
 
 _CHUNK = 500_000  # counts at a time: bounds scratch memory
-_OUTER, _INNER, _EXPONENT = 36, 40, 700.0
+_OUTER, _INNER, _EXPONENT = 20, 40, 700.0
 
 
 def largest_entropy(rows: NDArray[np.int64], log_bound: NDArray[np.float64]) -> NDArray[np.float64]:

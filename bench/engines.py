@@ -1,0 +1,121 @@
+"""Forwards a second by network and engine, in one run: python bench/engines.py [--json].
+
+The plain loop is eager fp32, one input's draws a batch, noise drawn anew each time. The ceiling is what a 2048 x 2048 x 2048
+product in fp32, timed in the same round, would allow (2 x MACs). Rounds alternate, so ratios are of one moment; the table
+shows their median and spread over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import doldrum as dd
+from doldrum.classifiers.networks import build
+from doldrum.errors import DoldrumError
+from doldrum.measuring import Measurement
+from doldrum.provenance import versions_and_machine
+
+NETWORKS = {
+    "small CNN": ("fashion-cnn", (1, 28, 28)),
+    "PreActResNet-18": ("preact-resnet18", (3, 32, 32)),
+    "small ViT": ("vit-small", (3, 32, 32)),
+}
+
+
+def naive(module: torch.nn.Module, images: np.ndarray, draws: int) -> None:
+    with torch.no_grad():
+        for image in torch.from_numpy(images):
+            noisy = image + 0.1 * torch.randn((draws, *image.shape))
+            np.bincount(module(noisy).argmax(1).numpy(), minlength=10)
+
+
+def product() -> None:
+    torch.mm(_LEFT, _RIGHT)
+
+
+_LEFT, _RIGHT = torch.randn(2048, 2048), torch.randn(2048, 2048)
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=250)
+    parser.add_argument("--inputs", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--engines", default="eager,openvino-fp32,onnxruntime,compile-fp32")
+    parser.add_argument("--networks", default="small CNN,PreActResNet-18,small ViT")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rows = []
+    for title in args.networks.split(","):
+        torch.manual_seed(0)
+        name, shape = NETWORKS[title]
+        module = build(name, input_shape=shape, num_classes=10).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(torch.zeros(1, *shape))
+        flops = counter.get_total_flops()
+        inputs = args.inputs if flops < 1e8 else max(2, args.inputs // 10)
+        images = np.random.default_rng(0).random((inputs, *shape), dtype=np.float32)
+        clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
+        probe = dd.probes.Gaussian([0.1], draws=args.draws, seed=0)
+        runs: dict[str, Measurement] = {}
+        for engine in args.engines.split(","):
+            try:
+                runs[engine] = Measurement(clf, images, probe, engine=engine)
+            except DoldrumError as error:
+                print(f"{title}: no {engine} ({error})")
+        rates: dict[str, list[float]] = {"ceiling": [], "plain loop": [], **{e: [] for e in runs}}
+        forwards = inputs * (args.draws + 1)
+        for _ in range(args.repeats):
+            rates["ceiling"].append(2 * 2048**3 / seconds(product) / flops)
+            rates["plain loop"].append(
+                inputs * args.draws / seconds(lambda m=module, x=images: naive(m, x, args.draws))
+            )
+            for engine, run in runs.items():
+                rates[engine].append(forwards / seconds(lambda run=run: list(run.chunks())))
+        for engine, rate in rates.items():
+            ratio = [a / b for a, b in zip(rate, rates["plain loop"], strict=True)]
+            share = [a / b for a, b in zip(rate, rates["ceiling"], strict=True)]
+            rows.append(
+                {
+                    "network": title,
+                    "mflop": flops / 1e6,
+                    "engine": engine,
+                    "forwards_per_second": statistics.median(rate),
+                    "ratio_to_plain": statistics.median(ratio),
+                    "ratio_min": min(ratio),
+                    "ratio_max": max(ratio),
+                    "share_of_ceiling": statistics.median(share),
+                }
+            )
+            if not args.json:
+                r = rows[-1]
+                print(
+                    f"{title:16} {engine:14} {r['forwards_per_second']:10,.0f}/s  x{r['ratio_to_plain']:.2f} "
+                    f"({r['ratio_min']:.2f} to {r['ratio_max']:.2f})  {r['share_of_ceiling']:.0%} of the ceiling",
+                    flush=True,
+                )
+    if args.json:
+        load = os.getloadavg()
+        print(
+            json.dumps({"settings": vars(args), "load_average": load, "rows": rows, **versions_and_machine()}, indent=2)
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""One worker against two, and memory against the number of inputs: python bench/scale.py workers | memory.
+
+`workers` alternates runs of one and of two processes of one thread each over the same inputs and gives the ratio of each
+round. `memory` runs one process for each number of inputs on a stream that makes images as they are read, writes shards, and
+gives each process's peak resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import doldrum as dd
+from doldrum.measuring import Measurement, measure_to
+from doldrum.measuring.workers import worker_chunks
+from doldrum.provenance import versions_and_machine
+
+
+class Stream:
+    """N images of 8 x 8, made when they are read."""
+
+    def __init__(self, n: int) -> None:
+        self.shape = (n, 1, 8, 8)
+
+    def __getitem__(self, at: slice) -> np.ndarray:
+        return np.random.default_rng(at.start).integers(0, 256, (at.stop - at.start, 1, 8, 8), dtype=np.uint8)
+
+
+def tiny(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), 16, 4).sum(axis=1)
+
+
+def one(n: int) -> None:
+    clf = dd.as_classifier(tiny, input_shape=(1, 8, 8), num_classes=4)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Measurement(clf, Stream(n), dd.probes.Gaussian([0.2], draws=4, seed=0), batch_size=2048)
+        measure_to(run, Path(folder) / "out", progress=False)
+    print(json.dumps({"inputs": n, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def memory(counts: list[int]) -> list[dict]:
+    rows = []
+    for n in counts:
+        done = subprocess.run([sys.executable, __file__, "one", str(n)], capture_output=True, text=True, check=True)
+        rows.append(json.loads(done.stdout))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def workers(repeats: int, inputs: int) -> dict:
+    test = dd.load_dataset("fashion-mnist:test").take(range(inputs))
+    from doldrum.attacks import VictimSpec, get_victim
+
+    model = get_victim(VictimSpec(attack="badnets", seed=0)).model
+    run = Measurement(model, test, dd.probes.Gaussian([0.1], draws=250, seed=0), engine="openvino-fp32", batch_size=64)
+    times: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats):
+        for count in times:
+            chunks = worker_chunks(run, count)
+            next(chunks)  # starting the processes is not what is compared
+            start = time.perf_counter()
+            for _chunk in chunks:
+                pass
+            times[count].append(time.perf_counter() - start)
+    ratio = [a / b for a, b in zip(times[1], times[2], strict=True)]
+    return {"ratio": statistics.median(ratio), "min": min(ratio), "max": max(ratio), "seconds": times}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["workers", "memory", "one"])
+    parser.add_argument("counts", nargs="*", type=int, default=[10_000, 1_000_000])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--inputs", type=int, default=1000)
+    args = parser.parse_args()
+    if args.what == "one":
+        one(args.counts[0])
+        return
+    found = memory(args.counts) if args.what == "memory" else workers(args.repeats, args.inputs)
+    print(json.dumps({args.what: found, "load_average": os.getloadavg(), **versions_and_machine()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""torch.compile: on the CPU (it needs a C++ compiler) and on CUDA; fp32, or bf16 where the hardware multiplies it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.engines.base import Engine, Tile
+from doldrum.errors import EngineError, InputError, missing_extra
+
+__all__ = ["CompiledEngine", "compiled_precision"]
+
+
+def compiled_precision(classifier: Classifier) -> str:
+    """The fastest precision whose labels stay close to fp32 where the module lies: "bf16" with hardware for it."""
+    import torch
+
+    device = getattr(classifier, "device", torch.device("cpu"))
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    fast = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    return "bf16" if fast else "fp32"
+
+
+class CompiledEngine(Engine):
+    """One graph for one batch shape, so nothing is compiled again; on CUDA with CUDA graphs and pinned buffers.
+
+    On CUDA the host fills the next tile while the device works on this one.
+    """
+
+    name = "compile"
+
+    def __init__(self, classifier: Classifier, *, rows: int, precision: str | None = None) -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise missing_extra("torch", "torch") from error
+        module = getattr(classifier, "module", None)
+        if module is None:
+            raise EngineError(f"expected an nn.Module, got {type(classifier).__name__}; use engine='eager'")
+        precision = precision or compiled_precision(classifier)
+        if precision not in ("bf16", "fp32"):
+            raise InputError(f"expected precision 'bf16' or 'fp32', got {precision!r}")
+        super().__init__(classifier, rows=rows, precision=precision)
+        self.device: Any = getattr(classifier, "device", torch.device("cpu"))
+        self._cuda = self.device.type == "cuda"
+        self._torch = torch
+        try:
+            mode = "reduce-overhead" if self._cuda else "default"
+            self._forward = torch.compile(module, dynamic=False, mode=mode)
+            self._call(torch.zeros((rows, *classifier.input_shape), device=self.device))
+        except Exception as error:  # the compiler raises many kinds: no C++ compiler, a graph it can't take
+            raise EngineError(
+                f"expected a module that torch.compile takes here, got {error}; use engine='eager'"
+            ) from error
+
+    def _call(self, batch: Any) -> Any:
+        torch = self._torch
+        half = self.precision == "bf16"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            out = self._forward(batch)
+        return out.float() if out.is_floating_point() else out
+
+    def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
+        torch = self._torch
+        shape = (self.rows, *self.classifier.input_shape)
+        hosts = [torch.empty(shape, pin_memory=self._cuda) for _ in range(2)]
+        waiting: tuple[Any, Any] | None = None
+        for turn, (key, fill) in enumerate(tiles):
+            host = hosts[turn % 2]
+            fill(host.numpy())
+            batch = host.to(self.device, non_blocking=True) if self._cuda else host
+            # A CUDA graph writes into the same memory each time: clone before the next replay.
+            out = self._call(batch).clone()
+            if waiting is not None:
+                self._hand_over(waiting, sink)
+            waiting = key, out
+        if waiting is not None:
+            self._hand_over(waiting, sink)
+
+    def _hand_over(self, waiting: tuple[Any, Any], sink: Callable[[Any, NDArray[Any]], None]) -> None:
+        key, out = waiting
+        sink(key, self.classifier.check_output(np.asarray(out.cpu().numpy()), self.rows))

@@ -1,0 +1,52 @@
+"""Which engine "auto" chose here before: timing decides once, then every run on this machine takes the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from doldrum.provenance import versions_and_machine
+
+__all__ = ["folder", "keep", "key", "recall"]
+
+
+def folder() -> Path:
+    """$DOLDRUM_ENGINES, by default $XDG_CACHE_HOME/doldrum/engines or ~/.cache/doldrum/engines. Deleting it is safe."""
+    given = os.environ.get("DOLDRUM_ENGINES")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(given) if given else Path(cache) / "doldrum" / "engines"
+
+
+def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Sequence[tuple[str, str]]) -> str:
+    """24 hexadecimal digits of all that may decide which engine is fastest: classifier, shape, versions and machine."""
+    text = json.dumps([fingerprint, rows, list(input_shape), list(candidates), versions_and_machine()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def recall(key: str) -> tuple[str, str] | None:
+    """(engine, precision) kept under `key`; None where there is none, or no readable one."""
+    try:
+        found = json.loads((folder() / f"{key}.json").read_text(encoding="utf-8"))
+        return str(found["engine"]), str(found["precision"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(key: str, choice: tuple[str, str]) -> tuple[str, str]:
+    """Keep `choice` unless another process was first; gives what is kept. A cache that can't be written is done without."""
+    path = folder() / f"{key}.json"
+    draft = path.with_name(f"{key}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps({"engine": choice[0], "precision": choice[1]}), encoding="utf-8")
+        os.link(draft, path)  # unlike a rename, fails where the file is there
+    except FileExistsError:
+        return recall(key) or choice
+    except OSError:
+        return choice
+    finally:
+        draft.unlink(missing_ok=True)
+    return choice

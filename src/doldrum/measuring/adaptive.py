@@ -1,0 +1,145 @@
+"""Measuring until a rule is content: inputs drop out, others take their place, tiles stay full."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import labels_of
+from doldrum.engines.base import Tile
+from doldrum.pixels import to_float
+from doldrum.responses import NOT_TAKEN, Responses
+
+if TYPE_CHECKING:
+    from doldrum.measuring.measure import Measurement
+
+__all__ = ["LOOK", "adaptive_chunks"]
+
+LOOK = 16
+"""Draws between two looks at an input, where a tile may hold several inputs; else a tile."""
+
+_OPEN_BLOCKS = 8  # an input that takes long holds up its block; so many later ones may be under way meanwhile
+
+
+@dataclass(eq=False)
+class _Block:
+    ids: list[str]
+    draws: NDArray[np.int16]
+    labels: NDArray[np.int16]
+    left: int
+
+
+@dataclass(eq=False)
+class _Case:
+    """One input at one strength that is not decided yet."""
+
+    block: _Block
+    row: int
+    condition: int
+    image: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    taken: int = field(default=0)
+
+
+def adaptive_chunks(run: Measurement, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
+    """Responses block by block, in order. Draws of an input are a prefix of the probe's; the rest are NOT_TAKEN.
+
+    An input is looked at after fixed numbers of draws, so how many it takes depends on itself alone, never on the inputs
+    measured beside it.
+    """
+    conditions, most = len(run.probe.strengths), run.probe.draws
+    source, open_blocks, cases = iter(blocks), deque[_Block](), list[_Case]()
+    exhausted = False
+    while True:
+        while not exhausted and len(cases) < run.batch_size * conditions and len(open_blocks) < _OPEN_BLOCKS:
+            found = next(source, None)
+            if found is None:
+                exhausted = True
+                break
+            images, ids = to_float(found[0]), found[1]
+            draws = np.full((len(ids), conditions, most), NOT_TAKEN, dtype=np.int16)
+            block = _Block(ids, draws, _base_labels(run, images), len(ids) * conditions)
+            open_blocks.append(block)
+            zeros = np.zeros((len(ids), conditions, run.classifier.num_classes), dtype=np.int64)
+            cases += [_Case(block, i, c, images[i], zeros[i, c]) for i in range(len(ids)) for c in range(conditions)]
+        while open_blocks and open_blocks[0].left == 0:
+            done = open_blocks.popleft()
+            yield Responses(
+                done.draws, done.labels, run.probe.strengths, run.classifier.num_classes, done.ids, run.info
+            )
+        if not cases:
+            if exhausted:
+                return
+            continue
+        _take(run, cases)
+        cases = _undecided(run, cases)
+
+
+def _base_labels(run: Measurement, images: NDArray[np.float32]) -> NDArray[np.int16]:
+    labels = np.empty(len(images), dtype=np.int16)
+    each = run.engine.rows if run.shares_tiles else 1
+
+    def tile(first: int) -> Tile:
+        def fill(buffer: NDArray[np.float32]) -> None:
+            block = images[first : first + each]
+            buffer[: len(block)] = block
+            buffer[len(block) :] = 0
+
+        return first, fill
+
+    def sink(first: int, output: NDArray[Any]) -> None:
+        part = labels[first : first + each]
+        part[:] = labels_of(output[: len(part)])
+
+    run.engine.run((tile(first) for first in range(0, len(images), each)), sink)
+    return labels
+
+
+def _take(run: Measurement, cases: list[_Case]) -> None:
+    """The next draws of every case."""
+    rows, bound = run.engine.rows, run.bound
+    assert bound is not None
+    step = min(LOOK, rows) if run.shares_tiles else rows
+    each = rows // step
+
+    def tile(group: list[_Case]) -> Tile:
+        def fill(buffer: NDArray[np.float32]) -> None:
+            for at, case in enumerate(group):
+                stop = min(case.taken + step, run.probe.draws)
+                count = stop - case.taken
+                bound.fill(case.image, case.condition, case.taken, stop, buffer[at * step : at * step + count])
+                buffer[at * step + count : (at + 1) * step] = 0
+            buffer[len(group) * step :] = 0
+
+        return group, fill
+
+    def sink(group: list[_Case], output: NDArray[Any]) -> None:
+        labels = labels_of(output)
+        for at, case in enumerate(group):
+            stop = min(case.taken + step, run.probe.draws)
+            got = labels[at * step : at * step + stop - case.taken]
+            case.block.draws[case.row, case.condition, case.taken : stop] = got
+            case.counts += np.bincount(got[got >= 0], minlength=len(case.counts))
+            case.taken = stop
+
+    run.engine.run((tile(cases[first : first + each]) for first in range(0, len(cases), each)), sink)
+
+
+def _undecided(run: Measurement, cases: list[_Case]) -> list[_Case]:
+    """Look at every case; those that need more draws, and have some left."""
+    assert run.until is not None
+    counts = np.stack([case.counts for case in cases])
+    base = np.array([case.block.labels[case.row] for case in cases])
+    enough = run.until.enough(*run.until.limits(counts, base))
+    left = []
+    for case, done in zip(cases, enough, strict=True):
+        if done or case.taken == run.probe.draws:
+            case.block.left -= 1
+        else:
+            left.append(case)
+    return left

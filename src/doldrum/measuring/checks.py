@@ -1,0 +1,71 @@
+"""What is found out before a run: whether the classifier keeps its contract, and on which images engines are checked."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring.inputs import Inputs
+from doldrum.measuring.tiles import TilePlan
+from doldrum.pixels import to_float
+from doldrum.probes import BoundProbe
+from doldrum.seeds import rng
+
+__all__ = ["check_classifier", "check_memory", "perturbed_sample"]
+
+_SAMPLE = 512  # forwards in fp32 that the engine's labels are checked against
+
+
+def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:
+    """Run a first small batch; raise on a broken contract, and note what looks odd but harmless."""
+    classifier.check_state()
+    output = classifier(images)
+    if output.ndim == 1:
+        return []
+    finite = np.isfinite(output).all(axis=1)
+    if not finite.any():
+        raise ClassifierError(
+            "expected finite scores, got NaN or infinities for every image of a first small batch; "
+            "check the weights and that the model takes images in [0, 1]"
+        )
+    scores = output[finite].astype(np.float64)
+    sums_to_one = bool((np.abs(scores.sum(axis=1) - 1) < 1e-3).all() and scores.min() >= -1e-6)
+    if classifier.outputs == "probabilities" and not sums_to_one:
+        raise ClassifierError(
+            f"expected probabilities that sum to 1, got sums {scores.sum(axis=1).min():.3g} to "
+            f"{scores.sum(axis=1).max():.3g}; pass outputs='logits'"
+        )
+    if classifier.outputs == "logits" and sums_to_one:
+        return ["scores declared as logits sum to 1: they look like probabilities (labels are the same)"]
+    return []
+
+
+def perturbed_sample(images: Inputs, bound: BoundProbe | None, plan: TilePlan, seed: int) -> NDArray[np.float32]:
+    """Some of the caller's images under some of the probe's draws: what engines are checked on."""
+    base = to_float(images.spread(32))
+    per = min(plan.pairs, max(1, _SAMPLE // len(base)))
+    sample = np.empty((len(base) * per, *base.shape[1:]), dtype=np.float32)
+    picks = rng(seed, "engine check")
+    for i, image in enumerate(base):
+        # The first is the unperturbed row, the others any of the draws.
+        for j, pair in enumerate([0, *(1 + picks.choice(plan.pairs - 1, per - 1, replace=False))]):
+            out = sample[i * per + j : i * per + j + 1]
+            if pair == 0 or bound is None:
+                out[0] = image
+            else:
+                condition, draw = divmod(int(pair) - 1, plan.draws)
+                bound.fill(image, condition, draw, draw + 1, out)
+    return sample
+
+
+def check_memory(inputs: int, conditions: int, draws: int) -> None:
+    """Raise InputError when the labels of one batch can't be held; asks for the memory without touching it."""
+    try:
+        np.empty((inputs, conditions, draws), dtype=np.int16)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can name
+        raise InputError(
+            f"expected a batch whose labels fit in memory, got {inputs} inputs x {conditions} strengths x {draws} draws; "
+            "ask for fewer draws or a smaller batch_size"
+        ) from error

@@ -1,0 +1,165 @@
+"""When an input has been measured enough: rules for `measure(..., until=...)`, valid however often they are looked at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.responses import NOT_TAKEN, Responses
+from doldrum.stats.sequences import Side, entropy_sequence, proportion_sequence
+
+__all__ = ["Decided", "Rule", "Stopped", "Width"]
+
+Of = Literal["w", "base"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stopped:
+    """What a rule says of each input and strength, arrays (N, C).
+
+    `decision` is 1 above the threshold, -1 below, 0 undecided (always 0 under a rule that decides nothing). `lower` and
+    `upper` are the limits the rule looked at. `draws` were taken of `most`.
+    """
+
+    decision: NDArray[np.int8]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    draws: NDArray[np.int64]
+    most: int
+
+
+@dataclass(frozen=True)
+class Rule(ABC):
+    """Looks at the label counts so far; a subclass says which limits it needs and when they are enough."""
+
+    @property
+    @abstractmethod
+    def quantity(self) -> Of:
+        """What the limits are of: "w", or "base", the probability of the unperturbed input's label."""
+
+    @abstractmethod
+    def limits(
+        self, counts: NDArray[np.int64], base: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Limits (M,) from counts (M, K) and base labels (M,)."""
+
+    @abstractmethod
+    def enough(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of them need no more draws."""
+
+    def decide(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.int8]:
+        """1, -1 or 0 as in `Stopped`."""
+        return np.zeros(lower.shape, dtype=np.int8)
+
+    def read(self, responses: Responses) -> Stopped:
+        """Decisions, limits and draws of responses measured until this rule: a pure function of their counts."""
+        counts = responses.counts
+        n, c, k = counts.shape
+        lower, upper = self.limits(counts.reshape(-1, k), np.repeat(responses.labels, c))
+        lower, upper = lower.reshape(n, c), upper.reshape(n, c)
+        taken = (responses.draws != NOT_TAKEN).sum(axis=2)
+        return Stopped(self.decide(lower, upper), lower, upper, taken, responses.draws.shape[2])
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"rule": type(self).__name__.lower(), **asdict(self)}
+
+    def _check(self, alpha: float) -> None:
+        if not 0 < alpha < 1:
+            raise InputError(f"expected alpha in (0, 1), got {alpha}; .05 errs one time in twenty at most")
+        if self.quantity not in ("w", "base"):
+            raise InputError(f"expected of='w' or of='base', got {self.quantity!r}; choose one")
+
+    def _limits(self, counts: Any, base: Any, alpha: float, side: Side) -> tuple[Any, Any]:
+        if self.quantity == "w":
+            return entropy_sequence(counts, alpha=alpha, base=base, side=side)
+        seen = np.take_along_axis(counts, np.maximum(base, 0)[:, None].astype(np.intp), axis=1)[:, 0]
+        lower, upper = proportion_sequence(seen, counts.sum(axis=1), alpha=alpha)
+        # Without a base label there is nothing to have a probability.
+        return np.where(base < 0, 0.0, lower), np.where(base < 0, 1.0, upper)
+
+
+@dataclass(frozen=True)
+class Decided(Rule):
+    """Stop once the quantity is known to lie above or below `threshold`.
+
+    P(a wrong decision for an input) <= alpha, whatever its label distribution and however often it is looked at.
+
+    Parameters
+    ----------
+    threshold : float in [0, 1]
+    alpha : float in (0, 1)
+    of : "w" or "base"
+        W, or the probability of the unperturbed input's label.
+
+    Examples
+    --------
+    >>> import doldrum as dd
+    >>> clf = dd.as_classifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
+    ...                        input_shape=(1, 2, 2), num_classes=2, outputs="labels")
+    >>> rule = dd.until.Decided(0.2, alpha=0.01)
+    >>> probe = dd.probes.Gaussian([0.1], draws=1000, seed=0)
+    >>> r = dd.measure(clf, np.array([0.5, 0.9]).reshape(2, 1, 1, 1) * np.ones((2, 1, 2, 2)), probe, until=rule)
+    >>> stopped = rule.read(r)
+    >>> stopped.decision.ravel().tolist(), bool((stopped.draws < 400).all())
+    ([1, -1], True)
+    """
+
+    threshold: float
+    alpha: float = 0.05
+    of: Of = "w"
+
+    def __post_init__(self) -> None:
+        self._check(self.alpha)
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities lie there")
+
+    @property
+    def quantity(self) -> Of:
+        return self.of
+
+    def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
+        """The two sides at alpha each: the quantity lies on one side, so only the limit towards it can err."""
+        if self.of == "base":
+            return self._limits(counts, base, self.alpha, "both")
+        lower = self._limits(counts, base, self.alpha, "lower")[0]
+        return lower, self._limits(counts, base, self.alpha, "upper")[1]
+
+    def decide(self, lower: Any, upper: Any) -> NDArray[np.int8]:
+        return (lower > self.threshold).astype(np.int8) - (upper < self.threshold).astype(np.int8)
+
+    def enough(self, lower: Any, upper: Any) -> NDArray[np.bool_]:
+        return self.decide(lower, upper) != 0
+
+
+@dataclass(frozen=True)
+class Width(Rule):
+    """Stop once limits that hold at all looks together, at 1 - alpha, are at most `width` apart (so +- width / 2).
+
+    >>> Width(0.1, alpha=0.05).enough(np.array([0.2, 0.2]), np.array([0.25, 0.4])).tolist()
+    [True, False]
+    """
+
+    width: float
+    alpha: float = 0.05
+    of: Of = "w"
+
+    def __post_init__(self) -> None:
+        self._check(self.alpha)
+        if not 0 < self.width <= 1:
+            raise InputError(f"expected a width in (0, 1], got {self.width}; .1 means +-.05")
+
+    @property
+    def quantity(self) -> Of:
+        return self.of
+
+    def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
+        return self._limits(counts, base, self.alpha, "both")
+
+    def enough(self, lower: Any, upper: Any) -> NDArray[np.bool_]:
+        return upper - lower <= self.width

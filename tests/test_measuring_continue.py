@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import doldrum as dd
+from doldrum.errors import EngineError, InputError
+from doldrum.measuring import Measurement, measure_to, read_manifest
+from doldrum.measuring.locks import locked
+
+PROBE = dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1)
+
+
+def cut_off(run: Measurement, folder, *, after: int) -> None:
+    """Run until `after` shards are written, then die as a kill would have it: nothing is tidied."""
+
+    class Killed(BaseException):
+        pass
+
+    def chunks(start=0):
+        for i, chunk in enumerate(Measurement.chunks(run, start)):
+            if i == after:
+                raise Killed
+            yield chunk
+
+    run.chunks = chunks  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        measure_to(run, folder)
+    (folder / "part-00099.parquet.123.part").write_bytes(b"half")
+
+
+def test_a_run_that_was_cut_off_continues_and_gives_the_same(clf, images, tmp_path) -> None:
+    whole = dd.measure(clf, images, PROBE)
+    for after in (0, 1, 3):
+        out = tmp_path / str(after)
+        cut_off(Measurement(clf, images, PROBE, batch_size=6), out, after=after)
+        kept = {p.name: p.stat().st_mtime_ns for p in out.glob("*.parquet")}
+        assert len(kept) == after
+        measure_to(Measurement(clf, images, PROBE, batch_size=6), out)
+        back = dd.read_responses(out)
+        assert np.array_equal(back.draws, whole.draws)
+        assert back.ids == whole.ids
+        assert back.info["complete"] is True
+        assert all((out / name).stat().st_mtime_ns == at for name, at in kept.items())
+
+
+def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, images, tmp_path) -> None:
+    out = tmp_path / "out"
+    cut_off(Measurement(clf, images, PROBE, batch_size=6), out, after=1)
+    others = {
+        "probe": Measurement(clf, images, dd.probes.Gaussian([0.1, 0.3], draws=30, seed=2)),
+        "images_hash": Measurement(clf, images[::-1].copy(), PROBE),
+        "engine": Measurement(clf, images, PROBE, engine="eager"),
+        "until": Measurement(clf, images, PROBE, until=dd.until.Width(0.5)),
+    }
+    for word, other in others.items():
+        with pytest.raises(InputError, match=word):
+            measure_to(other, out)
+    with pytest.raises(InputError, match="level"):
+        measure_to(Measurement(clf, images, PROBE), out, level=0.9)
+    assert len(dd.read_responses(out)) == 6
+    measure_to(Measurement(clf, images, PROBE, batch_size=4), out)
+    assert np.array_equal(dd.read_responses(out).draws, dd.measure(clf, images, PROBE).draws)
+    with pytest.raises(InputError, match="finished"):
+        measure_to(Measurement(clf, images, PROBE), out)
+
+
+def test_a_second_process_on_a_folder_is_refused(clf, images, tmp_path) -> None:
+    out = tmp_path / "out"
+    cut_off(Measurement(clf, images, PROBE, batch_size=6), out, after=1)
+    code = "import sys, time; from doldrum.measuring.locks import locked\nwith locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="no other run"):
+            measure_to(Measurement(clf, images, PROBE), out)
+    finally:
+        other.send_signal(signal.SIGKILL)
+        other.communicate()
+    with locked(out):  # a killed process holds nothing
+        pass
+
+
+def test_a_full_disk_is_said_and_keeps_whole_shards(clf, images, tmp_path, monkeypatch) -> None:
+    write, calls = pq.write_table, []
+
+    def full(table, path, **options):
+        calls.append(path)
+        if len(calls) == 3:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(table, path, **options)
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(OSError, match=r"No space left.*finished shards are kept"):
+        measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out")
+    assert len(dd.read_responses(tmp_path / "out")) == 12
+    measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out")
+    assert len(dd.read_responses(tmp_path / "out")) == 20
+
+
+def test_workers_give_the_labels_of_one_process(clf, images, tmp_path) -> None:
+    """Under a rule too, where each input takes draws of its own."""
+    for name, until in (("fixed", None), ("until", dd.until.Decided(0.3))):
+        run = Measurement(clf, images, PROBE, batch_size=6, until=until)
+        measure_to(run, tmp_path / name, workers=2)
+        back = dd.read_responses(tmp_path / name)
+        assert np.array_equal(back.draws, dd.measure(clf, images, PROBE, until=until).draws)
+        assert back.ids == tuple(str(i) for i in range(20))
+
+
+def dies(x: np.ndarray) -> np.ndarray:
+    if os.environ.get("DOLDRUM_THREADS") == "1":  # only workers have it
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x.reshape(len(x), -1)[:, :3]
+
+
+def test_a_worker_that_is_killed_is_said(images, tmp_path) -> None:
+    clf = dd.as_classifier(dies, input_shape=(1, 8, 8), num_classes=3)
+    with pytest.raises(EngineError, match="run the same again"):
+        measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out", workers=1 + 1)
+    assert read_manifest(tmp_path / "out")["complete"] is False
+
+
+def test_a_classifier_that_cannot_be_sent_is_refused(images, tmp_path) -> None:
+    clf = dd.as_classifier(lambda x: x.reshape(len(x), -1)[:, :3], input_shape=(1, 8, 8), num_classes=3)
+    with pytest.raises(InputError, match="top of a module"):
+        measure_to(Measurement(clf, images, PROBE), tmp_path / "out", workers=2)
+    with pytest.raises(InputError, match="workers"):
+        measure_to(Measurement(clf, images, PROBE), tmp_path / "other", workers=0)
+
+
+class Stream:
+    """Images made as they are read; remembers how many were asked for at a time."""
+
+    def __init__(self, n: int) -> None:
+        self.shape, self.most = (n, 1, 8, 8), 0
+
+    def __getitem__(self, at: slice) -> np.ndarray:
+        self.most = max(self.most, at.stop - at.start)
+        return np.stack([np.full((1, 8, 8), i % 251, dtype=np.uint8) for i in range(at.start, at.stop)])
+
+
+def test_a_stream_is_read_a_batch_at_a_time(clf, tmp_path) -> None:
+    stream, probe = Stream(40), dd.probes.Gaussian([0.2], draws=3)
+    measure_to(Measurement(clf, stream, probe, batch_size=8), tmp_path / "out")
+    assert stream.most == 8
+    held = dd.measure(clf, stream[0:40], probe)
+    assert np.array_equal(dd.read_responses(tmp_path / "out").draws, held.draws)
