@@ -25,6 +25,8 @@ SUMMARY: dict[str, Any] = {
     "w_clean_ci": (0.11, 0.13),
     "w_triggered": 0.11,
     "w_triggered_ci": (0.1, 0.12),
+    "w_change": -0.01,
+    "w_change_ci": (-0.02, 0.0),
     "n_inputs": 3,
     "draws": 100,
 }

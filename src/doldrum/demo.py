@@ -22,6 +22,7 @@ from doldrum.profiles import mean_smoothness, sigma_half, smoothness
 from doldrum.records import COMBINATIONS, Curve, DemoRecord, Example, ModelSummary, Pixels
 from doldrum.responses import Responses
 from doldrum.seeds import rng
+from doldrum.stats.means import paired_mean_difference
 from doldrum.training import RECIPES, load_checkpoint, train
 from doldrum.triggers import Patch
 
@@ -213,6 +214,8 @@ def _summary(
     assert found.asr is not None
     (clean,) = mean_smoothness(responses[model, "clean"].at(sigma))
     (triggered,) = mean_smoothness(responses[model, "triggered"].at(sigma))
+    with_it, without = (responses[model, kind].at(sigma) for kind in ("triggered", "clean"))
+    change = paired_mean_difference(with_it.draws[:, 0], without.draws[:, 0], with_it.num_classes)
     return ModelSummary(
         name=model,
         clean_accuracy=found.clean_accuracy.value,
@@ -224,6 +227,8 @@ def _summary(
         w_clean_ci=(clean.lower, clean.upper),
         w_triggered=triggered.value,
         w_triggered_ci=(triggered.lower, triggered.upper),
+        w_change=change.value,
+        w_change_ci=(change.lower, change.upper),
         n_inputs=len(responses[model, "clean"]),
         draws=responses[model, "clean"].draws.shape[2],
     )

@@ -45,7 +45,10 @@ def make_summary(name: str, **changes: Any) -> ModelSummary:
         "n_inputs": 500,
         "draws": 100,
     }
-    return ModelSummary(**values | changes)
+    values |= changes
+    (a, b), (c, d) = values["w_triggered_ci"], values["w_clean_ci"]
+    change = {"w_change": values["w_triggered"] - values["w_clean"], "w_change_ci": (a - d, b - c)}
+    return ModelSummary(**change | values)
 
 
 def make_example(model: str, inputs: str, image: np.ndarray, seed: int = 0) -> Example:

@@ -104,3 +104,13 @@ def test_alternative_texts_state_what_the_figures_show(demo_record):
         assert f"highest {words.w(max(c.mean))}" in curves
     for values in demo_record.w_at_half.values():
         assert f"{words.percent(sum(v == 0 for v in values) / len(values))} at exactly 0" in distribution
+
+
+def test_the_change_comes_with_its_paired_limits(make):
+    near = {"w_clean": 0.1, "w_clean_ci": (0.08, 0.12), "w_triggered": 0.09, "w_triggered_ci": (0.07, 0.11)}
+    paired = backdoored(make, **near, w_change=-0.01, w_change_ci=(-0.015, -0.005))
+    assert "by 0.010 (0.005 to 0.015)" in words.backdoored_sentence(paired)
+    assert words.effect(paired.backdoored) == "calmer"
+    unclear = backdoored(make, **near, w_change=-0.01, w_change_ci=(-0.03, 0.01))
+    assert words.effect(unclear.backdoored) == "same"
+    assert words.change_limits(unclear.backdoored) == "change -0.010 (-0.030 to +0.010)"

@@ -96,7 +96,11 @@ class Curve(Record):
 
 @dataclass(frozen=True)
 class ModelSummary(Record):
-    """One model in one row: accuracy, attack success, and W at sigma-half without and with the trigger."""
+    """One model in one row: accuracy, attack success, and W at sigma-half without and with the trigger.
+
+    `w_change` is the mean over inputs of W with less W without the trigger, in [-1, 1]; its limits count the draws that
+    both share.
+    """
 
     name: str
     clean_accuracy: float
@@ -108,6 +112,8 @@ class ModelSummary(Record):
     w_clean_ci: tuple[float, float]
     w_triggered: float
     w_triggered_ci: tuple[float, float]
+    w_change: float
+    w_change_ci: tuple[float, float]
     n_inputs: int
     draws: int
 
@@ -118,6 +124,13 @@ class ModelSummary(Record):
             object.__setattr__(self, name, share(getattr(self, name), name))
             low, high = pair(getattr(self, f"{name}_ci"), f"{name}_ci")
             object.__setattr__(self, f"{name}_ci", (low, high))
+        limits = numbers(self.w_change_ci, "w_change_ci")
+        if len(limits) != 2 or not -1 <= limits[0] <= limits[1] <= 1 or not -1 <= self.w_change <= 1:
+            raise InputError(
+                f"expected w_change and its limits in [-1, 1], got {self.w_change}, {limits}; pass (low, high)"
+            )
+        object.__setattr__(self, "w_change", float(self.w_change))
+        object.__setattr__(self, "w_change_ci", limits)
         object.__setattr__(self, "sigma_half", positive(self.sigma_half, "sigma_half"))
         for name in ("n_inputs", "draws"):
             object.__setattr__(self, name, whole(getattr(self, name), name, least=1))

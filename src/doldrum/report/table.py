@@ -19,7 +19,7 @@ _WORDS = {"calmer": "calmer", "rougher": "rougher", "same": "no difference shown
 def change(model: ModelSummary) -> str:
     """What the trigger does to mean W, in a word or two.
 
-    The words "calmer" and "rougher" are used only when the two intervals are apart.
+    The words "calmer" and "rougher" are used only when the interval of the paired change leaves 0 out.
     """
     found = effect(model)
     low, high = sorted((model.w_clean, model.w_triggered))
@@ -44,7 +44,7 @@ def rows(record: DemoRecord) -> list[tuple[str, list[tuple[str, str]]]]:
         ("attack success (ASR)", [(percent(m.asr), span(percent, m.asr_ci)) for m in models]),
         ("mean W, clean inputs", [(w(m.w_clean), span(w, m.w_clean_ci)) for m in models]),
         ("mean W, triggered", [(w(m.w_triggered), span(w, m.w_triggered_ci)) for m in models]),
-        ("the trigger makes it", [(change(m), "") for m in models]),
+        ("the trigger makes it", [(change(m), "change {:+.3f} to {:+.3f}".format(*m.w_change_ci)) for m in models]),
     ]
 
 

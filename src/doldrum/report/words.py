@@ -9,6 +9,7 @@ from doldrum.records import COMBINATIONS, DemoRecord, ModelSummary
 
 __all__ = [
     "backdoored_sentence",
+    "change_limits",
     "clean_sentence",
     "curves_alt",
     "distribution_alt",
@@ -52,12 +53,20 @@ def percent(value: float) -> str:
 
 
 def effect(model: ModelSummary) -> Effect:
-    """What the trigger does to mean W: a direction when the two intervals are apart, "same" otherwise."""
-    if model.w_triggered_ci[1] < model.w_clean_ci[0]:
-        return "calmer"
-    if model.w_triggered_ci[0] > model.w_clean_ci[1]:
-        return "rougher"
-    return "same"
+    """What the trigger does to mean W: a direction when the interval of the paired change leaves 0 out, "same" otherwise."""
+    low, high = model.w_change_ci
+    return "calmer" if high < 0 else "rougher" if low > 0 else "same"
+
+
+def change_limits(model: ModelSummary) -> str:
+    """The size of the change of mean W, with its limits.
+
+    The change is paired: each input with its twin, under the same draws.
+    """
+    low, high = sorted(map(abs, model.w_change_ci))
+    if effect(model) == "same":
+        return f"change {model.w_change:+.3f} ({model.w_change_ci[0]:+.3f} to {model.w_change_ci[1]:+.3f})"
+    return f"by {w(abs(model.w_change))} ({w(low)} to {w(high)})"
 
 
 def times(larger: float, smaller: float) -> str:
@@ -89,7 +98,7 @@ def headline(record: DemoRecord) -> str:
 def backdoored_sentence(record: DemoRecord) -> str:
     """What the trigger does on the backdoored model."""
     m = record.backdoored
-    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average"
+    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average, {change_limits(m)}"
     start = "With the trigger on, the backdoored network is"
     match effect(m):
         case "calmer" if m.w_triggered == 0:
