@@ -3,17 +3,22 @@
 from doldrum.detectors.base import Detector
 from doldrum.detectors.calibration import Calibration
 from doldrum.detectors.evidence import Evidence
+from doldrum.detectors.frequency import Frequency
+from doldrum.detectors.guard import Guard
 from doldrum.detectors.ibd_psc import IBDPSC
 from doldrum.detectors.max_softmax import MaxSoftmax
+from doldrum.detectors.profile import SmoothnessProfile
 from doldrum.detectors.psbd import PSBD
 from doldrum.detectors.result import ScanResult
 from doldrum.detectors.rpp import RPP
+from doldrum.detectors.saved import load_detector
 from doldrum.detectors.scale_up import ScaleUp
 from doldrum.detectors.strip import STRIP
 from doldrum.detectors.teco import TeCo
 from doldrum.detectors.w import W
 
 __all__ = [
+    "DETECTORS",
     "IBDPSC",
     "PSBD",
     "RPP",
@@ -21,9 +26,18 @@ __all__ = [
     "Calibration",
     "Detector",
     "Evidence",
+    "Frequency",
+    "Guard",
     "MaxSoftmax",
     "ScaleUp",
     "ScanResult",
+    "SmoothnessProfile",
     "TeCo",
     "W",
+    "load_detector",
 ]
+
+DETECTORS: dict[str, type[Detector]] = {
+    kind.name: kind for kind in (SmoothnessProfile, MaxSoftmax, W, RPP, STRIP, ScaleUp, TeCo, Frequency, IBDPSC, PSBD)
+}
+"""Every detector by its id."""

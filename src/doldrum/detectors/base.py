@@ -6,6 +6,7 @@ import inspect
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -16,7 +17,8 @@ from doldrum.data import ImageSet, to_float
 from doldrum.detectors.calibration import Calibration
 from doldrum.detectors.evidence import Evidence, base_outputs
 from doldrum.detectors.result import ScanResult
-from doldrum.errors import ClassifierError, InputError
+from doldrum.engines import ENGINES
+from doldrum.errors import ClassifierError, InputError, missing_extra
 from doldrum.measuring import Measurement
 from doldrum.probes import Probe
 from doldrum.responses import Responses
@@ -67,6 +69,7 @@ class Detector(ABC):
         self.classifier: Classifier | None = None
         self.calibration: Calibration | None = None
         self.engine = "auto"
+        self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self._fitted_on: frozenset[float] = frozenset()
 
     # What a subclass writes
@@ -88,6 +91,9 @@ class Detector(ABC):
     def learn(self, evidence: Evidence) -> None:  # noqa: B027  (likewise)
         """Take from the clean inputs' responses what `score` needs; not measured where this isn't overridden."""
 
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
+        """Raise InputError unless what was learned, read from a file that may be hostile, has its right shapes."""
+
     # What users call
 
     def fit(self, classifier: Classifier, clean: ImageSet | NDArray[Any]) -> Self:
@@ -98,6 +104,7 @@ class Detector(ABC):
         self.check_classifier(classifier)
         images = as_set(clean)
         self.classifier, self.calibration, self.engine = classifier, None, "auto"
+        self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
         self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
         self.prepare(classifier, images)
         if type(self).learn is not Detector.learn:
@@ -165,7 +172,9 @@ class Detector(ABC):
         """Evidence of the inputs, a batch at a time: what `score` is given."""
         self._fitted()
         classifier = self.classifier
-        assert classifier is not None
+        if classifier is None:
+            what = "fit(classifier, clean)" if self.fitted_for is None else "bind(classifier)"
+            raise InputError(f"expected a detector with a classifier, got {self!r}; call {what} first")
         probes = dict(self.probes())
         extra: dict[str, Any] = {"readouts": self.readouts} if self.readouts else {}
         runs: dict[str, Measurement] = {}
@@ -173,7 +182,8 @@ class Detector(ABC):
             runs[key] = Measurement(classifier, images, probe, batch_size=_BATCH, engine=self.engine, **extra)
             if self.engine == "auto":  # chosen once, then pinned
                 chosen = runs[key].info["engine"]
-                self.engine = "eager" if chosen["engine"] == "eager" else f"{chosen['engine']}-{chosen['precision']}"
+                both = f"{chosen['engine']}-{chosen['precision']}"
+                self.engine = both if both in ENGINES else chosen["engine"]
         chunks = [run.chunks() for run in runs.values()]
         for start in range(0, len(images), _BATCH):
             block = to_float(images.images[start : start + _BATCH])
@@ -184,6 +194,43 @@ class Detector(ABC):
                 plain_labels, scores = base_outputs(classifier, block)
                 labels = plain_labels if labels is None else labels
             yield Evidence(block, labels, classifier.num_classes, responses, scores)
+
+    def bind(self, classifier: Classifier) -> Self:
+        """Give a loaded detector the classifier it was fitted on.
+
+        Raises InputError for another one (by its fingerprint, which for a function is no more than its name).
+        """
+        self.check_classifier(classifier)
+        mine = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
+        if self.fitted_for is None:
+            raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
+        if mine != self.fitted_for:
+            raise InputError(
+                f"expected the classifier that the detector was fitted on ({self.fitted_for[0][:16]}, input shape "
+                f"{self.fitted_for[1]}, {self.fitted_for[2]} classes), got {mine[0][:16]}, {mine[1]}, {mine[2]}; fit again"
+            )
+        self.classifier = classifier
+        return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted detector to one file; see :func:`doldrum.load_detector`. It holds the secret seed."""
+        from doldrum.detectors.saved import save_detector
+
+        return save_detector(self, path)
+
+    def as_sklearn(
+        self, classifier: Classifier, *, fpr: float = 0.05, fit_share: float = 0.5, random_state: int = 0
+    ) -> Any:
+        """An outlier detector with scikit-learn's names and signs; see :class:`doldrum.detectors.estimator.OutlierDetector`.
+
+        `fit(X)` fits this detector's settings on a share of the rows and calibrates on the rest; `predict` gives -1 for
+        inputs that it suspects.
+        """
+        try:
+            from doldrum.detectors.estimator import OutlierDetector
+        except ModuleNotFoundError as error:
+            raise missing_extra("scikit-learn", "sklearn") from error
+        return OutlierDetector(self, classifier, fpr=fpr, fit_share=fit_share, random_state=random_state)
 
     def check_classifier(self, classifier: Classifier) -> None:
         """Raise unless the classifier gives what the detector needs."""
@@ -226,7 +273,7 @@ class Detector(ABC):
         return np.concatenate(labels), np.concatenate(scores)
 
     def _fitted(self) -> int:
-        if self.classifier is None or self.seed_ is None:
+        if self.seed_ is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         return self.seed_
 

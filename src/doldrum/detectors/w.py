@@ -69,6 +69,10 @@ class W(Detector):
             except InputError as error:
                 raise InputError(f"{error}; or choose the strength yourself: W(strength=0.1)") from error
 
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
+        if not isinstance(self.strength_, (int, float)) or not 0 < self.strength_ < 1e6:
+            raise InputError(f"expected a strength above 0, got {self.strength_!r}; fit again")
+
     def probes(self) -> Mapping[str, Probe]:
         sigma = 0.1 if self.strength_ is None else self.strength_
         return {"noise": Gaussian([sigma], draws=self.draws, seed=self.probe_seed("noise"))}

@@ -1,0 +1,225 @@
+"""SmoothnessProfile: which labels come back, under several kinds of perturbation, from hard labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors import profile_model as model
+from doldrum.detectors.base import Detector
+from doldrum.detectors.evidence import Evidence
+from doldrum.errors import InputError
+from doldrum.probes import (
+    BandNoise,
+    Contrast,
+    Gaussian,
+    PixelAblation,
+    Probe,
+    Shift,
+    Superimpose,
+    Uniform,
+    Warp,
+    probe_from_dict,
+)
+
+__all__ = ["SmoothnessProfile", "default_families"]
+
+# Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
+_NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
+_WEIGHTS = (
+    1.0,
+    1.0,
+    1.5,
+)  # joint likelihood ratio, mean one of the families, calm; see docs/results/detection-design.md
+
+
+def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
+    """The six families of the default, 63 draws in all; shifts and warps in proportion to a side of 28 pixels."""
+    pixels = min(input_shape[1:]) / 28
+    near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
+    return {
+        "noise": Gaussian([0.1, 0.2, 0.4], draws=6),
+        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=5),
+        "shift": Shift([near, far], draws=6),
+        "warp": Warp([pixels, 3 * pixels], draws=4),
+        "contrast": Contrast([0.8], draws=5),
+        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=5),
+    }
+
+
+class SmoothnessProfile(Detector):
+    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
+
+    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit`, besides those for calibration. Knows
+    neither trigger nor target. Three scores, each centred on clean inputs and divided by their spread, are added:
+
+    1. *likelihood ratio, joint*: log of p(counts | a clean input of another class with a trigger for this label) over
+       p(counts | a clean input of this label). Clean inputs are a mixture over those of `fit`, each a multinomial smoothed by
+       its class; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
+    2. *likelihood ratio, by family*: the mean of the same ratio taken under each family by itself.
+    3. *calm* (weight 1.5): share of draws that kept the label under the families that leave everything in its place, less the
+       class's mean, over its spread.
+
+    The first two see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
+    shift); the third sees triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
+    the model being right.
+
+    Parameters
+    ----------
+    families : mapping of names to probes, optional
+        Instead of `default_families`; strengths in rising order. Their seeds are replaced by the detector's.
+    seed : int, optional
+
+    Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
+
+    Raises InputError from `fit` for fewer than 50 clean inputs.
+    """
+
+    name = "profile"
+    paper = "this project; after Grosse et al. 2022, doi 10.1016/j.cose.2022.102814"
+    learned: ClassVar[tuple[str, ...]] = ("counts_", "labels_", "centers_", "scales_")
+
+    def __init__(self, *, families: Mapping[str, Probe] | None = None, seed: int | None = None) -> None:
+        super().__init__(seed=seed)
+        if families is not None:
+            odd = [n for n, p in families.items() if not isinstance(p, Probe) or isinstance(p, Superimpose)]
+            if odd or not families:
+                raise InputError(
+                    f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1])"
+                )
+        self.families = None if families is None else dict(families)
+        self.counts_: dict[str, NDArray[Any]] = {}
+        self.labels_ = np.zeros(0, dtype=np.int16)
+        self.centers_ = self.scales_ = np.zeros(0)
+        self._reference: _Reference | None = None
+
+    def probes(self) -> Mapping[str, Probe]:
+        shape = (1, 28, 28) if self.fitted_for is None else self.fitted_for[1]
+        found = default_families(shape) if self.families is None else self.families
+        return {name: _reseeded(probe, self.probe_seed(name)) for name, probe in found.items()}
+
+    def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
+        if len(clean) < 50:
+            raise InputError(f"expected at least 50 clean inputs for fit, got {len(clean)}; 500 or more do well")
+
+    def learn(self, evidence: Evidence) -> None:
+        valid = evidence.labels >= 0
+        if not valid.any():
+            raise InputError("expected clean inputs that the classifier can answer, got NaN or infinite scores for all")
+        self.labels_ = evidence.labels[valid]
+        self.counts_ = {k: r.counts[valid].astype(np.uint16) for k, r in evidence.responses.items()}
+        self._reference = None
+        raw = self._raw({k: v.astype(np.float64) for k, v in self.counts_.items()}, self.labels_, leave_out=True)
+        low, high = np.percentile(raw, [50, 90], axis=0)
+        self.centers_, self.scales_ = low, high - low + 1e-3
+
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
+        labels, m = self.labels_, len(np.atleast_1d(self.labels_))
+        shapes = {name: (m, len(p.strengths), num_classes) for name, p in self.probes().items()}
+        fine = (
+            isinstance(labels, np.ndarray) and labels.shape == (m,) and labels.dtype.kind == "i" and m > 0
+            and labels.min() >= 0 and labels.max() < num_classes
+            and isinstance(self.counts_, dict) and {k: np.shape(v) for k, v in self.counts_.items()} == shapes
+            and all(v.dtype.kind == "u" for v in self.counts_.values())
+        )  # fmt: skip
+        for value in (self.centers_, self.scales_):
+            fine = (
+                fine and isinstance(value, np.ndarray) and value.shape == (1 + len(shapes) + len(self._calm_names()),)
+            )
+            fine = fine and bool(np.isfinite(value).all())
+        if not fine or not (self.scales_ > 0).all():
+            raise InputError(f"expected counts of {len(shapes)} families around clean inputs, got others; fit again")
+        self._reference = None
+
+    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+        found = np.full(len(evidence), np.nan)
+        valid = np.flatnonzero(evidence.labels >= 0)
+        if len(valid):
+            counts = {k: evidence.responses[k].counts[valid].astype(np.float64) for k in self.counts_}
+            z = (self._raw(counts, evidence.labels[valid]) - self.centers_) / self.scales_
+            families = len(counts)
+            parts = (z[:, 0], z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :].mean(axis=1))
+            found[valid] = sum(w * part for w, part in zip(_WEIGHTS, parts, strict=True))
+        return found
+
+    def _calm_names(self) -> list[str]:
+        probes = self.probes()
+        return [n for n, p in probes.items() if p.family in _NOISES] or list(probes)
+
+    def _raw(
+        self, counts: dict[str, NDArray[np.float64]], labels: NDArray[np.int16], *, leave_out: bool = False
+    ) -> NDArray[np.float64]:
+        """(N, 1 + families + noises): the joint ratio, each family's, and calm under each noise.
+
+        `leave_out`: the inputs are those of `fit`, and each is left out of the mixture that it is held against.
+        """
+        if self._reference is None:
+            self._reference = _Reference(self.counts_, self.labels_)
+        reference, noises = self._reference, self._calm_names()
+        out = np.empty((len(labels), 1 + len(counts) + len(noises)))
+        for label in np.unique(labels):
+            mine = np.flatnonzero(labels == label)
+            some = {k: v[mine] for k, v in counts.items()}
+            null, alternative = reference.likelihoods(some, int(label), leave_out=leave_out)
+            ratios = [_mean(sum(alternative.values())) - _mean(sum(null.values()))]
+            ratios += [_mean(alternative[k]) - _mean(null[k]) for k in counts]
+            calms = [
+                (model.calm(some[k], labels[mine]) - reference.calm[k][label]) / reference.spread[k][label]
+                for k in noises
+            ]
+            out[mine] = np.stack([*ratios, *calms], axis=1)
+        return out
+
+
+class _Reference:
+    """The clean inputs of `fit`, made ready: their smoothed probabilities, and each class's calm."""
+
+    def __init__(self, counts: dict[str, NDArray[Any]], labels: NDArray[np.int16]) -> None:
+        classes = next(iter(counts.values())).shape[-1]
+        self.labels = labels
+        self.rates, self.probabilities = {}, {}
+        self.calm: dict[str, NDArray[np.float64]] = {}
+        self.spread: dict[str, NDArray[np.float64]] = {}
+        for name, raw in counts.items():
+            c = raw.astype(np.float64)
+            self.rates[name] = model.class_rates(c, labels, classes)
+            self.probabilities[name] = model.smoothed(c, labels, self.rates[name])
+            kept = model.calm(c, labels)
+            groups = [kept[labels == k] if (labels == k).sum() > 2 else kept for k in range(classes)]
+            self.calm[name] = np.array([g.mean() for g in groups])
+            self.spread[name] = np.array([g.std() for g in groups]) + 0.05
+
+    def likelihoods(
+        self, counts: dict[str, NDArray[np.float64]], label: int, *, leave_out: bool
+    ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+        """Log likelihoods (N, M) and (N, M') by family: around clean inputs of `label`, and of others with a trigger for it.
+
+        Where `fit` saw no input of a kind, the classes' rates stand in.
+        """
+        same, other = self.labels == label, self.labels != label
+        null, alternative = {}, {}
+        for name, c in counts.items():
+            rates, p = self.rates[name], self.probabilities[name]
+            null[name] = model.log_null(c, p[same] if same.any() else rates[[label]])
+            if leave_out and same.sum() > 1:
+                null[name][np.diag_indices(len(c))] = -np.inf
+            apart = p[other] if other.any() else np.delete(rates, label, axis=0)
+            alternative[name] = model.log_alternative(c, apart, label)
+        return null, alternative
+
+
+def _mean(logs: Any) -> NDArray[np.float64]:
+    """Log of the mean over the mixture, (N, M) -> (N,)."""
+    finite = np.isfinite(logs).sum(axis=1)
+    return logsumexp(logs, axis=1) - np.log(finite)
+
+
+def _reseeded(probe: Probe, seed: int) -> Probe:
+    settings = probe.to_dict()
+    return probe_from_dict({**settings, "seed": seed}) if "seed" in settings else probe

@@ -1,0 +1,148 @@
+"""Saved detectors: the same verdicts after loading, and nothing but a detector's own file is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import doldrum as dd
+from doldrum.detectors import Frequency, Guard, MaxSoftmax, ScaleUp, W, load_detector
+from doldrum.errors import InputError
+from small_nets import small_net
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return np.random.default_rng(1).random((300, 1, 8, 8), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def saved(clf, pool, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "guard.doldrum"
+    W(strength=0.2, draws=5).fit(clf, pool[:5]).calibrate(pool[5:200], fpr=0.02).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "det",
+    [MaxSoftmax(seed=1), W(draws=3, strength=0.2), ScaleUp(factors=(2, 3)), Frequency()],
+    ids=lambda d: d.name,
+)
+@pytest.mark.parametrize("per_class", [False, True])
+def test_a_loaded_detector_says_the_same(det, per_class, clf, pool, tmp_path):
+    det.fit(clf, pool[:50]).calibrate(pool[50:250], fpr=0.3, per_class=per_class)
+    again = load_detector(det.save(tmp_path / "d"), clf)
+    assert repr(again) == repr(det)
+    assert again.seed_ == det.seed_
+    a, b = det.scan(pool[250:]), again.scan(pool[250:])
+    for name in ("labels", "scores", "p_values", "flags"):
+        assert (getattr(a, name) == getattr(b, name)).all()
+    assert (a.fpr, a.num_calibration, a.limit) == (b.fpr, b.num_calibration, b.limit)
+
+
+def test_another_classifier_is_refused(saved, clf, pool):
+    other = dd.as_classifier(small_net(seed=1), input_shape=(1, 8, 8), num_classes=4)
+    with pytest.raises(InputError, match="classifier that the detector was fitted on"):
+        load_detector(saved, other)
+    with pytest.raises(InputError, match=r"call bind\(classifier\) first"):
+        load_detector(saved).scan(pool)
+    assert load_detector(saved).bind(clf).scan(pool[:3]).flags.shape == (3,)
+
+
+def rewritten(path, out, *, text=None, change=None, arrays=None, extra=()):
+    """The file with its manifest or arrays changed."""
+    with zipfile.ZipFile(path) as file:
+        content = {i.filename: file.read(i.filename) for i in file.infolist()}
+    manifest = json.loads(content["detector.json"])
+    manifest |= change or {}
+    content["detector.json"] = text if text is not None else json.dumps(manifest).encode()
+    content |= arrays or {}
+    with zipfile.ZipFile(out, "w") as file:
+        for name, data in [*content.items(), *extra]:
+            file.writestr(name, data)
+    return out
+
+
+def npy(array, *, pickled=False):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=pickled)
+    return buffer.getvalue()
+
+
+def header_only(shape):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+SCORES = "calibration.scores.npy"
+HOSTILE = {
+    "another format": ({"change": {"format": "other"}}, "expected the format"),
+    "another version": ({"change": {"version": 99}}, "expected version 1, got 99"),
+    "unknown field": ({"change": {"hook": "os.system"}}, "expected the fields of a detector"),
+    "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector of"),
+    "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector of"),
+    "unknown setting": ({"change": {"settings": {"hook": 1}}}, "can't be read"),
+    "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forwards"),
+    "text for draws": ({"change": {"settings": {"draws": "9", "strength": 0.2, "seed": None}}}, "expected"),
+    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected what w learns"),
+    "wrong learned": ({"change": {"learned": {"strength_": "x"}}}, "expected a strength"),
+    "nan learned": ({"change": {"learned": {"strength_": float("nan")}}}, "expected a strength"),
+    "seed": ({"change": {"seed": "0"}}, "expected a seed"),
+    "engine": ({"change": {"engine": "curl"}}, "an engine"),
+    "shape": ({"change": {"input_shape": [1]}}, "an input shape"),
+    "too small a rate": ({"change": {"fpr": 1e-6}}, "expected at least 999999 calibration inputs"),
+    "not JSON": ({"text": b"{"}, "can't be read"),
+    "deep JSON": ({"text": b"[" * 100_000}, "can't be read"),
+    "a list": ({"text": b"[]"}, "expected the format"),
+    "long text": ({"text": b" " * (1 << 21)}, "at most 1048576 bytes"),
+    "pickle": ({"arrays": {SCORES: npy(np.array([{}], dtype=object), pickled=True)}}, "expected an array of numbers"),
+    "a bomb": ({"arrays": {SCORES: header_only((10**12,))}}, "expected arrays of at most"),
+    "negative shape": ({"arrays": {SCORES: header_only((-5,))}}, "expected"),
+    "short": ({"arrays": {SCORES: npy(np.zeros(195))[:-8]}}, "expected 1560 bytes"),
+    "long": ({"arrays": {SCORES: npy(np.zeros(195)) + b"x"}}, "expected 1560 bytes"),
+    "other length": ({"arrays": {SCORES: npy(np.zeros(190))}}, "one score"),
+    "nan scores": ({"arrays": {SCORES: npy(np.full(195, np.nan))}}, "one score"),
+    "no array": ({"arrays": {SCORES: b"#!/bin/sh"}}, "can't be read"),
+    "unlisted array": ({"arrays": {"more.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
+    "listed but unused": (
+        {"arrays": {"more.npy": npy(np.zeros(2))}, "change": {"arrays": ["calibration.scores", "calibration.ties", "more"]}},
+        "expected no other arrays",
+    ),
+    "parent folder": ({"arrays": {"../x.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
+    "many entries": ({"extra": [(f"{i}.npy", b"") for i in range(300)]}, "at most 256 arrays"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=lambda c: c.replace(" ", "-"))
+def test_hostile_files_are_refused(case, saved, tmp_path):
+    how, message = HOSTILE[case]
+    bad = rewritten(saved, tmp_path / "bad.doldrum", **how)
+    with pytest.raises(InputError, match=message):
+        load_detector(bad)
+
+
+def test_no_file_and_no_zip_are_refused(tmp_path):
+    with pytest.raises(InputError, match="which is not there"):
+        load_detector(tmp_path / "none")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(InputError, match="can't be read"):
+        load_detector(tmp_path / "text")
+    with pytest.raises(InputError, match="expected a fitted detector"):
+        W().save(tmp_path / "w")
+
+
+def test_guard_turns_flagged_inputs_away(net, clf, pool):
+    det = MaxSoftmax(seed=0).fit(clf, pool[:2]).calibrate(pool[2:150], fpr=0.1)
+    answer = Guard(net, det)(pool[150:])
+    flags = det.scan(pool[150:]).flags
+    assert 0 < flags.sum() < 60
+    assert (answer.labels == np.where(flags, -1, clf(pool[150:]).argmax(axis=1))).all()
+    with pytest.raises(InputError, match="expected a calibrated detector"):
+        Guard(net, MaxSoftmax())
+    with pytest.raises(InputError, match="fitted on"):
+        Guard(small_net(seed=1), det)

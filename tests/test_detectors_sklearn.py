@@ -1,0 +1,69 @@
+"""as_sklearn: scikit-learn's own checks, its signs, and the promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import check_estimator
+
+import doldrum as dd
+from doldrum.data import ImageSet
+from doldrum.detectors import MaxSoftmax, W
+from doldrum.detectors.estimator import OutlierDetector
+from doldrum.errors import InputError
+
+
+def total(x):
+    return np.stack([x.reshape(len(x), -1).sum(axis=1), np.zeros(len(x))], axis=1)
+
+
+class OnAnyTable(OutlierDetector):
+    """The estimator on tables of any width: scikit-learn's checks pass 1 to 30 features, of any size."""
+
+    def __init__(self, detector=None, classifier=None, *, fpr=0.2, fit_share=0.5, random_state=0):
+        super().__init__(detector, classifier, fpr=fpr, fit_share=fit_share, random_state=random_state)
+
+    def _parts(self):
+        sums = dd.as_classifier(
+            total,
+            input_shape=(1, 1, self.n_features_in_),
+            num_classes=2,
+        )
+        return MaxSoftmax(), sums
+
+    def _images(self, X):
+        return ImageSet((1 / (1 + np.exp(-X / 1e2))).reshape(len(X), 1, 1, -1).astype(np.float32))
+
+
+def test_estimator_checks():
+    results = check_estimator(OnAnyTable(), on_fail=None, on_skip=None)
+    failed = [(r["check_name"], repr(r["exception"])) for r in results if r["status"] == "failed"]
+    assert not failed
+    assert sum(r["status"] == "passed" for r in results) > 30
+
+
+@pytest.mark.parametrize("det", [MaxSoftmax(), W(strength=0.2, draws=5)], ids=lambda d: d.name)
+def test_signs_and_promise(det, clf):
+    pool = np.random.default_rng(1).random((600, 64), dtype=np.float32)
+    est = det.as_sklearn(clf, fpr=0.1).fit(pool[:300])
+    scores, decision, verdict = est.score_samples(pool), est.decision_function(pool), est.predict(pool)
+    assert (decision == scores - est.offset_).all()
+    assert ((verdict == -1) == (decision < 0)).all()
+    plain = est.detector_.score_samples(pool.reshape(-1, 1, 8, 8))
+    assert scores == pytest.approx(-plain, abs=1e-6)
+    assert len(np.unique(scores)) == len(np.unique(pool, axis=0))  # ties are set apart, also where W ties
+    assert 0.02 < (verdict[300:] == -1).mean() < 0.2
+    order = np.random.default_rng(0).permutation(300)
+    assert (est.predict(pool[300:][order]) == verdict[300:][order]).all()
+    again = clone(est).fit(pool[:300][order])
+    assert (again.score_samples(pool) == scores).all()
+    assert det.classifier is None
+
+
+def test_rows_that_are_no_images_are_refused(clf):
+    est = MaxSoftmax().as_sklearn(clf)
+    with pytest.raises(InputError, match=r"expected 64 features \(\(1, 8, 8\)\), got 10"):
+        est.fit(np.zeros((50, 10)))
+    with pytest.raises(InputError, match="expected at least 19 calibration inputs"):
+        est.fit(np.random.default_rng(0).random((20, 64)))
