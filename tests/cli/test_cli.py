@@ -64,6 +64,9 @@ def test_measure_writes_what_measure_gives(model, tmp_path) -> None:
     r = dd.measure(dd.as_classifier(model), pixels, dd.probes.Gaussian([0.1, 0.3], draws=20, seed=4))
     assert np.array_equal(dd.read_responses(tmp_path / "out").draws, r.draws)
     assert {"classifier", "engine", "versions", "machine"} <= set(summary)
+    for row, strength, want in zip(summary["mean_w"], r.strengths, dd.mean_smoothness(r), strict=True):
+        assert (row["strength"], row["value"]) == (strength, pytest.approx(want.value))
+        assert (row["lower"], row["upper"]) == (pytest.approx(want.lower), pytest.approx(want.upper))
 
 
 def test_a_folder_with_a_corrupt_image_and_a_text_file_is_measured_and_they_are_listed(model, tmp_path) -> None:
@@ -75,6 +78,10 @@ def test_a_folder_with_a_corrupt_image_and_a_text_file_is_measured_and_they_are_
     skipped = {s["path"] for s in json.loads(done.stdout)["skipped"]}
     assert skipped == {"broken.png", "notes.txt"}
     assert "skipped broken.png" in done.stderr
+    alone = run("measure", model, folder / "0.png", "--draws", 5, "--out", tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+    assert "mean W" in alone.stdout
+    assert "0.05" in alone.stdout
     assert dd.read_responses(tmp_path / "out").ids == ("0.png", "1.png", "2.png")
 
 

@@ -82,3 +82,20 @@ def test_folders_that_are_not_ours_are_refused(clf, images, tmp_path) -> None:
     (out / "part-00000.parquet").write_bytes(b"not parquet")
     with pytest.raises(InputError, match="Parquet shard"):
         dd.read_responses(out)
+
+
+@pytest.mark.parametrize("harm", ["no strengths", "no shards", "no column", "strengths of another length"])
+def test_a_misfit_of_manifest_and_shards_is_refused_in_words(clf, images, tmp_path, harm) -> None:
+    out = tmp_path / "out"
+    measure_to(Measurement(clf, images, PROBE), out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    if harm == "no column":
+        shard = out / "part-00000.parquet"
+        pq.write_table(pq.read_table(shard).drop_columns(["draws"]), shard)
+    elif harm == "strengths of another length":
+        manifest["strengths"] = [0.1, 0.2, 0.3]
+    else:
+        del manifest[harm.removeprefix("no ")]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="measure again"):
+        dd.read_responses(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,9 @@ def measure(
     model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
     images: Annotated[
         str,
-        typer.Argument(help="A folder, an .npy or .npz array, or a data set's split such as fashion-mnist:test."),
+        typer.Argument(
+            help="A folder, an image, an .npy or .npz array, or a data set's split such as fashion-mnist:test."
+        ),
     ],
     out: Annotated[
         Path,
@@ -55,9 +58,12 @@ def measure(
     lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back. The same command again
     continues a run that was cut off.
     """
-    from doldrum.measuring import Measurement, measure_to
+    from rich.table import Table
+
+    from doldrum.measuring import Measurement, measure_to, read_responses
     from doldrum.measuring.shards import check_folder
     from doldrum.probes import Gaussian
+    from doldrum.profiles import mean_smoothness
 
     check_folder(out)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
@@ -77,7 +83,14 @@ def measure(
     if manifest["invalid"]:
         message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
     message(f"wrote {manifest['inputs']} inputs to {out}")
-    emit({"out": str(out), **manifest}, as_json=json)
+    means = mean_smoothness(read_responses(out))
+    table = Table(title="Mean W over the inputs (0: dead calm)", title_justify="left")
+    for name in ("strength", "mean W", "95% limits"):
+        table.add_column(name, justify="right")
+    for strength, w in zip(probe.strengths, means, strict=True):
+        table.add_row(f"{strength:g}", f"{w.value:.3f}", f"{w.lower:.3f} to {w.upper:.3f}")
+    rows = [{"strength": s, **asdict(w)} for s, w in zip(probe.strengths, means, strict=True)]
+    emit({"out": str(out), "mean_w": rows, **manifest}, as_json=json, table=table)
 
 
 def _numbers(text: str) -> list[float]:

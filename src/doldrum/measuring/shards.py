@@ -173,9 +173,21 @@ def read_responses(folder: str | Path) -> Responses:
     `Responses.info` is the manifest.
     """
     manifest = read_manifest(folder)
+    try:
+        return _read(Path(folder), manifest)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(
+            f"expected a manifest and shards as doldrum measure writes them in {folder}, got a misfit "
+            f"({type(error).__name__}: {error}); measure again"
+        ) from error
+
+
+def _read(folder: Path, manifest: dict[str, Any]) -> Responses:
     conditions = len(manifest["strengths"])
     draws, labels, ids = [], [], []
-    for table in _shards(Path(folder), manifest):
+    for table in _shards(folder, manifest):
         n = len(table) // conditions
         values = table["draws"].combine_chunks().values.to_numpy()
         draws.append(values.reshape(n, conditions, -1))
