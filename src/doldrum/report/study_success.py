@@ -66,7 +66,7 @@ def _correlation(
     if len(rows) < MIN_MODELS:
         return Correlation(what, len(rows), nothing, math.nan)
     asr, effect, w = (np.array([f(r) for r in rows]) for f in (lambda r: r.asr, of, lambda r: r.w_clean))
-    attacks = np.array([r.attack for r in rows])
+    attacks = np.unique([r.attack for r in rows], return_inverse=True)[1]
 
     def spearman(at: Any) -> float:
         return rank_correlation(asr[at], effect[at], strata=attacks[at], adjust=[w[at]] if adjust else [])
