@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import numpy as np
 import pytest
 import torch
 
 import doldrum as dd
 from small_nets import small_net
+
+# Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
+os.environ.setdefault("DOLDRUM_ENGINES", tempfile.mkdtemp(prefix="doldrum-engines-"))
 
 
 @pytest.fixture(scope="session")
