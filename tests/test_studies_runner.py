@@ -191,6 +191,31 @@ def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
     assert len(path.read_text().splitlines()) == 3
 
 
+def wide_values(cell: Cell) -> dict[str, list[int]]:
+    """A record of some 12 kB, so that a small disk takes a few of them."""
+    return {"values": list(range(2500))}
+
+
+def test_a_disk_that_is_really_full_stops_the_run_and_more_room_continues_it(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk; the test above stands in for it")
+    wide = Study("wide", "A wide one", Cell, wide_values, TOY.grids)
+    try:
+        with pytest.raises(OSError, match="expected room for a record"):
+            run_study(wide, out=disk / "s")
+        kept = len(read_study(disk / "s").cells)
+        assert 0 < kept < 8
+        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        lines: list[str] = []
+        found = run_study(wide, out=disk / "s", say=lines.append)
+        assert lines[0] == f"wide: 8 cells, {kept} done before, {8 - kept} to do"
+        assert (len(found.cells), found.missing) == (8, 0)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
 def test_two_runs_in_one_folder_are_refused(tmp_path):
     run_study(TOY, out=tmp_path / "s")
     with RecordsFile(tmp_path / "s" / RECORDS), pytest.raises(InputError, match="expected one run at a time"):
