@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from doldrum.records.study import CellRecord, StudyManifest, StudyRecords
+from doldrum.report.pattern_curves import curves_of
 from doldrum.report.pattern_rows import KINDS, kind_of, pattern_rows, tell_apart, told_pairs
 from doldrum.report.study import render_study, study_page
 from doldrum.report.study_patterns import kind_rows
@@ -86,6 +87,13 @@ def test_only_what_was_left_out_is_asked_about():
     sig = [v for (a, _), v in pairs.items() if a == "SIG"]
     assert max(sig) < 0.75
     assert min(v for (a, _), v in pairs.items() if a != "SIG") > 0.9
+
+
+def test_curves_are_means_over_models_at_the_strengths_asked_for():
+    cells = [cell("badnets", "trigger", 0, 0.9, w=0.02), cell("badnets", "trigger", 1, 0.9, w=0.04)]
+    strengths, curves = curves_of(cells, level="0.9")
+    assert strengths == STRENGTHS
+    assert np.allclose(curves["BadNets"], [(0.3, 0.06)] * 3)
 
 
 def test_too_few_kinds_say_so():

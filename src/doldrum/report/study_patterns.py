@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from doldrum.records.study import StudyRecords
+from doldrum.report.pattern_curves import curve_table
 from doldrum.report.pattern_plots import plot_falls, plot_profiles, plot_success
 from doldrum.report.pattern_rows import CONTROL_KINDS, PatternRow, Telling, pattern_rows, tell_apart
 from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable
@@ -99,7 +100,10 @@ def page(records: StudyRecords) -> StudyPage:
                     "Mean W against the share of inputs sent to one class", height=3.8,
                 ),
             ],
-            [_calm_table("As made", at["full"])],
+            [
+                _calm_table("As made", at["full"]),
+                curve_table(records.cells, level="full", caption="As made, along the curve: mean W without → with"),
+            ],
         ),
         Section(
             "At equal success",
