@@ -27,8 +27,10 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         "fog": [(1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)],
         "brightness": [0.1, 0.2, 0.3, 0.4, 0.5],
         "contrast": [0.4, 0.3, 0.2, 0.1, 0.05],
-        # CIFAR-10-C's: ImageNet-C's field, brought to small images, would not be smooth.
-        "elastic-transform": [(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)],
+        # As in Michaelis et al. 2019 (arXiv 1907.07484), whose code takes images of any size; grows with severity.
+        "elastic-transform": [
+            (0.0625, 0.01, 0), (0.08125, 0.01, 0), (0.10625, 0.01, 0), (0.125, 0.01, 0), (0.15, 0.01, 0),
+        ],
         "pixelate": [0.6, 0.5, 0.4, 0.3, 0.25],
         "jpeg-compression": [25, 18, 15, 10, 7],
     },

@@ -38,8 +38,8 @@ class Corruptions(ImageProbe):
     draws : int
     seed : int
 
-    Source: Hendrycks and Dietterich 2019, arXiv 1903.12261, section 3 and appendix B. Where their code depends on the size
-    (elastic transforms), shares of the image's smaller side are used, and those of CIFAR-10-C in both tables.
+    Source: Hendrycks and Dietterich 2019, arXiv 1903.12261, section 3 and appendix B. Elastic transforms are in shares of the
+    image's smaller side; "imagenet-c" takes those of Michaelis et al. 2019, arXiv 1907.07484, for images of any size.
 
     >>> probe = Corruptions(["contrast", "fog"], severities=[1, 5])
     >>> probe.strengths, probe.conditions[1]
