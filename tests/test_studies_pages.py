@@ -79,6 +79,7 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     assert "It is not shown for WaNet" in page.lede[0]
     assert "31 models and 1,240 inputs" in page.lede[0]
     assert page.lede[1] == "Provisional: fewer than 10 models so far for TaCT."
+    assert "BadNets +0.100 at σ = 0.1" in page.lede[2]
 
 
 def test_correction_can_take_a_verdict_away():

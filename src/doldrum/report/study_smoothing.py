@@ -19,7 +19,7 @@ from doldrum.stats.effects import Effect, holm, mean_effect
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HEADLINE", "AttackRow", "attack_rows", "page"]
+__all__ = ["HEADLINE", "AttackRow", "attack_rows", "effects_by_strength", "page"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 PLANNED = 10
@@ -117,6 +117,7 @@ def page(records: StudyRecords) -> StudyPage:
                 "turn, because noise destroys the trigger before it destroys the image.",
             ),
             [_curve_figure(a.attack, records.cells) for a in (head or attacks)],
+            [_strength_table(attacks, records.cells)],
         ),
         Section(
             "Only inputs that hit, the soft twin, and the claimed class",
@@ -132,7 +133,7 @@ def page(records: StudyRecords) -> StudyPage:
     return StudyPage(
         title="smoothness rises when the trigger is added",
         headline=_headline(head or attacks),
-        lede=_lede(head or attacks, rest, rows),
+        lede=[*_lede(head or attacks, rest, rows), _strength_sentence(head or attacks, records.cells)],
         sections=sections,
         numbers={"attacks": [_plain(a) for a in attacks], "models": len(rows), "inputs": sum(r.inputs for r in rows)},
         csv={"models": [r.to_dict() for r in rows], "attacks": [_flat(a) for a in attacks]},
@@ -221,6 +222,42 @@ def _more_table(attacks: Sequence[AttackRow]) -> StudyTable:
             for a in attacks
         ],
     )
+
+
+def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float, float]:
+    """Strength -> mean effect over an attack's models, at the strengths that all of them share."""
+    own = [c.values for c in cells if c.cell["attack"] == attack and "curves" in c.values]
+    shared = sorted(set.intersection(*({float(s) for s in v["strengths"]} for v in own)))
+    found = {}
+    for s in shared:
+        w = [{k: curve[v["strengths"].index(s)] for k, curve in v["curves"].items()} for v in own]
+        found[s] = float(
+            np.mean([m["suspect/clean"] - m["suspect/triggered"] - m["clean/clean"] + m["clean/triggered"] for m in w])
+        )
+    return found
+
+
+def _strength_table(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> StudyTable:
+    by = {a.attack: effects_by_strength(a.attack, cells) for a in attacks}
+    strengths = sorted({s for found in by.values() for s in found})
+    return StudyTable(
+        "Mean effect over models at each strength of the noise",
+        ["attack", *(f"σ {s:g}" for s in strengths)],
+        [[title_of(a), *(number(found.get(s, math.nan), sign=True) for s in strengths)] for a, found in by.items()],
+    )
+
+
+def _strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> str:
+    parts = []
+    for a in attacks:
+        found = effects_by_strength(a.attack, cells)
+        best = max(found, key=found.__getitem__)
+        turned = "" if found[best] * a.effect.value > 0 else f", against {number(a.effect.value, sign=True)} at σ½"
+        parts.append(f"{title_of(a.attack)} {number(found[best], sign=True)} at σ = {best:g}{turned}")
+    return (
+        "The answer depends on the strength of the noise. The largest fall of W along the curve, which was not tested: "
+        + "; ".join(parts) + "."
+    )  # fmt: skip
 
 
 def _p(value: float) -> str:
