@@ -32,5 +32,8 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> P
 
 
 def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
-    """Write UTF-8 text to `path`, whole or not at all."""
-    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    """Write UTF-8 text to `path`, whole or not at all.
+
+    A file name that is no UTF-8 holds lone surrogates; they are written as escapes, which JSON reads back as they were.
+    """
+    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))

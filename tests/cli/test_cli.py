@@ -197,6 +197,17 @@ def test_hostile_file_names_reach_the_terminal_as_text(model, tmp_path) -> None:
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_file_names_of_any_bytes_are_measured(model, tmp_path, locale) -> None:
+    folder = pngs(tmp_path / "ö in", 1)
+    os.rename(folder / "0.png", os.fsencode(folder) + b"/a\xe4.png")
+    done = run("measure", model, folder, "--draws", 2, "--out", tmp_path / "out", "--json", env=os.environ | locale)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["complete"] is True
+    assert dd.read_responses(tmp_path / "out").ids[0].startswith("a")
+    assert run("attacks", env=os.environ | locale).returncode == 0
+
+
 def test_importing_doldrum_stays_light() -> None:
     code = "import sys, doldrum; print(any(m in sys.modules for m in ('torch', 'openvino', 'matplotlib', 'pandas', 'sklearn')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)

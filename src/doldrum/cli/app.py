@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli import attacks, datasets, demo, doctor, measure, study
+from doldrum.cli import attacks, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EngineError
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted. Progress and messages go to standard error; "
+    "Exit codes: 0 done, 1 failed, 2 bad input, 3 a scan flagged more than its promise explains, 130 interrupted. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )
 
@@ -52,6 +52,8 @@ for _name, _command, _short in (
     ("evaluate", attacks.evaluate, "Clean accuracy and attack success rate of a model."),
     ("study", study.study, "Run the cells of a study; go on where it was killed."),
     ("report", study.report, "A page of a study's records."),
+    ("calibrate", detect.calibrate, "A detector with a promised false-positive rate."),
+    ("scan", detect.scan, "Which images look as if they carried a trigger."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),
     ("doctor", doctor.doctor, "What this installation can do here."),
 ):
@@ -60,6 +62,9 @@ for _name, _command, _short in (
 
 def main() -> None:
     """Run the command line; turn errors into one line on standard error and an exit code."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # a terminal that lacks a character gets its escape, not a crash
+        reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
         code = code if isinstance(code, int) else 0

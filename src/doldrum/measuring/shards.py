@@ -215,13 +215,18 @@ def _shards(folder: Path, manifest: dict[str, Any]) -> Iterator[pa.Table]:
             raise InputError(f"expected a Parquet shard at {path}, got {error}; measure again") from error
 
 
+def _utf8(name: str) -> str:
+    """The id, with bytes of a file name that are no UTF-8 as escapes: Parquet takes nothing else."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _table(chunk: Responses, level: float) -> pa.Table:
     w = smoothness(chunk, level=level)
     counts = chunk.counts
     n, conditions, draws = chunk.draws.shape
     flat = pa.FixedSizeListArray.from_arrays(pa.array(chunk.draws.ravel()), draws)
     columns: dict[str, Iterable[Any]] = {
-        "id": pa.array(np.repeat(np.asarray(chunk.ids, dtype=object), conditions), pa.string()),
+        "id": pa.array(np.repeat(np.asarray([_utf8(i) for i in chunk.ids], dtype=object), conditions), pa.string()),
         "label": np.repeat(chunk.labels, conditions),
         "strength": np.tile(np.asarray(chunk.strengths), n),
         "w": w.value.ravel(),
