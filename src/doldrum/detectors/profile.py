@@ -40,15 +40,15 @@ _WEIGHTS = (
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
-    """The six families of the default, 63 draws in all; shifts and warps in proportion to a side of 28 pixels."""
+    """The six families of the default, 62 draws in all; shifts and warps in proportion to a side of 28 pixels."""
     pixels = min(input_shape[1:]) / 28
     near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
     return {
-        "noise": Gaussian([0.1, 0.2, 0.4], draws=6),
-        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=5),
-        "shift": Shift([near, far], draws=6),
-        "warp": Warp([pixels, 3 * pixels], draws=4),
-        "contrast": Contrast([0.8], draws=5),
+        "noise": Gaussian([0.1, 0.2, 0.4], draws=5),
+        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=4),
+        "shift": Shift([near, far], draws=5),
+        "warp": Warp([pixels, 3 * pixels], draws=5),
+        "contrast": Contrast([0.4, 0.8], draws=5),
         "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=5),
     }
 
@@ -56,7 +56,7 @@ def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
 class SmoothnessProfile(Detector):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
 
-    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit`, besides those for calibration. Knows
+    Needs labels only; 63 forwards an input by default; 500 or more clean inputs for `fit`, besides those for calibration. Knows
     neither trigger nor target. Three scores, each centred on clean inputs and divided by their spread, are added:
 
     1. *likelihood ratio, joint*: log of p(counts | a clean input of another class with a trigger for this label) over
