@@ -102,9 +102,8 @@ def _model(classifier: Classifier, rows: int) -> bytes:
         with torch.no_grad(), warnings.catch_warnings():
             # The tracer announces its own end on every call; whether its graph is right is checked by its labels.
             warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module, (torch.zeros((rows, *classifier.input_shape), device=device),), file, dynamo=False
-            )
+            example = torch.zeros((rows, *classifier.input_shape), device=device)
+            torch.onnx.export(module, (example,), file, dynamo=False)  # pyright: ignore[reportArgumentType]
     except Exception as error:  # the tracer raises whatever the model raises
         raise EngineError(f"expected a module that can be exported to ONNX, got {error}; use engine='eager'") from error
     return file.getvalue()

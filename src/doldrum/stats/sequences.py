@@ -62,7 +62,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
     >>> lower, upper = proportion_sequence([0, 50, 100], 100, alpha=0.05)
     >>> lower.round(3).tolist(), upper.round(3).tolist()
-    ([0.0, 0.333, 0.943], [0.057, 0.667, 1.0])
+    ([0.0, 0.338, 0.943], [0.057, 0.662, 1.0])
     """
     check_level(1 - alpha)
     x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
@@ -122,7 +122,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 
     >>> lower, upper = entropy_sequence([[60] + [0] * 9, [20, 20, 20] + [0] * 7], alpha=0.01, base=[0, 0])
     >>> lower.round(2).tolist(), upper.round(2).tolist()
-    ([0.0, 0.29], [0.21, 0.65])
+    ([0.0, 0.4], [0.23, 0.8])
     """
     c = check_counts(counts)
     check_level(1 - alpha)
@@ -196,9 +196,9 @@ def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_]) -> NDArra
 
     alike = [np.log(w) + dirichlet(a, a) for w, a in _WITHOUT_BASE]
     favour = [np.log(w) + dirichlet(a, b / (k - 1)) for w, a, b in _WITH_BASE]
-    plain = logsumexp(alike, axis=0)
+    plain = np.asarray(logsumexp(alike, axis=0))
     left = np.log(1 - sum(w for w, _, _ in _WITH_BASE))
-    return np.where(has_base, logsumexp([*favour, left + plain], axis=0), plain)
+    return np.where(has_base, np.asarray(logsumexp([*favour, left + plain], axis=0)), plain)
 
 
 def _least_nats(rows: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
