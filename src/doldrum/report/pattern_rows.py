@@ -25,6 +25,9 @@ KINDS = {
 CONTROL_KINDS = tuple(KINDS[name] for name in ("random-sign", "random-uniform", "random-patch", "trigger"))
 """Patterns that were not made for anything."""
 
+FEWEST = 10
+"""Inputs that a pattern must send to the class for its profiles to be learned from or asked about."""
+
 
 @dataclass(frozen=True)
 class PatternRow:
@@ -110,7 +113,7 @@ def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[st
     """Leave a trigger and a pattern out, learn from all others, tell the two left out apart; None with fewer than two of
     either.
 
-    Inputs that are sent to the class, at a level of success; controls that never reach it are in no pair. Learned is a
+    Inputs that are sent to the class, at a level of success; patterns that send fewer than ten there are in no pair. Learned is a
     linear discriminant (ridge 0.1 of the mean variance) on the profile at the strengths that all cells share: W and the
     share of draws that keep the label, each standardised.
     """
@@ -125,7 +128,8 @@ def told_pairs(
     cells: Sequence[CellRecord], *, level: str, features: Sequence[str] = ("w", "keep")
 ) -> dict[tuple[str, str], float]:
     """(trigger, pattern) -> AUROC of inputs with the one against inputs with the other, both left out of learning."""
-    fit = [c for c in cells if level in c.values["conditions"] and any(c.values["conditions"][level]["hit"])]
+    conditions = [(c, c.values["conditions"].get(level, {"hit": ()})) for c in cells]
+    fit = [c for c, condition in conditions if sum(condition["hit"]) >= FEWEST]
     if not fit:
         return {}
     shared = sorted(set.intersection(*({float(s) for s in c.cell["strengths"]} for c in fit)))
