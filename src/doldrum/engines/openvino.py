@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -25,6 +26,11 @@ def _openvino() -> Any:
     except ImportError as error:
         raise missing_extra("openvino", "openvino") from error
     return openvino
+
+
+# Models that ran last. OpenVINO's thread may hold its model for a moment after wait_all returns; if ours were the only other
+# reference and went now, the model would end in its own thread, which waits for itself: std::system_error, and an abort.
+_recent: deque[Any] = deque(maxlen=4)
 
 
 @cache
@@ -87,6 +93,7 @@ class OpenVINOEngine(Engine):
                 queue.start_async(None, key)
         finally:
             queue.wait_all()
+            _recent.append(self.compiled)
         if failures:
             raise failures[0]
 
