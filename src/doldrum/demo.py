@@ -39,7 +39,7 @@ class DemoSettings:
     without and with the trigger.
     """
 
-    recipe: str = "fashion-cnn"
+    recipe: str = "fashion-cnn-flip"
     inputs: int = 300
     pick: int = 200
     draws: int = 100
