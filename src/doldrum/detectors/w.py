@@ -20,14 +20,14 @@ from doldrum.stats import entropy
 
 __all__ = ["W"]
 
-GRID = (0.02, 0.035, 0.06, 0.1, 0.15, 0.22, 0.32, 0.47, 0.7, 1.0, 1.5, 2.3, 3.5)
+GRID = (0.02, 0.035, 0.06, 0.1, 0.15, 0.22, 0.32, 0.47, 0.7, 1.0, 1.5)
 _GRID_DRAWS, _GRID_INPUTS = 20, 250
 
 
 class W(Detector):
     """Score -W(x) at sigma-half: the entropy of the labels that come back under noise, with its sign turned.
 
-    Needs labels; `draws` + 1 forwards an input. The strength is sigma-half of up to 250 inputs of `fit` (260 forwards
+    Needs labels; `draws` + 1 forwards an input. The strength is sigma-half of up to 250 inputs of `fit` (220 forwards
     each), unless one is given; it is kept in `strength_`.
 
     Parameters

@@ -93,7 +93,7 @@ def _samples(row: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np
     shape = row + np.exp(_LOG_BETA[picks])[:, None]
     # log Gamma(a) variates as log Gamma(a + 1) + log(U) / a: small shapes would underflow to 0 / 0 otherwise.
     log_g = np.log(source.standard_gamma(shape + 1)) - source.standard_exponential(shape.shape) / shape
-    log_p = log_g - logsumexp(log_g, axis=1, keepdims=True)
+    log_p = log_g - np.asarray(logsumexp(log_g, axis=1, keepdims=True))
     return np.clip(-(np.exp(log_p) * log_p).sum(axis=1) / np.log(len(row)), 0.0, 1.0)
 
 
