@@ -10,8 +10,9 @@ READY  := $(VENV)/.ready
 demo: setup data
 	$(BIN)/doldrum demo
 
+# A process a core, each with one thread: threads that share cores wait for one another.
 test: setup data check
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --durations=10
 
 # What a reader of the code relies on: style, types, and imports that go one way.
 check: setup
