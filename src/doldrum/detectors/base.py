@@ -290,21 +290,6 @@ def _joined(parts: list[Evidence]) -> Evidence:
         np.concatenate([p.images for p in parts]),
         np.concatenate([p.labels for p in parts]),
         first.num_classes,
-        {key: _joined_responses([p.responses[key] for p in parts]) for key in first.responses},
+        {key: Responses.concatenate([p.responses[key] for p in parts]) for key in first.responses},
         None if first.scores is None else np.concatenate([p.scores for p in parts if p.scores is not None]),
-    )
-
-
-def _joined_responses(parts: list[Responses]) -> Responses:
-    first = parts[0]
-    scores = [p.scores for p in parts if p.scores is not None]
-    return Responses(
-        np.concatenate([p.draws for p in parts]),
-        np.concatenate([p.labels for p in parts]),
-        first.strengths,
-        first.num_classes,
-        [i for p in parts for i in p.ids],
-        first.info,
-        scores=np.concatenate(scores) if scores else None,
-        readouts={name: np.concatenate([p.readouts[name] for p in parts]) for name in first.readouts},
     )

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from doldrum.errors import InputError
 
-__all__ = ["check_counts", "check_level", "distinct_rows"]
+__all__ = ["check_counts", "check_level", "check_successes", "distinct_rows"]
 
 
 def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
@@ -57,3 +57,14 @@ def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
         flat = flat.astype(np.int16)  # a quarter of the bytes to sort and compare
     rows, index = np.unique(np.sort(flat, axis=1)[:, ::-1], axis=0, return_inverse=True)
     return rows.astype(np.int64), index.reshape(-1)
+
+
+def check_successes(successes: Any, n: Any, *, alpha: float, side: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Successes and trials broadcast together; InputError unless 0 <= successes <= n, integers, and a level and side there are."""
+    check_level(1 - alpha)
+    x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
+    if x.dtype.kind not in "iu" or total.dtype.kind not in "iu" or (x < 0).any() or (x > total).any():
+        raise InputError(f"expected integers 0 <= successes <= n, got {successes} of {n}; pass counts")
+    if side not in ("both", "lower", "upper"):
+        raise InputError(f"expected side 'both', 'lower' or 'upper', got {side!r}; choose one")
+    return x, total

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, gammaln
 
 from doldrum.errors import InputError
-from doldrum.stats._counts import check_counts, check_level
+from doldrum.stats._counts import check_counts, check_level, check_successes
 
 __all__ = ["Interval", "clopper_pearson", "dominant_lower", "proportion", "sets_lower"]
 
@@ -47,12 +47,7 @@ def clopper_pearson(
     >>> lower.round(4).tolist(), upper.round(4).tolist()
     ([0.0, 0.1871, 0.6915], [0.3085, 0.8129, 1.0])
     """
-    check_level(1 - alpha)
-    x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
-    if x.dtype.kind not in "iu" or total.dtype.kind not in "iu" or (x < 0).any() or (x > total).any():
-        raise InputError(f"expected integers 0 <= successes <= n, got {successes} of {n}; pass counts")
-    if side not in ("both", "lower", "upper"):
-        raise InputError(f"expected side 'both', 'lower' or 'upper', got {side!r}; choose one")
+    x, total = check_successes(successes, n, alpha=alpha, side=side)
     a = alpha / 2 if side == "both" else alpha
     lower, upper = np.zeros(x.shape), np.ones(x.shape)
     if side != "upper":

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, gammaln, logsumexp, xlog1py, xlogy
 
 from doldrum.errors import InputError
-from doldrum.stats._counts import check_counts, check_level
+from doldrum.stats._counts import check_counts, check_level, check_successes
 from doldrum.stats.majorization import calmest, limited_sizes
 from doldrum.stats.wildest import largest_entropy
 
@@ -64,12 +64,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
     >>> lower.round(3).tolist(), upper.round(3).tolist()
     ([0.0, 0.338, 0.943], [0.057, 0.662, 1.0])
     """
-    check_level(1 - alpha)
-    x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
-    if x.dtype.kind not in "iu" or total.dtype.kind not in "iu" or (x < 0).any() or (x > total).any():
-        raise InputError(f"expected integers 0 <= successes <= n, got {successes} of {n}; pass counts")
-    if side not in ("both", "lower", "upper"):
-        raise InputError(f"expected side 'both', 'lower' or 'upper', got {side!r}; choose one")
+    x, total = check_successes(successes, n, alpha=alpha, side=side)
     pairs, index = np.unique(np.stack([x.ravel(), total.ravel()]), axis=1, return_inverse=True)
     a, b = pairs[0].astype(float), pairs[1].astype(float)
     lower = 1 - _upper(b - a, b, alpha) if side != "upper" else np.zeros(len(a))
