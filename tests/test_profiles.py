@@ -58,6 +58,15 @@ def test_sigma_half_refuses_a_grid_without_the_peak() -> None:
         dd.sigma_half(curve([0.1, 0.2], [0.0, 0.0]))
 
 
+def test_a_plateau_at_the_end_of_the_grid_is_a_peak_and_a_slope_is_none() -> None:
+    """A scale-free network never calms down: W of sign(x + s*eps) tends to its plateau log 2, from below."""
+    plateau = [0.1, 0.2, 0.4, 0.8], [0.2, 0.6, 0.79, 0.8]
+    assert dd.sigma_half(curve(*plateau)) == pytest.approx(0.1 + 0.1 * 0.2 / 0.4)
+    fine = [0.1, 0.2, 0.4, 0.41, 0.42], [0.2, 0.4, 0.79, 0.795, 0.8]  # small steps, but steep
+    with pytest.raises(InputError, match="extend the strengths"):
+        dd.sigma_half(curve(*fine))
+
+
 @pytest.mark.parametrize("bad", [[0], [1], [2], [0, 1, 2]])
 def test_sigma_half_names_the_strengths_without_a_label(bad) -> None:
     draws = np.array([[[0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]]])

@@ -113,12 +113,23 @@ def _check(responses: Responses) -> None:
         raise InputError(f"expected Responses, got {type(responses).__name__}; dd.measure gives them")
 
 
+# Mean W that rises by less than this share of its peak a doubling has reached its plateau: half of the peak moves by
+# half of that, and on the rising edge the strength where it is crossed by about as little.
+_PLATEAU = 0.05
+
+
+def _last_rise(strengths: NDArray[np.float64], mean: NDArray[np.float64]) -> float:
+    """How much mean W gained while the strength doubled to the last one of the grid."""
+    return float(mean[-1] - np.interp(strengths[-1] / 2, [0, *strengths], [0, *mean]))
+
+
 def sigma_half(clean: Smoothness) -> float:
     """The strength to read W at: the smallest at which mean clean W reaches half of its peak.
 
-    Mean W of clean inputs rises from 0, peaks, and falls back to 0 when noise drowns everything. On the rising edge
-    results depend little on the attack; at the peak they do. The crossing is interpolated linearly between the two
-    measured strengths around it (from W = 0 at strength 0 below the first).
+    Mean W of clean inputs rises from 0 to a peak. Noise that drowns everything brings it back to 0 where one class then
+    wins always, and to a plateau where the winner depends on the draw (a network that is nearly scale-free answers
+    x + s*eps as it answers eps). On the rising edge results depend little on the attack; at the peak they do. The
+    crossing is interpolated linearly between the two measured strengths around it (from W = 0 at strength 0 below the first).
 
     Parameters
     ----------
@@ -133,8 +144,8 @@ def sigma_half(clean: Smoothness) -> float:
     Raises
     ------
     InputError
-        When mean W is still rising at the last strength (the peak may lie beyond the grid), is 0 everywhere, or isn't known
-        at some strength since every draw there was invalid.
+        When mean W is still rising at the last strength, by more than 5% of its peak a doubling (the peak may lie beyond the
+        grid), is 0 everywhere, or isn't known at some strength since every draw there was invalid.
 
     Examples
     --------
@@ -160,7 +171,7 @@ def sigma_half(clean: Smoothness) -> float:
             "expected clean inputs whose labels change under noise, got mean W = 0 at every strength; "
             "add stronger noise to the grid"
         )
-    if peak == len(mean) - 1:
+    if peak == len(mean) - 1 and _last_rise(strengths, mean) > _PLATEAU * mean[peak]:
         raise InputError(
             f"expected a peak of mean W inside the grid, got the highest at its end ({strengths[peak]:g}); "
             "extend the strengths (.02 to 1.5 holds it for images in [0, 1])"
