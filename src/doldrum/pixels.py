@@ -1,4 +1,4 @@
-"""Pixels to float32 in [0, 1]: the one place where they are divided."""
+"""Layouts and ranges of pixel arrays, and the one place where pixels become float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from doldrum.errors import InputError
 
-__all__ = ["SCALES", "to_float"]
+__all__ = ["SCALES", "as_nchw", "check_pixels", "to_float"]
 
 SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
@@ -29,3 +29,47 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
     scale = SCALES.get(array.dtype)
     floats = array.astype(np.float32)
     return floats if scale is None else np.divide(floats, np.float32(scale), out=floats)
+
+
+def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
+    """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time."""
+    if isinstance(images, np.ma.MaskedArray):
+        raise InputError("expected plain pixels, got a masked array; fill what is masked with .filled(0)")
+    if images.dtype in SCALES:
+        return
+    if images.dtype.kind != "f":
+        raise InputError(f"expected uint8, uint16 or float pixels, got {images.dtype}; convert with .astype")
+    for start in range(0, len(images), block):
+        part = images[start : start + block]
+        low, high = float(part.min()), float(part.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputError("expected finite pixels, got NaN or infinities; mend the images")
+        if low < 0 or high > 1:
+            hint = "divide by 255" if low >= 0 and high <= 255 else "undo the normalisation: it belongs to the model"
+            raise InputError(f"expected pixels in [0, 1], got {low:g} to {high:g}; {hint}")
+
+
+def as_nchw(images: Any) -> NDArray[Any]:
+    """An array as (N, C, H, W): (N, H, W) gets one channel, (N, H, W, C) with C of 1 or 3 is turned.
+
+    Other numbers of channels are taken where they come first and are at most the height and the width.
+    Raises InputError when it fits neither or both readings, or is one image.
+
+    >>> as_nchw(np.zeros((5, 32, 32, 3), np.uint8)).shape, as_nchw(np.zeros((5, 28, 28), np.uint8)).shape
+    ((5, 3, 32, 32), (5, 1, 28, 28))
+    """
+    array = np.asarray(images) if not isinstance(images, np.ndarray) else images
+    if array.ndim == 3:
+        if array.shape[2] in (1, 3) and array.shape[1] != array.shape[2]:
+            raise InputError(f"expected images (N, H, W), got {array.shape}, one image it seems; pass images[None]")
+        return array[:, None]
+    if array.ndim != 4:
+        raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; one image needs a first axis of 1")
+    first, last = array.shape[1] in (1, 3), array.shape[3] in (1, 3)
+    if first and last and array.shape[1:] != (1, 1, 1):
+        raise InputError(f"expected (N, C, H, W) or (N, H, W, C), got {array.shape}, which may be either; transpose it")
+    if last and not first:
+        return array.transpose(0, 3, 1, 2)
+    if not first and array.shape[1] > min(array.shape[2:]):
+        raise InputError(f"expected 1 or 3 channels, got {array.shape}; drop an alpha channel, or put channels first")
+    return array

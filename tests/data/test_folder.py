@@ -13,6 +13,7 @@ from PIL import Image
 
 from doldrum.data import image_file, read_folder, read_image, read_images
 from doldrum.errors import InputError
+from doldrum.intake import ImageLimits, decode
 
 GREY = np.arange(28 * 28, dtype=np.uint32).reshape(28, 28).astype(np.uint8)
 COLOUR = np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8)
@@ -157,16 +158,16 @@ def test_palette_is_resolved(tmp_path: Path) -> None:
     image.save(tmp_path / "a.png")
     assert np.array_equal(read_image(tmp_path / "a.png"), palette[GREY % 4].transpose(2, 0, 1))
     image.save(tmp_path / "b.png", transparency=0)
-    palette[0] = 0
+    palette[0] = 255
     assert np.array_equal(read_image(tmp_path / "b.png"), palette[GREY % 4].transpose(2, 0, 1))
 
 
-def test_transparency_is_laid_on_black(tmp_path: Path) -> None:
+def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
     rgba = np.zeros((4, 4, 4), np.uint8)
     rgba[..., 0], rgba[..., 3] = 200, 255
     rgba[0, 0, 3] = 0
     out = read_image(save(tmp_path / "a.png", rgba))
-    assert out[:, 0, 0].tolist() == [0, 0, 0]
+    assert out[:, 0, 0].tolist() == [255, 255, 255]
     assert out[:, 1, 1].tolist() == [200, 0, 0]
     la = np.stack([GREY, np.full_like(GREY, 255)], axis=-1)
     assert np.array_equal(read_image(save(tmp_path / "b.png", la), channels=1), GREY[None])
@@ -246,8 +247,8 @@ def test_strange_names_become_safe_text(tmp_path: Path) -> None:
 
 def test_the_bomb_limit_is_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.png", GREY)
-    monkeypatch.setattr(image_file, "_MOST_PIXELS", 100)
-    monkeypatch.setattr(image_file, "image_pixels", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(image_file, "_LIMITS", ImageLimits(pixels=100))
+    monkeypatch.setattr(decode, "image_pixels", lambda image: pytest.fail("decoded"))
     with pytest.raises(InputError, match="at most 100 pixels"):
         read_image(path)
 

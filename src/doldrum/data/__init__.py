@@ -2,7 +2,6 @@
 
 from doldrum.data.arrays import read_array
 from doldrum.data.cifar import cifar10, cifar100
-from doldrum.data.convert import as_nchw
 from doldrum.data.emoji_sheets import emoji
 from doldrum.data.fashion import fashion_mnist
 from doldrum.data.folder import ImageRead, read_folder
@@ -14,7 +13,7 @@ from doldrum.data.imageset import ImageSet
 from doldrum.data.registry import DATASETS, DatasetStatus, dataset_status, load_dataset, read_images
 from doldrum.data.sklearn_digits import digits
 from doldrum.data.traffic_signs import gtsrb
-from doldrum.pixels import to_float
+from doldrum.pixels import as_nchw, to_float
 
 __all__ = [
     "DATASETS",

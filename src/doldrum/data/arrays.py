@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from doldrum.data.convert import as_nchw
 from doldrum.data.imageset import ImageSet
 from doldrum.errors import InputError
+from doldrum.pixels import as_nchw
 
 __all__ = ["read_array"]
 

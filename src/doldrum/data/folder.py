@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.data.image_file import printable, read_image
+from doldrum.data.image_file import read_image
 from doldrum.data.imageset import ImageSet
 from doldrum.errors import InputError
+from doldrum.intake import visible
 
 __all__ = ["ImageRead", "class_labels", "image_files", "read_folder"]
 _SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"])
@@ -54,7 +55,7 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
             arrays.append(read_image(file, channels=channels, size=size))
             names.append(name)
         except InputError as error:
-            skipped.append((printable(name), str(error)))
+            skipped.append((visible(name), str(error)))
     if not arrays:
         why = (
             f"{len(skipped)} files, none readable; the first: {skipped[0][0]}: {skipped[0][1]}"
@@ -71,7 +72,7 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
             f"expected images of one size in {root}, got {len(sizes)} ({listed}); pass size=(height, width)"
         )
     labels, classes = class_labels(names, tried)
-    ids = [printable(name) for name in names]
+    ids = [visible(name) for name in names]
     return ImageRead(ImageSet(np.stack(arrays), labels, ids, classes, root.name), tuple(skipped))
 
 
@@ -95,4 +96,4 @@ def class_labels(names: list[str], tried: list[str]) -> tuple[NDArray[np.int64] 
     images = [n for n in tried if n.count("/") == 1 and Path(n).suffix.lower() in _SUFFIXES]
     classes = sorted({n.split("/")[0] for n in (*names, *images)})
     number = {name: k for k, name in enumerate(classes)}
-    return np.array([number[n.split("/")[0]] for n in names], dtype=np.int64), tuple(printable(c) for c in classes)
+    return np.array([number[n.split("/")[0]] for n in names], dtype=np.int64), tuple(visible(c) for c in classes)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.data.image_file import fit_image, image_pixels, read_image
+from doldrum.data.image_file import read_image
 from doldrum.data.imageset import ImageSet
 from doldrum.data.store import PixelStore
 from doldrum.errors import InputError
+from doldrum.intake import fit_image, image_pixels
 
 __all__ = ["from_huggingface"]
 

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from doldrum.data.folder import ImageRead, image_files
-from doldrum.data.image_file import fit_image, printable
 from doldrum.data.imageset import ImageSet
 from doldrum.data.published import ListedImage, centre_crop, find_folder, not_found, read_listed, whole
 from doldrum.errors import InputError
+from doldrum.intake import fit_image, visible
 from doldrum.seeds import rng
 
 __all__ = ["HOW_TO_GET", "imagenet_folder", "locate", "tiny_imagenet"]
@@ -104,10 +104,10 @@ def imagenet_folder(
         if per_class is not None:
             chosen = rng(seed, "imagenet folder", place.name).permutation(len(pictures))[:per_class]
             pictures = [pictures[i] for i in sorted(chosen)]
-        files += [ListedImage(p, printable(p.relative_to(root).as_posix()), k) for p in pictures]
+        files += [ListedImage(p, visible(p.relative_to(root).as_posix()), k) for p in pictures]
     fit = partial(centre_crop, size=size, resize=resize)
-    names = [printable(p.name) for p in classes]
-    return read_listed(files, fit=fit, class_names=names, name=printable(root.name), total=len(files))
+    names = [visible(p.name) for p in classes]
+    return read_listed(files, fit=fit, class_names=names, name=visible(root.name), total=len(files))
 
 
 def _text(path: Path) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.data.convert import check_pixels
 from doldrum.errors import InputError
+from doldrum.pixels import check_pixels
 
 __all__ = ["ImageSet"]
 

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.data.folder import ImageRead
-from doldrum.data.image_file import fit_image, read_image
+from doldrum.data.image_file import read_image
 from doldrum.data.imageset import ImageSet
 from doldrum.data.places import candidate_folders
 from doldrum.data.store import PixelStore
 from doldrum.errors import DatasetNotFoundError, InputError
+from doldrum.intake import fit_image
 from doldrum.progress import progress_bar
 
 __all__ = ["ListedImage", "centre_crop", "check_md5", "find_folder", "not_found", "read_listed", "whole"]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from doldrum.data.image_file import fit_image
 from doldrum.data.imageset import ImageSet
 from doldrum.data.published import ListedImage, find_folder, not_found, read_listed, whole
 from doldrum.errors import InputError
+from doldrum.intake import fit_image
 
 __all__ = ["HOW_TO_GET", "gtsrb", "locate"]
 

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from doldrum.intake.base import ImageLimits, Picture, Skipped
+from doldrum.intake.decode import FORMATS, decode_image, fit_image, image_pixels
 from doldrum.intake.text import csv_safe, visible
 
-__all__ = ["csv_safe", "visible"]
+__all__ = [
+    "FORMATS",
+    "ImageLimits",
+    "Picture",
+    "Skipped",
+    "csv_safe",
+    "decode_image",
+    "fit_image",
+    "image_pixels",
+    "visible",
+]

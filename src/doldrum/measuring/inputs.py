@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.data import ImageSet
-from doldrum.data.convert import check_pixels
 from doldrum.errors import InputError
-from doldrum.pixels import SCALES
+from doldrum.pixels import SCALES, check_pixels
 
 __all__ = ["Inputs"]
 

@@ -1,0 +1,132 @@
+"""The one decoder of encoded images: what is opened, how it is turned, and made grey or colour."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.intake.base import ImageLimits
+from doldrum.intake.kinds import declared_size, kind_of
+from doldrum.intake.text import visible
+
+__all__ = ["FORMATS", "decode_image", "fit_image", "image_pixels"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Formats that are opened; no vector formats, whose decoders start other programs."""
+_JPEG_WORK = 1 << 29  # pixels x scans: a progressive JPEG can name thousands of scans in a few kilobytes
+_PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slowly
+
+
+def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[np.uint8]:
+    """An encoded image as uint8 (1 or 3, H, W), as a viewer shows it.
+
+    It is turned as EXIF says, palettes are resolved, and what is transparent lies on white (viewers differ there, so an
+    image may look otherwise elsewhere). 16-bit pixels are scaled to 8 bits, CMYK becomes RGB without its colour profile, of an animation or a
+    file with several pages the first one counts. Grey stays one channel.
+
+    Raises InputError, with the reason, for other formats, broken files and images beyond `limits`.
+    """
+    from PIL import Image, ImageOps
+
+    limits = limits or ImageLimits()
+    _check_size(declared_size(data), limits)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's notices on odd metadata; broken pixels raise
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                _check_size(opened.size, limits)
+                _check_work(opened, data)
+                return image_pixels(ImageOps.exif_transpose(opened))
+    except InputError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        what = kind_of(data[:512])
+        got = f"a broken {what}" if what in FORMATS else what or "another kind of file"
+        raise InputError(f"expected an image ({', '.join(FORMATS)}), got {got}; leave it out") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"expected an image of a sane size, got {visible(str(error))}") from error
+    except MemoryError as error:
+        raise InputError("expected an image that fits in memory, got one that doesn't; leave it out") from error
+    except Exception as error:  # decoders of broken files raise what they like
+        why = visible(str(error)) or type(error).__name__
+        raise InputError(f"expected a whole image, got one that can't be decoded ({why}); leave it out") from error
+
+
+def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:
+    if size is not None and size[0] * size[1] > limits.pixels:
+        raise InputError(f"expected at most {limits.pixels} pixels, got {size[0]} x {size[1]}; make it smaller")
+
+
+def _check_work(opened: Any, data: bytes) -> None:
+    """Refuse small files that take minutes to decode, or whose tiles are far larger than they are."""
+    pixels = opened.width * opened.height
+    scans = data.count(b"\xff\xda") if opened.format in ("JPEG", "MPO", "TIFF") else 0
+    if scans > 1 and scans * pixels > _JPEG_WORK:
+        raise InputError(f"expected a JPEG of few scans, got {scans} over {pixels} pixels; save it again")
+    if opened.format == "PPM" and data[:2] in (b"P1", b"P2", b"P3") and pixels > _PLAIN_PPM:
+        raise InputError(f"expected a binary PPM, got {pixels} pixels in decimal digits; save it again")
+    if opened.format == "TIFF":
+        wide, tall = (opened.tag_v2.get(tag) or 0 for tag in (322, 323))
+        if wide * tall > max(4 * pixels, 1 << 20):
+            raise InputError(f"expected tiles no larger than the image, got {wide} x {tall}; save it again")
+
+
+def image_pixels(image: Any) -> NDArray[np.uint8]:
+    """Pixels of an open Pillow image as (1 or 3, H, W); what is transparent lies on white.
+
+    Float images (TIFF) are read as 0 to 1, 0 to 255 or 0 to 65535, the first that holds their highest value.
+    """
+    from PIL import Image
+
+    if 0 in image.size:
+        raise InputError(f"expected an image with pixels, got {image.size[0]} x {image.size[1]}; leave it out")
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image).astype(np.float32)
+        if not np.isfinite(values).all():
+            raise InputError("expected finite pixels, got NaN or infinities; mend the image")
+        tops = (1, 255, 65535) if image.mode == "F" else (65535,)
+        top = next((t for t in tops if values.max(initial=0) <= t), 65535)
+        return np.rint(np.clip(values, 0, top) * np.float32(255 / top)).astype(np.uint8)[None]
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
+        array = np.asarray(image)
+        grey = (array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all()
+        return array.transpose(2, 0, 1)[:1] if grey else array.transpose(2, 0, 1)
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[None]
+    return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+
+def fit_image(
+    array: NDArray[np.uint8], *, channels: int | None = None, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """uint8 (1 or 3, H, W) with the channels and size a classifier takes; bilinear.
+
+    Raises InputError for colour where grey is wanted: turning it grey would change the evidence.
+
+    >>> fit_image(np.zeros((1, 4, 4), np.uint8), channels=3, size=(2, 2)).shape
+    (3, 2, 2)
+    """
+    from PIL import Image
+
+    if channels not in (None, 1, 3):
+        raise InputError(f"expected a model of 1 or 3 channels, got {channels}; use .npy arrays for others")
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise InputError(f"expected a size (height, width) of at least 1 x 1, got {tuple(size)}")
+    if channels == 1 and len(array) == 3:
+        if not (array[0] == array[1]).all() or not (array[0] == array[2]).all():
+            raise InputError("expected a grey image for a grey model, got a colour image; convert it to grey first")
+        array = array[:1]
+    elif channels == 3 and len(array) == 1:
+        array = np.repeat(array, 3, axis=0)
+    if size is not None and array.shape[1:] != tuple(size):
+        image = Image.fromarray(np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)))
+        resized = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+        array = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
+    return np.ascontiguousarray(array)
