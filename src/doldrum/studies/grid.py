@@ -49,7 +49,9 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
 
 
 def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
-    """The cells of a grid, in order, seeds varying fastest; a cell named twice is one cell."""
+    """The cells of a grid, in order, but all of the first seed before any of the next: a study cut short covers every
+    attack. A cell named twice is one cell.
+    """
     if not isinstance(grid, Mapping):
         raise InputError(f"expected a grid with fields and cells, got {type(grid).__name__}; see doldrum study --help")
     shared = dict(grid)
@@ -67,7 +69,7 @@ def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
             except TypeError as error:
                 raise InputError(f"expected values that a cell can have, got {values}; {error}") from error
             cells.setdefault(json.dumps(cell.to_dict(), sort_keys=True, default=str), cell)
-    return list(cells.values())
+    return sorted(cells.values(), key=lambda cell: cell.seed)
 
 
 def _combinations(study: Study, block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
