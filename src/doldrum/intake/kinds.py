@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["declared_size", "kind_of"]
+__all__ = ["CONTAINERS", "declared_size", "kind_of"]
+
+CONTAINERS = frozenset(["zip", "tar", "gzip", "bzip2", "xz", "zstd", "npy", "Parquet"])
+"""Kinds that hold many images."""
 
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),

@@ -1,0 +1,117 @@
+"""A stream of pictures into one array on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.files import write_whole
+from doldrum.intake.base import Picture, Skipped
+from doldrum.intake.decode import fit_image
+
+__all__ = ["CollectedImages", "as_array"]
+
+_HEADER = 128  # bytes of an .npy header: room for any number of rows
+
+
+@dataclass(frozen=True, eq=False)
+class CollectedImages:
+    """uint8 (N, C, H, W), memory-mapped; the id and the class's name (or None) of each row; what is not among them, and why."""
+
+    images: NDArray[np.uint8]
+    ids: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def as_array(
+    items: Iterable[Picture | Skipped],
+    path: str | os.PathLike[str],
+    *,
+    shape: tuple[int, int, int],
+    resize: Literal["stretch", "crop"] | None = "stretch",
+) -> CollectedImages:
+    """Stream pictures into `path`, an .npy of the shape a classifier takes; one picture is in memory at a time.
+
+    Parameters
+    ----------
+    items : iterable of Picture and Skipped
+        Such as :func:`open_images` gives; wrap it in a generator to count as it goes.
+    path : str or path
+        The .npy to write; it appears whole or not at all, and stays.
+    shape : (C, H, W)
+        C is 1 or 3. Colour pictures are skipped when C is 1: turning them grey would change the evidence.
+    resize : {"stretch", "crop"} or None
+        What becomes of pictures of another size: stretched to H x W; scaled until they cover H x W and cut to its middle;
+        or skipped. Bilinear, with antialiasing.
+
+    Raises InputError for another shape or way, and when no picture is left.
+
+    >>> import tempfile
+    >>> grey = Picture("a", np.full((2, 4, 3), 9, np.uint8), "cat")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = as_array([grey, Skipped("b", "broken")], f"{folder}/x.npy", shape=(1, 2, 2), resize="crop")
+    ...     made.images.tolist(), made.ids, made.labels, len(made.skipped)
+    ([[[[9, 9], [9, 9]]]], ('a',), ('cat',), 1)
+    """
+    channels, height, width = shape
+    if channels not in (1, 3) or min(height, width) < 1:
+        raise InputError(f"expected a shape (1 or 3, H, W), got {tuple(shape)}; pass the classifier's input shape")
+    if resize not in ("stretch", "crop", None):
+        raise InputError(f"expected resize of 'stretch', 'crop' or None, got {resize!r}")
+    ids: list[str] = []
+    labels: list[str | None] = []
+    skipped: list[Skipped] = []
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as file:
+            file.write(bytes(_HEADER))
+            for item in items:
+                if isinstance(item, Skipped):
+                    skipped.append(item)
+                    continue
+                try:
+                    row = _fit(item.pixels, (channels, height, width), resize)
+                except InputError as error:
+                    skipped.append(Skipped(item.id, str(error)))
+                    continue
+                file.write(row.tobytes())
+                ids.append(item.id)
+                labels.append(item.label)
+            if not ids:
+                first = f"; the first: {skipped[0].id}: {skipped[0].why}" if skipped else ""
+                raise InputError(f"expected at least one image, got none and {len(skipped)} skipped{first}")
+            file.seek(0)
+            file.write(_header((len(ids), channels, height, width)))
+
+    target = write_whole(path, write)
+    images: Any = np.lib.format.open_memmap(target, mode="r")
+    return CollectedImages(images, tuple(ids), tuple(labels), tuple(skipped))
+
+
+def _fit(pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: str | None) -> NDArray[np.uint8]:
+    channels, height, width = shape
+    array = fit_image(pixels.transpose(2, 0, 1), channels=channels)
+    tall, wide = array.shape[1:]
+    if (tall, wide) == (height, width):
+        return array
+    if resize is None:
+        raise InputError(f"expected an image of {height} x {width}, got {tall} x {wide}; resize it")
+    if resize == "stretch":
+        return fit_image(array, size=(height, width))
+    scale = max(height / tall, width / wide)
+    y, x = round((tall - height / scale) / 2), round((wide - width / scale) / 2)
+    cut = array[:, y : y + max(1, round(height / scale)), x : x + max(1, round(width / scale))]
+    return fit_image(cut, size=(height, width))
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + text.ljust(_HEADER - 11) + b"\n"

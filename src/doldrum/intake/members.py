@@ -1,0 +1,109 @@
+"""From an archive's entries to pictures: which are images, which belong together, what each is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.intake.base import ImageLimits, Picture, Skipped
+from doldrum.intake.decode import FORMATS, decode_image
+from doldrum.intake.kinds import CONTAINERS, kind_of
+from doldrum.intake.tar import TarMember
+from doldrum.intake.text import visible
+
+__all__ = ["as_rgb", "folder_label", "picture_or_why", "sniffed", "tar_pictures"]
+
+_CLASS_BYTES = 256
+
+
+def as_rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(1 or 3, H, W) as (H, W, 3)."""
+    return np.ascontiguousarray(np.broadcast_to(array.transpose(1, 2, 0), (*array.shape[1:], 3)))
+
+
+def folder_label(name: str) -> str | None:
+    """The class of an image by its path: the innermost folder, None at the top.
+
+    >>> folder_label("train/cat/1.png"), folder_label("1.png")
+    ('cat', None)
+    """
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return visible(parts[-2]) if len(parts) > 1 else None
+
+
+def sniffed(head: bytes) -> str | None:
+    """Why a member with these first bytes is not even tried, or None for one that looks like an image.
+
+    >>> sniffed(b"%!PS-Adobe-3.0")
+    'expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got PostScript; leave it out'
+    """
+    kind = kind_of(head)
+    if kind in FORMATS:
+        return None
+    if kind in CONTAINERS:
+        return f"expected an image, got an archive or a table ({kind}) in another one; name it by itself"
+    return f"expected an image ({', '.join(FORMATS)}), got {kind or 'another kind of file'}; leave it out"
+
+
+def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLimits) -> Picture | Skipped:
+    """One encoded image, decoded; what can't be is skipped with the reason."""
+    if (why := sniffed(data[:512])) is not None:
+        return Skipped(visible(name), why)
+    try:
+        return Picture(visible(name), as_rgb(decode_image(data, limits=limits)), label)
+    except InputError as error:
+        return Skipped(visible(name), str(error))
+
+
+def tar_pictures(members: Iterable[TarMember], limits: ImageLimits) -> Iterator[Picture | Skipped]:
+    """Images of a tar. Entries in a row that share their name up to the first dot are one sample, as in a WebDataset.
+
+    A sample's class is the text of its ".cls" entry, else the folder it lies in. Of a sample with an image all other
+    entries (text, numbers, pickles) are passed over unread; one without an image is listed with the reason.
+    """
+    sample: list[tuple[str, bytes]] = []
+    key, held, found, label, whys = None, 0, False, None, []
+    for member in members:
+        name = member.name.decode("utf-8", "surrogateescape")
+        if (new := _sample_key(name)) != key or held > limits.member_bytes:
+            yield from _decoded(sample, label, limits)
+            if not found:
+                yield from whys
+            sample, held, whys = [], 0, []
+            if new != key:
+                key, found, label = new, False, None
+        why = _why_not(member, limits)
+        if member.data is not None and name.endswith(".cls") and len(member.data) <= _CLASS_BYTES:
+            label = visible(member.data.decode("utf-8", "backslashreplace").strip())
+        elif member.data is None or why is not None:
+            whys.append(Skipped(visible(name), why or "expected a file, got something else; leave it out"))
+            if len(whys) > 1000:
+                yield from whys
+                whys = []
+        else:
+            found, held = True, held + len(member.data)
+            sample.append((name, member.data))
+    yield from _decoded(sample, label, limits)
+    if not found:
+        yield from whys
+
+
+def _why_not(member: TarMember, limits: ImageLimits) -> str | None:
+    if member.other is not None:
+        return f"expected a file, got {member.other}, which is not followed; leave it out"
+    if member.data is None:
+        return f"expected at most {limits.member_bytes} bytes, got {member.size}; make it smaller"
+    return sniffed(member.data[:512])
+
+
+def _decoded(sample: list[tuple[str, bytes]], label: str | None, limits: ImageLimits) -> Iterator[Picture | Skipped]:
+    for name, data in sample:
+        yield picture_or_why(name, data, label=folder_label(name) if label is None else label, limits=limits)
+
+
+def _sample_key(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return folder + slash + last.partition(".")[0]

@@ -1,0 +1,230 @@
+"""open_images: pictures out of whatever somebody sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import IO
+
+from doldrum.errors import InputError
+from doldrum.intake.arrays import idx_pictures, npy_pictures, npz_pictures
+from doldrum.intake.base import ImageLimits, Picture, Skipped
+from doldrum.intake.decode import FORMATS
+from doldrum.intake.folder import walk
+from doldrum.intake.kinds import CONTAINERS, kind_of
+from doldrum.intake.members import folder_label, picture_or_why, sniffed, tar_pictures
+from doldrum.intake.streams import Budget, Reader, open_regular, unpacked
+from doldrum.intake.tables import parquet_class_names, parquet_pictures
+from doldrum.intake.tar import is_tar_header, tar_members
+from doldrum.intake.text import visible
+from doldrum.intake.zipped import zip_pictures
+
+__all__ = ["ImageSource", "open_images"]
+
+_PACKED = ("gzip", "bzip2", "xz", "zstd")
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Images that somebody else made; iterate it, more than once if need be, for :class:`Picture` and :class:`Skipped`.
+
+    `kind` says what it was taken for; `class_names` are the names of the classes in the order of their numbers where a
+    table has them, else ().
+    """
+
+    path: str
+    kind: str
+    class_names: tuple[str, ...] = ()
+    limits: ImageLimits = field(default_factory=ImageLimits)
+
+    def __iter__(self) -> Iterator[Picture | Skipped]:
+        """Items in a stable order, one in memory at a time; each id is unique.
+
+        Raises InputError where nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
+        """
+        name = visible(os.path.basename(os.path.abspath(self.path)))
+        items = (
+            _folder(self.path, self.limits)
+            if self.kind == "folder"
+            else _file(self.path, name, self.limits, alone=True)
+        )
+        last: dict[str, int] = {}
+        for count, item in enumerate(items):
+            if count >= self.limits.members:
+                yield Skipped(
+                    f"{name}: the rest", f"expected at most {self.limits.members} entries, got more; split it"
+                )
+                return
+            yield _renamed(item, last)
+
+
+def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = None) -> ImageSource:
+    """Images in a folder, a file or an archive that nobody here made, without trusting anything in it.
+
+    Parameters
+    ----------
+    path : str or path
+        A folder (files and archives in it, at any depth), one image, a zip, a tar (plain or packed with gzip, bzip2, xz
+        or zstd; WebDataset shards too), a Parquet table with encoded images, an .npy or .npz of pixels, an IDX file. What it
+        is, its first bytes say; of its suffix only .npz counts.
+    limits : ImageLimits, optional
+        Sizes beyond which an entry is skipped and a container refused.
+
+    Returns
+    -------
+    ImageSource
+        Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why), in order: folders and their files by
+        name, archives as they are. Grey is repeated to three channels. The label is the name of the class: the folder
+        that an image lies in, a sample's ".cls" entry, a table's column; None where there is none.
+
+    Nothing is extracted or written, no link is followed, no pickle read, no program started; archives inside archives are not
+    opened. Only the formats in FORMATS are decoded, as :func:`decode_image` says. Decoders may still have faults: run
+    it in a confined process.
+
+    Raises InputError when `path` is not there or is none of these.
+
+    >>> import tempfile; from pathlib import Path; from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "cat").mkdir()
+    ...     Image.new("L", (4, 3), 7).save(Path(folder) / "cat" / "1.png")
+    ...     _ = (Path(folder) / "notes.txt").write_text("hello")
+    ...     for item in open_images(folder):
+    ...         print(item.id, item.label if isinstance(item, Picture) else item.why)
+    notes.txt expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got another kind of file; leave it out
+    cat/1.png cat
+    """
+    text, limits = os.fspath(path), limits or ImageLimits()
+    if os.path.isdir(text):
+        return ImageSource(text, "folder", limits=limits)
+    if not os.path.exists(text):
+        raise InputError(f"expected images at {visible(text)}, got nothing there; check the path")
+    try:
+        with open_regular(text, follow=True) as file:
+            kind = _kind(file, text, limits)
+            names: tuple[str, ...] = ()
+            if kind == "Parquet":
+                names = parquet_class_names(file, limits)
+    except InputError as error:
+        raise InputError(f"{visible(text)}: {error}") from error
+    return ImageSource(text, kind, names, limits)
+
+
+def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
+    """What a file is; files that pack others are looked into. Leaves the file anywhere."""
+    file.seek(0)
+    head = file.read(512)
+    kind = kind_of(head)
+    if kind == "zip":
+        return "npz" if name.lower().endswith(".npz") else "zip"
+    if kind in ("Parquet", "npy", *FORMATS):
+        return str(kind)
+    packed = kind if kind in _PACKED else None
+    if packed:
+        file.seek(0)
+        try:
+            head = _first(unpacked(file, packed, Budget(0, limits)))
+        except Exception as error:  # damaged streams raise what they like
+            raise InputError(f"expected a whole {packed} file, got {visible(str(error))}; get it again") from error
+    inner = "tar" if is_tar_header(head) else "IDX" if head[:4] == b"\0\0\x08\x03" else None
+    if inner is None:
+        got = (
+            f"a {packed} file of something else" if packed else kind or ("an empty file" if not head else "other bytes")
+        )
+        raise InputError(
+            f"expected images (a folder, an image, a zip, tar, Parquet, .npy, .npz or IDX file), got {got}; unpack or convert it"
+        )
+    return f"{inner} in {packed}" if packed else inner
+
+
+def _first(stream: Reader) -> bytes:
+    head = b""
+    while len(head) < 512 and (piece := stream.read(512 - len(head))):
+        head += piece
+    return head
+
+
+def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
+    """The items of one file. Named alone, one that gives nothing is an error; in a folder it is skipped."""
+    begun = False
+    shown = visible(name)
+    try:
+        with open_regular(path, follow=alone) as file:
+            for item in _items(file, path, name, limits, alone=alone):
+                begun = True
+                yield item
+    except Exception as error:  # whatever a damaged container raises, after however many good images
+        why = (
+            str(error) if isinstance(error, InputError) else f"expected a whole file, got {_said(error)}; get it again"
+        )
+        if alone and not begun:
+            raise InputError(f"{visible(path)}: {why}") from error
+        yield Skipped(f"{shown}: the rest" if begun else shown, why)
+
+
+def _items(file: IO[bytes], path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
+    if not alone and (why := _not_tried(file)) is not None:
+        yield Skipped(visible(name), why)
+        return
+    kind = _kind(file, path, limits)
+    size = file.seek(0, 2)
+    file.seek(0)
+    if kind in FORMATS:
+        yield _image(file, name, None if alone else folder_label(name), limits)
+        return
+    for item in _contained(file, kind, Budget(size, limits), limits):
+        yield item if alone else replace(item, id=f"{visible(name)}/{item.id}")
+
+
+def _contained(file: IO[bytes], kind: str, budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
+    if kind == "zip":
+        return zip_pictures(file, budget, limits)
+    if kind == "npz":
+        return npz_pictures(file, budget, limits)
+    if kind == "npy":
+        return npy_pictures(file, None, limits)
+    if kind == "Parquet":
+        return parquet_pictures(file, budget, limits)
+    inner, _, packed = kind.partition(" in ")
+    stream = unpacked(file, packed or None, budget)
+    if inner == "IDX":
+        return idx_pictures(stream, limits)
+    return tar_pictures(tar_members(stream, most=limits.member_bytes), limits)
+
+
+def _image(file: IO[bytes], name: str, label: str | None, limits: ImageLimits) -> Picture | Skipped:
+    data = file.read(limits.member_bytes + 1)
+    if len(data) > limits.member_bytes:
+        return Skipped(visible(name), f"expected at most {limits.member_bytes} bytes, got more; make it smaller")
+    return picture_or_why(name, data, label=label, limits=limits)
+
+
+def _not_tried(file: IO[bytes]) -> str | None:
+    """Why a file in a folder is neither an image nor a container."""
+    head = file.read(512)
+    if kind_of(head) in CONTAINERS or is_tar_header(head) or head[:4] == b"\0\0\x08\x03":
+        return None
+    return sniffed(head)
+
+
+def _folder(root: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
+    for entry in walk(root):
+        if entry.why is not None:
+            yield Skipped(visible(entry.name), entry.why)
+        else:
+            yield from _file(entry.path, entry.name, limits, alone=False)
+
+
+def _renamed(item: Picture | Skipped, last: dict[str, int]) -> Picture | Skipped:
+    """The second item of a name gets " (2)", and so on."""
+    count = last[item.id] = last.get(item.id, 0) + 1
+    if count == 1:
+        return item
+    while (name := f"{item.id} ({count})") in last:
+        count += 1
+    last[item.id], last[name] = count, 1
+    return replace(item, id=name)
+
+
+def _said(error: Exception) -> str:
+    return visible(str(error)) or type(error).__name__
