@@ -27,6 +27,17 @@ class EngineError(DoldrumError, RuntimeError):
     """An engine could not be built or gave labels that disagree with the reference (exit code 1)."""
 
 
+class SandboxError(DoldrumError, RuntimeError):
+    """Work in a confined process didn't come to an answer: it died, exceeded a limit or raised (exit code 2).
+
+    `reason` is "memory", "time", "disk", "output", "died", "nonsense" or "raised".
+    """
+
+    def __init__(self, message: str, *, reason: str = "died") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def missing_extra(module: str, extra: str) -> MissingExtraError:
     """The error for an absent optional library.
 

@@ -23,7 +23,8 @@ def doctor(
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Print engines, precisions, cores, GPU, data sets and extras found here, and what to install for the rest.
+    """Print engines, precisions, cores, GPU, data sets and extras found here, what to install for the rest, and how far
+    hostile files are confined.
 
     Example: doldrum doctor --json --out machine.json
     """
@@ -34,6 +35,7 @@ def doctor(
 def examine() -> dict[str, Any]:
     """What `doldrum doctor --json` prints."""
     from doldrum.data import dataset_status
+    from doldrum.sandbox import confinement
 
     extras = []
     for module, (extra, use) in _EXTRAS.items():
@@ -48,7 +50,8 @@ def examine() -> dict[str, Any]:
         best = best_precision()
         engines.append({"engine": "openvino", "precisions": list(dict.fromkeys([best, "fp32"])), "best": best})
     data = [{"name": d.name, "location": d.location and str(d.location), "how": d.how_to_get} for d in dataset_status()]
-    return {**versions_and_machine(), "engines": engines, "gpu": _gpu(), "extras": extras, "datasets": data}
+    found = {"engines": engines, "gpu": _gpu(), "extras": extras, "datasets": data}
+    return {**versions_and_machine(), **found, "confinement": confinement()}
 
 
 def _gpu() -> str | None:
@@ -81,4 +84,6 @@ def _table(findings: dict[str, Any]) -> Any:
         table.add_row(
             f"data {data['name']}", escape(data["location"] or "not here; doldrum datasets says how to get it")
         )
+    for what, state in findings["confinement"].items():
+        table.add_row(f"confined {what}", escape(state["by"] if state["enforced"] else f"not enforced; {state['by']}"))
     return table

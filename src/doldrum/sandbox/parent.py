@@ -1,0 +1,290 @@
+"""run_confined: start a confined process, watch it, and take nothing it says on trust."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from doldrum.errors import (
+    ClassifierError,
+    DatasetNotFoundError,
+    EngineError,
+    InputError,
+    MissingExtraError,
+    SandboxError,
+)
+from doldrum.sandbox.frames import ERROR, MESSAGE, VALUE, Nonsense, read_frame
+from doldrum.sandbox.limits import Limits
+from doldrum.sandbox.watch import Watch
+
+__all__ = ["run_confined"]
+
+_PASSED = frozenset(
+    [
+        "PATH",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_HOME",
+        "SYSTEMROOT",
+        "WINDIR",
+        "COMSPEC",
+        "PYTHONHASHSEED",
+        "PYTHONWARNINGS",
+        "DOLDRUM_THREADS",
+        "OPENVINO_TELEMETRY_OPT_OUT",
+    ]
+)
+_PASSED_STARTS = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "NUMEXPR_", "TORCH_NUM_")
+_OURS = {e.__name__: e for e in (InputError, ClassifierError, MissingExtraError, DatasetNotFoundError, EngineError)}
+_MESSAGE = 1 << 20  # bytes of one message
+_TAIL = 4096
+
+
+def run_confined(
+    function: str,
+    argument: Any = None,
+    *,
+    limits: Limits | None = None,
+    on_message: Callable[[Any], None] | None = None,
+) -> Any:
+    """Call `function(argument, tell)` in a fresh, confined Python process and return what it returns.
+
+    The process has bounded memory, time and files, an environment without secrets, and as far as the platform allows
+    (:func:`confinement`) no network, no new programs and no writing outside the folders named. It is confined before it
+    imports anything but Python itself and this package. Its answer is data of an attacker's, should a file that it
+    opened have taken it over: check it.
+
+    Parameters
+    ----------
+    function
+        "package.module:name". It is called with `argument` and with `tell`, which sends a JSON-able message to `on_message`.
+    argument
+        JSON-able.
+    limits
+        See :class:`Limits`.
+    on_message
+        Called here with each message; what it raises ends the process.
+
+    Raises
+    ------
+    InputError
+        for a `function` that is no such name, or an argument that JSON can't hold. An error of doldrum's own raised in the
+        process is raised here again, of the same class.
+    SandboxError
+        when the process dies, exceeds a limit, answers nonsense, or raises anything else; `reason` says which: "memory",
+        "time", "disk", "output", "died", "nonsense" or "raised".
+
+    Examples
+    --------
+    >>> run_confined("doldrum.sandbox.canary:double", 21)
+    42
+    """
+    limits = limits or Limits()
+    module, _, name = function.partition(":")
+    if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
+        raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
+    # Python's installation on Windows can't remove a folder whose files are still open in a dying process
+    with tempfile.TemporaryDirectory(prefix="doldrum-", ignore_cleanup_errors=True) as temporary:
+        temporary = os.path.realpath(temporary)
+        job = {"function": function, "argument": argument, "limits": limits.as_dict()}
+        job["parent"] = os.getpid()
+        job["path"] = [os.path.abspath(entry) for entry in sys.path if entry]
+        try:
+            text = json.dumps(job)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"expected an argument that JSON can hold, got one that it can't ({error})") from error
+        (Path(temporary) / "job.json").write_text(text)
+        process = _start(temporary, limits)
+        try:
+            return _listen(process, limits, temporary, on_message or (lambda message: None))
+        finally:
+            _end(process)  # before its folder goes
+
+
+def _start(temporary: str, limits: Limits) -> subprocess.Popen[bytes]:
+    names = {*_PASSED, *limits.environment}
+    environment = {n: v for n, v in os.environ.items() if n in names or n.startswith(_PASSED_STARTS)}
+    environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"), temporary)
+    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OPENVINO_TELEMETRY_OPT_OUT": "1"}
+    # "-I" leaves out the working folder and PYTHON* variables; the path to import from is set by the job instead.
+    source = "import sys; sys.path.append(sys.argv[2]); from doldrum.sandbox.child import main; main(sys.argv[1])"
+    home = str(Path(__file__).resolve().parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-I", "-B", "-X", "utf8", "-c", source, temporary, home],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=temporary,
+        start_new_session=True,
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)  # where no filter keeps it from starting others, they go too
+        else:
+            process.kill()
+    process.wait()
+
+
+def _listen(process: subprocess.Popen[bytes], limits: Limits, temporary: str, on_message: Callable[[Any], None]) -> Any:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    frames: queue.Queue[tuple[bytes, Any, int] | Nonsense | None] = queue.Queue(maxsize=64)
+    said = _Said(process.stderr)
+    threads = [
+        threading.Thread(target=_read_frames, args=(process.stdout, limits.reply, frames), daemon=True),
+        threading.Thread(target=said.read, daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        return _answer(
+            process, limits, frames, said, Watch(process.pid, limits, [*limits.write, temporary]), on_message
+        )
+    finally:
+        _end(process)
+        for _ in range(100):  # they end with the pipes, unless a process that nothing kept from starting holds those
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    frames.get_nowait()
+            threads[0].join(0.02)
+            if not threads[0].is_alive():
+                break
+        threads[1].join(1)
+
+
+def _answer(
+    process: subprocess.Popen[bytes],
+    limits: Limits,
+    frames: queue.Queue[Any],
+    said: _Said,
+    watch: Watch,
+    on_message: Callable[[Any], None],
+) -> Any:
+    spent = 0
+    while True:
+        exceeded = watch.exceeded() or ("output" if said.total > limits.messages else None)
+        if exceeded:
+            raise _exceeded(exceeded, limits)
+        try:
+            frame = frames.get(timeout=0.05)
+        except queue.Empty:
+            continue
+        if frame is None:
+            _end_soon(process)
+            raise _died(process.returncode, said, watch, limits)
+        if isinstance(frame, Nonsense):
+            raise SandboxError(f"expected an answer from the confined process, got {frame}", reason="nonsense")
+        kind, value, size = frame
+        if kind == VALUE:
+            return value
+        if kind == ERROR:
+            raise _raised(value, limits)
+        assert kind == MESSAGE
+        spent += size + 64  # an empty message costs us something too
+        if size > _MESSAGE or spent > limits.messages:
+            raise _exceeded("output", limits)
+        on_message(value)
+
+
+def _read_frames(stream: Any, most: int, frames: queue.Queue[Any]) -> None:
+    try:
+        with stream:
+            while (frame := read_frame(stream, most)) is not None:
+                frames.put(frame)
+        frames.put(None)
+    except Nonsense as nonsense:
+        frames.put(nonsense)
+    except (OSError, ValueError):
+        frames.put(None)
+
+
+class _Said:
+    """Keeps the end of what the process printed, and counts it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.tail, self.total = stream, b"", 0
+
+    def read(self) -> None:
+        with contextlib.suppress(OSError, ValueError), self.stream:
+            while data := self.stream.read1(1 << 16):  # pyright: ignore[reportAttributeAccessIssue]
+                self.tail = (self.tail + data)[-_TAIL:]
+                self.total += len(data)
+
+
+def _end_soon(process: subprocess.Popen[bytes]) -> None:
+    """It closed its end of the pipe: give it a moment to leave, so that its exit code says how."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=2)
+
+
+def _exceeded(what: str, limits: Limits) -> SandboxError:
+    bound = {
+        "memory": f"{limits.memory / (1 << 20):.0f} MiB of memory",
+        "time": f"{limits.seconds:g} seconds",
+        "disk": f"{limits.disk / (1 << 20):.0f} MiB of disk",
+        "output": f"{limits.messages / (1 << 20):.0f} MiB of messages",
+    }[what]
+    return SandboxError(
+        f"expected work that takes at most {bound}, got more; the process was ended: raise the limit or distrust the file",
+        reason=what,
+    )
+
+
+def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> SandboxError:
+    if (what := watch.exceeded()) is not None:
+        return _exceeded(what, limits)
+    if code is not None and code < 0:
+        try:
+            how = signal.Signals(-code).name
+        except ValueError:
+            how = f"signal {-code}"
+        if how == "SIGXCPU":
+            return _exceeded("time", limits)
+        if b"bad_alloc" in said.tail or b"MemoryError" in said.tail:
+            return _exceeded("memory", limits)
+    else:
+        how = "no answer" if code is None else f"exit code {code}"
+    last = shown(said.tail.decode("utf-8", "replace").strip().rpartition("\n")[2], most=300)
+    tail = f" (its last words: {last})" if last else ""
+    return SandboxError(f"expected an answer from the confined process, got its end by {how}{tail}", reason="died")
+
+
+def _raised(value: Any, limits: Limits) -> Exception:
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("kind", "text")):
+        return SandboxError(
+            "expected an answer from the confined process, got an error without a text", reason="nonsense"
+        )
+    kind, text = value["kind"], shown(value["text"], most=2000)
+    if kind == "MemoryError":
+        return _exceeded("memory", limits)
+    if kind in _OURS:
+        return _OURS[kind](text)
+    return SandboxError(f"expected the work to succeed in the confined process, got {text}", reason="raised")
+
+
+def shown(text: str, *, most: int) -> str:
+    """Text of an attacker's as one bounded line, with what can't be printed escaped.
+
+    >>> shown("a\\x1b[31m" + "b" * 100, most=12)
+    'a\\\\x1b[31mbb…'
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:most])
+    return line if len(line) <= most and len(text) <= most else line[: most - 1] + "…"

@@ -1,0 +1,64 @@
+"""What the parent looks at while a confined process runs: the clock, its resident memory, what it wrote."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+
+from doldrum.sandbox.limits import Limits
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Says which limit a process has exceeded, if any.
+
+    Memory is read from /proc where there is one (Linux): it also counts shared mappings, which RLIMIT_DATA leaves out. The folders are
+    looked through seldom enough that this takes a tenth of the time at most.
+    """
+
+    def __init__(self, pid: int, limits: Limits, folders: Iterable[str | os.PathLike[str]]) -> None:
+        self.pid, self.limits, self.folders = pid, limits, [os.fspath(folder) for folder in folders]
+        self.end = time.monotonic() + limits.seconds
+        self.before, self.next_look = self._size(), 0.0
+
+    def exceeded(self) -> str | None:
+        """ "time", "memory", "disk" or None."""
+        now = time.monotonic()
+        if now > self.end:
+            return "time"
+        if self._resident() > self.limits.memory:
+            return "memory"
+        if now >= self.next_look:
+            size = self._size()
+            took = time.monotonic() - now
+            self.next_look = time.monotonic() + max(0.5, 10 * took)
+            if size - self.before > self.limits.disk:
+                return "disk"
+        return None
+
+    def _resident(self) -> int:
+        try:
+            with open(f"/proc/{self.pid}/status") as file:
+                lines = dict(line.split(":", 1) for line in file if line.startswith("Rss"))
+        except (OSError, ValueError):
+            return 0
+        # pages of mapped files can be dropped at any time, so they are not its own
+        kinds = ("RssAnon", "RssShmem")
+        return sum(int(lines[kind].split()[0]) for kind in kinds if kind in lines) * 1024
+
+    def _size(self) -> int:
+        total, left = 0, list(self.folders)
+        while left:
+            try:
+                with os.scandir(left.pop()) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            left.append(entry.path)
+                        else:
+                            found = entry.stat(follow_symlinks=False)
+                            total += 512 * found.st_blocks if hasattr(found, "st_blocks") else found.st_size
+            except OSError:
+                continue
+        return total
