@@ -1,0 +1,90 @@
+"""The smoothness profile as small panels, one a probe family: geometry only; the template draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["HEIGHT", "WIDTH", "Panel", "panels", "points"]
+
+WIDTH, HEIGHT = 150, 92
+_LEFT, _RIGHT, _TOP, _BOTTOM = 18.0, 142.0, 7.0, 72.0
+_HALF = 14.0  # a family of one strength has a bar for a band, this wide to each side
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One family: its strengths, where they lie, and the band of clean inputs as points of a polygon and a line."""
+
+    name: str
+    first: int
+    strengths: tuple[str, ...]
+    xs: tuple[float, ...]
+    band: str
+    middle: str
+    low: tuple[float, ...]
+    centre: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def marks(self, kept: Sequence[float | None]) -> list[tuple[float, float, bool]]:
+        """Where the dots of one input lie, and whether each is outside of the clean band."""
+        own = kept[self.first : self.first + len(self.xs)]
+        return [
+            (x, _y(k), not low <= k <= high)
+            for x, k, low, high in zip(self.xs, own, self.low, self.high, strict=True)
+            if k is not None
+        ]
+
+    def line(self, kept: Sequence[float | None]) -> str:
+        """The line of one input as points."""
+        return " ".join(f"{x:g},{y:g}" for x, y, _ in self.marks(kept))
+
+
+def panels(
+    families: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]],
+) -> list[Panel]:
+    """Panels of (name, strengths, low, middle, high), whose conditions follow one another in `kept`.
+
+    Strengths are placed at equal steps in the order given, since families measure strength in different units.
+
+    >>> panels([("gaussian", [0.1, 0.2], [0.5, 0.2], [0.9, 0.5], [1.0, 0.8])])[0].line([1.0, 0.5])
+    '18,7 142,39.5'
+    """
+    made, first = [], 0
+    for name, strengths, low, middle, high in families:
+        count = len(strengths)
+        step = (_RIGHT - _LEFT) / max(count - 1, 1)
+        xs = tuple(round(_LEFT + i * step, 1) for i in range(count)) if count > 1 else ((_LEFT + _RIGHT) / 2,)
+        wide = (
+            (lambda values, xs=xs: [(xs[0] - _HALF, values[0]), (xs[0] + _HALF, values[0])])
+            if count == 1
+            else (lambda values, xs=xs: list(zip(xs, values, strict=True)))
+        )
+        made.append(
+            Panel(
+                name=name,
+                first=first,
+                strengths=tuple(f"{s:.3g}" for s in strengths),
+                xs=xs,
+                band=points(wide(high) + wide(low)[::-1]),
+                middle=points(wide(middle)),
+                low=tuple(low),
+                centre=tuple(middle),
+                high=tuple(high),
+            )
+        )
+        first += count
+    return made
+
+
+def points(pairs: Sequence[tuple[float, float]]) -> str:
+    """(x, share) pairs as an SVG points attribute.
+
+    >>> points([(18.0, 1.0), (142.0, 0.0)])
+    '18,7 142,72'
+    """
+    return " ".join(f"{x:g},{_y(share):g}" for x, share in pairs)
+
+
+def _y(share: float) -> float:
+    return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)

@@ -1,0 +1,156 @@
+"""The rows of an audit: rows.parquet, checked column by column, as text to show and numbers to sort by."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.intake.text import visible
+
+__all__ = ["Row", "kept_text", "p_text", "read_rows", "score_text"]
+
+_INVALID, _NOT_TAKEN = -1, -2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input. Every text in it has passed `visible`; `rank` counts from 1, the most suspicious."""
+
+    rank: int
+    id: str
+    label: str
+    score: float
+    p_value: float | None
+    flag: bool
+    discovery: bool
+    kept: tuple[float | None, ...]
+    came_back: tuple[tuple[tuple[str, int], ...], ...]
+    picture: str | None
+
+    @property
+    def state(self) -> str:
+        """Flagged, discovery or nothing, in words."""
+        return "discovery" if self.discovery else "flagged" if self.flag else "not flagged"
+
+
+def read_rows(path: Path, *, class_names: Sequence[str] | None, conditions: int) -> list[Row]:
+    """Rows of `path`, most suspicious first (by p-value, then score, then their order in the file).
+
+    Raises InputError where a column is missing or a value is not of its kind.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"expected a Parquet file at {path}, got {visible(str(error))}; run the audit again"
+        ) from error
+    wanted = ["id", "label", "score", "p_value", "flag", "discovery", "kept", "came_back", "picture"]
+    if missing := [name for name in wanted if name not in table.column_names]:
+        raise InputError(f"expected the columns {wanted} in {path}, got none named {missing}; run the audit again")
+    columns = [table.column(name).to_pylist() for name in wanted]
+    rows = [_row(values, class_names, conditions) for values in zip(*columns, strict=True)]
+    rows.sort(key=lambda row: (2.0 if row.p_value is None else row.p_value, -row.score))
+    return [_ranked(row, rank) for rank, row in enumerate(rows, 1)]
+
+
+def p_text(value: float | None) -> str:
+    """A p-value with four decimals.
+
+    >>> p_text(0.01234), p_text(0.00001), p_text(None)
+    ('0.0123', '<0.0001', 'none')
+    """
+    return "none" if value is None else "<0.0001" if value < 0.00005 else f"{value:.4f}"
+
+
+def score_text(value: float) -> str:
+    """A score with four digits.
+
+    >>> score_text(12.34567), score_text(7.9), score_text(1234.0)
+    ('12.35', '7.900', '1234')
+    """
+    return f"{value:#.4g}".rstrip(".")
+
+
+def kept_text(value: float | None) -> str:
+    """A share of draws, in whole percent.
+
+    >>> kept_text(0.975), kept_text(None)
+    ('98%', 'none taken')
+    """
+    return "none taken" if value is None else f"{math.floor(100 * value + 0.5)}%"
+
+
+def _ranked(row: Row, rank: int) -> Row:
+    from dataclasses import replace
+
+    return replace(row, rank=rank)
+
+
+def _row(values: Sequence[Any], class_names: Sequence[str] | None, conditions: int) -> Row:
+    id_, label, score, p_value, flag, discovery, kept, came_back, picture = values
+    kept = tuple(None if k is None or math.isnan(k) else min(max(float(k), 0.0), 1.0) for k in kept or ())
+    if len(kept) != conditions:
+        raise InputError(f"expected {conditions} shares a row, one a condition, got {len(kept)}; run the audit again")
+    if score is None or not math.isfinite(score):
+        raise InputError(f"expected a finite score for {visible(str(id_))!r}, got {score}; run the audit again")
+    return Row(
+        rank=0,
+        id=visible(str(id_)),
+        label=class_name(label, class_names),
+        score=float(score),
+        p_value=None if p_value is None or math.isnan(p_value) else float(p_value),
+        flag=bool(flag),
+        discovery=bool(discovery),
+        kept=kept,
+        came_back=_labels(came_back, class_names, conditions),
+        picture=None if picture is None else str(picture),
+    )
+
+
+def class_name(label: Any, names: Sequence[str] | None) -> str:
+    """A label as shown: the class's name where there is one, else its number; names pass `visible`.
+
+    >>> class_name(1, ["cat", "dog"]), class_name(7, None), class_name(-1, None), class_name("dog", None)
+    ('dog', 'class 7', 'no valid answer', 'dog')
+    """
+    if isinstance(label, str):
+        return visible(label)
+    if label is None or label == _NOT_TAKEN:
+        return "not taken"
+    if label == _INVALID:
+        return "no valid answer"
+    return visible(str(names[label])) if names and 0 <= label < len(names) else f"class {label}"
+
+
+def _labels(text: Any, names: Sequence[str] | None, conditions: int) -> tuple[tuple[tuple[str, int], ...], ...]:
+    if text is None:
+        return ((),) * conditions
+    try:
+        found = json.loads(text)
+        made = tuple(tuple((class_name(label, names), int(count)) for label, count in one) for one in found)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"expected came_back as [[label, count], ...] a condition, got {error}; run again") from error
+    if len(made) != conditions:
+        raise InputError(f"expected came_back of {conditions} conditions, got {len(made)}; run the audit again")
+    return made
+
+
+def shown(value: Any, *, most: int = 4000) -> Any:
+    """A JSON value with every text, keys included, passed through `visible`.
+
+    >>> shown({"a\\u202e": ["x\\n"]})
+    {'a\\\\u202e': ['x\\\\n']}
+    """
+    if isinstance(value, str):
+        return visible(value, most=most)
+    if isinstance(value, Mapping):
+        return {visible(str(k)): shown(v, most=most) for k, v in value.items()}
+    return [shown(v, most=most) for v in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,266 @@
+"""What the audit's page says: sentences, figures and facts, each computed from the record."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from doldrum.report.audit_rows import Row, class_name, p_text
+from doldrum.report.words import percent, plain_value
+
+__all__ = ["view"]
+
+_CLASSES, _NAMES = 12, 100
+_COLUMNS = (
+    ("rank", "Rank"),
+    ("id", "Input"),
+    ("label", "Class"),
+    ("p", "p-value"),
+    ("score", "Score"),
+    ("state", "Flag"),
+)
+
+
+def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page: int) -> dict[str, Any]:
+    """The page's words. `record` is an AuditRecord as a dictionary whose texts have passed `visible`."""
+    promise, flags = record["promise"], record["flags"] or {}
+    scanned = record["images"]["scanned"]
+    ranking = promise is None
+    flagged = sum(row.flag for row in rows)
+    return {
+        "heading": record["verdict"]["heading"],
+        "sentences": record["verdict"]["sentences"],
+        "ranking": ranking,
+        "tone": "alert" if record["verdict"]["exit_code"] == 3 else "calm",
+        "outcome": _outcome(record["verdict"]["exit_code"], ranking),
+        "figures": _figures(record, flags, ranking),
+        "limits": _limits(ranking),
+        "sections": [
+            ("verdict", "Verdict"),
+            ("limits", "Limits"),
+            ("flags", "Counts"),
+            ("gallery", "Gallery"),
+            ("all", "All inputs"),
+            ("skipped", "Skipped"),
+            ("model", "Model"),
+            ("repeat", "Repeat"),
+        ],
+        "promise": "" if ranking else _promise(promise),
+        "bars": [] if ranking else _bars(flags, promise, scanned),
+        "bars_most": 0 if ranking else max(1, flags["count"], flags["limit"], flags["expected"]),
+        "discoveries": "" if ranking else _discoveries(flags),
+        "concentration": "" if ranking else _concentration(record),
+        "classes": _classes(rows),
+        "classes_caption": _classes_caption(rows, ranking),
+        "gallery_title": "Flagged inputs" if flagged and pictured else "Most suspicious inputs",
+        "gallery_text": _gallery_text(flagged, pictured, ranking),
+        "gallery_states": _states(ranking, flags, every="all with a picture", flagged_first=flagged > 0),
+        "states": _states(ranking, flags, every="all", flagged_first=False),
+        "rows": len(rows),
+        "rows_text": _rows_text(len(rows), in_page),
+        "columns": [(key, name) for key, name in _COLUMNS if not (ranking and key in ("p", "state"))],
+        "skipped": _skipped(record["images"]["skipped"]),
+        "skipped_text": _skipped_text(record["images"]),
+        "band_name": "middle 90% of all scanned inputs" if ranking else "middle 90% of clean inputs",
+        "material": _material(record),
+        "notes": record["model"]["notes"] or [],
+        "command": record["command"],
+        "facts": _facts(record),
+    }
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _outcome(exit_code: int, ranking: bool) -> str:
+    if ranking:
+        return "Ranking only"
+    return "More flags than the promise explains" if exit_code == 3 else "Nothing beyond the promise"
+
+
+def _figures(record: dict[str, Any], flags: dict[str, Any], ranking: bool) -> list[tuple[str, str, str, str]]:
+    images = record["images"]
+    found = []
+    if not ranking:
+        kind = "backdoored" if flags["more_than_promised"] else "clean"
+        under = f"of {images['scanned']:,} scanned: {percent(flags['count'] / max(images['scanned'], 1))}"
+        found.append(("flagged", f"{flags['count']:,}", under, kind))
+        under = f"if all were clean; up to {number(flags['limit'])} by chance"
+        found.append(("expected", number(flags["expected"]), under, ""))
+    else:
+        found.append(("scanned", f"{images['scanned']:,}", "ranked by score, none flagged", "clean"))
+    found.append(("skipped", f"{_skipped_count(images):,}", "files not scanned", ""))
+    clean = record["clean"]
+    if clean and clean["accuracy"]:
+        accuracy = clean["accuracy"]
+        under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
+        if clean["claimed"] is not None:
+            under += f"; {percent(clean['claimed'])} claimed"
+        found.append(("accuracy on clean images", percent(accuracy["value"]), under, ""))
+    return found
+
+
+def _skipped_count(images: dict[str, Any]) -> int:
+    return len(images["skipped"]) + images["unlisted"]
+
+
+def number(value: float) -> str:
+    """A count that may be an expectation.
+
+    >>> number(12.0), number(9.96), number(0.34)
+    ('12', '10', '0.3')
+    """
+    if abs(value - round(value)) < 0.05:
+        return f"{round(value):,}"
+    return f"{value:,.1f}"
+
+
+def _limits(ranking: bool) -> list[str]:
+    told = [
+        "A flag says: around this input the model’s answer is unlike that around clean inputs. A backdoor trigger does that; so can a sticker, a "
+        "logo, an image from elsewhere or a damaged file. Look at the pictures.",
+        "No flag clears an input only as far as the detector sees: some attacks leave no calm spot, and an attacker who knows the measure can train against it.",
+        "This page is about these images. It does not clear the model: a trigger that none of them carries cannot show.",
+    ]
+    if ranking:
+        told.insert(
+            0,
+            "There were no clean images to calibrate on, so no rate of false alarms is promised and nothing is flagged. The order says which "
+            "inputs to look at first, not which are bad: there is a most suspicious input in every set.",
+        )
+    else:
+        told.append(
+            "The promise holds for inputs like the clean ones given. Where those scanned differ from them for honest reasons, such as another camera, more will be flagged."
+        )
+    return told
+
+
+def _promise(promise: dict[str, Any]) -> str:
+    return (
+        f"Promised: of inputs like the clean ones, {percent(promise['fpr'])} are flagged on average. With the "
+        f"{promise['num_calibration']:,} clean images of this calibration the rate lies between "
+        f"{percent(promise['lower'])} and {percent(promise['upper'])} (95%)."
+    )
+
+
+def _bars(flags: dict[str, Any], promise: dict[str, Any], scanned: int) -> list[tuple[str, float, str]]:
+    bars = [
+        ("expected if all are clean", flags["expected"], "quiet"),
+        ("most that chance explains", flags["limit"], "quiet"),
+        ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
+    ]
+    if flags["discoveries"]:
+        bars.append(("of those, discoveries", flags["discoveries"], "quiet"))
+    return bars
+
+
+def _discoveries(flags: dict[str, Any]) -> str:
+    if not flags.get("discoveries"):
+        return ""
+    return (
+        f"Discoveries are the inputs that stand out even when all are tested at once: on average at most "
+        f"{percent(flags['fdr'])} of them are clean."
+    )
+
+
+def _concentration(record: dict[str, Any]) -> str:
+    found = record["concentration"]
+    if not found or not found["flagged"]:
+        return ""
+    name = class_name(found["label"], record["model"]["class_names"])
+    p_value = found["p_value"]
+    start = f"{found['flagged']:,} of the {record['flags']['count']:,} flagged inputs are predicted “{name}”, as are {found['scanned']:,} of all scanned: "
+    if p_value is not None and p_value < 0.01:
+        return start + (
+            f"chance alone would rarely gather so many in one class (p = {p_text(p_value)}). A backdoor with one target class does that."
+        ).replace("= <", "< ")
+    return start + f"no more than chance allows (p = {p_text(p_value)}).".replace("= <", "< ")
+
+
+def _classes(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
+    scanned, flagged = Counter(row.label for row in rows), Counter(row.label for row in rows if row.flag)
+    ordered = sorted(scanned, key=lambda name: (-flagged[name], -scanned[name], name))
+    return [(name, scanned[name], flagged[name]) for name in ordered[:_CLASSES]]
+
+
+def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
+    count = len({row.label for row in rows})
+    order = "most scanned first" if ranking else "most flagged first"
+    return (
+        f"The {_CLASSES} of {count:,} predicted classes, {order}" if count > _CLASSES else f"Predicted classes, {order}"
+    )
+
+
+def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
+    if ranking or not flagged:
+        none = "" if ranking else "No input was flagged. "
+        return f"{none}The {pictured:,} inputs that rank highest, most suspicious first." if pictured else none
+    kept = f"{_count(flagged, 'input was', 'inputs were')} flagged, shown most suspicious first."
+    if pictured < flagged:
+        kept += f" Pictures were kept of the first {pictured:,}; the table below lists all."
+    elif pictured > flagged:
+        kept += f" The {pictured - flagged:,} that come next are here too, unflagged, to compare with."
+    return kept
+
+
+def _states(ranking: bool, flags: dict[str, Any], *, every: str, flagged_first: bool) -> list[tuple[str, str]]:
+    if ranking:
+        return [("", every)]
+    states = [("flagged", "flagged"), ("discovery", "discoveries"), ("not", "not flagged")]
+    states = [s for s in states if s[0] != "discovery" or flags.get("discoveries")]
+    return [states[0], ("", every), *states[1:]] if flagged_first else [("", every), *states]
+
+
+def _rows_text(count: int, in_page: int) -> str:
+    text = "Most suspicious first. Sort by the headings. In the table, the arrow keys, Page Up, Page Down, Home and End go from row to row; Enter opens an input."
+    if in_page < count:
+        text += f" The {in_page:,} most suspicious are here; all are in rows.parquet, beside this page."
+    return text
+
+
+def _skipped(skipped: Sequence[dict[str, Any]]) -> list[tuple[str, int, list[str]]]:
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for one in skipped:
+        by_reason[one["why"]].append(one["id"])
+    ordered = sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(why, len(names), names[:_NAMES]) for why, names in ordered]
+
+
+def _skipped_text(images: dict[str, Any]) -> str:
+    text = f"{_count(_skipped_count(images), 'file was', 'files were')} found and not scanned."
+    if images["unlisted"]:
+        text += f" Listed are the first {len(images['skipped']):,}."
+    return text
+
+
+def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
+    model, clean, images = record["model"], record["clean"], record["images"]
+    facts = [
+        ("model", model["name"]),
+        ("format", model["format"]),
+        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
+        ("classes", f"{model['num_classes']:,}"),
+        ("preprocessing", plain_value(model["preprocessing"])),
+        ("images scanned", f"{images['scanned']:,} from {images['source']}"),
+    ]
+    if clean:
+        facts.append(("clean images", clean["source"]))
+        facts.append(("of those", f"{clean['fit']:,} to fit, {clean['calibration']:,} to calibrate"))
+        if clean["accuracy"]:
+            facts.append(("with a true label", f"{clean['accuracy']['labelled']:,}"))
+    return facts
+
+
+def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    promise = record["promise"]
+    facts = [
+        ("seed", str(record["seed"])),
+        ("model’s SHA-256", record["model"]["sha256"]),
+        ("doldrum", record["doldrum"]),
+        ("made", record["created"]),
+    ]
+    if promise:
+        facts.insert(1, ("detector", f"{promise['detector']}, {promise['forwards']:,} forwards an input"))
+    return facts
