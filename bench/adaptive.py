@@ -1,22 +1,64 @@
 """Draws that deciding "W above or below a threshold" takes, against a fixed number: python bench/adaptive.py.
 
-Inputs are test images, half of them triggered, of a victim. Labels of `--truth` draws with another seed say on which side W
-lies; inputs within `--margin` of the threshold are left out. One adaptive run goes down to the lowest threshold's needs for
-each threshold, so the table shows how the saving falls as the threshold nears 0.
+Inputs are test images, half of them triggered, of a victim. On which side of a threshold W lies is found from other draws
+(another seed): 400 of each input; 2,000, then `--truth`, of those whose W may lie within `--margin` of the threshold, as far
+as a 99.99% interval can tell. Those within the margin are left out. Every step writes shards under `--out`: the same command
+again continues where it was cut off, and is done at once where all is there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
+from pathlib import Path
 
 import numpy as np
 
 import doldrum as dd
 from doldrum.attacks import VictimSpec, get_victim
+from doldrum.classifiers.base import Classifier
+from doldrum.measuring import Measurement, measure_to, read_manifest
 from doldrum.provenance import versions_and_machine
-from doldrum.stats import entropy
+from doldrum.stats import entropy, intervals
+
+Images = np.ndarray
+
+
+def measured(
+    folder: Path, model: Classifier, images: Images, draws: int, args: argparse.Namespace, **options
+) -> dd.Responses:
+    """Responses from `folder`, measured where it is not finished."""
+    if not ((folder / "manifest.json").is_file() and read_manifest(folder)["complete"]):
+        probe = dd.probes.Gaussian([args.sigma], draws=draws, seed=0 if options else 1)
+        run = Measurement(model, images, probe, engine=args.engine, batch_size=args.batch_size, **options)
+        measure_to(run, folder, progress=False)
+    return dd.read_responses(folder)
+
+
+class Truth:
+    """W of every input, from as many draws as its distance to a threshold asks for."""
+
+    def __init__(self, model: Classifier, images: Images, args: argparse.Namespace) -> None:
+        self.model, self.images, self.args = model, images, args
+        self.draws = np.zeros(len(images), dtype=int)
+        self.w, self.lower, self.upper = np.zeros((3, len(images)))
+        self._take(np.arange(len(images)), min(400, args.truth), "all")
+
+    def near(self, threshold: float, margin: float) -> np.ndarray:
+        """Which inputs lie within the margin; their W is that of `--truth` draws, as is that of all that nearly do."""
+        for draws in (2000, self.args.truth):
+            touches = (self.lower < threshold + margin) & (self.upper > threshold - margin)
+            unsure = np.flatnonzero(touches & (self.draws < min(draws, self.args.truth)))
+            if len(unsure):
+                self._take(unsure, min(draws, self.args.truth), f"{threshold:g}")
+        return np.abs(self.w - threshold) <= margin
+
+    def _take(self, index: np.ndarray, draws: int, name: str) -> None:
+        print(f"{len(index)} inputs x {draws} draws", flush=True)
+        folder = self.args.out / f"truth-{name}-{draws}"
+        counts = measured(folder, self.model, self.images[index], draws, self.args).counts[:, 0]
+        self.draws[index], self.w[index] = draws, entropy.plug_in(counts)
+        self.lower[index], self.upper[index] = intervals.entropy_interval(counts, level=0.9999, method="posterior")
 
 
 def main() -> None:
@@ -26,9 +68,11 @@ def main() -> None:
     parser.add_argument("--truth", type=int, default=10_000)
     parser.add_argument("--sigma", type=float, default=0.12)
     parser.add_argument("--alpha", type=float, default=0.01)
-    parser.add_argument("--margin", type=float, default=0.03)
+    parser.add_argument("--margin", type=float, default=0.03, help="at most half of the threshold is taken")
     parser.add_argument("--thresholds", default="0.2,0.1,0.05,0.02")
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--batch-size", type=int, default=64, help="inputs a shard")
+    parser.add_argument("--out", type=Path, default=Path("bench-adaptive"))
     args = parser.parse_args()
 
     victim = get_victim(VictimSpec(attack="badnets", seed=0))
@@ -36,50 +80,37 @@ def main() -> None:
     assert victim.trigger is not None
     images = test.images.astype(np.float32) / 255
     images[1::2] = victim.trigger(images[1::2])
-    thresholds = [float(t) for t in args.thresholds.split(",")]
+    triggered = np.arange(len(images)) % 2 == 1
 
-    def w_of(inputs: np.ndarray, draws: int) -> np.ndarray:
-        probe = dd.probes.Gaussian([args.sigma], draws=draws, seed=1)
-        parts = [inputs[i : i + 256] for i in range(0, len(inputs), 256)]
-        runs = [dd.measure(victim.model, part, probe, engine=args.engine, progress=False) for part in parts]
-        return np.concatenate([entropy.plug_in(r.counts)[:, 0] for r in runs])
-
-    # 400 draws place an input to about .02: only those within .1 of a threshold need all of `--truth` to be placed.
-    truth = w_of(images, min(400, args.truth))
-    near = np.flatnonzero(np.abs(truth[:, None] - thresholds).min(axis=1) < 0.1)
-    if len(near):
-        truth[near] = w_of(images[near], args.truth)
-    print(f"{len(near)} inputs measured with {args.truth} draws", flush=True)
-    rows = []
-    for threshold in thresholds:
-        rule = dd.until.Decided(threshold, alpha=args.alpha)
-        start = time.perf_counter()
-        probe = dd.probes.Gaussian([args.sigma], draws=args.draws, seed=0)
-        r = dd.measure(victim.model, images, probe, until=rule, engine=args.engine, progress=False)
-        seconds = time.perf_counter() - start
-        stopped = rule.read(r)
+    truth = Truth(victim.model, images, args)
+    rows, engine = [], None
+    for threshold in (float(t) for t in args.thresholds.split(",")):
         margin = min(args.margin, threshold / 2)
-        clear = np.abs(truth - threshold) > margin
-        decision, draws = stopped.decision[clear, 0], stopped.draws[clear, 0]
-        side = np.where(truth[clear] > threshold, 1, -1)
+        clear = ~truth.near(threshold, margin)
+        rule = dd.until.Decided(threshold, alpha=args.alpha)
+        r = measured(args.out / f"until-{threshold:g}", victim.model, images, args.draws, args, until=rule)
+        stopped, engine = rule.read(r), r.info["engine"]
+        decision, draws = stopped.decision[:, 0], stopped.draws[:, 0]
+        side = np.where(truth.w > threshold, 1, -1)
         rows.append(
             {
                 "threshold": threshold,
                 "margin": margin,
                 "inputs": int(clear.sum()),
-                "mean_draws": float(draws.mean()),
-                "saving": args.draws / float(draws.mean()),
-                "wrong": int((decision == -side).sum()),
-                "undecided": int((decision == 0).sum()),
-                "below": int((side < 0).sum()),
-                "mean_draws_triggered": float(draws[np.flatnonzero(clear) % 2 == 1].mean()),
-                "mean_draws_clean": float(draws[np.flatnonzero(clear) % 2 == 0].mean()),
-                "mean_draws_all_inputs": float(stopped.draws.mean()),
-                "seconds": seconds,
+                "of_them_below": int((side[clear] < 0).sum()),
+                "mean_draws": float(draws[clear].mean()),
+                "mean_draws_triggered": float(draws[clear & triggered].mean()),
+                "mean_draws_clean": float(draws[clear & ~triggered].mean()),
+                "fewer_by": args.draws / float(draws[clear].mean()),
+                "wrong": int((decision == -side)[clear].sum()),
+                "undecided": int((decision == 0)[clear].sum()),
+                "mean_draws_of_all_inputs": float(draws.mean()),
+                "inputs_by_draws_for_the_truth": {str(n): int((truth.draws == n).sum()) for n in np.unique(truth.draws)},
             }
         )
         print(json.dumps(rows[-1]), flush=True)
-    print(json.dumps({"settings": vars(args), "engine": r.info["engine"], "rows": rows, **versions_and_machine()}))
+    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
+    print(json.dumps({"settings": settings, "engine": engine, "rows": rows, **versions_and_machine()}))
 
 
 if __name__ == "__main__":
