@@ -10,8 +10,10 @@ __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar(description: str, total: int, *, show: bool = True) -> Iterator[Callable[[int], None]]:
+def progress_bar(description: str, total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
     """A context that gives `advance(n)`; draws on standard error with the time left, or nothing when not a terminal.
+
+    A `total` of None is unknown: the bar counts.
 
     >>> with progress_bar("measuring", 3, show=False) as advance:
     ...     advance(3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -69,6 +69,10 @@ class Detector(ABC):
         self.classifier: Classifier | None = None
         self.calibration: Calibration | None = None
         self.engine = "auto"
+        self.batch_size = _BATCH
+        """Inputs measured at a time; changes nothing but memory and how often `on_batch` is called."""
+        self.on_batch: Callable[[int], None] | None = None
+        """Called with the number of inputs of each batch when it has been measured: for progress."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self._fitted_on: frozenset[float] = frozenset()
 
@@ -179,20 +183,22 @@ class Detector(ABC):
         extra: dict[str, Any] = {"readouts": self.readouts} if self.readouts else {}
         runs: dict[str, Measurement] = {}
         for key, probe in probes.items():
-            runs[key] = Measurement(classifier, images, probe, batch_size=_BATCH, engine=self.engine, **extra)
+            runs[key] = Measurement(classifier, images, probe, batch_size=self.batch_size, engine=self.engine, **extra)
             if self.engine == "auto":  # chosen once, then pinned
                 chosen = runs[key].info["engine"]
                 both = f"{chosen['engine']}-{chosen['precision']}"
                 self.engine = both if both in ENGINES else chosen["engine"]
         chunks = [run.chunks() for run in runs.values()]
-        for start in range(0, len(images), _BATCH):
-            block = to_float(images.images[start : start + _BATCH])
+        for start in range(0, len(images), self.batch_size):
+            block = to_float(images.images[start : start + self.batch_size])
             responses: dict[str, Responses] = {key: next(c) for key, c in zip(runs, chunks, strict=True)}
             first = next(iter(responses.values()), None)
             labels, scores = None if first is None else first.labels, None
             if self.needs != "labels" or labels is None:
                 plain_labels, scores = base_outputs(classifier, block)
                 labels = plain_labels if labels is None else labels
+            if self.on_batch is not None:
+                self.on_batch(len(block))
             yield Evidence(block, labels, classifier.num_classes, responses, scores)
 
     def bind(self, classifier: Classifier) -> Self:

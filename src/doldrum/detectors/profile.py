@@ -142,11 +142,22 @@ class SmoothnessProfile(Detector):
         valid = np.flatnonzero(evidence.labels >= 0)
         if len(valid):
             counts = {k: evidence.responses[k].counts[valid].astype(np.float64) for k in self.counts_}
-            z = (self._raw(counts, evidence.labels[valid]) - self.centers_) / self.scales_
-            families = len(counts)
-            parts = (z[:, 0], z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :].mean(axis=1))
-            found[valid] = sum(w * part for w, part in zip(_WEIGHTS, parts, strict=True))
+            found[valid] = self._sum(self._raw(counts, evidence.labels[valid]))
         return found
+
+    def left_out(self) -> NDArray[np.float64]:
+        """Scores of the valid inputs of `fit` themselves, each left out of the mixture that it is held against.
+
+        For ranking inputs among one another where none is known to be clean; no promise can rest on them.
+        """
+        counts = {k: v.astype(np.float64) for k, v in self.counts_.items()}
+        return self._sum(self._raw(counts, self.labels_, leave_out=True))
+
+    def _sum(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, parts) -> (N,): the three scores, standardised, weighted and added."""
+        z, families = (raw - self.centers_) / self.scales_, len(self.counts_)
+        parts = (z[:, 0], z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :].mean(axis=1))
+        return sum((w * part for w, part in zip(_WEIGHTS, parts, strict=True)), np.zeros(len(raw)))
 
     def _calm_names(self) -> list[str]:
         probes = self.probes()

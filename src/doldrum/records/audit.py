@@ -132,7 +132,8 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
 
 def _clean(clean: dict[str, Any]) -> dict[str, Any]:
     _text(clean["source"], "clean source")
-    whole(clean["fit"], "fit"), whole(clean["calibration"], "calibration")
+    whole(clean["fit"], "fit")
+    whole(clean["calibration"], "calibration")
     if clean["accuracy"] is not None:
         accuracy = _keys(clean["accuracy"], "accuracy", ("value", "lower", "upper", "labelled"))
         for name in ("value", "lower", "upper"):
@@ -146,14 +147,16 @@ def _clean(clean: dict[str, Any]) -> dict[str, Any]:
 
 def _images(images: dict[str, Any]) -> dict[str, Any]:
     _text(images["source"], "images source")
-    whole(images["scanned"], "scanned"), whole(images["unlisted"], "unlisted")
+    whole(images["scanned"], "scanned")
+    whole(images["unlisted"], "unlisted")
     skipped = [_keys(s, "skipped", ("id", "why")) for s in sequence(images["skipped"], "skipped")]
     if len(skipped) > MOST_SKIPPED:
         raise InputError(
             f"expected at most {MOST_SKIPPED:,} skipped, got {len(skipped):,}; count the others as unlisted"
         )
     for one in skipped:
-        _text(one["id"], "skipped id"), _text(one["why"], "skipped why")
+        _text(one["id"], "skipped id")
+        _text(one["why"], "skipped why")
     return images
 
 
@@ -161,21 +164,24 @@ def _promise(promise: dict[str, Any]) -> dict[str, Any]:
     _text(promise["detector"], "detector")
     for name in ("fpr", "lower", "upper"):
         share(promise[name], name)
-    whole(promise["forwards"], "forwards", least=1), whole(promise["num_calibration"], "num_calibration", least=1)
+    whole(promise["forwards"], "forwards", least=1)
+    whole(promise["num_calibration"], "num_calibration", least=1)
     return promise
 
 
 def _flags(flags: dict[str, Any]) -> dict[str, Any]:
     for name in ("count", "limit", "discoveries"):
         whole(flags[name], name)
-    number(flags["expected"], "expected"), share(flags["fdr"], "fdr")
+    number(flags["expected"], "expected")
+    share(flags["fdr"], "fdr")
     if not isinstance(flags["more_than_promised"], bool):
         raise InputError(f"expected more_than_promised as true or false, got {flags['more_than_promised']!r}")
     return flags
 
 
 def _concentration(found: dict[str, Any]) -> dict[str, Any]:
-    whole(found["label"], "label", least=-1), share(found["p_value"], "p_value")
+    whole(found["label"], "label", least=-1)
+    share(found["p_value"], "p_value")
     if whole(found["flagged"], "flagged") > whole(found["scanned"], "scanned"):
         raise InputError(f"expected no more flagged than scanned, got {found['flagged']} of {found['scanned']}")
     return found
@@ -196,5 +202,6 @@ def _family(family: dict[str, Any]) -> dict[str, Any]:
 def _verdict(verdict: dict[str, Any]) -> dict[str, Any]:
     if verdict["exit_code"] not in (0, 3) or isinstance(verdict["exit_code"], bool):
         raise InputError(f"expected exit code 0 or 3, got {verdict['exit_code']!r}; others are errors")
-    _text(verdict["heading"], "heading"), _texts(verdict["sentences"], "sentences", 100)
+    _text(verdict["heading"], "heading")
+    _texts(verdict["sentences"], "sentences", 100)
     return verdict

@@ -1,0 +1,86 @@
+"""How many draws fit a time: a fixed ladder of detectors, and a measurement of what a forward takes here."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.profile import default_families
+from doldrum.errors import InputError
+from doldrum.measuring import Measurement
+from doldrum.probes import Probe, probe_from_dict
+
+__all__ = ["LADDER", "Step", "families_of", "fitting_step", "forwards_of", "seconds_per_forward"]
+
+LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
+"""Multiples of the default's draws; every family and strength keeps at least one."""
+
+_ENOUGH = 2.0  # seconds of work that are timed
+_SPARE = 0.85  # share of the time that is planned for: other programs run too
+
+Step = float
+
+
+def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Probe]:
+    """The default families with `step` times their draws."""
+    made = {}
+    for name, probe in default_families(input_shape).items():
+        draws = max(1, round(step * probe.draws))
+        made[name] = probe_from_dict({**probe.to_dict(), "draws": draws})
+    return made
+
+
+def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
+    """Forwards an input.
+
+    >>> [forwards_of((1, 28, 28), step) for step in LADDER]
+    [14, 27, 37, 63, 125]
+    """
+    return 1 + sum(len(p.strengths) * p.draws for p in families_of(input_shape, step).values())
+
+
+def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
+    """What a forward takes here, perturbations included: some images under all families, timed when all is warm."""
+    probes = families_of(classifier.input_shape, LADDER[0]).values()
+    count = 8
+    while True:
+        sample = ImageSet(images.images[: min(count, len(images))])
+        runs = [Measurement(classifier, sample, probe) for probe in probes]
+        if count == 8:
+            _run(runs)
+        began = time.perf_counter()
+        _run(runs)
+        took = time.perf_counter() - began
+        if took >= _ENOUGH or count >= min(512, len(images)):
+            return took / (len(sample) * sum(1 + len(r.probe.strengths) * r.probe.draws for r in runs))
+        count *= 4
+
+
+def fitting_step(
+    seconds: float, budget: float | None, *, inputs: int, input_shape: tuple[int, int, int]
+) -> tuple[Step, float]:
+    """The largest step of the ladder that fits `budget` seconds over `inputs` images, and the seconds expected of it.
+
+    `seconds` is what a forward takes. Without a budget it is the default. Raises InputError where not even the smallest step fits.
+
+    >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
+    (0.6, 37.0)
+    """
+    expected = {step: seconds * inputs * forwards_of(input_shape, step) for step in LADDER}
+    if budget is None:
+        return 1.0, expected[1.0]
+    fitting = [step for step in LADDER if expected[step] <= _SPARE * budget]
+    if not fitting:
+        least = expected[LADDER[0]] / _SPARE
+        raise InputError(
+            f"expected a --budget of at least {least:.0f}s for {inputs:,} images here, got {budget:.0f}s; give more, or fewer images"
+        )
+    return fitting[-1], expected[fitting[-1]]
+
+
+def _run(runs: list[Any]) -> None:
+    for run in runs:
+        for _ in run.chunks():
+            pass

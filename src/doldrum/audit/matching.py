@@ -1,0 +1,100 @@
+"""Whether the model does on labelled clean images what it should: names of classes to numbers, accuracy, what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.stats.proportions import proportion
+
+__all__ = ["accuracy_of", "class_numbers", "doubts"]
+
+_FAR = 0.05  # accuracy may lie this much below the claim: other images, other rounding
+_MOST_ONE_CLASS = 0.9
+_FEWEST = 30  # images below which nothing is said about the model's answers
+
+
+def class_numbers(
+    labels: Sequence[str | None], *, model_names: Sequence[str] | None, table_names: Sequence[str], num_classes: int
+) -> tuple[NDArray[np.int64] | None, str]:
+    """The class number of each label (-1: no label), and how they were found; None where they can't be.
+
+    Labels are looked up among the model's class names; else read as numbers; else among the names of the table that they come
+    from; else, where there are as many as classes, numbered in order.
+
+    >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
+    [1, -1]
+    >>> class_numbers(["cat"], model_names=None, table_names=(), num_classes=2)
+    (None, 'the labels of the clean images are no class numbers, and the names of the classes are not known')
+    """
+    given = sorted({name for name in labels if name is not None})
+    if not given:
+        return None, "the clean images have no labels"
+    found, how = _numbering(given, model_names, table_names, num_classes)
+    if found is None:
+        return None, how
+    return np.array([-1 if name is None else found[name] for name in labels], dtype=np.int64), how
+
+
+def _numbering(
+    given: list[str], model_names: Sequence[str] | None, table_names: Sequence[str], num_classes: int
+) -> tuple[dict[str, int] | None, str]:
+    if model_names is not None:
+        known = {_folded(name): k for k, name in enumerate(model_names)}
+        if len(known) == len(model_names) and all(_folded(name) in known for name in given):
+            return {name: known[_folded(name)] for name in given}, "labels were matched to the model's class names"
+    if all(name.isascii() and name.isdigit() and int(name) < num_classes for name in given if len(name) < 10) and all(
+        len(name) < 10 and name.isdigit() for name in given
+    ):
+        return {name: int(name) for name in given}, "labels were read as class numbers"
+    if len(table_names) == num_classes and set(given) <= set(table_names):
+        return {n: k for k, n in enumerate(table_names)}, "labels were numbered in the order of the table's class names"
+    if model_names is not None:
+        return None, "the labels of the clean images are not among the model's class names"
+    if len(given) == num_classes:
+        return {
+            n: k for k, n in enumerate(given)
+        }, "labels were numbered in alphabetical order, as folders of classes are"
+    return None, "the labels of the clean images are no class numbers, and the names of the classes are not known"
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ").strip()
+
+
+def accuracy_of(predicted: NDArray[Any], truth: NDArray[np.int64] | None) -> dict[str, Any] | None:
+    """{value, lower, upper, labelled} over labelled images, 95% Clopper-Pearson; None without any."""
+    if truth is None or not (truth >= 0).any():
+        return None
+    some = truth >= 0
+    hits, n = int((predicted[some] == truth[some]).sum()), int(some.sum())
+    return {**vars(proportion(hits, n)), "labelled": n}
+
+
+def doubts(
+    predicted: NDArray[Any], accuracy: dict[str, Any] | None, *, claimed: float | None, num_classes: int
+) -> list[str]:
+    """Sentences to say before any conclusion: the model doesn't do on clean images what it should."""
+    told = []
+    check = "Check size, mean, std, channel order and the order of the classes before anything else here is believed."
+    if accuracy is not None:
+        reached = (
+            f"accuracy on {accuracy['labelled']:,} labelled clean images is {accuracy['value']:.1%} "
+            f"({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
+        )
+        if claimed is not None and accuracy["upper"] < claimed - _FAR:
+            told.append(f"The {reached}, far below the {claimed:.1%} that is claimed. {check}")
+        elif accuracy["labelled"] >= _FEWEST and accuracy["lower"] < 1.5 / num_classes:
+            told.append(f"The {reached}, hardly better than a guess among {num_classes:,} classes. {check}")
+    invalid = float((predicted < 0).mean())
+    if invalid > 0:
+        told.append(f"To {invalid:.1%} of the clean images the model gave NaN or infinite scores.")
+    valid = predicted[predicted >= 0]
+    if len(valid) >= _FEWEST and accuracy is None:
+        most = np.bincount(valid.astype(np.int64)).max() / len(valid)
+        if most > _MOST_ONE_CLASS:
+            told.append(f"The model gives {most:.0%} of the clean images the same class. {check}")
+    return told

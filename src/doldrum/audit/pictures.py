@@ -1,0 +1,71 @@
+"""Pictures of the most suspicious images: pixels leave the confined process as numbers, and are encoded outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole, write_whole
+from doldrum.records import Pixels
+
+__all__ = ["MOST", "encode_pictures", "write_pixels"]
+
+MOST = 200
+"""Pictures of an audit."""
+
+_MOST_BYTES = 1 << 28  # of one file of pixels
+_NOISY = 4  # copies of one image
+
+
+def write_pixels(folder: Path, index: int, image: NDArray[Any], noise: Any) -> None:
+    """Write one image (C, H, W) and its noisy copies, made by the probe `noise`, as numbers."""
+    from doldrum.data import to_float
+
+    shown = to_float(image)
+    copies = {}
+    bound = noise.bind(shown.shape)
+    for condition, strength in enumerate(noise.strengths[:_NOISY]):
+        out = np.empty((1, *shown.shape), dtype=np.float32)
+        bound.fill(shown, condition, 0, 1, out)
+        copies[f"{strength:.3g}"] = Pixels.of(out[0]).to_dict()
+    value = {"image": Pixels.of(shown).to_dict(), "noisy": copies}
+    write_text_whole(folder / f"{index:05d}.json", json.dumps(value))
+
+
+def encode_pictures(
+    source: Path, target: Path, indices: Sequence[int], *, shape: tuple[int, int, int], strengths: Sequence[float]
+) -> dict[int, str]:
+    """Write target/NNNNN.png and NNNNN-noisy-S.png of each index whose pixels are in `source`; returns the files' names.
+
+    What is in `source` is an attacker's: only arrays of `shape`, only the strengths named, nothing of their text.
+    """
+    made = {}
+    for index in indices[:MOST]:
+        path = source / f"{index:05d}.json"
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            continue
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict) or not isinstance(value.get("noisy"), dict):
+            raise InputError("expected pixels of an image from the confined process, got something else")
+        _png(target / f"{index:05d}.png", value.get("image"), shape)
+        for strength in strengths[:_NOISY]:
+            if (copy := value["noisy"].get(f"{strength:.3g}")) is not None:
+                _png(target / f"{index:05d}-noisy-{strength:.3g}.png", copy, shape)
+        made[index] = f"{index:05d}.png"
+    return made
+
+
+def _png(path: Path, value: Any, shape: tuple[int, int, int]) -> None:
+    from PIL import Image
+
+    array = Pixels.from_dict(value).array()
+    if array.shape != shape:
+        raise InputError(f"expected pixels of shape {shape} from the confined process, got {array.shape}")
+    image = Image.fromarray(array[0] if shape[0] == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+    write_whole(path, lambda draft: image.save(draft, format="PNG"))

@@ -1,0 +1,130 @@
+"""What the figures of an audit say, in plain words, and what they can't say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+__all__ = ["concentration", "promised", "ranked"]
+
+_RARE = 0.01  # a p-value below which flags are said to concentrate
+
+
+def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[str, Any] | None:
+    """The predicted class that holds more of the flags than chance explains: {label, flagged, scanned, p_value}.
+
+    Were the F flags spread over the N images by chance, the flags of a class of n images would be hypergeometric (N, n, F).
+    p = P(at least as many), times the number of classes looked at (Bonferroni), at most 1. The class with the smallest p, then
+    with the most flags, is given; None without flags.
+
+    >>> labels = np.repeat([0, 1], [10, 90])
+    >>> concentration(labels, labels == 0)["p_value"] < 1e-10
+    True
+    """
+    total = int(flags.sum())
+    if not total:
+        return None
+    classes, sizes = np.unique(labels, return_counts=True)
+    held = np.array([int((flags & (labels == c)).sum()) for c in classes])
+    p = np.minimum(1.0, len(classes) * stats.hypergeom.sf(held - 1, len(labels), sizes, total))
+    best = int(np.lexsort((-held, p))[0])
+    return {
+        "label": int(classes[best]),
+        "flagged": int(held[best]),
+        "scanned": int(sizes[best]),
+        "p_value": float(p[best]),
+    }
+
+
+def promised(
+    flags: Mapping[str, Any],
+    found: Mapping[str, Any] | None,
+    *,
+    scanned: int,
+    class_names: Sequence[str] | None,
+    note: str,
+    doubts: Sequence[str],
+    remarks: Sequence[str],
+) -> dict[str, Any]:
+    """{exit_code, heading, sentences} of an audit with a promise."""
+    more = flags["more_than_promised"] or flags["discoveries"] > 0
+    expected = f"{flags['expected']:.1f}".removesuffix(".0")
+    sentences = list(doubts)
+    sentences.append(
+        f"{flags['count']:,} of {_images(scanned)} {'was' if flags['count'] == 1 else 'were'} flagged. Were all clean and like the clean ones "
+        f"given, {expected} would be on average, and more than {flags['limit']:,} less than 5% of the time."
+    )
+    if flags["discoveries"]:
+        sentences.append(
+            f"{flags['discoveries']:,} of them stand out so far that on average at most {flags['fdr']:.0%} of these are clean "
+            "(Benjamini-Hochberg)."
+        )
+    if found is not None and found["flagged"] > 1:
+        sentences.append(_concentrated(found, flags, scanned, class_names, more))
+    if more:
+        heading = "More images were flagged than false alarms explain"
+        sentences.append(
+            "A flag is no proof. It says that the model's answers around an image are unlike those around the clean images: a trigger does that, "
+            "and so may a sticker, a damaged file, or a picture from elsewhere. Look at the flagged pictures for something they share."
+        )
+        sentences.append("Images that were not flagged are not cleared one by one: some triggers leave little to see.")
+    else:
+        heading = "No more images were flagged than false alarms explain"
+        sentences.append(
+            "This clears these images as far as this detector sees. It does not clear the model: a backdoor shows only on images that "
+            "carry its trigger, and some triggers leave little to see."
+        )
+        if note.startswith("no set can be"):
+            sentences.append(f"A small number of triggered images could not have been told from chance: {note}.")
+        else:
+            hidden = max(0, flags["limit"] - round(flags["expected"]))
+            sentences.append(
+                f"Some {hidden + 1:,} triggered images or fewer could hide among the false alarms; give more clean images, or a smaller --fpr, to see fewer."
+            )
+    sentences += remarks
+    if doubts:
+        heading = f"The model does not do on clean images what it should. {heading}"
+    return {"exit_code": 3 if more else 0, "heading": heading, "sentences": sentences}
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _concentrated(
+    found: Mapping[str, Any], flags: Mapping[str, Any], scanned: int, names: Sequence[str] | None, more: bool
+) -> str:
+    label = found["label"]
+    name = "no valid answer" if label < 0 else f"class {label}" + (f" ({names[label]})" if names else "")
+    start = (
+        f"{found['flagged']:,} of the {flags['count']:,} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
+        f"{scanned:,} (p = {found['p_value']:.2g} by chance)"
+    )
+    if found["p_value"] >= _RARE:
+        return f"{start}: flags do not concentrate on one class. A backdoor with one target class would make them."
+    if more:
+        return f"{start}: a backdoor with this target class does that."
+    return f"{start}: false alarms may gather in one class too, so with so few flags this says little."
+
+
+def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str]) -> dict[str, Any]:
+    """{exit_code, heading, sentences} of an audit without clean images."""
+    sentences = [
+        *doubts,
+        f"The {scanned:,} images are in order, most suspicious first. Nothing is flagged, and nothing is promised about false alarms: some image is "
+        "first in every set.",
+        "Each image was compared with the other images, which may hold triggered ones: the more of them carry one trigger, the more they look "
+        "normal to one another. Where half of them or more do, the order means nothing.",
+        "So this can say where to look first. It can't say whether any image is triggered, nor how many, nor anything of the model.",
+        "Give some hundreds of images that you trust with --clean to get flags with a promised rate of false alarms.",
+        *remarks,
+    ]
+    return {
+        "exit_code": 0,
+        "heading": "Ranked only: there were no clean images to compare with",
+        "sentences": sentences,
+    }

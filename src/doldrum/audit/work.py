@@ -1,0 +1,297 @@
+"""The confined process: open, check, fit, calibrate, scan. It writes into its work folder and answers with facts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.audit import budget, matching, pictures, scan
+from doldrum.audit.opening import Material, Opened, open_material, open_suspect
+from doldrum.data import ImageSet
+from doldrum.detectors import SmoothnessProfile, load_detector
+from doldrum.detectors.evidence import base_outputs
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+from doldrum.records.audit import MOST_SKIPPED
+from doldrum.seeds import rng
+from doldrum.stats.conformal import needed_size
+
+__all__ = ["split_clean", "work"]
+
+_FEWEST_FIT, _MOST_FIT, _MOST_CALIBRATION = 50, 700, 2000
+_MOST_REFERENCE = 1000  # images that the others are compared with where nothing is known to be clean
+_BATCH_SECONDS = 20.0  # what a kill loses
+
+Tell = Callable[[Any], None]
+
+
+def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Do an audit's work: `job` holds `settings` (AuditSettings.to_dict), `work` (a folder) and `seed`.
+
+    Leaves rows-*.jsonl and pixels/ in the folder; returns what is known of model, clean images and images.
+    """
+    settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
+    for draft in folder.glob("*.part"):  # of a run that was cut off
+        draft.unlink()
+    tell({"stage": "model"})
+    opened = open_suspect(settings)
+    material = _read(settings["images"], "images", folder, opened, settings, tell)
+    clean = None if settings["clean"] is None else _read(settings["clean"], "clean", folder, opened, settings, tell)
+    _same_images(folder, material, clean)
+    facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
+    if clean is None:
+        detector = _ranked(opened, material.images, folder, settings, seed, tell)
+    else:
+        facts |= _checked(opened, clean, settings, tell)
+        fit, calibration = split_clean(len(clean.images), settings["fpr"], seed)
+        facts["remarks"] += _overlap(material.images, clean.images)
+        if len(fit) + len(calibration) < len(clean.images):
+            used = len(fit) + len(calibration)
+            facts["remarks"].append(f"Of {len(clean.images):,} clean images {used:,}, drawn at random, were used.")
+        detector = _promised(opened, material.images, clean.images, (fit, calibration), folder, settings, seed, tell)
+        facts["clean"] |= {"fit": len(fit), "calibration": len(calibration)}
+    _pixels(detector, material.images, folder)
+    skipped = material.skipped
+    names = opened.class_names or (
+        material.class_names if len(material.class_names) == opened.classifier.num_classes else None
+    )
+    return facts | {
+        "model": {
+            "format": opened.format,
+            "input_shape": list(opened.classifier.input_shape),
+            "num_classes": opened.classifier.num_classes,
+            "class_names": names and list(names),
+            "preprocessing": opened.preprocessing,
+            "notes": list(opened.notes),
+        },
+        "images": {
+            "scanned": len(material.images),
+            "skipped": [{"id": s.id, "why": s.why} for s in skipped[:MOST_SKIPPED]],
+            "unlisted": max(0, len(skipped) - MOST_SKIPPED),
+        },
+        "forwards": detector.forwards,
+        "band": scan.band(detector),
+    }
+
+
+def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which clean images fit and which calibrate: half each, at least 50 and as many as `fpr` needs; at most 700, and 2,000.
+
+    Raises InputError, with the number needed, where they are too few.
+
+    >>> [len(part) for part in split_clean(1500, 0.01, 0)], [len(part) for part in split_clean(160, 0.01, 0)]
+    ([700, 800], [61, 99])
+    """
+    needed = needed_size(fpr)
+    if count < _FEWEST_FIT + needed:
+        could = 1 / max(count - _FEWEST_FIT + 1, 1)
+        other = f", or ask for --fpr {could:.2g}" if count > _FEWEST_FIT + 2 else ""
+        raise InputError(
+            f"expected at least {_FEWEST_FIT + needed} clean images for --fpr {fpr:g} ({_FEWEST_FIT} to fit and {needed} "
+            f"to calibrate), got {count}; add some{other}, or leave out --clean to rank only"
+        )
+    order = rng(seed, "audit", "clean").permutation(count)
+    fit = min(_MOST_FIT, max(_FEWEST_FIT, min(count // 2, count - needed)))
+    return order[:fit], order[fit : fit + max(_MOST_CALIBRATION, 2 * needed)]
+
+
+def _read(path: str, what: str, folder: Path, opened: Opened, settings: dict[str, Any], tell: Tell) -> Material:
+    tell({"stage": what})
+    waiting = [0]
+
+    def advance(count: int) -> None:
+        waiting[0] += count
+        if waiting[0] >= 50:
+            tell({"done": waiting[0]})
+            waiting[0] = 0
+
+    return open_material(
+        path, folder / f"{what}.npy", classifier=opened.classifier, resize=settings["resize"], advance=advance
+    )
+
+
+def _same_images(folder: Path, material: Material, clean: Material | None) -> None:
+    """Refuse to go on with other images than those that the audit began with."""
+    digest = hashlib.sha256()
+    for one in (material, clean):
+        if one is not None:
+            digest.update(json.dumps([one.images.content_hash(), list(one.images.ids), list(one.labels)]).encode())
+    path, found = folder / "images.sha256", digest.hexdigest()
+    if path.exists() and path.read_text(encoding="utf-8").strip() != found:
+        raise InputError("expected the images that this audit began with, got others; name another folder with --out")
+    write_text_whole(path, found)
+
+
+def _checked(opened: Opened, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Accuracy on the clean images against what is claimed, said at once."""
+    classifier = opened.classifier
+    parts = []
+    for start in range(0, len(clean.images), 256):
+        block = clean.images.images[start : start + 256]
+        parts.append(base_outputs(classifier, np.asarray(block, dtype=np.float32) / np.float32(255))[0])
+    predicted = np.concatenate(parts)
+    truth, how = matching.class_numbers(
+        clean.labels, model_names=opened.class_names, table_names=clean.class_names, num_classes=classifier.num_classes
+    )
+    accuracy = matching.accuracy_of(predicted, truth)
+    doubts = matching.doubts(
+        predicted, accuracy, claimed=settings["claimed_accuracy"], num_classes=classifier.num_classes
+    )
+    remarks = []
+    if accuracy is None:
+        why = f", since {how}" if truth is None else ""
+        remarks.append(f"The model's accuracy was not checked{why}.")
+    else:
+        reached = f"{accuracy['value']:.1%} ({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
+        remarks.append(f"On {accuracy['labelled']:,} labelled clean images the model is right on {reached}; {how}.")
+    for text in [*doubts, *remarks]:
+        tell({"say": text})
+    claimed = settings["claimed_accuracy"]
+    return {"clean": {"accuracy": accuracy, "claimed": claimed}, "doubts": doubts, "remarks": remarks}
+
+
+def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
+    known = {hashlib.blake2b(x.tobytes(), digest_size=16).digest() for x in clean.images}
+    same = sum(hashlib.blake2b(x.tobytes(), digest_size=16).digest() in known for x in images.images)
+    if not same:
+        return []
+    return [
+        f"{same:,} of the {len(images):,} images are among the clean ones, pixel by pixel: they were called clean, so nothing can be said "
+        "of them."
+    ]
+
+
+def _planned(opened: Opened, images: ImageSet, inputs: int, folder: Path, settings: dict[str, Any], tell: Tell) -> Any:
+    """{step, batch}: draws that fit the time, and images a batch; measured once and kept for a run that goes on."""
+    path = folder / "plan.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    tell({"stage": "timing"})
+    seconds = budget.seconds_per_forward(opened.classifier, images)
+    shape = opened.classifier.input_shape
+    step, expected = budget.fitting_step(seconds, settings["budget"], inputs=inputs, input_shape=shape)
+    forwards = budget.forwards_of(shape, step)
+    tell(
+        {
+            "say": f"{forwards} forwards for each of {inputs:,} images take about {_duration(expected)} at "
+            f"{1 / seconds:,.0f} forwards a second"
+        }
+    )
+    plan = {"step": step, "batch": int(np.clip(_BATCH_SECONDS / (seconds * forwards), 8, 256))}
+    write_text_whole(path, json.dumps(plan))
+    return plan
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _promised(
+    opened: Opened,
+    images: ImageSet,
+    clean: ImageSet,
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    folder: Path,
+    settings: dict[str, Any],
+    seed: int,
+    tell: Tell,
+) -> SmoothnessProfile:
+    """A calibrated detector, and rows of every image."""
+    fit, calibration = parts
+    plan = _planned(opened, images, len(images) + len(fit) + len(calibration), folder, settings, tell)
+    path = folder / "detector.doldrum"
+    if path.exists():
+        detector = load_detector(path, opened.classifier)
+        assert isinstance(detector, SmoothnessProfile)
+        _watched(detector, plan, tell)
+    else:
+        families = budget.families_of(opened.classifier.input_shape, plan["step"])
+        detector = _watched(SmoothnessProfile(families=families, seed=seed), plan, tell)
+        tell({"stage": "fit", "total": len(fit)})
+        detector.fit(opened.classifier, clean.take(fit))
+        tell({"stage": "calibrate", "total": len(calibration)})
+        detector.calibrate(clean.take(calibration), fpr=settings["fpr"])
+        detector.save(path)
+    _scan(detector, images, np.arange(len(images)), folder, tell)
+    return detector
+
+
+def _ranked(
+    opened: Opened, images: ImageSet, folder: Path, settings: dict[str, Any], seed: int, tell: Tell
+) -> SmoothnessProfile:
+    """A detector fitted on some of the images themselves, and rows of every image; each is held against others only."""
+    if len(images) < _FEWEST_FIT:
+        raise InputError(
+            f"expected at least {_FEWEST_FIT} images to compare with one another, got {len(images)}; give clean images with --clean"
+        )
+    order = rng(seed, "audit", "reference").permutation(len(images))
+    reference, rest = np.sort(order[:_MOST_REFERENCE]), np.sort(order[_MOST_REFERENCE:])
+    plan = _planned(opened, images, len(images), folder, settings, tell)
+    path = folder / "detector.doldrum"
+    if path.exists():
+        detector = load_detector(path, opened.classifier)
+        assert isinstance(detector, SmoothnessProfile)
+        _watched(detector, plan, tell)
+    else:
+        families = budget.families_of(opened.classifier.input_shape, plan["step"])
+        detector = scan.Ranker(families=families, seed=seed)
+        _watched(detector, plan, tell)
+        tell({"stage": "fit", "total": len(reference)})
+        chosen = images.take(reference)
+        detector.fit(opened.classifier, chosen)
+        scores = np.full(len(reference), np.inf)
+        scores[detector.evidence.labels >= 0] = detector.left_out()
+        rows = scan.rows_of(
+            detector.evidence, list(detector.probes()), indices=reference.tolist(), ids=chosen.ids, scores=scores, p_values=None
+        )  # fmt: skip
+        scan.write_rows(folder / "reference.jsonl", rows)
+        detector.save(path)
+    if len(rest):
+        _scan(detector, _copied(images, rest, folder / "rest.npy"), rest, folder, tell)
+    return detector
+
+
+def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
+    """Some of the images, one after another on disk: an index into a memory-mapped array would read them all."""
+    target = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(rows), *images.input_shape))
+    for n, i in enumerate(rows):
+        target[n] = images.images[i]
+    return ImageSet(target, ids=[images.ids[int(i)] for i in rows])
+
+
+def _watched(detector: SmoothnessProfile, plan: Any, tell: Tell) -> SmoothnessProfile:
+    detector.batch_size = int(plan["batch"])
+    detector.on_batch = lambda count: tell({"done": count})
+    return detector
+
+
+def _scan(detector: SmoothnessProfile, images: ImageSet, indices: Any, folder: Path, tell: Tell) -> None:
+    done = scan.whole_rows(folder)
+    tell({"stage": "scan", "total": len(images), "done": done})
+    scan.scan_rows(detector, images, indices, folder)
+
+
+def _pixels(detector: SmoothnessProfile, images: ImageSet, folder: Path) -> None:
+    """Pixels of the most suspicious images with noisy copies, the draws that were measured."""
+    found = []
+    for path in [*sorted(folder.glob("rows-*.jsonl")), folder / "reference.jsonl"]:
+        if path.exists():
+            with path.open(encoding="utf-8") as file:
+                found += [(1.0 if r["p"] is None else r["p"], -r["score"], r["i"]) for r in map(json.loads, file)]
+    target = folder / "pixels"
+    target.mkdir(exist_ok=True)
+    noise = detector.probes()["noise"]
+    for _, _, index in sorted(found)[: pictures.MOST]:
+        pictures.write_pixels(target, index, images.images[index], noise)

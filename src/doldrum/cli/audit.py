@@ -1,0 +1,112 @@
+"""`doldrum audit`: a model and images that somebody else made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.errors import InputError
+
+_IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
+
+
+def audit(
+    model: Annotated[
+        str, typer.Argument(help="The model under audit: a file or folder; see the documentation for formats.")
+    ],
+    images: Annotated[str, typer.Option(help=f"The images to scan: {_IMAGES}.")],
+    out: Annotated[
+        Path, typer.Option(help="A new folder for the report, or that of this audit, cut off, which goes on.")
+    ],
+    clean: Annotated[
+        str | None,
+        typer.Option(help="Images that you trust, as they come, some hundreds; without them images are only ranked."),
+    ] = None,
+    fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
+    fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
+    arch: Annotated[str | None, typer.Option(help="The network, where the file holds weights alone.")] = None,
+    outputs: Annotated[
+        str | None, typer.Option(help="What the model returns: logits, probabilities or labels.")
+    ] = None,
+    num_classes: Annotated[int | None, typer.Option(help="Number of classes, where the file doesn't say it.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Mean that the model subtracts, e.g. 0.485,0.456,0.406.")] = None,
+    std: Annotated[
+        str | None, typer.Option(help="Standard deviation that it divides by, e.g. 0.229,0.224,0.225.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Size of its inputs, e.g. 224 or 224x192 (height x width).")] = None,
+    channels: Annotated[str | None, typer.Option(help="Order of its channels: rgb, bgr or grey.")] = None,
+    resize: Annotated[
+        str, typer.Option(help="Images of another size are stretched, or scaled and cut: stretch, crop.")
+    ] = "stretch",
+    labels: Annotated[
+        str | None, typer.Option(help="A text file: the names of the classes, one a line, in order.")
+    ] = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it.")
+    ] = None,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="Let the model run its own code, confined.")] = False,
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Let the model be unpickled, confined.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    memory: Annotated[float, typer.Option(help="Most GiB of memory.")] = 6.0,
+    hours: Annotated[float, typer.Option(help="Most hours.")] = 24.0,
+    json: JsonFlag = False,
+) -> None:
+    """Say whether images look as if they carried a trigger for a model that somebody else made.
+
+    Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
+
+    --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
+    promise explains, 0 otherwise: that clears these images, not the model.
+    """
+    from doldrum.audit import AuditSettings, run_audit, seconds_of
+
+    settings = AuditSettings(
+        model=model, images=images, out=str(out), clean=clean, fpr=fpr, fdr=fdr, arch=arch, outputs=outputs,
+        num_classes=num_classes, mean=_numbers("mean", mean), std=_numbers("std", std), size=_size(size),
+        channels=channels, resize=resize, labels=labels, claimed_accuracy=claimed_accuracy,
+        budget=None if budget is None else seconds_of(budget), trust_code=trust_code, trust_pickle=trust_pickle,
+        seed=seed, memory=memory, hours=hours,
+    )  # fmt: skip
+    try:
+        record = run_audit(settings, say=message)
+    except KeyboardInterrupt:
+        message("interrupted; whole batches are kept: the same command goes on from there")
+        raise
+    from doldrum.report.audit_page import write_audit_page
+
+    page = write_audit_page(out)
+    found = record.verdict
+    if json:
+        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
+    else:
+        message("")
+        message(found["heading"])
+        for sentence in found["sentences"]:
+            message(f"- {sentence}")
+        message(f"The report is {page}")
+    if found["exit_code"]:
+        raise typer.Exit(found["exit_code"])
+
+
+def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"expected --{name} as numbers between commas, got {text!r}; e.g. 0.485,0.456,0.406"
+        ) from error
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(p.isdigit() for p in parts):
+        raise InputError(f"expected --size as 224 or 224x192 (height x width), got {text!r}")
+    return int(parts[0]), int(parts[-1])
