@@ -5,13 +5,13 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check bench setup data clean
+.PHONY: demo test check bench setup data browser clean
 
 demo: setup data
 	$(BIN)/doldrum demo
 
 # A process a core, each with one thread: threads that share cores wait for one another.
-test: setup data check
+test: setup data check browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --durations=10
 
 # What a reader of the code relies on: style, types, and imports that go one way.
@@ -32,6 +32,10 @@ $(READY): pyproject.toml constraints.txt tools/make-venv
 	$(PIP) install --quiet --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# Never fails: where chromium can't be had, the tests in a browser are skipped.
+browser:
+	@sh tools/get-chromium
 
 # Never fails: where there is no Debian package, doldrum downloads the files itself and checks them.
 data:
