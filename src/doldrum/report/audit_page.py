@@ -49,7 +49,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     rows = audit_rows.read_rows(
         place / "rows.parquet", class_names=record["model"]["class_names"], conditions=conditions
     )
-    noise = dict(zip(record["band"][0]["strengths"], range(conditions), strict=False)) if record["band"] else {}
+    noise = {f"{s:.3g}": i for i, s in enumerate(record["band"][0]["strengths"])} if record["band"] else {}
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
     return write_text_whole(place / "report.html", _render(record, rows, drawn, cards, pictures.left_out))
 
@@ -58,6 +58,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
 class _Copy:
     shot: Shot
     most: tuple[str, int] | None  # the label that came back most often at this strength
+    draws: int
 
 
 class _Card:
@@ -115,7 +116,7 @@ def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: 
     )
 
 
-def _cards(rows: Sequence[Row], noise: Mapping[float, int], pictures: Pictures) -> list[_Card]:
+def _cards(rows: Sequence[Row], noise: Mapping[str, int], pictures: Pictures) -> list[_Card]:
     """Flagged rows and those with a picture; every input gets its own before any gets its noisy copies.
 
     `noise` has the condition of each strength of the first family, which is the one that copies are shown of.
@@ -126,9 +127,10 @@ def _cards(rows: Sequence[Row], noise: Mapping[float, int], pictures: Pictures) 
     for row, shot in zip(chosen, shots, strict=True):
         copies = []
         for copy in pictures.noisy(row.picture):
-            at = noise.get(float(copy.strength))
+            at = noise.get(f"{float(copy.strength):.3g}")
             back = () if at is None else row.came_back[at]
-            copies.append(_Copy(copy, max(back, key=lambda pair: pair[1], default=None)))
+            most = max(back, key=lambda pair: pair[1], default=None)
+            copies.append(_Copy(copy, most, sum(count for _, count in back)))
         made.append(_Card(row, shot, copies))
     return made
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from doldrum.report.audit_rows import Row, class_name, p_text
+from doldrum.report.audit_rows import Row
 from doldrum.report.words import percent, plain_value
 
 __all__ = ["view"]
@@ -25,17 +25,16 @@ _COLUMNS = (
 def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page: int) -> dict[str, Any]:
     """The page's words. `record` is an AuditRecord as a dictionary whose texts have passed `visible`."""
     promise, flags = record["promise"], record["flags"] or {}
-    scanned = record["images"]["scanned"]
     ranking = promise is None
     flagged = sum(row.flag for row in rows)
+    alarm = record["verdict"]["exit_code"] == 3
     return {
         "heading": record["verdict"]["heading"],
         "sentences": record["verdict"]["sentences"],
         "ranking": ranking,
-        "tone": "alert" if record["verdict"]["exit_code"] == 3 else "calm",
-        "outcome": _outcome(record["verdict"]["exit_code"], ranking),
-        "figures": _figures(record, flags, ranking),
-        "limits": _limits(ranking),
+        "tone": "alert" if alarm else "calm",
+        "figures": _figures(record, flags, ranking, alarm),
+        "limits": _limits(promise),
         "sections": [
             ("verdict", "Verdict"),
             ("limits", "Limits"),
@@ -47,10 +46,8 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
             ("repeat", "Repeat"),
         ],
         "promise": "" if ranking else _promise(promise),
-        "bars": [] if ranking else _bars(flags, promise, scanned),
+        "bars": [] if ranking else _bars(flags, alarm),
         "bars_most": 0 if ranking else max(1, flags["count"], flags["limit"], flags["expected"]),
-        "discoveries": "" if ranking else _discoveries(flags),
-        "concentration": "" if ranking else _concentration(record),
         "classes": _classes(rows),
         "classes_caption": _classes_caption(rows, ranking),
         "gallery_title": "Flagged inputs" if flagged and pictured else "Most suspicious inputs",
@@ -74,17 +71,13 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _outcome(exit_code: int, ranking: bool) -> str:
-    if ranking:
-        return "Ranking only"
-    return "More flags than the promise explains" if exit_code == 3 else "Nothing beyond the promise"
-
-
-def _figures(record: dict[str, Any], flags: dict[str, Any], ranking: bool) -> list[tuple[str, str, str, str]]:
+def _figures(
+    record: dict[str, Any], flags: dict[str, Any], ranking: bool, alarm: bool
+) -> list[tuple[str, str, str, str]]:
     images = record["images"]
     found = []
     if not ranking:
-        kind = "backdoored" if flags["more_than_promised"] else "clean"
+        kind = "backdoored" if alarm else "clean"
         under = f"of {images['scanned']:,} scanned: {percent(flags['count'] / max(images['scanned'], 1))}"
         found.append(("flagged", f"{flags['count']:,}", under, kind))
         under = f"if all were clean; up to {number(flags['limit'])} by chance"
@@ -117,24 +110,25 @@ def number(value: float) -> str:
     return f"{value:,.1f}"
 
 
-def _limits(ranking: bool) -> list[str]:
-    told = [
-        "A flag says: around this input the model’s answer is unlike that around clean inputs. A backdoor trigger does that; so can a sticker, a "
-        "logo, an image from elsewhere or a damaged file. Look at the pictures.",
-        "No flag clears an input only as far as the detector sees: some attacks leave no calm spot, and an attacker who knows the measure can train against it.",
-        "This page is about these images. It does not clear the model: a trigger that none of them carries cannot show.",
+def _limits(promise: dict[str, Any] | None) -> list[str]:
+    """What the verdict leaves to say: how far the figures reach, and what they mean."""
+    known = (
+        "Where no seed was given, one was drawn and kept secret until the audit was over, so that no model can have been trained against these very "
+        "draws. Against the measure as such it can."
+    )
+    if promise is None:
+        return [
+            "A score has no unit: it orders the inputs of one audit, and is not to be compared with another’s.",
+            known,
+        ]
+    size = promise["num_calibration"]
+    return [
+        "The promise holds for inputs like the clean ones given. Where those scanned differ from them for honest reasons, such as another camera, "
+        "more will be flagged.",
+        f"A p-value is the share of clean inputs that look at least as suspicious, the input itself counted among them; {size:,} clean images "
+        f"allow none below 1/{size + 1:,}.",
+        known,
     ]
-    if ranking:
-        told.insert(
-            0,
-            "There were no clean images to calibrate on, so no rate of false alarms is promised and nothing is flagged. The order says which "
-            "inputs to look at first, not which are bad: there is a most suspicious input in every set.",
-        )
-    else:
-        told.append(
-            "The promise holds for inputs like the clean ones given. Where those scanned differ from them for honest reasons, such as another camera, more will be flagged."
-        )
-    return told
 
 
 def _promise(promise: dict[str, Any]) -> str:
@@ -145,38 +139,15 @@ def _promise(promise: dict[str, Any]) -> str:
     )
 
 
-def _bars(flags: dict[str, Any], promise: dict[str, Any], scanned: int) -> list[tuple[str, float, str]]:
+def _bars(flags: dict[str, Any], alarm: bool) -> list[tuple[str, float, str]]:
     bars = [
         ("expected if all are clean", flags["expected"], "quiet"),
         ("most that chance explains", flags["limit"], "quiet"),
-        ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
+        ("flagged", flags["count"], "flagged" if alarm else "calm"),
     ]
     if flags["discoveries"]:
         bars.append(("of those, discoveries", flags["discoveries"], "quiet"))
     return bars
-
-
-def _discoveries(flags: dict[str, Any]) -> str:
-    if not flags.get("discoveries"):
-        return ""
-    return (
-        f"Discoveries are the inputs that stand out even when all are tested at once: on average at most "
-        f"{percent(flags['fdr'])} of them are clean."
-    )
-
-
-def _concentration(record: dict[str, Any]) -> str:
-    found = record["concentration"]
-    if not found or not found["flagged"]:
-        return ""
-    name = class_name(found["label"], record["model"]["class_names"])
-    p_value = found["p_value"]
-    start = f"{found['flagged']:,} of the {record['flags']['count']:,} flagged inputs are predicted “{name}”, as are {found['scanned']:,} of all scanned: "
-    if p_value is not None and p_value < 0.01:
-        return start + (
-            f"chance alone would rarely gather so many in one class (p = {p_text(p_value)}). A backdoor with one target class does that."
-        ).replace("= <", "< ")
-    return start + f"no more than chance allows (p = {p_text(p_value)}).".replace("= <", "< ")
 
 
 def _classes(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
@@ -207,7 +178,7 @@ def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
 
 def _states(ranking: bool, flags: dict[str, Any], *, every: str, flagged_first: bool) -> list[tuple[str, str]]:
     if ranking:
-        return [("", every)]
+        return []
     states = [("flagged", "flagged"), ("discovery", "discoveries"), ("not", "not flagged")]
     states = [s for s in states if s[0] != "discovery" or flags.get("discoveries")]
     return [states[0], ("", every), *states[1:]] if flagged_first else [("", every), *states]
