@@ -1,0 +1,134 @@
+"""What opening somebody else's model gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from doldrum.checks import whole_number
+from doldrum.classifiers.base import Classifier
+from doldrum.errors import ClassifierError, InputError
+from doldrum.intake import visible
+
+__all__ = ["Preprocessing", "Suspect", "class_names_of", "tried"]
+
+_MOST_CLASSES = 32767
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How images become a model's input: resized to `size`, channels in order, then (x - mean) / std.
+
+    Parameters
+    ----------
+    size : (height, width)
+        Or one number for both.
+    mean, std : one number, or one a channel, in the model's channel order
+        In units of the [0, 1] pixel range: a model that takes 0 to 255 has std = 1/255.
+    channels : "rgb", "bgr" or "grey"
+        What the model takes; "grey" is one channel.
+
+    Raises InputError for a size that is not from 1 to 4096, or a mean or std that is not finite, or std not positive.
+
+    Examples
+    --------
+    >>> Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)).input_shape
+    (3, 224, 224)
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    channels: Literal["rgb", "bgr", "grey"] = "rgb"
+
+    def __post_init__(self) -> None:
+        size: Any = self.size
+        sizes = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+        if len(sizes) != 2:
+            raise InputError(f"expected a size (height, width), got {visible(repr(size))}; e.g. (224, 224)")
+        whole = tuple(whole_number(s, "each size", least=1, most=4096, hint="e.g. (224, 224)") for s in sizes)
+        if self.channels not in ("rgb", "bgr", "grey"):
+            raise InputError(f"expected channels 'rgb', 'bgr' or 'grey', got {visible(repr(self.channels))}; pick one")
+        object.__setattr__(self, "size", whole)
+        object.__setattr__(self, "mean", self._values("mean", self.mean))
+        object.__setattr__(self, "std", self._values("std", self.std))
+        if min(self.std) <= 0:
+            raise InputError(f"expected a positive std, got {self.std}; pass what the model was trained with")
+
+    def _values(self, name: str, given: Any) -> tuple[float, ...]:
+        values = given if isinstance(given, (tuple, list)) else (given,)
+        count = self.input_shape[0]
+        fine = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+        if not fine or len(values) not in (1, count):
+            raise InputError(
+                f"expected {name} as one number or {count}, got {visible(repr(given))}; pass one a channel"
+            )
+        return tuple(float(v) for v in values)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of images for the classifier; colour images are RGB there, whatever the model takes."""
+        return (1 if self.channels == "grey" else 3, self.size[0], self.size[1])
+
+    @property
+    def normalises(self) -> bool:
+        """Whether there is anything to do beside resizing."""
+        return any(m != 0 for m in self.mean) or any(s != 1 for s in self.std) or self.channels == "bgr"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A model of somebody else's, ready to be asked.
+
+    `classifier` takes float32 (B, C, H, W) in [0, 1], RGB or grey, of `preprocessing.input_shape`, and normalises them itself.
+    `format` is "onnx", "safetensors", "state dict", "huggingface", "torchscript", "pt2", "pickle", "skops" or "endpoint".
+    `class_names` are visible text of somebody else's, or None; `notes` say what was assumed or left out.
+    """
+
+    classifier: Classifier
+    format: str
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def class_names_of(found: Any, count: int | None) -> tuple[str, ...] | None:
+    """Class names out of a list, or a mapping from class number to name; None unless there is one for each class.
+
+    >>> class_names_of({"1": "dog", "0": "cat"}, 2)
+    ('cat', 'dog')
+    """
+    if isinstance(found, dict):
+        if not 2 <= len(found) <= _MOST_CLASSES:
+            return None
+        numbered = {str(key): name for key, name in found.items()}
+        found = [numbered.get(str(i)) for i in range(len(found))]
+    if not isinstance(found, (list, tuple)) or not 2 <= len(found) <= _MOST_CLASSES:
+        return None
+    if (count is not None and len(found) != count) or not all(isinstance(name, (str, int)) for name in found):
+        return None
+    return tuple(visible(str(name), most=80) for name in found)
+
+
+def tried(classifier: Classifier, *, path: str) -> Classifier:
+    """The classifier, after it has answered for a black and a grey image.
+
+    Raises ClassifierError when it fails, gives another shape than it should, or scores that are not finite.
+    """
+    images = np.zeros((2, *classifier.input_shape), np.float32)
+    images[1] = 0.5
+    try:
+        out = classifier(images)
+    except (InputError, ClassifierError, MemoryError):
+        raise
+    except Exception as error:  # each runtime has exceptions of its own
+        why = visible(str(error), most=300)
+        raise ClassifierError(f"expected {path} to answer for a plain image, got {why}; check the model") from error
+    if not np.isfinite(out).all():
+        raise ClassifierError(
+            f"expected finite scores for a plain image, got NaN or infinity from {path}; it is broken"
+        )
+    return classifier

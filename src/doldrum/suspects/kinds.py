@@ -1,0 +1,144 @@
+"""What kind of model a file is, by its bytes: names and suffixes lie."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from doldrum.errors import InputError
+from doldrum.intake import visible
+from doldrum.intake.kinds import kind_of
+from doldrum.suspects.zips import zip_kind
+
+__all__ = ["model_kind", "refused"]
+
+_STARTS = (
+    (b"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with: git lfs pull"),
+    (b"GGUF", "a GGUF file, a language model", "pass an image classifier"),
+    (b"\x7fELF", "a program", "distrust where it came from"),
+    (b"MZ", "a program", "distrust where it came from"),
+    (b"#!", "a script", "distrust where it came from"),
+    (b"\xcf\xfa\xed\xfe", "a program", "distrust where it came from"),
+    (b"<?xml", "an XML file (OpenVINO IR?)", "export the model as ONNX"),
+    (b"<net", "an OpenVINO IR file", "export the model as ONNX"),
+)
+_KINDS = {
+    "HDF5": ("an HDF5 file (Keras?)", "export the model as ONNX"),
+    "gzip": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
+    "xz": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
+    "bzip2": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
+    "zstd": ("a compressed file", "unpack it, and pass the model in it"),
+    "tar": ("a tar archive", "unpack it where you trust it, and pass the model in it"),
+    "HTML": ("a web page", "download the file itself"),
+    "Parquet": ("a Parquet table", "pass images with --images"),
+    "npy": ("an array", "pass images with --images"),
+}
+# Fields of ONNX' ModelProto and their wire types: varint 0, length-delimited 2.
+_ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 0}
+_PICKLE_PROTOCOL_0 = (b"cos\n", b"cposix\n", b"cbuiltins\n", b"c__builtin__\n", b"(i", b"(c", b"ccopy_reg\n")
+
+
+def model_kind(path: str | os.PathLike[str]) -> str:
+    """What the file or folder at `path` is: "onnx", "safetensors", "torch", "torchscript", "pt2", "pickle", "skops" or
+    "huggingface" (a folder).
+
+    A few hundred bytes are read, and the table of contents of a zip; of ONNX the outermost field tags.
+
+    Raises InputError, with what it is where that can be told, for everything else, for what is not there, and for what is
+    no regular file.
+    """
+    shown = visible(path)
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a model file, got {shown}, which can't be read; check the path") from error
+    if stat.S_ISDIR(found.st_mode):
+        return _folder(Path(path), shown)
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"expected a model file, got {shown}, which is a device, pipe or socket; pass a file")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+            return _file(file, head, found.st_size, shown, path)
+    except OSError as error:
+        raise InputError(f"expected a model file, got {shown}, which can't be read ({error.strerror})") from error
+
+
+def refused(what: str, shown: str, advice: str) -> InputError:
+    """The error for a file of a kind that is not opened."""
+    return InputError(f"expected a model as ONNX or safetensors, got {what} in {shown}; {advice}")
+
+
+def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.PathLike[str]) -> str:
+    if not size:
+        raise refused("an empty file", shown, "fetch it again")
+    length = struct.unpack("<Q", head[:8])[0] if len(head) >= 8 else 0
+    if head[8:9] == b"{" and (length <= size - 8 or head[9:10] in b' \n\r\t"}'):
+        return "safetensors"
+    for start, what, advice in _STARTS:
+        if head.startswith(start):
+            raise refused(what, shown, advice)
+    if head[4:8] == b"TFL3":
+        raise refused("a TensorFlow Lite file", shown, "export the model as ONNX")
+    if head[4:8] == b"ORTM":
+        raise refused("an ONNX Runtime file (.ort)", shown, "pass the .onnx file that it was made from")
+    kind = kind_of(head)
+    if kind == "zip":
+        return zip_kind(path, shown)
+    if kind == "pickle" or head.startswith(_PICKLE_PROTOCOL_0):
+        return "pickle"
+    # no magic number: a ModelProto is told by its fields, and any other kind's first bytes would have to fit by chance
+    if _is_onnx(file, size):
+        return "onnx"
+    if kind is not None:
+        what, advice = _KINDS.get(kind, (f"{kind}", "pass a model"))
+        raise refused(what, shown, advice)
+    raise refused("a file of no kind known here (or a broken one)", shown, "check it, or export the model anew")
+
+
+def _is_onnx(file: BinaryIO, size: int) -> bool:
+    """Whether the outermost fields are a ModelProto's, and one is a graph; nothing inside is read."""
+    position, graph = 0, False
+    for _ in range(10_000):
+        if position == size:
+            return graph
+        file.seek(position)
+        window = file.read(24)
+        tag, after = _varint(window, 0)
+        if _ONNX_FIELDS.get(tag >> 3) != tag & 7:
+            return graph and position > 0
+        value, after = _varint(window, after)
+        if after < 0:
+            return graph
+        position += after + (value if tag & 7 == 2 else 0)
+        graph = graph or tag >> 3 == 7
+        if position > size:
+            return graph  # cut off: ONNX' own parser says so
+    return False
+
+
+def _varint(data: bytes, start: int) -> tuple[int, int]:
+    """The number at `start` and where it ends; (0, -1) for none."""
+    value = 0
+    for i in range(10):
+        if start < 0 or start + i >= len(data):
+            return 0, -1
+        value |= (data[start + i] & 0x7F) << 7 * i
+        if data[start + i] < 0x80:
+            return value, start + i + 1
+    return 0, -1
+
+
+def _folder(path: Path, shown: str) -> str:
+    if (path / "adapter_config.json").exists():
+        raise refused("an adapter, which is no model by itself,", shown, "merge it into its base model and save that")
+    if (path / "config.json").is_file():
+        return "huggingface"
+    if (path / "saved_model.pb").exists():
+        raise refused("a TensorFlow SavedModel", shown, "export the model as ONNX")
+    raise InputError(
+        f"expected a model file, or a folder of Hugging Face's with config.json, got the folder {shown}; pass a file in it"
+    )

@@ -1,0 +1,80 @@
+"""A torch module of somebody else's, with its preprocessing in front, as a Classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from doldrum.classifiers.base import Outputs
+from doldrum.classifiers.module import ModuleClassifier
+from doldrum.errors import ClassifierError, InputError
+from doldrum.intake import visible
+from doldrum.suspects.base import Preprocessing
+
+__all__ = ["Prepared", "module_classifier"]
+
+
+class Prepared(nn.Module):
+    """Channel order, (x - mean) / std, then the model; of an output with a field `logits`, that."""
+
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.model = model
+        self.flip = preprocessing.channels == "bgr"
+        shape = (1, -1, 1, 1)
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(shape))
+        self.register_buffer("std", torch.tensor(preprocessing.std).reshape(shape))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if self.flip:
+            x = x.flip(1)
+        out = self.model((x - self.mean) / self.std)
+        return getattr(out, "logits", out)
+
+
+def module_classifier(
+    model: nn.Module,
+    preprocessing: Preprocessing,
+    *,
+    num_classes: int | None,
+    outputs: Outputs | None,
+    shown: str,
+) -> ModuleClassifier:
+    """`model` as a classifier of images in [0, 1]; how many classes it tells apart is asked of it.
+
+    Raises ClassifierError when it can't take such images, or gives no row of scores (or label) an image.
+    """
+    for part in model.modules():
+        part.training = False  # .eval() is refused by what torch.export gives
+    prepared = Prepared(model, preprocessing)
+    prepared.training = False
+    images = torch.from_numpy(np.full((2, *preprocessing.input_shape), 0.5, np.float32))
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    try:
+        with torch.inference_mode():
+            out = prepared(images.to(dtype))
+    except MemoryError:
+        raise
+    except Exception as error:  # somebody else's network raises what it likes
+        why = visible(str(error).partition("\n")[0], most=200)
+        size = "x".join(map(str, preprocessing.input_shape))
+        raise ClassifierError(
+            f"expected {shown} to take two images of {size}, got {why}; check the size and the channels"
+        ) from error
+    if not isinstance(out, torch.Tensor) or out.ndim not in (1, 2) or len(out) != 2:
+        got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        raise ClassifierError(f"expected a row of scores an image from {shown}, got {got}; it is no image classifier")
+    labels = out.ndim == 1
+    if labels and num_classes is None:
+        raise InputError(f"expected num_classes for {shown}, which gives labels, got none; pass it (--classes)")
+    return ModuleClassifier(
+        prepared,
+        input_shape=preprocessing.input_shape,
+        num_classes=num_classes if num_classes is not None else int(out.shape[1]),
+        outputs=outputs or ("labels" if labels else "logits"),
+    )

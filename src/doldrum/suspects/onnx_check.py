@@ -1,0 +1,178 @@
+"""A look at an ONNX file before any runtime sees it: what it would load, how large it would get, whose operators it names.
+
+Source: onnx.proto (ModelProto, GraphProto, TensorProto), ONNX IR specification, "Model semantics" and "Functions".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from doldrum.errors import InputError, missing_extra
+from doldrum.intake import visible
+
+__all__ = ["checked_onnx"]
+
+_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
+_OLDEST = 7  # before it, operators broadcast in another way
+_MOST_BYTES = (2 << 30) - 1  # protobuf's own limit
+_MOST_NODES = 200_000
+_MOST_VALUES = 1 << 31  # of one tensor
+_MOST_SIDE = 1 << 20  # of a declared shape
+
+
+def checked_onnx(path: str | os.PathLike[str]) -> Any:
+    """The ModelProto at `path`, of standard operators only, with all its weights inside, and of sane sizes.
+
+    Walked are the graph, all graphs inside nodes, and the file's own functions with what they would expand to. Raises InputError for a custom
+    domain, external data, training graphs, functions that call themselves or expand without end, a tensor whose shape and
+    bytes differ, NaN weights, or too new or old an opset.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise missing_extra("onnx", "onnx") from error
+    shown = visible(path)
+    if os.path.getsize(path) > _MOST_BYTES:
+        raise InputError(f"expected an ONNX file of at most 2 GiB, got {shown}; export a smaller model")
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except Exception as error:  # protobuf raises several unrelated types on a broken file
+        raise InputError(f"expected an ONNX file, got {shown}, which is cut off or broken; fetch it again") from error
+    newest = onnx.defs.onnx_opset_version()
+    _Check(model, shown, newest).run()
+    return model
+
+
+class _Check:
+    def __init__(self, model: Any, shown: str, newest: int) -> None:
+        self.model, self.shown, self.newest = model, shown, newest
+
+    def bad(self, what: str, advice: str) -> InputError:
+        return InputError(f"expected a plain ONNX model, got {what} in {self.shown}; {advice}")
+
+    def run(self) -> None:
+        model = self.model
+        opsets = {o.domain: o.version for o in model.opset_import}
+        version = opsets.get("", opsets.get("ai.onnx"))
+        if version is None or not _OLDEST <= version <= self.newest:
+            raise self.bad(f"opset {version}", f"export it with an opset from {_OLDEST} to {self.newest}")
+        if len(model.training_info):
+            raise self.bad("graphs for training", "export it for inference")
+        own = self._functions()
+        graphs = [model.graph, *model.functions]
+        for body in graphs:
+            for node in _nodes(body):
+                if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
+                    name = f"{visible(node.domain, most=60)!r} (operator {visible(node.op_type, most=60)!r})"
+                    raise self.bad(
+                        f"the custom domain {name}", "its operators are code from elsewhere: export without it"
+                    )
+        for tensor in _tensors(graphs):
+            self._tensor(tensor)
+        for value in [*model.graph.input, *model.graph.output]:
+            dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
+            if any(not 0 <= d <= _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
+                raise self.bad(f"the shape {dims} for {visible(value.name, most=60)!r}", "that fits no image or score")
+
+    def _functions(self) -> set[tuple[str, str]]:
+        """Names of the file's own functions, after their calls were counted out: a few can stand for 2^60 nodes."""
+        bodies = {(f.domain, f.name): f for f in self.model.functions}
+        sizes: dict[tuple[str, str], int] = {}
+        active: set[tuple[str, str]] = set()
+
+        def size(body: Any, depth: int) -> int:
+            total = 0
+            for node in _nodes(body):
+                key = (node.domain, node.op_type)
+                total += 1
+                if key in bodies:
+                    if key in active or depth > 50:
+                        raise self.bad(f"the function {visible(key[1], most=60)!r}, which calls itself", "distrust it")
+                    if key not in sizes:
+                        active.add(key)
+                        sizes[key] = size(bodies[key], depth + 1)
+                        active.discard(key)
+                    total += sizes[key]
+                if total > _MOST_NODES:
+                    raise self.bad(f"more than {_MOST_NODES} nodes", "no image classifier has so many")
+            return total
+
+        size(self.model.graph, 0)
+        for key, body in bodies.items():
+            if key not in sizes:
+                active.add(key)
+                sizes[key] = size(body, 0)
+                active.discard(key)
+        return set(bodies)
+
+    def _tensor(self, tensor: Any) -> None:
+        name = visible(tensor.name, most=60)
+        if tensor.data_location == tensor.EXTERNAL or len(tensor.external_data):
+            places = [e.value for e in tensor.external_data if e.key == "location"]
+            where = f" in {visible(places[0], most=100)!r}" if places else ""
+            raise self.bad(f"the tensor {name!r} kept outside{where}", "save the model as one file")
+        count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
+        width = _WIDTHS.get(tensor.data_type)
+        shape = f"the tensor {name!r} of shape {visible(str(list(tensor.dims)), most=60)}"
+        if not 0 <= count <= _MOST_VALUES:
+            raise self.bad(shape, "that is no weight")
+        if width is not None and tensor.HasField("raw_data"):
+            if len(tensor.raw_data) != math.ceil(count * width):
+                raise self.bad(f"{shape} with {len(tensor.raw_data)} bytes", "the file is broken")
+        elif count > 8 * max(tensor.ByteSize(), 1):
+            raise self.bad(f"{shape} with {tensor.ByteSize()} bytes", "the file is broken")
+        if tensor.data_type in _FLOATS:
+            self._no_nan(tensor, name, shape)
+
+    def _no_nan(self, tensor: Any, name: str, shape: str) -> None:
+        import numpy as np
+        from onnx import numpy_helper
+
+        try:
+            values = numpy_helper.to_array(tensor)
+        except Exception as error:  # a broken tensor raises several unrelated types
+            raise self.bad(f"{shape} that can't be read", "the file is broken") from error
+        if np.isnan(values).any():  # infinities are usual in attention masks
+            raise self.bad(f"NaN in the weights {name!r}", "the model is broken")
+
+
+# Bytes a value by TensorProto.DataType, and which of them are floats numpy knows.
+_WIDTHS = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2, 17: 1, 18: 1,
+           19: 1, 20: 1, 21: 0.5, 22: 0.5}  # fmt: skip
+_FLOATS = {1, 10, 11}
+
+
+def _nodes(body: Any) -> Iterator[Any]:
+    """All nodes of a graph or function, those of graphs inside nodes too; protobuf bounds how deep they nest."""
+    left = [body]
+    while left:
+        for node in left.pop().node:
+            yield node
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    left.append(attribute.g)
+                left.extend(attribute.graphs)
+
+
+def _tensors(bodies: list[Any]) -> Iterator[Any]:
+    """All tensors: initialisers of every graph, and attributes of every node."""
+    left = list(bodies)
+    while left:
+        body = left.pop()
+        yield from getattr(body, "initializer", ())
+        for sparse in getattr(body, "sparse_initializer", ()):
+            yield sparse.values
+            yield sparse.indices
+        for attribute in (a for node in body.node for a in node.attribute):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
+                yield sparse.values
+                yield sparse.indices
+            if attribute.HasField("g"):
+                left.append(attribute.g)
+            left.extend(attribute.graphs)

@@ -1,0 +1,263 @@
+"""open_model: the one way from somebody else's file to a Classifier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from doldrum.classifiers.base import Outputs
+from doldrum.errors import InputError, missing_extra
+from doldrum.intake import visible
+from doldrum.suspects.base import Preprocessing, Suspect, class_names_of, tried
+from doldrum.suspects.endpoint import Endpoint, EndpointClassifier
+from doldrum.suspects.kinds import model_kind, refused
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["open_model"]
+
+
+def open_model(
+    path: str | os.PathLike[str] | Endpoint,
+    *,
+    arch: str | None = None,
+    trust_code: bool = False,
+    trust_pickle: bool = False,
+    outputs: Outputs | None = None,
+    preprocessing: Preprocessing | None = None,
+    num_classes: int | None = None,
+) -> Suspect:
+    """Open a model that somebody else made, without running code that it brings along.
+
+    What a file is, is told by its bytes, and it is checked before a library sees it. Do this inside
+    :func:`doldrum.sandbox.run_confined`: parsers of formats have bugs too.
+
+    Parameters
+    ----------
+    path
+        An ONNX file; safetensors, or a state dict of torch's (with `arch`, unless doldrum saved it); a folder of Hugging Face's with
+        an image classifier; a scikit-learn pipeline saved by skops; an address http(s)://... or an `Endpoint`.
+    arch
+        Architecture of a state dict: a name of doldrum's own, "timm/NAME" or, with `trust_code`, "package.module:function", called
+        with `input_shape=` and `num_classes=` where it takes them.
+    trust_code
+        Run code that comes with the model: `arch` as a function, TorchScript, torch.export's .pt2.
+    trust_pickle
+        Load pickles, which run whatever their author wrote.
+    outputs
+        "logits", "probabilities" or "labels"; told from the model where not given.
+    preprocessing
+        How images become its input. Left out, it is read from the model's own files, or taken from their shapes with a note.
+    num_classes
+        How many classes; needed where the model doesn't fix it.
+
+    Returns
+    -------
+    Suspect
+        whose classifier has answered for two plain images with finite scores.
+
+    Raises
+    ------
+    InputError
+        for a file that is refused (what it is, and what to do), broken, or leaves open what has to be known.
+    ClassifierError
+        for a model that is no image classifier, or gives no finite answer.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "model.onnx"
+    ...     _ = file.write_bytes(b"#!/bin/sh\\n")
+    ...     try: open_model(file)
+    ...     except InputError as error: print(str(error).replace(folder, ""))
+    expected a model as ONNX or safetensors, got a script in /model.onnx; distrust where it came from
+    """
+    if isinstance(path, Endpoint) or str(path).startswith(("http://", "https://")):
+        endpoint = path if isinstance(path, Endpoint) else Endpoint(url=str(path))
+        return _endpoint(endpoint, preprocessing, num_classes, outputs)
+    shown, kind = visible(path), model_kind(path)
+    if kind == "onnx":
+        from doldrum.suspects.onnx_model import open_onnx
+
+        suspect = open_onnx(path, preprocessing=preprocessing, outputs=outputs, num_classes=num_classes)
+    elif kind == "skops":
+        from doldrum.suspects.sklearn_model import open_skops
+
+        suspect = open_skops(path, preprocessing=preprocessing, outputs=outputs)
+    else:
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise missing_extra("torch", "torch") from error
+        suspect = _torch(
+            path, kind, arch=arch, trust_code=trust_code, trust_pickle=trust_pickle, outputs=outputs,
+            preprocessing=preprocessing, num_classes=num_classes,
+        )  # fmt: skip
+    if num_classes is not None and suspect.classifier.num_classes != num_classes:
+        got = suspect.classifier.num_classes
+        raise InputError(f"expected {num_classes} classes as said, got a model of {got} in {shown}; leave it out")
+    tried(suspect.classifier, path=shown)
+    return suspect
+
+
+def _endpoint(
+    endpoint: Endpoint, preprocessing: Preprocessing | None, num_classes: int | None, outputs: Outputs | None
+) -> Suspect:
+    if preprocessing is None or num_classes is None:
+        raise InputError("expected the size of images and the number of classes for an endpoint, got none; pass both")
+    if preprocessing.normalises:
+        raise InputError("expected plain pixels for an endpoint, which normalises them itself, got mean, std or bgr")
+    classifier = EndpointClassifier(
+        endpoint, input_shape=preprocessing.input_shape, num_classes=num_classes, outputs=outputs or "labels"
+    )
+    notes = ["what answers at the address can change at any time; two runs may not agree"]
+    if endpoint.body == "png":
+        notes.append("images were sent as 8-bit PNG: noisy copies are clipped to [0, 1] and rounded")
+    tried(classifier, path=classifier.fingerprint)
+    return Suspect(classifier=classifier, format="endpoint", preprocessing=preprocessing, notes=tuple(notes))
+
+
+def _torch(
+    path: str | os.PathLike[str],
+    kind: str,
+    *,
+    arch: str | None,
+    trust_code: bool,
+    trust_pickle: bool,
+    outputs: Outputs | None,
+    preprocessing: Preprocessing | None,
+    num_classes: int | None,
+) -> Suspect:
+    from doldrum.suspects.modules import module_classifier
+    from doldrum.suspects.tensors import read_safetensors
+
+    shown, notes, names = visible(path), [], None
+    format = {"torch": "state dict"}.get(kind, kind)
+    module: nn.Module | None = None
+    if kind == "huggingface":
+        from doldrum.suspects.huggingface import open_folder
+
+        module, preprocessing, names, notes = open_folder(path, preprocessing=preprocessing)
+    elif kind in ("torchscript", "pt2"):
+        module = _code(path, kind, trust_code, shown)
+    elif kind == "safetensors":
+        tensors, metadata = read_safetensors(path)
+        module, preprocessing, more = _weights(tensors, metadata, arch, preprocessing, num_classes, trust_code, shown)
+        notes += more
+    else:
+        found = _pickled(path, kind, trust_pickle, shown)
+        if isinstance(found, dict):
+            module, preprocessing, more = _weights(found, {}, arch, preprocessing, num_classes, trust_code, shown)
+            notes += more
+        elif hasattr(found, "modules") and hasattr(found, "forward"):
+            module, format = found, "pickle"
+        else:
+            from doldrum.suspects.sklearn_model import estimator_suspect
+
+            return estimator_suspect(found, path, format="pickle", preprocessing=preprocessing, outputs=outputs)
+    assert module is not None
+    if preprocessing is None:
+        raise InputError(f"expected the size of images for {shown}, got none; pass preprocessing= (--size)")
+    classifier = module_classifier(module, preprocessing, num_classes=num_classes, outputs=outputs, shown=shown)
+    return Suspect(
+        classifier=classifier,
+        format=format,
+        preprocessing=preprocessing,
+        class_names=class_names_of(names, classifier.num_classes),
+        notes=tuple(notes),
+    )
+
+
+def _weights(
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, str],
+    arch: str | None,
+    preprocessing: Preprocessing | None,
+    num_classes: int | None,
+    trust_code: bool,
+    shown: str,
+) -> tuple[nn.Module, Preprocessing | None, list[str]]:
+    from doldrum.suspects.weights import our_metadata, with_weights
+
+    notes: list[str] = []
+    ours = our_metadata(metadata, shown)
+    if ours is not None and arch in (None, ours["network"]):
+        shape = ours["input_shape"]
+        module, _ = with_weights(
+            tensors, ours["network"], input_shape=shape, num_classes=ours["num_classes"], trust_code=False, shown=shown
+        )
+        # its first layer normalises
+        plain = Preprocessing(size=shape[1:], channels="grey" if shape[0] == 1 else "rgb")
+        if shape[0] not in (1, 3):
+            raise InputError(f"expected a model of 1 or 3 channels, got {shape[0]} in {shown}; it takes no pictures")
+        return module, plain, notes
+    if arch is None:
+        raise InputError(
+            f"expected the architecture of the weights in {shown}, got none; pass arch= (--arch NAME, timm/NAME or package.module:function)"
+        )
+    shape = preprocessing.input_shape if preprocessing is not None else None
+    module, usual = with_weights(
+        tensors, arch, input_shape=shape, num_classes=num_classes, trust_code=trust_code, shown=shown
+    )
+    if usual is not None and preprocessing is not None and not preprocessing.normalises:
+        preprocessing = replace(usual, size=preprocessing.size)
+        notes.append(
+            "mean and std are the usual ones of the architecture; pass them if the model was trained with others"
+        )
+    elif preprocessing is not None and not preprocessing.normalises:
+        notes.append(
+            "weights don't say how images are normalised; pixels were passed in [0, 1] unless the network does it itself"
+        )
+    return module, preprocessing, notes
+
+
+def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str) -> nn.Module:
+    """TorchScript or torch.export: programs in a file, whose readers can also load pickles."""
+    if not trust_code:
+        what = "a TorchScript program" if kind == "torchscript" else "a program of torch.export's (.pt2)"
+        advice = "ask for ONNX, or pass trust_code=True (--trust-code) if you would run a program from the same place"
+        raise refused(what, shown, advice)
+    import warnings
+
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if kind == "torchscript":
+                return torch.jit.load(str(path), map_location="cpu")
+            return torch.export.load(str(path)).module()
+    except Exception as error:  # a broken file raises many unrelated types
+        why = visible(str(error).strip().partition("\n")[0], most=200)
+        raise InputError(
+            f"expected a program of torch's, got {shown}, which can't be read ({why}); it is broken"
+        ) from error
+
+
+def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
+    """A state dict, or, where pickles are trusted, whatever there is."""
+    from doldrum.suspects.tensors import pickle_refused, read_state_dict, tensors_of
+
+    if not trust_pickle:
+        if kind == "torch":
+            return read_state_dict(path)
+        with open(path, "rb") as file:
+            raise pickle_refused(file.read(1 << 20), shown)
+    import torch
+
+    try:
+        found = torch.load(str(path), map_location="cpu", weights_only=False)
+    except Exception as first:
+        import pickle
+
+        try:
+            with open(path, "rb") as file:
+                found = pickle.load(file)
+        except Exception as error:  # trusted, but broken
+            why = visible(str(first).strip().partition("\n")[0], most=200)
+            raise InputError(f"expected a pickle, got {shown}, which can't be read ({why}); it is broken") from error
+    return tensors_of(found, shown) if isinstance(found, dict) else found

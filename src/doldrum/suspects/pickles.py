@@ -1,0 +1,86 @@
+"""What a pickle would call, read off its opcodes without running one of them.
+
+Source: Lib/pickletools.py; torch/_weights_only_unpickler.py for what a state dict is made of.
+"""
+
+from __future__ import annotations
+
+import pickletools
+
+from doldrum.intake import visible
+
+__all__ = ["callables_in", "is_state_dict"]
+
+_STORAGES = [
+    "Float",
+    "Double",
+    "Half",
+    "BFloat16",
+    "Long",
+    "Int",
+    "Short",
+    "Char",
+    "Byte",
+    "Bool",
+    "Untyped",
+    "Float8_e4m3fn",
+    "Float8_e5m2",
+]
+_STATE_DICT = frozenset(
+    ["collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "torch.Size"]
+    + [f"torch.{name}Storage" for name in _STORAGES]
+    + [f"torch.storage.{name}Storage" for name in ("Untyped", "Typed")]
+)
+_OTHER_WAYS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "NEWOBJ_EX"}
+_MOST_OPCODES = 5_000_000
+UNKNOWN = "something that can't be told"
+
+
+def callables_in(data: bytes) -> list[str]:
+    """The dotted names that a pickle would look up, in order, each once; what it hides is `UNKNOWN`.
+
+    >>> import pickle
+    >>> callables_in(pickle.dumps(print))
+    ['builtins.print']
+    """
+    names: dict[str, None] = {}
+    strings: list[str] = []  # as many as a STACK_GLOBAL needs
+    memo: dict[int, str] = {}
+    last: str | None = None
+    try:
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            name = opcode.name
+            if count > _MOST_OPCODES:
+                names[UNKNOWN] = None
+                break
+            if name in ("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"):
+                if last is not None:
+                    memo[len(memo) if name == "MEMOIZE" else int(argument or 0)] = last
+                elif name == "MEMOIZE":
+                    memo[len(memo)] = UNKNOWN
+                continue
+            last = None
+            if name in ("GLOBAL", "INST"):
+                names[str(argument).replace(" ", ".", 1)] = None
+            elif name == "STACK_GLOBAL":
+                names[".".join(strings[-2:]) if len(strings) >= 2 else UNKNOWN] = None
+            elif name in ("BINGET", "LONG_BINGET", "GET"):
+                strings = [*strings[-1:], memo.get(int(argument or 0), UNKNOWN)]
+            elif isinstance(argument, str):
+                last = argument
+                strings = [*strings[-1:], argument]
+            if name in _OTHER_WAYS:
+                names[UNKNOWN] = None
+    except Exception:  # a broken pickle raises anything
+        names[UNKNOWN] = None
+    return [visible(name, most=80) for name in names]
+
+
+def is_state_dict(data: bytes) -> bool:
+    """Whether a pickle builds nothing but tensors in dicts, as torch.save writes a state dict.
+
+    >>> import pickle
+    >>> is_state_dict(pickle.dumps({"a": 1.0})), is_state_dict(pickle.dumps(print))
+    (True, False)
+    """
+    return set(callables_in(data)) <= _STATE_DICT

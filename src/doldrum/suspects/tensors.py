@@ -1,0 +1,162 @@
+"""Tensors from files: safetensors, and torch's own zip of a state dict, each checked before it is read."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doldrum.errors import InputError, missing_extra
+from doldrum.intake import visible
+from doldrum.suspects.pickles import callables_in, is_state_dict
+from doldrum.suspects.zips import checked_zip, read_member
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["checked_header", "read_safetensors", "read_state_dict"]
+
+_MOST_HEADER = 16 << 20
+_MOST_TENSORS = 100_000
+_SIZES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4,
+    "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8,
+}  # fmt: skip
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header of a safetensors file: {name: {dtype, shape, data_offsets}} and "__metadata__".
+
+    Its length is held against the file's before it is read, and every tensor's shape and place against the bytes that are
+    there; InputError unless all agree.
+    """
+    shown, size = visible(path), os.path.getsize(path)
+
+    def broken(why: str) -> InputError:
+        return InputError(f"expected a safetensors file, got {shown}, {why}; the file is broken or hostile")
+
+    with open(path, "rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= size - 8:
+            raise broken(f"whose header claims {length} bytes of the {max(size - 8, 0)} there are")
+        if length > _MOST_HEADER:
+            raise broken(f"whose header takes {length >> 20} MiB, where {_MOST_HEADER >> 20} are allowed")
+        text = file.read(length)
+    try:
+        header = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise broken("whose header is no JSON, or names a tensor twice") from error
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+        raise broken("whose header is no table of tensors")
+    tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    if len(tensors) > _MOST_TENSORS:
+        raise broken(f"which names {len(tensors)} tensors")
+    end = 0
+    for name, entry in sorted(tensors.items(), key=lambda item: _begin(item[1])):
+        known = _extent(entry)
+        if known is None or known[0] != end:
+            raise broken(f"whose tensor {visible(name, most=60)!r} has a type, shape or place that can't be")
+        end = known[1]
+    if end != size - 8 - length:
+        raise broken(f"whose tensors take {end} bytes of the {size - 8 - length} there are")
+    return header
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key twice")
+    return dict(pairs)
+
+
+def _begin(entry: Any) -> int:
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    first = offsets[0] if isinstance(offsets, list) and offsets else -1
+    return first if isinstance(first, int) else -1
+
+
+def _extent(entry: Any) -> tuple[int, int] | None:
+    if not isinstance(entry, dict) or entry.get("dtype") not in _SIZES:
+        return None
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2 or len(shape) > 16:
+        return None
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 48 for n in (*shape, *offsets)):
+        return None
+    return (offsets[0], offsets[1]) if offsets[1] - offsets[0] == math.prod(shape) * _SIZES[entry["dtype"]] else None
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors by name, and the file's own metadata."""
+    header = checked_header(path)
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise missing_extra("safetensors", "torch") from error
+    try:
+        tensors = load_file(str(Path(path)))
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        why = visible(str(error), most=200)
+        raise InputError(f"expected a safetensors file, got {visible(path)}: {why}; the file is broken") from error
+    return tensors, {str(k): str(v) for k, v in header.get("__metadata__", {}).items()}
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Tensors by name from torch's zip, by `weights_only`, and only where its pickle names nothing but tensors.
+
+    Raises InputError for a pickle that would do anything else, with the name of what it would call.
+    """
+    shown = visible(path)
+    members = checked_zip(path, shown)
+    tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
+    if len(tables) != 1 or any(m.compress_type for m in members):
+        raise InputError(
+            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; distrust it"
+        )
+    data = read_member(path, tables[0], most=64 << 20, shown=shown)
+    if not is_state_dict(data):
+        raise pickle_refused(data, shown)
+    import torch
+
+    try:
+        found = torch.load(str(path), map_location="cpu", weights_only=True, mmap=False)
+    except Exception as error:  # a broken file raises many unrelated types
+        why = visible(str(error).partition("\n")[0], most=200)
+        raise InputError(
+            f"expected a state dict, got {shown}, which can't be read ({why}); the file is broken"
+        ) from error
+    return tensors_of(found, shown)
+
+
+def pickle_refused(data: bytes, shown: str) -> InputError:
+    """The error for a pickle, naming what it would call first that no state dict needs."""
+    odd = [name for name in callables_in(data) if not name.startswith(("collections.OrderedDict", "torch._utils._re"))]
+    names = f" that calls {odd[0]}" if odd else ""
+    return InputError(
+        f"expected weights only, got a pickle{names} in {shown}, which runs its author's code when it is loaded; ask for ONNX "
+        "or safetensors, or pass trust_pickle=True (--trust-pickle) if you would run a program from the same place"
+    )
+
+
+def tensors_of(found: Any, shown: str) -> dict[str, torch.Tensor]:
+    """The state dict in what a training script saved: unwrapped, without the prefixes that wrappers leave."""
+    import torch
+
+    for _ in range(3):
+        inside = [found[key] for key in _WRAPPERS if isinstance(found, dict) and isinstance(found.get(key), dict)]
+        found = inside[0] if inside else found
+    if not isinstance(found, dict) or not found or not all(isinstance(v, torch.Tensor) for v in found.values()):
+        raise InputError(
+            f"expected a state dict of tensors by name, got something else in {shown}; save model.state_dict()"
+        )
+    tensors = {str(name): tensor for name, tensor in found.items()}
+    for prefix in _PREFIXES * 2:
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors

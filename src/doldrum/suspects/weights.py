@@ -1,0 +1,146 @@
+"""Weights by name and an architecture: a torch module that holds exactly those."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from doldrum.classifiers.networks import NETWORKS, build, check_network
+from doldrum.errors import InputError
+from doldrum.intake import visible
+from doldrum.suspects.base import Preprocessing
+
+__all__ = ["our_metadata", "with_weights"]
+
+_FORMAT = "doldrum-checkpoint-1"
+_MOST_VALUES = 1 << 30
+
+
+def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | None:
+    """What a checkpoint of doldrum's says of itself: network, input_shape, num_classes; None for another's file."""
+    try:
+        found = json.loads(metadata.get("doldrum", "null"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"expected a checkpoint, got {shown}, whose metadata is no JSON; the file is broken"
+        ) from error
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        return None
+    shape, classes = found.get("input_shape"), found.get("num_classes")
+    fine = isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and 1 <= n <= 4096 for n in shape)
+    if not fine or type(classes) is not int or not 2 <= classes <= 32767:
+        raise InputError(f"expected a checkpoint, got {shown}, whose input_shape or num_classes can't be; it is broken")
+    return {"network": check_network(found.get("network")), "input_shape": tuple(shape), "num_classes": classes}  # pyright: ignore[reportArgumentType]
+
+
+def with_weights(
+    tensors: Mapping[str, torch.Tensor],
+    arch: str,
+    *,
+    input_shape: tuple[int, int, int] | None,
+    num_classes: int | None,
+    trust_code: bool,
+    shown: str,
+) -> tuple[nn.Module, Preprocessing | None]:
+    """The network `arch` with these weights, in evaluation mode, and the normalisation that goes with it, if known.
+
+    Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError when names, shapes
+    or kinds of number differ, or a weight is not finite.
+    """
+    if sum(tensor.numel() for tensor in tensors.values()) > _MOST_VALUES:
+        raise InputError(f"expected a model of at most {_MOST_VALUES} values, got more in {shown}; audit it as ONNX")
+    if ":" in arch:
+        module = _from_code(arch, input_shape=input_shape, num_classes=num_classes, trust_code=trust_code)
+        _fill(module, tensors, arch, shown)
+        return module, None
+    check_network(arch)
+    if input_shape is None:
+        raise InputError(f"expected the size of images for {arch}, got none; pass preprocessing= (--size)")
+    why: InputError | None = None
+    for classes in [num_classes] if num_classes else _counts(tensors):
+        for whole in (True, False):  # with our own first layer, or the bare architecture as its author has it
+            with torch.device("meta"):
+                shapes = _part(arch, input_shape, classes, whole).state_dict()
+            try:
+                _compare(shapes, tensors, arch, shown)
+            except InputError as error:
+                why = why or error
+                continue
+            module = _part(arch, input_shape, classes, whole)
+            _fill(module, tensors, arch, shown)
+            return module, None if whole else _usual(module, input_shape)
+    raise why or InputError(f"expected weights of {arch}, got none that fit in {shown}; check --arch")
+
+
+def _part(arch: str, shape: tuple[int, int, int], classes: int, whole: bool) -> nn.Module:
+    network = build(arch, input_shape=shape, num_classes=classes)
+    return network if whole else network[1]  # pyright: ignore[reportIndexIssue]
+
+
+def _counts(tensors: Mapping[str, torch.Tensor]) -> Iterator[int]:
+    """How many classes there may be: lengths of vectors, the last ones first, since heads come last by most names."""
+    found = [t.shape[0] for t in reversed(list(tensors.values())) if t.ndim == 1 and 2 <= t.shape[0] <= 32767]
+    yield from list(dict.fromkeys(found))[:32]
+
+
+def _usual(module: nn.Module, shape: tuple[int, int, int]) -> Preprocessing | None:
+    """The normalisation that timm's architectures name."""
+    usual = getattr(module, "pretrained_cfg", None) or {}
+    if shape[0] != 3 or "mean" not in usual or "std" not in usual:
+        return None
+    return Preprocessing(size=(shape[1], shape[2]), mean=tuple(usual["mean"]), std=tuple(usual["std"]))
+
+
+def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: bool) -> nn.Module:
+    if not trust_code:
+        known = ", ".join(sorted(NETWORKS))
+        raise InputError(
+            f"expected an architecture among {known} or timm/NAME, got {visible(arch)!r}, which is code; pass "
+            "trust_code=True (--trust-code) if you trust it"
+        )
+    name, _, function = arch.partition(":")
+    try:
+        make = getattr(importlib.import_module(name), function)
+        takes = inspect.signature(make).parameters
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        why = visible(str(error), most=200)
+        raise InputError(
+            f"expected 'package.module:function', got {visible(arch)!r} ({why}); check the name"
+        ) from error
+    known = {"input_shape": input_shape, "num_classes": num_classes}
+    module = make(**{key: value for key, value in known.items() if key in takes and value is not None})
+    if not isinstance(module, nn.Module):
+        raise InputError(f"expected {visible(arch)} to give an nn.Module, got {type(module).__name__}; name another")
+    return module.eval()
+
+
+def _compare(shapes: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor], arch: str, shown: str) -> None:
+    odd = sorted(shapes.keys() ^ tensors.keys())
+    if odd:
+        which = "lacks" if odd[0] in shapes else "has"
+        raise InputError(
+            f"expected the weights of {arch}, got {shown}, which {which} {visible(odd[0], most=80)!r} "
+            f"({len(odd)} names differ); check --arch"
+        )
+    for name, want in shapes.items():
+        got = tensors[name]
+        if got.shape != want.shape or got.is_floating_point() != want.is_floating_point():
+            raise InputError(
+                f"expected {visible(name, most=80)} {tuple(want.shape)} as in {arch}, got {got.dtype} {tuple(got.shape)} in "
+                f"{shown}; check --arch, --size and the number of classes"
+            )
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, torch.Tensor], arch: str, shown: str) -> None:
+    _compare(module.state_dict(), tensors, arch, shown)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"expected finite weights, got NaN or infinity in {visible(name, most=80)!r} of {shown}")
+    module.load_state_dict(dict(tensors))
+    module.eval()

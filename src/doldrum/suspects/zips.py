@@ -1,0 +1,67 @@
+"""Models kept in a zip: torch's, TorchScript's, torch.export's, skops'. Only the table of contents is read."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+
+from doldrum.errors import InputError
+
+__all__ = ["checked_zip", "read_member", "zip_kind"]
+
+_MOST_MEMBERS = 100_000
+_MOST_BYTES = 16 << 30
+_MOST_RATIO, _FREE = 100, 64 << 20
+
+
+def checked_zip(path: str | os.PathLike[str], shown: str) -> list[zipfile.ZipInfo]:
+    """The members of a zip, after a look at their number, names and sizes.
+
+    Raises InputError when the table of contents is broken, two members share a name (two readers may see two files), a
+    name leaves the archive, or the whole unpacks to more than a hundred times its size.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, UnicodeError) as error:
+        raise InputError(f"expected a model, got {shown}, a zip that is cut off or broken; fetch it again") from error
+    names = [member.filename for member in members]
+    if len(names) > _MOST_MEMBERS:
+        raise InputError(f"expected a model, got {shown}, a zip of {len(names)} members; that is no model")
+    if len(set(names)) < len(names):
+        raise InputError(f"expected a model, got {shown}, a zip that holds one name twice; distrust it")
+    if any(n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/") for n in names):
+        raise InputError(f"expected a model, got {shown}, a zip with a name that leaves its folder; distrust it")
+    total, size = sum(member.file_size for member in members), os.path.getsize(path)
+    if total > _MOST_BYTES or total > max(_MOST_RATIO * size, _FREE):
+        raise InputError(f"expected a model, got {shown}, a zip that unpacks to {total >> 20} MiB; that is a bomb")
+    return members
+
+
+def zip_kind(path: str | os.PathLike[str], shown: str) -> str:
+    """ "torch", "torchscript", "pt2" or "skops"; InputError for another zip."""
+    names = [member.filename for member in checked_zip(path, shown)]
+    inner = {name.partition("/")[2] for name in names}
+    if "schema.json" in names:
+        return "skops"
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        return "torchscript"
+    exported = {"serialized_exported_program.json", "serialized_exported_program.pt", "archive_format"}
+    if exported & (inner | set(names)) or any(name.startswith("models/") for name in inner):
+        return "pt2"
+    if "data.pkl" in inner:
+        return "torch"
+    if any(name.endswith((".onnx", ".safetensors")) for name in names):
+        raise InputError(f"expected a model, got {shown}, a zip with a model in it; unpack it, and pass that file")
+    raise InputError(f"expected a model as ONNX or safetensors, got {shown}, a zip of something else; pass the model")
+
+
+def read_member(path: str | os.PathLike[str], member: zipfile.ZipInfo, *, most: int, shown: str) -> bytes:
+    """One member's bytes, at most `most`; InputError for more, or a broken one."""
+    if member.file_size > most:
+        raise InputError(f"expected a model, got {shown}, whose table of tensors takes {member.file_size >> 20} MiB")
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            return file.read(most + 1)[:most]
+    except Exception as error:  # zlib's and zipfile's errors on broken data share no base
+        raise InputError(f"expected a model, got {shown}, a zip that is cut off or broken; fetch it again") from error
