@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import warnings
@@ -22,6 +23,7 @@ from doldrum.pixels import SCALES, as_nchw, check_pixels, to_float
 
 __all__ = ["idx_pictures", "npy_pictures", "npz_pictures"]
 
+_NPY_HEADER = 10_000  # numpy's own bound on what it parses
 IMAGE_KEYS = ("images", "x", "X", "arr_0", "x_test", "data")
 LABEL_KEYS = ("labels", "y", "Y", "arr_1", "y_test", "targets")
 
@@ -81,18 +83,21 @@ class _entry:
 
 
 def _npy_header(stream: Reader) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    start = _exactly(stream, 8)
+    if start[:6] != np.lib.format.MAGIC_PREFIX or start[6:] not in (b"\1\0", b"\2\0"):
+        raise InputError(f"expected an .npy file of version 1 or 2, got one that starts {start!r}; save it again")
+    size = _exactly(stream, 2 * start[6])
+    if (length := int.from_bytes(size, "little")) > _NPY_HEADER:
+        raise InputError(f"expected an .npy header of at most {_NPY_HEADER} bytes, got {length}; save it again")
+    header = io.BytesIO(size + _exactly(stream, length))
+    read = np.lib.format.read_array_header_1_0 if start[6] == 1 else np.lib.format.read_array_header_2_0
     try:
-        version = np.lib.format.read_magic(stream)  # pyright: ignore[reportArgumentType]
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-        if read is None:
-            raise InputError(f"expected an .npy file of version 1 or 2, got {version}; save it again with numpy.save")
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a header that numpy has to guess at is a damaged one
-            shape, fortran, dtype = read(stream)  # pyright: ignore[reportArgumentType]
-    except InputError:
-        raise
+            shape, fortran, dtype = read(header)
     except Exception as error:  # a damaged header raises what it likes
-        raise InputError(f"expected the header of an .npy file, got {visible(str(error))}; save it again") from error
+        why = visible(str(error)) or type(error).__name__
+        raise InputError(f"expected the header of an .npy file, got {why}; save it again") from error
     if dtype.hasobject:
         raise InputError("expected an array of numbers, got pickled objects, which are never loaded; save numbers")
     if fortran and len(shape) > 1:

@@ -17,6 +17,7 @@ from doldrum.intake.text import visible
 __all__ = ["as_rgb", "folder_label", "picture_or_why", "sniffed", "tar_pictures"]
 
 _CLASS_BYTES = 256
+_OTHERS = 1000  # entries of one sample that are held to be listed
 
 
 def as_rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -62,33 +63,61 @@ def tar_pictures(members: Iterable[TarMember], limits: ImageLimits) -> Iterator[
     """Images of a tar. Entries in a row that share their name up to the first dot are one sample, as in a WebDataset.
 
     A sample's class is the text of its ".cls" entry, else the folder it lies in. Of a sample with an image all other
-    entries (text, numbers, pickles) are passed over unread; one without an image is listed with the reason.
+    entries (text, numbers, pickles) are passed over unread; one without an image is listed with the reason. Where the
+    archive breaks off, what was whole until then is given before the error is raised.
     """
-    sample: list[tuple[str, bytes]] = []
-    key, held, found, label, whys = None, 0, False, None, []
-    for member in members:
+    sample, key, stream = _Sample(limits), None, iter(members)
+    while True:
+        try:
+            member = next(stream, None)
+        except Exception:
+            yield from sample.finish()
+            raise
+        if member is None:
+            break
         name = member.name.decode("utf-8", "surrogateescape")
-        if (new := _sample_key(name)) != key or held > limits.member_bytes:
-            yield from _decoded(sample, label, limits)
-            if not found:
-                yield from whys
-            sample, held, whys = [], 0, []
-            if new != key:
-                key, found, label = new, False, None
-        why = _why_not(member, limits)
-        if member.data is not None and name.endswith(".cls") and len(member.data) <= _CLASS_BYTES:
-            label = visible(member.data.decode("utf-8", "backslashreplace").strip())
-        elif member.data is None or why is not None:
-            whys.append(Skipped(visible(name), why or "expected a file, got something else; leave it out"))
-            if len(whys) > 1000:
-                yield from whys
-                whys = []
+        if (new := _sample_key(name)) != key:
+            yield from sample.finish()
+            sample, key = _Sample(limits), new
+        yield from sample.add(name, member)
+    yield from sample.finish()
+
+
+class _Sample:
+    """Entries of a tar that belong together."""
+
+    def __init__(self, limits: ImageLimits) -> None:
+        self._limits = limits
+        self._images: list[tuple[str, bytes]] = []
+        self._others: list[Skipped] = []
+        self._label: str | None = None
+        self._bytes = 0
+        self._found = False
+
+    def add(self, name: str, member: TarMember) -> Iterator[Picture | Skipped]:
+        """Take an entry in; gives what is finished where there is too much to hold."""
+        why = _why_not(member, self._limits)
+        data = member.data
+        if data is not None and name.endswith(".cls") and len(data) <= _CLASS_BYTES:
+            self._label = visible(data.decode("utf-8", "backslashreplace").strip())
+        elif data is None or why is not None:
+            self._others.append(Skipped(visible(name), why or "expected a file, got something else; leave it out"))
         else:
-            found, held = True, held + len(member.data)
-            sample.append((name, member.data))
-    yield from _decoded(sample, label, limits)
-    if not found:
-        yield from whys
+            self._found = True
+            self._bytes += len(data)
+            self._images.append((name, data))
+        if self._bytes > self._limits.member_bytes or len(self._others) > _OTHERS:
+            yield from self.finish()
+
+    def finish(self) -> Iterator[Picture | Skipped]:
+        """The images, decoded; of a sample without one, why."""
+        images, others = self._images, self._others
+        self._images, self._others, self._bytes = [], [], 0
+        for name, data in images:
+            label = folder_label(name) if self._label is None else self._label
+            yield picture_or_why(name, data, label=label, limits=self._limits)
+        if not self._found:
+            yield from others
 
 
 def _why_not(member: TarMember, limits: ImageLimits) -> str | None:
@@ -97,11 +126,6 @@ def _why_not(member: TarMember, limits: ImageLimits) -> str | None:
     if member.data is None:
         return f"expected at most {limits.member_bytes} bytes, got {member.size}; make it smaller"
     return sniffed(member.data[:512])
-
-
-def _decoded(sample: list[tuple[str, bytes]], label: str | None, limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    for name, data in sample:
-        yield picture_or_why(name, data, label=folder_label(name) if label is None else label, limits=limits)
 
 
 def _sample_key(name: str) -> str:

@@ -20,7 +20,7 @@ from doldrum.intake.tar import is_tar_header, tar_members
 from doldrum.intake.text import visible
 from doldrum.intake.zipped import zip_pictures
 
-__all__ = ["ImageSource", "open_images"]
+__all__ = ["ImageSource", "open_images", "read_items"]
 
 _PACKED = ("gzip", "bzip2", "xz", "zstd")
 
@@ -122,10 +122,7 @@ def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
     packed = kind if kind in _PACKED else None
     if packed:
         file.seek(0)
-        try:
-            head = _first(unpacked(file, packed, Budget(0, limits)))
-        except Exception as error:  # damaged streams raise what they like
-            raise InputError(f"expected a whole {packed} file, got {visible(str(error))}; get it again") from error
+        head = _first(unpacked(file, packed, Budget(0, limits)))
     inner = "tar" if is_tar_header(head) else "IDX" if head[:4] == b"\0\0\x08\x03" else None
     if inner is None:
         got = (
@@ -160,6 +157,11 @@ def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator
         if alone and not begun:
             raise InputError(f"{visible(path)}: {why}") from error
         yield Skipped(f"{shown}: the rest" if begun else shown, why)
+
+
+def read_items(file: IO[bytes], name: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
+    """The items of one open file; a damaged one may raise whatever its library raises."""
+    return _items(file, name, name, limits, alone=True)
 
 
 def _items(file: IO[bytes], path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:

@@ -11,6 +11,7 @@ from typing import IO, Protocol
 
 from doldrum.errors import InputError
 from doldrum.intake.base import ImageLimits
+from doldrum.intake.text import visible
 
 __all__ = ["Budget", "Reader", "open_regular", "unpacked"]
 
@@ -78,7 +79,7 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[by
 def unpacked(file: IO[bytes], kind: str | None, budget: Budget) -> Reader:
     """The plain bytes of a stream packed with "gzip", "bzip2", "xz" or "zstd" (others are plain), counted against `budget`.
 
-    Broken ones raise EOFError, OSError, zlib.error or lzma.LZMAError when they are read.
+    Reading a damaged one raises InputError.
     """
     if kind == "gzip":
         return _Counted(gzip.GzipFile(fileobj=file), budget)
@@ -110,7 +111,11 @@ class _Counted:
         self._inner, self._budget = inner, budget
 
     def read(self, size: int, /) -> bytes:
-        data = self._inner.read(size)
+        try:
+            data = self._inner.read(size)
+        except Exception as error:  # damaged streams raise what they like
+            why = visible(str(error)) or type(error).__name__
+            raise InputError(f"expected a whole packed file, got {why}; get it again") from error
         self._budget.take(len(data))
         return data
 

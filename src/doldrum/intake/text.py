@@ -39,6 +39,8 @@ def visible(name: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
     raw = name if isinstance(name, (str, bytes)) else os.fspath(name)
     if isinstance(raw, bytes):
         raw = raw.decode("utf-8", "surrogateescape")
+    if len(raw) <= most and raw.isascii() and raw.isprintable():  # nearly all of them
+        return raw
     if len(raw) > 4 * most:  # names of megabytes are cut before they are looked at
         raw = raw[: 2 * most] + "…" + raw[-2 * most :]
     marks, seen = _MOST_MARKS, []
