@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.intake import CollectedImages, Skipped, as_array, open_images
+from doldrum.suspects import Preprocessing, open_model
 
 __all__ = ["Material", "Opened", "open_material", "open_suspect"]
 
@@ -38,21 +39,21 @@ class Material:
 
 
 def open_suspect(job: dict[str, Any]) -> Opened:
-    """The model of an audit's settings."""
-    path = Path(job["model"])
-    notes: tuple[str, ...] = ()
-    if path.suffix.lower() == ".onnx":
-        from doldrum.classifiers import as_classifier
+    """The model of an audit's settings, with the preprocessing and class names given there in place of its own."""
+    told: dict[str, Any] = {
+        name: job[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
+    }
+    known = {k: _tupled(job[k]) for k in ("size", "mean", "std", "channels") if job[k] is not None}
+    if known and "size" not in known:  # the file may know it
+        found = open_model(job["model"], **told).preprocessing
+        known = {"size": found.size, "channels": found.channels, **known}
+    suspect = open_model(job["model"], preprocessing=Preprocessing(**known) if known else None, **told)
+    names = _class_names(job["labels"], suspect.classifier.num_classes) or suspect.class_names
+    return Opened(suspect.classifier, suspect.format, asdict(suspect.preprocessing), names, suspect.notes)
 
-        kind = "ONNX"
-        classifier = as_classifier(path, num_classes=job["num_classes"], outputs=job["outputs"] or "logits")
-    elif path.suffix.lower() == ".safetensors":
-        from doldrum.training import load_checkpoint
 
-        kind, classifier = "doldrum checkpoint", load_checkpoint(path)
-    else:
-        raise InputError(f"expected an .onnx file or a checkpoint of doldrum's, got {path.name}; export it to ONNX")
-    return Opened(classifier, kind, None, _class_names(job["labels"], classifier.num_classes), notes)
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def open_material(
