@@ -12,6 +12,7 @@ from doldrum.report.words import percent, plain_value
 __all__ = ["view"]
 
 _CLASSES, _NAMES = 12, 100
+_READS = "The score reads which labels came back as well as how many: an input can be suspicious with its line inside of the band."
 _COLUMNS = (
     ("rank", "Rank"),
     ("id", "Input"),
@@ -51,7 +52,7 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
         "classes": _classes(rows),
         "classes_caption": _classes_caption(rows, ranking),
         "gallery_title": "Flagged inputs" if flagged and pictured else "Most suspicious inputs",
-        "gallery_text": _gallery_text(flagged, pictured, ranking),
+        "gallery_text": f"{_gallery_text(flagged, pictured, ranking)} {_READS}".strip(),
         "gallery_states": _states(ranking, flags, every="all with a picture", flagged_first=flagged > 0),
         "states": _states(ranking, flags, every="all", flagged_first=False),
         "rows": len(rows),
