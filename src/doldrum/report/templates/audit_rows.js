@@ -1,5 +1,7 @@
 // The table of all inputs: only the rows in view are in the page. It is one grid to assistive technology: the focus stays on
-// the grid, aria-activedescendant names the row, aria-rowindex and aria-rowcount say where that row is among all.
+// the grid, aria-activedescendant names the row, aria-rowindex and aria-rowcount say where that row is among all. So every row is
+// within reach of the keys and of a screen reader, in one list with one count. Pages of rows would need no such care, but break
+// the list where somebody compares neighbours, and cost a step for each hundred; search, filter and sort do what paging is for.
 const grid = byId("rows").firstElementChild;
 const scroller = byId("rows");
 const tbody = grid.tBodies[0];
