@@ -105,7 +105,9 @@ def main() -> None:
                 "wrong": int((decision == -side)[clear].sum()),
                 "undecided": int((decision == 0)[clear].sum()),
                 "mean_draws_of_all_inputs": float(draws.mean()),
-                "inputs_by_draws_for_the_truth": {str(n): int((truth.draws == n).sum()) for n in np.unique(truth.draws)},
+                "inputs_by_draws_for_the_truth": {
+                    str(n): int((truth.draws == n).sum()) for n in np.unique(truth.draws)
+                },
             }
         )
         print(json.dumps(rows[-1]), flush=True)

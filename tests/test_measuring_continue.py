@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,8 +14,8 @@ import pytest
 
 import doldrum as dd
 from doldrum.errors import EngineError, InputError
-from doldrum.measuring import Measurement, measure_to, read_manifest
-from doldrum.measuring.locks import locked
+from doldrum.locks import locked
+from doldrum.measuring import Measurement, StoredResponses, measure_to, read_manifest
 
 PROBE = dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1)
 
@@ -75,12 +77,12 @@ def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, im
 def test_a_second_process_on_a_folder_is_refused(clf, images, tmp_path) -> None:
     out = tmp_path / "out"
     cut_off(Measurement(clf, images, PROBE, batch_size=6), out, after=1)
-    code = "import sys, time; from doldrum.measuring.locks import locked\nwith locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+    code = "import sys, time; from doldrum.locks import locked\nwith locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="no other run"):
+        with pytest.raises(InputError, match="one run at a time"):
             measure_to(Measurement(clf, images, PROBE), out)
     finally:
         other.send_signal(signal.SIGKILL)
@@ -136,6 +138,58 @@ def test_a_classifier_that_cannot_be_sent_is_refused(images, tmp_path) -> None:
         measure_to(Measurement(clf, images, PROBE), tmp_path / "out", workers=2)
     with pytest.raises(InputError, match="workers"):
         measure_to(Measurement(clf, images, PROBE), tmp_path / "other", workers=0)
+
+
+def slow(x: np.ndarray) -> np.ndarray:
+    time.sleep(0.002)
+    return x.reshape(len(x), 16, 4).sum(axis=1)
+
+
+def test_ten_kills_at_random_moments_change_no_label(tmp_path) -> None:
+    """Each run has another batch size; the last one, two workers."""
+    stormy = tmp_path / "stormy"
+    # A process of its own imports everything once, then forks ten runs and kills each at a random moment.
+    script = f"""
+import os, signal, time
+import numpy as np
+from doldrum.seeds import rng
+from test_measuring_continue import PROBE, dd, measure_to, Measurement, slow
+from pathlib import Path
+images = np.random.default_rng(0).random((100, 1, 8, 8), dtype=np.float32)
+clf = dd.as_classifier(slow, input_shape=(1, 8, 8), num_classes=4)
+dd.measure(clf, images[:1], PROBE)
+chance, out = rng(0, "kills"), Path({str(stormy)!r})
+shards = lambda: len(list(out.glob("*.parquet")))
+for turn in range(10):
+    child, there = os.fork(), shards()
+    if not child:
+        measure_to(Measurement(clf, images, PROBE, batch_size=1 + turn % 2), out)
+        os._exit(0)
+    while shards() == there:  # however slow the machine is, some get further than others
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.02))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, check=True)
+    assert len(dd.read_responses(stormy)) < 100
+    images = np.random.default_rng(0).random((100, 1, 8, 8), dtype=np.float32)
+    clf = dd.as_classifier(slow, input_shape=(1, 8, 8), num_classes=4)
+    measure_to(Measurement(clf, images, PROBE, batch_size=5), stormy, workers=2)
+    found, whole = dd.read_responses(stormy), dd.measure(clf, images, PROBE)
+    assert np.array_equal(found.draws, whole.draws)
+    assert np.array_equal(found.labels, whole.labels)
+    assert found.ids == whole.ids
+
+
+def test_mean_smoothness_of_shards_is_that_of_the_whole(clf, images, tmp_path) -> None:
+    """Under a rule, so that inputs differ in how many draws they have; one shard is held at a time."""
+    measure_to(Measurement(clf, images, PROBE, batch_size=6, until=dd.until.Decided(0.3)), tmp_path / "out")
+    stored = StoredResponses(tmp_path / "out")
+    assert [len(part) for part in stored] == [6, 6, 6, 2]
+    whole = dd.mean_smoothness(dd.read_responses(tmp_path / "out"))
+    for a, b in zip(dd.mean_smoothness(stored), whole, strict=True):
+        assert np.allclose([a.value, a.lower, a.upper], [b.value, b.lower, b.upper], rtol=1e-12)
 
 
 class Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from doldrum.errors import InputError
 from doldrum.responses import Responses
 from doldrum.stats import entropy, intervals
 from doldrum.stats.intervals import Interval
-from doldrum.stats.means import mean_entropy
+from doldrum.stats.means import MeanEntropy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,19 +97,32 @@ def smoothness(
     )
 
 
-def mean_smoothness(responses: Responses, *, level: float = 0.95) -> list[Interval]:
+def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float = 0.95) -> list[Interval]:
     """Mean W over the inputs at each strength, with an interval that counts the draws they share.
 
     All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
+
+    Parts of one measurement that can be gone through twice (a list, :class:`doldrum.measuring.StoredResponses`) do as well
+    as the whole, and are held one at a time.
     """
-    _check(responses)
-    return [
-        mean_entropy(responses.draws[:, c], responses.num_classes, level=level) for c in range(responses.draws.shape[1])
-    ]
+    parts = [responses] if isinstance(responses, Responses) else responses
+    taken = None
+    for part in parts:
+        _check(part)
+        some = np.any(part.draws >= 0, axis=0)
+        taken = some if taken is None else taken | some
+    if taken is None:
+        raise InputError("expected at least one part, got none")
+    means: list[MeanEntropy] = []
+    for part in parts:
+        means = means or [MeanEntropy(row, part.num_classes) for row in taken]
+        for c, mean in enumerate(means):
+            mean.add(part.draws[:, c])
+    return [mean.interval(level) for mean in means]
 
 
-def _check(responses: Responses) -> None:
+def _check(responses: object) -> None:
     if not isinstance(responses, Responses):
         raise InputError(f"expected Responses, got {type(responses).__name__}; dd.measure gives them")
 

@@ -46,8 +46,17 @@ def measure(
         str, typer.Option(help="auto, or one of eager, openvino, onnxruntime, compile; auto checks itself.")
     ] = "auto",
     workers: Annotated[
-        int, typer.Option(help="Processes of one thread each; the labels are the same for every number.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Processes of one thread each; 1, with --ray one a CPU. The labels are the same for every number."
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Ray cluster to run on: auto, HOST:6379, ray://HOST:10001, or local.", metavar="ADDRESS"
+        ),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Perturb every image with Gaussian noise, and note the label of every draw.
@@ -60,7 +69,7 @@ def measure(
     """
     from rich.table import Table
 
-    from doldrum.measuring import Measurement, measure_to, read_responses
+    from doldrum.measuring import Measurement, StoredResponses, measure_to
     from doldrum.measuring.shards import check_folder
     from doldrum.probes import Gaussian
     from doldrum.profiles import mean_smoothness
@@ -79,11 +88,12 @@ def measure(
         f"{chosen['precision']}; labels agree with fp32 on {chosen['agreement']:.1%} of {chosen['checked']} checked"
     )
     skipped = [{"path": str(path), "reason": reason} for path, reason in read.skipped]
-    manifest = measure_to(run, out, extra={"skipped": skipped, "model": model, "images": images}, workers=workers)
+    extra = {"skipped": skipped, "model": model, "images": images}
+    manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
         message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
     message(f"wrote {manifest['inputs']} inputs to {out}")
-    means = mean_smoothness(read_responses(out))
+    means = mean_smoothness(StoredResponses(out))
     table = Table(title="Mean W over the inputs (0: dead calm)", title_justify="left")
     for name in ("strength", "mean W", "95% limits"):
         table.add_column(name, justify="right")

@@ -20,6 +20,12 @@ def study(
         "study"
     ),
     workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Ray cluster to run on: auto, HOST:6379, ray://HOST:10001, or local.", metavar="ADDRESS"
+        ),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Run the cells of a study that have no record yet; kill it any time and run it again to go on.
@@ -36,7 +42,8 @@ def study(
         emit(dict(STUDIES), as_json=json, table="\n".join(f"{n}: {title}" for n, title in STUDIES.items()))
         return
     command = shlex.join(["doldrum", "study", name, "--grid", grid, "--out", str(out)])
-    found = run_study(name, grid, out=out, workers=workers or cores(), say=message, command=command)
+    count = workers or (cores() if ray is None else None)
+    found = run_study(name, grid, out=out, workers=count, ray=ray, say=message, command=command)
     for failure in found.failures:
         message(f"failed: {failure.cell['attack']}, seed {failure.cell['seed']}: {failure.error}")
     summary = {

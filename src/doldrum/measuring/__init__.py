@@ -3,11 +3,12 @@
 from doldrum.measuring import until
 from doldrum.measuring.measure import Measurement, measure
 from doldrum.measuring.readouts import READOUTS
-from doldrum.measuring.shards import check_new_folder, measure_to, read_manifest, read_responses
+from doldrum.measuring.shards import StoredResponses, check_new_folder, measure_to, read_manifest, read_responses
 
 __all__ = [
     "READOUTS",
     "Measurement",
+    "StoredResponses",
     "check_new_folder",
     "measure",
     "measure_to",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
-from doldrum.measuring.locks import locked
+from doldrum.locks import locked
 from doldrum.measuring.measure import Measurement
 from doldrum.measuring.workers import worker_chunks
 from doldrum.profiles import smoothness
@@ -21,7 +22,15 @@ from doldrum.progress import progress_bar
 from doldrum.responses import Responses
 from doldrum.stats import intervals
 
-__all__ = ["FORMAT_VERSION", "check_folder", "check_new_folder", "measure_to", "read_manifest", "read_responses"]
+__all__ = [
+    "FORMAT_VERSION",
+    "StoredResponses",
+    "check_folder",
+    "check_new_folder",
+    "measure_to",
+    "read_manifest",
+    "read_responses",
+]
 
 FORMAT_VERSION = 1
 _MANIFEST = "manifest.json"
@@ -34,14 +43,16 @@ def measure_to(
     level: float = 0.95,
     progress: bool = True,
     extra: dict[str, Any] | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> dict[str, Any]:
     """Measure and write as it goes: memory holds a few batches. Gives the manifest back.
 
     `out` must be new, empty, or hold an unfinished run of the same measurement, which is then continued: same images,
     classifier, probe, engine, rule and level. Each shard is written under another name and renamed, then the manifest is
     replaced: a killed run leaves whole shards and a manifest with ``"complete": false`` that lists them. The folder is
-    locked while the run lasts. `workers` above 1 spreads the work over processes of one thread each; labels stay the same.
+    locked while the run lasts. `workers` above 1 spreads the work over processes of one thread each, `ray` over the machines
+    of a Ray cluster (its address; :func:`doldrum.spread.spread`); labels stay the same.
 
     A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the most
     frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label in order;
@@ -51,9 +62,8 @@ def measure_to(
     Raises InputError for a folder of anything else, or one that another process writes to; OSError, with what to do, when
     the disk is full; EngineError when a worker dies.
     """
-    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
-    if not whole or workers < 1:
-        raise InputError(f"expected a whole number of at least 1 as workers, got {workers!r}")
+    alone = ray is None and (workers is None or workers == 1) and not isinstance(workers, bool)
+    parts = run.chunks if alone else partial(worker_chunks, run, workers, ray=ray)
     folder = check_folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
@@ -75,7 +85,7 @@ def measure_to(
         if (folder / _MANIFEST).is_file():
             manifest = _continued(folder, manifest)
         try:
-            _write_shards(run, folder, manifest, progress=progress, workers=workers)
+            _write_shards(run, parts, folder, manifest, progress=progress)
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -85,12 +95,19 @@ def measure_to(
     return manifest
 
 
-def _write_shards(run: Measurement, folder: Path, manifest: dict[str, Any], *, progress: bool, workers: int) -> None:
+def _write_shards(
+    run: Measurement,
+    parts: Callable[..., Iterator[Responses]],
+    folder: Path,
+    manifest: dict[str, Any],
+    *,
+    progress: bool,
+) -> None:
     _write_manifest(folder, manifest)
     start = sum(shard["inputs"] for shard in manifest["shards"])
     with progress_bar("measuring", len(run), show=progress) as advance:
         advance(start)
-        for chunk in run.chunks(start) if workers == 1 else worker_chunks(run, workers, start):
+        for chunk in parts(start=start):
             name = f"part-{len(manifest['shards']):05d}.parquet"
             table = _table(chunk, manifest["level"])
             write_whole(folder / name, lambda draft, table=table: pq.write_table(table, draft, compression="zstd"))
@@ -172,47 +189,51 @@ def read_responses(folder: str | Path) -> Responses:
 
     `Responses.info` is the manifest.
     """
-    manifest = read_manifest(folder)
+    return Responses.concatenate(list(StoredResponses(folder)))
+
+
+class StoredResponses:
+    """The Responses in a folder that `doldrum measure` wrote, shard by shard: iterating holds one shard at a time.
+
+    Raises InputError, here or while iterating, for what `doldrum measure` didn't write.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder, self.info = Path(folder), read_manifest(folder)
+
+    def __iter__(self) -> Iterator[Responses]:
+        try:
+            shards = self.info["shards"]
+            if not shards:
+                raise InputError(f"expected finished shards in {self.folder}, got none; measure again")
+            for shard in shards:
+                yield _shard(self.folder, self.info, shard)
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+            raise InputError(
+                f"expected a manifest and shards as doldrum measure writes them in {self.folder}, got a misfit "
+                f"({type(error).__name__}: {error}); measure again"
+            ) from error
+
+
+def _shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) -> Responses:
+    # Only names we make ourselves: a manifest can't point outside its folder.
+    path = folder / Path(shard["file"]).name
     try:
-        return _read(Path(folder), manifest)
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise InputError(
-            f"expected a manifest and shards as doldrum measure writes them in {folder}, got a misfit "
-            f"({type(error).__name__}: {error}); measure again"
-        ) from error
-
-
-def _read(folder: Path, manifest: dict[str, Any]) -> Responses:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"expected a Parquet shard at {path}, got {error}; measure again") from error
     conditions = len(manifest["strengths"])
-    draws, labels, ids = [], [], []
-    for table in _shards(folder, manifest):
-        n = len(table) // conditions
-        values = table["draws"].combine_chunks().values.to_numpy()
-        draws.append(values.reshape(n, conditions, -1))
-        labels.append(table["label"].to_numpy()[::conditions])
-        ids += table["id"].to_pylist()[::conditions]
-    if not draws:
-        raise InputError(f"expected finished shards in {folder}, got none; measure again")
+    draws = table["draws"].combine_chunks().values.to_numpy()
     return Responses(
-        np.concatenate(draws),
-        np.concatenate(labels),
+        draws.reshape(len(table) // conditions, conditions, -1),
+        table["label"].to_numpy()[::conditions],
         manifest["strengths"],
         manifest["num_classes"],
-        ids,
+        table["id"].to_pylist()[::conditions],
         manifest,
     )
-
-
-def _shards(folder: Path, manifest: dict[str, Any]) -> Iterator[pa.Table]:
-    for shard in manifest["shards"]:
-        # Only names we make ourselves: a manifest can't point outside its folder.
-        path = folder / Path(shard["file"]).name
-        try:
-            yield pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise InputError(f"expected a Parquet shard at {path}, got {error}; measure again") from error
 
 
 def _utf8(name: str) -> str:

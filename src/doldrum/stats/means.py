@@ -26,7 +26,7 @@ from doldrum.stats.entropy import plug_in
 from doldrum.stats.intervals import entropy_interval
 from doldrum.stats.proportions import Interval
 
-__all__ = ["mean_entropy", "paired_mean_difference"]
+__all__ = ["MeanEntropy", "mean_entropy", "paired_mean_difference"]
 
 _GROUPS = 10
 
@@ -58,12 +58,9 @@ def mean_entropy(draw_labels: ArrayLike, num_classes: int, *, level: float = 0.9
     Interval(value=0.603..., lower=0.0, upper=1.0)
     """
     draws = _check(draw_labels, num_classes)
-    w, without = _leave_groups_out([draws], num_classes)
-    value, half, spread = _interval(w, without, check_level(level))
-    upper = value + half
-    if spread == 0:
-        upper = max(upper, _calm_upper(len(w), int((draws >= 0).sum(axis=1).max(initial=0)), num_classes, level))
-    return Interval(value, max(value - half, 0.0) if not np.isnan(value) else value, min(upper, 1.0))
+    mean = MeanEntropy(np.any(draws >= 0, axis=0), num_classes)
+    mean.add(draws)
+    return mean.interval(level)
 
 
 def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int, *, level: float = 0.95) -> Interval:
@@ -85,11 +82,95 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
     a, b = _check(first, num_classes), _check(second, num_classes)
     if a.shape != b.shape:
         raise InputError(f"expected two arrays of one shape, got {a.shape} and {b.shape}; pair inputs and draws")
-    d, without = _leave_groups_out([a, b], num_classes)
-    value, half, spread = _interval(d, without, check_level(level))
+    mean = MeanEntropy(np.any((a >= 0) | (b >= 0), axis=0), num_classes)
+    mean.add(a, b)
+    value, half, spread = mean.half_width(level)
     if spread == 0:
-        half = _calm_upper(len(d), int((a >= 0).sum(axis=1).max(initial=0)), num_classes, level)
+        half = mean.calm_upper(level)
     return Interval(value, float(np.clip(value - half, -1, 1)), float(np.clip(value + half, -1, 1)))
+
+
+class MeanEntropy:
+    """`mean_entropy` of inputs that come in blocks: sums are kept, draws are not.
+
+    Parameters
+    ----------
+    taken : booleans (n,)
+        Which draws any input has: they are dealt into the jackknife's groups.
+    num_classes : int
+
+    >>> draws = np.array([[0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 1]])
+    >>> mean = MeanEntropy(np.ones(4, dtype=bool), 2)
+    >>> for row in draws:
+    ...     mean.add(row[None])
+    >>> mean.interval(0.95)
+    Interval(value=0.603..., lower=0.0, upper=1.0)
+    """
+
+    def __init__(self, taken: ArrayLike, num_classes: int) -> None:
+        self.num_classes = num_classes
+        places = np.flatnonzero(taken)
+        groups = _GROUPS if len(places) >= 2 * _GROUPS else len(places)
+        self._groups = [places[g::groups] for g in range(groups)]
+        self._count, self._mean, self._squares, self._draws = 0, 0.0, 0.0, 0
+        self._without, self._having = np.zeros((2, groups))
+
+    def add(self, first: ArrayLike, second: ArrayLike | None = None) -> None:
+        """Add inputs: labels (N, n) of their draws; with `second`, W of the first less W of the second is averaged."""
+        k = self.num_classes
+        arrays = [_check(a, k) for a in (first, second) if a is not None]
+        totals = [_counts(a, k) for a in arrays]
+        w = _difference(totals)
+        usable = ~np.isnan(w)
+        for g, group in enumerate(self._groups):
+            part = _difference([c - _counts(a[:, group], k) for a, c in zip(arrays, totals, strict=True)])[usable]
+            part = part[~np.isnan(part)]
+            self._without[g] += part.sum()
+            self._having[g] += len(part)
+        self._draws = max(self._draws, int((arrays[0] >= 0).sum(axis=1).max(initial=0)))
+        self._join(w[usable])
+
+    def _join(self, w: NDArray[np.float64]) -> None:
+        """Mean and sum of squares around it, of what was there and what is new (Chan, Golub and LeVeque, 1983)."""
+        if not len(w):
+            return
+        n, mean = self._count + len(w), float(w.mean())
+        gap = mean - self._mean
+        self._squares += float(((w - mean) ** 2).sum()) + gap**2 * self._count * len(w) / n
+        self._mean += gap * len(w) / n
+        self._count = n
+
+    def interval(self, level: float) -> Interval:
+        """The interval that `mean_entropy` gives."""
+        value, half, spread = self.half_width(level)
+        upper = max(value + half, self.calm_upper(level)) if spread == 0 else value + half
+        return Interval(value, max(value - half, 0.0) if not np.isnan(value) else value, min(upper, 1.0))
+
+    def half_width(self, level: float) -> tuple[float, float, float]:
+        """Mean, half width, standard error."""
+        check_level(level)
+        n, g = self._count, len(self._groups)
+        if n == 0:
+            return float("nan"), float("nan"), float("nan")
+        if g < 2 or not self._having.all():
+            return self._mean, float("inf"), float("inf")
+        without = self._without / self._having
+        inputs = self._squares / (n - 1) / n if n > 1 else 0.0
+        draws = float((g - 1) / g * ((without - without.mean()) ** 2).sum())
+        variance = inputs + draws
+        if variance <= 1e-30:
+            return self._mean, 0.0, 0.0
+        freedom = variance**2 / ((inputs**2 / (n - 1) if n > 1 else 0.0) + draws**2 / (g - 1))
+        half = float(student.ppf((1 + level) / 2, freedom)) * variance**0.5
+        return self._mean, half, variance**0.5
+
+    def calm_upper(self, level: float) -> float:
+        """Upper limit of mean W when every label agreed: hidden in the draws, plus hidden in the inputs not sampled."""
+        row = np.zeros(self.num_classes, dtype=np.int64)
+        row[0] = self._draws
+        by_draws = float(entropy_interval(row, level=level)[1])
+        by_inputs = 1 - ((1 - level) / 2) ** (1 / self._count) if self._count > 1 else 0.0
+        return by_draws + (1 - by_draws) * by_inputs
 
 
 def _check(draw_labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
@@ -106,50 +187,7 @@ def _counts(draws: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     return np.bincount(bins.ravel(), minlength=len(draws) * (k + 1)).reshape(len(draws), k + 1)[:, :k]
 
 
-def _leave_groups_out(arrays: list[NDArray[np.int64]], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """W (or its difference) of each usable input (N,), and the mean over them without each group of draws (G,)."""
-    taken = np.flatnonzero(np.any([(a >= 0).any(axis=0) for a in arrays], axis=0))
-    groups = _GROUPS if len(taken) >= 2 * _GROUPS else len(taken)
-    totals = [_counts(a, k) for a in arrays]
-    w = _difference(totals)
-    usable = ~np.isnan(w)
-    without = []
-    for g in range(groups):
-        part = _difference([c - _counts(a[:, taken[g::groups]], k) for a, c in zip(arrays, totals, strict=True)])[
-            usable
-        ]
-        part = part[~np.isnan(part)]
-        without.append(part.mean() if len(part) else np.nan)
-    return w[usable], np.array(without)
-
-
 def _difference(counts: list[NDArray[np.int64]]) -> NDArray[np.float64]:
     """W of the first counts, less W of the second if there are any."""
     first, *second = (plug_in(c) for c in counts)
     return first - second[0] if second else first
-
-
-def _interval(w: NDArray[np.float64], without: NDArray[np.float64], level: float) -> tuple[float, float, float]:
-    """Mean, half width, standard error."""
-    n, g = len(w), len(without)
-    if n == 0:
-        return float("nan"), float("nan"), float("nan")
-    if g < 2 or np.isnan(without).any():
-        return float(w.mean()), float("inf"), float("inf")
-    inputs = float(w.var(ddof=1) / n) if n > 1 else 0.0
-    draws = float((g - 1) / g * ((without - without.mean()) ** 2).sum())
-    variance = inputs + draws
-    if variance <= 1e-30:
-        return float(w.mean()), 0.0, 0.0
-    freedom = variance**2 / ((inputs**2 / (n - 1) if n > 1 else 0.0) + draws**2 / (g - 1))
-    half = float(student.ppf((1 + level) / 2, freedom)) * variance**0.5
-    return float(w.mean()), half, variance**0.5
-
-
-def _calm_upper(inputs: int, draws: int, k: int, level: float) -> float:
-    """Upper limit of mean W when every label agreed: hidden in the draws, plus hidden in the inputs not sampled."""
-    row = np.zeros(k, dtype=np.int64)
-    row[0] = draws
-    by_draws = float(entropy_interval(row, level=level)[1])
-    by_inputs = 1 - ((1 - level) / 2) ** (1 / inputs) if inputs > 1 else 0.0
-    return by_draws + (1 - by_draws) * by_inputs

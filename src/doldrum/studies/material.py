@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from doldrum.attacks import CLEAN, Victim, VictimSpec, get_victim, victims_folder
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
+from doldrum.locks import locked
 from doldrum.poisoning import PoisonPlan
 from doldrum.seeds import child_seed, rng
 from doldrum.studies.base import Cell, datasets
@@ -32,7 +31,9 @@ def victim(spec: VictimSpec) -> Victim:
     """
     key = f"{victims_folder()}/{spec.key}"
     if key not in _victims:
-        with _one_at_a_time(Path(f"{key}.lock")):
+        lock = Path(f"{key}.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with locked(lock, wait=True):
             _victims[key] = get_victim(spec, datasets(spec.data)[0])
         if len(_victims) > _KEPT:
             _victims.popitem(last=False)
@@ -89,16 +90,3 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
 def seed_of(cell: Cell, purpose: str) -> int:
     """The seed of a probe: another for each purpose and each seed of a cell."""
     return child_seed(cell.seed, "study", purpose) % 2**31
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # no such locks here: two workers may train one victim twice, with the same result
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

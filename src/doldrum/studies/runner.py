@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ def run_study(
     grid: str | Path | Mapping[str, Any] = "quick",
     *,
     out: str | Path,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     say: Callable[[str], None] = lambda text: None,
     command: str = "",
 ) -> StudyRecords:
@@ -39,7 +41,10 @@ def run_study(
         A folder: study.json says what was asked, records.jsonl gets one line a cell when the cell ends. What has a record is
         never run again, whatever grid asked for it; cells that failed are run again. A kill loses the cells in hand.
     workers
-        Processes of one thread each; the records don't depend on it.
+        Processes of one thread each, by default 1; the records don't depend on it.
+    ray
+        The address of a Ray cluster whose workers are to run the cells, by default one a CPU; see `doldrum.spread`. Its
+        machines need doldrum, the data sets, and a folder of victims that they share (`doldrum.attacks.victims_folder`).
     say
         Receives a line a cell: how many are done, how long it took, how long the rest will take.
 
@@ -55,7 +60,7 @@ def run_study(
     ([0, 2], 0)
     """
     study = get_study(study) if isinstance(study, str) else study
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise InputError(f"expected at least 1 worker, got {workers!r}; pass a whole number")
     name, cells = load_grid(study, grid)
     jobs = {study.key(cell): cell for cell in cells}
@@ -75,11 +80,10 @@ def run_study(
             f"{study.name}: {len(jobs)} cells, {len(finished)} done before, {len(todo)} to do"
             + (f" ({again} failed last time)" if again else "")
         )
-        spent = 0.0
-        for count, (key, cell, outcome) in enumerate(run_all(study.run, todo, workers=workers), start=1):
+        began = time.monotonic()
+        for count, (key, cell, outcome) in enumerate(run_all(study.run, todo, workers=workers, ray=ray), start=1):
             file.add({"key": key, "cell": cell.to_dict(), **outcome})
-            spent += outcome["seconds"]
-            left = spent / count * (len(todo) - count) / min(workers, max(1, len(todo) - count))
+            left = (time.monotonic() - began) / count * (len(todo) - count)
             failed = f" FAILED, {outcome['error']}" if "error" in outcome else ""
             say(f"{count}/{len(todo)} {cell.label()}:{failed} {outcome['seconds']:.0f} s; about {_time(left)} left")
     return read_study(folder)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from doldrum.errors import InputError
+from doldrum.locks import locked
 
 __all__ = ["RecordsFile"]
 
@@ -32,21 +33,20 @@ class RecordsFile:
         self.path = path
 
     def __enter__(self) -> RecordsFile:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _lock(self._file, self.path)
+        with ExitStack() as held:
+            held.enter_context(locked(self.path))
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            held.callback(os.close, self._file)
             self._size = _whole_size(self.path)
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
-        except BaseException:
-            os.close(self._file)
-            raise
+            self._held = held.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._file)
+        self._held.close()
 
     def add(self, line: dict[str, Any]) -> None:
         """Write one line and have it reach the disk."""
@@ -70,14 +70,3 @@ def _whole_size(path: Path) -> int:
     """Bytes up to the end of the last whole line."""
     data = path.read_bytes()
     return data.rfind(b"\n") + 1
-
-
-def _lock(file: int, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: running one study twice at a time is then up to the user
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise InputError(f"expected one run at a time in {path.parent}, got a second; wait for the first") from error

@@ -1,0 +1,46 @@
+"""One process at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from doldrum.errors import InputError
+
+__all__ = ["locked"]
+
+
+@contextmanager
+def locked(path: str | Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder, or a file (made where there is none), while the block runs.
+
+    Where another process holds it: with `wait`, until it is free; else InputError. The lock is the operating system's: it
+    leaves nothing behind on a folder, and goes with the process that holds it, however that ends. Where the system has none
+    of the kind (Windows), nothing is held.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, locked(folder):
+    ...     with locked(folder):
+    ...         pass
+    Traceback (most recent call last):
+    doldrum.errors.InputError: expected one run at a time in ..., got a second; wait for the first, or name another folder
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path = Path(path)
+    handle = os.open(path, os.O_RDONLY) if path.is_dir() else os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"expected one run at a time in {path}, got a second; wait for the first, or name another folder"
+            ) from error
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,52 @@
+"""What a pool of workers is, and how a worker settles down."""
+
+from __future__ import annotations
+
+import os
+import sys
+from abc import ABC, abstractmethod
+from concurrent.futures import Future
+from typing import Any
+
+__all__ = ["LOST", "ONE_THREAD", "Pool", "settle"]
+
+ONE_THREAD = {
+    **dict.fromkeys(("DOLDRUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    # A training recipe may ask for more threads, since sums depend on their number: they share a core and must not spin.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+LOST = (
+    "expected workers that live to the end, got one that died (killed, or out of memory); what was finished stays: "
+    "run the same again to continue, with fewer workers or a smaller batch_size if memory was short"
+)
+
+
+class Pool(ABC):
+    """`size` workers that each hold the same work. `start`, `submit` jobs, ask each for its `outcome`, `close`."""
+
+    size: int
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the workers, or at least find out that they can be."""
+
+    @abstractmethod
+    def submit(self, job: Any) -> Future[Any]:
+        """Have a worker do a job."""
+
+    @abstractmethod
+    def outcome(self, future: Future[Any]) -> Any:
+        """Wait for a job's result; raises what the work raised, or EngineError for a worker that died."""
+
+    @abstractmethod
+    def close(self, *, wait: bool) -> None:
+        """End the workers; `wait` until they are gone, where nothing is under way."""
+
+
+def settle() -> None:
+    """In a worker, before its work is made and again after: one thread."""
+    os.environ.update(ONE_THREAD)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)

@@ -1,0 +1,104 @@
+"""Workers on this machine: spawned processes, which end when the process that started them does."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import multiprocessing
+import os
+import pickle
+import sys
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from doldrum.errors import EngineError, InputError
+from doldrum.spread.pool import LOST, ONE_THREAD, Pool, settle
+
+__all__ = ["ProcessesPool"]
+
+_work: Any = None  # in a worker: its own copy
+
+
+class ProcessesPool(Pool):
+    """Spawned, not forked: torch and OpenVINO hold threads, which a fork would lose."""
+
+    def __init__(self, work: Any, workers: int, *, one_core: bool) -> None:
+        self.size, self._one_core = workers, one_core
+        try:
+            self._payload = pickle.dumps(work)
+        except Exception as error:  # pickle raises what the objects inside it raise
+            raise InputError(
+                f"expected work that can be sent to another process, got {error}; use one worker, or a function defined "
+                "at the top of a module"
+            ) from error
+        self._pool: ProcessPoolExecutor | None = None
+        self._before: dict[str, str | None] = {}
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        cores = context.Queue()
+        for core in itertools.islice(itertools.cycle(_cores() if self._one_core else [-1]), self.size):
+            cores.put(core)
+        # Libraries read them as a child starts, before any code of ours runs there.
+        self._before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
+        self._pool = ProcessPoolExecutor(
+            self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores)
+        )
+
+    def submit(self, job: Any) -> Future[Any]:
+        assert self._pool is not None
+        try:
+            return self._pool.submit(_do, job)
+        except BrokenProcessPool as error:
+            raise EngineError(LOST) from error
+
+    def outcome(self, future: Future[Any]) -> Any:
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise EngineError(LOST) from error
+
+    def close(self, *, wait: bool) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=True)
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [-1]
+
+
+def _start(payload: bytes, cores: Any) -> None:
+    """One thread, no progress bars, and an end when the parent ends, however it ends."""
+    global _work
+    core = cores.get()
+    if core >= 0:
+        os.sched_setaffinity(0, {core})
+    sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    settle()
+    _work = pickle.loads(payload)
+    settle()
+
+
+def _do(job: Any) -> Any:
+    return _work(job)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class _NoTerminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return False

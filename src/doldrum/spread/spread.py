@@ -1,0 +1,87 @@
+"""spread: (job, work(job)) of many jobs, by processes here or by actors of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any, TypeVar
+
+from doldrum.errors import InputError
+from doldrum.spread.cluster import RayPool
+from doldrum.spread.pool import Pool
+from doldrum.spread.processes import ProcessesPool
+
+__all__ = ["spread"]
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def spread(
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    in_order: bool = True,
+    one_core: bool = False,
+) -> Iterator[tuple[Job, Result]]:
+    """`(job, work(job))` of every job; each worker is a process of one thread that gets `work` once.
+
+    Parameters
+    ----------
+    work, jobs
+        `work` must be picklable (for Ray, what cloudpickle takes), jobs and results too. `jobs` is read as workers become
+        free: two jobs a worker are under way in order, one otherwise.
+    workers : int, optional
+        By default 1; on a cluster, one a CPU.
+    ray : str, optional
+        The address of a Ray cluster: "auto", "HOST:6379", "ray://HOST:10001", or "local" for an instance on this machine
+        that ends with the run. A Ray that this process is already connected to is used whatever the address.
+    in_order
+        Whether results come in the order of the jobs, or as they are done.
+    one_core
+        Pin each process of this machine to a core of its own, for work that starts more threads than it should.
+
+    Raises
+    ------
+    InputError
+        When `work` can't be sent, or there is no such cluster, or fewer CPUs than workers.
+    MissingExtraError
+        When Ray is asked for and not installed.
+    EngineError
+        When a worker dies (killed, out of memory, its machine lost), or runs other versions than this process.
+    Whatever `work` raises comes through.
+
+    In a script the call must be guarded by `if __name__ == "__main__"`, because processes import the script.
+
+    >>> list(spread(abs, [-1, 2, -3]))
+    [(-1, 1), (2, 2), (-3, 3)]
+    """
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise InputError(f"expected a whole number of at least 1 as workers, got {workers!r}")
+    pool = ProcessesPool(work, workers or 1, one_core=one_core) if ray is None else RayPool(work, workers, ray)
+    return _run(pool, jobs, in_order)
+
+
+def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
+    pending: dict[Future[Any], Any] = {}
+    try:
+        pool.start()
+        most = pool.size * (2 if in_order else 1)
+        for job in jobs:
+            pending[pool.submit(job)] = job
+            if len(pending) >= most:
+                yield from _done(pool, pending, in_order)
+        while pending:
+            yield from _done(pool, pending, in_order)
+    finally:
+        pool.close(wait=not pending)
+
+
+def _done(pool: Pool, pending: dict[Future[Any], Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
+    """The first job, or those that are done: at least one."""
+    ready = [next(iter(pending))] if in_order else list(wait(pending, return_when=FIRST_COMPLETED).done)
+    for future in ready:
+        result = pool.outcome(future)
+        yield pending.pop(future), result

@@ -1,0 +1,76 @@
+"""Work spread over processes: order, errors, deaths. What is done with it is tested in measuring and studies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from doldrum.errors import EngineError, InputError
+from doldrum.spread import spread
+
+
+def relay(job: tuple[str, Path]) -> int:
+    """Jobs end once the one that makes the mark is under way, half a second after it."""
+    name, mark = job
+    if name == "mark":
+        mark.touch()
+        return os.getpid()
+    while not mark.exists():
+        time.sleep(0.01)
+    time.sleep(0.5)
+    return os.getpid()
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_results_come_in_order_or_as_they_are_done(tmp_path, in_order) -> None:
+    jobs = [(name, tmp_path / "mark") for name in ("wait", "mark", "wait")]
+    found = list(spread(relay, jobs, workers=2, in_order=in_order, one_core=not in_order))
+    assert len({pid for _, pid in found} - {os.getpid()}) == 2
+    names = [name for (name, _), _ in found]
+    assert names == ["wait", "mark", "wait"] if in_order else names[0] == "mark"
+
+
+def picky(job: int) -> str | None:
+    """One thread; refuses 2, dies of 3."""
+    if job == 2:
+        raise ValueError("not 2")
+    if job == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.environ.get("OMP_NUM_THREADS")
+
+
+def test_what_work_raises_comes_through_and_a_death_is_said(monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    results = spread(picky, [0, 2])
+    assert next(results) == (0, "1")
+    with pytest.raises(ValueError, match="not 2"):
+        next(results)
+    with pytest.raises(EngineError, match="run the same again to continue"):
+        list(spread(picky, [3, 0, 0, 0], workers=1))
+    assert os.environ["OMP_NUM_THREADS"] == "7"  # as it was
+
+
+def test_jobs_are_read_as_workers_become_free() -> None:
+    read: list[int] = []
+
+    def jobs():
+        for i in range(50):
+            read.append(i)
+            yield -i
+
+    results = spread(abs, jobs(), workers=1)
+    assert next(results) == (0, 0)
+    assert len(read) <= 3
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_what_cannot_be_spread_is_refused() -> None:
+    with pytest.raises(InputError, match="top of a module"):
+        spread(lambda job: job, [1])
+    for workers in (0, -1, True, 1.5):
+        with pytest.raises(InputError, match="at least 1 as workers"):
+            spread(abs, [1], workers=workers)  # type: ignore[arg-type]
