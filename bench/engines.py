@@ -1,8 +1,9 @@
-"""Forwards a second by network and engine, in one run: python bench/engines.py [--json].
+"""Forwards a second by network and engine, in one run: python bench/engines.py [--json FILE].
 
-The plain loop is eager fp32, one input's draws a batch, noise drawn anew each time. The ceiling is what a 2048 x 2048 x 2048
-product in fp32, timed in the same round, would allow (2 x MACs). Rounds alternate, so ratios are of one moment; the table
-shows their median and spread over the rounds.
+The plain loop is eager fp32, one input's draws a batch, noise drawn anew each time. "ART" is the same count as the
+Adversarial Robustness Toolbox makes it, by `NumpyRandomizedSmoothing` (the extra `bench`; left out where it isn't installed).
+A ceiling is what a 2048 x 2048 x 2048 product in fp32 or bf16, timed in the same round, would allow (2 x MACs); bf16 only where
+the processor multiplies it. Rounds alternate, so ratios are of one moment; the table shows their median and spread.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import doldrum as dd
 from doldrum.classifiers.networks import build
+from doldrum.engines.openvino import best_precision as ov_precision
 from doldrum.errors import DoldrumError
 from doldrum.measuring import Measurement
 from doldrum.provenance import versions_and_machine
@@ -39,11 +42,22 @@ def naive(module: torch.nn.Module, images: np.ndarray, draws: int) -> None:
             np.bincount(module(noisy).argmax(1).numpy(), minlength=10)
 
 
-def product() -> None:
-    torch.mm(_LEFT, _RIGHT)
+def art_counts(module: torch.nn.Module, shape: tuple[int, ...], draws: int) -> Callable[[np.ndarray], Any] | None:
+    """The label counts of some images as ART makes them."""
+    try:
+        from art.estimators.certification.randomized_smoothing import NumpyRandomizedSmoothing
+        from art.estimators.classification import PyTorchClassifier
+    except ImportError:
+        return None
+    loss = torch.nn.CrossEntropyLoss()
+    classifier = PyTorchClassifier(module, loss, input_shape=shape, nb_classes=10, clip_values=(0.0, 1.0))
+    smoothed = NumpyRandomizedSmoothing(classifier, sample_size=draws, scale=0.1)
+    return lambda images: [smoothed._prediction_counts(image, batch_size=128) for image in images]
 
 
-_LEFT, _RIGHT = torch.randn(2048, 2048), torch.randn(2048, 2048)
+def product(precision: torch.dtype) -> Callable[[], Any]:
+    left, right = (torch.randn(2048, 2048).to(precision) for _ in range(2))
+    return lambda: torch.mm(left, right)
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -59,9 +73,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--engines", default="eager,openvino-fp32,onnxruntime,compile-fp32")
     parser.add_argument("--networks", default="small CNN,PreActResNet-18,small ViT")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, help="a file to write settings, versions, machine and all rows to")
     args = parser.parse_args()
     rows = []
+    products = {"ceiling fp32": product(torch.float32)}
+    if ov_precision() == "bf16":
+        products["ceiling bf16"] = product(torch.bfloat16)
     for title in args.networks.split(","):
         torch.manual_seed(0)
         name, shape = NETWORKS[title]
@@ -79,18 +96,24 @@ def main() -> None:
                 runs[engine] = Measurement(clf, images, probe, engine=engine)
             except DoldrumError as error:
                 print(f"{title}: no {engine} ({error})")
-        rates: dict[str, list[float]] = {"ceiling": [], "plain loop": [], **{e: [] for e in runs}}
+        art = art_counts(module, shape, args.draws)
+        plain = ["plain loop", *(["ART"] if art else [])]
+        rates: dict[str, list[float]] = {name: [] for name in (*products, *plain, *runs)}
         forwards = inputs * (args.draws + 1)
         for _ in range(args.repeats):
-            rates["ceiling"].append(2 * 2048**3 / seconds(product) / flops)
+            for name, call in products.items():
+                rates[name].append(2 * 2048**3 / seconds(call) / flops)
             rates["plain loop"].append(
                 inputs * args.draws / seconds(lambda m=module, x=images: naive(m, x, args.draws))
             )
+            if art:
+                rates["ART"].append(inputs * args.draws / seconds(lambda a=art, x=images: a(x)))
             for engine, run in runs.items():
                 rates[engine].append(forwards / seconds(lambda run=run: list(run.chunks())))
         for engine, rate in rates.items():
             ratio = [a / b for a, b in zip(rate, rates["plain loop"], strict=True)]
-            share = [a / b for a, b in zip(rate, rates["ceiling"], strict=True)]
+            share = [a / b for a, b in zip(rate, rates[list(products)[-1]], strict=True)]
+            to_art = [a / b for a, b in zip(rate, rates["ART"], strict=True)] if art else [float("nan")]
             rows.append(
                 {
                     "network": title,
@@ -100,21 +123,23 @@ def main() -> None:
                     "ratio_to_plain": statistics.median(ratio),
                     "ratio_min": min(ratio),
                     "ratio_max": max(ratio),
+                    "ratio_to_art": statistics.median(to_art),
+                    "ratio_to_art_min": min(to_art),
+                    "ratio_to_art_max": max(to_art),
                     "share_of_ceiling": statistics.median(share),
                 }
             )
-            if not args.json:
-                r = rows[-1]
-                print(
-                    f"{title:16} {engine:14} {r['forwards_per_second']:10,.0f}/s  x{r['ratio_to_plain']:.2f} "
-                    f"({r['ratio_min']:.2f} to {r['ratio_max']:.2f})  {r['share_of_ceiling']:.0%} of the ceiling",
-                    flush=True,
-                )
+            r = rows[-1]
+            print(
+                f"{title:16} {engine:14} {r['forwards_per_second']:10,.0f}/s  x{r['ratio_to_plain']:.2f} the plain loop "
+                f"({r['ratio_min']:.2f} to {r['ratio_max']:.2f})  x{r['ratio_to_art']:.2f} ART "
+                f"({r['ratio_to_art_min']:.2f} to {r['ratio_to_art_max']:.2f})  {r['share_of_ceiling']:.0%} of the ceiling",
+                flush=True,
+            )
     if args.json:
-        load = os.getloadavg()
-        print(
-            json.dumps({"settings": vars(args), "load_average": load, "rows": rows, **versions_and_machine()}, indent=2)
-        )
+        settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
+        found = {"settings": settings, "load_average": os.getloadavg(), "rows": rows, **versions_and_machine()}
+        args.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

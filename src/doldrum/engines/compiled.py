@@ -69,19 +69,32 @@ class CompiledEngine(Engine):
         torch = self._torch
         shape = (self.rows, *self.classifier.input_shape)
         hosts = [torch.empty(shape, pin_memory=self._cuda) for _ in range(2)]
-        waiting: tuple[Any, Any] | None = None
+        waiting: tuple[Any, Any, Any] | None = None
         for turn, (key, fill) in enumerate(tiles):
             host = hosts[turn % 2]
             fill(host.numpy())
             batch = host.to(self.device, non_blocking=True) if self._cuda else host
-            # A CUDA graph writes into the same memory each time: clone before the next replay.
-            out = self._call(batch).clone()
+            answer = key, *self._fetch(self._call(batch))
             if waiting is not None:
                 self._hand_over(waiting, sink)
-            waiting = key, out
+            waiting = answer
         if waiting is not None:
             self._hand_over(waiting, sink)
 
-    def _hand_over(self, waiting: tuple[Any, Any], sink: Callable[[Any, NDArray[Any]], None]) -> None:
-        key, out = waiting
-        sink(key, self.classifier.check_output(np.asarray(out.cpu().numpy()), self.rows))
+    def _fetch(self, out: Any) -> tuple[Any, Any]:
+        """A copy on the host, and what says when it is there: a CUDA graph writes into the same memory at its next replay."""
+        if not self._cuda:
+            return out.clone(), None
+        torch = self._torch
+        copy = torch.empty(out.shape, dtype=out.dtype, pin_memory=True)
+        copy.copy_(out, non_blocking=True)
+        # Its own event: out.cpu() would wait for the next tile as well, which the device has by then.
+        there = torch.cuda.Event()
+        there.record(torch.cuda.current_stream(self.device))
+        return copy, there
+
+    def _hand_over(self, waiting: tuple[Any, Any, Any], sink: Callable[[Any, NDArray[Any]], None]) -> None:
+        key, out, there = waiting
+        if there is not None:
+            there.synchronize()
+        sink(key, self.classifier.check_output(np.asarray(out.numpy()), self.rows))
