@@ -172,16 +172,20 @@ class EndpointClassifier(Classifier):
             secure = {"context": ssl.create_default_context()} if parts.scheme == "https" else {}
             make: Any = HTTPSConnection if secure else HTTPConnection
             connection = make(parts.hostname, parts.port, timeout=max(0.01, end - time.monotonic()), **secure)
+            response: HTTPResponse | None = None
             try:
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 connection.request("POST", target, body=body, headers=headers)
                 response = connection.getresponse()
+                assert response is not None
                 if response.status in (301, 302, 303, 307, 308):
                     url = _next_url(url, first, response)
                     continue
                 data = _capped(response, connection, end) if response.status == 200 else b""
                 return response.status, _seconds(response.headers.get("Retry-After")), data
             finally:
+                if response is not None:
+                    response.close()  # it holds the socket after the connection let go of it
                 connection.close()
         raise ClassifierError(
             f"expected an answer, got a chain of redirects from {self.fingerprint}; pass the address itself"

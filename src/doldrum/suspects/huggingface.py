@@ -85,9 +85,10 @@ def open_folder(
                 f"expected weights as floats, got {entry['dtype']} in {shown}; save it without quantisation"
             )
     notes = [f"{p.name} was not read" for p in sorted(root.glob("*.py"))[:3]]
+    model = _load(config, weights, shown)
     if preprocessing is None:
         preprocessing = _preprocessing(root, config, shown, notes)
-    return _load(config, weights, shown), preprocessing, config.get("id2label"), [visible(note) for note in notes]
+    return model, preprocessing, config.get("id2label"), [visible(note) for note in notes]
 
 
 def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
             most = _MOST_LAYERS if re.search("layers|depth|blocks|stages", key) else _MOST_NUMBER
             if not -most <= value <= most:
                 raise InputError(
-                    f"expected a sane {visible(key, most=60)!r}, got {visible(repr(value), most=40)} in {shown}; distrust it"
+                    f"expected a sane '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; distrust it"
                 )
         elif isinstance(value, str) and "attn_implementation" in key and "/" in value:
             raise InputError(
@@ -160,7 +161,7 @@ def _load(config: dict[str, Any], weights: Path, shown: str) -> nn.Module:
 
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"expected finite weights, got NaN or infinity in {visible(key, most=80)!r} of {shown}")
+            raise InputError(f"expected finite weights, got NaN or infinity in '{visible(key, most=80)}' of {shown}")
     return model.eval()
 
 

@@ -66,7 +66,7 @@ class _Check:
         for body in graphs:
             for node in _nodes(body):
                 if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
-                    name = f"{visible(node.domain, most=60)!r} (operator {visible(node.op_type, most=60)!r})"
+                    name = f"'{visible(node.domain, most=60)}' (operator '{visible(node.op_type, most=60)}')"
                     raise self.bad(
                         f"the custom domain {name}", "its operators are code from elsewhere: export without it"
                     )
@@ -75,7 +75,7 @@ class _Check:
         for value in [*model.graph.input, *model.graph.output]:
             dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
             if any(not 0 <= d <= _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
-                raise self.bad(f"the shape {dims} for {visible(value.name, most=60)!r}", "that fits no image or score")
+                raise self.bad(f"the shape {dims} for '{visible(value.name, most=60)}'", "that fits no image or score")
 
     def _functions(self) -> set[tuple[str, str]]:
         """Names of the file's own functions, after their calls were counted out: a few can stand for 2^60 nodes."""
@@ -89,8 +89,10 @@ class _Check:
                 key = (node.domain, node.op_type)
                 total += 1
                 if key in bodies:
-                    if key in active or depth > 50:
-                        raise self.bad(f"the function {visible(key[1], most=60)!r}, which calls itself", "distrust it")
+                    if depth > 50:
+                        raise self.bad("functions nested more than 50 deep", "no image classifier has such")
+                    if key in active:
+                        raise self.bad(f"the function '{visible(key[1], most=60)}', which calls itself", "distrust it")
                     if key not in sizes:
                         active.add(key)
                         sizes[key] = size(bodies[key], depth + 1)
@@ -112,11 +114,11 @@ class _Check:
         name = visible(tensor.name, most=60)
         if tensor.data_location == tensor.EXTERNAL or len(tensor.external_data):
             places = [e.value for e in tensor.external_data if e.key == "location"]
-            where = f" in {visible(places[0], most=100)!r}" if places else ""
-            raise self.bad(f"the tensor {name!r} kept outside{where}", "save the model as one file")
+            where = f" in '{visible(places[0], most=100)}'" if places else ""
+            raise self.bad(f"the tensor '{name}' kept outside{where}", "save the model as one file")
         count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
         width = _WIDTHS.get(tensor.data_type)
-        shape = f"the tensor {name!r} of shape {visible(str(list(tensor.dims)), most=60)}"
+        shape = f"the tensor '{name}' of shape {visible(str(list(tensor.dims)), most=60)}"
         if not 0 <= count <= _MOST_VALUES:
             raise self.bad(shape, "that is no weight")
         if width is not None and tensor.HasField("raw_data"):
@@ -136,7 +138,7 @@ class _Check:
         except Exception as error:  # a broken tensor raises several unrelated types
             raise self.bad(f"{shape} that can't be read", "the file is broken") from error
         if np.isnan(values).any():  # infinities are usual in attention masks
-            raise self.bad(f"NaN in the weights {name!r}", "the model is broken")
+            raise self.bad(f"NaN in the weights '{name}'", "the model is broken")
 
 
 # Bytes a value by TensorProto.DataType, and which of them are floats numpy knows.

@@ -51,7 +51,7 @@ def open_skops(
             untrusted = io.get_untrusted_types(file=str(path))
             if untrusted:
                 raise InputError(
-                    f"expected types of scikit-learn only, got {visible(str(sorted(map(str, untrusted))[0]), most=100)!r} in {shown} "
+                    f"expected types of scikit-learn only, got '{visible(str(sorted(map(str, untrusted))[0]), most=100)}' in {shown} "
                     f"({len(untrusted)} untrusted); export the pipeline as ONNX, or serve it over HTTP"
                 )
             estimator = io.load(str(path))

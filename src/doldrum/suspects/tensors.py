@@ -61,7 +61,7 @@ def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     for name, entry in sorted(tensors.items(), key=lambda item: _begin(item[1])):
         known = _extent(entry)
         if known is None or known[0] != end:
-            raise broken(f"whose tensor {visible(name, most=60)!r} has a type, shape or place that can't be")
+            raise broken(f"whose tensor '{visible(name, most=60)}' has a type, shape or place that can't be")
         end = known[1]
     if end != size - 8 - length:
         raise broken(f"whose tensors take {end} bytes of the {size - 8 - length} there are")

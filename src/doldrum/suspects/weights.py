@@ -101,7 +101,7 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
     if not trust_code:
         known = ", ".join(sorted(NETWORKS))
         raise InputError(
-            f"expected an architecture among {known} or timm/NAME, got {visible(arch)!r}, which is code; pass "
+            f"expected an architecture among {known} or timm/NAME, got '{visible(arch)}', which is code; pass "
             "trust_code=True (--trust-code) if you trust it"
         )
     name, _, function = arch.partition(":")
@@ -111,7 +111,7 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         why = visible(str(error), most=200)
         raise InputError(
-            f"expected 'package.module:function', got {visible(arch)!r} ({why}); check the name"
+            f"expected 'package.module:function', got '{visible(arch)}' ({why}); check the name"
         ) from error
     known = {"input_shape": input_shape, "num_classes": num_classes}
     module = make(**{key: value for key, value in known.items() if key in takes and value is not None})
@@ -125,7 +125,7 @@ def _compare(shapes: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Ten
     if odd:
         which = "lacks" if odd[0] in shapes else "has"
         raise InputError(
-            f"expected the weights of {arch}, got {shown}, which {which} {visible(odd[0], most=80)!r} "
+            f"expected the weights of {arch}, got {shown}, which {which} '{visible(odd[0], most=80)}' "
             f"({len(odd)} names differ); check --arch"
         )
     for name, want in shapes.items():
@@ -141,6 +141,6 @@ def _fill(module: nn.Module, tensors: Mapping[str, torch.Tensor], arch: str, sho
     _compare(module.state_dict(), tensors, arch, shown)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"expected finite weights, got NaN or infinity in {visible(name, most=80)!r} of {shown}")
+            raise InputError(f"expected finite weights, got NaN or infinity in '{visible(name, most=80)}' of {shown}")
     module.load_state_dict(dict(tensors))
     module.eval()

@@ -1,0 +1,217 @@
+"""Each format gives the classifier that was put into it: scores against the network they were saved from."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hostile_models import plain_onnx
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+
+from doldrum.classifiers.networks import build
+from doldrum.errors import ClassifierError, InputError
+from doldrum.suspects import Preprocessing, model_kind, open_model
+from small_nets import small_net
+
+GREY = Preprocessing(size=8, channels="grey")
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random((3, *shape), dtype=np.float32)
+
+
+def scores(module: torch.nn.Module, batch: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return module(torch.from_numpy(batch.copy())).numpy()
+
+
+def linear(shape: tuple, *, classes: int = 3, channels_last: bool = False, softmax: bool = False, extra: bool = False):
+    """An ONNX model on (N, *shape), and the same as a function of its input."""
+    weights = np.random.default_rng(1).standard_normal((math.prod(shape), classes)).astype(np.float32)
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"], axis=1), helper.make_node("MatMul", ["flat", "w"], ["raw"])]
+    nodes.append(helper.make_node("Softmax" if softmax else "Identity", ["raw"], ["scores"]))
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", classes])]
+    if extra:
+        outputs.insert(0, helper.make_tensor_value_info("flat", TensorProto.FLOAT, None))
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weights, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return model, lambda x: x.reshape(len(x), -1) @ weights
+
+
+def test_onnx_as_it_is(tmp_path):
+    model, expected = linear((3, 6, 5))
+    onnx.save(model, tmp_path / "model.bin")  # the name says nothing
+    suspect = open_model(tmp_path / "model.bin")
+    assert (suspect.format, suspect.preprocessing.size, suspect.classifier.outputs) == ("onnx", (6, 5), "logits")
+    assert "normalised" in suspect.notes[0]
+    np.testing.assert_allclose(suspect.classifier(images(3, 6, 5)), expected(images(3, 6, 5)), rtol=1e-4, atol=1e-5)
+
+
+def test_onnx_with_channels_last_blue_first_and_0_to_255(tmp_path):
+    model, expected = linear((6, 5, 3), softmax=True, extra=True)
+    onnx.save(model, tmp_path / "model.onnx")
+    wanted = Preprocessing(size=(6, 5), mean=[m / 255 for m in (104, 117, 123)], std=1 / 255, channels="bgr")
+    suspect = open_model(tmp_path / "model.onnx", preprocessing=wanted)
+    batch = images(3, 6, 5)
+    inside = batch[:, ::-1].transpose(0, 2, 3, 1) * 255 - np.array([104, 117, 123])
+    raw = expected(inside)
+    soft = np.exp(raw - raw.max(1, keepdims=True))
+    np.testing.assert_allclose(suspect.classifier(batch), soft / soft.sum(1, keepdims=True), rtol=1e-3, atol=1e-4)
+    assert suspect.classifier.outputs == "probabilities"
+
+
+def test_onnx_reads_its_metadata(tmp_path):
+    model, expected = linear((3, 4, 4))
+    helper.set_model_props(model, {"names": "{0: 'cat', 1: '\x1b[31mdog', 2: 'eel'}", "mean": str(list(MEAN)), "std": json.dumps(STD)})  # fmt: skip
+    onnx.save(model, tmp_path / "model.onnx")
+    suspect = open_model(tmp_path / "model.onnx")
+    assert suspect.class_names == ("cat", r"\x1b[31mdog", "eel")
+    assert (suspect.preprocessing.mean, suspect.preprocessing.std) == (MEAN, STD)
+    batch = images(3, 4, 4)
+    inside = (batch - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
+    np.testing.assert_allclose(suspect.classifier(batch), expected(inside), rtol=1e-3, atol=1e-4)
+
+
+def test_onnx_size_is_asked_for_where_it_is_open_and_held_against_the_file_where_not(tmp_path):
+    onnx.save(plain_onnx(shape=("N", 1, "H", "W")), tmp_path / "open.onnx")
+    with pytest.raises(InputError, match="pass preprocessing="):
+        open_model(tmp_path / "open.onnx")
+    assert open_model(tmp_path / "open.onnx", preprocessing=GREY).classifier.input_shape == (1, 8, 8)
+    onnx.save(plain_onnx(), tmp_path / "fixed.onnx")
+    with pytest.raises(InputError, match=r"as .* fixes them"):
+        open_model(tmp_path / "fixed.onnx", preprocessing=Preprocessing(size=16, channels="grey"))
+
+
+def test_our_own_checkpoint(tmp_path):
+    from doldrum.training.checkpoint import save_checkpoint
+
+    net = build("mlp", input_shape=(1, 8, 8), num_classes=4)
+    save_checkpoint(tmp_path / "a", net, {"network": "mlp", "input_shape": (1, 8, 8), "num_classes": 4})
+    suspect = open_model(tmp_path / "a")
+    assert suspect.preprocessing == GREY
+    np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("file", ["safetensors", "pt"])
+def test_weights_with_an_architecture(tmp_path, whole, file):
+    net = build("fashion-cnn", input_shape=(3, 16, 16), num_classes=7)
+    state = (net if whole else net[1]).state_dict()
+    path = tmp_path / "weights"
+    if file == "pt":  # as a training script with several GPUs would leave it
+        torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
+    else:
+        save_file(state, path)
+    wanted = Preprocessing(size=16) if whole else Preprocessing(size=16, mean=MEAN, std=STD)
+    suspect = open_model(path, arch="fashion-cnn", preprocessing=wanted)  # 7 classes are told from the shapes
+    batch = images(3, 16, 16)
+    inside = batch if whole else (batch - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
+    expected = scores(net if whole else net[1], inside.astype(np.float32))
+    np.testing.assert_allclose(suspect.classifier(batch), expected, rtol=1e-3, atol=1e-4)
+    assert suspect.format == ("state dict" if file == "pt" else "safetensors")
+
+
+def test_code_only_where_it_is_trusted(tmp_path):
+    net = small_net()
+    torch.save(net.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(InputError, match="--trust-code"):
+        open_model(tmp_path / "weights.pt", arch="small_nets:small_net", preprocessing=GREY)
+    suspect = open_model(tmp_path / "weights.pt", arch="small_nets:small_net", preprocessing=GREY, trust_code=True)
+    np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), rtol=1e-4, atol=1e-5)
+
+
+def test_torchscript_and_pickle_only_where_they_are_trusted(tmp_path):
+    net, batch = small_net(), images(1, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(net, torch.zeros(1, 1, 8, 8)).save(str(tmp_path / "script"))
+    torch.save(net, tmp_path / "pickle")
+    for name, trust in (("script", {"trust_code": True}), ("pickle", {"trust_pickle": True})):
+        flag = "--" + next(iter(trust)).replace("_", "-")
+        with pytest.raises(InputError, match=flag):
+            open_model(tmp_path / name, preprocessing=GREY)
+        suspect = open_model(tmp_path / name, preprocessing=GREY, **trust)
+        np.testing.assert_allclose(suspect.classifier(batch), scores(net, batch), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_is_no_classifier_is_named(tmp_path):
+    torch.save(torch.nn.Conv2d(1, 2, 3), tmp_path / "pickle")
+    with pytest.raises(ClassifierError, match="no image classifier"):
+        open_model(tmp_path / "pickle", preprocessing=GREY, trust_pickle=True)
+
+
+def test_skops_pipeline(tmp_path):
+    sio = pytest.importorskip("skops.io")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(0)
+    rows, labels = rng.random((60, 64)), np.repeat(["a", "b", "c"], 20)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows * 16, labels)
+    sio.dump(pipeline, tmp_path / "model.skops")
+    wanted = Preprocessing(size=8, std=1 / 16, channels="grey")
+    suspect = open_model(tmp_path / "model.skops", preprocessing=wanted)
+    batch = images(1, 8, 8)
+    np.testing.assert_allclose(
+        suspect.classifier(batch), pipeline.predict_proba(batch.reshape(3, -1) * 16), rtol=1e-3, atol=1e-5
+    )
+    assert suspect.class_names == ("a", "b", "c")
+    as_labels = open_model(tmp_path / "model.skops", preprocessing=wanted, outputs="labels").classifier
+    assert as_labels(batch).tolist() == suspect.classifier(batch).argmax(1).tolist()
+
+
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_huggingface_folder(tmp_path, kind):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    if kind == "vit":
+        config = transformers.ViTConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=16, patch_size=4, id2label={0: "cat", 1: "dog", 2: "\x1b[31m"})  # fmt: skip
+        net = transformers.ViTForImageClassification(config).eval()
+    else:
+        config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_labels=3)
+        net = transformers.ResNetForImageClassification(config).eval()
+    save_file(net.state_dict(), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps({**config.to_dict(), "architectures": [type(net).__name__]}))
+    size = {"height": 16, "width": 16} if kind == "vit" else {"shortest_edge": 16}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": size, "image_mean": MEAN, "image_std": STD, "do_normalize": True}))  # fmt: skip
+    suspect = open_model(tmp_path)
+    assert (suspect.format, suspect.preprocessing) == ("huggingface", Preprocessing(size=16, mean=MEAN, std=STD))
+    assert suspect.class_names == (("cat", "dog", r"\x1b[31m") if kind == "vit" else ("LABEL_0", "LABEL_1", "LABEL_2"))
+    batch = images(3, 16, 16)
+    inside = (batch - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(inside.astype(np.float32))).logits.numpy()
+    np.testing.assert_allclose(suspect.classifier(batch), expected, rtol=1e-3, atol=1e-4)
+    state = net.state_dict()
+    lost = next(name for name in state if name.endswith("weight"))
+    save_file({k: v for k, v in state.items() if k != lost}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="missing keys"):  # the library itself would draw them at random
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"size": 0}, {"size": (8, 8, 8)}, {"size": 8, "std": 0}, {"size": 8, "mean": float("nan")}, {"size": 8, "mean": (0, 0)}, {"size": 8, "channels": "hsv"}, {"size": True}],
+)  # fmt: skip
+def test_preprocessing_is_checked(bad):
+    with pytest.raises(InputError, match="expected"):
+        Preprocessing(**bad)
+
+
+def test_kind_is_told_by_bytes(tmp_path):
+    for name, write, kind in (
+        ("a.pt", lambda p: onnx.save(plain_onnx(), p), "onnx"),
+        ("b.onnx", lambda p: save_file({"a": torch.zeros(2)}, p), "safetensors"),
+        ("c.safetensors", lambda p: torch.save({"a": torch.zeros(2)}, p), "torch"),
+    ):
+        write(tmp_path / name)
+        assert model_kind(tmp_path / name) == kind
