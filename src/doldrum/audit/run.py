@@ -17,7 +17,7 @@ from doldrum.audit import rows as rows_file
 from doldrum.audit import verdict
 from doldrum.audit.pictures import MOST, encode_pictures
 from doldrum.audit.settings import AuditSettings
-from doldrum.errors import InputError, SandboxError
+from doldrum.errors import DoldrumError, InputError, SandboxError
 from doldrum.files import write_text_whole
 from doldrum.intake import visible
 from doldrum.progress import progress_bar
@@ -75,10 +75,14 @@ def run_audit(
         return AuditRecord.load(out / _RECORD)
     folder = out / "work"
     folder.mkdir(exist_ok=True)
-    facts = _confined(settings, folder, seed, progress=progress, say=say)
+    try:
+        facts = _confined(settings, folder, seed, progress=progress, say=say)
+    except DoldrumError:
+        _forget(out, folder)
+        raise
     try:
         record = _record(settings, facts, folder, seed, model_hash)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SandboxError(
             f"expected the facts of an audit from the confined process, got others: {visible(str(error))}",
             reason="nonsense",
@@ -111,6 +115,16 @@ def _begin(out: Path, settings: AuditSettings, model_hash: str) -> int:
     text = json.dumps({"format": _FORMAT, "settings": wanted, "seed": seed}, indent=2)
     write_text_whole(out / _MARKER, text + "\n")
     return seed
+
+
+def _forget(out: Path, folder: Path) -> None:
+    """After an error before anything was scanned: leave no folder that refuses the mended command."""
+    if any(folder.glob("rows-*.jsonl")) or any(folder.glob("*.doldrum")):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    (out / _MARKER).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        out.rmdir()
 
 
 def _confined(

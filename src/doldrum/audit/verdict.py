@@ -105,7 +105,7 @@ def _concentrated(
         f"{scanned:,} (p = {found['p_value']:.2g} by chance)"
     )
     if found["p_value"] >= _RARE:
-        return f"{start}: flags do not concentrate on one class. A backdoor with one target class would make them."
+        return f"{start}: flags do not concentrate on one class. With a backdoor of one target class they would."
     if more:
         return f"{start}: a backdoor with this target class does that."
     return f"{start}: false alarms may gather in one class too, so with so few flags this says little."

@@ -1,0 +1,96 @@
+"""doldrum audit from the shell, in its confined process: exit codes, a kill and going on, hostile names."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from doldrum.records.audit import AuditRecord
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+def doldrum(*words, cwd):
+    command = [sys.executable, "-W", "ignore", "-c", "from doldrum.cli import main; main()", "audit", *map(str, words)]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_it_goes_on_and_ends_as_if_it_had_not_been(material, tmp_path):
+    np.save(tmp_path / "clean.npy", material.images[:250])
+    np.save(tmp_path / "new.npy", np.concatenate([material.images[250:1200], material.triggered(slice(1200, 1280))]))
+    words = [material.model, "--images", "new.npy", "--clean", "clean.npy", "--fpr", "0.05", "--seed", "7", "--json"]
+    first = doldrum(*words, "--out", "a", cwd=tmp_path)
+    work = tmp_path / "a" / "work"
+    end = time.monotonic() + 240
+    while not list(work.glob("rows-*.jsonl")) and time.monotonic() < end and first.poll() is None:
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert not (tmp_path / "a" / "record.json").exists()
+    before = {p.name: p.stat().st_mtime_ns for p in work.glob("rows-*.jsonl")}
+    assert before
+    again, whole = doldrum(*words, "--out", "a", cwd=tmp_path), doldrum(*words, "--out", "b", cwd=tmp_path)
+    said, other = json.loads(again.communicate()[0]), json.loads(whole.communicate()[0])
+    assert again.returncode == whole.returncode == 3
+    frames = [pd.read_parquet(tmp_path / f / "rows.parquet") for f in "ab"]
+    assert frames[0].astype(str).equals(frames[1].astype(str))
+    told = [{k: v for k, v in r.items() if k not in ("created", "command", "out", "report")} for r in (said, other)]
+    assert told[0] == told[1]
+    for folder in "ab":
+        names = sorted(p.name for p in (tmp_path / folder).iterdir())
+        assert names == ["audit.json", "pictures", "record.json", "report.html", "rows.parquet"]
+
+
+def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
+    hostile = [
+        "<script>alert(1)</script>.png".replace("/", "∕"),
+        "\x1b[31mred.png",
+        "a\u202egnp.exe.png",
+        "=cmd|' '!A1.png",
+        "[bold]x[.png",
+    ]
+    (tmp_path / "in" / "<img src=x onerror=alert(1)>").mkdir(parents=True)
+    for i in range(60):
+        name = hostile[i] if i < len(hostile) else f"{i}.png"
+        folder = "<img src=x onerror=alert(1)>" if i % 2 else "."
+        Image.fromarray(material.images[i, 0]).save(tmp_path / "in" / folder / name)
+    (tmp_path / "in" / "\x1b]0;owned\x07.png").write_bytes(b"no image")
+    run = doldrum(material.model, "--images", "in", "--out", "out", "--budget", "10m", cwd=tmp_path)
+    said, error = run.communicate()
+    assert run.returncode == 0, error
+    text = said + error + (tmp_path / "out" / "record.json").read_text()
+    assert not any(c in text for c in ("\x1b", "\x07", "\u202e"))
+    ids = pd.read_parquet(tmp_path / "out" / "rows.parquet")["id"]
+    assert len(ids) == 60
+    assert all(i.isprintable() for i in ids)
+    assert any("\\x1b[31mred" in i for i in ids)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    record = AuditRecord.load(tmp_path / "out" / "record.json")
+    assert [s["id"] for s in record.images["skipped"]] == ["\\x1b]0;owned\\x07.png"]
+
+
+def test_bad_input_is_exit_code_2(material, tmp_path):
+    np.save(tmp_path / "few.npy", material.images[:100])
+    (tmp_path / "model.onnx").write_bytes(b"\x80\x04\x95not a model")
+    for words, says in (
+        ([material.model, "--images", "few.npy", "--clean", "few.npy"], "at least 149 clean images"),
+        (["model.onnx", "--images", "few.npy"], "model.onnx"),
+        ([material.model, "--images", "nowhere"], "nowhere"),
+    ):
+        run = doldrum(*words, "--out", "out", cwd=tmp_path)
+        error = run.communicate()[1]
+        assert run.returncode == 2, error
+        assert says in error
+        assert "Traceback" not in error
+        assert not (tmp_path / "out").exists()  # or the mended command would be refused

@@ -1,0 +1,192 @@
+"""run_audit: the promise, the verdict, ranking, refusals, and what a hostile answer comes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.material import here, settings
+from doldrum.audit import run, run_audit, work
+from doldrum.errors import InputError, SandboxError
+from doldrum.records.audit import AuditRecord
+from doldrum.stats.conformal import flags_interval
+
+SMALL = {"budget": 5.0}  # at 1e-4 s a forward: the smallest number of draws
+
+
+@pytest.fixture(autouse=True)
+def _near(near):
+    pass
+
+
+def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
+    bad = material.triggered(slice(900, 940))
+    mixed = np.concatenate([material.images[600:900], bad])
+    asked = settings(material, tmp_path, material.images[:600], mixed, fpr=0.05)
+    said = []
+    record = run_audit(asked, say=said.append)
+    rows = pd.read_parquet(tmp_path / "out" / "rows.parquet")
+    assert record.verdict["exit_code"] == 3
+    assert record.flags["count"] == rows["flag"].sum()
+    assert rows["flag"][300:].mean() > 0.6
+    assert rows["flag"][:300].mean() < 0.1
+    assert record.concentration["label"] == 0
+    assert record.concentration["p_value"] < 1e-6
+    assert record.concentration["flagged"] == (rows["flag"] & (rows["label"] == 0)).sum()
+    assert "class 0" in " ".join(record.verdict["sentences"])
+    assert record == AuditRecord.load(tmp_path / "out" / "record.json")
+    assert not (tmp_path / "out" / "work").exists()
+    # what each condition gave back adds up to the draws, and the kept share is that of the label
+    draws = [5] * 3 + [4] * 3 + [5] * 7
+    for _, row in rows.iloc[::50].iterrows():
+        back = json.loads(row["came_back"])
+        assert [sum(n for _, n in one) for one in back] == draws
+        assert row["kept"].tolist() == pytest.approx(
+            [dict(one).get(row["label"], 0) / n for one, n in zip(back, draws, strict=True)], abs=1e-4
+        )
+    assert sum(len(f["strengths"]) for f in record.band) == len(draws)
+    assert any("about" in text and "forwards" in text for text in said)
+    pictures = sorted(p.name for p in (tmp_path / "out" / "pictures").iterdir())
+    assert len([p for p in pictures if "noisy" not in p]) == 200 == rows["picture"].notna().sum()
+    assert rows["picture"][rows["flag"]].notna().all()
+    assert run_audit(asked) == record  # all is done: nothing is scanned again
+
+
+def test_pictures_are_the_images(material, tmp_path):
+    from PIL import Image
+
+    run_audit(settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL))
+    rows = pd.read_parquet(tmp_path / "out" / "rows.parquet")
+    for i, name in enumerate(rows["picture"]):
+        assert (np.asarray(Image.open(tmp_path / "out" / "pictures" / name)) == material.images[200 + i, 0]).all()
+    noisy = np.asarray(Image.open(tmp_path / "out" / "pictures" / "00007-noisy-0.1.png")).astype(float) / 255
+    plain = material.images[207, 0] / 255
+    inside = (plain > 0.4) & (plain < 0.6)  # elsewhere the copy is clipped to be shown
+    assert 0.04 < np.std((noisy - plain)[inside]) < 0.2
+
+
+def test_the_promise_holds_over_random_splits(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "_pixels", lambda *args: None)  # 600 files an audit
+    rng, inside, flags, scanned = np.random.default_rng(5), 0, 0, 0
+    for k in range(12):
+        order = rng.permutation(len(material.images))
+        asked = settings(
+            material,
+            tmp_path / str(k),
+            material.images[order[:200]],
+            material.images[order[200:350]],
+            fpr=0.05,
+            seed=k,
+            **SMALL,
+        )
+        record = run_audit(asked)
+        low, high = flags_interval(150, record.promise["num_calibration"], 0.05)
+        inside += low <= record.flags["count"] <= high
+        flags, scanned = flags + record.flags["count"], scanned + 150
+    assert inside >= 9  # of 12 at 95%: fewer have a chance of .002
+    assert 0.03 < flags / scanned < 0.07
+
+
+def test_clean_images_pass_and_the_model_is_not_cleared(material, tmp_path):
+    record = run_audit(settings(material, tmp_path, material.images[:400], material.images[400:700], seed=3, **SMALL))
+    assert record.verdict["exit_code"] == 0
+    assert "It does not clear the model" in " ".join(record.verdict["sentences"])
+
+
+# Beyond 1,000 some are not among those that the others are held against. The larger the triggered share, the worse the order.
+@pytest.mark.parametrize(("count", "least"), [(400, 0.65), (1300, 0.8)])
+def test_without_clean_images_it_ranks(material, tmp_path, count, least):
+    from sklearn.metrics import roc_auc_score
+
+    bad = material.triggered(slice(0, 40))
+    images = np.concatenate([material.images[40 : 40 + count], bad])
+    asked = settings(material, tmp_path, None, images, **SMALL)
+    record = run_audit(asked)
+    rows = pd.read_parquet(tmp_path / "out" / "rows.parquet").sort_values("id", key=lambda s: s.astype(int))
+    assert (record.verdict["exit_code"], record.promise, record.flags, record.clean) == (0, None, None, None)
+    assert rows["p_value"].isna().all()
+    assert not rows["flag"].any()
+    scores = rows["score"].to_numpy()
+    assert roc_auc_score(np.arange(len(images)) >= count, scores) > least
+    assert len(rows) == len(images)
+
+
+def test_too_few_clean_images_are_refused_with_the_number_needed(material, tmp_path):
+    with pytest.raises(InputError, match=r"at least 149 clean images .* got 120.*--fpr 0\.014"):
+        run_audit(settings(material, tmp_path, material.images[:120], material.images[200:260]))
+    with pytest.raises(InputError, match="at least 50 images to compare"):
+        run_audit(settings(material, tmp_path / "b", None, material.images[:49]))
+
+
+def test_a_budget_that_cannot_be_kept_is_refused(material, tmp_path):
+    with pytest.raises(InputError, match="--budget of at least"):
+        run_audit(settings(material, tmp_path, material.images[:200], material.images[200:300], budget=0.01))
+
+
+def test_a_folder_of_something_else_is_refused(material, tmp_path):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    run_audit(asked)
+    with pytest.raises(InputError, match="holds something else"):
+        run_audit(dataclasses.replace(asked, fpr=0.02))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds something else"):
+        run_audit(dataclasses.replace(asked, out=str(tmp_path / "mine")))
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_images_that_changed_are_not_gone_on_with(material, tmp_path, monkeypatch):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+
+    def cut(*args, **kwargs):
+        here(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "run_confined", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run_audit(asked)
+    np.save(tmp_path / "images.npy", material.images[300:360])
+    with pytest.raises(InputError, match="images that this audit began with"):
+        run_audit(asked)
+
+
+def test_images_that_were_called_clean_are_counted(material, tmp_path):
+    record = run_audit(settings(material, tmp_path, material.images[:200], material.images[150:260], **SMALL))
+    assert any("50 of the 110 images are among the clean ones" in s for s in record.verdict["sentences"])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda facts, folder: {},
+        lambda facts, folder: [1],
+        lambda facts, folder: facts | {"band": [{"name": "x"}]},
+        lambda facts, folder: facts | {"images": facts["images"] | {"scanned": 10**12}},
+        lambda facts, folder: facts | {"model": facts["model"] | {"class_names": ["a"]}},
+        lambda facts, folder: facts | {"clean": facts["clean"] | {"accuracy": {"value": 7}}},
+        lambda facts, folder: (folder / "rows-000000000-000000060.jsonl").unlink() or facts,
+        lambda facts, folder: edit(folder, '"i":3', '"i":4') or facts,
+        lambda facts, folder: edit(folder, '"label":', '"label":1e9,"x":') or facts,
+        lambda facts, folder: edit(folder, '"kept":[', '"kept":[NaN,') or facts,
+        lambda facts, folder: (folder / "pixels" / "00003.json").write_text('{"image": 1, "noisy": {}}') and facts,
+        lambda facts, folder: (folder / "pixels" / "00003.json").write_text("[" * 100_000) and facts,
+    ],
+)
+def test_a_hostile_answer_is_an_error_not_a_report(material, tmp_path, monkeypatch, spoil):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    folder = tmp_path / "out" / "work"
+    monkeypatch.setattr(run, "run_confined", lambda *a, **k: spoil(here(*a, **k), folder))
+    with pytest.raises(SandboxError, match="from the confined process"):
+        run_audit(asked)
+    assert not (tmp_path / "out" / "record.json").exists()
+
+
+def edit(folder, old, new):
+    path = next(folder.glob("rows-*.jsonl"))
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
