@@ -18,7 +18,7 @@ from doldrum.detectors.calibration import Calibration
 from doldrum.detectors.evidence import Evidence, base_outputs
 from doldrum.detectors.result import ScanResult
 from doldrum.engines import ENGINES
-from doldrum.errors import ClassifierError, InputError, missing_extra
+from doldrum.errors import ClassifierError, EngineError, InputError, MissingExtraError, missing_extra
 from doldrum.measuring import Measurement
 from doldrum.probes import Probe
 from doldrum.responses import Responses
@@ -183,7 +183,17 @@ class Detector(ABC):
         extra: dict[str, Any] = {"readouts": self.readouts} if self.readouts else {}
         runs: dict[str, Measurement] = {}
         for key, probe in probes.items():
-            runs[key] = Measurement(classifier, images, probe, batch_size=self.batch_size, engine=self.engine, **extra)
+            try:
+                runs[key] = Measurement(
+                    classifier, images, probe, batch_size=self.batch_size, engine=self.engine, **extra
+                )
+            except (MissingExtraError, EngineError) as error:
+                if self.engine == "auto":
+                    raise
+                raise type(error)(
+                    f"expected the engine {self.engine!r}, on which the detector was fitted, got: {error}. Or calibrate again "
+                    "on what this machine has: detector.engine = 'auto', then detector.calibrate(clean)"
+                ) from error
             if self.engine == "auto":  # chosen once, then pinned
                 chosen = runs[key].info["engine"]
                 both = f"{chosen['engine']}-{chosen['precision']}"

@@ -29,7 +29,7 @@ def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.flo
     A white square; a square of coloured noise; a blend with another of the images; Gaussian noise over the image; a dark
     soft shadow. All in [0, 1].
 
-    Source: Zeng et al. 2021, arXiv 2104.03413, section 4 (random white block, random coloured block, random noise, random
+    Source: Zeng et al. 2021, arXiv 2104.03413 (random white block, random coloured block, random noise, random
     shadow, another image blended in).
     """
     out = np.array(images, dtype=np.float32)
@@ -68,7 +68,7 @@ class Frequency(Detector):
         Penalty on the weights, times the number of images; above 0.
     seed : int, optional
 
-    Source: Zeng et al. 2021, arXiv 2104.03413, sections 3 and 4.
+    Source: Zeng et al. 2021, arXiv 2104.03413.
     """
 
     name = "frequency"

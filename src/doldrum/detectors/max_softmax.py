@@ -21,7 +21,7 @@ class MaxSoftmax(Detector):
     Needs scores; 1 forward an input; clean inputs for calibration only.
 
     Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution examples, 2017,
-    arXiv 1610.02136, section 2 (there, low is suspicious).
+    arXiv 1610.02136 (there, low is suspicious).
 
     >>> from doldrum.classifiers import as_classifier
     >>> clf = as_classifier(lambda x: x.reshape(len(x), -1), input_shape=(1, 1, 2), num_classes=2)

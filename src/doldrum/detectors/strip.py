@@ -14,9 +14,16 @@ from doldrum.detectors.base import Detector, Needs
 from doldrum.detectors.evidence import Evidence
 from doldrum.errors import InputError
 from doldrum.probes import Probe, Superimpose
+from doldrum.responses import Responses
 from doldrum.seeds import rng
 
-__all__ = ["STRIP"]
+__all__ = ["STRIP", "strip_score"]
+
+
+def strip_score(responses: Responses) -> NDArray[np.float64]:
+    """(N,): minus the mean of the readout "entropy" over the overlays, at the first strength; NaN where no draw was valid."""
+    entropy = responses.readouts["entropy"][:, 0].astype(np.float64)
+    return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
 
 
 class STRIP(Detector):
@@ -39,7 +46,7 @@ class STRIP(Detector):
         Of the overlay.
     seed : int, optional
 
-    Source: Gao et al. 2019, arXiv 1902.06531, section 4.3, equations 3 and 4.
+    Source: Gao et al. 2019, arXiv 1902.06531.
 
     Raises InputError from `fit` for fewer images than `draws`.
     """
@@ -82,5 +89,4 @@ class STRIP(Detector):
         return {"overlay": Superimpose(self.overlays_, [self.weight], seed=seed, mode=self.mode)}
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
-        entropy = evidence.responses["overlay"].readouts["entropy"][:, 0].astype(np.float64)
-        return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
+        return strip_score(evidence.responses["overlay"])

@@ -32,7 +32,7 @@ class TeCo(Detector):
         What the severities mean; the released code uses ImageNet-C's whatever the size of the images.
     seed : int, optional
 
-    Source: Liu et al. 2023, arXiv 2303.18191, section 4.2 and algorithm 1.
+    Source: Liu et al. 2023, arXiv 2303.18191.
     """
 
     name = "teco"

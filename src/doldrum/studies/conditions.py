@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from doldrum.classifiers import Classifier
 from doldrum.data import ImageSet
+from doldrum.detectors.strip import strip_score
 from doldrum.measuring import measure
 from doldrum.probes import Superimpose
 from doldrum.profiles import smoothness
@@ -69,9 +70,8 @@ def w_at(responses: Responses, at: int) -> NDArray[np.float64]:
 
 
 def strip_scores(model: Classifier, images: NDArray[Any], overlays: Superimpose) -> NDArray[np.float64]:
-    """Minus the mean entropy of the scores of superimposed images: Gao et al. 2019, arXiv 1902.06531, equation 4."""
-    readouts = measure(model, images, overlays, progress=False, readouts=("entropy",)).readouts
-    return -np.asarray(readouts["entropy"], dtype=np.float64)[:, 0].mean(axis=1)
+    """The score of :class:`doldrum.detectors.STRIP` with these overlays."""
+    return strip_score(measure(model, images, overlays, progress=False, readouts=("entropy",)))
 
 
 def judged(
