@@ -155,7 +155,7 @@ def run(cell: DetectionCell) -> dict[str, Any]:
     hit = scored.labels["triggered"] == parts.attacker
     detectors = []
     for variant in scored.variants:
-        values = judge(variant.scores, ties, hit) | variant.costs
+        values = {**judge(variant.scores, ties, hit), **variant.costs}
         if cell.stress:
             values["stress"] = stress(variant.scores, ties, scored.labels, seed=seed)
         detectors.append(values)

@@ -1,0 +1,117 @@
+"""The part of study detection's report on what calibration goes wrong by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.report.study import Section, StudyTable
+from doldrum.report.study_detection_rows import PAPER, TITLES
+from doldrum.report.study_models import TITLES as ATTACKS
+from doldrum.report.words import percent
+
+__all__ = ["stress_sections"]
+
+_RATES = ("1%", "5%")
+
+
+def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
+    """Sizes, imbalance, shift and contamination; none where no cell measured them. Figures are means over those cells."""
+    own = [c for c in cells if c.cell.get("stress")]
+    if not own:
+        return []
+    by: dict[str, list[dict[str, Any]]] = {}
+    for cell in own:
+        for d in cell.values["detectors"]:
+            if d["budget"] == PAPER:
+                by.setdefault(d["detector"], []).append(d["stress"])
+    victims = ", ".join(f"{ATTACKS.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
+    return [
+        Section(
+            "How many calibration inputs",
+            (
+                f"Measured on {victims}. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread "
+                "is what the choice of the calibration inputs does. “Refused”: the library declines to promise so low a rate from so few. "
+                "Kept: splits whose false alarms lie inside the promise’s 95% interval.",
+            ),
+            (),
+            [_sizes(by, at) for at in range(2)],
+        ),
+        Section(
+            "When calibration inputs differ from those scanned",
+            (
+                "Calibrated on inputs that were changed, or with classes out of proportion, or with triggered inputs among them; tested on "
+                "clean inputs as they come. Imbalance: the most frequent predicted class has 10 or 100 times the calibration inputs of the "
+                "rarest, at a promised 5%.",
+            ),
+            (),
+            [_shifts(by), _imbalance(by)],
+        ),
+    ]
+
+
+def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
+    sizes = list(next(iter(by.values()))[0]["sizes"])
+
+    def entry(found: list[dict[str, Any]], size: str) -> str:
+        mine = [f["sizes"][size][at] for f in found]
+        if any(m is None for m in mine):
+            return "refused"
+        mean = {k: float(np.mean([m[k] for m in mine])) for k in mine[0]}
+        splits = 50 * len(mine)
+        return (
+            f"{percent(mean['fpr'])} ± {percent(mean['fpr_sd'])}; TPR {mean['tpr']:.2f} ± {mean['tpr_sd']:.2f}; kept "
+            f"{sum(m['kept'] for m in mine)} of {splits}"
+        )
+
+    return StudyTable(
+        f"Realised FPR and TPR at a promised {_RATES[at]}, by calibration size",
+        ["detector", *(f"{int(s):,}" for s in sizes)],
+        [[TITLES[name], *(entry(found, s) for s in sizes)] for name, found in by.items()],
+    )
+
+
+def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
+    kinds: list[str] = list(next(iter(by.values()))[0]["shifts"])
+
+    def pair(found: list[dict[str, Any]]) -> str:
+        fpr, tpr = (np.mean([f[k] for f in found], axis=0)[0] for k in ("fpr", "tpr"))
+        return f"{percent(float(fpr))}; {tpr:.2f}"
+
+    return StudyTable(
+        "Realised FPR at a promised 1%, and TPR; calibrated on changed inputs, or with 1% of triggered ones among 500",
+        ["detector", *("unchanged" if k == "none" else k for k in kinds), "1% triggered"],
+        [
+            [TITLES[name], *(pair([f["shifts"][k] for f in found]) for k in kinds), pair([f["planted"] for f in found])]
+            for name, found in by.items()
+        ],
+    )
+
+
+def _imbalance(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
+    ratios = list(next(iter(by.values()))[0]["imbalance"])
+
+    def ends(found: list[dict[str, Any]], ratio: str, name: str) -> str:
+        mean = np.mean([f["imbalance"][ratio][name] for f in found], axis=0)
+        return f"{percent(float(mean[:3].mean()))} / {percent(float(mean[-3:].mean()))}; {percent(float(mean.min()))} to {percent(float(mean.max()))}"
+
+    def refused(found: list[dict[str, Any]], ratio: str) -> str:
+        few = float(np.mean([f["imbalance"][ratio]["refused"] for f in found]))
+        return f" (refused: {few:.1f} classes)" if few else ""
+
+    return StudyTable(
+        "Realised FPR at a promised 5%: the three most frequent / the three rarest predicted classes; lowest to highest class. With "
+        "class-conditional calibration, classes with too few inputs are refused (here: never flagged)",
+        ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
+        [
+            [
+                TITLES[n],
+                *(ends(f, r, "fpr") for r in ratios),
+                *(ends(f, r, "per_class") + refused(f, r) for r in ratios),
+            ]
+            for n, f in by.items()
+        ],
+    )

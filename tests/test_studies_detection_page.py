@@ -1,0 +1,126 @@
+"""The page of study detection: means, marks and sentences from made-up records with known answers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from doldrum.records.study import CellRecord, StudyManifest, StudyRecords
+from doldrum.report.study import render_study, study_page
+from doldrum.report.study_detection_rows import EQUAL, PAPER, at_budget, detection_rows, summaries
+from doldrum.stats.proportions import proportion
+from doldrum.studies.detection_judge import LEVELS
+
+AT = LEVELS.index(0.01)
+
+
+def detector(name, found, *, budget=PAPER, false=2, forwards=63, auroc=0.9, hits=80):
+    steps = range(len(LEVELS))
+    return {
+        "detector": name, "budget": budget, "forwards": forwards, "milliseconds": 2.0, "clean": 200,
+        "false": [None if i == 0 else false + i - AT for i in steps],
+        "found": [None if i == 0 else round(found * 100) for i in steps],
+        "found_hits": [None if i == 0 else round(found * hits) for i in steps], "auroc": auroc, "auroc_hits": auroc if hits else None,
+    }  # fmt: skip
+
+
+def cell(attack, detectors, *, seed=0, rate=0.05, asr=0.8, hits=80, stress=False):
+    values = {
+        "target": 0, "clean_accuracy": 0.92 if attack == "clean" else 0.91, "asr": None if attack == "clean" else asr,
+        "asr_noise": 0.5, "asr_jpeg": 0.25, "sizes": {"calibration": 400, "test": 200, "triggered": 100, "fit": 400}, "hits": hits,
+        "levels": list(LEVELS), "engines": {}, "refused": {"ibd-psc": "no <b>weights</b>"}, "detectors": detectors,
+    }  # fmt: skip
+    asked = {
+        "attack": attack,
+        "seed": seed,
+        "rate": rate,
+        "recipe": "r",
+        "stress": stress,
+        "settings": {},
+        "changes": {},
+    }
+    return CellRecord(key=f"{attack}{seed}{rate}{stress}", cell=asked, values=values, seconds=1.0)
+
+
+def records_of(*cells):
+    return StudyRecords(
+        StudyManifest(study="detection", grid="g", keys=tuple(c.key for c in cells), command="<i>x</i>"),
+        tuple(cells),
+        (),
+    )
+
+
+def both(profile, strip, strip_long, **more):
+    return [
+        detector("profile", profile, **more), detector("strip", strip_long, forwards=101, **more),
+        detector("strip", strip, budget=EQUAL, forwards=64, false=9, **more),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def cells():
+    return [
+        cell("badnets", both(0.9, 0.5, 0.6)), cell("badnets", both(0.7, 0.5, 0.6), seed=1), cell("sig", both(0.2, 0.1, 0.1)),
+        cell("bpp", both(0.3, 0.0, 0.0)), cell("anti-smoothing", both(0.1, 0.4, 0.4)), cell("clean", both(0, 0, 0)),
+        cell("badnets", both(1.0, 1.0, 1.0), rate=0.01),
+    ]  # fmt: skip
+
+
+def test_means_are_over_attacks_and_a_budget_takes_what_stays_under_it(cells):
+    rows = detection_rows(cells)
+    assert [(r.detector, r.forwards) for r in at_budget(rows, EQUAL)][:2] == [("profile", 63), ("strip", 64)]
+    ours, strip = summaries(rows, EQUAL)
+    assert (ours.detector, ours.models, ours.worst, ours.worst_tpr) == ("profile", 7, "sig", 0.2)
+    assert ours.development == pytest.approx((0.8 + 0.2) / 2)  # 1% poison and clean models are not in it
+    assert (ours.held_out, ours.adaptive) == pytest.approx((0.3, 0.1), abs=0.01)
+    assert strip.development == pytest.approx((0.5 + 0.1) / 2)
+    assert summaries(rows, PAPER)[1].development == pytest.approx((0.6 + 0.1) / 2)
+    # 2 of 200 are what 1% promises; 9 are above the beta-binomial limit of 400 calibration inputs.
+    assert (ours.kept1, strip.kept1) == (7, 0)
+    assert ours.fpr1 == proportion(14, 1400)
+
+
+def test_victims_without_a_hit_and_stress_cells_are_left_out_of_means(cells):
+    none = cell("wanet", both(0.9, 0.9, 0.9, hits=0), hits=0)
+    more = [*cells, none, cell("lf", both(1, 1, 1), stress=True)]
+    rows = detection_rows(more)
+    assert math.isnan(next(r for r in rows if r.attack == "wanet").tpr1)
+    assert "lf" not in {r.attack for r in rows}
+    assert summaries(rows, EQUAL)[0].development == pytest.approx(0.5)
+
+
+def test_sentences_say_what_was_found(cells):
+    page = study_page(records_of(*cells))
+    assert (
+        page.headline == "At 64 forwards an input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms"
+    )
+    text = " ".join(page.lede)
+    assert "6 victims of 4 attacks and 1 clean model, seeds 0, 1" in text
+    assert "SmoothnessProfile 0.50, STRIP 0.30" in text
+    assert "weakest on SIG (0.20)" in text
+    assert "never used in its design: BPP 0.30" in text
+    assert "made to evade smoothness: anti-smoothing 0.10" in text
+    assert "from 1.0% (SmoothnessProfile) to 4.5% (STRIP)" in text
+    assert "In 7 of 14 pairs" in text
+    evasion = next(s for s in page.sections if s.title == "What evasion costs")
+    assert evasion.tables[0].rows[1] == [
+        "anti-smoothing", "91.0%", "−1.0 points", "80.0%", "50.0%", "25.0%", "0.10", "STRIP 0.40",
+    ]  # fmt: skip
+    attacks = next(s for s in page.sections if s.title == "Attack by attack").tables[0]
+    assert [row[0] for row in attacks.rows] == ["BadNets", "BadNets, 1% poison", "SIG", "BPP*", "anti-smoothing†"]
+
+
+def test_the_page_is_drawn_and_escapes_what_records_say(cells):
+    found = records_of(*cells)
+    html = render_study(found, study_page(found))
+    assert "<i>x</i>" not in html
+    assert html.count("<svg") >= 3
+
+
+def test_one_clean_model_alone_makes_a_page():
+    found = records_of(cell("clean", both(0, 0, 0)))
+    page = study_page(found)
+    assert page.headline == "No development attack was measured"
+    assert "0 victims of 0 attacks and 1 clean model" in page.lede[0]
+    assert render_study(found, page)
