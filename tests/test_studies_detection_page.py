@@ -124,3 +124,31 @@ def test_one_clean_model_alone_makes_a_page():
     assert page.headline == "No development attack was measured"
     assert "0 victims of 0 attacks and 1 clean model" in page.lede[0]
     assert render_study(found, page)
+
+
+def stress_of(fpr, tpr):
+    rate = {"fpr": fpr, "fpr_sd": 0.002, "tpr": tpr, "tpr_sd": 0.03, "kept": 47}
+    both_rates = {"fpr": [fpr, 5 * fpr], "tpr": [tpr, tpr]}
+    tail = {"calibration": [50] * 3, "fpr": [0.01, 0.2, 0.03], "per_class": [0.04, 0.041, 0.03], "refused": 0.0}
+    return {
+        "sizes": {"50": [None, rate], "100": [rate, rate], "2000": [{**rate, "tpr": tpr + 0.1}, rate]},
+        "imbalance": {"1": tail, "100": {**tail, "refused": 2.0}},
+        "shifts": {"none": both_rates, "brighter": {**both_rates, "fpr": [0.0, 0.1]}, "moved": {**both_rates, "fpr": [0.08, 0.1]}},
+        "planted": {"fpr": [0.001, 0.04], "tpr": [0.6, 0.7]},
+    }  # fmt: skip
+
+
+def test_what_calibration_goes_wrong_by_is_told(cells):
+    found = [{**d, "stress": stress_of(0.012, 0.7)} for d in both(0.9, 0.5, 0.6)]
+    page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
+    text = page.lede[-1]
+    assert "100 inputs 1.2% ± 0.2% with TPR 0.70 ± 0.03, 2,000 inputs 1.2% ± 0.2% with TPR 0.80" in text
+    assert "on changed images 0% to 8.0%; with 1% of triggered calibration inputs TPR 0.60" in text
+    assert "20.0% of one predicted class are flagged, 4.1% at most" in text
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    assert sizes.tables[0].rows[0][:2] == ["SmoothnessProfile", "refused"]
+    assert "kept 47 of 50" in sizes.tables[0].rows[0][2]
+    assert shifts.tables[0].rows[0][1:] == ["1.2%; 0.70", "0%; 0.70", "8.0%; 0.70", "0.1%; 0.60"]
+    assert "(refused: 2.0 classes)" in shifts.tables[1].rows[0][4]
+    refused = next(s for s in page.sections if s.title == "Not served")
+    assert refused.tables[0].rows[0][:2] == ["IBD-PSC", "BadNets, seed 0"]

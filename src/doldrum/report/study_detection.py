@@ -34,7 +34,7 @@ from doldrum.report.study_detection_sections import (
     three,
     two,
 )
-from doldrum.report.study_detection_stress import stress_sections
+from doldrum.report.study_detection_stress import stress_sections, stress_sentence
 from doldrum.report.words import percent
 
 __all__ = ["page"]
@@ -103,7 +103,7 @@ def _lede(found: Sequence[Summary], rows: Sequence[DetectionRow], cells: Sequenc
         ]
         texts.append("; ".join(parts) + ".")
     texts.append(_promise_sentence(found))
-    return texts
+    return [*texts, *filter(None, [stress_sentence(cells, OURS)])]
 
 
 def _promise_sentence(found: Sequence[Summary]) -> str:

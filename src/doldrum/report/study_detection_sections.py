@@ -231,7 +231,7 @@ def _marked(attack: str, rate: float) -> str:
 
 
 def attack_title(attack: str) -> str:
-    return ATTACKS.get(attack, attack)
+    return "clean model" if attack == CLEAN else ATTACKS.get(attack, attack)
 
 
 def _points(value: float) -> str:

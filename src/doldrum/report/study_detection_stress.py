@@ -13,9 +13,41 @@ from doldrum.report.study_detection_rows import PAPER, TITLES
 from doldrum.report.study_models import TITLES as ATTACKS
 from doldrum.report.words import percent
 
-__all__ = ["stress_sections"]
+__all__ = ["stress_sections", "stress_sentence"]
 
 _RATES = ("1%", "5%")
+
+
+def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
+    """What calibration does to one detector, in a sentence; empty where no cell measured it."""
+    own = [c for c in cells if c.cell.get("stress")]
+    found = [
+        d["stress"] for c in own for d in c.values["detectors"] if (d["detector"], d["budget"]) == (detector, PAPER)
+    ]
+    if not found:
+        return ""
+
+    def mean(*path: Any) -> float:
+        values = found
+        for key in path:
+            values = [v[key] for v in values]
+        return float(np.mean(values))
+
+    able = [s for s, rates in found[0]["sizes"].items() if rates[0] is not None]
+    sizes = ", ".join(
+        f"{int(s):,} inputs {percent(mean('sizes', s, 0, 'fpr'))} ± {percent(mean('sizes', s, 0, 'fpr_sd'))} with TPR "
+        f"{mean('sizes', s, 0, 'tpr'):.2f} ± {mean('sizes', s, 0, 'tpr_sd'):.2f}"
+        for s in (able[0], able[-1])
+    )
+    shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
+    worst = max(np.mean([x["imbalance"]["1"]["fpr"] for x in found], axis=0))
+    even = max(np.mean([x["imbalance"]["1"]["per_class"] for x in found], axis=0))
+    return (
+        f"{TITLES[detector]} at a promised 1%, on {len(own)} {'victim' if len(own) == 1 else 'victims'}: calibrated on {sizes} (mean ± standard "
+        f"deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to {percent(max(shifts.values()))}; "
+        f"with 1% of triggered calibration inputs TPR {mean('planted', 'tpr', 0):.2f}. The promise is for all inputs together: at 5%, "
+        f"{percent(float(worst))} of one predicted class are flagged, {percent(float(even))} at most with class-conditional calibration."
+    )
 
 
 def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
