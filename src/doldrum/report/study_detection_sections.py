@@ -52,7 +52,7 @@ def table_section(equal: Sequence[Summary], paper: Sequence[Summary], rows: Sequ
         (
             "Each detector is fitted, calibrated and tested on the same clean test images of each victim, which serve one purpose "
             "each. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) had no part in the design of SmoothnessProfile; "
-            "development attacks did, on other splits of the test images of the same victims at seed 0 (and two at seed 1).",
+            "development attacks and LSBA did, on other splits of the test images of the same victims at seed 0 (and two at seed 1).",
         ),
         [
             StudyFigure(
