@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 READY  := $(VENV)/.ready
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: demo test check bench setup data browser clean
+.PHONY: demo test check docs bench setup data browser clean
 
 demo: setup data
 	$(BIN)/doldrum demo
@@ -20,6 +21,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+	$(MKDOCS) --quiet --site-dir $(VENV)/site
+
+# The site, in site/index.html; strict: a dead link or a page that is in no menu is an error.
+docs: setup
+	$(MKDOCS)
 
 # Wants idle cores: about a quarter of an hour on two by estimate, and the extra `bench` for the rows of ART. What adaptive.py has
 # written under bench-adaptive/ is not measured again.
