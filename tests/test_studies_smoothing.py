@@ -42,7 +42,7 @@ def done(tmp_path_factory):
 def test_badnets_smooths_digits_and_two_clean_models_do_not(done):
     _, records = done
     assert not records.failures
-    rows = model_rows(records.cells)
+    rows = sorted(model_rows(records.cells), key=lambda r: (r.attack, r.seed))
     assert [(r.attack, r.seed, r.target) for r in rows] == [("badnets", 0, 0), ("badnets", 1, 1), ("clean", 0, 0)]
     for row in rows[:2]:
         assert row.asr > 0.9
@@ -105,7 +105,7 @@ def test_inputs_serve_one_purpose_each():
 def test_the_page_is_one_file_and_says_what_the_records_say(done):
     folder, records = done
     page = study_page(records)
-    effects = mean_effect([r.effect for r in model_rows(records.cells)[:2]])
+    effects = mean_effect([r.effect for r in model_rows(records.cells) if r.attack == "badnets"])
     assert f"{effects.value:+.3f}".replace("-", "−") in page.lede[0]
     assert "2 models" in page.lede[0]
     assert "Provisional: fewer than 10 models so far for BadNets." in page.lede

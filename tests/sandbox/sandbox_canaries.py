@@ -23,8 +23,10 @@ def _socket(kind):
     import socket
 
     def attempt(argument):
-        made = socket.socket(getattr(socket, kind), socket.SOCK_STREAM if kind != "AF_NETLINK" else socket.SOCK_RAW)
-        return made.fileno()
+        with socket.socket(
+            getattr(socket, kind), socket.SOCK_STREAM if kind != "AF_NETLINK" else socket.SOCK_RAW
+        ) as made:
+            return made.fileno()
 
     return attempt
 

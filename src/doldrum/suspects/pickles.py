@@ -40,8 +40,8 @@ def callables_in(data: bytes) -> list[str]:
     """The dotted names that a pickle would look up, in order, each once; what it hides is `UNKNOWN`.
 
     >>> import pickle
-    >>> callables_in(pickle.dumps(print))
-    ['builtins.print']
+    >>> callables_in(pickle.dumps(len))
+    ['builtins.len']
     """
     names: dict[str, None] = {}
     strings: list[str] = []  # as many as a STACK_GLOBAL needs
