@@ -18,6 +18,7 @@ from doldrum.detectors import SmoothnessProfile, load_detector
 from doldrum.detectors.evidence import base_outputs
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
+from doldrum.pixels import to_float
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size
@@ -134,7 +135,7 @@ def _checked(opened: Opened, clean: Material, settings: dict[str, Any], tell: Te
     parts = []
     for start in range(0, len(clean.images), 256):
         block = clean.images.images[start : start + 256]
-        parts.append(base_outputs(classifier, np.asarray(block, dtype=np.float32) / np.float32(255))[0])
+        parts.append(base_outputs(classifier, to_float(block))[0])
     predicted = np.concatenate(parts)
     truth, how = matching.class_numbers(
         clean.labels, model_names=opened.class_names, table_names=clean.class_names, num_classes=classifier.num_classes
@@ -211,12 +212,8 @@ def _promised(
     """A calibrated detector, and rows of every image."""
     fit, calibration = parts
     plan = _planned(opened, images, len(images) + len(fit) + len(calibration), folder, settings, tell)
-    path = folder / "detector.doldrum"
-    if path.exists():
-        detector = load_detector(path, opened.classifier)
-        assert isinstance(detector, SmoothnessProfile)
-        _watched(detector, plan, tell)
-    else:
+    detector, path = _kept(opened, folder, plan, tell)
+    if detector is None:
         families = budget.families_of(opened.classifier.input_shape, plan["step"])
         detector = _watched(SmoothnessProfile(families=families, seed=seed), plan, tell)
         tell({"stage": "fit", "total": len(fit)})
@@ -239,22 +236,18 @@ def _ranked(
     order = rng(seed, "audit", "reference").permutation(len(images))
     reference, rest = np.sort(order[:_MOST_REFERENCE]), np.sort(order[_MOST_REFERENCE:])
     plan = _planned(opened, images, len(images), folder, settings, tell)
-    path = folder / "detector.doldrum"
-    if path.exists():
-        detector = load_detector(path, opened.classifier)
-        assert isinstance(detector, SmoothnessProfile)
-        _watched(detector, plan, tell)
-    else:
+    detector, path = _kept(opened, folder, plan, tell)
+    if detector is None:
         families = budget.families_of(opened.classifier.input_shape, plan["step"])
-        detector = scan.Ranker(families=families, seed=seed)
+        detector = ranker = scan.Ranker(families=families, seed=seed)
         _watched(detector, plan, tell)
         tell({"stage": "fit", "total": len(reference)})
         chosen = images.take(reference)
         detector.fit(opened.classifier, chosen)
         scores = np.full(len(reference), np.inf)
-        scores[detector.evidence.labels >= 0] = detector.left_out()
+        scores[ranker.evidence.labels >= 0] = detector.left_out()
         rows = scan.rows_of(
-            detector.evidence, list(detector.probes()), indices=reference.tolist(), ids=chosen.ids, scores=scores, p_values=None
+            ranker.evidence, list(detector.probes()), indices=reference.tolist(), ids=chosen.ids, scores=scores, p_values=None
         )  # fmt: skip
         scan.write_rows(folder / "reference.jsonl", rows)
         detector.save(path)
@@ -269,6 +262,16 @@ def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
     for n, i in enumerate(rows):
         target[n] = images.images[i]
     return ImageSet(target, ids=[images.ids[int(i)] for i in rows])
+
+
+def _kept(opened: Opened, folder: Path, plan: Any, tell: Tell) -> tuple[SmoothnessProfile | None, Path]:
+    """The detector that a run which was cut off had ready, if it had one, and the file to keep it in."""
+    path = folder / "detector.doldrum"
+    if not path.exists():
+        return None, path
+    detector = load_detector(path, opened.classifier)
+    assert isinstance(detector, SmoothnessProfile)
+    return _watched(detector, plan, tell), path
 
 
 def _watched(detector: SmoothnessProfile, plan: Any, tell: Tell) -> SmoothnessProfile:
