@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import tempfile
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 import doldrum as dd
+from doldrum.measuring import Measurement
 from small_nets import small_net
 
 # Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
@@ -29,3 +32,37 @@ def clf(net: torch.nn.Module) -> dd.Classifier:
 @pytest.fixture(scope="session")
 def images() -> np.ndarray:
     return np.random.default_rng(0).random((20, 1, 8, 8), dtype=np.float32)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command line in this process: (exit code, JSON or text on stdout, stderr)."""
+
+    from doldrum.cli import main
+
+    def run(*words: object):
+        monkeypatch.setattr(sys, "argv", ["doldrum", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        got = capsys.readouterr()
+        return end.value.code, json.loads(got.out) if "--json" in words and got.out else got.out, got.err
+
+    return run
+
+
+@pytest.fixture
+def cut_off(monkeypatch):
+    """Have a measurement end in Ctrl-C after so many of its chunks."""
+
+    def cut(run: Measurement, after: int) -> None:
+        chunks = run.chunks
+
+        def some(start: int = 0):
+            for i, chunk in enumerate(chunks(start)):
+                if i == after:
+                    raise KeyboardInterrupt
+                yield chunk
+
+        monkeypatch.setattr(run, "chunks", some)
+
+    return cut

@@ -9,7 +9,7 @@ import numpy as np
 
 from doldrum.errors import InputError
 
-__all__ = ["available_memory", "finite_number", "whole_number"]
+__all__ = ["available_memory", "finite_number", "fits_in_memory", "is_number", "whole_number"]
 
 
 def whole_number(value: Any, name: str, *, least: int, most: int | None = None, hint: str = "pass one") -> int:
@@ -30,10 +30,25 @@ def whole_number(value: Any, name: str, *, least: int, most: int | None = None, 
 
 def finite_number(value: Any, name: str, *, hint: str) -> float:
     """`value` as a float; InputError unless it is a number, and not NaN or infinite."""
-    known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not known or not np.isfinite(value):
+    if not is_number(value):
         raise InputError(f"expected a number as {name}, got {value!r}; {hint}")
     return float(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a finite number, Python's or NumPy's; True and False are none.
+
+    >>> [is_number(v) for v in (1, np.float32(0.5), True, "1", float("nan"))]
+    [True, True, False, False, False]
+    """
+    known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return known and bool(np.isfinite(value))
+
+
+def fits_in_memory(size: int) -> bool:
+    """Whether `size` bytes can be taken now; where that isn't known, whether an address can name them."""
+    free = available_memory()
+    return size <= (2**62 if free is None else free)
 
 
 def available_memory() -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ import pytest
 
 import doldrum as dd
 from doldrum.cleansing import METHODS, Cleansing, Verdict, cleanse, profile
-from doldrum.cli import main
 from doldrum.detectors import SmoothnessProfile
 from doldrum.errors import ClassifierError, InputError
 
@@ -42,18 +40,6 @@ def few_forwards(monkeypatch):
         "doldrum.detectors.profile.default_families",
         lambda shape: {"noise": Gaussian([0.2, 0.5], draws=5), "ablation": PixelAblation([0.3, 0.6], draws=5)},
     )
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*words: object):
-        monkeypatch.setattr(sys, "argv", ["doldrum", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        got = capsys.readouterr()
-        return end.value.code, json.loads(got.out) if "--json" in words and got.out else got.out, got.err
-
-    return run
 
 
 def test_the_profile_flags_what_a_calibrated_detector_flags(made) -> None:

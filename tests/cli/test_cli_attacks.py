@@ -10,24 +10,9 @@ import pytest
 
 import doldrum as dd
 from doldrum.attacks import ATTACKS, HiddenString, load_trigger, train_encoder
-from doldrum.cli import main
 from doldrum.cli.attack_files import read_attack, read_poisoned
 
 MLP = ("--recipe", "digits-mlp")
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process: (exit code, JSON or text on stdout, stderr)."""
-
-    def run(*words: object):
-        monkeypatch.setattr(sys, "argv", ["doldrum", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        got = capsys.readouterr()
-        return end.value.code, json.loads(got.out) if "--json" in words and got.out else got.out, got.err
-
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ def idx(array: np.ndarray) -> bytes:
 def test_read_idx_plain_and_packed(tmp_path: Path) -> None:
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     (tmp_path / "a").write_bytes(idx(array))
-    (tmp_path / "a.gz").write_bytes(gzip.compress(idx(array)))
+    (tmp_path / "a.gz").write_bytes(gzip.compress(idx(array), mtime=0))
     assert np.array_equal(read_idx(tmp_path / "a"), array)
     assert np.array_equal(read_idx(tmp_path / "a.gz"), array)
 
@@ -55,12 +55,14 @@ HOSTILE = {
 @pytest.mark.parametrize("packed", [False, True])
 def test_read_idx_refuses_hostile_files(tmp_path: Path, what: str, packed: bool) -> None:
     path = tmp_path / ("a.gz" if packed else "a")
-    path.write_bytes(gzip.compress(HOSTILE[what]) if packed else HOSTILE[what])
+    path.write_bytes(gzip.compress(HOSTILE[what], mtime=0) if packed else HOSTILE[what])
     with pytest.raises(InputError, match="expected"):
         read_idx(path)
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(GOOD)[:-12], gzip.compress(GOOD)[:-8] + bytes(8)])
+@pytest.mark.parametrize(
+    "data", [b"no gzip", gzip.compress(GOOD, mtime=0)[:-12], gzip.compress(GOOD, mtime=0)[:-8] + bytes(8)]
+)
 def test_read_idx_refuses_broken_gzip(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.gz").write_bytes(data)
     with pytest.raises(InputError, match="fetch it again"):
@@ -95,7 +97,7 @@ def put(folder: Path, *, images: int = 3, labels: int = 3) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for prefix in ("train", "t10k"):
         pixels = np.full((images, 28, 28), 7, np.uint8)
-        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels)))
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels), mtime=0))
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(np.arange(labels, dtype=np.uint8)))
 
 
@@ -167,7 +169,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 def test_fetch_gives_the_whole_file(server: tuple[str, Path], tmp_path: Path) -> None:
     url, root = server
-    (root / "x.gz").write_bytes(gzip.compress(CONTENT))
+    (root / "x.gz").write_bytes(gzip.compress(CONTENT, mtime=0))
     target = fetch_gzip(url + "x.gz", tmp_path / "new" / "x.gz", sha256=DIGEST)
     assert gzip.decompress(target.read_bytes()) == CONTENT
     assert [p.name for p in target.parent.iterdir()] == ["x.gz"]
@@ -176,12 +178,12 @@ def test_fetch_gives_the_whole_file(server: tuple[str, Path], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("served", "route", "why"),
     [
-        (gzip.compress(CONTENT[:-1]), "", "SHA-256"),
-        (gzip.compress(CONTENT), "cut/", "x.gz"),
-        (gzip.compress(CONTENT)[:-20], "", "only a part"),
-        (gzip.compress(CONTENT) * 2, "", "more than one"),
+        (gzip.compress(CONTENT[:-1], mtime=0), "", "SHA-256"),
+        (gzip.compress(CONTENT, mtime=0), "cut/", "x.gz"),
+        (gzip.compress(CONTENT, mtime=0)[:-20], "", "only a part"),
+        (gzip.compress(CONTENT, mtime=0) * 2, "", "more than one"),
         (CONTENT, "", "x.gz"),
-        (gzip.compress(bytes(30_000_000)), "", "at most"),
+        (gzip.compress(bytes(30_000_000), mtime=0), "", "at most"),
         (None, "", "404"),
     ],
     ids=["wrong", "cut by the server", "cut", "doubled", "no gzip", "bomb", "absent"],
@@ -215,7 +217,7 @@ def test_download_fills_the_cache_once(
     for name in fashion._SHA256:
         shape = (3, 28, 28) if "images" in name else (3,)
         content = idx(np.zeros(shape, np.uint8))
-        (root / name).write_bytes(gzip.compress(content))
+        (root / name).write_bytes(gzip.compress(content, mtime=0))
         digests[name] = hashlib.sha256(content).hexdigest()
     monkeypatch.setattr(fashion, "_PUBLISHED", url)
     monkeypatch.setattr(fashion, "_SHA256", digests)

@@ -115,6 +115,10 @@ def test_take_keeps_what_belongs_together() -> None:
         assert np.array_equal(t.images, s.images[[3, 0, 4]])
     assert (t.class_names, t.name, t.num_classes) == (("a", "b", "c", "d"), "set", 4)
     assert s.take(range(2)).ids == ("i0", "i1")
+    assert np.shares_memory(s.take(range(1, 3)).images, s.images)
+    for r in (range(1, 3), range(0, 5, 2), range(4, 0, -2), range(-2, 0)):
+        assert np.array_equal(s.take(r).images, s.images[np.arange(5)[np.asarray(r)]])
+        assert s.take(r).ids == tuple(s.ids[i] for i in r)
     assert s.take(np.array([True, False, False, False, True])).ids == ("i0", "i4")
     assert ImageSet(s.images).take([1]).labels is None
 

@@ -16,20 +16,12 @@ from doldrum.measuring.stored import begun_engine, check_new_folder
 PROBE = dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1)
 
 
-@pytest.fixture(scope="module")
-def unfinished(clf, images, tmp_path_factory):
+@pytest.fixture
+def unfinished(clf, images, tmp_path_factory, cut_off):
     """The first two shards of four."""
     out = tmp_path_factory.mktemp("damage") / "out"
     run = Measurement(clf, images, PROBE, batch_size=5)
-    whole = run.chunks
-
-    def some(start=0):
-        for i, chunk in enumerate(whole(start)):
-            if i == 2:
-                raise KeyboardInterrupt
-            yield chunk
-
-    run.chunks = some  # type: ignore[method-assign]
+    cut_off(run, after=2)
     with pytest.raises(KeyboardInterrupt):
         measure_to(run, out)
     return out

@@ -204,13 +204,13 @@ def test_more_labels_than_memory_are_refused_before_any_draw(clf, images) -> Non
 def test_what_is_more_than_the_memory_there_is_is_refused_before_it_is_taken(clf, images, monkeypatch) -> None:
     """Linux would grant it, and kill the process as it is used."""
     for module in ("doldrum.probes.base", "doldrum.measuring.checks"):
-        monkeypatch.setattr(
-            f"{module}.available_memory", lambda: 2 * 20 * 300
-        )  # bytes: labels of 20 inputs x 300 draws
+        # Bytes: labels of 20 inputs x 300 draws.
+        monkeypatch.setattr(f"{module}.fits_in_memory", lambda size: size <= 2 * 20 * 300)
         with pytest.raises(InputError, match=r"GiB; ask for fewer draws"):
             dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=301))
         monkeypatch.undo()
-    monkeypatch.setattr("doldrum.measuring.checks.available_memory", lambda: 2 * 20 * 300)
+    monkeypatch.setattr("doldrum.checks.available_memory", lambda: 2 * 20 * 300)
+    monkeypatch.setattr("doldrum.probes.base.fits_in_memory", lambda size: True)
     assert len(dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=300))) == 20
     with pytest.raises(InputError, match="write to a folder as it goes"):
         dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=301), batch_size=1)

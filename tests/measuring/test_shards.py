@@ -39,17 +39,9 @@ def test_a_shard_holds_one_row_per_input_and_strength(clf, images, tmp_path) -> 
     assert (frame.dominant_lower < counts.max(1) / 30).all()
 
 
-def test_an_interrupted_run_leaves_whole_shards(clf, images, tmp_path, monkeypatch) -> None:
+def test_an_interrupted_run_leaves_whole_shards(clf, images, tmp_path, cut_off) -> None:
     run = Measurement(clf, images, PROBE, batch_size=6)
-    chunks = run.chunks
-
-    def some(start=0):
-        for i, chunk in enumerate(chunks(start)):
-            if i == 2:
-                raise KeyboardInterrupt
-            yield chunk
-
-    monkeypatch.setattr(run, "chunks", some)
+    cut_off(run, after=2)
     with pytest.raises(KeyboardInterrupt):
         measure_to(run, tmp_path / "out")
     back = dd.read_responses(tmp_path / "out")

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks import makers
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
-from doldrum.checks import whole_number
+from doldrum.checks import finite_number, is_number, whole_number
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.poisoning import poison
 from doldrum.seeds import child_seed
-from doldrum.triggers.plain import is_number
 
 if TYPE_CHECKING:
     from doldrum.training.recipe import Recipe
@@ -171,9 +170,7 @@ def _like(value: Any, default: Any, name: str) -> Any:
     elif isinstance(default, int):
         return whole_number(value, name, least=0, hint=hint)
     elif isinstance(default, float):
-        if not is_number(value):
-            raise InputError(f"expected a number as {name}, got {value!r}; {hint}")
-        return float(value)
+        return finite_number(value, name, hint=hint)
     elif isinstance(default, tuple):
         if not isinstance(value, (tuple, list)) or not all(map(is_number, value)):
             raise InputError(f"expected several numbers as {name}, got {value!r}; {hint}")

@@ -34,9 +34,14 @@ class Deadline:
         self._began = clock()
 
     @property
+    def spent(self) -> float:
+        """Seconds since it was made."""
+        return clock() - self._began
+
+    @property
     def left(self) -> float | None:
         """Seconds that are left, at least 0; None where there is no end."""
-        return None if self.seconds is None else max(0.0, self.seconds - (clock() - self._began))
+        return None if self.seconds is None else max(0.0, self.seconds - self.spent)
 
     @property
     def over(self) -> bool:

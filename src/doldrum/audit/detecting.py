@@ -24,10 +24,8 @@ __all__ = ["FEWEST_FIT", "promised", "ranked"]
 FEWEST_FIT = 50
 _MOST_REFERENCE = 1000  # images that the others are compared with where nothing is known to be clean
 _BATCH_SECONDS = 20.0  # what a kill loses
-_BATCH_SHARE, _BATCH_LEAST = (
-    0.02,
-    2.0,
-)  # of the budget, and seconds: by so much it is passed at most, at the speed measured
+# Of the budget, and seconds: by so much it is passed at most, at the speed measured.
+_BATCH_SHARE, _BATCH_LEAST = 0.02, 2.0
 
 Tell = Callable[[Any], None]
 
@@ -169,8 +167,9 @@ def _planned(opened: Opened, images: ImageSet, inputs: int, folder: Path, deadli
     tell({"stage": "timing"})
     seconds = budget.seconds_per_forward(opened.classifier, images)
     shape = opened.classifier.input_shape
-    spent = 0.0 if deadline.seconds is None or deadline.left is None else deadline.seconds - deadline.left
-    step, expected = budget.fitting_step(seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=spent)
+    step, expected = budget.fitting_step(
+        seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent
+    )
     forwards = budget.forwards_of(shape, step)
     tell(
         {

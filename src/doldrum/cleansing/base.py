@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_number
 from doldrum.errors import InputError
 
-__all__ = ["Verdict", "checked_class", "checked_rate", "highest"]
+__all__ = ["MARGIN", "Verdict", "checked_class", "checked_rate", "highest"]
 
-_MARGIN = 1.5  # Tran, Li and Madry's: more is dropped than is expected
+MARGIN = 1.5  # Tran, Li and Madry's: more is dropped than is expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ def checked_rate(rate: Any) -> float:
     >>> checked_rate(0.05)
     0.05
     """
-    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.floating)) or not 0 < rate <= 0.5:
+    if not is_number(rate) or not 0 < rate <= 0.5:
         raise InputError(f"expected a rate above 0 and up to 0.5, got {rate!r}; 5% is 0.05")
     return float(rate)
 
@@ -80,7 +81,7 @@ def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]
     """
-    count = min(math.ceil(_MARGIN * checked_rate(rate) * len(scores) - 1e-9), len(scores) - 1)
+    count = min(math.ceil(MARGIN * checked_rate(rate) * len(scores) - 1e-9), len(scores) - 1)
     drop = np.zeros(len(scores), dtype=bool)
     drop[np.argsort(-scores, kind="stable")[:count]] = True
     return drop

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
 from doldrum.cleansing import clustering, spectral
-from doldrum.cleansing.base import Verdict, highest
+from doldrum.cleansing.base import MARGIN, Verdict, highest
 from doldrum.cleansing.penultimate import last_linear, penultimate
 from doldrum.data import ImageSet
 
@@ -41,7 +41,7 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
             about = {"label": label, "samples": len(rows), "share": clusters.share, "silhouette": clusters.silhouette}
             found.append({**about, "dropped": clusters.suspicious})
     rules = {
-        "spectral": f"of each label, the {1.5 * rate:.3g} with the largest spectral signature",
+        "spectral": f"of each label, the {MARGIN * rate:.3g} with the largest spectral signature",
         "clustering": f"of each label, the smaller cluster where it holds less than {clustering.MOST_SHARE:g} of it and the "
         f"silhouette is above {clustering.LEAST_SILHOUETTE:g}",
     }

@@ -94,7 +94,5 @@ def _reduced(features: NDArray[np.float64], seed: int) -> NDArray[np.float64] | 
     if scores.shape[1] == 1:
         return scores / scores.std()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # a rotation that is nearly settled serves clustering as well
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rotation that is nearly settled serves as well
         return FastICA(whiten="unit-variance", max_iter=1000, tol=0.005, random_state=seed).fit_transform(scores)

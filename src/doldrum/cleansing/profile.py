@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.cleansing.base import Verdict, highest
+from doldrum.cleansing.base import MARGIN, Verdict, highest
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
@@ -122,5 +122,5 @@ def fitted_among_themselves(classifier: Classifier, data: ImageSet, *, seed: int
 
 def among_themselves(scores: NDArray[np.float64], *, rate: float) -> Verdict:
     """Drop the 1.5 rate N highest scores, without a promise."""
-    rule = f"the {1.5 * rate:.3g} of all samples with the highest scores; a ranking, without a promise"
+    rule = f"the {MARGIN * rate:.3g} of all samples with the highest scores; a ranking, without a promise"
     return Verdict("profile", scores, highest(scores, rate), rule, {"rate": rate})

@@ -15,7 +15,7 @@ from doldrum.files import write_text_whole, write_whole
 from doldrum.poisoning import PoisonedSet, PoisonPlan
 from doldrum.triggers import Trigger
 
-__all__ = ["attack_beside", "read_attack", "read_poisoned", "write_attack", "write_poisoned"]
+__all__ = ["attack_beside", "read_attack", "read_poisoned", "write_arrays", "write_attack", "write_poisoned"]
 
 _LARGEST = 64 << 20
 
@@ -57,17 +57,23 @@ def write_poisoned(path: Path, bad: PoisonedSet, *, attack: str) -> None:
         "class_names": list(bad.class_names),
     }
 
+    write_arrays(
+        path,
+        images=bad.images,
+        labels=np.asarray(bad.labels),
+        poisoned=bad.poisoned,
+        cover=bad.cover,
+        original_labels=bad.original_labels,
+        attack=np.array(json.dumps(record)),
+    )
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write arrays as an .npz file in one step."""
+
     def write(draft: Path) -> None:
-        with draft.open("wb") as file:
-            np.savez_compressed(
-                file,
-                images=bad.images,
-                labels=np.asarray(bad.labels),
-                poisoned=bad.poisoned,
-                cover=bad.cover,
-                original_labels=bad.original_labels,
-                attack=np.array(json.dumps(record)),
-            )
+        with draft.open("wb") as file:  # given a name, NumPy would add .npz to it
+            np.savez_compressed(file, **arrays)
 
     write_whole(path, write)
 

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from doldrum.cli.attack_files import read_poisoned
+from doldrum.cli.attack_files import read_poisoned, write_arrays
 from doldrum.cli.detect import MORE_THAN_PROMISED, ClassesOption, OutputsOption
 from doldrum.cli.inputs import load_images, load_model
 from doldrum.cli.output import JsonFlag, emit, message, plain
@@ -53,13 +53,13 @@ def cleanse(
     """
     from doldrum.cleansing import METHODS
     from doldrum.cleansing import cleanse as cleanse_set
+    from doldrum.measuring import check_new_folder
 
     if method not in METHODS:
         raise InputError(f"expected a --method of {', '.join(METHODS)}, got {method!r}; pick one")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"expected a new or empty folder for --out, got {out}; name another")
+    check_new_folder(out)
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
-    found = _training_set(data, classifier)
+    found, poisoned = _training_set(data, classifier)
     trusted = None if clean is None else load_images(clean, classifier=classifier).images
     result = cleanse_set(classifier, found, clean=trusted, fpr=fpr, rate=rate, seed=seed)
     drop = result.drop(method)
@@ -71,8 +71,8 @@ def cleanse(
     frame = result.to_frame()
     write_whole(out / "samples.parquet", lambda draft: frame.to_parquet(draft, index=False))
     write_text_whole(out / "drop.txt", "".join(f"{row}\n" for row in rows))
-    arrays = {"images": found.images[~drop], "labels": result.labels[~drop], **_carried(data, ~drop)}
-    write_whole(out / "clean.npz", lambda draft: _save(draft, arrays))
+    carried = _carried(data, ~drop) if poisoned else {}
+    write_arrays(out / "clean.npz", images=found.images[~drop], labels=result.labels[~drop], **carried)
     summary = {
         "out": str(out), "data": data, "model": model, "clean": clean, "method": method, "samples": len(drop),
         "dropped": len(rows), "kept": len(drop) - len(rows), "suspicious": result.suspicious,
@@ -96,20 +96,20 @@ def cleanse(
         raise typer.Exit(MORE_THAN_PROMISED)
 
 
-def _training_set(data: str, classifier: Any) -> Any:
+def _training_set(data: str, classifier: Any) -> tuple[Any, bool]:
+    """The images, and whether doldrum poison wrote them."""
     from doldrum.data import DATASETS
 
     if Path(data).suffix.lower() == ".npz":
-        return read_poisoned(data)[0]
+        found, attack = read_poisoned(data)
+        return found, attack is not None
     # A bare name means the test split elsewhere; nobody trained on that.
     named = data in DATASETS and not Path(data).exists()
-    return load_images(f"{data}:train" if named else data, classifier=classifier).images
+    return load_images(f"{data}:train" if named else data, classifier=classifier).images, False
 
 
 def _carried(data: str, keep: NDArray[np.bool_]) -> dict[str, Any]:
     """What an .npz of doldrum poison holds beside images and labels, of the samples that stay."""
-    if Path(data).suffix.lower() != ".npz" or read_poisoned(data)[1] is None:
-        return {}
     with zipfile.ZipFile(data) as archive:
         sizes = {i.filename: i.file_size for i in archive.infolist()}
     with np.load(data, allow_pickle=False) as arrays:
@@ -118,11 +118,6 @@ def _carried(data: str, keep: NDArray[np.bool_]) -> dict[str, Any]:
             if 0 < sizes.get(f"{name}.npy", 0) <= 64 * len(keep) + 4096 and arrays[name].shape == keep.shape:
                 found[name] = arrays[name][keep]
     return found
-
-
-def _save(draft: Path, arrays: dict[str, Any]) -> None:
-    with draft.open("wb") as file:
-        np.savez_compressed(file, **arrays)
 
 
 def _promise(result: Any) -> dict[str, Any] | None:

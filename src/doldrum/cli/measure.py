@@ -69,7 +69,6 @@ def measure(
     """
     from rich.table import Table
 
-    from doldrum.data import ImageSet
     from doldrum.measuring import Measurement, StoredResponses, measure_to
     from doldrum.measuring.stored import begun_engine
     from doldrum.probes import Gaussian
@@ -83,10 +82,7 @@ def measure(
         raise InputError(f"expected a --limit of at least 1, got {limit}")
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
     read = load_images(images, classifier=classifier)
-    found = read.images
-    if limit is not None:  # not take(), which would copy an array on disk into memory
-        labels = None if found.labels is None else found.labels[:limit]
-        found = ImageSet(found.images[:limit], labels, found.ids[:limit], found.class_names, found.name)
+    found = read.images if limit is None else read.images.take(range(min(limit, len(read.images))))
     # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
     engine = begun if begun is not None and engine == "auto" else engine
     run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine)

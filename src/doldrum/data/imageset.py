@@ -97,6 +97,8 @@ class ImageSet:
     def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
         """Some of the images, in the order asked for, with what belongs to them; a mask of booleans does too.
 
+        A range in steps of 1 gives a view, so that an array on disk stays there; anything else is copied.
+
         Raises InputError for indices out of range, of another type, or none at all.
         """
         chosen = np.asarray(indices)
@@ -106,8 +108,11 @@ class ImageSet:
             index = np.arange(len(self))[chosen]
         except IndexError as error:
             raise InputError(f"expected indices below {len(self)}, got ones that don't fit: {error}") from error
-        labels = None if self.labels is None else self.labels[index]
-        return ImageSet(self.images[index], labels, tuple(self.ids[int(i)] for i in index), self.class_names, self.name)
+        rows: Any = index
+        if isinstance(indices, range) and indices.step == 1 and indices.start >= 0:
+            rows = slice(indices.start, indices.stop)
+        labels = None if self.labels is None else self.labels[rows]
+        return ImageSet(self.images[rows], labels, tuple(self.ids[int(i)] for i in index), self.class_names, self.name)
 
     def content_hash(self) -> str:
         """SHA-256 of shape, type, pixels and labels."""

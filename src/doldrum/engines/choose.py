@@ -60,7 +60,8 @@ def choose_engine(
 
     `sample` are float32 images (B, C, H, W), perturbed ones of the caller's among them. "auto" builds every engine that
     suits this machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the others on
-    it. A classifier whose own answers differ from one run to the next gets a warning. The winner is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`), so a later run
+    it. A classifier whose own answers differ from one run to the next gets a warning. The winner is kept on disk by
+    classifier, shape and machine (:mod:`doldrum.engines.remembered`), so a later run
     here takes the same one without timing, as long as it still agrees. On a CPU "auto" leaves out torch.compile, which
     takes about half a minute to compile. An engine asked for by name is used whatever its agreement, with a warning below
     `MIN_AGREEMENT`.

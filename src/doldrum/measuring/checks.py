@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import available_memory
+from doldrum.checks import fits_in_memory
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring.inputs import Inputs
@@ -66,8 +66,7 @@ def check_memory(
 ) -> None:
     """Raise InputError when the labels of some inputs are more than the memory there is."""
     size = 2 * inputs * conditions * draws
-    free = available_memory()
-    if size > (2**62 if free is None else free):
+    if not fits_in_memory(size):
         raise InputError(
             f"expected {what} whose labels fit in memory, got {inputs} inputs x {conditions} strengths x {draws} draws, "
             f"{size / 2**30:,.1f} GiB; ask for fewer draws or {hint}"

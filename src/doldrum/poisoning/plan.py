@@ -9,9 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import whole_number
+from doldrum.checks import is_number, whole_number
 from doldrum.errors import InputError
-from doldrum.triggers.plain import is_number
 
 __all__ = ["MODES", "Mode", "PoisonPlan"]
 

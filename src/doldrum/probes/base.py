@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import available_memory, whole_number
+from doldrum.checks import fits_in_memory, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import InputError
 
@@ -102,9 +102,9 @@ def make_bank(
 
     Raises InputError when it doesn't fit in memory.
     """
-    size, free = draws * math.prod(shape) * np.dtype(dtype).itemsize, available_memory()
+    size = draws * math.prod(shape) * np.dtype(dtype).itemsize
     try:
-        if free is not None and size > free:
+        if not fits_in_memory(size):
             raise MemoryError
         bank = np.empty((draws, *shape), dtype=dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can name

@@ -97,7 +97,7 @@ def _start(payload: bytes, cores: Any) -> None:
         _failure = error
     except (
         Exception
-    ) as error:  # what the objects inside it raise; out of here it would only break the pool, and say nothing
+    ) as error:  # what is inside it raises what it likes; let out, it would break the pool and say nothing
         _failure = EngineError(
             f"expected work that can be made anew in another process, got {type(error).__name__}: {error}; use one worker"
         )

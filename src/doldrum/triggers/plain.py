@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
+from doldrum.checks import is_number
 from doldrum.errors import InputError
 
-__all__ = ["check_plain_settings", "is_number"]
+__all__ = ["check_plain_settings"]
 
 
 def check_plain_settings(trigger: Any) -> None:
@@ -31,16 +30,6 @@ def check_plain_settings(trigger: Any) -> None:
             items = value if isinstance(value, (tuple, list)) else None
             if items is None or not all(map(is_number, items)):
                 _refuse(trigger, field, "several numbers", value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether this is a finite number, Python's or NumPy's; True and False are none.
-
-    >>> [is_number(v) for v in (1, np.float32(0.5), True, "1", float("nan"))]
-    [True, True, False, False, False]
-    """
-    known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return known and bool(np.isfinite(value))
 
 
 def _refuse(trigger: Any, field: dataclasses.Field[Any], wanted: str, value: Any) -> None:
