@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from doldrum.records.study import CellRecord, StudyManifest, StudyRecords
 from doldrum.report.pattern_curves import curves_of
@@ -70,6 +71,18 @@ def test_kinds_are_means_over_models_true_triggers_first():
     assert kinds[-1].fall.value == pytest.approx(0.3 - 0.2)
 
 
+def test_a_verdict_takes_a_fall_that_differs_over_models_after_holm():
+    shown = {"patch": (0.10, 0.11, 0.09, 0.10), "logo": (0.1, 0.5, 0.2, 0.3), "calm": (0.5, 0.52, 0.48, 0.5)}
+    rows = pattern_rows([cell("clean", p, s, 0.4, w=w) for p, ws in shown.items() for s, w in enumerate(ws)])
+    kinds = {k.kind: k for k in kind_rows(rows, "full")}
+    p = {name: ttest_1samp([0.3 - w for w in shown[name]], 0).pvalue for name in shown}
+    assert kinds[KINDS["patch"]].p_holm == pytest.approx(3 * p["patch"])
+    assert kinds[KINDS["calm"]].p_holm == pytest.approx(2 * p["calm"])
+    verdicts = {name: kinds[KINDS[name]].verdict for name in shown}
+    assert verdicts == {"patch": "smooths", "logo": "not shown", "calm": "roughens"}
+    assert kinds[KINDS["logo"]].fall.value > 0
+
+
 def test_profiles_that_differ_are_told_apart_and_equal_ones_are_not():
     apart = tell_apart(grid(0.9, 0.4), level="full", features=("keep",))
     same = tell_apart(grid(0.6, 0.6), level="full", features=("keep",))
@@ -109,7 +122,7 @@ def test_the_page_renders_and_its_numbers_are_the_records(cells):
     html = render_study(records, page)
     assert page.headline in html
     if len(cells) > 1:
-        assert page.headline == "3 of 3 artificial patterns make a clean model calmer"
+        assert page.headline == "3 of 3 artificial patterns smooth clean models"
         assert "BadNets (0.300 → 0.020)" in page.lede[0]
         assert (
             "true triggers have a mean W of 0.040 to 0.040, patterns on clean models of 0.200 to 0.200" in page.lede[1]

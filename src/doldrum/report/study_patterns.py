@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,15 +16,18 @@ from doldrum.report.pattern_rows import CONTROL_KINDS, PatternRow, Telling, patt
 from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable
 from doldrum.report.study_models import number, span
 from doldrum.report.words import percent
-from doldrum.stats.effects import Effect, mean_effect
+from doldrum.stats.effects import Effect, holm, mean_effect
 
 __all__ = ["KindRow", "kind_rows", "page"]
+
+Verdict = Literal["smooths", "roughens", "not shown"]
 
 
 @dataclass(frozen=True)
 class KindRow:
     """One kind of pattern at one level over its models. `fall` is W without it less W with it, on the same inputs, at the clean
-    model's sigma-half: above 0 it smooths. The other figures are means over models.
+    model's sigma-half: above 0 it smooths; `p_holm` is its test's p-value, Holm-corrected over the kinds of the level. The other
+    figures are means over models.
     """
 
     kind: str
@@ -37,10 +41,18 @@ class KindRow:
     w: float
     w_hit: float
     fall: Effect
+    p_holm: float
     auroc_w: float
     flagged_w: float
     auroc_strip: float
     flagged_strip: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """At 5% over models: "smooths" or "roughens" by the sign of a significant fall."""
+        if self.p_holm > 0.05:
+            return "not shown"
+        return "smooths" if self.fall.value > 0 else "roughens"
 
 
 def kind_rows(rows: Sequence[PatternRow], level: str) -> list[KindRow]:
@@ -50,16 +62,18 @@ def kind_rows(rows: Sequence[PatternRow], level: str) -> list[KindRow]:
         if row.level == level:
             found.setdefault(row.kind, []).append(row)
     order = sorted(found, key=lambda k: (not found[k][0].true, k in CONTROL_KINDS))
-    return [_kind(found[k]) for k in order]
+    falls = {k: mean_effect([r.fall for r in found[k]]) for k in order}
+    adjusted = holm([falls[k].p for k in order]) if order else []
+    return [_kind(found[k], falls[k], float(p)) for k, p in zip(order, adjusted, strict=True)]
 
 
-def _kind(of: list[PatternRow]) -> KindRow:
+def _kind(of: list[PatternRow], fall: Effect, p_holm: float) -> KindRow:
     mean = lambda name: float(np.mean([getattr(r, name) for r in of]))  # noqa: E731
     hit = [r.w_hit for r in of if math.isfinite(r.w_hit)]
     return KindRow(
         kind=of[0].kind, true=of[0].true, level=of[0].level, models=len(of), inputs=sum(r.inputs for r in of),
         amount=mean("amount"), share=mean("share"), w_clean=mean("w_clean"), w=mean("w"),
-        w_hit=float(np.mean(hit)) if hit else math.nan, fall=mean_effect([r.fall for r in of]),
+        w_hit=float(np.mean(hit)) if hit else math.nan, fall=fall, p_holm=p_holm,
         auroc_w=mean("auroc_w"), flagged_w=mean("flagged_w"), auroc_strip=mean("auroc_strip"),
         flagged_strip=mean("flagged_strip"),
     )  # fmt: skip
@@ -154,24 +168,18 @@ def page(records: StudyRecords) -> StudyPage:
 
 def _headline(kinds: Sequence[KindRow]) -> str:
     made = [k for k in kinds if not k.true and k.kind not in CONTROL_KINDS]
-    calm = [k for k in made if k.fall.value > 0]
-    return f"{len(calm)} of {len(made)} artificial patterns make a clean model calmer" if made else "Only true triggers"
+    calm = [k for k in made if k.verdict == "smooths"]
+    return f"{len(calm)} of {len(made)} artificial patterns smooth clean models" if made else "Only true triggers"
 
 
 def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: Sequence[PatternRow]) -> list[str]:
-    said = lambda k: f"{k.kind} ({number(k.w_clean)} → {number(k.w)})"  # noqa: E731
-    made = [k for k in full if not k.true and k.kind not in CONTROL_KINDS]
-    down, up = [k for k in made if k.fall.value > 0], [k for k in made if k.fall.value <= 0]
     texts = [
-        "Finding under test: other artificial patterns smooth too, without poisoning. Mean W at σ½, without → with."
+        "Finding under test: other artificial patterns smooth too, without poisoning. Mean W at σ½, without → with, as made; a "
+        "verdict takes a fall that differs from 0 over models at 5% (t-test, Holm-corrected over all kinds)."
     ]
-    if down:
-        texts.append(f"Made on clean models and at full strength, these lower it: {_list([said(k) for k in down])}.")
-    if up:
-        texts.append(f"These don’t: {_list([said(k) for k in up])}.")
-    triggers = [k for k in full if k.true]
-    if triggers:
-        texts.append(f"True triggers on backdoored models: {_list([said(k) for k in triggers])}.")
+    texts += _verdicts("Patterns made on clean models", [k for k in full if not k.true and k.kind not in CONTROL_KINDS])
+    texts += _verdicts("Controls on clean models", [k for k in full if k.kind in CONTROL_KINDS])
+    texts += _verdicts("True triggers on backdoored models", [k for k in full if k.true])
     lede = [" ".join(texts)]
     true, other = ([k for k in equal if k.true is side] for side in (True, False))
     if true and other:
@@ -187,6 +195,16 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     return lede
 
 
+def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
+    """A sentence on what some kinds do; none where there are none."""
+    by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
+    for k in kinds:
+        by[k.verdict].append(f"{k.kind} ({number(k.w_clean)} → {number(k.w)})")
+    words = {"smooths": "these smooth", "roughens": "these roughen", "not shown": "neither is shown for"}
+    parts = [f"{words[verdict]}: {_list(names)}" for verdict, names in by.items() if names]
+    return [f"{what}: {'; '.join(parts)}."] if parts else []
+
+
 def _range(kinds: Sequence[KindRow]) -> str:
     w = sorted(k.w for k in kinds)
     return number(w[0]) if len(w) == 1 else f"{number(w[0])} to {number(w[-1])}"
@@ -199,11 +217,11 @@ def _list(names: Sequence[str]) -> str:
 def _calm_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
     return StudyTable(
         caption + ": mean W at σ½, and its fall with a 95% t interval over models",
-        ["pattern", "models", "a", "share", "W without", "W with", "W of inputs sent", "fall"],
+        ["pattern", "models", "a", "share", "W without", "W with", "W of inputs sent", "fall", "verdict"],
         [
             [
                 k.kind, str(k.models), number(k.amount, 2), percent(k.share), number(k.w_clean), number(k.w),
-                number(k.w_hit), span(k.fall),
+                number(k.w_hit), span(k.fall), k.verdict,
             ]
             for k in kinds
         ],
