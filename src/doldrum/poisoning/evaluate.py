@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import whole_number
+from doldrum.checks import is_number, whole_number
+from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier, as_array, labels_of
 from doldrum.data import ImageSet, to_float
 from doldrum.errors import ClassifierError, InputError
@@ -83,7 +86,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: Callable[[NDArray[np.float32]], Any],
+    model: Classifier | Callable[[NDArray[np.float32]], Any] | Any,
     test_set: ImageSet,
     trigger: Trigger | None = None,
     plan: PoisonPlan | None = None,
@@ -94,10 +97,12 @@ def evaluate(
     """Clean accuracy of a model, and the success rate of an attack on it.
 
     `model` maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels (B,): any Classifier, or a
-    function. `test_set` is an ImageSet of clean images, which is not changed. The trigger is applied in its
-    test form.
+    function. What else :func:`doldrum.as_classifier` takes does too, an `nn.Module` in evaluation mode among it: the
+    image shape is then the test set's, and the number of classes is how many scores the model gives. `test_set` is an
+    ImageSet of clean images, which is not changed. The trigger is applied in its test form.
 
-    Raises ClassifierError for answers of another shape, InputError for a test set without labels, and for a trigger without a plan or a plan without a trigger.
+    Raises ClassifierError for answers of another shape and a module in training mode, InputError for a test set without
+    labels, and for a trigger without a plan or a plan without a trigger.
 
     >>> from doldrum.triggers import Patch
     >>> test = ImageSet(np.zeros((4, 1, 2, 2), np.float32), labels=[0, 1, 1, 1])
@@ -108,17 +113,21 @@ def evaluate(
     """
     if not isinstance(test_set, ImageSet):
         raise InputError(f"expected an ImageSet, got {type(test_set).__name__}; make one: dd.ImageSet(images, labels)")
-    if not callable(model):
-        raise InputError(f"expected a Classifier or a function, got {type(model).__name__}; see dd.as_classifier")
     batch_size = whole_number(batch_size, "batch_size", least=1, hint="e.g. 500")
     if test_set.labels is None:
         raise InputError("expected a test set with labels, got none; accuracy is about labels")
     labels = np.asarray(test_set.labels, dtype=np.int64)
     if (trigger is None) != (plan is None):
         raise InputError("expected trigger and plan together, got one of them; the plan says which label is a success")
-    if not 0 < confidence < 1:
+    for value, kind in ((trigger, Trigger), (plan, PoisonPlan)):
+        if value is not None and not isinstance(value, kind):
+            raise InputError(
+                f"expected a {kind.__name__}, got {type(value).__name__}; pass the one it was poisoned with"
+            )
+    if not (is_number(confidence) and 0 < confidence < 1):
         raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")
     num_classes = len(test_set.class_names)
+    model = _as_model(model, test_set)
     if isinstance(model, Classifier) and labels.max() >= model.num_classes:
         raise InputError(
             f"expected labels below {model.num_classes}, the model's classes, got {labels.max()}; "
@@ -144,6 +153,30 @@ def evaluate(
         invalid=invalid,
         confidence=confidence,
     )
+
+
+def _as_model(model: Any, test_set: ImageSet) -> Any:
+    """A Classifier, or a plain function, which may answer with scores or labels."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        # How many classes it tells apart shows in its scores for one image, whatever the test set names.
+        one = as_classifier(model, input_shape=test_set.input_shape, num_classes=2)
+        scores = as_array(one.forward(to_float(np.asarray(test_set.images[:1]))))
+        if scores.ndim != 2 or len(scores) != 1:
+            raise ClassifierError(
+                f"expected scores (1, K) for one image, got shape {scores.shape}; wrap the model in a function that gives "
+                "labels, or one row of scores an image"
+            )
+        return as_classifier(model, input_shape=test_set.input_shape, num_classes=scores.shape[1])
+    if not (callable(model) or hasattr(model, "predict") or isinstance(model, (str, Path))):
+        raise InputError(f"expected a Classifier or a function, got {type(model).__name__}; see dd.as_classifier")
+    try:
+        return as_classifier(model, input_shape=test_set.input_shape)
+    except InputError:
+        # A function, which alone is asked for its classes too, is called as it is.
+        if not callable(model) or type(model).__module__.partition(".")[0] == "transformers":
+            raise
+        return model
 
 
 def _predict(

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from doldrum.checks import whole_number
 from doldrum.classifiers.networks import build
 from doldrum.errors import InputError
 from doldrum.progress import progress_bar
@@ -65,7 +66,14 @@ def train(
     InputError
         for data, recipe or resume file that can't be used, and when the loss stops being finite.
     """
-    recipe = get_recipe(recipe, **({"network": network} if network else {}))
+    seed = whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
+    recipe = get_recipe(recipe, **({} if network is None else {"network": network}))
+    if hook is not None and not isinstance(hook, TrainingHook):
+        raise InputError(
+            f"expected a TrainingHook, got {type(hook).__name__}; derive from doldrum.training.TrainingHook"
+        )
+    if checkpoint is not None and not isinstance(checkpoint, (str, Path)):
+        raise InputError(f"expected the path of a resume file, got {type(checkpoint).__name__}; name a file")
     images, labels, classes = checked_data(data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
