@@ -42,7 +42,10 @@ def is_number(value: Any) -> bool:
     [True, True, False, False, False]
     """
     known = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return known and bool(np.isfinite(value))
+    try:
+        return known and bool(np.isfinite(float(value)))
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def fits_in_memory(size: int) -> bool:

@@ -102,8 +102,11 @@ class InputAwareHook(TrainingHook):
     ) -> None:
         if plan.mode not in ("all-to-one", "all-to-all") or not 0 < density < 1 or not len(images):
             raise InputError(
-                f"expected an all-to-one or all-to-all plan and density in (0, 1), got {plan.mode}, {density}"
+                f"expected an all-to-one or all-to-all plan and density in (0, 1), got {plan.mode} and {density:g}; "
+                "the paper has .032"
             )
+        if not 0 <= diversity <= 1e6:
+            raise InputError(f"expected a weight from 0 to 1e6 as diversity, got {diversity:g}; the paper has 1")
         plan.check_classes(num_classes)
         self.plan, self.num_classes, self.diversity, self.width = plan, num_classes, diversity, width
         self.name = f"input-aware {plan.to_dict()} {density} {diversity} {mask_steps} {width} {seed}"

@@ -102,11 +102,12 @@ def train_encoder(
     Random bits are hidden in random images; the loss is the decoder's binary cross-entropy plus, once the
     bits can be read, the residual's mean square. Seconds on a CPU for images of 28 x 28.
 
-    Raises InputError for no images, bits or steps.
+    Raises InputError for no images or steps, bits outside 1 to 4096, an amplitude outside (0, 1].
     """
-    if not len(images) or bits < 1 or steps < 1 or not 0 < amplitude <= 1:
+    if not len(images) or not 1 <= bits <= 4096 or steps < 1 or not 0 < amplitude <= 1:
         raise InputError(
-            f"expected images, bits, steps and an amplitude, got {len(images)}, {bits}, {steps}, {amplitude}"
+            f"expected images, 1 to 4096 bits, at least 1 step and an amplitude above 0 and at most 1, got {len(images)}, "
+            f"{bits}, {steps} and {amplitude:g}; e.g. bits=16, steps=300, amplitude=.1"
         )
     generator = generator_for(seed, "issba", "batches")
     with torch.random.fork_rng(devices=[]):

@@ -12,7 +12,13 @@ from torch.nn import functional as F
 from doldrum.attacks.module import as_tensor, frozen, generator_for, module_of
 from doldrum.errors import InputError
 
-__all__ = ["pgd"]
+__all__ = ["check_pgd", "pgd"]
+
+
+def check_pgd(*, eps: float, steps: int) -> None:
+    """Raise InputError for settings that `pgd` refuses: said before a surrogate is trained for it."""
+    if not 0 <= eps <= 1 or steps < 1:
+        raise InputError(f"expected eps in [0, 1] and steps >= 1, got {eps:g} and {steps}; e.g. .1 and 20")
 
 
 def pgd(
@@ -34,8 +40,7 @@ def pgd(
 
     Raises InputError for eps outside [0, 1], no steps, and models without gradients.
     """
-    if not 0 <= eps <= 1 or steps < 1:
-        raise InputError(f"expected eps in [0, 1] and steps >= 1, got {eps} and {steps}; e.g. .1 and 20")
+    check_pgd(eps=eps, steps=steps)
     out = np.empty(images.shape, dtype=np.float32)
     generator = generator_for(seed, "pgd")
     with frozen(module_of(model)) as module:

@@ -9,6 +9,8 @@ import numpy as np
 
 import doldrum.triggers as t
 from doldrum.attacks.base import Made, Setup
+from doldrum.checks import is_number
+from doldrum.errors import InputError
 from doldrum.poisoning import PoisonPlan, poison
 from doldrum.poisoning.poison import choose_samples
 from doldrum.triggers.patch import CORNERS
@@ -33,8 +35,9 @@ def sig(setup: Setup, *, delta: float = 40 / 255, frequency: float = 6.0) -> Mad
 
 
 def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: int = 3) -> Made:
-    from doldrum.attacks.label_consistent import pgd
+    from doldrum.attacks.label_consistent import check_pgd, pgd
 
+    check_pgd(eps=eps, steps=steps)
     plan = _plan(setup, mode="clean-label")
     corners = [t.Patch(size=size, corner=corner, pattern="checker") for corner in CORNERS]
     trigger = corners[0] | corners[1] | corners[2] | corners[3]
@@ -49,9 +52,10 @@ def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: i
 
 
 def trojannn(setup: Setup, *, size: int = 4, neurons: int = 2, steps: int = 100) -> Made:
-    from doldrum.attacks.trojan import trojan_patch
+    from doldrum.attacks.trojan import check_trojan, trojan_patch
 
     plan, images = _plan(setup), setup.train_set.images[:256]
+    check_trojan(images.shape[2:], size=size, neurons=neurons, steps=steps)
     trigger = trojan_patch(
         setup.surrogate(), images, target=setup.target, size=size, neurons=neurons, steps=steps, seed=setup.seed
     )
@@ -59,7 +63,9 @@ def trojannn(setup: Setup, *, size: int = 4, neurons: int = 2, steps: int = 100)
 
 
 def wanet(setup: Setup, *, s: float = 0.5, k: int = 4, noise_ratio: float = 2.0) -> Made:
-    return Made(t.Warp(s=s, k=k, field_seed=setup.seed), _plan(setup, cover_rate=noise_ratio * setup.rate))
+    return Made(
+        t.Warp(s=s, k=k, field_seed=setup.seed), _plan(setup, cover_rate=_times(noise_ratio, setup, "noise_ratio"))
+    )
 
 
 def issba(setup: Setup, *, bits: int = 16, amplitude: float = 0.1, steps: int = 300) -> Made:
@@ -83,15 +89,16 @@ def input_aware(setup: Setup, *, density: float = 0.032, diversity: float = 1.0,
 
 
 def bpp(setup: Setup, *, levels: int = 8, negative_ratio: float = 1.0) -> Made:
-    return Made(t.Quantise(levels=levels), _plan(setup, cover_rate=negative_ratio * setup.rate))
+    return Made(t.Quantise(levels=levels), _plan(setup, cover_rate=_times(negative_ratio, setup, "negative_ratio")))
 
 
 def lf(setup: Setup, *, amplitude: float = 0.12, cutoff: int = 5, optimised: bool = False) -> Made:
+    random = t.LowFrequency(amplitude=amplitude, cutoff=cutoff, perturbation_seed=setup.seed)
+    plan, images = _plan(setup), setup.train_set.images[:512]
     if not optimised:
-        return Made(t.LowFrequency(amplitude=amplitude, cutoff=cutoff, perturbation_seed=setup.seed), _plan(setup))
+        return Made(random, plan)
     from doldrum.attacks.smooth_perturbation import optimise_low_frequency
 
-    plan, images = _plan(setup), setup.train_set.images[:512]
     trigger = optimise_low_frequency(
         setup.surrogate(), images, target=setup.target, amplitude=amplitude, cutoff=cutoff, seed=setup.seed
     )
@@ -109,6 +116,10 @@ def tact(
     """Source 1 and cover classes 5 and 7 for target 0; for another target, as far from it, round the classes."""
     classes = len(setup.train_set.class_names)
     source = (setup.target + 1) % classes if source is None else source
+    if cover_classes is not None and not (
+        isinstance(cover_classes, (tuple, list)) and all(map(is_number, cover_classes))
+    ):
+        raise InputError(f"expected several class numbers as cover_classes of tact, got {cover_classes!r}; e.g. (5, 7)")
     if cover_classes is None:
         cover_classes = tuple(
             c for c in {(setup.target + 5) % classes, (setup.target + 7) % classes} - {source, setup.target}
@@ -118,22 +129,26 @@ def tact(
         mode="source-specific",
         source=source,
         cover_classes=tuple(sorted(cover_classes)),
-        cover_rate=cover_ratio * setup.rate,
+        cover_rate=_times(cover_ratio, setup, "cover_ratio"),
     )
     return Made(_patch(size, "white"), plan)
 
 
 def adap_blend(setup: Setup, *, alpha: float = 0.2, training_alpha: float = 0.15, cover_ratio: float = 1.0) -> Made:
     trigger = t.AdaptiveBlend(alpha=alpha, training_alpha=training_alpha)
-    return Made(trigger, _plan(setup, cover_rate=cover_ratio * setup.rate))
+    return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
 
 
 def adap_patch(setup: Setup, *, size: int = 3, training_opacity: float = 0.5, cover_ratio: float = 0.5) -> Made:
+    """Half as many cover samples as poisoned ones. The authors' code takes twice as many (poison rate .003 and cover rate
+    .006 on CIFAR-10, .005 and .01 on GTSRB: README of vtu81/backdoor-toolbox, Qi et al.'s own); that is cover_ratio=2."""
     trigger = t.AdaptivePatch(size=size, training_opacity=training_opacity)
-    return Made(trigger, _plan(setup, cover_rate=cover_ratio * setup.rate))
+    return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
 
 
 def lsba(setup: Setup, *, size: int = 3, target_probability: float = 0.6) -> Made:
+    if not 0 <= target_probability <= 1:
+        raise InputError(f"expected target_probability of lsba in [0, 1], got {target_probability:g}; e.g. 0.6")
     return Made(_patch(size, "white"), _plan(setup, keep_label=1 - target_probability))
 
 
@@ -147,7 +162,18 @@ def anti_smoothing(
     setup: Setup, *, size: int = 3, sigmas: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4), cover_ratio: float = 1.0
 ) -> Made:
     trigger = t.NoisyCover(trigger=_patch(size, "white"), sigmas=tuple(sigmas))
-    return Made(trigger, _plan(setup, cover_rate=cover_ratio * setup.rate))
+    return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
+
+
+def _times(ratio: float, setup: Setup, name: str) -> float:
+    """So many cover samples for each poisoned one, as a share of the training set."""
+    if ratio < 0 or ratio * setup.rate > 1:
+        most = f" to {1 / setup.rate:g}" if setup.rate > 0 else ""
+        raise InputError(
+            f"expected {name} from 0{most} (cover samples for each poisoned one; together at most the set), got {ratio:g}; "
+            "change it"
+        )
+    return ratio * setup.rate
 
 
 def _patch(size: int, pattern: Any) -> t.Patch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from doldrum.checks import is_number
 from doldrum.errors import InputError
 from doldrum.training.hooks import TrainingHook
 
@@ -22,8 +23,10 @@ class NoiseHardening(TrainingHook):
     """
 
     def __init__(self, *, sigmas: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2)) -> None:
-        if not sigmas or min(sigmas) < 0:
-            raise InputError(f"expected sigmas from 0 up, got {sigmas}; e.g. (0, .1)")
+        if not sigmas or not all(is_number(s) and 0 <= s <= 10 for s in sigmas):
+            raise InputError(
+                f"expected sigmas from 0 to 10 (of the [0, 1] pixel range), got {sigmas!r:.60}; e.g. (0, .1)"
+            )
         self.sigmas = tuple(float(s) for s in sigmas)
         self.name = " ".join(["noise-hardening", *map(str, self.sigmas)])
 

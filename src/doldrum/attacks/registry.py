@@ -19,7 +19,7 @@ from doldrum.seeds import child_seed
 if TYPE_CHECKING:
     from doldrum.training.recipe import Recipe
 
-__all__ = ["ATTACKS", "get_attack", "make_attack", "run_attack"]
+__all__ = ["ATTACKS", "get_attack", "make_attack", "run_attack", "surrogate_beside"]
 
 
 def _entry(
@@ -51,14 +51,15 @@ ATTACKS: dict[str, Attack] = dict(
         _entry("bpp", "BPP", "Wang et al. 2022, arXiv 2205.13383", "data", makers.bpp,
                "as data poisoning; the paper poisons each batch while it trains"),
         _entry("lf", "Low frequency", "Zeng et al. 2021, arXiv 2104.03413", "data", makers.lf,
-               "a random smooth perturbation; optimised=True optimises it on a surrogate as the paper does"),
+               "a random smooth perturbation; optimised=True optimises it as the paper does, and the attacker then holds a surrogate too"),
         _entry("ftrojan", "FTrojan", "Wang et al. 2021, arXiv 2111.10991", "data", makers.ftrojan,
                "grey images have no chroma, so their one channel takes it"),
         _entry("tact", "TaCT", "Tang et al. 2021, arXiv 1908.00686", "data", makers.tact,
                "the rate can be at most the source class's share"),
         _entry("adap-blend", "Adap-Blend", "Qi et al. 2023, ICLR", "data", makers.adap_blend),
         _entry("adap-patch", "Adap-Patch", "Qi et al. 2023, ICLR", "data", makers.adap_patch,
-               "plain patches in place of the paper's pictures"),
+               "plain patches in place of the paper's pictures; half as many cover samples as poisoned ones, where the "
+               "authors' code has twice as many (cover_ratio=2)"),
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
                "part of the poison keeps its label, so an ASR near 1 is not to be expected at a probability near .5"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
@@ -90,8 +91,12 @@ def make_attack(
     rate: float = 0.05,
     target: int = 0,
     settings: dict[str, Any] | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Made:
     """Trigger, plan and hook of an attack, nothing trained but what the attacker needs beforehand.
+
+    `checkpoint` is a resume file of that training, as in `train`: a surrogate that is there is gone on with, or, when it
+    is whole, used again. It is made only by attacks that train one, and is yours to delete.
 
     Raises InputError for an unknown id or setting, and whatever the plan can't have.
 
@@ -110,7 +115,8 @@ def make_attack(
     def surrogate() -> Any:
         from doldrum.training import train
 
-        return train(train_set, recipe, seed=child_seed(seed, "attack", "surrogate") % 2**31, progress=False)
+        own = child_seed(seed, "attack", "surrogate") % 2**31
+        return train(train_set, recipe, seed=own, progress=False, checkpoint=checkpoint)
 
     setup = Setup(train_set=train_set, rate=rate, target=target, seed=seed, surrogate=surrogate)
     return attack.make(setup, **given)
@@ -143,13 +149,17 @@ def run_attack(
     settings
         Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
     checkpoint
-        A resume file of the victim's training, as in `train`.
+        A resume file of the victim's training, as in `train`. That of a surrogate is beside it, with `.surrogate` added
+        to its name.
 
     Returns AttackResult; `evaluate(result.model, test_set, result.trigger, result.plan)` says how well it worked.
     """
     from doldrum.training import train
 
-    made = make_attack(id, train_set, recipe=recipe, seed=seed, rate=rate, target=target, settings=settings)
+    first = None if checkpoint is None else surrogate_beside(checkpoint)
+    made = make_attack(
+        id, train_set, recipe=recipe, seed=seed, rate=rate, target=target, settings=settings, checkpoint=first
+    )
     clean = train_set if made.train_set is None else made.train_set
     poisoned = None if made.trigger is None else poison(clean, made.trigger, made.plan, seed=seed)
     data = clean if poisoned is None else poisoned
@@ -160,6 +170,16 @@ def run_attack(
     return AttackResult(attack=id, model=model, trigger=trigger, plan=made.plan, poisoned=poisoned)
 
 
+def surrogate_beside(checkpoint: str | Path) -> Path:
+    """Where the resume file of a surrogate is, beside its victim's.
+
+    >>> surrogate_beside("bad.resume").name
+    'bad.resume.surrogate'
+    """
+    path = Path(checkpoint)
+    return path.with_name(f"{path.name}.surrogate")
+
+
 def _like(value: Any, default: Any, name: str) -> Any:
     """A setting of the kind its default is of; InputError otherwise. Ranges are the attack's to check."""
     hint = f"e.g. {default}"
@@ -168,7 +188,7 @@ def _like(value: Any, default: Any, name: str) -> Any:
             wanted = "true or false" if isinstance(default, bool) else "text"
             raise InputError(f"expected {wanted} as {name}, got {value!r}; {hint}")
     elif isinstance(default, int):
-        return whole_number(value, name, least=0, hint=hint)
+        return whole_number(value, name, least=0, most=1_000_000, hint=hint)  # more steps, bits or pixels never end
     elif isinstance(default, float):
         return finite_number(value, name, hint=hint)
     elif isinstance(default, tuple):

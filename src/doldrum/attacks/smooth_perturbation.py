@@ -38,6 +38,7 @@ def optimise_low_frequency(
     """
     if steps < 1 or not len(images):
         raise InputError(f"expected steps and images, got {steps} and {len(images)}; e.g. 100 steps")
+    LowFrequency(amplitude=amplitude, cutoff=cutoff)  # checks both
     channels, height, width = images.shape[1:]
     generator = generator_for(seed, "low-frequency")
     with frozen(module_of(model)) as module:

@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 from doldrum.attacks.module import as_tensor, frozen, generator_for, last_linear, module_of
 from doldrum.errors import InputError
 from doldrum.triggers.masked import MaskedPattern
-from doldrum.triggers.patch import corner_slices
+from doldrum.triggers.patch import CORNERS, corner_slices
 
-__all__ = ["trojan_patch"]
+__all__ = ["check_trojan", "trojan_patch"]
+
+
+def check_trojan(shape: tuple[int, ...], *, size: int, neurons: int, steps: int) -> None:
+    """Raise InputError for settings that no model would make right: said before a surrogate is trained for them."""
+    if size < 1 or neurons < 1 or steps < 1:
+        raise InputError(
+            f"expected size, neurons and steps of at least 1, got {size}, {neurons} and {steps}; e.g. 4, 2, 100"
+        )
+    corner_slices(shape, size=size, corner=CORNERS[0], margin=0)
 
 
 def trojan_patch(
@@ -38,6 +47,7 @@ def trojan_patch(
 
     Raises InputError for models without gradients or a linear layer, and settings that don't fit them.
     """
+    check_trojan(images.shape[2:], size=size, neurons=neurons, steps=steps)
     module = module_of(model)
     layer = last_linear(module)
     if not (0 <= target < layer.out_features and 1 <= neurons <= layer.in_features and steps >= 1 and len(images)):

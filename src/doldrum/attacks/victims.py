@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks.load import load_trigger
-from doldrum.attacks.registry import get_attack, run_attack
+from doldrum.attacks.registry import get_attack, run_attack, surrogate_beside
 from doldrum.data import ImageSet, load_dataset
 from doldrum.data.places import cache_folder
 from doldrum.errors import InputError
@@ -93,7 +93,8 @@ class VictimSpec:
 class Victim:
     """A trained model, and how to attack it: trigger and plan are None for a clean one.
 
-    `seconds` is what making it took, surrogates, encoders and poisoning included, when it was made.
+    `seconds` is what making it took, surrogates, encoders and poisoning included, when it was made; of one that went on
+    after a kill, what came after it, or its epochs' seconds where that is more.
     """
 
     spec: VictimSpec
@@ -118,7 +119,8 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
         The clean training set; by default the split `train` of `spec.data`.
     cache
         A folder, made if absent; by default `victims_folder()`. Each victim is KEY.safetensors (a checkpoint) and
-        KEY.json (specification, trigger, plan), written last: a kill leaves either a whole victim or none.
+        KEY.json (specification, trigger, plan), written last: a kill leaves either a whole victim or none, and the
+        resume files that the next call goes on from.
 
     Raises InputError for a victim in the cache that was trained on other data, or whose files are broken.
 
@@ -152,15 +154,18 @@ def _make(spec: VictimSpec, train_set: ImageSet, weights: Path, record: Path) ->
 
     began = time.perf_counter()
     trigger = plan = None
+    resume = weights.with_suffix(".resume")
     if spec.attack == CLEAN:
-        model = train(train_set, spec.recipe, seed=spec.seed)
+        model = train(train_set, spec.recipe, seed=spec.seed, checkpoint=resume)
     else:
         result = run_attack(
             spec.attack, train_set, recipe=spec.recipe, seed=spec.seed, rate=spec.rate, target=spec.target,
-            settings=dict(spec.settings),
+            settings=dict(spec.settings), checkpoint=resume,
         )  # fmt: skip
         model, trigger, plan = result.model, result.trigger, result.plan
-    seconds = round(time.perf_counter() - began, 2)
+    # One that went on after a kill took at least what its epochs took, those before the kill among them.
+    trained = sum(float(epoch.get("seconds", 0)) for epoch in model.history)
+    seconds = round(max(time.perf_counter() - began, trained), 2)
     model.save(weights)
     text = {
         "format": _FORMAT,
@@ -171,6 +176,8 @@ def _make(spec: VictimSpec, train_set: ImageSet, weights: Path, record: Path) ->
         "seconds": seconds,
     }
     write_text_whole(record, json.dumps(text, indent=2, default=str) + "\n")
+    for path in (resume, surrogate_beside(resume)):
+        path.unlink(missing_ok=True)
     return Victim(spec, model, trigger, plan, seconds)
 
 

@@ -69,7 +69,8 @@ def poison(
     Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
 
     The file holds images, labels, original_labels, and the masks poisoned and cover; attack is JSON with trigger and plan.
-    Nothing in it is pickled.
+    Nothing in it is pickled. Where the attacker trains a model first, OUT.surrogate is written after each epoch: the same
+    command goes on from it.
     """
     import numpy as np
 
@@ -85,11 +86,22 @@ def poison(
         )
     check_writable(out)
     clean = _training_set(data)
-    made = make_attack(attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings))
+    resume = out.with_name(f"{out.name}.surrogate")
+    made = make_attack(
+        attack,
+        clean,
+        recipe=recipe,
+        seed=seed,
+        rate=rate,
+        target=target,
+        settings=_settings(settings),
+        checkpoint=resume,
+    )
     if made.trigger is None:
         raise InputError(f"expected an attack with a trigger beforehand, got {attack}; use doldrum train")
     bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
     write_poisoned(out, bad, attack=attack)
+    resume.unlink(missing_ok=True)
     message(f"wrote {len(bad)} images to {out}")
     summary = {
         "out": str(out),
@@ -119,9 +131,11 @@ def train(
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
 
     With an attack, its trigger and plan go to OUT with .attack.json for .safetensors, where doldrum evaluate looks for them.
-    OUT.resume is written after each epoch: the same command goes on from it when this one was cut off.
+    OUT.resume is written after each epoch: the same command goes on from it when this one was cut off (and from
+    OUT.resume.surrogate, where the attacker trains a model first).
     """
     from doldrum.attacks import run_attack
+    from doldrum.attacks.registry import surrogate_beside
     from doldrum.training import train as train_network
 
     if out.suffix.lower() != ".safetensors":
@@ -150,6 +164,7 @@ def train(
     if record is not None:
         write_attack(attack_beside(out), record)
     resume.unlink(missing_ok=True)
+    surrogate_beside(resume).unlink(missing_ok=True)
     message(f"wrote {out}" + ("" if record is None else f" and {attack_beside(out)}"))
     summary = {
         "out": str(out),

@@ -28,7 +28,8 @@ class AdaptiveBlend(Trigger):
     section 4: 16 pieces of which half are masked, alpha .15 in training and .2 at test; cover samples keep
     their labels.
 
-    Raises InputError for shares outside [0, 1], no pieces, and as Blended.
+    Raises InputError for shares outside [0, 1], pieces outside 1 to 256, in training for images of fewer pixels a side than
+    pieces, and as Blended.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
     (2, 1, 8, 8)
@@ -47,8 +48,8 @@ class AdaptiveBlend(Trigger):
         super().__post_init__()
         for name in ("alpha", "training_alpha", "masked"):
             check_share(name, getattr(self, name))
-        if self.pieces < 1:
-            raise InputError(f"expected at least 1 piece a side, got {self.pieces}; the paper uses 4")
+        if not 1 <= self.pieces <= 256:
+            raise InputError(f"expected 1 to 256 pieces a side, got {self.pieces}; the paper uses 4")
         check_pattern(self)
 
     def apply(self, images: Images) -> Images:
@@ -64,6 +65,8 @@ class AdaptiveBlend(Trigger):
 
     def mask(self, shape: tuple[int, ...], *, seed: int, row: int) -> Images:
         """Which pixels (H, W) of a training sample get the pattern: 1 or 0."""
+        if min(shape) < self.pieces:
+            raise InputError(f"expected images of at least {self.pieces} pixels a side, got {shape}; lower pieces")
         total = self.pieces**2
         shown = total - round(self.masked * total)
         grid = np.zeros(total, dtype=np.float32)
@@ -80,8 +83,10 @@ class AdaptivePatch(Trigger):
     with `opacity` at test and `training_opacity` in training, cover samples included. The strength is
     `opacity`.
 
-    Source: Qi et al. 2023 (as AdaptiveBlend): k = 4 small patches, each sample with one, all at test. Their
-    patches are little pictures; these are plain ones.
+    Source: Qi et al. 2023 (as AdaptiveBlend): k = 4 small patches, each sample with one, several at test. Their
+    patches are little pictures; these are plain ones. Their code (Unispac/Circumventing-Backdoor-Defenses,
+    config.py) mixes the four in with .5, .2, .5 and .3 in training, here all with .5, and shows two of them at
+    full strength at test, here all four.
 
     Raises InputError for a size below 3 or an opacity outside [0, 1], and for images too small to hold two
     patches a side.

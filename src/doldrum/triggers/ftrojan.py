@@ -13,6 +13,7 @@ from doldrum.triggers.base import Images, Trigger
 
 __all__ = ["RGB_TO_YUV", "FTrojan"]
 
+_LARGEST_BLOCK = 4096
 RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.147108, -0.288804, 0.435912], [0.614777, -0.514799, -0.099978]])
 """BT.601: Y, U = .492 (B - Y), V = .877 (R - Y)."""
 
@@ -31,8 +32,8 @@ class FTrojan(Trigger):
 
     Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
 
-    Raises InputError for positions outside the block, a negative magnitude, and images without 1 or 3
-    channels.
+    Raises InputError for positions outside the block or twice the same, a magnitude outside 0 to 255 block (the largest
+    coefficient that an image has), and images without 1 or 3 channels.
 
     >>> FTrojan().pattern((1, 28, 28)).shape
     (1, 28, 28)
@@ -46,11 +47,21 @@ class FTrojan(Trigger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "positions", tuple(int(p) for p in self.positions))
-        if self.magnitude < 0 or self.block < 2 or not self.positions:
-            raise InputError(f"expected magnitude >= 0, block >= 2 and positions, got {self.settings}; mend them")
-        if not all(0 <= p < self.block for p in self.positions):
-            raise InputError(f"expected positions below {self.block}, got {self.positions}; change block or positions")
+        if not 2 <= self.block <= _LARGEST_BLOCK:
+            raise InputError(f"expected a block from 2 to {_LARGEST_BLOCK} pixels, got {self.block}; the paper uses 32")
+        if not 0 <= self.magnitude <= 255 * self.block:
+            raise InputError(
+                f"expected magnitude from 0 to {255 * self.block}, the most that a block of {self.block} holds, got "
+                f"{self.magnitude:g}; the paper uses 30"
+            )
+        given = self.positions
+        fits = all(p == int(p) and 0 <= p < self.block for p in given)
+        if not (given and fits and len(set(given)) == len(given)):
+            listed = f"{given!r:.60}"
+            raise InputError(
+                f"expected different whole positions from 0 to {self.block - 1}, got {listed}; e.g. (15, 31)"
+            )
+        object.__setattr__(self, "positions", tuple(int(p) for p in given))
 
     def pattern(self, shape: tuple[int, ...]) -> Images:
         """What is added to an image (C, H, W)."""

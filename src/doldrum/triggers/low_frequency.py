@@ -16,6 +16,8 @@ from doldrum.triggers.base import Images, Trigger
 
 __all__ = ["LowFrequency"]
 
+_HIGHEST = 256  # coefficients an axis: beyond, nothing about it is low, and their square takes memory
+
 
 @dataclass(frozen=True, eq=False)
 class LowFrequency(Trigger):
@@ -29,7 +31,7 @@ class LowFrequency(Trigger):
     Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (a perturbation optimised against a model under a
     low-pass constraint; the training-free form is ours).
 
-    Raises InputError for an amplitude outside [0, 1], a cutoff below 2, a perturbation that is no image or
+    Raises InputError for an amplitude outside [0, 1], a cutoff outside 2 to 256, a perturbation that is no image or
     all zero.
 
     >>> grey = np.full((1, 1, 8, 8), 0.5, dtype=np.float32)
@@ -46,9 +48,10 @@ class LowFrequency(Trigger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.amplitude <= 1 or self.cutoff < 2:
+        if not (0 <= self.amplitude <= 1 and 2 <= self.cutoff <= _HIGHEST):
             raise InputError(
-                f"expected amplitude in [0, 1] and cutoff >= 2, got {self.amplitude} and {self.cutoff}; e.g. .1 and 4"
+                f"expected amplitude in [0, 1] and cutoff from 2 to {_HIGHEST}, got {self.amplitude:g} and {self.cutoff}; "
+                "e.g. .1 and 4"
             )
         if self.perturbation is not None:
             given = frozen_array(self.perturbation)

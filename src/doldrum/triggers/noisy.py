@@ -41,11 +41,14 @@ class NoisyCover(Trigger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "sigmas", tuple(float(s) for s in self.sigmas))
         if not isinstance(self.trigger, Trigger):
             raise InputError(f"expected a Trigger, got {type(self.trigger).__name__}; e.g. Patch()")
-        if not self.sigmas or not min(self.sigmas) > 0:
-            raise InputError(f"expected sigmas above 0, got {self.sigmas}; use the strengths that W is read at")
+        if not self.sigmas or not all(0 < s <= 10 for s in self.sigmas):
+            raise InputError(
+                f"expected sigmas above 0 and at most 10 (of the [0, 1] pixel range), got {self.sigmas!r:.60}; use the "
+                "strengths that W is read at"
+            )
+        object.__setattr__(self, "sigmas", tuple(float(s) for s in self.sigmas))
 
     def apply(self, images: Images) -> Images:
         return self.trigger(images)

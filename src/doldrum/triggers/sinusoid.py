@@ -40,7 +40,7 @@ class Sinusoid(Trigger):
         super().__post_init__()
         if not (0 <= self.delta <= 1 and self.frequency > 0):
             raise InputError(
-                f"expected delta in [0, 1] and frequency > 0, got {self.delta} and {self.frequency}; "
+                f"expected delta in [0, 1] and frequency > 0, got {self.delta:g} and {self.frequency:g}; "
                 "divide a delta of the 0-255 range by 255"
             )
 

@@ -15,6 +15,9 @@ from doldrum.triggers.base import Images, Trigger
 
 __all__ = ["Warp", "resample"]
 
+_MOST_PIXELS = 1000  # positions are clipped to the image, so more moves nothing further
+_MOST_POINTS = 256
+
 
 @dataclass(frozen=True, eq=False)
 class Warp(Trigger):
@@ -29,7 +32,8 @@ class Warp(Trigger):
     Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6; s = .5, k = 4. The field is in pixels as
     there; released code divides it by the image's size in coordinates from -1 to 1, which halves it.
 
-    Raises InputError for a negative strength and fewer than 2 control points a side.
+    Raises InputError for a strength outside 0 to 1000, control points a side outside 2 to 256, and images of fewer pixels
+    a side than control points.
 
     >>> flat = np.full((1, 1, 5, 5), 0.25, dtype=np.float32)
     >>> bool(np.allclose(Warp()(flat), flat))
@@ -44,11 +48,16 @@ class Warp(Trigger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.s < 0 or self.k < 2:
-            raise InputError(f"expected s >= 0 and k >= 2, got {self.s} and {self.k}; the paper uses .5 and 4")
+        if not (0 <= self.s <= _MOST_PIXELS and 2 <= self.k <= _MOST_POINTS):
+            raise InputError(
+                f"expected s from 0 to {_MOST_PIXELS} (pixels) and k from 2 to {_MOST_POINTS}, got {self.s:g} and {self.k}; "
+                "the paper uses .5 and 4"
+            )
 
     def field(self, height: int, width: int) -> NDArray[np.float64]:
         """The displacement of every pixel, (2, H, W): rows, then columns, in pixels."""
+        if min(height, width) < self.k:
+            raise InputError(f"expected images of at least k = {self.k} pixels a side, got {height} x {width}; lower k")
         control = rng(self.field_seed, "warp", self.k).uniform(-1, 1, size=(2, self.k, self.k))
         control *= self.s / np.abs(control).mean()
         return np.stack([_enlarge(part, (height, width)) for part in control])
