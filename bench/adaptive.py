@@ -27,8 +27,10 @@ Images = np.ndarray
 def measured(
     folder: Path, model: Classifier, images: Images, draws: int, args: argparse.Namespace, **options
 ) -> dd.Responses:
-    """Responses from `folder`, measured where it is not finished."""
-    if not ((folder / "manifest.json").is_file() and read_manifest(folder)["complete"]):
+    """Responses from `folder`, measured where it is not finished; a folder of other inputs or draws is refused."""
+    known = read_manifest(folder) if (folder / "manifest.json").is_file() else {"complete": False}
+    same = known.get("images_hash") == dd.ImageSet(images).content_hash() and known["probe"]["draws"] == draws
+    if not (same and known["complete"]):
         probe = dd.probes.Gaussian([args.sigma], draws=draws, seed=0 if options else 1)
         run = Measurement(model, images, probe, engine=args.engine, batch_size=args.batch_size, **options)
         measure_to(run, folder, progress=False)

@@ -110,3 +110,19 @@ def test_a_model_whose_answers_change_is_said(images, engine) -> None:
     with pytest.warns(UserWarning, match="the model's answers change"):
         r = dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=4), engine=engine)
     assert r.info["engine"]["agreement"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(torch.float16, "fp16"), (torch.bfloat16, "bf16"), (torch.float64, "fp64")]
+)
+def test_a_module_in_another_precision_is_recorded_as_what_it_is_and_only_run_by_itself(images, dtype, name) -> None:
+    net = dd.as_classifier(small_net(seed=0).to(dtype), input_shape=(1, 8, 8), num_classes=4)
+    _, choice = choose_engine(net, "auto", rows=8, sample=images)
+    assert (choice.engine, choice.precision) == ("eager", name)
+    for engine in ("openvino", "openvino-fp32", "onnxruntime", "compile-fp32"):
+        with pytest.raises(EngineError, match=f"got one of {name}; use engine='eager'"):
+            choose_engine(net, engine, rows=8, sample=images)
+    r = dd.measure(net, images, dd.probes.Gaussian([0.1], draws=8))
+    direct = net.module(torch.from_numpy(images).to(dtype)).argmax(1)  # pyright: ignore[reportAttributeAccessIssue]
+    assert np.array_equal(r.labels, direct.numpy())
+    assert r.info["engine"]["precision"] == name

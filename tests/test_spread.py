@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from doldrum.errors import EngineError, InputError
+from doldrum.errors import InputError, WorkerError
 from doldrum.spread import spread
 
 
@@ -51,7 +51,7 @@ def test_what_work_raises_comes_through_and_a_death_is_said(monkeypatch) -> None
     assert next(results) == (0, "1")
     with pytest.raises(ValueError, match="not 2"):
         next(results)
-    with pytest.raises(EngineError, match="run the same again to continue"):
+    with pytest.raises(WorkerError, match="run the same again to continue"):
         list(spread(picky, [3, 0, 0, 0], workers=1))
     assert os.environ["OMP_NUM_THREADS"] == "7"  # as it was
 
@@ -93,7 +93,7 @@ def refuse() -> None:
 
 
 def test_work_that_cannot_be_made_in_a_worker_says_why() -> None:
-    with pytest.raises(EngineError, match="got OSError: licence server not reached"):
+    with pytest.raises(WorkerError, match="got OSError: licence server not reached"):
         list(spread(Licensed(), [1]))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import doldrum as dd
-from doldrum.errors import EngineError, InputError
+from doldrum.errors import InputError, WorkerError
 from doldrum.measuring import Measurement, measure_to, read_manifest
 from doldrum.spread import cluster, spread
 from doldrum.studies import run_study
@@ -56,7 +56,7 @@ def test_a_lost_worker_is_said_and_the_run_continues(images, tmp_path, armed) ->
     probe = dd.probes.Gaussian([0.1, 3.0], draws=30, seed=1)  # only the second makes pixels above 9
     run = Measurement(clf, images, probe, batch_size=2, engine="eager")
     armed.touch()
-    with pytest.raises(EngineError, match="run the same again to continue"):
+    with pytest.raises(WorkerError, match="run the same again to continue"):
         measure_to(run, tmp_path / "out", ray="auto", workers=2)
     assert read_manifest(tmp_path / "out")["complete"] is False
     armed.unlink()
@@ -86,9 +86,9 @@ def test_what_work_raises_comes_through() -> None:
 def test_workers_with_other_versions_are_refused_and_other_processors_told(monkeypatch) -> None:
     found = cluster.versions_and_machine()
     other = {**found, "versions": {**found["versions"], "numpy": "1.0"}}
-    with pytest.raises(EngineError, match=r"got numpy 1\.0"):
+    with pytest.raises(WorkerError, match=r"got numpy 1\.0"):
         cluster._check([found, other])
-    with pytest.raises(EngineError, match="got no numpy"):
+    with pytest.raises(WorkerError, match="got no numpy"):
         cluster._check([{**found, "versions": {n: v for n, v in found["versions"].items() if n != "numpy"}}])
     with pytest.warns(UserWarning, match="got Abacus besides"):
         cluster._check([{**found, "machine": {**found["machine"], "processor": "Abacus"}}])

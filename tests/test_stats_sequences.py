@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -161,3 +163,20 @@ def test_order_of_classes_and_shape_do_not_matter() -> None:
 def test_what_makes_no_sense_is_refused(call) -> None:
     with pytest.raises(InputError, match="expected"):
         call()
+
+
+def test_classes_that_no_draw_could_have_shown_cost_no_time() -> None:
+    """64 inputs, 16 draws, 20,000 classes: 11 s before unseen classes were left out, a third of a second now."""
+    counts = np.zeros((64, 20_000), dtype=np.int64)
+    rng = np.random.default_rng(0)
+    for row in counts:
+        np.add.at(row, rng.choice(20_000, 16), 1)
+    counts[0], counts[0, 7] = 0, 16
+    begun = time.process_time()
+    lower, upper = entropy_sequence(counts, alpha=0.05, base=counts.argmax(axis=1))
+    assert time.process_time() - begun < 4
+    assert (lower <= upper).all()
+    plug_in = -xlogy(counts / 16, counts / 16).sum(axis=1) / np.log(20_000)
+    assert (lower <= plug_in).all()
+    assert (plug_in <= upper).all()
+    assert upper[0] < upper[1:].min()

@@ -24,7 +24,11 @@ class DatasetNotFoundError(DoldrumError, FileNotFoundError):
 
 
 class EngineError(DoldrumError, RuntimeError):
-    """An engine could not be built or gave labels that disagree with the reference (exit code 1)."""
+    """An engine can't be built for this classifier here; another may be (exit code 2)."""
+
+
+class WorkerError(EngineError):
+    """A worker died, did not start or is not like this process; the same again may do (exit code 1)."""
 
 
 class SandboxError(DoldrumError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,11 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
     return floats if scale is None else np.divide(floats, np.float32(scale), out=floats)
 
 
-def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
-    """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time."""
+def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, block: int = 4096) -> None:
+    """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time.
+
+    With `ids`, one an image, the error names the first images that are otherwise.
+    """
     if isinstance(images, np.ma.MaskedArray):
         raise InputError("expected plain pixels, got a masked array; fill what is masked with .filled(0)")
     if images.dtype in SCALES:
@@ -43,10 +47,20 @@ def check_pixels(images: NDArray[Any], *, block: int = 4096) -> None:
         part = images[start : start + block]
         low, high = float(part.min()), float(part.max())
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputError("expected finite pixels, got NaN or infinities; mend the images")
+            where = _named(~np.isfinite(part), ids, start)
+            raise InputError(f"expected finite pixels, got NaN or infinities{where}; mend the images or leave them out")
         if low < 0 or high > 1:
             hint = "divide by 255" if low >= 0 and high <= 255 else "undo the normalisation: it belongs to the model"
-            raise InputError(f"expected pixels in [0, 1], got {low:g} to {high:g}; {hint}")
+            where = _named((part < 0) | (part > 1), ids, start)
+            raise InputError(f"expected pixels in [0, 1], got {low:g} to {high:g}{where}; {hint}")
+
+
+def _named(wrong: NDArray[np.bool_], ids: Sequence[Any] | None, start: int) -> str:
+    """ " in image a, b, c, …": the first images with wrong pixels, where they have names."""
+    if ids is None:
+        return ""
+    found = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    return f" in image {', '.join(str(ids[start + int(i)]) for i in found[:3])}{', …' if len(found) > 3 else ''}"
 
 
 def as_nchw(images: Any) -> NDArray[Any]:

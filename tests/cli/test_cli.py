@@ -24,25 +24,6 @@ def run(*words: object, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Path:
-    """A grey 8 x 8 model of 4 classes in ONNX."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    path = tmp_path_factory.mktemp("model") / "m.onnx"
-    weights = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["s"])],
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
-        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
-    return path
-
-
 def pngs(folder: Path, count: int = 3, mode: str = "L") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
@@ -99,7 +80,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     (tmp / "junk.safetensors").write_bytes(b"\xff" * 64)
     ok = tmp / "ok.npy"
     return {
-        "an empty folder": ([model, empty], "no files"),
+        "an empty folder": ([model, empty], "at least one image"),
         "a colour image for a grey model": ([model, pngs(tmp / "colour", mode="RGB")], "got a colour image"),
         "an image of 0 by 0": ([model, tmp / "nil.npy"], "at least one image with pixels"),
         "NaN pixels": ([model, tmp / "nan.npy"], "NaN"),
@@ -115,6 +96,15 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "no draws": ([model, ok, "--draws", 0], "at least 1"),
         "an unknown engine": ([model, ok, "--engine", "warp"], "expected an engine"),
         "a limit of 0": ([model, ok, "--limit", 0], "--limit"),
+        "a batch of none": ([model, pngs(tmp / "grey"), "--batch-size", 0], "--batch-size"),
+        "two rules": ([model, ok, "--until-decided", 0.2, "--until-width", 0.1], "leave one out"),
+        "a threshold that W can't reach": ([model, ok, "--until-decided", 1.2], "threshold in [0, 1]"),
+        "a width of 0": ([model, ok, "--until-width", 0], "width in (0, 1]"),
+        "an alpha without a rule": ([model, ok, "--alpha", 0.01], "--until-decided"),
+        "an alpha of 1": ([model, ok, "--until-decided", 0.2, "--alpha", 1], "alpha in (0, 1)"),
+        "more draws than memory": ([model, pngs(tmp / "grey"), "--draws", 10**13], "fit in memory"),
+        "an --out among the images": ([model, tmp], "apart from the images"),
+        "an engine that can't take the file": ([model, ok, "--engine", "compile"], "engine='eager'"),
         "an unknown option": ([model, ok, "--fast"], "--fast"),
     }
 

@@ -13,7 +13,13 @@ from scipy.stats import entropy as scipy_entropy
 from doldrum.errors import InputError
 from doldrum.seeds import rng
 from doldrum.stats import entropy, intervals
-from doldrum.stats.majorization import _partial_sum_limits, least_concave_majorant, limit_distributions
+from doldrum.stats.majorization import (
+    _partial_sum_limits,
+    calmest,
+    least_concave_majorant,
+    limit_distributions,
+    limited_sizes,
+)
 from doldrum.stats.proportions import sets_lower
 
 LEVEL = 0.9
@@ -242,3 +248,17 @@ def test_classes_fixed_beforehand_are_plain_clopper_pearson() -> None:
 def test_wrong_arguments_are_refused(call) -> None:
     with pytest.raises(InputError, match="expected"):
         call()
+
+
+@pytest.mark.parametrize("k", [2, 13, 14, 15, 16, 40, 300])
+def test_the_calmest_distribution_is_that_of_limits_at_every_size(k) -> None:
+    """Against the limits written out for each m and the majorant of all of them."""
+    sizes, rng = limited_sizes(k), np.random.default_rng(k)
+    high = np.minimum(1.0, rng.random((20, 1)) + 0.2 * rng.random((20, len(sizes))))
+    values = np.zeros((20, k + 1))
+    values[:, k] = 1
+    for m in range(1, k):
+        rise, fall = high[:, sizes >= m], (high / sizes)[:, sizes <= m] * m
+        values[:, m] = np.minimum(rise.min(axis=1, initial=1.0), fall.min(axis=1))
+    want = np.maximum(np.diff(least_concave_majorant(np.arange(k + 1), values), axis=1), 0)
+    assert np.allclose(calmest(sizes, high, k), want, atol=1e-12)

@@ -10,7 +10,7 @@ import typer
 import doldrum
 from doldrum.cli import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
-from doldrum.errors import DoldrumError, EngineError
+from doldrum.errors import DoldrumError, WorkerError
 
 __all__ = ["app", "main"]
 
@@ -19,7 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 bad input, 3 a scan flagged more than its promise explains, 130 interrupted. Progress and messages go to standard error; "
+    "Exit codes: 0 done; 1 failed on the way (a full disk, a worker that died): mend that and run the same again; 2 the command, "
+    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )
 
@@ -75,7 +76,7 @@ def main() -> None:
         sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {error}")
-        sys.exit(1 if isinstance(error, EngineError) else 2)
+        sys.exit(1 if isinstance(error, WorkerError) else 2)
     except (KeyboardInterrupt, typer.Abort):
         message("doldrum: interrupted; what was finished stays")
         sys.exit(130)

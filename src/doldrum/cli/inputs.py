@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from doldrum.cli.output import message
 from doldrum.errors import InputError
 
-__all__ = ["load_images", "load_model"]
+__all__ = ["load_images", "load_model", "stored_images"]
+
+_TOLD = 20  # lines on standard error for what can't be read; the manifest lists all
 
 
 def load_model(model: str, *, outputs: str = "logits", num_classes: int | None = None) -> Any:
@@ -38,6 +44,50 @@ def load_images(source: str, *, classifier: Any = None) -> Any:
     else:
         channels, height, width = classifier.input_shape
         read = read_images(source, channels=channels, size=(height, width) if Path(source).is_dir() else None)
-    for path, reason in read.skipped:
-        message(f"skipped {path}: {reason}")
+    _tell(read.skipped)
     return read
+
+
+@contextmanager
+def stored_images(
+    source: str, out: Path, *, classifier: Any, limit: int | None = None
+) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
+    """Images for a run that writes to `out`, and (name, reason) of what was skipped, while the block runs.
+
+    Arrays (.npy, .npz) and data sets are taken as they are. Everything else is decoded into `out`/images.part, so that
+    memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with.
+    """
+    if not os.path.exists(source) or (Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)):
+        images = load_images(source).images
+        yield images if limit is None else images.take(range(min(limit, len(images)))), []
+        return
+    from doldrum.locks import locked
+    from doldrum.measuring.collected import collect_images
+
+    if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
+        raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another folder")
+    work = out / "images.part"
+    made = [p for p in (work, *work.parents) if not p.exists()]
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(work):
+            try:
+                found = collect_images(source, work, shape=classifier.input_shape, limit=limit)
+                _tell(found.skipped)
+                yield found, found.skipped
+            except BaseException:
+                if not (out / "manifest.json").exists():  # nothing was begun
+                    shutil.rmtree(work)
+                raise
+            shutil.rmtree(work)
+    finally:
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _tell(skipped: Sequence[tuple[str, str]]) -> None:
+    for path, reason in skipped[:_TOLD]:
+        message(f"skipped {path}: {reason}")
+    if len(skipped) > _TOLD:
+        message(f"skipped {len(skipped) - _TOLD} more")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import load_images, load_model
+from doldrum.cli.inputs import load_model, stored_images
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 
@@ -18,7 +19,8 @@ def measure(
     images: Annotated[
         str,
         typer.Argument(
-            help="A folder, an image, an .npy or .npz array, or a data set's split such as fashion-mnist:test."
+            help="A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX "
+            "file, or a data set's split such as fashion-mnist:test."
         ),
     ],
     out: Annotated[
@@ -32,6 +34,23 @@ def measure(
         typer.Option(help="Noise strengths (sigma), comma-separated, in units of the [0, 1] pixel range."),
     ] = "0.05,0.1,0.2,0.4",
     draws: Annotated[int, typer.Option(help="Noisy copies of each input at each strength.")] = 100,
+    until_decided: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop at an input and strength once its W is known to lie above or below this value, such as 0.2; --draws "
+            "is then the most it takes (1000 is a good number)."
+        ),
+    ] = None,
+    until_width: Annotated[
+        float | None,
+        typer.Option(help="Stop once W is known to within so much from end to end: 0.1 means +-0.05."),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="With either: the chance, at one input and strength, that what it was stopped with is wrong; 0.05."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws; all inputs share them.")] = 0,
     clip: Annotated[bool, typer.Option(help="Cut the noisy images to [0, 1].")] = False,
     outputs: Annotated[
@@ -40,8 +59,10 @@ def measure(
     num_classes: Annotated[
         int | None, typer.Option(help="Number of classes, where an ONNX file does not fix it.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Measure only the first so many images.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.")] = 256,
+    limit: Annotated[int | None, typer.Option(help="Take only the first so many readable images.")] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.", min=1)
+    ] = 256,
     engine: Annotated[
         str, typer.Option(help="auto, or one of eager, openvino, onnxruntime, compile; auto checks itself.")
     ] = "auto",
@@ -65,46 +86,109 @@ def measure(
 
     --out receives Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
     lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back. The same command again
-    continues a run that was cut off.
-    """
-    from rich.table import Table
+    continues a run that was cut off. Images other than arrays are decoded once into --out (a byte a value; freed at the
+    end); what can't be read is listed and left out.
 
-    from doldrum.measuring import Measurement, StoredResponses, measure_to
+    Most inputs need few draws to show on which side of a value their W lies:
+    doldrum measure model.onnx photos/ --strengths 0.1 --draws 1000 --until-decided 0.2 --alpha 0.01 --out result
+    """
+    from doldrum.engines.choose import check_engine
+    from doldrum.measuring import Measurement, measure_to
+    from doldrum.measuring.checks import check_memory
     from doldrum.measuring.stored import begun_engine
     from doldrum.probes import Gaussian
-    from doldrum.profiles import mean_smoothness
     from doldrum.spread import check_workers
 
     begun = begun_engine(out)
     check_workers(workers, ray=ray)
+    check_engine(engine)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
+    check_memory(1, len(probe.strengths), probe.draws)
+    rule = _rule(until_decided, until_width, alpha)
     if limit is not None and limit < 1:
         raise InputError(f"expected a --limit of at least 1, got {limit}")
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
-    read = load_images(images, classifier=classifier)
-    found = read.images if limit is None else read.images.take(range(min(limit, len(read.images))))
-    # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
-    engine = begun if begun is not None and engine == "auto" else engine
-    run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine)
-    chosen = run.info["engine"]
-    message(
-        f"measuring {len(found)} images x {len(probe.strengths)} strengths x {draws} draws with {chosen['engine']} "
-        f"{chosen['precision']}; labels agree with fp32 on {chosen['agreement']:.1%} of {chosen['checked']} checked"
-    )
-    skipped = [{"path": str(path), "reason": reason} for path, reason in read.skipped]
-    extra = {"skipped": skipped, "model": model, "images": images}
-    manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
+    with stored_images(images, out, classifier=classifier, limit=limit) as (found, skipped):
+        # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
+        engine = begun if begun is not None and engine == "auto" else engine
+        run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
+        chosen = run.info["engine"]
+        message(
+            f"measuring {len(run)} images x {len(probe.strengths)} strengths x {'at most ' if rule else ''}{draws} draws with "
+            f"{chosen['engine']} {chosen['precision']}; labels agree with the model's own on {chosen['agreement']:.1%} of "
+            f"{chosen['checked']} checked"
+        )
+        listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
+        extra = {"skipped": listed, "model": model, "images": images}
+        manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
         message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
     message(f"wrote {manifest['inputs']} inputs to {out}")
+    summary, table = _mean_w(out, probe.strengths) if rule is None else _stopped(out, rule)
+    emit({"out": str(out), **summary, **manifest}, as_json=json, table=table)
+
+
+def _mean_w(out: Path, strengths: Sequence[float]) -> tuple[dict[str, Any], Any]:
+    """Mean W a strength, with limits."""
+    from rich.table import Table
+
+    from doldrum.measuring import StoredResponses
+    from doldrum.profiles import mean_smoothness
+
     means = mean_smoothness(StoredResponses(out))
     table = Table(title="Mean W over the inputs (0: dead calm)", title_justify="left")
     for name in ("strength", "mean W", "95% limits"):
         table.add_column(name, justify="right")
-    for strength, w in zip(probe.strengths, means, strict=True):
+    for strength, w in zip(strengths, means, strict=True):
         table.add_row(f"{strength:g}", f"{w.value:.3f}", f"{w.lower:.3f} to {w.upper:.3f}")
-    rows = [{"strength": s, **asdict(w)} for s, w in zip(probe.strengths, means, strict=True)]
-    emit({"out": str(out), "mean_w": rows, **manifest}, as_json=json, table=table)
+    return {"mean_w": [{"strength": s, **asdict(w)} for s, w in zip(strengths, means, strict=True)]}, table
+
+
+def _stopped(out: Path, rule: Any) -> tuple[dict[str, Any], Any]:
+    """Inputs settled and open, and draws spent, a strength. No mean W: numbers of draws differ between the inputs."""
+    import numpy as np
+    from rich.table import Table
+
+    from doldrum.measuring import StoredResponses
+
+    names = ("above", "below", "settled", "open", "draws")
+    total: Any = 0
+    stored, inputs = StoredResponses(out), 0
+    for part in stored:
+        read = rule.read(part)
+        settled = rule.enough(read.lower, read.upper)
+        total = total + np.stack(
+            [a.sum(axis=0) for a in (read.decision > 0, read.decision < 0, settled, ~settled, read.draws)]
+        )
+        inputs += len(part)
+    strengths = stored.info["strengths"]
+    rows = [
+        {"strength": s, **dict(zip(names, column, strict=True)), "mean_draws": column[-1] / inputs}
+        for s, column in zip(strengths, total.T.tolist(), strict=True)
+    ]
+    asked = f"beside {rule.threshold:g}" if hasattr(rule, "threshold") else f"to within {rule.width:g}"
+    table = Table(title=f"Inputs by W {asked}, alpha {rule.alpha:g}", title_justify="left")
+    for name in ("strength", *names[:-1], "mean draws"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(f"{row['strength']:g}", *(str(row[name]) for name in names[:-1]), f"{row['mean_draws']:.1f}")
+    spent, most = sum(row["draws"] for row in rows), inputs * len(strengths) * stored.info["probe"]["draws"]
+    return {"stopped": rows, "draws_spent": spent, "draws_at_most": most}, table
+
+
+def _rule(decided: float | None, width: float | None, alpha: float | None) -> Any:
+    from doldrum.measuring import until
+
+    if decided is not None and width is not None:
+        raise InputError("expected --until-decided or --until-width, got both; leave one out")
+    if decided is None and width is None:
+        if alpha is not None:
+            raise InputError(
+                "expected --until-decided or --until-width with --alpha, got neither; e.g. --until-decided 0.2"
+            )
+        return None
+    alpha = 0.05 if alpha is None else alpha
+    return until.Decided(decided, alpha=alpha) if decided is not None else until.Width(width or 0.0, alpha=alpha)
 
 
 def _numbers(text: str) -> list[float]:

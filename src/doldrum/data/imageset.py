@@ -57,8 +57,12 @@ class ImageSet:
             raise InputError(
                 f"expected at least one image with pixels, got shape {images.shape}; check where it is from"
             )
-        check_pixels(images)
+        ids = tuple(str(i) for i in self.ids) if len(self.ids) else tuple(str(i) for i in range(len(images)))
+        if len(ids) != len(images):
+            raise InputError(f"expected {len(images)} ids, got {len(ids)}; one an image")
+        check_pixels(images, ids=ids)
         object.__setattr__(self, "images", images)
+        object.__setattr__(self, "ids", ids)
         if self.labels is not None:
             labels = np.asarray(self.labels)
             if labels.shape != (len(images),):
@@ -75,10 +79,6 @@ class ImageSet:
             object.__setattr__(self, "class_names", names)
         else:
             object.__setattr__(self, "class_names", tuple(str(n) for n in self.class_names))
-        ids = tuple(str(i) for i in self.ids) if len(self.ids) else tuple(str(i) for i in range(len(images)))
-        if len(ids) != len(images):
-            raise InputError(f"expected {len(images)} ids, got {len(ids)}; one an image")
-        object.__setattr__(self, "ids", ids)
 
     def __len__(self) -> int:
         return len(self.images)

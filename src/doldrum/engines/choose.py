@@ -16,23 +16,23 @@ from doldrum.engines import openvino as ov_engine
 from doldrum.engines import remembered
 from doldrum.engines.base import Engine
 from doldrum.engines.compiled import CompiledEngine, compiled_precision
-from doldrum.engines.direct import DirectEngine
+from doldrum.engines.direct import DirectEngine, own_precision
 from doldrum.engines.onnxruntime import OnnxRuntimeEngine
-from doldrum.errors import DoldrumError, InputError
+from doldrum.errors import DoldrumError, EngineError, InputError
 
-__all__ = ["ENGINES", "MIN_AGREEMENT", "EngineChoice", "build_engine", "choose_engine"]
+__all__ = ["ENGINES", "MIN_AGREEMENT", "EngineChoice", "build_engine", "check_engine", "choose_engine"]
 
 ENGINES = (
     "auto", "eager", "openvino", "openvino-bf16", "openvino-fp32", "onnxruntime", "onnxruntime-fp32",
     "compile", "compile-bf16", "compile-fp32",
 )  # fmt: skip
 MIN_AGREEMENT = 0.98
-"""`auto` falls back to a more exact engine when fewer of the checked labels than this equal those of fp32."""
+"""`auto` falls back to a more exact engine when fewer of the checked labels than this equal the classifier's own."""
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """What was chosen and how its labels agree with the classifier's own fp32 ones on the caller's inputs."""
+    """What was chosen and how its labels agree with the classifier's own on the caller's inputs."""
 
     engine: str
     precision: str
@@ -53,10 +53,16 @@ _built: list[tuple[tuple[str, str, int, str], Engine]] = []
 _KEPT = 4  # engines kept for their classifier's next run: each holds its classifier and compiled weights
 
 
+def check_engine(engine: str) -> None:
+    """Raise InputError for what is no engine's name."""
+    if engine not in ENGINES:
+        raise InputError(f"expected an engine of {', '.join(ENGINES)}, got {engine!r}; 'auto' picks one")
+
+
 def choose_engine(
     classifier: Classifier, engine: str, *, rows: int, sample: NDArray[np.float32]
 ) -> tuple[Engine, EngineChoice]:
-    """Build the engine asked for, or for "auto" the fastest that agrees with fp32, and say how it agrees.
+    """Build the engine asked for, or for "auto" the fastest that agrees with the classifier itself, and say how it agrees.
 
     `sample` are float32 images (B, C, H, W), perturbed ones of the caller's among them. "auto" builds every engine that
     suits this machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the others on
@@ -66,8 +72,7 @@ def choose_engine(
     takes about half a minute to compile. An engine asked for by name is used whatever its agreement, with a warning below
     `MIN_AGREEMENT`.
     """
-    if engine not in ENGINES:
-        raise InputError(f"expected an engine of {', '.join(ENGINES)}, got {engine!r}; 'auto' picks one")
+    check_engine(engine)
     reference = labels_of(DirectEngine(classifier, rows=rows)(sample))
     if engine != "auto":
         name, precision = _named(classifier, engine)
@@ -76,7 +81,7 @@ def choose_engine(
         agreement = float((labels_of(outputs) == reference).mean())
         if name != "eager" and agreement < MIN_AGREEMENT:
             warnings.warn(
-                f"expected {name} ({precision}) to agree with fp32 on {MIN_AGREEMENT:.0%} of labels, got {agreement:.1%}; "
+                f"expected {name} ({precision}) to agree with the model itself on {MIN_AGREEMENT:.0%} of labels, got {agreement:.1%}; "
                 "use engine='eager' for the reference",
                 stacklevel=3,
             )
@@ -107,7 +112,7 @@ def _agreeing(
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
 ) -> list[_Found]:
-    """The engines that can be built and agree with fp32, with their outputs; the classifier itself has no excuse."""
+    """The engines that can be built and agree with the classifier, with their outputs; itself it has no excuse."""
     found = []
     for name, precision in candidates:
         try:
@@ -154,12 +159,14 @@ def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
         return name, precision or ov_engine.best_precision()
     if name == "compile":
         return name, precision or compiled_precision(classifier)
-    return name, "fp32"
+    return name, own_precision(classifier) if name == "eager" else "fp32"
 
 
 def _candidates(classifier: Classifier) -> list[tuple[str, str]]:
     """What "auto" looks at, best guess first, the classifier itself last."""
     found = []
+    if own_precision(classifier) != "fp32":
+        return [("eager", own_precision(classifier))]  # others take fp32
     if ov_engine.supports(classifier) and _on_cpu(classifier):
         if importlib.util.find_spec("openvino"):
             found = [("openvino", p) for p in dict.fromkeys((ov_engine.best_precision(), "fp32"))]
@@ -179,6 +186,10 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
     """The engine of this name and precision; the last few are kept for their classifier's next run."""
     if name == "eager":
         return DirectEngine(classifier, rows=rows)
+    if (own := own_precision(classifier)) != "fp32":
+        raise EngineError(
+            f"expected a module of fp32 for {name}, got one of {own}; use engine='eager', or convert it with model.float()"
+        )
     # The fingerprint guards against weights that were changed since.
     key = (name, precision, rows, classifier.fingerprint)
     for i, (known, engine) in enumerate(_built):

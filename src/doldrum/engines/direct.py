@@ -1,4 +1,4 @@
-"""The classifier itself, called tile by tile: eager torch, ONNX Runtime or a plain function, in fp32."""
+"""The classifier itself, called tile by tile: eager torch, ONNX Runtime or a plain function, in its own precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile
 
-__all__ = ["DirectEngine"]
+__all__ = ["DirectEngine", "own_precision"]
+
+_NAMES = {"float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
+
+
+def own_precision(classifier: Classifier) -> str:
+    """What a module computes in, by the type of its parameters; "fp32" for what doesn't say."""
+    return _NAMES.get(str(getattr(classifier, "dtype", "")).removeprefix("torch."), "fp32")
 
 
 class DirectEngine(Engine):
@@ -20,7 +27,7 @@ class DirectEngine(Engine):
     name = "eager"
 
     def __init__(self, classifier: Classifier, *, rows: int) -> None:
-        super().__init__(classifier, rows=rows, precision="fp32")
+        super().__init__(classifier, rows=rows, precision=own_precision(classifier))
 
     def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
         buffer = np.empty((self.rows, *self.classifier.input_shape), dtype=np.float32)

@@ -23,6 +23,8 @@ __all__ = ["LOOK", "adaptive_chunks"]
 LOOK = 16
 """Draws between two looks at an input, where a tile may hold several inputs; else a tile."""
 
+_COUNTS = 1 << 22  # label counts made at a time: K may be large
+
 _OPEN_BLOCKS = 8  # an input that takes long holds up its block; so many later ones may be under way meanwhile
 
 
@@ -42,7 +44,6 @@ class _Case:
     row: int
     condition: int
     image: NDArray[np.float32]
-    counts: NDArray[np.int64]
     taken: int = field(default=0)
 
 
@@ -65,8 +66,7 @@ def adaptive_chunks(run: Measurement, blocks: Iterable[tuple[NDArray[Any], list[
             draws = np.full((len(ids), conditions, most), NOT_TAKEN, dtype=np.int16)
             block = _Block(ids, draws, _base_labels(run, images), len(ids) * conditions)
             open_blocks.append(block)
-            zeros = np.zeros((len(ids), conditions, run.classifier.num_classes), dtype=np.int64)
-            cases += [_Case(block, i, c, images[i], zeros[i, c]) for i in range(len(ids)) for c in range(conditions)]
+            cases += [_Case(block, i, c, images[i]) for i in range(len(ids)) for c in range(conditions)]
         while open_blocks and open_blocks[0].left == 0:
             done = open_blocks.popleft()
             yield Responses(
@@ -124,7 +124,6 @@ def _take(run: Measurement, cases: list[_Case]) -> None:
             stop = min(case.taken + step, run.probe.draws)
             got = labels[at * step : at * step + stop - case.taken]
             case.block.draws[case.row, case.condition, case.taken : stop] = got
-            case.counts += np.bincount(got[got >= 0], minlength=len(case.counts))
             case.taken = stop
 
     run.engine.run((tile(cases[first : first + each]) for first in range(0, len(cases), each)), sink)
@@ -133,9 +132,14 @@ def _take(run: Measurement, cases: list[_Case]) -> None:
 def _undecided(run: Measurement, cases: list[_Case]) -> list[_Case]:
     """Look at every case; those that need more draws, and have some left."""
     assert run.until is not None
-    counts = np.stack([case.counts for case in cases])
-    base = np.array([case.block.labels[case.row] for case in cases])
-    enough = run.until.enough(*run.until.limits(counts, base))
+    k = run.classifier.num_classes
+    enough: list[bool] = []
+    for first in range(0, len(cases), each := max(1, _COUNTS // k)):
+        part = cases[first : first + each]
+        draws = [case.block.draws[case.row, case.condition, : case.taken] for case in part]
+        counts = np.stack([np.bincount(d[d >= 0], minlength=k) for d in draws])
+        base = np.array([case.block.labels[case.row] for case in part])
+        enough += run.until.enough(*run.until.limits(counts, base)).tolist()
     left = []
     for case, done in zip(cases, enough, strict=True):
         if done or case.taken == run.probe.draws:

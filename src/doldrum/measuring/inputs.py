@@ -18,18 +18,16 @@ __all__ = ["Inputs"]
 class Inputs:
     """N images (C, H, W). Arrays and ImageSets are checked whole; a stream (`shape` and slices) as it is read.
 
-    A stream is never held: memory has the slices under way, and ids are made as they are needed.
+    A stream is never held: memory has the slices under way, and ids are made as they are needed. It may have `ids` and
+    `content_hash()` of its own, as an ImageSet has.
     """
 
     def __init__(self, images: Any) -> None:
-        if isinstance(images, ImageSet):
-            self._images, self._ids = images.images, images.ids
-            self._hash: ImageSet | None = images
-        elif not isinstance(images, np.ndarray) and hasattr(images, "shape") and hasattr(images, "__getitem__"):
-            self._images, self._ids, self._hash = images, None, None
-        else:
-            whole = ImageSet(as_images(images))
-            self._images, self._ids, self._hash = whole.images, whole.ids, whole
+        stream = not isinstance(images, np.ndarray) and hasattr(images, "shape") and hasattr(images, "__getitem__")
+        self._source: Any = images if stream or isinstance(images, ImageSet) else ImageSet(as_images(images))
+        self._checked = isinstance(self._source, ImageSet)
+        self._images = self._source.images if self._checked else self._source
+        self._ids = getattr(self._source, "ids", None)
         self.shape = tuple(int(s) for s in self._images.shape)
         if len(self.shape) != 4 or 0 in self.shape:
             raise InputError(f"expected images of shape (N, C, H, W), none of them 0, got {self.shape}")
@@ -43,9 +41,9 @@ class Inputs:
         images = np.asarray(self._images[start:stop])
         if images.shape != (stop - start, *self.shape[1:]):
             raise InputError(f"expected images of shape {(stop - start, *self.shape[1:])}, got {images.shape}")
-        if self._hash is None:
-            check_pixels(images)
         ids = [str(i) for i in (range(start, stop) if self._ids is None else self._ids[start:stop])]
+        if not self._checked:
+            check_pixels(images, ids=ids)
         return images, ids
 
     def spread(self, count: int) -> NDArray[Any]:
@@ -54,9 +52,9 @@ class Inputs:
         return np.concatenate([self.block(int(i), int(i) + 1)[0] for i in places])
 
     def fingerprint(self) -> str:
-        """SHA-256 of all pixels; of a stream, of its shape and 32 of its images."""
-        if self._hash is not None:
-            return self._hash.content_hash()
+        """SHA-256 of all pixels; of a stream without a `content_hash`, of its shape and 32 of its images."""
+        if hasattr(self._source, "content_hash"):
+            return self._source.content_hash()
         digest = hashlib.sha256(str(self.shape).encode())
         digest.update(np.ascontiguousarray(self.spread(32)).tobytes())
         return digest.hexdigest()

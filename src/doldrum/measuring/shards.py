@@ -65,7 +65,7 @@ def measure_to(
     of draws fixed beforehand: use `Rule.read` for limits that hold after stopping.
 
     Raises InputError for a folder of anything else, one that can't be written to, or one that another process writes to;
-    OSError, with what to do, when the disk is full; EngineError when a worker dies.
+    OSError, with what to do, when the disk is full; WorkerError when a worker dies.
     """
     check_workers(workers, ray=ray)
     alone = ray is None and (workers is None or workers == 1) and not isinstance(workers, bool)

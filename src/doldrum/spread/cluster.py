@@ -8,7 +8,7 @@ import warnings
 from concurrent.futures import Future
 from typing import Any
 
-from doldrum.errors import EngineError, InputError, missing_extra
+from doldrum.errors import InputError, WorkerError, missing_extra
 from doldrum.provenance import versions_and_machine
 from doldrum.spread.pool import LOST, Pool, settle
 
@@ -51,7 +51,7 @@ class RayPool(Pool):
         try:
             _check(ray.get([actor.about.remote() for actor in self._actors]))
         except ray.exceptions.RayError as error:
-            raise EngineError(
+            raise WorkerError(
                 f"expected workers that start, got {str(error).strip().splitlines()[-1]}; install doldrum and what the classifier needs "
                 "on every machine of the cluster"
             ) from error
@@ -84,7 +84,7 @@ class RayPool(Pool):
         except errors.RayTaskError as error:
             raise error.cause from error
         except errors.RayError as error:
-            raise EngineError(LOST) from error
+            raise WorkerError(LOST) from error
 
     def close(self, *, wait: bool) -> None:
         for actor in self._actors:
@@ -114,7 +114,7 @@ def _check(found: list[dict[str, Any]]) -> None:
         other = [f"{n} {v}" for n, v in there["versions"].items() if here["versions"].get(n) != v]
         missing = [n for n in here["versions"] if n not in there["versions"]]
         if other or missing:
-            raise EngineError(
+            raise WorkerError(
                 f"expected workers with the versions of this process, got {', '.join(other + [f'no {n}' for n in missing])}; "
                 "install the same on every machine of the cluster"
             )

@@ -43,7 +43,7 @@ class Pool(ABC):
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result; raises what the work raised, or EngineError for a worker that died."""
+        """Wait for a job's result; raises what the work raised, or WorkerError for a worker that died."""
 
     @abstractmethod
     def close(self, *, wait: bool) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from doldrum.errors import DoldrumError, EngineError, InputError
+from doldrum.errors import DoldrumError, InputError, WorkerError
 from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Pool, settle
 
 __all__ = ["ProcessesPool"]
@@ -65,8 +65,8 @@ class ProcessesPool(Pool):
         self._answered = True
         return result
 
-    def _lost(self) -> EngineError:
-        return EngineError(LOST if self._answered else NEVER_ANSWERED)
+    def _lost(self) -> WorkerError:
+        return WorkerError(LOST if self._answered else NEVER_ANSWERED)
 
     def close(self, *, wait: bool) -> None:
         if self._pool is not None:
@@ -98,7 +98,7 @@ def _start(payload: bytes, cores: Any) -> None:
     except (
         Exception
     ) as error:  # what is inside it raises what it likes; let out, it would break the pool and say nothing
-        _failure = EngineError(
+        _failure = WorkerError(
             f"expected work that can be made anew in another process, got {type(error).__name__}: {error}; use one worker"
         )
     settle()

@@ -51,7 +51,7 @@ def spread(
         When `work` can't be sent, or there is no such cluster, or too many workers are asked for.
     MissingExtraError
         When Ray is asked for and not installed.
-    EngineError
+    WorkerError
         When a worker dies (killed, out of memory, its machine lost), or runs other versions than this process.
     Whatever `work` raises comes through.
 

@@ -31,7 +31,14 @@ from numpy.typing import NDArray
 
 from doldrum.stats.proportions import clopper_pearson, sets_lower
 
-__all__ = ["LimitDistributions", "calmest", "least_concave_majorant", "limit_distributions", "limited_sizes"]
+__all__ = [
+    "LimitDistributions",
+    "calmest",
+    "calmest_steps",
+    "least_concave_majorant",
+    "limit_distributions",
+    "limited_sizes",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +73,23 @@ def calmest(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDAr
     >>> calmest(np.array([1]), np.array([[0.6]]), 3).round(3).tolist()
     [[0.6, 0.4, 0.0]]
     """
-    ceiling = least_concave_majorant(np.arange(k + 1), _between_0_and_1(_at_every_size(high, sizes, k)))
-    return np.maximum(np.diff(ceiling, axis=1), 0.0)
+    steps, width = calmest_steps(sizes, high, k)
+    return np.repeat(steps.ravel(), width.ravel()).reshape(len(high), k)
+
+
+def calmest_steps(
+    sizes: NDArray[np.int64], high: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The distribution of `calmest` as steps: the probability of each class of a step, and how many classes it has (0 or more).
+
+    Between two sizes the limit is the lower of a line and a constant, so its majorant needs only where they begin, cross
+    and end: few points, whatever K is.
+    """
+    m = _where_it_bends(sizes, high, k)
+    values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))
+    ceiling = least_concave_majorant(m, values)
+    width = np.diff(m, axis=1)
+    return np.maximum(np.diff(ceiling, axis=1), 0.0) / np.maximum(width, 1), width
 
 
 def _partial_sum_limits(
@@ -94,18 +116,31 @@ def _between_0_and_1(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.pad(values, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
 
 
-def _at_every_size(high: NDArray[np.float64], sizes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Upper limits of P_1 .. P_(K-1) from those at some sizes: P rises, and P_m / m falls."""
-    m = np.arange(1, k)
-    rising = np.minimum.accumulate(np.pad(high, ((0, 0), (0, 1)), constant_values=1.0)[:, ::-1], axis=1)[:, ::-1]
-    falling = np.minimum.accumulate(high / sizes, axis=1)
-    above = rising[:, np.searchsorted(sizes, m, side="left")]
-    below = falling[:, np.searchsorted(sizes, m, side="right") - 1] * m
+def _at_size(m: NDArray[np.int64], high: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Upper limits of P_m, m (R, S) from 1 to K - 1, from those at some sizes: P rises, and P_m / m falls."""
+    rising, falling = _rising(high), np.minimum.accumulate(high / sizes, axis=1)
+    above = np.take_along_axis(rising, np.searchsorted(sizes, m, side="left"), axis=1)
+    below = np.take_along_axis(falling, np.maximum(np.searchsorted(sizes, m, side="right") - 1, 0), axis=1) * m
     return np.minimum(above, below)
 
 
+def _rising(high: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.minimum.accumulate(np.pad(high, ((0, 0), (0, 1)), constant_values=1.0)[:, ::-1], axis=1)[:, ::-1]
+
+
+def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """0, the sizes, K, and between two of them the first and last m and those around the crossing, sorted (R, S)."""
+    ends = np.append(sizes, k)
+    wide = np.flatnonzero(np.diff(ends) > 1)
+    first, last = ends[wide] + 1, ends[wide + 1] - 1
+    crossing = _rising(high)[:, wide + 1] / np.minimum.accumulate(high / sizes, axis=1)[:, wide]
+    inner = [np.clip(f(crossing), first, last).astype(np.int64) for f in (np.floor, np.ceil)]
+    fixed = np.concatenate([[0], ends, first, last])
+    return np.sort(np.concatenate([np.broadcast_to(fixed, (len(high), len(fixed))), *inner], axis=1), axis=1)
+
+
 def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least concave function of x (S,) above values (R, S), at the same x; x rises.
+    """The least concave function of x (S,) or (R, S) above values (R, S), at the same x; x never falls, equal x have equal values.
 
     Monotone chain, all rows at a time: each point in turn drops those before it that it leaves under a chord.
 
@@ -113,6 +148,7 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
     [[0.0, 0.4, 0.8, 1.0]]
     """
     rows, points = values.shape
+    x = np.broadcast_to(x, values.shape)
     corner = np.zeros((rows, points), dtype=np.intp)  # columns of the corners so far, `size` of them a row
     size = np.ones(rows, dtype=np.intp)
     for j in range(1, points):
@@ -120,9 +156,8 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
         while len(live):
             middle, before = corner[live, size[live] - 1], corner[live, size[live] - 2]
             top = values[live, middle]
-            under = (top - values[live, before]) * (x[j] - x[middle]) <= (values[live, j] - top) * (
-                x[middle] - x[before]
-            )
+            at = x[live, middle]
+            under = (top - values[live, before]) * (x[live, j] - at) <= (values[live, j] - top) * (at - x[live, before])
             live = live[under]
             size[live] -= 1
             live = live[size[live] >= 2]
@@ -135,7 +170,8 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
     left = np.maximum.accumulate(np.where(kept, column, 0), axis=1)
     right = np.minimum.accumulate(np.where(kept, column, points - 1)[:, ::-1], axis=1)[:, ::-1]
     start, end = (np.take_along_axis(values, i, axis=1) for i in (left, right))
-    return start + (end - start) * (x - x[left]) / np.maximum(x[right] - x[left], 1)
+    x0, x1 = (np.take_along_axis(x, i, axis=1) for i in (left, right))
+    return start + (end - start) * (x - x0) / np.maximum(x1 - x0, 1)
 
 
 def limited_sizes(k: int) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ from scipy.special import betaln, gammaln, logsumexp, xlog1py, xlogy
 
 from doldrum.errors import InputError
 from doldrum.stats._counts import check_counts, check_level, check_successes
-from doldrum.stats.majorization import calmest, limited_sizes
+from doldrum.stats.majorization import calmest_steps, limited_sizes
 from doldrum.stats.wildest import largest_entropy
 
 __all__ = ["entropy_decision", "entropy_sequence", "proportion_decision", "proportion_sequence"]
@@ -131,10 +131,10 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
         has_base, live = rows[busy, 0], rows[busy, 1:]
         a = alpha / 2 if side == "both" else alpha
         if side != "upper":
-            lower[busy] = np.clip(_least_nats(live, a) / np.log(k), 0.0, 1.0)
+            lower[busy] = np.clip(_least_nats(live, a, k) / np.log(k), 0.0, 1.0)
         if side != "lower":
-            log_bound = np.log(a) + _log_mixture(live, has_base > 0)
-            upper[busy] = np.clip(largest_entropy(live, log_bound) / np.log(k), 0.0, 1.0)
+            log_bound = np.log(a) + _log_mixture(live, has_base > 0, k)
+            upper[busy] = np.clip(largest_entropy(live, log_bound, num_classes=k) / np.log(k), 0.0, 1.0)
     return lower[index].reshape(shape) + 0.0, upper[index].reshape(shape) + 0.0
 
 
@@ -163,7 +163,10 @@ def _check_threshold(threshold: float) -> None:
 def _distinct(
     counts: NDArray[np.int64], base: ArrayLike | None, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Distinct rows (has a base class 0 or 1, its count first, the others from most to least), and where each went."""
+    """Distinct rows (has a base class 0 or 1, its count first, the others from most to least), and where each went.
+
+    Columns in which nothing was seen are cut off: of K = 20,000 classes 100 draws see 100 at most.
+    """
     k = counts.shape[1]
     classes = np.full(shape, -1) if base is None else np.asarray(base)
     if classes.shape != shape or classes.dtype.kind not in "iu" or (classes < -1).any() or (classes >= k).any():
@@ -175,13 +178,17 @@ def _distinct(
     rest[np.flatnonzero(known), chosen[known]] = np.iinfo(np.int64).max  # sorts to the front, and is put back
     rest = np.sort(rest, axis=1)[:, ::-1]
     rest[known, 0] = first[known]
+    rest = rest[:, : 1 + int(np.flatnonzero(rest.any(axis=0)).max(initial=0))]
     rows, index = np.unique(np.column_stack([known, rest]), axis=0, return_inverse=True)
     return rows.astype(np.int64), index.reshape(-1)
 
 
-def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """log m(counts): Dirichlets of every class alike, and where column 0 is the base class, of ones that favour it."""
-    k, n = rows.shape[1], rows.sum(axis=1)
+def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
+    """log m(counts): Dirichlets of every class alike, and where column 0 is the base class, of ones that favour it.
+
+    A class that was never seen adds nothing, so its column may be left out.
+    """
+    n = rows.sum(axis=1)
 
     def dirichlet(first: float, other: float) -> NDArray[np.float64]:
         total = first + (k - 1) * other
@@ -196,18 +203,18 @@ def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_]) -> NDArra
     return np.where(has_base, np.asarray(logsumexp([*favour, left + plain], axis=0)), plain)
 
 
-def _least_nats(rows: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
+def _least_nats(rows: NDArray[np.int64], alpha: float, k: int) -> NDArray[np.float64]:
     """The lower limit of H: entropy of the calmest distribution under upper limits of P_1, P_2, …"""
-    k, n = rows.shape[1], rows.sum(axis=1)
+    n = rows.sum(axis=1)
     sizes = limited_sizes(k)
     weights = 1.0 / np.arange(1, len(sizes) + 1) ** 2
     weights /= weights.sum()
-    most = np.cumsum(np.sort(rows, axis=1)[:, ::-1], axis=1)[:, sizes - 1]
+    most = np.cumsum(np.sort(rows, axis=1)[:, ::-1], axis=1)[:, np.minimum(sizes, rows.shape[1]) - 1]
     high = np.stack(
         [proportion_sequence(most[:, j], n, alpha=alpha * w, side="upper")[1] for j, w in enumerate(weights)], axis=1
     )
-    calm = calmest(sizes, high, k)
-    return -xlogy(calm, calm).sum(axis=1)
+    calm, width = calmest_steps(sizes, high, k)
+    return -(width * xlogy(calm, calm)).sum(axis=1)
 
 
 def _upper(x: NDArray[np.float64], n: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:

@@ -24,10 +24,13 @@ _CHUNK = 500_000  # counts at a time: bounds scratch memory
 _OUTER, _INNER, _EXPONENT = 20, 40, 700.0
 
 
-def largest_entropy(rows: NDArray[np.int64], log_bound: NDArray[np.float64]) -> NDArray[np.float64]:
+def largest_entropy(
+    rows: NDArray[np.int64], log_bound: NDArray[np.float64], *, num_classes: int | None = None
+) -> NDArray[np.float64]:
     """Upper limits, in nats, of H(p) over {p : sum_c n_c log p_c >= log_bound}, to about 1e-6; at most log K.
 
-    Takes counts (R, K) with n >= 1 and bounds (R,) below the largest log likelihood, gives (R,).
+    Takes counts (R, K) with n >= 1 and bounds (R,) below the largest log likelihood, gives (R,). Classes that were never seen
+    may be left out of the counts, where `num_classes` says how many there are.
 
     All of 10 draws agree, and a likelihood of .5 is enough: p_1 = .5 ** .1, the rest spread evenly.
 
@@ -36,13 +39,13 @@ def largest_entropy(rows: NDArray[np.int64], log_bound: NDArray[np.float64]) -> 
     >>> bool(abs(largest_entropy(np.array([[10, 0, 0]]), np.log([0.5]))[0] - expected) < 1e-6)
     True
     """
-    k = rows.shape[1]
+    k = num_classes or rows.shape[1]
     highest = np.full(len(rows), np.log(k))
     with np.errstate(divide="ignore"):
         # The uniform distribution is likely enough: nothing to solve.
         busy = np.flatnonzero(rows.sum(axis=1) * -np.log(k) < log_bound)
     order = np.sort(rows[busy], axis=1)[:, ::-1]
-    for here in np.array_split(np.arange(len(busy)), -(-len(busy) * k // _CHUNK) or 1):
+    for here in np.array_split(np.arange(len(busy)), -(-len(busy) * rows.shape[1] // _CHUNK) or 1):
         if not len(here):
             continue
         seen = order[here]

@@ -1,0 +1,139 @@
+"""Images out of folders, archives and tables, decoded once into an array on disk and read from there a slice at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+from doldrum.intake import ImageLimits, Picture, Skipped, as_array, open_images, visible
+from doldrum.intake.folder import walk
+from doldrum.progress import progress_bar
+from doldrum.provenance import versions_and_machine
+
+__all__ = ["StoredImages", "collect_images"]
+
+_LIMITS = ImageLimits(pixels=64 << 20, members=1 << 40)  # the caller's own images: only a bomb is that large
+
+
+class StoredImages:
+    """uint8 images (N, C, H, W) in an .npy file, their `ids`, and (id, why) of what was `skipped`.
+
+    `measure` and `Measurement` take it. A slice is read from the file: the pages of a memory map would count as memory of
+    this process, and their number grows with the file.
+    """
+
+    def __init__(self, path: str | Path, ids: list[str], skipped: list[tuple[str, str]]) -> None:
+        self.path, self.ids, self.skipped = Path(path), ids, skipped
+        mapped = np.lib.format.open_memmap(self.path, mode="r")
+        self.shape: tuple[int, ...] = mapped.shape
+        self._start = self.path.stat().st_size - mapped.nbytes
+        if mapped.dtype != np.uint8 or len(self.shape) != 4 or len(ids) != len(mapped):
+            raise InputError(f"expected uint8 images (N, C, H, W) and an id each in {self.path}, got others")
+
+    def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
+        start, stop, step = rows.indices(self.shape[0])
+        if step != 1:
+            raise InputError(f"expected a slice in steps of 1, got steps of {step}")
+        each = int(np.prod(self.shape[1:]))
+        count = max(0, stop - start)
+        values = np.fromfile(self.path, np.uint8, count * each, offset=self._start + start * each)
+        return values.reshape(count, *self.shape[1:])
+
+    def content_hash(self) -> str:
+        """SHA-256 of the file: shape and pixels."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def collect_images(
+    path: str | os.PathLike[str],
+    folder: str | Path,
+    *,
+    shape: tuple[int, int, int],
+    limit: int | None = None,
+    progress: bool = True,
+) -> StoredImages:
+    """Decode the images at `path` into `folder`, or take those that an earlier call left there.
+
+    Parameters
+    ----------
+    path : str or path
+        Whatever :func:`doldrum.intake.open_images` takes: a folder, an image, a zip, a tar (WebDataset too), Parquet, IDX.
+    folder : str or path
+        Receives images.npy (uint8, N x C x H x W bytes) and images.json. They are taken again, and nothing is decoded, while the
+        names, sizes and times of the files at `path`, the versions and the arguments are the same.
+    shape : (C, H, W)
+        What the classifier takes. Images of another size are stretched to it; colour images for C = 1 are skipped.
+    limit : int, optional
+        Look at the first so many readable images only.
+
+    What can't be read, or doesn't fit, is in `StoredImages.skipped`. Memory holds one image, and the ids. Raises InputError where
+    no image is left; OSError, with what to do, when the disk is full.
+
+    >>> import tempfile; from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("L", (4, 4), 7).save(f"{folder}/a.png")
+    ...     found = collect_images(f"{folder}/a.png", f"{folder}/work", shape=(1, 2, 2))
+    ...     found.ids, found.shape, found[0:1].max()
+    (['a.png'], (1, 1, 2, 2), np.uint8(7))
+    """
+    target, notes = Path(folder) / "images.npy", Path(folder) / "images.json"
+    source = open_images(path, limits=_LIMITS)
+    made_of = _made_of(source.path, source.kind, [*shape, limit])
+    earlier = _earlier(target, notes, made_of)
+    if earlier is not None:
+        return earlier
+    with progress_bar("reading images", None, show=progress) as advance:
+
+        def items() -> Iterator[Picture | Skipped]:
+            left = limit
+            for item in source:
+                advance(1)
+                yield item
+                if left is not None and isinstance(item, Picture):
+                    left -= 1
+                    if not left:
+                        return
+
+        try:
+            found = as_array(items(), target, shape=shape)
+        except InputError as error:
+            raise InputError(f"{visible(os.fspath(path))}: {error}") from error
+    ids, skipped = list(found.ids), [(item.id, item.why) for item in found.skipped]
+    del found  # and its memory map
+    write_text_whole(notes, json.dumps({"made_of": made_of, "ids": ids, "skipped": skipped}))
+    return StoredImages(target, ids, skipped)
+
+
+def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
+    """What an earlier call left, if it was made of the same files; None where there is nothing of the kind."""
+    try:
+        kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
+        if kept["made_of"] == made_of:
+            return StoredImages(target, kept["ids"], [(name, why) for name, why in kept["skipped"]])
+    except (OSError, ValueError, KeyError, TypeError):  # gone, cut short or damaged: made anew
+        pass
+    return None
+
+
+def _made_of(path: str, kind: str, settings: list[Any]) -> str:
+    """A hash of the names, sizes and times of the files at `path`, and of what else decides the array."""
+    digest = hashlib.sha256(json.dumps([kind, settings, versions_and_machine()["versions"]]).encode())
+    files = ((e.name, e.path) for e in walk(path) if e.why is None) if kind == "folder" else [("", path)]
+    for name, file in files:
+        try:
+            stat = os.stat(file)
+            line = f"{name}\0{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}\n"
+        except OSError as error:  # gone since it was listed
+            line = f"{name}\0{error.errno}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
