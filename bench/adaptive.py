@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def measured(
     folder: Path, model: Classifier, images: Images, draws: int, args: argparse.Namespace, **options
 ) -> dd.Responses:
     """Responses from `folder`, measured where it is not finished; a folder of other inputs or draws is refused."""
-    known = read_manifest(folder) if (folder / "manifest.json").is_file() else {"complete": False}
+    known: dict[str, Any] = read_manifest(folder) if (folder / "manifest.json").is_file() else {"complete": False}
     same = known.get("images_hash") == dd.ImageSet(images).content_hash() and known["probe"]["draws"] == draws
     if not (same and known["complete"]):
         probe = dd.probes.Gaussian([args.sigma], draws=draws, seed=0 if options else 1)

@@ -86,3 +86,14 @@ def test_what_the_caller_says_is_held_against_the_file(tmp_path) -> None:
     with pytest.raises(InputError, match="pass input_shape="):
         dd.as_classifier(tmp_path / "free.onnx")
     assert dd.as_classifier(tmp_path / "free.onnx", input_shape=(1, 8, 8)).input_shape == (1, 8, 8)
+
+
+def test_a_file_of_two_outputs_says_which_is_read(tmp_path, images) -> None:
+    linear_onnx(tmp_path / "m.onnx")
+    one = dd.as_classifier(tmp_path / "m.onnx")
+    model = onnx.load(str(tmp_path / "m.onnx"))
+    model.graph.output.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["n", 64]))
+    onnx.save(model, str(tmp_path / "two.onnx"))
+    with pytest.warns(UserWarning, match="got scores, flat: scores is taken for the logits"):
+        two = dd.as_classifier(tmp_path / "two.onnx")
+    assert np.array_equal(two(images), one(images))

@@ -111,6 +111,21 @@ def test_a_second_run_on_one_folder_is_refused_while_the_first_decodes(model, tm
     assert len(found.ids) == 6
 
 
+def test_a_run_that_begins_as_another_ends_leaves_its_folder_alone(model, tmp_path, capsys, monkeypatch) -> None:
+    from doldrum.cli.inputs import stored_images
+
+    folder = folder_of(tmp_path / "in")
+    words = (model, folder, "--strengths", 0.2, "--draws", 5, "--out", tmp_path / "out")
+    assert measure(*words, capsys=capsys, monkeypatch=monkeypatch)[0] == 0
+    before = sorted((tmp_path / "out").iterdir())
+    with (
+        pytest.raises(InputError, match="which is finished"),
+        stored_images(str(folder), tmp_path / "out", classifier=dd.as_classifier(model)),
+    ):
+        pass
+    assert sorted((tmp_path / "out").iterdir()) == before
+
+
 def test_nothing_is_left_where_nothing_was_begun(model, tmp_path, capsys, monkeypatch) -> None:
     folder = folder_of(tmp_path / "in")
     words = (model, folder, "--engine", "compile", "--out", tmp_path / "deep" / "out")

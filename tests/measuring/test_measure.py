@@ -214,3 +214,8 @@ def test_what_is_more_than_the_memory_there_is_is_refused_before_it_is_taken(clf
     assert len(dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=300))) == 20
     with pytest.raises(InputError, match="write to a folder as it goes"):
         dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=301), batch_size=1)
+
+
+def test_channels_that_come_last_are_said(clf) -> None:
+    with pytest.raises(InputError, match=r"images\.transpose\(0, 3, 1, 2\)"):
+        dd.measure(clf, np.zeros((2, 8, 8, 1), np.float32), dd.probes.Gaussian([0.1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 class OnnxClassifier(Classifier):
-    """Reads one image input `(N, C, H, W)` and one output of scores `(N, K)` or labels `(N,)`.
+    """Reads one image input `(N, C, H, W)` and one output of scores `(N, K)` or labels `(N,)`; of several the first, with a warning.
 
     Shapes are read from the file; `input_shape` and `num_classes` are needed only where the file leaves them open, and are
     checked against it where it doesn't. A file with custom operator domains or with weights in other files is refused: it
@@ -60,6 +61,12 @@ class OnnxClassifier(Classifier):
             found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
             raise ClassifierError(f"expected one float input (N, C, H, W), got {found}; export the model with one")
         self.input_name, self.output_name = inputs[0].name, outs[0].name
+        if len(outs) > 1:
+            warnings.warn(
+                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is taken for the "
+                f"{outputs}; export the model with that one alone to be sure",
+                stacklevel=3,
+            )
         batch = inputs[0].shape[0]
         self.fixed_batch: int | None = batch if isinstance(batch, int) else None
         shape = _merge("input_shape", inputs[0].shape[1:], input_shape)

@@ -63,6 +63,7 @@ def stored_images(
         return
     from doldrum.locks import locked
     from doldrum.measuring.collected import collect_images
+    from doldrum.measuring.stored import check_folder
 
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another folder")
@@ -71,19 +72,32 @@ def stored_images(
     work.mkdir(parents=True, exist_ok=True)
     try:
         with locked(work):
+            keep = False
             try:
+                check_folder(out)  # another run may have ended since it was looked at first
                 found = collect_images(source, work, shape=classifier.input_shape, limit=limit)
                 _tell(found.skipped)
                 yield found, found.skipped
             except BaseException:
-                if not (out / "manifest.json").exists():  # nothing was begun
-                    shutil.rmtree(work)
+                keep = _unfinished(out)
                 raise
-            shutil.rmtree(work)
+            finally:
+                if not keep:
+                    shutil.rmtree(work)
     finally:
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _unfinished(out: Path) -> bool:
+    """Whether there is a run in `out` that can be continued."""
+    from doldrum.measuring import read_manifest
+
+    try:
+        return not read_manifest(out)["complete"]
+    except InputError:
+        return False
 
 
 def _tell(skipped: Sequence[tuple[str, str]]) -> None:

@@ -136,9 +136,10 @@ class Measurement:
             raise InputError("expected until= with a probe of images and without readouts, got both; leave one out")
         self.inputs = Inputs(images)
         if self.inputs.shape[1:] != classifier.input_shape:
+            last = (*self.inputs.shape[3:], *self.inputs.shape[1:3]) == classifier.input_shape
             raise InputError(
                 f"expected images of shape {classifier.input_shape} (channels, height, width), got "
-                f"{self.inputs.shape[1:]}; resize or convert them"
+                f"{self.inputs.shape[1:]}; {'pass images.transpose(0, 3, 1, 2)' if last else 'resize or convert them'}"
             )
         self.until = until
         self.classifier, self.probe, self.batch_size = classifier, probe, int(batch_size)
