@@ -1,8 +1,9 @@
-"""One worker against two, and memory against the number of inputs: python bench/scale.py workers | memory.
+"""One worker against two, memory against the number of inputs, the cost model: python bench/scale.py workers | memory | cost.
 
 `workers` alternates runs of one and of two processes of one thread each over the same inputs and gives the ratio of each
 round. `memory` runs one process for each number of inputs on a stream that makes images as they are read, writes shards, and
-gives each process's peak resident memory.
+gives each process's peak resident memory. `cost` takes the rate of an engine from a small job, predicts a larger one by it (inputs
+x forwards x FLOPs / rate), and runs that too; seconds are those that the processor spent, so other jobs beside it matter little.
 """
 
 from __future__ import annotations
@@ -78,9 +79,52 @@ def workers(repeats: int, inputs: int) -> dict:
     return {"ratio": statistics.median(ratio), "min": min(ratio), "max": max(ratio), "seconds": times}
 
 
+def cost(repeats: int) -> list[dict]:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from doldrum.classifiers.networks import build
+
+    rows = []
+    for name, shape, small, large in (("fashion-cnn", (1, 28, 28), 4, 40), ("preact-resnet18", (3, 32, 32), 1, 3)):
+        torch.manual_seed(0)
+        module = build(name, input_shape=shape, num_classes=10).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(torch.zeros(1, *shape))
+        flops = counter.get_total_flops()
+        clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
+        images = np.random.default_rng(0).random((large, *shape), dtype=np.float32)
+        jobs = []
+        for inputs, strengths, draws in ((small, [0.1], 100), (large, [0.1, 0.2], 125)):
+            probe = dd.probes.Gaussian(strengths, draws=draws, seed=0)
+            work = inputs * (1 + len(strengths) * draws) * flops
+            jobs.append((work, Measurement(clf, images[:inputs], probe, engine="openvino-fp32")))
+        ratios, rates = [], []
+        for _ in range(repeats):
+            taken = []
+            for _, run in jobs:
+                start = time.process_time()
+                list(run.chunks())
+                taken.append(time.process_time() - start)
+            rates.append(jobs[0][0] / taken[0])
+            ratios.append(taken[1] / (jobs[1][0] / rates[-1]))
+        rows.append(
+            {
+                "network": name,
+                "gflop_per_second": statistics.median(rates) / 1e9,
+                "larger_by": jobs[1][0] / jobs[0][0],
+                "taken_to_predicted": statistics.median(ratios),
+                "min": min(ratios),
+                "max": max(ratios),
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["workers", "memory", "one"])
+    parser.add_argument("what", choices=["workers", "memory", "cost", "one"])
     parser.add_argument("counts", nargs="*", type=int, default=[10_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--inputs", type=int, default=300)
@@ -88,7 +132,10 @@ def main() -> None:
     if args.what == "one":
         one(args.counts[0])
         return
-    found = memory(args.counts) if args.what == "memory" else workers(args.repeats, args.inputs)
+    if args.what == "cost":
+        found: object = cost(args.repeats)
+    else:
+        found = memory(args.counts) if args.what == "memory" else workers(args.repeats, args.inputs)
     print(json.dumps({args.what: found, "load_average": os.getloadavg(), **versions_and_machine()}, indent=2))
 
 

@@ -48,7 +48,8 @@ def measure(
     classifier : Classifier
         From :func:`doldrum.as_classifier`. It is checked on a first small batch before anything long is started.
     images : ImageSet or array (N, C, H, W)
-        uint8, or floats in [0, 1]; the classifier's input shape.
+        uint8, or floats in [0, 1]; the classifier's input shape. Anything with a shape that gives slices will do, and is
+        never held whole: :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
     probe : Probe
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``.
     batch_size : int
