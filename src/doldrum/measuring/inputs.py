@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,16 @@ from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import SCALES, check_pixels
 
-__all__ = ["Inputs"]
+__all__ = ["Inputs", "Stream"]
+
+
+class Stream(Protocol):
+    """Images (N, C, H, W) of which slices are read, such as :class:`doldrum.measuring.collected.StoredImages`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 class Inputs:

@@ -17,7 +17,7 @@ from doldrum.engines.direct import DirectEngine
 from doldrum.errors import InputError
 from doldrum.measuring.adaptive import adaptive_chunks
 from doldrum.measuring.checks import check_classifier, check_memory, perturbed_sample
-from doldrum.measuring.inputs import Inputs
+from doldrum.measuring.inputs import Inputs, Stream
 from doldrum.measuring.readouts import Readings, check_readouts
 from doldrum.measuring.tiles import TilePlan, make_tiles, plan_tiles
 from doldrum.measuring.until import Rule
@@ -32,7 +32,7 @@ __all__ = ["Measurement", "measure"]
 
 def measure(
     classifier: Classifier,
-    images: ImageSet | NDArray[Any],
+    images: ImageSet | NDArray[Any] | Stream,
     probe: Probe,
     *,
     batch_size: int = 256,
@@ -117,7 +117,7 @@ class Measurement:
     def __init__(
         self,
         classifier: Classifier,
-        images: ImageSet | NDArray[Any],
+        images: ImageSet | NDArray[Any] | Stream,
         probe: Probe,
         *,
         batch_size: int = 256,
