@@ -66,6 +66,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"X": X[..., :0]}, "expected X"),
     ({"X": "text"}, "expected X"),
     ({"y": np.array(["a", "b", "c", "d"], object)}, "expected y"),
+    ({"y": Y.astype(np.int32)}, r"y \(4, 1\) of uint8 or double .* of int32"),
 ]
 
 
@@ -80,6 +81,13 @@ def test_a_large_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path)
     monkeypatch.setattr(sys.modules[svhn.__module__], "_MOST_IMAGES", 3)
     with pytest.raises(InputError, match="expected X"):
+        svhn("test", folder=tmp_path, check=False)
+
+
+def test_more_than_the_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path)
+    monkeypatch.setattr(sys.modules[svhn.__module__], "fits_in_memory", lambda size: size < 2 * X.size)
+    with pytest.raises(InputError, match="memory for 4 images"):
         svhn("test", folder=tmp_path, check=False)
 
 

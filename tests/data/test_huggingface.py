@@ -117,6 +117,11 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (rows([GOOD.transpose(2, 0, 1)]), {}, "shape"),
     (rows([GOOD[:0]]), {}, "shape"),
     (rows([GOOD]), {"limit": 0}, "limit"),
+    (rows([GOOD]), {"limit": "all"}, "limit"),
+    (rows([GOOD]), {"image_column": None}, "image_column"),
+    (rows([GOOD]), {"label_column": 3}, "label_column"),
+    (StandIn([{"image": GOOD}]), {}, "'label'"),
+    ("pets", {}, "dicts"),
     ([{"image": GOOD, "label": "cat"}], {}, "encode the column"),
     ([{"image": GOOD, "label": -1}], {}, "hidden"),
     ([{"image": GOOD, "label": True}], {}, "class number"),
@@ -134,3 +139,35 @@ def test_a_truncated_pillow_image() -> None:
     whole = png(RNG.integers(0, 256, (50, 50, 3), dtype=np.uint8))
     with Image.open(io.BytesIO(whole[:3000])) as broken, pytest.raises(InputError, match=r"row 0: .*decoded"):
         from_huggingface(rows([broken]))
+
+
+def test_a_decoder_that_fails_in_the_library_is_said_with_its_row() -> None:
+    def stream() -> Iterator[dict[str, Any]]:
+        yield rows([COLOUR[0]])[0]
+        raise OSError("cannot identify image file \x1b[31m")
+
+    with pytest.raises(InputError, match=r"row 1: .*cannot identify image file .*decode=False"):
+        from_huggingface(stream())
+
+
+def test_a_bomb_of_pixels_and_a_pipe_are_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import sys
+
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match=r"row 0: .*pipe"):
+        from_huggingface(rows([{"bytes": None, "path": str(tmp_path / "pipe.png")}]))
+    monkeypatch.setattr(sys.modules[from_huggingface.__module__], "MOST_PIXELS", 20)
+    with pytest.raises(InputError, match=r"row 0: .*5 x 6"):
+        from_huggingface(rows([Image.fromarray(COLOUR[0])]))
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGBA", "P", "L", "1", "I;16"])
+def test_pictures_of_other_modes(mode: str) -> None:
+    image = Image.new("RGB", (5, 6), (255, 255, 255)).convert("L" if mode == "I;16" else mode)
+    if mode == "I;16":
+        image = Image.fromarray(np.full((6, 5), 65535, np.uint16))
+    s = from_huggingface(rows([image]))
+    assert s.images.dtype == np.uint8
+    assert (s.images == 255).all()
+    assert s.input_shape[0] == (1 if mode in ("L", "1", "I;16") else s.input_shape[0])

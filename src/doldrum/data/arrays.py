@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.checks import fits_in_memory
 from doldrum.data.imageset import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import as_nchw
@@ -53,8 +54,11 @@ def _read_npz(path: Path) -> ImageSet:
         label_key = _pick(arrays.files, _LABEL_KEYS)
         for key in filter(None, (image_key, label_key)):
             size = max(claimed.get(f"{key}.npy", 0), claimed.get(key, 0))
-            if size > _LARGEST:
-                raise InputError(f"expected at most {_LARGEST} bytes in {key}, got {size}; save it as .npy")
+            if size > _LARGEST or not fits_in_memory(size):
+                most = f"{_LARGEST} bytes" if size > _LARGEST else "the memory there is"
+                raise InputError(
+                    f"expected at most {most} in {key}, got {size} bytes; save it as .npy, which is mapped"
+                )
         labels: Any = None if label_key is None else arrays[label_key]
         if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.data.imageset import ImageSet
-from doldrum.data.published import check_md5, find_folder, not_found
+from doldrum.data.published import check_count, check_md5, find_folder, not_found
 from doldrum.errors import InputError
+from doldrum.intake import visible
 
 __all__ = ["HOW_TO_GET_10", "HOW_TO_GET_100", "cifar10", "cifar100", "locate_cifar10", "locate_cifar100"]
 
@@ -35,6 +36,7 @@ class _Version:
     classes: int
     names_file: str
     pickled: str
+    records: dict[str, int]  # of a split
 
 
 _TEN = _Version(
@@ -48,6 +50,7 @@ _TEN = _Version(
     10,
     "batches.meta.txt",
     "cifar-10-batches-py",
+    {"train": 50_000, "test": 10_000},
 )
 _HUNDRED = _Version(
     "cifar-100",
@@ -60,6 +63,7 @@ _HUNDRED = _Version(
     100,
     "fine_label_names.txt",
     "cifar-100-python",
+    {"train": 50_000, "test": 10_000},
 )
 
 
@@ -76,8 +80,8 @@ HOW_TO_GET_10, HOW_TO_GET_100 = _how(_TEN), _how(_HUNDRED)
 def cifar10(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
     """50,000 training or 10,000 test images, uint8 (N, 3, 32, 32).
 
-    Looks for cifar-10-batches-bin, or the archive, whose MD5 is then checked (`check`), in `folder`, or in
-    $DOLDRUM_DATA/cifar-10 and the cache. Raises DatasetNotFoundError that says how to get it; InputError for broken files.
+    Looks for cifar-10-batches-bin, or the archive, in `folder`, or in $DOLDRUM_DATA/cifar-10 and the cache. `check` compares
+    the archive's MD5 with the published one, or counts the images of unpacked files. Raises DatasetNotFoundError that says how to get it; InputError for broken files.
     """
     return _read(_TEN, split, folder, check)
 
@@ -128,10 +132,12 @@ def _read(v: _Version, split: str, folder: str | Path | None, check: bool) -> Im
         contents = _unpack(place / v.archive, v, names)
         parts = [_records(v, np.frombuffer(contents[n], dtype=np.uint8), place / v.archive / n) for n in names[:-1]]
         text = contents.get(names[-1], b"").decode("utf-8", "replace")
+    if check:
+        check_count(sum(map(len, parts)), v.records[split], f"{v.title}, split {split}, in {place}")
     records = parts[0] if len(parts) == 1 else np.concatenate(parts)
     labels = records[:, v.label_bytes - 1].astype(np.int64)
     images = records[:, v.label_bytes :].reshape(-1, 3, 32, 32)  # a view: rows of the planes red, green, blue
-    classes = [line.strip() for line in text.splitlines() if line.strip()]
+    classes = [visible(line.strip()) for line in text.splitlines() if line.strip()]
     classes = classes if len(classes) == v.classes else [str(k) for k in range(v.classes)]
     name = f"{v.name}:{split}"
     return ImageSet(images, labels, [f"{name}/{i}" for i in range(len(labels))], classes, name)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from doldrum.data.image_file import read_image
 from doldrum.data.imageset import ImageSet
+from doldrum.data.store import PixelStore
 from doldrum.errors import InputError
 from doldrum.intake import visible
 
-__all__ = ["ImageRead", "class_labels", "image_files", "read_folder"]
-_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"])
+__all__ = ["SUFFIXES", "ImageRead", "class_labels", "image_files", "read_folder"]
+SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"])
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
     Subfolders, where all images lie in one each, are classes (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
     colour model, while a colour image for a grey model is skipped, since turning it grey would change the evidence.
-    `size` (height, width) resizes (bilinear) those of another size; without it all must have one size.
+    `size` (height, width) resizes (bilinear) those of another size; without it all must have one size. More than 1 GiB of
+    pixels are held in a memory-mapped temporary file.
 
     Raises InputError for an absent or empty folder, one without a readable image, and mixed sizes without `size`.
     """
     root = Path(path)
     if not root.is_dir():
         raise InputError(f"expected a folder of images, got {root}, which is none; check the path")
-    arrays: list[NDArray[np.uint8]] = []
+    store, sizes = PixelStore(), set[tuple[int, ...]]()
     names: list[str] = []
     skipped: list[tuple[str, str]] = []
     tried: list[str] = []
@@ -52,28 +54,39 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
         try:
             if file.is_symlink() and not file.resolve().is_relative_to(inside):
                 raise InputError("expected a file in the folder, got a link that leaves it; copy the file there")
-            arrays.append(read_image(file, channels=channels, size=size))
-            names.append(name)
+            array = read_image(file, channels=channels, size=size)
         except InputError as error:
             skipped.append((visible(name), str(error)))
-    if not arrays:
+            continue
+        names.append(name)
+        sizes.add(array.shape[1:])
+        if len(sizes) == 1:  # else it is an error, and how many sizes there are is all that is looked for
+            store = _added(store, array)
+    if not names:
         why = (
             f"{len(skipped)} files, none readable; the first: {skipped[0][0]}: {skipped[0][1]}"
             if skipped
             else "no files"
         )
         raise InputError(f"expected images in {root}, got {why}")
-    if channels is None and len({a.shape[0] for a in arrays}) > 1:
-        arrays = [np.repeat(a, 3, axis=0) if a.shape[0] == 1 else a for a in arrays]
-    sizes = sorted({a.shape[1:] for a in arrays})
     if len(sizes) > 1:
-        listed = ", ".join(f"{h} x {w}" for h, w in sizes[:5])
+        listed = ", ".join(f"{h} x {w}" for h, w in sorted(sizes)[:5])
         raise InputError(
             f"expected images of one size in {root}, got {len(sizes)} ({listed}); pass size=(height, width)"
         )
     labels, classes = class_labels(names, tried)
     ids = [visible(name) for name in names]
-    return ImageRead(ImageSet(np.stack(arrays), labels, ids, classes, root.name), tuple(skipped))
+    return ImageRead(ImageSet(store.finish(), labels, ids, classes, root.name), tuple(skipped))
+
+
+def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
+    """The store with one more image; where the first colour image comes after grey ones, those become colour too."""
+    if store.channels == 1 and len(array) == 3:
+        before, store = store.finish(), PixelStore()
+        for one in before:
+            store.add(np.repeat(one, 3, axis=0))
+    store.add(np.repeat(array, 3, axis=0) if store.channels == 3 and len(array) == 1 else array)
+    return store
 
 
 def image_files(root: Path) -> Iterator[Path]:
@@ -93,7 +106,7 @@ def class_labels(names: list[str], tried: list[str]) -> tuple[NDArray[np.int64] 
     """
     if not all(name.count("/") == 1 for name in names):
         return None, ()
-    images = [n for n in tried if n.count("/") == 1 and Path(n).suffix.lower() in _SUFFIXES]
+    images = [n for n in tried if n.count("/") == 1 and Path(n).suffix.lower() in SUFFIXES]
     classes = sorted({n.split("/")[0] for n in (*names, *images)})
     number = {name: k for k, name in enumerate(classes)}
     return np.array([number[n.split("/")[0]] for n in names], dtype=np.int64), tuple(visible(c) for c in classes)

@@ -6,11 +6,13 @@ http://ufldl.stanford.edu/housenumbers.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from doldrum.checks import fits_in_memory
 from doldrum.data.imageset import ImageSet
 from doldrum.data.published import check_md5, find_folder, not_found
 from doldrum.errors import InputError
@@ -33,7 +35,8 @@ def svhn(split: str = "train", *, folder: str | Path | None = None, check: bool 
     """73,257 training, 26,032 test or 531,131 extra images, uint8 (N, 3, 32, 32); class k is the digit k.
 
     (In the files 10 stands for the digit 0.) Looks for train_32x32.mat and the like in `folder`, or in $DOLDRUM_DATA/svhn and
-    the cache; `check` compares MD5s with the published ones. Raises DatasetNotFoundError that says how to get it;
+    the cache; `check` compares MD5s with the published ones. The file is compressed, so it is unpacked into memory as a whole (1.6 GB of
+    extra images). Raises DatasetNotFoundError that says how to get it;
     InputError for broken files.
     """
     if split not in _MD5:
@@ -69,7 +72,14 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
             raise InputError(f"expected X (32, 32, 3, N) of uint8 in {path}, got {shape} of {kind}; fetch it again")
         labels_shape, labels_kind = shapes.get("y", ((), "none"))
         if labels_shape != (shape[3], 1) or labels_kind not in ("uint8", "double"):
-            raise InputError(f"expected y ({shape[3]}, 1) in {path}, got {labels_shape}; fetch it again")
+            raise InputError(
+                f"expected y ({shape[3]}, 1) of uint8 or double in {path}, got {labels_shape} of {labels_kind}; fetch it again"
+            )
+        if not fits_in_memory(2 * math.prod(shape)):  # as it is unpacked, and unpacked
+            raise InputError(
+                f"expected memory for {shape[3]} images twice ({2 * math.prod(shape) >> 20} MiB), got less; read another "
+                "split, or where there is more"
+            )
         content: dict[str, Any] = loadmat(path, variable_names=["X", "y"])
         digits = np.asarray(content["y"]).ravel()
     except InputError:

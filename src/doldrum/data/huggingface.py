@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.data.image_file import read_image
+from doldrum.checks import whole_number
+from doldrum.data.image_file import MOST_PIXELS, read_image
 from doldrum.data.imageset import ImageSet
 from doldrum.data.store import PixelStore
 from doldrum.errors import InputError
-from doldrum.intake import fit_image, image_pixels
+from doldrum.intake import fit_image, image_pixels, visible
 
 __all__ = ["from_huggingface"]
 
@@ -64,12 +65,15 @@ def from_huggingface(
         raise InputError(
             f"expected one split, got a DatasetDict of {', '.join(map(str, dataset))}; pass dataset[split]"
         )
-    if limit is not None and limit < 1:
-        raise InputError(f"expected a limit of at least 1, got {limit}")
+    if limit is not None:
+        limit = whole_number(limit, "limit", least=1, hint="e.g. 1000")
+    for given, what in ((image_column, "image_column"), (label_column, "label_column")):
+        if not (isinstance(given, str) or (given is None and what == "label_column")):
+            raise InputError(f"expected the name of a column as {what}, got {given!r}; e.g. 'image'")
     wanted = [image_column] if label_column is None else [image_column, label_column]
     _check_columns(getattr(dataset, "column_names", None), wanted)
     store, labels = PixelStore(), []
-    for row, values in enumerate(islice(_rows(dataset), limit)):
+    for row, values in enumerate(_next_rows(islice(_rows(dataset), limit))):
         if not isinstance(values, Mapping):
             raise InputError(f"expected rows that are dicts, got {type(values).__name__}; pass a split of `datasets`")
         _check_columns(list(values), wanted)
@@ -89,7 +93,7 @@ def from_huggingface(
     return ImageSet(store.finish(), found, class_names=names, name=name or _name(dataset))
 
 
-def _rows(dataset: Any) -> Iterable[Any]:
+def _rows(dataset: Any) -> Iterator[Any]:
     # A format such as "torch" would hand out float or channels-first tensors: ask for plain rows where that is possible.
     if getattr(dataset, "format", None) and hasattr(dataset, "with_format"):
         dataset = dataset.with_format(None)
@@ -97,6 +101,22 @@ def _rows(dataset: Any) -> Iterable[Any]:
         return iter(dataset)
     except TypeError as error:
         raise InputError(f"expected a data set with rows, got {type(dataset).__name__}; pass a split") from error
+
+
+def _next_rows(rows: Iterator[Any]) -> Iterator[Any]:
+    """The rows; a decoder of the library's that fails on one is said with its number."""
+    for row in count():
+        try:
+            values = next(rows)
+        except StopIteration:
+            return
+        except Exception as error:  # broken shards, absent files and undecodable images raise what they like
+            why = visible(str(error)) or type(error).__name__
+            raise InputError(
+                f"row {row}: expected a row that can be read, got {why:.300}; mend it, or cast the column with "
+                "datasets.Image(decode=False)"
+            ) from error
+        yield values
 
 
 def _check_columns(columns: Sequence[str] | None, wanted: list[str]) -> None:
@@ -120,6 +140,9 @@ def _pixels(value: Any) -> NDArray[np.uint8]:
     if hasattr(value, "mode") and hasattr(value, "convert"):
         from PIL import ImageOps
 
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise InputError(f"expected at most {MOST_PIXELS} pixels, got {width} x {height}; make it smaller")
         try:
             return image_pixels(ImageOps.exif_transpose(image))
         except InputError:
@@ -150,7 +173,7 @@ def _label(value: Any) -> int:
 def _class_names(dataset: Any, column: str) -> tuple[str, ...]:
     features = getattr(dataset, "features", None)
     feature = features.get(column) if hasattr(features, "get") else None  # pyright: ignore[reportOptionalMemberAccess]
-    return tuple(getattr(feature, "names", None) or ())
+    return tuple(visible(str(name)) for name in getattr(feature, "names", None) or ())
 
 
 def _name(dataset: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import IO
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from doldrum.errors import InputError
 from doldrum.intake import ImageLimits, decode_image, fit_image, visible
 
-__all__ = ["read_image"]
+__all__ = ["MOST_PIXELS", "read_image"]
 
-_LIMITS = ImageLimits(pixels=64 << 20)  # a larger image is a mistake or a decompression bomb
+MOST_PIXELS = 64 << 20  # a larger image is a mistake or a decompression bomb
+_LIMITS = ImageLimits(pixels=MOST_PIXELS)
 _MOST_BYTES = 1 << 30
 
 
@@ -39,6 +41,8 @@ def read_image(
 
 
 def _read(path: Path) -> bytes:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for without an end
+        raise InputError(f"expected a file at {visible(path)}, got a folder, a pipe or a device; leave it out")
     with path.open("rb") as file:
         if (found := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
             raise InputError(f"expected an image of at most {_MOST_BYTES} bytes, got {found}; make it smaller")

@@ -5,12 +5,27 @@ Source: Le, Yang 2015, Tiny ImageNet visual recognition challenge (CS 231N); Den
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
-from doldrum.data.folder import ImageRead, image_files
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import whole_number
+from doldrum.data.folder import SUFFIXES, ImageRead, image_files
 from doldrum.data.imageset import ImageSet
-from doldrum.data.published import ListedImage, centre_crop, find_folder, not_found, read_listed, whole
+from doldrum.data.published import (
+    ListedImage,
+    centre_crop,
+    check_count,
+    check_list,
+    find_folder,
+    is_plain_name,
+    not_found,
+    read_listed,
+    whole,
+)
 from doldrum.errors import InputError
 from doldrum.intake import fit_image, visible
 from doldrum.seeds import rng
@@ -22,14 +37,14 @@ HOW_TO_GET = (
     "$DOLDRUM_DATA/tiny-imagenet"
 )
 _MOST_BYTES = 64 << 20  # of a list
-_SUFFIXES = (".jpeg", ".jpg", ".png")
+_PUBLISHED = {"train": 100_000, "val": 10_000}
 
 
-def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None) -> ImageSet:
+def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
     """100,000 training or 10,000 validation images, uint8 (N, 3, 64, 64), 200 classes named by their WordNet ids' first word.
 
     The test images' labels were never published, so there is no split of them. More than 1 GiB of pixels are held in a
-    memory-mapped temporary file. Looks for tiny-imagenet-200 in `folder`, or in $DOLDRUM_DATA/tiny-imagenet and the cache.
+    memory-mapped temporary file. `check` counts the images. Looks for tiny-imagenet-200 in `folder`, or in $DOLDRUM_DATA/tiny-imagenet and the cache.
     Raises DatasetNotFoundError that says how to get it; InputError for a broken copy.
     """
     if split not in ("train", "val"):
@@ -41,6 +56,10 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None) -> 
     number = {wnid: k for k, wnid in enumerate(wnids)}
     if not wnids or len(number) != len(wnids):
         raise InputError(f"expected different classes in {root / 'wnids.txt'}, got {len(wnids)} lines; unpack it again")
+    if odd := [w for w in wnids if not re.fullmatch(r"n[0-9]+", w)]:
+        raise InputError(
+            f"expected WordNet ids such as n01443537 in {root / 'wnids.txt'}, got {odd[0]!r:.60}; unpack it again"
+        )
     files: list[ListedImage] = []
     if split == "train":
         for wnid in wnids:
@@ -52,17 +71,26 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None) -> 
         for line in _text(root / "val" / "val_annotations.txt").splitlines():
             file, _, rest = line.partition("\t")
             wnid = rest.split("\t")[0].strip()
-            if wnid not in number or Path(file).name != file:
+            if wnid not in number or not is_plain_name(file):
                 raise InputError(
-                    f"expected a file name and a class in val_annotations.txt, got {line!r}; unpack it again"
+                    f"expected a file name and a class in val_annotations.txt, got {line!r:.100}; unpack it again"
                 )
             files.append(
                 ListedImage(root / "val" / "images" / file, f"tiny-imagenet:val/{Path(file).stem}", number[wnid])
             )
     words = dict(line.split("\t", 1) for line in _text(root / "words.txt").splitlines() if "\t" in line)
-    names = [words.get(w, w).split(",")[0].strip() for w in wnids]
-    fit = partial(fit_image, channels=3, size=(64, 64))
-    return whole(read_listed(files, fit=fit, class_names=names, name=f"tiny-imagenet:{split}", total=len(files)))
+    names = [visible(words.get(w, w).split(",")[0].strip()) for w in wnids]
+    check_list(files, root / "val" / "val_annotations.txt")
+    if check:
+        check_count(len(files), _PUBLISHED[split], f"Tiny ImageNet, split {split}, in {root}")
+    return whole(read_listed(files, fit=_tiny, class_names=names, name=f"tiny-imagenet:{split}", total=len(files)))
+
+
+def _tiny(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Some of the set are grey; all are 64 x 64."""
+    if array.shape[1:] != (64, 64):
+        raise InputError(f"expected 64 x 64 pixels, got {array.shape[1]} x {array.shape[2]}; unpack it again")
+    return fit_image(array, channels=3)
 
 
 def locate(folder: str | Path | None = None) -> Path | None:
@@ -89,10 +117,13 @@ def imagenet_folder(
     What can't be read is listed. Raises InputError when that is everything.
     """
     root = Path(folder)
-    if min(size) < 1 or resize < 1:
-        raise InputError(f"expected sizes of at least 1, got {size} and resize={resize}")
-    if per_class is not None and per_class < 1:
-        raise InputError(f"expected per_class of at least 1, got {per_class}")
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise InputError(f"expected size (height, width), got {size!r}; e.g. (224, 224)")
+    height, width = (whole_number(s, "each side of size", least=1, most=4096, hint="e.g. (224, 224)") for s in size)
+    resize = whole_number(resize, "resize", least=1, most=4096, hint="e.g. 256")
+    if per_class is not None:
+        per_class = whole_number(per_class, "per_class", least=1, hint="e.g. 50")
+    seed = whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
     if not root.is_dir():
         raise InputError(f"expected a folder with one subfolder a class, got {root}, which is none; check the path")
     classes = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -100,12 +131,12 @@ def imagenet_folder(
         raise InputError(f"expected one subfolder a class in {root}, got none; use data.read_folder for plain folders")
     files: list[ListedImage] = []
     for k, place in enumerate(classes):
-        pictures = [p for p in image_files(place) if p.suffix.lower() in _SUFFIXES]
+        pictures = [p for p in image_files(place) if p.suffix.lower() in SUFFIXES]
         if per_class is not None:
             chosen = rng(seed, "imagenet folder", place.name).permutation(len(pictures))[:per_class]
             pictures = [pictures[i] for i in sorted(chosen)]
         files += [ListedImage(p, visible(p.relative_to(root).as_posix()), k) for p in pictures]
-    fit = partial(centre_crop, size=size, resize=resize)
+    fit = partial(centre_crop, size=(height, width), resize=resize)
     names = [visible(p.name) for p in classes]
     return read_listed(files, fit=fit, class_names=names, name=visible(root.name), total=len(files))
 

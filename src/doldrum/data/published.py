@@ -17,10 +17,15 @@ from doldrum.data.imageset import ImageSet
 from doldrum.data.places import candidate_folders
 from doldrum.data.store import PixelStore
 from doldrum.errors import DatasetNotFoundError, InputError
-from doldrum.intake import fit_image
+from doldrum.intake import fit_image, visible
 from doldrum.progress import progress_bar
 
-__all__ = ["ListedImage", "centre_crop", "check_md5", "find_folder", "not_found", "read_listed", "whole"]
+__all__ = [
+    "ListedImage", "centre_crop", "check_count", "check_list", "check_md5", "find_folder", "is_plain_name", "not_found",
+    "read_listed", "whole",
+]  # fmt: skip
+
+_MOST_PIXELS = 64 << 20  # of an image scaled before its middle is kept
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,36 @@ def check_md5(path: Path, md5: str) -> None:
         )
 
 
+def check_count(found: int, published: int, what: str) -> None:
+    """Raise InputError unless a copy holds as many images as were published."""
+    if found != published:
+        raise InputError(
+            f"expected the {published} published images of {what}, got {found}; unpack or fetch it again, or pass check=False"
+        )
+
+
+def check_list(files: Sequence[ListedImage], where: Path) -> None:
+    """Raise InputError for a list that names a file twice: one of its labels would be a lie."""
+    seen: set[Path] = set()
+    for one in files:
+        if one.path in seen:
+            raise InputError(f"expected each image once in {where}, got {visible(one.path.name)} twice; fetch it again")
+        seen.add(one.path)
+
+
+def is_plain_name(name: Any) -> bool:
+    """Whether a list's name stays in its folder.
+
+    >>> [is_plain_name(n) for n in ("a.ppm", "../a.ppm", "/a", "..", "", None)]
+    [True, False, False, False, False, False]
+    """
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
 def centre_crop(array: NDArray[np.uint8], *, size: tuple[int, int], resize: int) -> NDArray[np.uint8]:
     """Colour (3, height, width) from the middle, after the shorter side was scaled to `resize`.
+
+    Raises InputError for a strip so thin that scaling it would take the memory of a far larger image.
 
     >>> centre_crop(np.zeros((1, 30, 60), np.uint8), size=(8, 8), resize=10).shape
     (3, 8, 8)
@@ -79,6 +112,10 @@ def centre_crop(array: NDArray[np.uint8], *, size: tuple[int, int], resize: int)
     _, h, w = array.shape
     scale = resize / min(h, w)
     tall, wide = max(round(h * scale), size[0]), max(round(w * scale), size[1])
+    if tall * wide > _MOST_PIXELS:
+        raise InputError(
+            f"expected an image less thin, got {h} x {w}, which would be scaled to {tall} x {wide}; leave it out"
+        )
     array = fit_image(array, channels=3, size=(tall, wide))
     top, left = (tall - size[0]) // 2, (wide - size[1]) // 2
     return np.ascontiguousarray(array[:, top : top + size[0], left : left + size[1]])

@@ -38,6 +38,11 @@ class PixelStore:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def channels(self) -> int | None:
+        """Of the images so far; None before the first."""
+        return None if self._shape is None else self._shape[0]
+
     def add(self, image: NDArray[Any]) -> None:
         """Append one image. Raises InputError when its shape is not the first one's."""
         if self._shape is None:
@@ -53,17 +58,29 @@ class PixelStore:
         self._held.append(np.ascontiguousarray(image))
         if self._count * image.nbytes > self._in_memory:
             folder = cache_folder()
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (open as long as the array is)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (open as long as the array is)
+            except OSError as error:
+                raise InputError(
+                    f"expected a folder for {self._in_memory >> 20} MiB of pixels and more, got {error}; set XDG_CACHE_HOME to "
+                    "one that can be written"
+                ) from error
             for one in self._held:
                 self._file.write(one.tobytes())
             self._held.clear()
 
     def finish(self) -> NDArray[np.uint8]:
-        """All images in the order added. Raises InputError when there are none."""
+        """All images in the order added; nothing can be added afterwards. Raises InputError when there are none."""
         if self._shape is None:
             raise InputError("expected at least one image, got none; check where they are from")
         if self._file is None:
             return np.stack(self._held)
         self._file.flush()
-        return np.memmap(self._file, dtype=np.uint8, mode="r", shape=(self._count, *self._shape))
+        mapped = np.memmap(self._file, dtype=np.uint8, mode="r", shape=(self._count, *self._shape))
+        self._file.close()  # the mapping holds on to it
+        return mapped
+
+    def __del__(self) -> None:
+        if self._file is not None:  # given up before `finish`
+            self._file.close()
