@@ -34,9 +34,16 @@ def test_the_tutorial_runs_as_written(monkeypatch) -> None:
     assert "victim" in home.__dict__
 
 
+def statements(block: str) -> list[str]:
+    """Lines of code: neither imports nor docstrings nor empty ones."""
+    lines = [line for line in block.splitlines() if line.strip() and '"""' not in line]
+    return [line for line in lines if not line.startswith(("import ", "from "))]
+
+
 def test_a_new_attack_takes_as_many_lines_as_the_tutorial_says() -> None:
-    trigger = blocks()[0].split("@dataclass")[1].splitlines()
-    lines = ["@dataclass" + trigger[0], *trigger[1:]]
-    code = [line for line in lines if line.strip() and '"""' not in line]
-    assert len(code) == 9
-    assert "Nine lines:" in PAGE.read_text(encoding="utf-8")
+    text, found = PAGE.read_text(encoding="utf-8"), blocks()
+    trigger, by_id = statements(found[0]), statements(found[3].split("victim =")[0])
+    assert (len(trigger), len(by_id)) == (9, 3)
+    assert "Nine lines, its docstring apart:" in text
+    assert "Three more lines and an import" in text
+    assert "A new attack takes 9 lines of code, 12 with an id" in text
