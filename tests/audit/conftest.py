@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from audit.material import Material, here, make
-from doldrum.audit import budget, opening, run, work
+from doldrum.audit import budget, confined, opening, work
 
 _known: dict[str, opening.Opened] = {}
 
@@ -25,7 +25,7 @@ def material(tmp_path_factory) -> Material:
 @pytest.fixture
 def near(monkeypatch):
     """Audits without confinement, and with untimed forwards."""
-    monkeypatch.setattr(run, "run_confined", here)
+    monkeypatch.setattr(confined, "run_confined", here)
     monkeypatch.setattr(work, "open_suspect", _opened)
     monkeypatch.setattr(budget, "seconds_per_forward", lambda classifier, images: 1e-4)
     monkeypatch.setattr(budget, "clock", lambda: 0.0)  # a busy machine is no reason to end early

@@ -149,13 +149,13 @@ def test_what_was_spent_before_the_plan_is_not_planned_for(material, tmp_path, m
 
 def test_facts_of_another_kind_are_refused(material, tmp_path, monkeypatch):
     from audit.material import here
-    from doldrum.audit import run
+    from doldrum.audit import confined
     from doldrum.errors import SandboxError
 
     def spoiled(*args, **kwargs):
         facts = here(*args, **kwargs)
         return json.loads(json.dumps(facts | {"images": facts["images"] | {"unreached": -1}}))
 
-    monkeypatch.setattr(run, "run_confined", spoiled)
+    monkeypatch.setattr(confined, "run_confined", spoiled)
     with pytest.raises(SandboxError, match="from the confined process"):
         run_audit(settings(material, tmp_path, material.images[:200], material.images[200:260], budget=BUDGET))

@@ -134,3 +134,16 @@ def test_settings_are_checked_before_any_work(wrong, says):
     good = AuditSettings(model=".", images=".", out="x")
     with pytest.raises(InputError, match=says):
         dataclasses.replace(good, **wrong)
+
+
+def test_labels_of_arrays_are_class_numbers_and_never_names():
+    names = ["0", "1", "10", "2", *"3456789"]  # folders in order of their names
+    as_numbers, how = class_numbers(["2", None, "10"], model_names=names, table_names=(), num_classes=11, numbered=True)
+    assert as_numbers.tolist() == [2, -1, 10]
+    assert "class numbers" in how
+    by_name, _ = class_numbers(["2", None, "10"], model_names=names, table_names=(), num_classes=11)
+    assert by_name.tolist() == [3, -1, 2]
+    for labels in (["1", "2", "3"], ["0", "1", "9" * 5000]):  # as many as classes, but not these
+        found, why = class_numbers(labels, model_names=None, table_names=(), num_classes=3, numbered=True)
+        assert found is None
+        assert "beyond the model's 3 classes" in why

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from audit.material import here, settings
-from doldrum.audit import run, run_audit, work
+from doldrum.audit import confined, run_audit, work
 from doldrum.errors import InputError, SandboxError
 from doldrum.records.audit import AuditRecord
 from doldrum.stats.conformal import flags_interval
@@ -147,11 +147,11 @@ def test_images_that_changed_are_not_gone_on_with(material, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "run_confined", cut)
+        patch.setattr(confined, "run_confined", cut)
         with pytest.raises(KeyboardInterrupt):
             run_audit(asked)
     np.save(tmp_path / "images.npy", material.images[300:360])
-    with pytest.raises(InputError, match="images that this audit began with"):
+    with pytest.raises(InputError, match="images that this run began with"):
         run_audit(asked)
 
 
@@ -180,7 +180,7 @@ def test_images_that_were_called_clean_are_counted(material, tmp_path):
 def test_a_hostile_answer_is_an_error_not_a_report(material, tmp_path, monkeypatch, spoil):
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
     folder = tmp_path / "out" / "work"
-    monkeypatch.setattr(run, "run_confined", lambda *a, **k: spoil(here(*a, **k), folder))
+    monkeypatch.setattr(confined, "run_confined", lambda *a, **k: spoil(here(*a, **k), folder))
     with pytest.raises(SandboxError, match="from the confined process"):
         run_audit(asked)
     assert not (tmp_path / "out" / "record.json").exists()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import doldrum as dd
+from doldrum.audit import budget, cleansing_work, confined
 from doldrum.cleansing import METHODS, Cleansing, Verdict, cleanse, profile
 from doldrum.detectors import SmoothnessProfile
 from doldrum.errors import ClassifierError, InputError
@@ -36,10 +37,25 @@ def few_forwards(monkeypatch):
     """Two families in place of six: these tests are about what is done with the scores."""
     from doldrum.probes import Gaussian, PixelAblation
 
-    monkeypatch.setattr(
-        "doldrum.detectors.profile.default_families",
-        lambda shape: {"noise": Gaussian([0.2, 0.5], draws=5), "ablation": PixelAblation([0.3, 0.6], draws=5)},
-    )
+    def few(shape):
+        return {"noise": Gaussian([0.2, 0.5], draws=5), "ablation": PixelAblation([0.3, 0.6], draws=5)}
+
+    monkeypatch.setattr("doldrum.detectors.profile.default_families", few)
+    monkeypatch.setattr("doldrum.audit.budget.default_families", few)
+
+
+@pytest.fixture
+def near(monkeypatch):
+    """The work of the command in this process: the same JSON to and fro, without the confinement."""
+
+    def here(function, argument, *, limits, on_message):
+        assert function == "doldrum.audit.cleansing_work:work"
+        tell = lambda message: on_message(json.loads(json.dumps(message)))  # noqa: E731
+        return json.loads(json.dumps(cleansing_work.work(json.loads(json.dumps(argument)), tell), allow_nan=False))
+
+    monkeypatch.setattr(confined, "run_confined", here)
+    monkeypatch.setattr(budget, "seconds_per_forward", lambda classifier, images: 1e-4)
+    return here
 
 
 def test_the_profile_flags_what_a_calibrated_detector_flags(made) -> None:
@@ -129,7 +145,7 @@ def test_what_cannot_be_cleansed_is_said_before_any_work(made) -> None:
             cleanse(model, bad, **options)
 
 
-def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_on(made, call, tmp_path) -> None:
+def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_on(made, call, near, tmp_path) -> None:
     folder, bad, model = made
     out = tmp_path / "out"
     code, summary, err = call("cleanse", folder / "bad.npz", "--model", folder / "bad.safetensors", "--out", out,
@@ -159,7 +175,7 @@ def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_o
     assert trained["attack"] == "badnets"  # so that doldrum evaluate finds the trigger
 
 
-def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing(made, call, tmp_path) -> None:
+def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing(made, call, near, tmp_path) -> None:
     folder, bad, _ = made
     np.savez(tmp_path / "plain.npz", images=bad.images, labels=bad.labels)
     code, text, err = call("cleanse", tmp_path / "plain.npz", "--model", folder / "bad.safetensors", "--out", tmp_path / "out",
@@ -175,7 +191,7 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
         assert len(after["images"]) == ROWS - len(rows)
 
 
-def test_a_clean_set_ends_with_0(made, call, tmp_path) -> None:
+def test_a_clean_set_ends_with_0(made, call, near, tmp_path) -> None:
     folder, bad, _ = made
     rows = np.flatnonzero(~bad.poisoned)
     np.savez(tmp_path / "clean.npz", images=bad.images[rows], labels=np.asarray(bad.labels)[rows])
@@ -191,17 +207,19 @@ def test_a_clean_set_ends_with_0(made, call, tmp_path) -> None:
     [
         ({"--method": "spectre"}, "--method of profile"),
         ({"--model": "nowhere.onnx"}, "not there"),
-        ({"--clean": "nowhere"}, "none that is there"),
+        ({"--clean": "nowhere"}, "--clean to be there"),
         ({"--rate": "0.7"}, "rate above 0"),
         ({"--fpr": "0.00001"}, "false-positive rate"),
         ({"data": "nowhere.npz"}, "not there"),
-        ({"data": "broken.npz"}, "arrays of numbers"),
-        ({"data": "pickled.npz"}, "arrays of numbers"),
+        ({"data": "broken.npz"}, "whole zip"),
+        ({"data": "pickled.npz"}, "never loaded"),
         ({"data": "bare.npz"}, "with labels"),
         ({"--out": "full"}, "new or empty folder"),
     ],
 )
-def test_what_a_user_gets_wrong_ends_with_2_and_writes_nothing(made, call, tmp_path, monkeypatch, change, why) -> None:
+def test_what_a_user_gets_wrong_ends_with_2_and_writes_nothing(
+    made, call, near, tmp_path, monkeypatch, change, why
+) -> None:
     folder, bad, _ = made
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.npz").write_bytes((folder / "bad.npz").read_bytes()[:500])
@@ -218,7 +236,7 @@ def test_what_a_user_gets_wrong_ends_with_2_and_writes_nothing(made, call, tmp_p
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["notes.txt"]
 
 
-def test_masks_that_do_not_fit_are_not_carried_over(made, call, tmp_path) -> None:
+def test_masks_that_do_not_fit_are_not_carried_over(made, call, near, tmp_path) -> None:
     folder, _, _ = made
     with np.load(folder / "bad.npz") as arrays:
         odd = {**arrays, "poisoned": np.zeros(7, dtype=bool)}

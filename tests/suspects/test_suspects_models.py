@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -15,8 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
 from doldrum.classifiers.networks import build
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, MissingExtraError
 from doldrum.suspects import Preprocessing, model_kind, open_model
+from doldrum.training.checkpoint import save_checkpoint
 from small_nets import small_net
 
 GREY = Preprocessing(size=8, channels="grey")
@@ -140,6 +142,43 @@ def test_torchscript_and_pickle_only_where_they_are_trusted(tmp_path):
             open_model(tmp_path / name, preprocessing=GREY)
         suspect = open_model(tmp_path / name, preprocessing=GREY, **trust)
         np.testing.assert_allclose(suspect.classifier(batch), scores(net, batch), rtol=1e-4, atol=1e-5)
+
+
+def test_an_exported_program_only_where_it_is_trusted(tmp_path):
+    net, image = small_net(), torch.zeros(2, 1, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        many = torch.export.export(net, (image,), dynamic_shapes=({0: torch.export.Dim("n")},))
+        torch.export.save(many, str(tmp_path / "many.pt2"))
+        torch.export.save(torch.export.export(net, (image[:1],)), str(tmp_path / "one.pt2"))
+    with pytest.raises(InputError, match=r"torch\.export"):
+        open_model(tmp_path / "many.pt2", preprocessing=GREY)
+    suspect = open_model(tmp_path / "many.pt2", preprocessing=GREY, trust_code=True)
+    assert suspect.format == "pt2"
+    np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), atol=1e-5)
+    with pytest.raises(ClassifierError, match="any number of images at once"):
+        open_model(tmp_path / "one.pt2", preprocessing=GREY, trust_code=True)
+
+
+def test_an_absent_timm_is_named_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    save_file({"fc.weight": torch.zeros(3, 4), "fc.bias": torch.zeros(3)}, tmp_path / "weights.safetensors")
+    with pytest.raises(MissingExtraError, match=r"library 'timm'.*pip install 'doldrum\[timm\]'"):
+        open_model(tmp_path / "weights.safetensors", arch="timm/resnet18", preprocessing=Preprocessing(size=32))
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (["cat", "dog", "\x1b[31mred", "cow"], ("cat", "dog", "\\x1b[31mred", "cow")),
+        (["0", "1", "2", "3"], None),  # the names of a set without names
+        (["cat", "dog"], None), ({"0": []}, None), (7, None), (None, None),
+    ],
+)  # fmt: skip
+def test_our_own_checkpoint_knows_its_class_names(tmp_path, said, read):
+    about = {"network": "mlp", "input_shape": [1, 8, 8], "num_classes": 4, "class_names": said}
+    file = save_checkpoint(tmp_path / "m.safetensors", build("mlp", input_shape=(1, 8, 8), num_classes=4), about)
+    assert open_model(file).class_names == read
 
 
 def test_a_network_that_is_no_classifier_is_named(tmp_path):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, scan
 from doldrum.audit.opening import Opened
+from doldrum.cleansing import profile
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile, load_detector
 from doldrum.errors import InputError
@@ -19,7 +20,7 @@ from doldrum.files import write_text_whole
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size
 
-__all__ = ["FEWEST_FIT", "promised", "ranked"]
+__all__ = ["FEWEST_FIT", "among_themselves", "promised", "ranked"]
 
 FEWEST_FIT = 50
 _MOST_REFERENCE = 1000  # images that the others are compared with where nothing is known to be clean
@@ -104,6 +105,19 @@ def ranked(
         copied = _copied(images, rest, folder / "rest.npy")
         reached += _scan(_watched(detector, plan, tell), copied, numbers, folder, deadline, tell)
     return detector, np.concatenate([reference, rest]), reached
+
+
+def among_themselves(opened: Opened, data: ImageSet, folder: Path, seed: int, tell: Tell) -> SmoothnessProfile:
+    """A detector fitted on samples of a training set (`cleansing.profile.fitted_among_themselves`), run over all of it."""
+    deadline = budget.Deadline(None)
+    plan = _planned(opened, data, len(data), folder, deadline, tell)
+    detector, path = _kept(opened, folder, plan, tell)
+    if detector is None:
+        tell({"stage": "fit"})
+        detector = profile.fitted_among_themselves(opened.classifier, data, seed=seed)
+        detector.save(path)
+    _scan(_watched(detector, plan, tell), data, np.arange(len(data)), folder, deadline, tell)
+    return detector
 
 
 def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:

@@ -14,25 +14,38 @@ __all__ = ["accuracy_of", "class_numbers", "doubts"]
 
 _FAR = 0.05  # accuracy may lie this much below the claim: other images, other rounding
 _MOST_ONE_CLASS = 0.9
+_NUMBERS = "labels were read as class numbers"
 _FEWEST = 30  # images below which nothing is said about the model's answers
 
 
 def class_numbers(
-    labels: Sequence[str | None], *, model_names: Sequence[str] | None, table_names: Sequence[str], num_classes: int
+    labels: Sequence[str | None],
+    *,
+    model_names: Sequence[str] | None,
+    table_names: Sequence[str],
+    num_classes: int,
+    numbered: bool = False,
 ) -> tuple[NDArray[np.int64] | None, str]:
     """The class number of each label (-1: no label), and how they were found; None where they can't be.
 
     Labels are looked up among the model's class names; else read as numbers; else among the names of the table that they come
-    from; else, where there are as many as classes, numbered in order.
+    from; else, where there are as many as classes, numbered in order. Labels that are `numbered`, as those of arrays are, are class
+    numbers and nothing else: classes named "1", "10", "2" would give them other numbers.
 
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
     [1, -1]
     >>> class_numbers(["cat"], model_names=None, table_names=(), num_classes=2)
-    (None, 'the labels of the clean images are no class numbers, and the names of the classes are not known')
+    (None, 'the labels are no class numbers, and the names of the classes are not known')
     """
     given = sorted({name for name in labels if name is not None})
     if not given:
         return None, "the clean images have no labels"
+    if numbered:
+        if (most := max(given, key=lambda n: (len(n.lstrip("0")), n.lstrip("0"))).lstrip("0") or "0") and (
+            len(most) > 9 or int(most) >= num_classes
+        ):
+            return None, f"the labels are class numbers up to {most[:20]}, beyond the model's {num_classes} classes"
+        return np.array([-1 if n is None else int(n) for n in labels], dtype=np.int64), _NUMBERS
     found, how = _numbering(given, model_names, table_names, num_classes)
     if found is None:
         return None, how
@@ -49,16 +62,16 @@ def _numbering(
     if all(name.isascii() and name.isdigit() and int(name) < num_classes for name in given if len(name) < 10) and all(
         len(name) < 10 and name.isdigit() for name in given
     ):
-        return {name: int(name) for name in given}, "labels were read as class numbers"
+        return {name: int(name) for name in given}, _NUMBERS
     if len(table_names) == num_classes and set(given) <= set(table_names):
         return {n: k for k, n in enumerate(table_names)}, "labels were numbered in the order of the table's class names"
     if model_names is not None:
-        return None, "the labels of the clean images are not among the model's class names"
+        return None, "the labels are not among the model's class names"
     if len(given) == num_classes:
         return {
             n: k for k, n in enumerate(given)
         }, "labels were numbered in alphabetical order, as folders of classes are"
-    return None, "the labels of the clean images are no class numbers, and the names of the classes are not known"
+    return None, "the labels are no class numbers, and the names of the classes are not known"
 
 
 def _folded(name: str) -> str:

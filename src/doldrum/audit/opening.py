@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +12,11 @@ from typing import Any
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
+from doldrum.files import write_text_whole
 from doldrum.intake import CollectedImages, Skipped, as_array, open_images
 from doldrum.suspects import Preprocessing, open_model
 
-__all__ = ["Material", "Opened", "open_material", "open_suspect"]
+__all__ = ["Material", "Opened", "open_material", "open_suspect", "read_material", "same_images"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,18 @@ class Opened:
 @dataclass(frozen=True, eq=False)
 class Material:
     """Images under audit as an ImageSet without labels, the class's name of each or None, the names of a table's classes,
-    and what was skipped."""
+    and what was skipped. `kind` is what they came in; `numbered` says that the labels are class numbers, never names."""
 
     images: ImageSet
     labels: tuple[str | None, ...]
     class_names: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    kind: str
+
+    @property
+    def numbered(self) -> bool:
+        arrays = self.kind == "npz" or (self.kind == "Parquet" and not self.class_names)
+        return arrays and all(name is None or (name.isascii() and name.isdigit()) for name in self.labels)
 
 
 def open_suspect(job: dict[str, Any]) -> Opened:
@@ -45,8 +54,9 @@ def open_suspect(job: dict[str, Any]) -> Opened:
     }
     known = {k: _tupled(job[k]) for k in ("size", "mean", "std", "channels") if job[k] is not None}
     if known and "size" not in known:  # the file may know it
-        found = open_model(job["model"], **told).preprocessing
-        known = {"size": found.size, "channels": found.channels, **known}
+        found = open_model(job["model"], **told)
+        known = {"size": found.preprocessing.size, "channels": found.preprocessing.channels, **known}
+        del found  # before the second is opened: one model is in memory at a time
     suspect = open_model(job["model"], preprocessing=Preprocessing(**known) if known else None, **told)
     names = _class_names(job["labels"], suspect.classifier.num_classes) or suspect.class_names
     return Opened(suspect.classifier, suspect.format, asdict(suspect.preprocessing), names, suspect.notes)
@@ -68,7 +78,38 @@ def open_material(
             yield item
 
     found: CollectedImages = as_array(counted(), target, shape=classifier.input_shape, resize=resize)  # pyright: ignore[reportArgumentType]
-    return Material(ImageSet(found.images, ids=found.ids), found.labels, tuple(source.class_names), found.skipped)
+    names = tuple(source.class_names)
+    return Material(ImageSet(found.images, ids=found.ids), found.labels, names, found.skipped, source.kind)
+
+
+def read_material(
+    path: str, what: str, folder: Path, opened: Opened, settings: dict[str, Any], tell: Callable[[Any], None]
+) -> Material:
+    """`open_material` into `what`.npy of the folder; tells of its progress."""
+    tell({"stage": what})
+    waiting = [0]
+
+    def advance(count: int) -> None:
+        waiting[0] += count
+        if waiting[0] >= 50:
+            tell({"done": waiting[0]})
+            waiting[0] = 0
+
+    return open_material(
+        path, folder / f"{what}.npy", classifier=opened.classifier, resize=settings["resize"], advance=advance
+    )
+
+
+def same_images(folder: Path, material: Material, clean: Material | None) -> None:
+    """Refuse to go on with other images than those that the run began with."""
+    digest = hashlib.sha256()
+    for one in (material, clean):
+        if one is not None:
+            digest.update(json.dumps([one.images.content_hash(), list(one.images.ids), list(one.labels)]).encode())
+    path, found = folder / "images.sha256", digest.hexdigest()
+    if path.exists() and path.read_text(encoding="utf-8").strip() != found:
+        raise InputError("expected the images that this run began with, got others; name another folder with --out")
+    write_text_whole(path, found)
 
 
 def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import hashlib
-import json
-import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import doldrum
+from doldrum.audit import confined, verdict
 from doldrum.audit import rows as rows_file
-from doldrum.audit import verdict
+from doldrum.audit.confined import lines, whole
 from doldrum.audit.pictures import MOST, encode_pictures
 from doldrum.audit.settings import AuditSettings
-from doldrum.errors import DoldrumError, InputError, SandboxError
-from doldrum.files import write_text_whole
+from doldrum.errors import DoldrumError, SandboxError
 from doldrum.intake import visible
-from doldrum.progress import progress_bar
 from doldrum.records.audit import AuditRecord
-from doldrum.sandbox import Limits, run_confined
 from doldrum.stats import conformal
 
 __all__ = ["run_audit"]
 
-_FORMAT, _MARKER, _RECORD = "doldrum audit", "audit.json", "record.json"
-_STAGES = {
-    "model": "opening the model",
-    "images": "reading images",
-    "clean": "reading clean images",
-    "timing": "timing forwards",
-    "fit": "fitting",
-    "calibrate": "calibrating",
-    "scan": "scanning",
-}
-_FREE = ("out", "memory", "hours")  # settings that may differ when an audit goes on
+_RECORD = "record.json"
 
 
 def run_audit(
@@ -69,16 +53,17 @@ def run_audit(
         when the confined process exceeds its memory or time, or dies.
     """
     out = Path(settings.out)
-    model_hash = "" if settings.remote else _sha256(Path(settings.model))
-    seed = _begin(out, settings, model_hash)
+    model_hash = confined.model_hash(settings)
+    seed = confined.begin(out, settings, model_hash, what="audit")
     if (out / _RECORD).exists():
         return AuditRecord.load(out / _RECORD)
     folder = out / "work"
     folder.mkdir(exist_ok=True)
     try:
-        facts = _confined(settings, folder, seed, progress=progress, say=say)
+        job = {"settings": settings.to_dict(), "work": str(folder.resolve()), "seed": seed}
+        facts = confined.send("doldrum.audit.work:work", job, settings, progress=progress, say=say)
     except DoldrumError:
-        _forget(out, folder)
+        confined.forget(out, folder, what="audit")
         raise
     try:
         record = _record(settings, facts, folder, seed, model_hash)
@@ -92,97 +77,21 @@ def run_audit(
     return record
 
 
-def _begin(out: Path, settings: AuditSettings, model_hash: str) -> int:
-    """Make the folder or recognise the audit in it; gives the seed."""
-    wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_hash}
-    if out.is_dir() and any(out.iterdir()):
-        try:
-            found = json.loads((out / _MARKER).read_text(encoding="utf-8"))
-            same = found["format"] == _FORMAT and found["settings"] == wanted
-            seed = int(found["seed"])
-        except (OSError, ValueError, KeyError, TypeError):
-            same, seed = False, 0
-        if not same:
-            raise InputError(
-                f"expected a new or empty folder, or this audit's own, got {out}, which holds something else; name another "
-                "with --out"
-            )
-        return seed
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --out, got the file {out}; name another")
-    out.mkdir(parents=True, exist_ok=True)
-    seed = secrets.randbits(63) if settings.seed is None else settings.seed
-    text = json.dumps({"format": _FORMAT, "settings": wanted, "seed": seed}, indent=2)
-    write_text_whole(out / _MARKER, text + "\n")
-    return seed
-
-
-def _forget(out: Path, folder: Path) -> None:
-    """After an error before anything was scanned: leave no folder that refuses the mended command."""
-    if any(folder.glob("rows-*.jsonl")) or any(folder.glob("*.doldrum")):
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    (out / _MARKER).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        out.rmdir()
-
-
-def _confined(
-    settings: AuditSettings, folder: Path, seed: int, *, progress: bool, say: Callable[[str], None]
-) -> dict[str, Any]:
-    job = {"settings": settings.to_dict(), "work": str(folder.resolve()), "seed": seed}
-    paths = [job["settings"][name] for name in ("images", "clean", "labels") if job["settings"][name] is not None]
-    if not settings.remote:
-        paths.append(job["settings"]["model"])
-    limits = Limits(
-        memory=int(settings.memory * (1 << 30)),
-        seconds=settings.hours * 3600,
-        network=settings.remote,
-        write=[folder],
-        read=None if settings.trust_code else paths,
-    )
-    with contextlib.ExitStack() as bars:
-        advance: Callable[[int], None] = lambda count: None  # noqa: E731
-
-        def hear(message: Any) -> None:
-            nonlocal advance
-            if not isinstance(message, Mapping):
-                return
-            stage, done, text = message.get("stage"), message.get("done"), message.get("say")
-            if isinstance(stage, str) and stage in _STAGES:
-                total = message.get("total")
-                bars.close()
-                advance = bars.enter_context(
-                    progress_bar(_STAGES[stage], total if type(total) is int else None, show=progress)
-                )
-            if type(done) is int and 0 <= done < 1 << 31:
-                advance(done)
-            if isinstance(text, str):
-                say(visible(text, most=1000))
-
-        found = run_confined("doldrum.audit.work:work", job, limits=limits, on_message=hear)
-    if not isinstance(found, dict):
-        raise SandboxError(
-            "expected the facts of an audit from the confined process, got something else", reason="nonsense"
-        )
-    return found
-
-
 def _record(settings: AuditSettings, facts: dict[str, Any], folder: Path, seed: int, model_hash: str) -> AuditRecord:
     out, model = Path(settings.out), facts["model"]
-    scanned, classes = _whole(facts["images"]["scanned"]), _whole(model["num_classes"])
-    unreached = _whole(facts["images"]["unreached"], least=0)
+    scanned, classes = whole(facts["images"]["scanned"]), whole(model["num_classes"])
+    unreached = whole(facts["images"]["unreached"], least=0)
     ranking = settings.clean is None
     conditions = sum(len(family["strengths"]) for family in facts["band"])
     rows = rows_file.read_rows(folder, count=scanned, num_classes=classes, conditions=conditions, ranking=ranking)
-    doubts, remarks = _lines(facts["doubts"]), _lines(facts["remarks"])
+    doubts, remarks = lines(facts["doubts"]), lines(facts["remarks"])
     names = None if model["class_names"] is None else [visible(str(n), most=100) for n in model["class_names"]]
     flagged = discovered = rows.labels < -1
     promise = flags = found = clean = None
     if ranking or rows.p_values is None:
         told = verdict.ranked(scanned=scanned, doubts=doubts, remarks=remarks, unreached=unreached)
     else:
-        size = _whole(facts["clean"]["calibration"])
+        size = whole(facts["clean"]["calibration"])
         interval = conformal.realised_fpr(size, settings.fpr)
         flagged = rows.p_values <= settings.fpr * (1 + 1e-9)
         discoveries = conformal.benjamini_hochberg(rows.p_values, fdr=settings.fdr, num_calibration=size)
@@ -210,7 +119,7 @@ def _record(settings: AuditSettings, facts: dict[str, Any], folder: Path, seed: 
             flags, found, scanned=scanned, class_names=names, note=discoveries.note, doubts=doubts, remarks=remarks,
             unreached=unreached,
         )  # fmt: skip
-    shape = (_whole(model["input_shape"][0]), _whole(model["input_shape"][1]), _whole(model["input_shape"][2]))
+    shape = (whole(model["input_shape"][0]), whole(model["input_shape"][1]), whole(model["input_shape"][2]))
     pictures = encode_pictures(
         folder / "pixels",
         out / "pictures",
@@ -233,7 +142,7 @@ def _record(settings: AuditSettings, facts: dict[str, Any], folder: Path, seed: 
             "sha256": model_hash,
             **{k: model[k] for k in ("format", "input_shape", "num_classes", "preprocessing")},
             "class_names": names,
-            "notes": _lines(model["notes"]),
+            "notes": lines(model["notes"]),
         },
         clean=clean,
         images={
@@ -250,24 +159,3 @@ def _record(settings: AuditSettings, facts: dict[str, Any], folder: Path, seed: 
         band=tuple(facts["band"]),
         verdict=told,
     )
-
-
-def _lines(values: Any) -> list[str]:
-    return [visible(str(v), most=2000) for v in list(values)[:100]]
-
-
-def _whole(value: Any, least: int = 1) -> int:
-    if type(value) is not int or not least <= value < 1 << 31:
-        raise ValueError(f"expected a whole number, got {value!r}")
-    return value
-
-
-def _sha256(path: Path) -> str:
-    """Of a file's bytes; of a folder, of its files' names and hashes in order."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()

@@ -121,10 +121,14 @@ class AuditSettings:
             raise InputError(f"expected a --seed from 0 to 2^63 - 1, got {self.seed}")
         for name in ("images", "clean", "labels"):
             value = getattr(self, name)
-            if value is not None and not Path(value).exists():
+            if value is not None and not self.is_there(value):
                 raise InputError(f"expected --{name} to be there, got {value}, which is not; check the path")
         if not self.remote and not Path(self.model).exists():
             raise InputError(f"expected a model file or folder, got {self.model}, which is not there; check the path")
+
+    def is_there(self, path: str) -> bool:
+        """Whether there are images, or a text, at `path`."""
+        return Path(path).exists()
 
     @property
     def remote(self) -> bool:
@@ -135,7 +139,7 @@ class AuditSettings:
         """JSON-able; paths absolute, for another process."""
         made: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         for name in ("model", "images", "clean", "labels", "out"):
-            if made[name] is not None and not (name == "model" and self.remote):
+            if made[name] is not None and (name == "out" or Path(made[name]).exists()):
                 made[name] = str(Path(made[name]).resolve())
         return made
 

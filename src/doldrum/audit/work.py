@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, detecting, matching, pictures, scan
 from doldrum.audit.detecting import FEWEST_FIT
-from doldrum.audit.opening import Material, Opened, open_material, open_suspect
+from doldrum.audit.opening import Material, Opened, open_suspect, read_material, same_images
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
 from doldrum.errors import InputError
-from doldrum.files import write_text_whole
 from doldrum.intake import Skipped
 from doldrum.pixels import to_float
 from doldrum.records.audit import MOST_SKIPPED
@@ -43,9 +42,11 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
-    material = _read(settings["images"], "images", folder, opened, settings, tell)
-    clean = None if settings["clean"] is None else _read(settings["clean"], "clean", folder, opened, settings, tell)
-    _same_images(folder, material, clean)
+    material = read_material(settings["images"], "images", folder, opened, settings, tell)
+    clean = (
+        None if settings["clean"] is None else read_material(settings["clean"], "clean", folder, opened, settings, tell)
+    )
+    same_images(folder, material, clean)
     facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
     if clean is None:
         detector, order, reached = detecting.ranked(opened, material.images, folder, deadline, seed, tell)
@@ -108,33 +109,6 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     return order[:fit], order[fit : fit + max(_MOST_CALIBRATION, 2 * needed)]
 
 
-def _read(path: str, what: str, folder: Path, opened: Opened, settings: dict[str, Any], tell: Tell) -> Material:
-    tell({"stage": what})
-    waiting = [0]
-
-    def advance(count: int) -> None:
-        waiting[0] += count
-        if waiting[0] >= 50:
-            tell({"done": waiting[0]})
-            waiting[0] = 0
-
-    return open_material(
-        path, folder / f"{what}.npy", classifier=opened.classifier, resize=settings["resize"], advance=advance
-    )
-
-
-def _same_images(folder: Path, material: Material, clean: Material | None) -> None:
-    """Refuse to go on with other images than those that the audit began with."""
-    digest = hashlib.sha256()
-    for one in (material, clean):
-        if one is not None:
-            digest.update(json.dumps([one.images.content_hash(), list(one.images.ids), list(one.labels)]).encode())
-    path, found = folder / "images.sha256", digest.hexdigest()
-    if path.exists() and path.read_text(encoding="utf-8").strip() != found:
-        raise InputError("expected the images that this audit began with, got others; name another folder with --out")
-    write_text_whole(path, found)
-
-
 def _checked(opened: Opened, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Accuracy on the clean images against what is claimed, said at once."""
     classifier = opened.classifier
@@ -144,7 +118,11 @@ def _checked(opened: Opened, clean: Material, settings: dict[str, Any], tell: Te
         parts.append(base_outputs(classifier, to_float(block))[0])
     predicted = np.concatenate(parts)
     truth, how = matching.class_numbers(
-        clean.labels, model_names=opened.class_names, table_names=clean.class_names, num_classes=classifier.num_classes
+        clean.labels,
+        model_names=opened.class_names,
+        table_names=clean.class_names,
+        num_classes=classifier.num_classes,
+        numbered=clean.numbered,
     )
     accuracy = matching.accuracy_of(predicted, truth)
     doubts = matching.doubts(

@@ -156,6 +156,8 @@ NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {
 
 
 _TIMM = "timm/"
+CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
+"""What a checkpoint of such a network says it is: training writes it, suspects look for it."""
 
 
 def _timm(name: str, shape: Shape, classes: int) -> nn.Module:

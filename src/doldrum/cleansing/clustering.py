@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from doldrum.cleansing.base import checked_class
 from doldrum.errors import missing_extra
+from doldrum.records.clusters import LEAST_SILHOUETTE, MOST_SHARE
 
 __all__ = ["FEWEST", "LEAST_SILHOUETTE", "MOST_SHARE", "Clusters", "activation_clusters"]  # fmt: skip
 
 FEWEST = 20
 """Classes with fewer samples are not judged."""
-MOST_SHARE, LEAST_SILHOUETTE = 0.35, 0.10
-"""The smaller cluster is dropped where it holds less than this share of its class, and the silhouette is above this."""
 _DIMENSIONS, _SAMPLE = 10, 5000
 
 

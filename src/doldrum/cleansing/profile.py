@@ -12,6 +12,7 @@ from doldrum.cleansing.base import MARGIN, Verdict, highest
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
+from doldrum.detectors.splitting import fit_and_calibration
 from doldrum.errors import InputError
 from doldrum.seeds import rng
 from doldrum.stats.conformal import check_size
@@ -51,9 +52,7 @@ def _to_fit(clean: ImageSet) -> int:
 
 def split_clean(clean: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Clean inputs to fit, half of them and 1,000 at most, and those to calibrate."""
-    order = rng(0, "fit and calibration").permutation(len(clean))
-    cut = _to_fit(clean)
-    return clean.take(order[:cut]), clean.take(order[cut:])
+    return fit_and_calibration(clean, _to_fit(clean))
 
 
 def fitted_on_clean(

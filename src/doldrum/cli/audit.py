@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from doldrum.cli import model_options as options
 from doldrum.cli.output import JsonFlag, emit, message
-from doldrum.errors import InputError
 
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
 
@@ -27,33 +27,25 @@ def audit(
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
-    arch: Annotated[str | None, typer.Option(help="The network, where the file holds weights alone.")] = None,
-    outputs: Annotated[
-        str | None, typer.Option(help="What the model returns: logits, probabilities or labels.")
-    ] = None,
-    num_classes: Annotated[int | None, typer.Option(help="Number of classes, where the file doesn't say it.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Mean that the model subtracts, e.g. 0.485,0.456,0.406.")] = None,
-    std: Annotated[
-        str | None, typer.Option(help="Standard deviation that it divides by, e.g. 0.229,0.224,0.225.")
-    ] = None,
-    size: Annotated[str | None, typer.Option(help="Size of its inputs, e.g. 224 or 224x192 (height x width).")] = None,
-    channels: Annotated[str | None, typer.Option(help="Order of its channels: rgb, bgr or grey.")] = None,
-    resize: Annotated[
-        str, typer.Option(help="Images of another size are stretched, or scaled and cut: stretch, crop.")
-    ] = "stretch",
-    labels: Annotated[
-        str | None, typer.Option(help="A text file: the names of the classes, one a line, in order.")
-    ] = None,
+    arch: options.Arch = None,
+    outputs: options.Outputs = None,
+    num_classes: options.NumClasses = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    size: options.Size = None,
+    channels: options.Channels = None,
+    resize: options.Resize = "stretch",
+    labels: options.Labels = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it, and scanning ends with it."),
     ] = None,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="Let the model run its own code, confined.")] = False,
-    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Let the model be unpickled, confined.")] = False,
+    trust_code: options.TrustCode = False,
+    trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
-    memory: Annotated[float, typer.Option(help="Most GiB of memory.")] = 6.0,
-    hours: Annotated[float, typer.Option(help="Most hours.")] = 24.0,
+    memory: options.Memory = 6.0,
+    hours: options.Hours = 24.0,
     json: JsonFlag = False,
 ) -> None:
     """Say whether images look as if they carried a trigger for a model that somebody else made.
@@ -67,7 +59,7 @@ def audit(
 
     settings = AuditSettings(
         model=model, images=images, out=str(out), clean=clean, fpr=fpr, fdr=fdr, arch=arch, outputs=outputs,
-        num_classes=num_classes, mean=_numbers("mean", mean), std=_numbers("std", std), size=_size(size),
+        num_classes=num_classes, mean=options.numbers("mean", mean), std=options.numbers("std", std), size=options.height_and_width(size),
         channels=channels, resize=resize, labels=labels, claimed_accuracy=claimed_accuracy,
         budget=None if budget is None else seconds_of(budget), trust_code=trust_code, trust_pickle=trust_pickle,
         seed=seed, memory=memory, hours=hours,
@@ -91,23 +83,3 @@ def audit(
         message(f"The report is {page}")
     if found["exit_code"]:
         raise typer.Exit(found["exit_code"])
-
-
-def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(
-            f"expected --{name} as numbers between commas, got {text!r}; e.g. 0.485,0.456,0.406"
-        ) from error
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(p.isdigit() for p in parts):
-        raise InputError(f"expected --size as 224 or 224x192 (height x width), got {text!r}")
-    return int(parts[0]), int(parts[-1])

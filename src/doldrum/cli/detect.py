@@ -39,7 +39,7 @@ def calibrate(
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
     """
     from doldrum.detectors import DETECTORS
-    from doldrum.seeds import rng
+    from doldrum.detectors.splitting import fit_and_calibration
     from doldrum.stats.conformal import check_size
 
     if detector not in DETECTORS:
@@ -48,11 +48,11 @@ def calibrate(
         raise InputError(f"expected a --fit-share between 0 and 1, got {fit_share}; e.g. 0.5")
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
     found = _limited(load_images(clean, classifier=classifier).images, limit)
-    order = rng(0, "fit and calibration").permutation(len(found))
     cut = max(1, round(fit_share * len(found)))
     check_size(len(found) - cut, fpr, what="images besides those of fit")
-    fitted = DETECTORS[detector](seed=seed).fit(classifier, found.take(order[:cut]))
-    fitted.calibrate(found.take(order[cut:]), fpr=fpr, per_class=per_class).save(out)
+    fit, calibration_set = fit_and_calibration(found, cut)
+    fitted = DETECTORS[detector](seed=seed).fit(classifier, fit)
+    fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class).save(out)
     calibration = fitted.calibration
     assert calibration is not None
     promise = calibration.promise

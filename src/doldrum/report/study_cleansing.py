@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from doldrum.records.clusters import LEAST_SILHOUETTE, MOST_SHARE
 from doldrum.records.study import CellRecord, StudyRecords
 from doldrum.report.figures import COLOURS, INK
 from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable, bare_axes
@@ -223,7 +224,8 @@ def _clusters(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Clusters of the attacker’s class",
         (
-            "The smaller cluster is dropped where it holds less than 35% of its class and the silhouette is above 0.10. A cluster that "
+            f"The smaller cluster is dropped where it holds less than {MOST_SHARE:.0%} of its class and the silhouette is above "
+            f"{LEAST_SILHOUETTE:.2f}. A cluster that "
             "holds all the poison of a class is spared where poison is more than that of it.",
         ),
         (),

@@ -64,7 +64,8 @@ def module_classifier(
         why = visible(str(error).partition("\n")[0], most=200)
         size = "x".join(map(str, preprocessing.input_shape))
         raise ClassifierError(
-            f"expected {shown} to take two images of {size}, got {why}; check the size and the channels"
+            f"expected {shown} to take two images of {size}, got {why}; check the size and the channels, and that it was exported "
+            "for any number of images at once"
         ) from error
     if not isinstance(out, torch.Tensor) or out.ndim not in (1, 2) or len(out) != 2:
         got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__

@@ -146,12 +146,14 @@ def _torch(
         module = _code(path, kind, trust_code, shown)
     elif kind == "safetensors":
         tensors, metadata = read_safetensors(path)
-        module, preprocessing, more = _weights(tensors, metadata, arch, preprocessing, num_classes, trust_code, shown)
+        module, preprocessing, names, more = _weights(
+            tensors, metadata, arch, preprocessing, num_classes, trust_code, shown
+        )
         notes += more
     else:
         found = _pickled(path, kind, trust_pickle, shown)
         if isinstance(found, dict):
-            module, preprocessing, more = _weights(found, {}, arch, preprocessing, num_classes, trust_code, shown)
+            module, preprocessing, _, more = _weights(found, {}, arch, preprocessing, num_classes, trust_code, shown)
             notes += more
         elif hasattr(found, "modules") and hasattr(found, "forward"):
             module, format = found, "pickle"
@@ -180,7 +182,7 @@ def _weights(
     num_classes: int | None,
     trust_code: bool,
     shown: str,
-) -> tuple[nn.Module, Preprocessing | None, list[str]]:
+) -> tuple[nn.Module, Preprocessing | None, tuple[str, ...] | None, list[str]]:
     from doldrum.suspects.weights import our_metadata, with_weights
 
     notes: list[str] = []
@@ -194,7 +196,7 @@ def _weights(
         plain = Preprocessing(size=shape[1:], channels="grey" if shape[0] == 1 else "rgb")
         if shape[0] not in (1, 3):
             raise InputError(f"expected a model of 1 or 3 channels, got {shape[0]} in {shown}; it takes no pictures")
-        return module, plain, notes
+        return module, plain, ours["class_names"], notes
     if arch is None:
         raise InputError(
             f"expected the architecture of the weights in {shown}, got none; pass arch= (--arch NAME, timm/NAME or package.module:function)"
@@ -212,7 +214,7 @@ def _weights(
         notes.append(
             "weights don't say how images are normalised; pixels were passed in [0, 1] unless the network does it itself"
         )
-    return module, preprocessing, notes
+    return module, preprocessing, None, notes
 
 
 def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str) -> nn.Module:

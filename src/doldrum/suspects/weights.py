@@ -11,32 +11,37 @@ from typing import Any
 import torch
 from torch import nn
 
-from doldrum.classifiers.networks import NETWORKS, build, check_network
+from doldrum.classifiers.networks import CHECKPOINT_FORMAT, NETWORKS, build, check_network
 from doldrum.errors import InputError
 from doldrum.intake import visible
-from doldrum.suspects.base import Preprocessing
+from doldrum.suspects.base import Preprocessing, class_names_of
 
 __all__ = ["our_metadata", "with_weights"]
 
-_FORMAT = "doldrum-checkpoint-1"
 _MOST_VALUES = 1 << 30
 
 
 def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | None:
-    """What a checkpoint of doldrum's says of itself: network, input_shape, num_classes; None for another's file."""
+    """What a checkpoint of doldrum's says of itself: network, input_shape, num_classes, class_names (or None); None for another's file."""
     try:
         found = json.loads(metadata.get("doldrum", "null"))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"expected a checkpoint, got {shown}, whose metadata is no JSON; the file is broken"
         ) from error
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+    if not isinstance(found, dict) or found.get("format") != CHECKPOINT_FORMAT:
         return None
     shape, classes = found.get("input_shape"), found.get("num_classes")
     fine = isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and 1 <= n <= 4096 for n in shape)
     if not fine or type(classes) is not int or not 2 <= classes <= 32767:
         raise InputError(f"expected a checkpoint, got {shown}, whose input_shape or num_classes can't be; it is broken")
-    return {"network": check_network(found.get("network")), "input_shape": tuple(shape), "num_classes": classes}  # pyright: ignore[reportArgumentType]
+    names = class_names_of(found.get("class_names"), classes)
+    if names == tuple(str(k) for k in range(classes)):  # the names of a set that has none
+        names = None
+    return {
+        "network": check_network(found.get("network")), "input_shape": tuple(shape), "num_classes": classes,  # pyright: ignore[reportArgumentType]
+        "class_names": names,
+    }  # fmt: skip
 
 
 def with_weights(

@@ -15,13 +15,13 @@ from safetensors.torch import save
 from torch import nn
 
 from doldrum.classifiers.module import ModuleClassifier
+from doldrum.classifiers.networks import CHECKPOINT_FORMAT as FORMAT
 from doldrum.classifiers.networks import build, check_network
 from doldrum.errors import InputError
 from doldrum.files import write_whole
 
 __all__ = ["FORMAT", "TrainedClassifier", "load_checkpoint", "read_tensors", "save_checkpoint", "write_tensors"]
 
-FORMAT = "doldrum-checkpoint-1"
 _KEY = "doldrum"
 _MAX_HEADER = 16 << 20
 _MAX_VALUES = 1 << 28  # a network of a GiB of floats; a small header can't be made to ask for more

@@ -1,0 +1,139 @@
+"""Outside of the confined process: the folder that a run goes on in, and sending the work in."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from doldrum.audit.settings import AuditSettings
+from doldrum.errors import InputError, SandboxError
+from doldrum.files import write_text_whole
+from doldrum.intake import visible
+from doldrum.progress import progress_bar
+from doldrum.sandbox import Limits, run_confined
+
+__all__ = ["begin", "forget", "lines", "model_hash", "send", "whole"]
+
+_STAGES = {
+    "model": "opening the model",
+    "images": "reading images",
+    "clean": "reading clean images",
+    "timing": "timing forwards",
+    "classes": "activations by label",
+    "fit": "fitting",
+    "calibrate": "calibrating",
+    "scan": "scanning",
+}
+_FREE = ("out", "memory", "hours")  # settings that may differ when a run goes on
+
+
+def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -> int:
+    """Make the folder of this audit (or cleansing: `what`), or recognise its own; gives the seed.
+
+    Raises InputError for a folder of something else, and where none can be made or written.
+    """
+    kind = f"doldrum {what}"
+    wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_sha256}
+    if out.is_dir() and any(out.iterdir()):
+        try:
+            found = json.loads((out / f"{what}.json").read_text(encoding="utf-8"))
+            same = found["format"] == kind and found["settings"] == wanted
+            seed = int(found["seed"])
+        except (OSError, ValueError, KeyError, TypeError):
+            same, seed = False, 0
+        if not same:
+            raise InputError(
+                f"expected a new or empty folder, or this {what}'s own, got {out}, which holds something else; name another "
+                "with --out"
+            )
+        return seed
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --out, got the file {out}; name another")
+    out.mkdir(parents=True, exist_ok=True)
+    seed = secrets.randbits(63) if settings.seed is None else settings.seed
+    text = json.dumps({"format": kind, "settings": wanted, "seed": seed}, indent=2)
+    write_text_whole(out / f"{what}.json", text + "\n")
+    return seed
+
+
+def forget(out: Path, folder: Path, *, what: str) -> None:
+    """After an error before anything was scanned: leave no folder that refuses the mended command."""
+    if any(folder.glob("rows-*.jsonl")) or any(folder.glob("*.doldrum")):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    (out / f"{what}.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        out.rmdir()
+
+
+def send(
+    function: str, job: dict[str, Any], settings: AuditSettings, *, progress: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """What `function` answers in a confined process to `job` {settings, work, seed}; its messages are drawn and said."""
+    paths = [job["settings"][name] for name in ("images", "clean", "labels") if job["settings"][name] is not None]
+    if not settings.remote:
+        paths.append(job["settings"]["model"])
+    limits = Limits(
+        memory=int(settings.memory * (1 << 30)),
+        seconds=settings.hours * 3600,
+        network=settings.remote,
+        write=[job["work"]],
+        read=None if settings.trust_code else paths,
+    )
+    with contextlib.ExitStack() as bars:
+        advance: Callable[[int], None] = lambda count: None  # noqa: E731
+
+        def hear(message: Any) -> None:
+            nonlocal advance
+            if not isinstance(message, Mapping):
+                return
+            stage, done, text = message.get("stage"), message.get("done"), message.get("say")
+            if isinstance(stage, str) and stage in _STAGES:
+                total = message.get("total")
+                bars.close()
+                advance = bars.enter_context(
+                    progress_bar(_STAGES[stage], total if type(total) is int else None, show=progress)
+                )
+            if type(done) is int and 0 <= done < 1 << 31:
+                advance(done)
+            if isinstance(text, str):
+                say(visible(text, most=1000))
+
+        found = run_confined(function, job, limits=limits, on_message=hear)
+    if not isinstance(found, dict):
+        raise SandboxError("expected facts from the confined process, got something else", reason="nonsense")
+    return found
+
+
+def lines(values: Any) -> list[str]:
+    """At most 100 strings as visible text."""
+    return [visible(str(v), most=2000) for v in list(values)[:100]]
+
+
+def whole(value: Any, least: int = 1) -> int:
+    """`value`, where it is a whole number from `least` up; ValueError for anything else."""
+    if type(value) is not int or not least <= value < 1 << 31:
+        raise ValueError(f"expected a whole number, got {value!r}")
+    return value
+
+
+def model_hash(settings: AuditSettings) -> str:
+    """SHA-256 of the model's file or folder; "" for one that is asked over the network."""
+    return "" if settings.remote else _sha256(Path(settings.model))
+
+
+def _sha256(path: Path) -> str:
+    """Of a file's bytes; of a folder, of its files' names and hashes in order."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
