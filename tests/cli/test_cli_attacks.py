@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
@@ -201,3 +202,49 @@ def test_help_is_whole(call) -> None:
     assert all(name in " ".join(call("train", "--help")[1].split()).replace("- ", "-") for name in RECIPES)
     for command in ("demo", "measure", "attacks", "poison", "train", "evaluate", "datasets", "doctor"):
         assert f"Example: doldrum {command}" in call(command, "--help")[1], command
+
+
+def test_poison_overwrites_no_clean_data_and_poisons_nothing_twice(call, tmp_path) -> None:
+    clean = tmp_path / "clean.npz"
+    np.savez(clean, images=np.zeros((40, 1, 8, 8), np.uint8), labels=np.arange(40) % 4)
+    before = clean.read_bytes()
+    words = ("--attack", "badnets", "--rate", 0.1, "--out")
+    code, _, err = call("poison", clean, *words, clean)
+    assert code == 2
+    assert "apart from the clean data" in err
+    (tmp_path / "link.npz").symlink_to(clean)
+    assert call("poison", clean, *words, tmp_path / "link.npz")[0] == 2
+    assert clean.read_bytes() == before
+    assert call("poison", clean, *words, tmp_path / "bad.npz")[0] == 0
+    code, _, err = call("poison", tmp_path / "bad.npz", *words, tmp_path / "worse.npz")
+    assert code == 2
+    assert "poisoned already" in err
+    assert not (tmp_path / "worse.npz").exists()
+
+
+@pytest.mark.parametrize("depth", [3, 60, 120, 200, 3000])
+def test_an_attack_file_of_nested_triggers_is_read_or_refused(depth: int, tmp_path) -> None:
+    from doldrum.errors import InputError
+
+    patch = json.dumps(dd.triggers.Patch(size=1).to_dict())
+    trigger = '{"name": "composed", "settings": {"parts": [' * depth + patch + "]}}" * depth
+    path = tmp_path / "deep.json"
+    path.write_text(f'{{"attack": "x", "trigger": {trigger}, "plan": {{"rate": 0.1}}}}')
+    if depth == 3:
+        assert read_attack(path)[0](np.zeros((1, 1, 4, 4), np.float32)).sum() == 1
+    elif depth >= 200:
+        with pytest.raises(InputError, match=r"deep\.json: expected"):
+            read_attack(path)
+    else:
+        with contextlib.suppress(InputError):
+            read_attack(path)
+
+
+def test_a_resume_file_that_is_none_is_named_with_what_to_do(call, tmp_path) -> None:
+    out = tmp_path / "m.safetensors"
+    for content in (b"junk", b""):
+        (tmp_path / "m.safetensors.resume").write_bytes(content)
+        code, _, err = call("train", "digits", *MLP, "--out", out)
+        assert code == 2
+        assert "m.safetensors.resume" in err
+        assert "remove it" in err

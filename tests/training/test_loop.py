@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_finite_is_told():
     ("images", "labels"),
     [
         (np.zeros((4, 8, 8), np.uint8), np.arange(4)),
-        (np.zeros((4, 1, 8, 8), np.float64), np.arange(4)),
+        (np.zeros((4, 1, 8, 8), np.int32), np.arange(4)),
         (np.zeros((4, 1, 8, 8), np.uint8), np.arange(3)),
         (np.zeros((4, 1, 8, 8), np.uint8), np.array([0, 1, -1, 2])),
         (np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4)),

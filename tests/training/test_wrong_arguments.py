@@ -46,3 +46,14 @@ def test_a_whole_seed_of_another_type_is_the_same_seed() -> None:
     one, two = (dd.train(DATA, recipe, seed=s, progress=False) for s in (3, np.int64(3)))
     assert one.fingerprint == two.fingerprint
     assert one.metadata["recipe_hash"] == two.metadata["recipe_hash"]
+
+
+def test_the_same_pixels_of_another_type_give_the_same_weights() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 1, 4, 4), dtype=np.uint8)
+    recipe = Recipe(network="mlp", epochs=2, batch_size=4, lr=0.1, threads=1, precision="fp32")
+    types = [pixels.astype(np.uint16) * 257, pixels / 255, (pixels / 255).astype(np.float32)]
+    models = [dd.train(ImageSet(x, labels=DATA.labels), recipe, progress=False) for x in types]
+    exact = [[p.detach().numpy() for p in m.module.parameters()] for m in models]
+    for other in exact[1:]:
+        for one, two in zip(exact[0], other, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)

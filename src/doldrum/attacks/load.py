@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from doldrum.errors import missing_extra
+from doldrum.errors import InputError, missing_extra
 from doldrum.triggers.base import Trigger, trigger_from_dict
 
 __all__ = ["load_trigger"]
@@ -25,7 +25,11 @@ def load_trigger(record: dict[str, Any]) -> Trigger:
     >>> load_trigger(Patch(size=2).to_dict()) == Patch(size=2)
     True
     """
-    for name in _names(record):
+    try:
+        names = list(_names(record))
+    except RecursionError as error:
+        raise InputError("expected a trigger of a few parts, got one nested too deep; write it with to_dict") from error
+    for name in names:
         if name in _LEARNED:
             try:
                 importlib.import_module(f"doldrum.attacks.{_LEARNED[name]}")

@@ -85,7 +85,11 @@ def poison(
             f"use doldrum train --attack {attack}"
         )
     check_writable(out)
-    clean = _training_set(data)
+    if out.exists() and Path(data).exists() and out.samefile(data):
+        raise InputError(f"expected an --out apart from the clean data, got {out} for both; name another file")
+    clean, brought = _clean_or_poisoned(data)
+    if brought is not None:
+        raise InputError(f"expected clean data, got {data}, which is poisoned already; pass the set it was made from")
     resume = out.with_name(f"{out.name}.surrogate")
     made = make_attack(
         attack,
@@ -140,7 +144,7 @@ def train(
 
     if out.suffix.lower() != ".safetensors":
         raise InputError(f"expected an --out file that ends in .safetensors, got {out}; rename it")
-    clean, brought = read_poisoned(data) if Path(data).suffix.lower() == ".npz" else (_training_set(data), None)
+    clean, brought = _clean_or_poisoned(data)
     if attack is not None and brought is not None:
         raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
     if attack is None and settings:
@@ -219,6 +223,11 @@ def _training_set(data: str) -> Any:
 
     # A bare name means the test split elsewhere; nobody means to train on that.
     return load_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data).images
+
+
+def _clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:
+    """A training set and, where doldrum poison made it, its attack."""
+    return read_poisoned(data) if Path(data).suffix.lower() == ".npz" else (_training_set(data), None)
 
 
 def _settings(given: list[str] | None) -> dict[str, Any]:

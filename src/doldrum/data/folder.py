@@ -68,7 +68,7 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
             if skipped
             else "no files"
         )
-        raise InputError(f"expected images in {root}, got {why}")
+        raise InputError(f"expected images in {root}, got {why}; check the path, or put images there")
     if len(sizes) > 1:
         listed = ", ".join(f"{h} x {w}" for h, w in sorted(sizes)[:5])
         raise InputError(

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from doldrum.errors import InputError
+from doldrum.pixels import SCALES, to_float
 
 __all__ = ["augment", "checked_data", "epoch_batches"]
 
@@ -18,15 +19,16 @@ _BLOCK_BYTES = 64 << 20
 
 
 def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.ndarray, int]:
-    """Images (uint8 or float32 NCHW), labels (int64) and the number of classes, or an InputError that says what is wrong."""
+    """Images (uint8, uint16 or float NCHW), labels (int64) and the number of classes, or an InputError that says what is wrong."""
     images, labels = getattr(data, "images", None), getattr(data, "labels", None)
     if images is not None and labels is None:
         raise InputError("expected labels with the images, got none; training is about labels")
     if images is None:
         raise InputError(f"expected data with images and labels, got {type(data).__name__}; make an ImageSet")
-    if getattr(images, "ndim", 0) != 4 or images.dtype not in (np.uint8, np.float32) or 0 in images.shape:
-        found = f"{getattr(images, 'dtype', type(images).__name__)} {getattr(images, 'shape', '')}"
-        raise InputError(f"expected uint8 or float32 images (N, C, H, W), got {found}; convert them")
+    kind = getattr(images, "dtype", None)
+    if getattr(images, "ndim", 0) != 4 or not (kind in SCALES or getattr(kind, "kind", "") == "f") or 0 in images.shape:
+        found = f"{kind or type(images).__name__} {getattr(images, 'shape', '')}"
+        raise InputError(f"expected uint8, uint16 or float images (N, C, H, W), got {found}; convert them")
     labels = np.asarray(labels)
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise InputError(
@@ -39,6 +41,11 @@ def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.nda
     if classes < 2 or len(images) < 2:
         raise InputError(f"expected at least 2 images and 2 classes, got {len(images)} and {classes}; add data")
     return images, labels.astype(np.int64), classes
+
+
+def as_trained(images: np.ndarray) -> np.ndarray:
+    """uint8 as it is, which is divided on the device; anything else as float32 in [0, 1]."""
+    return np.ascontiguousarray(images) if images.dtype in (np.uint8, np.float32) else to_float(images)
 
 
 def augment(images: torch.Tensor, generator: torch.Generator, *, shift: int, flip: bool) -> torch.Tensor:
@@ -80,7 +87,7 @@ def epoch_batches(
     block = batch_size * max(1, _BLOCK_BYTES // batch_bytes)
     for start in range(0, len(order) - len(order) % batch_size, block):
         chosen = order[start : start + block]
-        part = torch.from_numpy(np.ascontiguousarray(images[chosen])).to(device)
+        part = torch.from_numpy(as_trained(images[chosen])).to(device)
         part = augment(part, generator, shift=shift, flip=flip)
         part = part.float().div_(255) if part.dtype == torch.uint8 else part
         part = part.contiguous(memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ from doldrum.errors import InputError
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.seeds import child_seed
-from doldrum.training.batches import checked_data, epoch_batches
+from doldrum.training.batches import as_trained, checked_data, epoch_batches
 from doldrum.training.checkpoint import TrainedClassifier
 from doldrum.training.hooks import TrainingHook
 from doldrum.training.machine import bf16_is_fast, run_settings
@@ -44,7 +44,7 @@ def train(
     Parameters
     ----------
     data
-        An ImageSet, or anything with `images` (uint8 or float32 in [0, 1], (N, C, H, W)), `labels` (N,), and, if it has
+        An ImageSet, or anything with `images` (uint8, uint16 or floats in [0, 1], (N, C, H, W)), `labels` (N,), and, if it has
         them, `class_names` and `content_hash()`.
     recipe
         A Recipe or the name of one in RECIPES. Its thread count holds for the run and is put back afterwards.
@@ -179,7 +179,7 @@ def _precision(recipe: Recipe, device: torch.device) -> Any:
 
 def _fit_normalisation(model: nn.Module, images: Any) -> None:
     """Set the first layer's mean and standard deviation from the training images, of which 5,000 are plenty."""
-    part = torch.from_numpy(images[:: max(1, len(images) // 5000)].copy())
+    part = torch.from_numpy(as_trained(images[:: max(1, len(images) // 5000)].copy()))
     part = part.double() / (255 if part.dtype == torch.uint8 else 1)
     first = next(layer for layer in model.modules() if hasattr(layer, "std") and hasattr(layer, "mean"))
     first.mean.copy_(part.mean(dim=(0, 2, 3)).view(1, -1, 1, 1))  # pyright: ignore

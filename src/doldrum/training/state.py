@@ -53,7 +53,12 @@ class RunState:
         """Go on from the resume file at `path`, if there is one; InputError if it belongs to another run."""
         if not Path(path).exists():
             return
-        tensors, header = read_tensors(path, _FORMAT)
+        try:
+            tensors, header = read_tensors(path, _FORMAT)
+        except InputError as error:
+            raise InputError(
+                f"expected a resume file of this run, got another file at {path} ({error}); remove it"
+            ) from error
         if header.get("run") != self.identity:
             raise InputError(
                 f"expected a resume file of this recipe, seed, data and hook, got another run's at {path}; "

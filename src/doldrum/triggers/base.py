@@ -200,6 +200,8 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
         return _REGISTRY[name](**{key: _decode(value) for key, value in settings.items()})
     except TypeError as error:
         raise InputError(f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}") from error
+    except RecursionError as error:
+        raise InputError("expected a trigger of a few parts, got one nested too deep; write it with to_dict") from error
 
 
 def trigger_names() -> list[str]:
