@@ -124,3 +124,24 @@ def test_a_trigger_is_drawn_without_an_image() -> None:
     assert Patch().plot(ax) is ax
     drawn: Any = ax.images[0].get_array()
     assert drawn.shape == (32, 96)
+
+
+@pytest.mark.parametrize("id", ["badnets", "tact", "trojannn", "issba", "input-aware"])
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"train_set": None}, "ImageSet"),
+        ({"train_set": SMALL.images}, "ImageSet"),
+        ({"train_set": ImageSet(SMALL.images)}, "labels"),
+        ({"seed": "x"}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"settings": ["size"]}, "settings by name"),
+        ({"checkpoint": 5}, "resume file"),
+    ],
+)
+def test_run_attack_of_wrong_types_is_refused(id: str, wrong: dict[str, Any], why: str) -> None:
+    for call in (run_attack, make_attack):
+        with pytest.raises(InputError, match=why):
+            call(**{"id": id, "train_set": SMALL, "recipe": "digits-mlp", "rate": 0.1, **wrong})
+    with pytest.raises(InputError, match="an attack among"):
+        run_attack([id], SMALL)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,7 @@ def get_attack(id: str) -> Attack:
     >>> get_attack("badnets").threat_model
     'data'
     """
-    if id not in ATTACKS:
+    if not isinstance(id, str) or id not in ATTACKS:
         raise InputError(f"expected an attack among {', '.join(ATTACKS)}, got {id!r}; pick one")
     return ATTACKS[id]
 
@@ -106,6 +106,7 @@ def make_attack(
     ('patch', 0.5)
     """
     attack = get_attack(id)
+    _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
     unknown = sorted(set(settings or {}) - set(attack.settings))
     if unknown:
         raise InputError(f"expected settings of {id} ({', '.join(attack.settings)}), got {unknown[0]!r}; pick one")
@@ -156,6 +157,7 @@ def run_attack(
     """
     from doldrum.training import train
 
+    _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
     first = None if checkpoint is None else surrogate_beside(checkpoint)
     made = make_attack(
         id, train_set, recipe=recipe, seed=seed, rate=rate, target=target, settings=settings, checkpoint=first
@@ -178,6 +180,19 @@ def surrogate_beside(checkpoint: str | Path) -> Path:
     """
     path = Path(checkpoint)
     return path.with_name(f"{path.name}.surrogate")
+
+
+def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: Any) -> None:
+    """Raise InputError for arguments of another type, before any of them is used."""
+    if not isinstance(train_set, ImageSet):
+        raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
+    if train_set.labels is None:
+        raise InputError("expected a training set with labels, got none; poisoning is about labels")
+    whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
+    if settings is not None and not isinstance(settings, Mapping):
+        raise InputError(f"expected settings by name, got {type(settings).__name__}; e.g. settings={{'size': 3}}")
+    if checkpoint is not None and not isinstance(checkpoint, (str, Path)):
+        raise InputError(f"expected the path of a resume file, got {type(checkpoint).__name__}; name a file")
 
 
 def _like(value: Any, default: Any, name: str) -> Any:
