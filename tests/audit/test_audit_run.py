@@ -139,6 +139,18 @@ def test_a_folder_of_something_else_is_refused(material, tmp_path):
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
+def test_a_folder_that_cannot_be_written_is_said_before_any_work(material, tmp_path, monkeypatch):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+
+    def refused(path, text):
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(confined, "write_text_whole", refused)
+    monkeypatch.setattr(confined, "run_confined", None)
+    with pytest.raises(InputError, match=r"--out that can be written, got .*\(Read-only file system\)"):
+        run_audit(asked)
+
+
 def test_images_that_changed_are_not_gone_on_with(material, tmp_path, monkeypatch):
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
 

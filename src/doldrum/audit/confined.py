@@ -55,10 +55,15 @@ def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -
         return seed
     if out.exists() and not out.is_dir():
         raise InputError(f"expected a folder for --out, got the file {out}; name another")
-    out.mkdir(parents=True, exist_ok=True)
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
     text = json.dumps({"format": kind, "settings": wanted, "seed": seed}, indent=2)
-    write_text_whole(out / f"{what}.json", text + "\n")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text_whole(out / f"{what}.json", text + "\n")
+    except OSError as error:
+        raise InputError(
+            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or mend that"
+        ) from error
     return seed
 
 

@@ -105,13 +105,22 @@ def _concentrated(
     name = "no valid answer" if label < 0 else f"class {label}" + (f" ({names[label]})" if names else "")
     start = (
         f"{found['flagged']:,} of the {flags['count']:,} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
-        f"{scanned:,} (p = {found['p_value']:.2g} by chance)"
+        f"{scanned:,} (p {_small(found['p_value'])} by chance)"
     )
     if found["p_value"] >= _RARE:
         return f"{start}: flags do not concentrate on one class. With a backdoor of one target class they would."
     if more:
         return f"{start}: a backdoor with this target class does that."
-    return f"{start}: false alarms may gather in one class too, so with so few flags this says little."
+    return f"{start}: false alarms may gather in one class too, so with no more flags than false alarms explain this says little."
+
+
+def _small(p: float) -> str:
+    """A p-value as text; a very small one is where the arithmetic ends, not 0.
+
+    >>> _small(0.0), _small(0.0123)
+    ('< 1e-15', '= 0.012')
+    """
+    return f"= {p:.2g}" if p >= 1e-15 else "< 1e-15"
 
 
 def _unreached(count: int, scanned: int) -> list[str]:
