@@ -45,3 +45,17 @@ def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
     A file name that is no UTF-8 holds lone surrogates; they are written as escapes, which JSON reads back as they were.
     """
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))
+
+
+def parquet_table(source: bytes | os.PathLike[str]) -> Any:
+    """A Parquet file's bytes, or the file at a path, as a pyarrow Table.
+
+    On the caller's thread: pyarrow's own threads may still hold bytes of Python's when the interpreter ends, and then abort
+    the process (apache/arrow issues 34314 and 33975).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pa.BufferReader(source) if isinstance(source, bytes) else os.fspath(source)
+    with pq.ParquetFile(file, pre_buffer=False) as opened:
+        return opened.read(use_threads=False)

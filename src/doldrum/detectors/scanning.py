@@ -14,7 +14,7 @@ from doldrum.data import ImageSet
 from doldrum.detectors.base import Detector
 from doldrum.detectors.result import ScanResult
 from doldrum.errors import InputError
-from doldrum.files import write_text_whole, write_whole
+from doldrum.files import parquet_table, write_text_whole, write_whole
 from doldrum.progress import progress_bar
 
 __all__ = ["scan_to"]
@@ -68,7 +68,7 @@ def scan_to(
                 manifest["shards"].append({"file": name, "inputs": len(some)})
                 _write(folder, manifest)
             advance(len(some))
-    rows = pd.concat([pd.read_parquet(folder / s["file"]) for s in manifest["shards"]], ignore_index=True)
+    rows = pd.concat([parquet_table(folder / s["file"]).to_pandas() for s in manifest["shards"]], ignore_index=True)
     manifest |= {"complete": True, **_summary(detector, rows, fdr)}
     _write(folder, manifest)
     return manifest

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from doldrum.errors import InputError
+from doldrum.files import parquet_table
 from doldrum.responses import Responses
 
 __all__ = [
@@ -143,7 +143,7 @@ def read_shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) ->
         data = path.read_bytes()
         if shard.get("sha256") not in (None, hashlib.sha256(data).hexdigest()):
             raise InputError(f"expected the Parquet shard {path} as it was written, got a damaged one; measure again")
-        table = pq.read_table(pa.BufferReader(data))
+        table = parquet_table(data)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"expected a Parquet shard at {path}, got {error}; measure again") from error
     conditions = len(manifest["strengths"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from doldrum.errors import InputError
+from doldrum.files import parquet_table
 from doldrum.intake.text import visible
 
 __all__ = ["Row", "kept_text", "p_text", "read_rows", "score_text"]
@@ -44,10 +45,9 @@ def read_rows(path: Path, *, class_names: Sequence[str] | None, conditions: int)
     Raises InputError where a column is missing or a value is not of its kind.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = parquet_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"expected a Parquet file at {path}, got {visible(str(error))}; run the audit again"
