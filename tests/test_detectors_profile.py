@@ -38,11 +38,11 @@ def pool():
     return (0.9 * np.random.default_rng(1).random((900, 1, 8, 8))).astype(np.float32)
 
 
-def evidence(rng, n, conditions=2, draws=4, classes=3):
-    """Random draws of two families, some of them invalid."""
+def evidence(rng, n, conditions=2, draws=4, classes=3, names="ab"):
+    """Random draws of some families, some of them invalid."""
     labels = rng.integers(classes, size=n).astype(np.int16)
     found = {}
-    for name in "ab":
+    for name in names:
         d = np.where(
             rng.random((n, conditions, draws)) < 0.6,
             labels[:, None, None],
@@ -83,7 +83,7 @@ def plain_raw(fit, new, i, *, skip=None):
     def ratio(f):
         return np.log(np.mean([f(v) for v in alternative.values()])) - np.log(np.mean([f(v) for v in null.values()]))
 
-    return [ratio(lambda v: np.prod(list(v.values()))), *(ratio(lambda v, n=n: v[n]) for n in "ab"), *calms]
+    return [ratio(lambda v: np.prod(list(v.values()))), *(ratio(lambda v, n=n: v[n]) for n in fit.responses), *calms]
 
 
 def test_score_is_the_sum_of_its_plain_parts(black_box):
@@ -98,6 +98,20 @@ def test_score_is_the_sum_of_its_plain_parts(black_box):
     assert det.scales_ == pytest.approx(high - center + 1e-3)
     z = (np.array([plain_raw(fit, new, i) for i in range(12)]) - center) / (high - center + 1e-3)
     assert det.score(new) == pytest.approx(z[:, 0] + z[:, 1:3].mean(axis=1) + 1.5 * z[:, 3:].mean(axis=1))
+
+
+def test_calm_under_overlays_is_a_part_by_itself():
+    rng = np.random.default_rng(3)
+    fit, new = evidence(rng, 40, names=("a", "b", "overlay")), evidence(rng, 12, names=("a", "b", "overlay"))
+    families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4)}
+    det = SmoothnessProfile(families=families, overlays=4, seed=0)
+    det.seed_, det.fitted_for, det.overlays_ = 0, ("f", (1, 1, 1), 3), np.zeros((4, 1, 1, 1), np.float32)
+    det.learn(fit)
+    keep = [0, 1, 2, 3, 4, 6]  # the joint ratio, three families, calm under noise and under overlays; not under shifts
+    inner = np.array([plain_raw(fit, fit, i, skip=i) for i in range(40)])[:, keep]
+    center, high = np.percentile(inner, [50, 90], axis=0)
+    z = (np.array([plain_raw(fit, new, i) for i in range(12)])[:, keep] - center) / (high - center + 1e-3)
+    assert det.score(new) == pytest.approx(z[:, 0] + z[:, 1:4].mean(axis=1) + 0.5 * z[:, 4] + 1.5 * z[:, 5])
 
 
 def test_it_finds_a_planted_patch_by_labels_alone(black_box, pool, tmp_path):
@@ -126,10 +140,28 @@ def test_a_label_that_fit_never_saw_gets_a_score(black_box, pool):
     assert np.isfinite(SmoothnessProfile(families=FAMILIES, seed=1).fit(black_box, one).score_samples(pool[:50])).all()
 
 
-def test_default_asks_for_no_more_than_64_forwards():
+def test_default_asks_for_no_more_than_64_forwards(black_box, pool):
     det = SmoothnessProfile(seed=0)
-    det.seed_ = 0
-    assert det.forwards == 63
+    with pytest.raises(InputError, match="fitted detector"):
+        det.forwards  # noqa: B018
+    det.fit(black_box, pool[:60])
+    assert det.forwards == 64
+
+
+def test_overlays_are_images_of_fit_and_are_kept(black_box, pool, tmp_path):
+    det = SmoothnessProfile(families={"noise": FAMILIES["noise"]}, overlays=7, seed=1).fit(black_box, pool[:100])
+    assert det.overlays_.shape == (7, 1, 8, 8)
+    assert all((pool[:100] == one).all(axis=(1, 2, 3)).any() for one in det.overlays_)
+    assert det.forwards == 1 + 8 + 7
+    det.calibrate(pool[100:300], fpr=0.05)
+    again = load_detector(det.save(tmp_path / "guard"), black_box)
+    assert again.overlays == 7
+    assert (again.scan(pool[300:340]).scores == det.scan(pool[300:340]).scores).all()
+    for odd in (det.overlays_[:6], det.overlays_[:, :, :4], np.full((7, 1, 8, 8), np.nan)):
+        wrong = load_detector(tmp_path / "guard", black_box)
+        wrong.overlays_ = odd
+        with pytest.raises(InputError, match="overlays"):
+            load_detector(wrong.save(tmp_path / "wrong"))
 
 
 def test_settings_are_checked(black_box, pool):
@@ -139,6 +171,13 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families={"a": 0.1})  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least 50 clean inputs for fit, got 20"):
         SmoothnessProfile().fit(black_box, pool[:20])
+    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
+        SmoothnessProfile(overlays=60).fit(black_box, pool[:55])
+    with pytest.raises(InputError, match="another name"):
+        SmoothnessProfile(families={"overlay": Gaussian([0.1])})
+    for odd in (-1, 1.5, True, "3"):
+        with pytest.raises(InputError, match="whole number of overlays"):
+            SmoothnessProfile(overlays=odd)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_changed_file_is_refused(black_box, pool):

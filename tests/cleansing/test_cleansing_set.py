@@ -102,7 +102,7 @@ def test_without_clean_images_the_most_suspicious_are_dropped_and_nothing_is_pro
     assert np.array_equal(again.drop(), drop)
 
 
-def test_one_measurement_serves_two_detectors(made) -> None:
+def test_two_detectors_are_scored(made) -> None:
     _, bad, model = made
     one = SmoothnessProfile(seed=5).fit(model, bad.take(range(100)))
     two = SmoothnessProfile(seed=5).fit(model, bad.take(range(100, 200)))

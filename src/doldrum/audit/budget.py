@@ -8,12 +8,21 @@ from typing import Any
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors.profile import default_families
+from doldrum.detectors.profile import OVERLAYS, default_families
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
 from doldrum.probes import Probe, probe_from_dict
 
-__all__ = ["LADDER", "Deadline", "Step", "families_of", "fitting_step", "forwards_of", "seconds_per_forward"]
+__all__ = [
+    "LADDER",
+    "Deadline",
+    "Step",
+    "families_of",
+    "fitting_step",
+    "forwards_of",
+    "overlays_of",
+    "seconds_per_forward",
+]
 
 LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
 """Multiples of the default's draws; every family and strength keeps at least one."""
@@ -57,13 +66,19 @@ def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Prob
     return made
 
 
+def overlays_of(step: Step) -> int:
+    """Images laid over each input at this step."""
+    return max(1, round(step * OVERLAYS))
+
+
 def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
     """Forwards an input.
 
     >>> [forwards_of((1, 28, 28), step) for step in LADDER]
-    [14, 27, 37, 63, 125]
+    [18, 27, 38, 64, 127]
     """
-    return 1 + sum(len(p.strengths) * p.draws for p in families_of(input_shape, step).values())
+    families = families_of(input_shape, step).values()
+    return 1 + overlays_of(step) + sum(len(p.strengths) * p.draws for p in families)
 
 
 def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
@@ -92,7 +107,7 @@ def fitting_step(
     where not even the smallest step fits.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
-    (0.6, 37.0)
+    (0.6, 38.0)
     """
     expected = {step: seconds * inputs * forwards_of(input_shape, step) for step in LADDER}
     if budget is None:

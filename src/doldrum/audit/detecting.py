@@ -47,7 +47,8 @@ def promised(
     detector, path = _kept(opened, folder, plan, tell)
     if detector is None:
         families = budget.families_of(opened.classifier.input_shape, plan["step"])
-        detector = _watched(SmoothnessProfile(families=families, seed=seed), plan, tell, deadline)
+        overlays = budget.overlays_of(plan["step"])
+        detector = _watched(SmoothnessProfile(families=families, overlays=overlays, seed=seed), plan, tell, deadline)
         tell({"stage": "fit", "total": len(fit)})
         began = budget.clock()
         detector.fit(opened.classifier, fit)
@@ -87,7 +88,8 @@ def ranked(
     detector, path = _kept(opened, folder, plan, tell)
     if detector is None:
         families = budget.families_of(opened.classifier.input_shape, plan["step"])
-        detector = ranker = scan.Ranker(families=families, seed=seed)
+        overlays = budget.overlays_of(plan["step"])
+        detector = ranker = scan.Ranker(families=families, overlays=overlays, seed=seed)
         _watched(detector, plan, tell, deadline)
         tell({"stage": "fit", "total": len(reference)})
         chosen = images.take(reference)

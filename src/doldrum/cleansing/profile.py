@@ -65,18 +65,17 @@ def fitted_on_clean(
 def scored(
     detectors: Sequence[SmoothnessProfile], data: ImageSet
 ) -> tuple[NDArray[np.int16], list[NDArray[np.float64]]]:
-    """Predicted labels (N,), and each detector's scores (N,), from one measurement: the first one's.
-
-    The detectors are fitted on one classifier with one seed, so that they share their probes.
-    """
+    """Predicted labels (N,), and each detector's scores (N,)."""
     labels: list[NDArray[np.int16]] = []
-    scores: list[list[NDArray[np.float64]]] = [[] for _ in detectors]
-    for evidence in detectors[0].measure(data):
-        labels.append(evidence.labels)
-        for detector, found in zip(detectors, scores, strict=True):
-            s = detector.score(evidence)
-            found.append(np.where(np.isnan(s), np.inf, s))
-    return np.concatenate(labels), [np.concatenate(s) for s in scores]
+    scores = []
+    for detector in detectors:
+        found, labels = [], []
+        for evidence in detector.measure(data):
+            labels.append(evidence.labels)
+            found.append(detector.score(evidence))
+        joined = np.concatenate(found)
+        scores.append(np.where(np.isnan(joined), np.inf, joined))
+    return np.concatenate(labels), scores
 
 
 def against_clean(

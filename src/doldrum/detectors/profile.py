@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet
+from doldrum.data import ImageSet, to_float
 from doldrum.detectors import profile_model as model
 from doldrum.detectors.base import Detector
 from doldrum.detectors.evidence import Evidence
@@ -27,86 +27,124 @@ from doldrum.probes import (
     Warp,
     probe_from_dict,
 )
+from doldrum.seeds import rng
 
-__all__ = ["SmoothnessProfile", "default_families"]
+__all__ = ["OVERLAYS", "SmoothnessProfile", "default_families"]
+
+OVERLAYS = 19
+"""Images laid over each input by default."""
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-_WEIGHTS = (
+_RATIOS, _CALM, _OVERLAID = (
     1.0,
-    1.0,
+    0.5,
     1.5,
-)  # joint likelihood ratio, mean one of the families, calm; see docs/results/detection-design.md
+)  # each of the two ratios, calm, calm under overlays; see docs/results/detection-design.md
+_CALM_ALONE = 1.5  # calm where nothing is laid over
+_OVERLAY = "overlay"
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
-    """The six families of the default, 62 draws in all; shifts and warps in proportion to a side of 28 pixels."""
+    """The default's families besides overlays, 44 draws in all; shifts and warps in proportion to a side of 28 pixels."""
     pixels = min(input_shape[1:]) / 28
     near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
     return {
-        "noise": Gaussian([0.1, 0.2, 0.4], draws=5),
-        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=4),
-        "shift": Shift([near, far], draws=5),
-        "warp": Warp([pixels, 3 * pixels], draws=5),
-        "contrast": Contrast([0.4, 0.8], draws=5),
-        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=5),
+        "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
+        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=3),
+        "shift": Shift([near, far], draws=4),
+        "warp": Warp([pixels, 3 * pixels], draws=4),
+        "contrast": Contrast([0.4, 0.8], draws=3),
+        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=4),
     }
 
 
 class SmoothnessProfile(Detector):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
 
-    Needs labels only; 63 forwards an input by default; 500 or more clean inputs for `fit`, besides those for calibration. Knows
-    neither trigger nor target. Three scores, each centred on clean inputs and divided by their spread, are added:
+    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit`, besides those for calibration. Knows
+    neither trigger nor target. Four scores, each centred on clean inputs and divided by their spread, are added:
 
     1. *likelihood ratio, joint*: log of p(counts | a clean input of another class with a trigger for this label) over
        p(counts | a clean input of this label). Clean inputs are a mixture over those of `fit`, each a multinomial smoothed by
        its class; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
     2. *likelihood ratio, by family*: the mean of the same ratio taken under each family by itself.
-    3. *calm* (weight 1.5): share of draws that kept the label under the families that leave everything in its place, less the
+    3. *calm* (weight 0.5): share of draws that kept the label under the families that leave everything in its place, less the
        class's mean, over its spread.
+    4. *calm under overlays* (weight 1.5): the same where clean images are laid over the input, as STRIP does, but from labels.
 
     The first two see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
-    shift); the third sees triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
-    the model being right.
+    shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
+    the model being right. Without overlays the third has the weight 1.5.
+
+    The overlays are some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they
+    are never calibrated on.
 
     Parameters
     ----------
     families : mapping of names to probes, optional
         Instead of `default_families`; strengths in rising order. Their seeds are replaced by the detector's.
+    overlays : int, optional
+        Images laid over each input, besides those families; 0 for none. Not given: 19 with the default families, none with
+        others.
     seed : int, optional
 
     Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
 
-    Raises InputError from `fit` for fewer than 50 clean inputs.
+    Raises InputError from `fit` for fewer than 50 clean inputs, and for fewer than `overlays`.
     """
 
     name = "profile"
     paper = "this project; after Grosse et al. 2022, doi 10.1016/j.cose.2022.102814"
-    learned: ClassVar[tuple[str, ...]] = ("counts_", "labels_", "centers_", "scales_")
+    learned: ClassVar[tuple[str, ...]] = ("counts_", "labels_", "centers_", "scales_", "overlays_")
 
-    def __init__(self, *, families: Mapping[str, Probe] | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self, *, families: Mapping[str, Probe] | None = None, overlays: int | None = None, seed: int | None = None
+    ) -> None:
         super().__init__(seed=seed)
         if families is not None:
             odd = [n for n, p in families.items() if not isinstance(p, Probe) or isinstance(p, Superimpose)]
             if odd or not families:
                 raise InputError(
-                    f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1])"
+                    f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
                 )
+            if _OVERLAY in families:
+                raise InputError(f"expected another name than {_OVERLAY!r} for a family; that one is the overlays'")
+        if overlays is not None and (
+            isinstance(overlays, bool) or not isinstance(overlays, (int, np.integer)) or overlays < 0
+        ):
+            raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
         self.families = None if families is None else dict(families)
+        self.overlays = None if overlays is None else int(overlays)
         self.counts_: dict[str, NDArray[Any]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
         self.centers_ = self.scales_ = np.zeros(0)
+        self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
         self._reference: _Reference | None = None
 
     def probes(self) -> Mapping[str, Probe]:
         shape = (1, 28, 28) if self.fitted_for is None else self.fitted_for[1]
         found = default_families(shape) if self.families is None else self.families
-        return {name: _reseeded(probe, self.probe_seed(name)) for name, probe in found.items()}
+        made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in found.items()}
+        if self._num_overlays:
+            if self.fitted_for is None:
+                raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
+            made[_OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(_OVERLAY))
+        return made
+
+    @property
+    def _num_overlays(self) -> int:
+        return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         if len(clean) < 50:
             raise InputError(f"expected at least 50 clean inputs for fit, got {len(clean)}; 500 or more do well")
+        if len(clean) < self._num_overlays:
+            raise InputError(
+                f"expected at least {self._num_overlays} clean inputs for fit, one an overlay, got {len(clean)}; give more, or fewer overlays"
+            )
+        chosen = rng(self.probe_seed("overlays")).choice(len(clean), self._num_overlays, replace=False)
+        self.overlays_ = to_float(clean.images[np.sort(chosen)])
 
     def learn(self, evidence: Evidence) -> None:
         valid = evidence.labels >= 0
@@ -121,6 +159,12 @@ class SmoothnessProfile(Detector):
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         labels, m = self.labels_, len(np.atleast_1d(self.labels_))
+        if np.shape(self.overlays_)[:1] != (self._num_overlays,) or (
+            self._num_overlays and np.shape(self.overlays_)[1:] != input_shape
+        ):
+            raise InputError(
+                f"expected {self._num_overlays} overlays of shape {input_shape}, got {np.shape(self.overlays_)}; fit again"
+            )
         shapes = {name: (m, len(p.strengths), num_classes) for name, p in self.probes().items()}
         fine = (
             isinstance(labels, np.ndarray) and labels.shape == (m,) and labels.dtype.kind == "i" and m > 0
@@ -129,9 +173,8 @@ class SmoothnessProfile(Detector):
             and all(v.dtype.kind == "u" for v in self.counts_.values())
         )  # fmt: skip
         for value in (self.centers_, self.scales_):
-            fine = (
-                fine and isinstance(value, np.ndarray) and value.shape == (1 + len(shapes) + len(self._calm_names()),)
-            )
+            parts = 1 + len(shapes) + len(self._calm_names())
+            fine = fine and isinstance(value, np.ndarray) and value.shape == (parts,)
             fine = fine and bool(np.isfinite(value).all())
         if not fine or not (self.scales_ > 0).all():
             raise InputError(f"expected counts of {len(shapes)} families around clean inputs, got others; fit again")
@@ -154,19 +197,23 @@ class SmoothnessProfile(Detector):
         return self._sum(self._raw(counts, self.labels_, leave_out=True))
 
     def _sum(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, parts) -> (N,): the three scores, standardised, weighted and added."""
+        """(N, parts) -> (N,): the scores, standardised, weighted and added."""
         z, families = (raw - self.centers_) / self.scales_, len(self.counts_)
-        parts = (z[:, 0], z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :].mean(axis=1))
-        return sum((w * part for w, part in zip(_WEIGHTS, parts, strict=True)), np.zeros(len(raw)))
+        ratios, calm = z[:, 0] + z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :]
+        if not self._num_overlays:
+            return _RATIOS * ratios + _CALM_ALONE * calm.mean(axis=1)
+        return _RATIOS * ratios + _CALM * calm[:, :-1].mean(axis=1) + _OVERLAID * calm[:, -1]
 
     def _calm_names(self) -> list[str]:
-        probes = self.probes()
-        return [n for n, p in probes.items() if p.family in _NOISES] or list(probes)
+        """Families whose calm is read; that under overlays last."""
+        others = {n: p for n, p in self.probes().items() if n != _OVERLAY}
+        still = [n for n, p in others.items() if p.family in _NOISES] or list(others)
+        return [*still, _OVERLAY] if self._num_overlays else still
 
     def _raw(
         self, counts: dict[str, NDArray[np.float64]], labels: NDArray[np.int16], *, leave_out: bool = False
     ) -> NDArray[np.float64]:
-        """(N, 1 + families + noises): the joint ratio, each family's, and calm under each noise.
+        """(N, 1 + families + noises): the joint ratio, each family's, and calm under each noise and under overlays.
 
         `leave_out`: the inputs are those of `fit`, and each is left out of the mixture that it is held against.
         """
