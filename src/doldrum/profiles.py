@@ -39,6 +39,10 @@ class Smoothness:
     method: str
     draws: int
 
+    def __repr__(self) -> str:
+        n, s = self.value.shape
+        return f"Smoothness({n:,} inputs x {s} strengths, {self.draws} draws, {self.level:.0%} limits: {self.method})"
+
     def to_frame(self) -> pd.DataFrame:
         """One row per input and strength: id, label, strength, w, w_lower, w_upper."""
         import pandas as pd

@@ -100,6 +100,10 @@ class Responses:
         """Number of inputs N."""
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        n, conditions, draws = self.draws.shape
+        return f"Responses({n:,} inputs x {conditions} strengths x {draws} draws, {self.num_classes} classes)"
+
     @property
     def counts(self) -> NDArray[np.int64]:
         """Label counts (N, C, K), made on demand; draws that are invalid or not taken count nowhere."""

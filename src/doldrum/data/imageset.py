@@ -41,6 +41,8 @@ class ImageSet:
     >>> s = ImageSet(np.zeros((3, 1, 2, 2), np.uint8), labels=[0, 1, 1])
     >>> len(s), s.input_shape, s.num_classes, s.take([2]).ids
     (3, (1, 2, 2), 2, ('2',))
+    >>> s
+    ImageSet(3 images of 1 x 2 x 2, uint8, 2 classes)
     """
 
     images: NDArray[Any]
@@ -82,6 +84,12 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.input_shape))
+        classes = f", {self.num_classes} classes" if self.labels is not None else ", no labels"
+        name = f"{self.name!r}, " if self.name else ""
+        return f"{type(self).__name__}({name}{len(self):,} images of {shape}, {self.images.dtype}{classes})"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

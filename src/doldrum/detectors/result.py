@@ -53,6 +53,9 @@ class ScanResult:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __repr__(self) -> str:
+        return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by it)"
+
     @property
     def num_flagged(self) -> int:
         return int(self.flags.sum())

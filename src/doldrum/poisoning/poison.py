@@ -18,7 +18,7 @@ from doldrum.triggers.base import Trigger
 __all__ = ["PoisonedSet", "choose_samples", "poison"]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class PoisonedSet(ImageSet):
     """A poisoned training set: an ImageSet that knows what was done to it. Made by `poison`.
 
