@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 
 import doldrum as dd
@@ -12,6 +15,7 @@ from doldrum.data import ImageSet
 from doldrum.detectors import MaxSoftmax, W
 from doldrum.detectors.estimator import OutlierDetector
 from doldrum.errors import InputError
+from doldrum.stats.conformal import flags_interval
 
 
 def total(x):
@@ -59,6 +63,50 @@ def test_signs_and_promise(det, clf):
     again = clone(est).fit(pool[:300][order])
     assert (again.score_samples(pool) == scores).all()
     assert det.classifier is None
+
+
+def test_tied_scores_are_flagged_as_often_as_promised():
+    """Every score ties: only the tie breakers decide, and the split must not have used them up."""
+    same = dd.as_classifier(lambda x: np.zeros((len(x), 4)), input_shape=(1, 2, 2), num_classes=4)
+    rng, inside, rates = np.random.default_rng(0), 0, []
+    low, high = flags_interval(300, 200, 0.1)
+    for seed in range(50):
+        found = MaxSoftmax().as_sklearn(same, fpr=0.1, random_state=seed).fit(rng.random((400, 4)))
+        flags = (found.predict(rng.random((300, 4))) == -1).sum()
+        inside += low <= flags <= high
+        rates.append(flags / 300)
+    assert inside >= 44
+    assert np.mean(rates) == pytest.approx(20 / 201, abs=0.015)
+
+
+def test_models_that_cannot_be_copied_are_cloned_with_the_estimator():
+    class Session:
+        def __call__(self, x):
+            return x.reshape(len(x), -1)
+
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot pickle a session")
+
+    model = dd.as_classifier(Session(), input_shape=(1, 2, 2), num_classes=4)
+    x, y = np.random.default_rng(0).random((90, 4)), np.repeat([1, -1], [80, 10])
+    est = MaxSoftmax().as_sklearn(model, fpr=0.1)
+    assert clone(est).classifier is model
+    assert not hasattr(clone(est.fit(x)), "detector_")
+    search = GridSearchCV(make_pipeline(FunctionTransformer(), est), {"outlierdetector__fpr": [0.1, 0.2]}, cv=2)
+    assert search.set_params(scoring="f1", error_score="raise").fit(x, y).best_params_["outlierdetector__fpr"] in (
+        0.1,
+        0.2,
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"fpr": None}, {"fpr": "0.1"}, {"fit_share": "a"}, {"random_state": None}, {"random_state": -1}],
+    ids=str,
+)
+def test_settings_of_another_type_are_refused(wrong, clf):
+    with pytest.raises(InputError, match="expected a"):
+        MaxSoftmax().as_sklearn(clf).set_params(**wrong).fit(np.random.default_rng(0).random((60, 64)))
 
 
 def test_rows_that_are_no_images_are_refused(clf):

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.base import Detector
 from doldrum.errors import InputError
+from doldrum.seeds import child_seed
 from doldrum.stats import conformal
 
 __all__ = ["OutlierDetector"]
@@ -32,7 +34,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     fit_share : float in (0, 1)
         Share of X that `fit` learns from; the rest calibrates. Rows are dealt out at random, by their own bytes.
     random_state : int
-        Seed of the detector and of the split.
+        Seed of the detector and of the split, of which each takes its own: which part a row falls in says nothing of how
+        its ties are broken.
 
     Attributes
     ----------
@@ -64,11 +67,14 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Fit on a share of the rows, calibrate on the others; y is ignored."""
         data: Any = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         detector, classifier = self._parts()
-        if not 0 < self.fit_share < 1:
-            raise InputError(f"expected a fit_share in (0, 1), got {self.fit_share}; e.g. 0.5")
-        seed = int(self.random_state)
+        if not is_number(self.fpr) or not 0 < self.fpr < 1:
+            raise InputError(f"expected a false-positive rate in (0, 1), got {self.fpr!r}; pass 0.01 for 1%")
+        if not is_number(self.fit_share) or not 0 < self.fit_share < 1:
+            raise InputError(f"expected a fit_share in (0, 1), got {self.fit_share!r}; e.g. 0.5")
+        seed = self._seed()
         images = self._images(data)
-        first = conformal.tie_breakers(images.images, seed).argsort(kind="stable")
+        # Not by the tie breakers themselves: the calibration inputs would be those with the highest ones.
+        first = conformal.tie_breakers(images.images, child_seed(seed, "sklearn", "split")).argsort(kind="stable")
         cut = min(max(1, round(self.fit_share * len(images))), len(images) - 1)
         conformal.check_size(len(images) - cut, self.fpr)
         fresh: Detector = type(detector)(**{**detector.settings, "seed": seed})
@@ -99,7 +105,17 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def _set_apart(self, scores: NDArray[np.float64], images: ImageSet) -> NDArray[np.float64]:
-        return scores + self._apart * conformal.tie_breakers(images.images, int(self.random_state))
+        return scores + self._apart * conformal.tie_breakers(images.images, self._seed())
+
+    def _seed(self) -> int:
+        seed: Any = self.random_state
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise InputError(f"expected a whole number of at least 0 as random_state, got {seed!r}; e.g. 0")
+        return int(seed)
+
+    def __sklearn_clone__(self) -> Self:
+        """Unfitted, with the same detector and classifier: both are left as they are, and some models can't be copied."""
+        return type(self)(**self.get_params(deep=False))
 
     def _parts(self) -> tuple[Detector, Classifier]:
         if self.detector is None or self.classifier is None:
