@@ -7,7 +7,7 @@ import pytest
 
 import doldrum as dd
 from doldrum.data import ImageSet
-from doldrum.detectors import Detector, MaxSoftmax, W, base
+from doldrum.detectors import IBDPSC, PSBD, STRIP, Detector, Frequency, MaxSoftmax, W, base
 from doldrum.errors import ClassifierError, InputError
 from doldrum.probes import Gaussian
 
@@ -137,6 +137,42 @@ def test_misuse_is_named(clf, pool):
         MaxSoftmax().fit(labels_only, pool)
     with pytest.raises(InputError, match="seed"):
         W(seed="secret")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("det", specimens(), ids=lambda d: d.name)
+def test_images_of_another_shape_are_refused_by_every_step(det, clf, pool):
+    other = np.zeros((200, 8, 8, 1), np.float32)
+    det.fit(clf, pool[:100]).calibrate(pool[100:300], fpr=0.05)
+    for step in (det.scan, det.score_samples, det.calibrate, lambda x: det.fit(clf, x)):
+        with pytest.raises(InputError, match=r"images of shape \(1, 8, 8\).*transpose\(0, 3, 1, 2\)"):
+            step(other)
+    with pytest.raises(InputError, match=r"got \(1, 9, 9\); resize"):
+        det.scan(np.zeros((2, 1, 9, 9), np.float32))
+    assert len(det.scan(pool[300:])) == 100  # a refused `fit` left it as it was
+
+
+def test_a_fit_that_failed_leaves_no_detector_behind(clf, pool):
+    det = Frequency(seed=0).fit(clf, pool[:60]).calibrate(pool[60:260], fpr=0.05)
+    with pytest.raises(InputError, match="at least 20 clean images"):
+        det.fit(clf, pool[:5])
+    for step in (lambda: det.calibrate(pool[60:260]), lambda: det.scan(pool), lambda: det.score_samples(pool)):
+        with pytest.raises(InputError, match=r"call (fit|calibrate)"):
+            step()
+
+
+def test_numbers_of_another_type_are_refused(clf, pool):
+    det = MaxSoftmax(seed=0).fit(clf, pool[:2])
+    for wrong in ("0.05", None, True, float("nan")):
+        with pytest.raises(InputError, match="false-positive rate"):
+            det.calibrate(pool[2:200], fpr=wrong)
+        with pytest.raises(InputError, match="false-discovery rate"):
+            det.calibrate(pool[2:200], fpr=0.05).scan(pool[:5]).flagged(fdr=wrong)
+    for make in (
+        lambda: MaxSoftmax(seed=-1), lambda: STRIP(draws="x"), lambda: Frequency(ridge="x"), lambda: IBDPSC(models=None),
+        lambda: IBDPSC(xi="x"), lambda: IBDPSC(omega="x"), lambda: PSBD(where=3),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="expected"):
+            make()
 
 
 def test_an_input_without_an_answer_is_the_most_suspicious(pool):

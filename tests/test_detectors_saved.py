@@ -8,9 +8,11 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 import doldrum as dd
-from doldrum.detectors import Frequency, Guard, MaxSoftmax, ScaleUp, W, load_detector
+from detector_specimens import normed_classifier
+from doldrum.detectors import IBDPSC, PSBD, STRIP, Frequency, Guard, MaxSoftmax, ScaleUp, W, load_detector
 from doldrum.errors import InputError
 from small_nets import small_net
 
@@ -99,6 +101,8 @@ HOSTILE = {
     "not JSON": ({"text": b"{"}, "can't be read"),
     "deep JSON": ({"text": b"[" * 100_000}, "can't be read"),
     "a list": ({"text": b"[]"}, "expected the format"),
+    "an infinite rate": ({"change": {"fpr": 1e-320}}, "can't be read"),
+    "learned of another shape": ({"arrays": {"fit.ties.npy": npy(np.zeros((2, 2)))}}, "one tie breaker"),
     "long text": ({"text": b" " * (1 << 21)}, "at most 1048576 bytes"),
     "pickle": ({"arrays": {SCORES: npy(np.array([{}], dtype=object), pickled=True)}}, "expected an array of numbers"),
     "a bomb": ({"arrays": {SCORES: header_only((10**12,))}}, "expected arrays of at most"),
@@ -110,7 +114,7 @@ HOSTILE = {
     "no array": ({"arrays": {SCORES: b"#!/bin/sh"}}, "can't be read"),
     "unlisted array": ({"arrays": {"more.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
     "listed but unused": (
-        {"arrays": {"more.npy": npy(np.zeros(2))}, "change": {"arrays": ["calibration.scores", "calibration.ties", "more"]}},
+        {"arrays": {"more.npy": npy(np.zeros(2))}, "change": {"arrays": ["calibration.scores", "calibration.ties", "fit.ties", "more"]}},
         "expected no other arrays",
     ),
     "parent folder": ({"arrays": {"../x.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
@@ -124,6 +128,58 @@ def test_hostile_files_are_refused(case, saved, tmp_path):
     bad = rewritten(saved, tmp_path / "bad.doldrum", **how)
     with pytest.raises(InputError, match=message):
         load_detector(bad)
+
+
+def test_damaged_bytes_are_refused_wherever_they_lie(saved, tmp_path):
+    whole, odd = saved.read_bytes(), tmp_path / "odd.doldrum"
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(300):
+        data = bytearray(whole)
+        data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+        odd.write_bytes(data)
+        try:
+            load_detector(odd)
+        except InputError:
+            refused += 1
+    assert refused > 100
+    for size in range(0, len(whole), 97):
+        odd.write_bytes(whole[:size])
+        with pytest.raises(InputError, match="can't be read"):
+            load_detector(odd)
+    unclosed = npy(np.zeros(195)).replace(b"(195,)", b"(195, ")
+    with pytest.raises(InputError, match="can't be read"):  # NumPy reads the header with the tokenizer
+        load_detector(rewritten(saved, odd, arrays={SCORES: unclosed}))
+
+
+WRONG_LEARNED = {
+    "strip": (lambda: STRIP(draws=3), {"learned.overlays_.npy": npy(np.zeros((3, 1, 9, 9), np.float32))}, "overlays"),
+    "strip-nan": (lambda: STRIP(draws=3), {"learned.overlays_.npy": npy(np.full((3, 1, 8, 8), np.nan, np.float32))}, "overlays"),
+    "ibd-psc": (lambda: IBDPSC(), {"learned.layers_.npy": npy(np.zeros(9, int))}, "numbers of layers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_LEARNED)
+def test_what_was_learned_is_checked_before_any_scan(case, pool, tmp_path):
+    make, arrays, message = WRONG_LEARNED[case]
+    path = make().fit(normed_classifier(), pool[:30]).save(tmp_path / "d")
+    assert load_detector(path).learned
+    with pytest.raises(InputError, match=message):
+        load_detector(rewritten(path, tmp_path / "bad", arrays=arrays))
+
+
+def test_a_wrong_rate_of_dropout_is_refused(pool, tmp_path):
+    path = PSBD(rate=0.5).fit(normed_classifier(), pool[:30]).save(tmp_path / "d")
+    with pytest.raises(InputError, match="a rate in"):
+        load_detector(rewritten(path, tmp_path / "bad", change={"learned": {"rate_": 1.5}}))
+
+
+def test_inputs_of_fit_are_known_again_after_loading(clf, pool, tmp_path):
+    path = MaxSoftmax().fit(clf, pool[:100]).save(tmp_path / "d")
+    with pytest.raises(InputError, match="apart from those of fit, got 50% of the same"):
+        load_detector(path, clf).calibrate(pool[50:150], fpr=0.1)
+    load_detector(path, clf).calibrate(pool[100:150], fpr=0.1)
+    with pytest.raises(InputError, match="the folder"):
+        MaxSoftmax().fit(clf, pool[:1]).save(tmp_path)
 
 
 def test_no_file_and_no_zip_are_refused(tmp_path):
@@ -142,6 +198,7 @@ def test_guard_turns_flagged_inputs_away(net, clf, pool):
     flags = det.scan(pool[150:]).flags
     assert 0 < flags.sum() < 60
     assert (answer.labels == np.where(flags, -1, clf(pool[150:]).argmax(axis=1))).all()
+    assert (Guard(net, det)(torch.tensor(pool[150:], requires_grad=True)).labels == answer.labels).all()
     with pytest.raises(InputError, match="expected a calibrated detector"):
         Guard(net, MaxSoftmax())
     with pytest.raises(InputError, match="fitted on"):

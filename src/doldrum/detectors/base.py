@@ -6,12 +6,14 @@ import inspect
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors.calibration import Calibration
@@ -62,8 +64,8 @@ class Detector(ABC):
     """Names of the attributes that `prepare` and `learn` set."""
 
     def __init__(self, *, seed: int | None = None) -> None:
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise InputError(f"expected a whole number as seed, or None for a secret one, got {seed!r}")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+            raise InputError(f"expected a whole number of at least 0 as seed, or None for a secret one, got {seed!r}")
         self.seed = None if seed is None else int(seed)
         self.seed_: int | None = self.seed
         self.classifier: Classifier | None = None
@@ -74,7 +76,8 @@ class Detector(ABC):
         self.on_batch: Callable[[int], None] | None = None
         """Called with the number of inputs of each batch when it has been measured: for progress."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
-        self._fitted_on: frozenset[float] = frozenset()
+        self.fitted_on: NDArray[np.float64] = np.zeros(0)
+        """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
 
     # What a subclass writes
 
@@ -103,17 +106,22 @@ class Detector(ABC):
     def fit(self, classifier: Classifier, clean: ImageSet | NDArray[Any]) -> Self:
         """Bind to a classifier, and learn from clean inputs what the detector needs.
 
-        Raises ClassifierError where the classifier doesn't give what `needs` says, before any work.
+        Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
+        shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
         self.check_classifier(classifier)
-        images = as_set(clean)
+        images = _of_shape(as_set(clean), classifier.input_shape)
         self.classifier, self.calibration, self.engine = classifier, None, "auto"
         self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
         self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
-        self.prepare(classifier, images)
-        if type(self).learn is not Detector.learn:
-            self.learn(_joined(list(self.measure(images))))
-        self._fitted_on = frozenset(conformal.tie_breakers(images.images, self.seed_).tolist())
+        try:
+            self.prepare(classifier, images)
+            if type(self).learn is not Detector.learn:
+                self.learn(_joined(self.measure(images), images))
+        except BaseException:
+            self.classifier = self.fitted_for = None
+            raise
+        self.fitted_on = np.unique(conformal.tie_breakers(images.images, self.seed_))
         return self
 
     def calibrate(self, clean: ImageSet | NDArray[Any], *, fpr: float = 0.01, per_class: bool = False) -> Self:
@@ -125,13 +133,15 @@ class Detector(ABC):
         Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
         fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
         """
-        images, seed = as_set(clean), self._fitted()
+        seed, images = self._fitted(), self._taken(clean)
+        if not is_number(fpr):
+            raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.01 for 1%")
         conformal.check_size(len(images), fpr)
         ties = conformal.tie_breakers(images.images, seed)
-        used = np.isin(ties, list(self._fitted_on)).mean() if self._fitted_on else 0.0
-        if used > 0.01:  # a few equal images are no mistake
+        used = np.isin(ties, self.fitted_on)
+        if used.mean() > 0.01:  # a few equal images are no mistake
             raise InputError(
-                f"expected calibration inputs apart from those of fit, got {used:.0%} of the same; split the clean inputs"
+                f"expected calibration inputs apart from those of fit, got {used.mean():.0%} of the same; split the clean inputs"
             )
         labels, scores = self._scored(images)
         groups = labels.astype(np.int64) if per_class else None
@@ -143,10 +153,10 @@ class Detector(ABC):
 
         Memory holds a batch of inputs at a time. Raises InputError before `calibrate`.
         """
-        found = as_set(images)
         if self.calibration is None:
             self._fitted()
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
+        found = self._taken(images)
         labels, scores = self._scored(found)
         return self.judge(labels, scores, found)
 
@@ -170,7 +180,8 @@ class Detector(ABC):
 
     def score_samples(self, images: ImageSet | NDArray[Any]) -> NDArray[np.float64]:
         """Scores (N,) alone, higher = more suspicious; needs `fit`, not `calibrate`."""
-        return self._scored(as_set(images))[1]
+        self._fitted()
+        return self._scored(self._taken(images))[1]
 
     def measure(self, images: ImageSet) -> Iterator[Evidence]:
         """Evidence of the inputs, a batch at a time: what `score` is given."""
@@ -288,6 +299,11 @@ class Detector(ABC):
             scores.append(np.where(np.isnan(found), np.inf, found))
         return np.concatenate(labels), np.concatenate(scores)
 
+    def _taken(self, images: ImageSet | NDArray[Any]) -> ImageSet:
+        """Images as an ImageSet of the shape that the classifier takes."""
+        found = as_set(images)
+        return found if self.fitted_for is None else _of_shape(found, self.fitted_for[1])
+
     def _fitted(self) -> int:
         if self.seed_ is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
@@ -295,15 +311,29 @@ class Detector(ABC):
 
 
 def as_set(images: ImageSet | NDArray[Any]) -> ImageSet:
-    """Images as an ImageSet, checked."""
-    return images if isinstance(images, ImageSet) else ImageSet(np.asarray(images))
+    """Images as an ImageSet, checked; tensors of torch too, from whatever device."""
+    if isinstance(images, ImageSet):
+        return images
+    tensor: Any = images
+    return ImageSet(np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor))
 
 
-def _joined(parts: list[Evidence]) -> Evidence:
-    """The evidence of all inputs, from that of its batches."""
+def _of_shape(images: ImageSet, shape: tuple[int, int, int]) -> ImageSet:
+    if images.input_shape != shape:
+        last = (*images.input_shape[1:], images.input_shape[0]) == (shape[2], shape[0], shape[1])
+        raise InputError(
+            f"expected images of shape {shape} (channels, height, width), got {images.input_shape}; "
+            f"{'pass images.transpose(0, 3, 1, 2)' if last else 'resize or convert them'}"
+        )
+    return images
+
+
+def _joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
+    """The evidence of all inputs, from that of its batches; the images are there once."""
+    parts = [replace(batch, images=batch.images[:0]) for batch in batches]
     first = parts[0]
     return Evidence(
-        np.concatenate([p.images for p in parts]),
+        to_float(images.images),
         np.concatenate([p.labels for p in parts]),
         first.num_classes,
         {key: Responses.concatenate([p.responses[key] for p in parts]) for key in first.responses},

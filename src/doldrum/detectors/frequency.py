@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
+from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors.base import Detector
@@ -77,8 +78,8 @@ class Frequency(Detector):
 
     def __init__(self, *, ridge: float = 0.1, seed: int | None = None) -> None:
         super().__init__(seed=seed)
-        if not ridge > 0 or not np.isfinite(ridge):
-            raise InputError(f"expected a ridge above 0, got {ridge}; e.g. 0.1")
+        if not is_number(ridge) or not ridge > 0:
+            raise InputError(f"expected a ridge above 0, got {ridge!r}; e.g. 0.1")
         self.ridge = float(ridge)
         self.center_ = self.scale_ = self.weights_ = np.zeros(0)
         self.bias_ = 0.0

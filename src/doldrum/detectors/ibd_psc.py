@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.base import Detector, Needs
@@ -55,10 +56,12 @@ class IBDPSC(Detector):
 
     def __init__(self, *, models: int = 5, omega: float = 1.5, xi: float = 0.6, seed: int | None = None) -> None:
         super().__init__(seed=seed)
-        if isinstance(models, bool) or int(models) != models or models < 1:
-            raise InputError(f"expected a whole number of models of at least 1, got {models}")
-        if not 0 <= xi <= 1:
-            raise InputError(f"expected an error rate xi in [0, 1], got {xi}")
+        if not is_number(models) or int(models) != models or models < 1:
+            raise InputError(f"expected a whole number of models of at least 1, got {models!r}")
+        if not is_number(xi) or not 0 <= xi <= 1:
+            raise InputError(f"expected an error rate xi in [0, 1], got {xi!r}")
+        if not is_number(omega):
+            raise InputError(f"expected a number above 0 as omega, got {omega!r}; the paper uses 1.5")
         BatchNormScale([1], omega=omega)  # refuses what is no factor
         self.models, self.omega, self.xi = int(models), float(omega), float(xi)
         self.layers_: NDArray[Any] | None = None
@@ -78,6 +81,12 @@ class IBDPSC(Detector):
         above = np.flatnonzero(errors > self.xi)
         first = int(above[0]) + 1 if len(above) else max(1, most - self.models + 1)
         self.layers_ = np.arange(first, min(first + self.models - 1, most) + 1)
+
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
+        layers = self.layers_
+        fine = isinstance(layers, np.ndarray) and layers.ndim == 1 and layers.dtype.kind in "iu"
+        if layers is None or not fine or not 1 <= len(layers) <= self.models or layers.min() < 1:
+            raise InputError(f"expected 1 to {self.models} numbers of layers, got others; fit again")
 
     def probes(self) -> Mapping[str, Probe]:
         if self.layers_ is None:

@@ -8,10 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.base import Detector, Needs
 from doldrum.detectors.evidence import Evidence
+from doldrum.errors import InputError
 from doldrum.measuring import measure
 from doldrum.probes import Dropout, Probe
 
@@ -61,6 +63,8 @@ class PSBD(Detector):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
+        if not isinstance(where, str) and not all(isinstance(w, str) for w in np.atleast_1d(where).tolist()):
+            raise InputError(f"expected 'blocks', 'activations', 'linear' or names of modules as where, got {where!r}")
         probe = Dropout([0.5 if rate is None else rate], draws=draws, where=where)  # refuses wrong settings
         self.draws, self.rate, self.where = probe.draws, rate, probe.where
         self.rate_: float | None = rate
@@ -74,6 +78,10 @@ class PSBD(Detector):
             shifts = (found.draws != found.labels[:, None, None]).mean(axis=(0, 2))
             enough = np.flatnonzero(shifts >= _SHIFT)
             self.rate_ = _RATES[int(enough[0] if len(enough) else shifts.argmax())]
+
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
+        if self.rate_ is None or not is_number(self.rate_) or not 0 < self.rate_ < 1:
+            raise InputError(f"expected a rate in (0, 1), got {self.rate_!r}; fit again")
 
     def probes(self) -> Mapping[str, Probe]:
         rate = 0.5 if self.rate_ is None else self.rate_

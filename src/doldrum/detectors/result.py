@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_number
 from doldrum.errors import InputError
 from doldrum.stats.conformal import Discoveries, benjamini_hochberg
 
@@ -71,6 +72,8 @@ class ScanResult:
 
         Its `note` says so where no set can be flagged with so few calibration inputs.
         """
+        if not is_number(fdr):
+            raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr!r}; pass 0.1 for 10%")
         return benjamini_hochberg(self.p_values, fdr=fdr, num_calibration=self.num_calibration)
 
     def to_frame(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.detectors.base import Detector
 from doldrum.detectors.calibration import Calibration
 from doldrum.engines import ENGINES
-from doldrum.errors import DoldrumError, InputError
+from doldrum.errors import InputError
 from doldrum.files import write_whole
 from doldrum.probes import Probe, probe_from_dict
 
@@ -39,6 +39,8 @@ def save_detector(detector: Detector, path: str | Path) -> Path:
     classifier, calibration = detector.classifier, detector.calibration
     if classifier is None:
         raise InputError(f"expected a fitted detector, got {detector!r}; call fit(classifier, clean) first")
+    if Path(path).is_dir():
+        raise InputError(f"expected a file to write the detector to, got the folder {path}; name a file in it")
     arrays: dict[str, NDArray[Any]] = {}
     manifest = {
         "format": FORMAT,
@@ -53,6 +55,8 @@ def save_detector(detector: Detector, path: str | Path) -> Path:
         "num_classes": classifier.num_classes,
         "fpr": None if calibration is None else calibration.fpr,
     }
+    if len(detector.fitted_on):
+        arrays["fit.ties"] = detector.fitted_on
     if calibration is not None:
         arrays |= {"calibration.scores": calibration.scores, "calibration.ties": calibration.ties}
         if calibration.groups is not None:
@@ -88,17 +92,10 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
         detector = _rebuilt(manifest, arrays)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        TypeError,
-        KeyError,
-        RecursionError,
-        DoldrumError,
-        OSError,
-        EOFError,
-    ) as error:
-        raise InputError(f"{path}: expected a detector's file, got one that can't be read: {error}") from error
+    except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise their own for damaged bytes
+        raise InputError(
+            f"{path}: expected a detector's file, got one that can't be read: {error}; calibrate again"
+        ) from error
     return detector if classifier is None else detector.bind(classifier)
 
 
@@ -156,7 +153,9 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
 
     kind = DETECTORS.get(manifest["detector"]) if isinstance(manifest["detector"], str) else None
     if kind is None:
-        raise InputError(f"expected a detector of {', '.join(DETECTORS)}, got {manifest['detector']!r}")
+        raise InputError(
+            f"expected a detector of {', '.join(DETECTORS)}, got {manifest['detector']!r}; put your own into doldrum.detectors.DETECTORS"
+        )
     rest = dict(arrays)
     detector = kind(**{k: _value(v, rest) for k, v in dict(manifest["settings"]).items()})
     learned = dict(manifest["learned"])
@@ -173,6 +172,10 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     detector.check_learned(detector.fitted_for[1], detector.fitted_for[2])
     if detector.forwards > _MOST_FORWARDS:
         raise InputError(f"expected at most {_MOST_FORWARDS} forwards an input, got {detector.forwards}")
+    if "fit.ties" in rest:
+        detector.fitted_on = rest.pop("fit.ties")
+        if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
+            raise InputError("expected one tie breaker an input of fit, got others; fit again")
     if manifest["fpr"] is not None:
         scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")
         groups = rest.pop("calibration.groups", None)

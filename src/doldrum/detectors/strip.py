@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors.base import Detector, Needs
@@ -66,8 +67,8 @@ class STRIP(Detector):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
-        if isinstance(draws, bool) or int(draws) != draws or draws < 1:
-            raise InputError(f"expected a whole number of draws of at least 1, got {draws}")
+        if not is_number(draws) or int(draws) != draws or draws < 1:
+            raise InputError(f"expected a whole number of draws of at least 1, got {draws!r}")
         Superimpose(np.zeros((1, 1, 1, 1)), [weight], mode=mode)  # refuses what is no mode or weight
         self.draws, self.weight = int(draws), float(weight)
         self.mode: Literal["add", "blend"] = mode
@@ -81,6 +82,16 @@ class STRIP(Detector):
             )
         chosen = rng(self.probe_seed("overlays")).choice(len(clean), self.draws, replace=False)
         self.overlays_ = to_float(clean.images[np.sort(chosen)])
+
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
+        overlays = self.overlays_
+        if (
+            not isinstance(overlays, np.ndarray)
+            or overlays.shape != (self.draws, *input_shape)
+            or overlays.dtype != np.float32
+            or not ((overlays >= 0) & (overlays <= 1)).all()
+        ):
+            raise InputError(f"expected {self.draws} float32 overlays {input_shape} in [0, 1], got others; fit again")
 
     def probes(self) -> Mapping[str, Probe]:
         seed = self.probe_seed("overlay")
