@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,21 @@ def load_images(source: str, *, classifier: Any = None) -> Any:
 
 @contextmanager
 def stored_images(
-    source: str, out: Path, *, classifier: Any, limit: int | None = None
+    source: str,
+    out: Path,
+    *,
+    classifier: Any,
+    limit: int | None = None,
+    check: Callable[[Path], Any] | None = None,
+    unfinished: Callable[[Path], bool] | None = None,
 ) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
     """Images for a run that writes to `out`, and (name, reason) of what was skipped, while the block runs.
 
     Arrays (.npy, .npz) and data sets are taken as they are. Everything else is decoded into `out`/images.part, so that
     memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with.
+
+    `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can go on;
+    by default those of `measure_to`.
     """
     if not os.path.exists(source) or (Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)):
         images = load_images(source).images
@@ -65,6 +74,7 @@ def stored_images(
     from doldrum.measuring.collected import collect_images
     from doldrum.measuring.stored import check_folder
 
+    check, unfinished = check or check_folder, unfinished or _unfinished
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another folder")
     work = out / "images.part"
@@ -74,12 +84,12 @@ def stored_images(
         with locked(work):
             keep = False
             try:
-                check_folder(out)  # another run may have ended since it was looked at first
+                check(out)  # another run may have ended since it was looked at first
                 found = collect_images(source, work, shape=classifier.input_shape, limit=limit)
                 _tell(found.skipped)
                 yield found, found.skipped
             except BaseException:
-                keep = _unfinished(out)
+                keep = unfinished(out)
                 raise
             finally:
                 if not keep:
