@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
+import numpy as np
 import pytest
 
+from doldrum.data import ImageSet
 from doldrum.errors import InputError
-from doldrum.studies import STUDIES, get_study, load_grid
+from doldrum.studies import STUDIES, base, cleansing, detection, get_study, load_grid, patterns
 from doldrum.studies.smoothing import HEADLINE
 
 BASE = {"data": "digits", "recipe": "digits-mlp"}
@@ -63,14 +66,36 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"recipe": "digits-mpl"}, "expected a recipe among"),
         ({"settings": {"sise": 2}}, "expected settings of badnets .*, got 'sise'"),
         ({"changes": {"epoch": 2}}, "expected changes to settings of a Recipe"),
-        ({"draws": "many"}, "expected draws a whole number of at least 2, got 'many'"),
+        ({"draws": "many"}, "expected draws a whole number of at least 2 and at most 10,000, got 'many'"),
         ({"seed": []}, "expected at least one value for seed, got an empty list"),
-        ({"seed": -1}, "expected seed a whole number of at least 0, got -1"),
+        ({"seed": -1}, "expected seed a whole number of at least 0 and at most .*, got -1"),
         ({"target": 10}, "expected a target from 0 to 9, got 10"),
         ({"sigma": -0.1}, "expected a positive sigma, got -0.1"),
         ({"cells": []}, r"expected cells to be a list of at least one table, got something else; write \[\[cells\]\]"),
         ({"cells": {"seed": 1}}, "expected cells to be a list"),
         ({"study": "success"}, "expected a grid for the study smoothing, got one for 'success'"),
+        ({"rate": -0.1}, "expected rate a number from 0 to 1, got -0.1"),
+        ({"rate": math.nan}, "expected rate a number from 0 to 1, got nan"),
+        ({"rate": True}, "expected rate a number from 0 to 1, got True"),
+        ({"inputs": 10**9}, "expected inputs a whole number of at least 1 and at most 359, got 1000000000"),
+        ({"pick": 10**9}, "expected pick a whole number of at least 1 and at most 359, got 1000000000"),
+        ({"draws": 10**9}, "expected draws a whole number of at least 2 and at most 10,000, got 1000000000"),
+        ({"seed": 2**63}, "expected seed a whole number"),
+        ({"strengths": [0, 0.1]}, "expected strengths a list of numbers above 0, got"),
+        ({"strengths": [math.nan]}, "expected strengths a list of numbers above 0, got"),
+        ({"strengths": "abc"}, "expected strengths a list of numbers above 0, got 'abc'"),
+        ({"strengths": 0.1}, "expected strengths a list of numbers above 0, got 0.1"),
+        ({"sigma": True}, "expected a positive sigma, got True"),
+        ({"changes": "x"}, "expected changes a table of names and values, got 'x'"),
+        ({"settings": 5}, "expected settings a table of names and values, got 5"),
+        ({"changes": {"network": "resnet99"}}, "expected a network among .*, got 'resnet99'"),
+        ({"attack": {"a": 1}}, "expected an attack among"),
+        ({"data": {"a": 1}}, "expected the name of a data set"),
+        ({"cells": [{"cells": [{}]}]}, "got 'cells'; write it once"),
+        (
+            {"seed": list(range(1000)), "target": list(range(10)), "draws": list(range(2, 102))},
+            "at most 100,000 cells, got 1,000,000",
+        ),
     ],
 )
 def test_what_a_user_sees_who_misspells(smoothing, grid, message):
@@ -78,9 +103,48 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
         load_grid(smoothing, {**BASE, **grid})
 
 
+@pytest.mark.parametrize(
+    ("name", "grid", "message"),
+    [
+        ("success", {"follow": [-1]}, "expected follow a list of training steps from 0"),
+        ("success", {"follow": 5}, "expected follow a list of training steps from 0, got 5"),
+        ("success", {"follow": [5], "attack": "clean"}, "expected an attack to follow, got 'clean'"),
+        ("success", {"follow": [5], "attack": "input-aware"}, "expected an attack that adds samples, got input-aware"),
+        ("patterns", {"pattern": "callm"}, "got 'callm'; did you mean 'calm'"),
+        ("patterns", {"budget": "x"}, "expected budget a number from 0 to 1, got 'x'"),
+        ("patterns", {"budget": 0}, r"expected budget in \(0, 1\], got 0"),
+        ("patterns", {"size": 99}, "expected size a whole number of at least 3 and at most 8, got 99"),
+        ("patterns", {"levels": [1.5]}, r"expected levels in \(0, 1\]"),
+        ("patterns", {"levels": ["a"]}, "expected levels a list of numbers above 0"),
+        ("patterns", {"calibration": 300}, "of at most the 359 images of digits, got 500; lower them"),
+        ("detection", {"stress": "yes"}, "expected stress true or false, got 'yes'"),
+        ("detection", {}, "fit, calibration, test and inputs together of at most the 359 images of digits, got 1,100"),
+        ("cleansing", {}, "expected samples of at most the 1,438 images of digits, got 10,000"),
+    ],
+)
+def test_what_other_studies_refuse_before_any_work(name, grid, message):
+    with pytest.raises(InputError, match=message):
+        load_grid(get_study(name), {**BASE, **grid})
+
+
+def test_empty_grids_and_grids_of_another_type(smoothing):
+    for grid in ({}, [], None, 5):
+        with pytest.raises(InputError, match="expected a grid with fields of a cell, got"):
+            load_grid(smoothing, grid)
+
+
+def test_one_value_said_in_two_ways_is_one_cell(smoothing):
+    _, cells = load_grid(
+        smoothing, {**BASE, "cells": [{"rate": 1, "strengths": [0.2, 0.1]}, {"rate": 1.0, "strengths": [0.1, 0.2]}]}
+    )
+    assert len(cells) == 1
+
+
 def test_names_of_grids_and_files(smoothing, tmp_path):
     with pytest.raises(InputError, match="expected a grid among quick, full, got 'quik'; did you mean 'quick'"):
         load_grid(smoothing, "quik")
+    with pytest.raises(InputError, match=r"got 'grid\.yaml'; pick one, or pass a file that ends in \.toml or \.json"):
+        load_grid(smoothing, "grid.yaml")
     with pytest.raises(InputError, match=r"grid\.toml, got .*; mend the file"):
         load_grid(smoothing, tmp_path / "grid.toml")
     (tmp_path / "grid.toml").write_text("data = [")
@@ -93,22 +157,24 @@ def test_names_of_grids_and_files(smoothing, tmp_path):
         get_study("smothing")
 
 
+@pytest.fixture
+def large_sets(monkeypatch):
+    """Every data set is 10,000 blank images of 28 x 28: names, fields and values of grids are read, and nothing else."""
+    blank = ImageSet(np.zeros((10_000, 1, 28, 28), np.uint8), np.arange(10_000) % 10)
+    for room in (base, cleansing, detection, patterns):
+        monkeypatch.setattr(room, "datasets", lambda name: (blank, blank))
+
+
 @pytest.mark.parametrize("name", list(STUDIES))
-def test_the_grids_of_every_study_can_be_read(name, monkeypatch):
-    """Against digits, which is always here: names, fields and values are right."""
+def test_the_grids_of_every_study_can_be_read(name, large_sets):
     study = get_study(name)
-    for grid in study.grids.values():
-        spelled = json.loads(json.dumps(dict(grid)))
-        spelled["data"] = "digits"
-        for block in spelled.get("cells", []):
-            block.pop("data", None)
-        assert load_grid(study, spelled)[1]
+    for grid in study.grids:
+        assert load_grid(study, grid)[1]
 
 
-def test_full_has_the_models_that_the_findings_need(smoothing):
+def test_full_has_the_models_that_the_findings_need(large_sets):
     def cells(name):
-        grid = {**get_study(name).grids["full"], "data": "digits"}
-        return load_grid(get_study(name), grid)[1]
+        return load_grid(get_study(name), "full")[1]
 
     full = cells("smoothing")
     for attack in HEADLINE:

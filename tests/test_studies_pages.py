@@ -18,7 +18,7 @@ from doldrum.report.study_success import correlations, onset
 from doldrum.seeds import rng
 
 
-def compare_cell(attack, seed, *, fall, asr=1.0, twin=0.0, rate=0.05, n=40):
+def compare_cell(attack, seed, *, fall, asr=1.0, twin=0.0, rate=0.05, n=40, settings=None):
     """A cell whose trigger lowers W by `fall` on the suspect and by `twin` on the clean model, exactly."""
     base = 0.5 + 0.01 * rng(seed, "w", attack).normal(size=n)
     half = {
@@ -26,11 +26,14 @@ def compare_cell(attack, seed, *, fall, asr=1.0, twin=0.0, rate=0.05, n=40):
     }  # fmt: skip
     lists = {k: v.tolist() for k, v in half.items()}
     values = {
-        "target": seed % 10, "sigma_half": 0.1, "clean_accuracy": 0.9, "asr": asr, "strengths": [0.1, 0.3],
+        "target": seed % 10, "sigma_half": 0.1, "clean_accuracy": 0.9, "asr": asr, "strengths": [0.1, 0.12, 0.3],
         "half": lists, "soft_half": lists, "hit": [1] * round(asr * n) + [0] * (n - round(asr * n)),
-        "curves": {k: [float(v.mean())] * 2 for k, v in half.items()}, "control": {"w": 0.5, "n": 20},
+        "curves": {k: [float(v.mean())] * 3 for k, v in half.items()}, "control": {"w": 0.5, "n": 20},
     }  # fmt: skip
-    cell = {"attack": attack, "seed": seed, "recipe": "r", "rate": rate, "settings": {}, "changes": {}}
+    cell = {
+        "attack": attack, "seed": seed, "recipe": "r", "rate": rate, "settings": settings or {}, "changes": {"threads": 1},
+        "strengths": [0.1, 0.3],
+    }  # fmt: skip
     return CellRecord(key=f"{attack}-{seed}-{rate}-{asr}", cell=cell, values=values, seconds=1.0)
 
 
@@ -77,9 +80,14 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     assert "It holds for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
     assert "The trigger roughens instead for all-to-all" in page.lede[0]
     assert "It is not shown for WaNet" in page.lede[0]
-    assert "31 models and 1,240 inputs" in page.lede[0]
+    assert "31 models were measured beside the clean model of their seed, on 40 inputs each." in page.lede[0]
+    assert "Holm-corrected for 3 tests" in page.lede[0]
+    assert "Fewer than 3 models are too few to say for TaCT (+0.100, 1 model)." in page.lede[0]
     assert page.lede[1] == "Provisional: fewer than 10 models so far for TaCT."
     assert "BadNets +0.100 at σ = 0.1" in page.lede[2]
+    assert "all-to-all at none of them" in page.lede[2]
+    # The strength that was measured for sigma-half, .12, is in no table along the curve.
+    assert page.sections[1].tables[0].head == ["attack", "σ 0.1", "σ 0.3"]
 
 
 def test_correction_can_take_a_verdict_away():
@@ -92,7 +100,25 @@ def test_correction_can_take_a_verdict_away():
     assert all(a.effect.p == pytest.approx(0.03, abs=1e-3) for a in found)
     assert all(a.p_holm == pytest.approx(0.18, abs=6e-3) for a in found)
     assert all(a.verdict == "not shown" for a in found)
+    assert (
+        "10 models; that interval alone leaves 0 out, but p = 0.180 once corrected for 6 tests)"
+        in study_page(study_of("smoothing", weak)).lede[0]
+    )
     assert attack_rows(model_rows(weak[:10]))[0].verdict == "smooths"
+
+
+def test_other_attacks_are_described_until_they_have_models_for_a_test():
+    few, many = spread("lsba", 5, 0.1, 0.01), spread("lf", 6, 0.1, 0.01)
+    found = {a.attack: a for a in attack_rows(model_rows([*few, *many, *spread("clean", 6, 0.1, 0.01)]))}
+    assert {k: (a.verdict, a.tests) for k, a in found.items()} == {
+        "lsba": ("descriptive", 1), "lf": ("smooths", 1), "clean": ("control", 1),
+    }  # fmt: skip
+    page = study_page(study_of("smoothing", [*few, *many]))
+    assert "It holds for low frequency" in page.lede[0]
+    assert [row[:2] for row in page.sections[0].tables[1].rows] == [["LSBA", "descriptive"]]
+    page = study_page(study_of("smoothing", few))
+    assert page.headline == "No attack has enough models for a test"
+    assert "No verdict: none of the tested attacks has 3 models, and no other has 6." in page.lede[0]
 
 
 def test_failures_and_unfinished_cells_are_on_the_page():
@@ -130,7 +156,19 @@ def test_success_goes_with_smoothing_where_it_was_put_in():
     page = study_page(study_of("success", cells))
     assert page.headline == "Smoother where the attack succeeds more"
     assert "It holds: over 60 models of 2 attacks" in page.lede[0]
-    assert len(page.lede) == 1
+    assert page.lede[1].startswith("Attack by attack, not corrected for their number: BadNets alone (+0.")
+    assert len(page.lede) == 2
+
+
+def test_the_table_of_models_says_what_all_have_once_and_is_folded():
+    cells = [
+        compare_cell("badnets", s, fall=0.1, asr=0.5, rate=s / 100, settings={"size": 2 + s % 2}) for s in range(4)
+    ]
+    table = study_page(study_of("success", cells)).sections[0].tables[1]
+    assert table.caption == "Every model; all have threads 1"
+    assert [row[2] for row in table.rows] == ["size 2", "size 3"] * 2
+    html = render_study(study_of("success", cells), study_page(study_of("success", cells)))
+    assert '<summary id="t-1-2">Every model; all have threads 1</summary>' in html
 
 
 def test_success_without_a_link_and_with_too_few_models():
@@ -160,8 +198,9 @@ def test_which_came_first():
     page = study_page(study_of("success", cells))
     assert page.numbers["onsets"][0] == {"attack": "badnets", "seed": 0, "asr": 20, "calm": 10, "accuracy": 0}
     assert page.numbers["onsets"][2]["calm"] is None
-    assert "Of 2 models followed through training" in page.lede[-1]
+    assert "3 models followed through training, 2 of them to a calm spot" in page.lede[-1]
     assert "in 1, at the same look in 0, after it in 1." in page.lede[-1]
+    assert page.lede[-1].endswith("without a calm spot at the end of training: BadNets, seed 0.")
     assert onset([{"step": 0, "v": 1.0}], lambda p: p["v"]) == 0
     render_study(study_of("success", cells), page)
 
@@ -175,20 +214,36 @@ def sigma_cell(attack, seed, effects):
     return CellRecord(key=f"{attack}{seed}", cell={"attack": attack, "seed": seed}, values=values, seconds=1.0)
 
 
-def test_sigma_names_the_rule_that_turns_an_answer_round():
-    same = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": 0.05}) for s in range(3)]
-    page = study_page(study_of("sigma", same))
-    assert page.headline == "No rule for the strength turns an answer round"
-    turned = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": -0.05}) for s in range(3)]
-    page = study_page(study_of("sigma", [*turned, sigma_cell("clean", 0, {"half": 0.001, "peak": 0.0})]))
-    assert page.headline == "Another rule for the strength can turn an answer round: peak"
-    assert "peak 0 of 1" in page.lede[0]
+def test_sigma_names_what_an_answer_depends_on():
+    def cells(peak):
+        return [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": peak + s / 100}) for s in range(3)]
+
+    page = study_page(study_of("sigma", cells(0.05)))
+    assert page.headline == "No variant changes an answer"
+    assert "smoother: BadNets +0.110 (+0.085 to +0.135)" in page.lede[0]
+    assert "The estimator: no other answer under nsb." in page.lede
+    page = study_page(study_of("sigma", [*cells(-0.05), sigma_cell("clean", 0, {"half": 0.001, "peak": 0.0})]))
+    assert page.headline == "The answers depend on the rule for the strength"
+    assert page.lede[1] == "By rule: peak (mean σ 0.100) rougher: BadNets −0.040 (−0.065 to −0.015)."
+    assert page.lede[-1].startswith("Between two clean models the effect at σ½ is +0.001 over 1 pair")
     assert page.numbers["rules"]["half"]["badnets"]["value"] == pytest.approx(0.11)
-    render_study(study_of("sigma", turned), study_page(study_of("sigma", turned)))
+    render_study(study_of("sigma", cells(-0.05)), page)
+    unsure = study_page(study_of("sigma", cells(-0.01)))
+    assert unsure.headline == "The answers depend on the rule for the strength"
+    assert "peak (mean σ 0.100) none is either." in unsure.lede[1]
+    # An interval that holds 0 and the usual mean is no other answer.
+    wide = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": 0.1 + s / 5 - 0.2}) for s in range(3)]
+    assert study_page(study_of("sigma", wide)).headline == "No variant changes an answer"
 
 
 def test_no_finished_cell_and_no_page():
     with pytest.raises(InputError, match="expected at least one finished cell of smoothing, got none"):
         study_page(study_of("smoothing", []))
+    failed = CellFailure(key="f", cell={"attack": "sig", "seed": 4}, error="ValueError: oops", trace="", seconds=1.0)
+    with pytest.raises(InputError, match=r"got none, and 1 failed \(ValueError: oops\); mend that and run the same"):
+        study_page(study_of("smoothing", [], [failed]))
+    odd = CellRecord(key="o", cell={"attack": "sig"}, values={"half": {}}, seconds=1.0)
+    with pytest.raises(InputError, match="expected records of smoothing as this release writes them"):
+        study_page(study_of("smoothing", [odd]))
     with pytest.raises(InputError, match="expected a study that has a report, got 'toy'"):
         study_page(study_of("toy", spread("badnets", 2, 0.1, 0.01)))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from doldrum.errors import InputError
-from doldrum.records.study import RECORDS, read_study
+from doldrum.records.study import MANIFEST, RECORDS, read_study
 from doldrum.seeds import rng
 from doldrum.studies import run_study
 from doldrum.studies.base import Cell, Study
@@ -156,12 +156,67 @@ def test_a_torn_last_line_is_ignored_and_its_cell_run_again(tmp_path, runs, cut)
     assert len(runs.read_text().split()) == 9
 
 
-def test_a_line_that_is_no_json_is_named(tmp_path):
+def test_a_line_that_is_no_record_is_named_and_its_cell_run_again_without_it(tmp_path, runs):
     run_study(TOY, out=tmp_path / "s")
-    path = tmp_path / "s" / RECORDS
-    path.write_text("oops\n" + path.read_text())
-    with pytest.raises(InputError, match="expected JSON in line 1 of"):
+    whole, path = values(tmp_path / "s"), tmp_path / "s" / RECORDS
+    lines = path.read_text().splitlines(keepends=True)
+    lacking = {k: v for k, v in json.loads(lines[3]).items() if k != "seconds"}
+    for bad, message in (
+        ("oops", "expected JSON in line 4 of .*; remove that line"),
+        ("5", "expected a cell's record in line 4 of .*, got none; remove that line"),
+        (json.dumps(lacking), r"expected a cell's record in line 4 of .*lacks \['seconds'\].*; remove that line"),
+        (json.dumps({**json.loads(lines[3]), "cell": 5}), "expected a cell's record in line 4 of .*; remove that line"),
+    ):
+        path.write_text("".join([*lines[:3], bad + "\n", *lines[4:]]))
+        with pytest.raises(InputError, match=message):
+            run_study(TOY, out=tmp_path / "s")
+    path.write_text("".join([*lines[:3], *lines[4:]]))
+    runs.unlink()
+    run_study(TOY, out=tmp_path / "s")
+    assert runs.read_text().split() == ["3"]
+    assert values(tmp_path / "s") == whole
+
+
+def test_a_manifest_that_is_lost_or_cut_off_costs_no_record(tmp_path, runs):
+    run_study(TOY, out=tmp_path / "s")
+    whole, path = values(tmp_path / "s"), tmp_path / "s" / MANIFEST
+    path.write_text(path.read_text()[:90])
+    for look in (read_study, lambda folder: run_study(TOY, out=folder)):
+        with pytest.raises(InputError, match=r"Or remove .* and run the same doldrum study again"):
+            look(tmp_path / "s")
+    path.unlink()
+    with pytest.raises(InputError, match="without it; run the same doldrum study again, which writes it anew"):
         read_study(tmp_path / "s")
+    runs.unlink()
+    run_study(TOY, out=tmp_path / "s")
+    assert values(tmp_path / "s") == whole
+    assert not runs.exists()
+
+
+def odd_values(cell: Cell) -> dict[str, float]:
+    """Values that no record can hold, for one seed of three."""
+    return {"value": float("nan") if cell.seed == 1 else 0.5}
+
+
+def test_values_that_no_record_can_hold_are_a_failed_cell(tmp_path):
+    odd = Study("odd", "An odd one", Cell, odd_values, {"quick": {"data": "digits", "seed": [0, 1, 2]}})
+    found = run_study(odd, out=tmp_path / "s")
+    assert [r.cell["seed"] for r in found.cells] == [0, 2]
+    assert "expected JSON values without NaN in values" in found.failures[0].error
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, runs, monkeypatch):
+    """Root may write anywhere, so the system's answer is made up."""
+
+    def refuse(self, *args, **more):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(
+        InputError, match=r"expected a folder that can be written, got .*Permission denied.*; name another"
+    ):
+        run_study(TOY, out=tmp_path / "new")
+    assert not runs.exists()
 
 
 def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):

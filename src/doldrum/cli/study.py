@@ -44,15 +44,20 @@ def study(
     command = shlex.join(["doldrum", "study", name, "--grid", grid, "--out", str(out)])
     count = workers or (cores() if ray is None else None)
     found = run_study(name, grid, out=out, workers=count, ray=ray, say=message, command=command)
+    by_error: dict[str, list[str]] = {}
     for failure in found.failures:
-        message(f"failed: {failure.cell['attack']}, seed {failure.cell['seed']}: {failure.error}")
+        name_of = f"{failure.cell.get('attack')} seed {failure.cell.get('seed')}"
+        by_error.setdefault(failure.error, []).append(name_of)
+    for error, cells in by_error.items():
+        message(f"failed: {', '.join(dict.fromkeys(cells))}: {error}")
     summary = {
         "out": str(out), "study": name, "cells": len(found.manifest.keys), "finished": len(found.cells),
         "failed": [{"cell": f.cell, "error": f.error} for f in found.failures],
     }  # fmt: skip
     done = f"{len(found.cells)} of {len(found.manifest.keys)} cells are finished"
     failed = f", {len(found.failures)} failed; run the same again to retry them" if found.failures else ""
-    emit(summary, as_json=json, table=f"{done}{failed}. Next: doldrum report {out}")
+    then = f" Next: {shlex.join(['doldrum', 'report', str(out)])}" if found.cells else ""
+    emit(summary, as_json=json, table=f"{done}{failed}.{then}")
     if found.failures:
         raise typer.Exit(1)
 

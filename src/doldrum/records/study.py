@@ -13,7 +13,16 @@ from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import jsonable, number, sequence
 
-__all__ = ["MANIFEST", "RECORDS", "CellFailure", "CellRecord", "StudyManifest", "StudyRecords", "read_study"]
+__all__ = [
+    "MANIFEST",
+    "RECORDS",
+    "CellFailure",
+    "CellRecord",
+    "StudyManifest",
+    "StudyRecords",
+    "read_manifest",
+    "read_study",
+]
 
 MANIFEST, RECORDS = "study.json", "records.jsonl"
 """The files of a study's folder."""
@@ -43,6 +52,10 @@ class CellFailure(Record):
     error: str
     trace: str
     seconds: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cell", jsonable(self.cell, "cell"))
+        object.__setattr__(self, "seconds", number(self.seconds, "seconds"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +95,20 @@ def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
     A cell that failed and was finished later is finished. Raises InputError where there is no study.
     """
     folder = Path(folder)
-    if not (folder / MANIFEST).is_file():
-        raise InputError(f"expected a study's folder with {MANIFEST}, got {folder}; make one with doldrum study")
-    manifest = StudyManifest.load(folder / MANIFEST)
+    manifest = read_manifest(folder)
     done: dict[str, CellRecord] = {}
     failed: dict[str, CellFailure] = {}
-    for line in read_lines(folder / RECORDS):
-        if "values" in line:
-            done.setdefault(line["key"], CellRecord.from_dict(line))
-        else:
-            failed[line["key"]] = CellFailure.from_dict(line)
+    for at, line in read_lines(folder / RECORDS):
+        try:
+            if "values" in line:
+                done.setdefault(line["key"], CellRecord.from_dict(line))
+            else:
+                failed[line["key"]] = CellFailure.from_dict(line)
+        except InputError as error:
+            raise InputError(
+                f"expected a cell's record in line {at} of {folder / RECORDS}, got one that can't be read ({error}); remove "
+                "that line, and the study runs its cell again"
+            ) from error
     return StudyRecords(
         manifest,
         tuple(done[key] for key in manifest.keys if key in done),
@@ -99,8 +116,25 @@ def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
     )
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file of JSON lines; a last one without its end is a write that was cut off."""
+def read_manifest(folder: Path) -> StudyManifest:
+    """What a study was asked to do; InputError, with what to do, where it isn't there or can't be read."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        lost = (folder / RECORDS).is_file()
+        do = "run the same doldrum study again, which writes it anew" if lost else "make one with doldrum study"
+        raise InputError(
+            f"expected a study's folder with {MANIFEST}, got {folder}{' without it' if lost else ''}; {do}"
+        )
+    try:
+        return StudyManifest.load(path)
+    except InputError as error:
+        raise InputError(
+            f"{error}. Or remove {path} and run the same doldrum study again: it is written anew, and the records stay"
+        ) from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The whole lines of a file of JSON lines, numbered from 1; a last one without its end is a write that was cut off."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -110,7 +144,9 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 found = json.loads(line)
             except ValueError as error:
-                raise InputError(f"expected JSON in line {number_} of {path}, got {error}; remove that line") from error
+                raise InputError(
+                    f"expected JSON in line {number_} of {path}, got {error}; remove that line, and the study runs its cell again"
+                ) from error
             if not isinstance(found, dict) or not isinstance(found.get("key"), str):
                 raise InputError(f"expected a cell's record in line {number_} of {path}, got none; remove that line")
-            yield found
+            yield number_, found

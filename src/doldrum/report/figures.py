@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from doldrum.files import write_text_whole, write_whole
 from doldrum.records import COMBINATIONS, Curve, Example
 
 if TYPE_CHECKING:
@@ -220,12 +221,11 @@ def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
     """Write the figure with a transparent background, in the format of the ending (svg, png, pdf)."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".svg":
-        target.write_text(svg_text(figure), encoding="utf-8")
-    else:
-        figure.savefig(target, dpi=dpi, transparent=True)
-    return target
+        return write_text_whole(target, svg_text(figure))
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=target.suffix[1:], dpi=dpi, transparent=True)
+    return write_whole(target, lambda draft: draft.write_bytes(drawn.getvalue()))
 
 
 def _dress(ax: Axes, *, xlabel: str, ylabel: str) -> None:

@@ -39,5 +39,5 @@ def curve_table(cells: Sequence[CellRecord], *, level: str, caption: str) -> Stu
     return StudyTable(
         caption,
         ["pattern", *(f"σ {s:g}" for s in strengths)],
-        [[kind, *(f"{number(a)} → {number(b)}" for a, b in values)] for kind, values in curves.items()],
+        [[kind, *(f"{number(a)} →\n{number(b)}" for a, b in values)] for kind, values in curves.items()],
     )

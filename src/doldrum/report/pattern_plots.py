@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from doldrum.records.study import CellRecord
 from doldrum.report.figures import COLOURS, INK
 from doldrum.report.pattern_rows import CONTROL_KINDS, PatternRow, kind_of
-from doldrum.report.study_smoothing import bare_axes
+from doldrum.report.study import bare_axes, name_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,7 @@ def plot_falls(rows: Sequence[PatternRow], kinds: Sequence[tuple[str, bool]], ax
     for place, (kind, true) in enumerate(kinds):
         values = [r.fall for r in rows if r.kind == kind and r.level == "full"]
         ax.plot(values, [place] * len(values), "o", color=_colour(true), alpha=0.6, markersize=5)
-    ax.set_yticks(range(len(kinds)), [kind for kind, _ in kinds])
-    ax.invert_yaxis()
+    name_rows(ax, [kind for kind, _ in kinds])
     bare_axes(ax, xlabel="fall of mean W at σ½ (above 0: the pattern smooths)")
 
 
@@ -51,5 +50,8 @@ def plot_profiles(cells: Sequence[CellRecord], level: str, ax: Axes) -> None:
                 linestyle="-" if true else "--",
             )  # fmt: skip
     ax.set_xscale("log")
+    asked = sorted({float(s) for c in cells for s in c.cell["strengths"]})
+    ax.set_xticks(asked, [f"{s:g}" for s in asked])
+    ax.minorticks_off()
     ax.set_ylim(0, 1.03)
     bare_axes(ax, xlabel="strength σ of the noise", ylabel="draws that keep the label")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib
 import io
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +29,7 @@ __all__ = [
     "StudyPage",
     "StudyTable",
     "bare_axes",
+    "name_rows",
     "render_study",
     "study_page",
     "write_report",
@@ -45,11 +49,12 @@ class StudyFigure:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """Rows of text under a head; the first column names the row."""
+    """Rows of text under a head; the first column names the row. A `folded` one is shown when asked for."""
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,20 @@ def study_page(records: StudyRecords) -> StudyPage:
     """
     name = records.manifest.study
     if not records.cells:
-        raise InputError(f"expected at least one finished cell of {name}, got none; run doldrum study {name} first")
+        failed = [f"none, and {len(records.failures)} failed ({records.failures[0].error})"] if records.failures else []
+        do = f"mend that and run the same doldrum study {name} again" if failed else f"run doldrum study {name} first"
+        raise InputError(f"expected at least one finished cell of {name}, got {failed[0] if failed else 'none'}; {do}")
     try:
         module = importlib.import_module(f"doldrum.report.study_{name}")
     except ModuleNotFoundError as error:
         raise InputError(f"expected a study that has a report, got {name!r}; read its records instead") from error
-    return module.page(records)
+    try:
+        return module.page(records)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"expected records of {name} as this release writes them, got some that the page can't read "
+            f"({type(error).__name__}: {error}); run the study anew in another folder"
+        ) from error
 
 
 def write_report(folder: str | Path) -> Path:
@@ -96,15 +109,23 @@ def write_report(folder: str | Path) -> Path:
     folder = Path(folder)
     records = read_study(folder)
     page = study_page(records)
-    for section in page.sections:
-        for figure in section.figures:
-            drawn = new_figure(7.4, figure.height)
-            figure.draw(drawn.subplots())
-            for ending in ("svg", "png"):
-                save_figure(drawn, folder / "figures" / f"{figure.name}.{ending}", dpi=150)
-    for name, rows in page.csv.items():
-        write_text_whole(folder / "tables" / f"{name}.csv", _csv(rows))
-    return write_text_whole(folder / "report.html", render_study(records, page))
+    html = render_study(records, page)
+    try:
+        for section in page.sections:
+            for figure in section.figures:
+                drawn = new_figure(7.4, figure.height)
+                figure.draw(drawn.subplots())
+                for ending in ("svg", "png"):
+                    save_figure(drawn, folder / "figures" / f"{figure.name}.{ending}", dpi=150)
+        for name, rows in page.csv.items():
+            write_text_whole(folder / "tables" / f"{name}.csv", _csv(rows))
+        return write_text_whole(folder / "report.html", html)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise InputError(
+            f"expected a folder that can be written, got {error}; copy it, and report on the copy"
+        ) from error
 
 
 def render_study(records: StudyRecords, page: StudyPage) -> str:
@@ -115,13 +136,27 @@ def render_study(records: StudyRecords, page: StudyPage) -> str:
         loader=PackageLoader("doldrum.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"plain": words.plain_value}
+    environment.filters |= {"plain": words.plain_value, "lines": cell_lines}
     drawn = {f.name: _drawings(f) for section in page.sections for f in section.figures}
     seeds = sorted({int(c.cell["seed"]) for c in records.cells if "seed" in c.cell})
     return environment.get_template("study.html.j2").render(
         page=page, records=records, drawn=drawn, seeds=", ".join(map(str, seeds)),
         hours=sum(c.seconds for c in records.cells) / 3600,
     )  # fmt: skip
+
+
+def cell_lines(text: str) -> Any:
+    """A table's cell as HTML: what ends in brackets has them on a line of their own, and lines stay lines.
+
+    >>> str(cell_lines("+0.1 (+0.0 to +0.2)")), str(cell_lines("a<b"))
+    ('+0.1<span class="limits">(+0.0 to +0.2)</span>', 'a&lt;b')
+    """
+    from markupsafe import Markup, escape
+
+    found = re.fullmatch(r"([^\n(\[]+) ([(\[][^()\[\]]+[)\]])", text)
+    if found:
+        return Markup('{}<span class="limits">{}</span>').format(*found.groups())
+    return Markup("<br>").join(escape(line) for line in text.split("\n"))
 
 
 def _drawings(figure: StudyFigure) -> Any:
@@ -142,10 +177,22 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """A row a name, the first at the top; on a phone's figure long names take two lines."""
+    width = 22 if _is_narrow(ax) else 60
+    ax.set_yticks(range(len(names)), [textwrap.fill(n, width) for n in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _is_narrow(ax: Axes) -> bool:
+    figure = ax.get_figure(root=True)
+    return figure is not None and figure.get_size_inches()[0] < 5
+
+
 def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
     """Grey ink on no ground, which reads on light and on dark pages."""
     ax.patch.set_alpha(0)
-    ax.set_xlabel(xlabel, color=INK)
+    ax.set_xlabel(textwrap.fill(xlabel, 30) if _is_narrow(ax) else xlabel, color=INK)
     ax.set_ylabel(ylabel, color=INK)
     ax.tick_params(colors=INK, length=3)
     ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)

@@ -169,7 +169,7 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
 def _false(cells: Sequence[CellRecord]) -> Section:
     levels = [float(x) for x in cells[0].values["levels"]]
     table = [
-        [title_of(str(c.cell["attack"])), str(c.cell["seed"]),
+        [_title(str(c.cell["attack"])), str(c.cell["seed"]),
          *(percent(c.values["false"][part][i]) for i in range(len(levels)) for part in ("held_out", "training")),
          *(percent(c.values["found"][i]) if c.values["found"] else "–" for i in range(len(levels)))]
         for c in cells
@@ -257,6 +257,10 @@ def _table(
 
 def _mean(values: Any) -> float:
     return float(np.mean(list(values)))
+
+
+def _title(attack: str) -> str:
+    return "none (a clean set)" if attack == _CLEAN else title_of(attack)
 
 
 def _plot(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str], ax: Axes) -> None:

@@ -41,6 +41,7 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
             ax.plot(
                 *zip(*kept, strict=True), label=TITLES.get(name, name), linewidth=2.6 if ours else 1.3,
                 color=COLOURS["backdoored" if ours else "clean"], linestyle=_DASHES[number % len(_DASHES)],
+                marker="" if ours else "osD^vP*Xhp"[number % 10], markersize=4,
             )  # fmt: skip
     ax.set_xscale("log")
     ax.set_ylim(-0.02, 1.02)
@@ -52,17 +53,46 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
 
 def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
     """A dot a detector and budget: CPU milliseconds an input against mean TPR at 1%."""
-    for number, s in enumerate(sorted(found, key=lambda s: (s.milliseconds, s.detector))):
-        ours = s.detector == _OURS
-        colour = COLOURS["backdoored" if ours else "clean"]
+    for s in found:
+        colour = COLOURS["backdoored" if s.detector == _OURS else "clean"]
         ax.plot(s.milliseconds, s.development, "o" if s.budget == "paper" else "D", color=colour, markersize=6)
-        ax.annotate(
-            f"{TITLES.get(s.detector, s.detector)} ({s.forwards})", (s.milliseconds, s.development), xytext=(5, 4 + 11 * (number % 4)),
-            textcoords="offset points", fontsize=8, color=INK,
-        )  # fmt: skip
     ax.set_xscale("log")
     ax.set_ylim(-0.05, 1.08)
     bare_axes(ax, xlabel="CPU milliseconds an input (log)", ylabel="mean TPR at 1% FPR")
+    names = {
+        (s.milliseconds, s.development): f"{TITLES.get(s.detector, s.detector)} ({s.forwards})"
+        for s in found
+        if math.isfinite(s.development)
+    }
+    _name_dots(names, ax)
+
+
+def _name_dots(names: Mapping[tuple[float, float], str], ax: Axes) -> None:
+    """A name beside each dot, none over another or over a dot: the nearest free height, to the right where there is room."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # places the axes, which a layout does only when it draws
+    scale = 72 / figure.dpi
+    box = ax.get_window_extent()
+    dots = [ax.transData.transform(place) * scale for place in names]
+    taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in dots]
+    for (place, name), (x, y) in sorted(zip(names.items(), dots, strict=True), key=lambda item: -item[1][1]):
+        width = 4.5 * len(name)
+        right = x + 6 + width < box.x1 * scale + 4
+        left = x + 6 if right else x - 6 - width
+        heights = sorted(np.arange(-130.0, 131.0, 2.0), key=lambda d: (abs(d), -d))
+        free = [
+            d for d in heights
+            if y + d - 4 > box.y0 * scale
+            and all(left > b or left + width < a or y + d + 4.5 < low or y + d - 4.5 > high for a, b, low, high in taken)
+        ]  # fmt: skip
+        up = free[0] if free else 0.0
+        taken.append((left, left + width, y + up - 4.5, y + up + 4.5))
+        line = {"arrowstyle": "-", "color": INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3} if abs(up) > 9 else None
+        ax.annotate(
+            name, place, xytext=(left - x, up), textcoords="offset points", fontsize=8, color=INK, va="center",
+            arrowprops=line, annotation_clip=False,
+        )  # fmt: skip
 
 
 def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], ax: Axes) -> None:
@@ -78,7 +108,7 @@ def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequ
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="#1a1a1a",
+                color="#ffffff" if grid[i, j] > 0.6 else "#1a1a1a",
             )
     ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", fontsize=8)
     ax.set_yticks(range(len(rows)), rows, fontsize=8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from doldrum.records.study import CellRecord
 from doldrum.report.study import Section, StudyTable
-from doldrum.report.study_detection_rows import PAPER, TITLES
+from doldrum.report.study_detection_rows import CLEAN, PAPER, TITLES
 from doldrum.report.study_models import TITLES as ATTACKS
 from doldrum.report.words import percent
 
@@ -60,7 +60,8 @@ def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
         for d in cell.values["detectors"]:
             if d["budget"] == PAPER:
                 by.setdefault(d["detector"], []).append(d["stress"])
-    victims = ", ".join(f"{ATTACKS.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
+    titles = {**ATTACKS, CLEAN: "a clean model"}
+    victims = ", ".join(f"{titles.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
     return [
         Section(
             "How many calibration inputs",
@@ -95,7 +96,7 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
         mean = {k: float(np.mean([m[k] for m in mine])) for k in mine[0]}
         splits = 50 * len(mine)
         return (
-            f"{percent(mean['fpr'])} ± {percent(mean['fpr_sd'])}; TPR {mean['tpr']:.2f} ± {mean['tpr_sd']:.2f}; kept "
+            f"{percent(mean['fpr'])} ± {percent(mean['fpr_sd'])}\nTPR {mean['tpr']:.2f} ± {mean['tpr_sd']:.2f}\nkept "
             f"{sum(m['kept'] for m in mine)} of {splits}"
         )
 
@@ -128,11 +129,11 @@ def _imbalance(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
 
     def ends(found: list[dict[str, Any]], ratio: str, name: str) -> str:
         mean = np.mean([f["imbalance"][ratio][name] for f in found], axis=0)
-        return f"{percent(float(mean[:3].mean()))} / {percent(float(mean[-3:].mean()))}; {percent(float(mean.min()))} to {percent(float(mean.max()))}"
+        return f"{percent(float(mean[:3].mean()))} / {percent(float(mean[-3:].mean()))}\n{percent(float(mean.min()))} to {percent(float(mean.max()))}"
 
     def refused(found: list[dict[str, Any]], ratio: str) -> str:
         few = float(np.mean([f["imbalance"][ratio]["refused"] for f in found]))
-        return f" (refused: {few:.1f} classes)" if few else ""
+        return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
         "Realised FPR at a promised 5%: the three most frequent / the three rarest predicted classes; lowest to highest class. With "

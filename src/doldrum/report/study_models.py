@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,18 @@ import numpy as np
 from doldrum.records.study import CellRecord
 from doldrum.stats.effects import Effect, superiority
 
-__all__ = ["ModelRow", "model_rows", "number", "span", "spoken", "title_of"]
+__all__ = [
+    "ModelRow",
+    "between",
+    "counted",
+    "listed",
+    "model_rows",
+    "number",
+    "span",
+    "spoken",
+    "taken_away",
+    "title_of",
+]
 
 TITLES = {
     "badnets": "BadNets", "all-to-all": "all-to-all", "blended": "Blended", "sig": "SIG", "wanet": "WaNet", "tact": "TaCT",
@@ -133,6 +144,50 @@ def span(effect: Effect, *, sign: bool = True) -> str:
         return number(effect.value, sign=sign)
     low, high = number(effect.lower, sign=sign), number(effect.upper, sign=sign)
     return f"{number(effect.value, sign=sign)} ({low} to {high})"
+
+
+def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
+    """Why an effect whose own interval leaves 0 out is not shown after all; empty for others.
+
+    >>> taken_away(Effect(0.1, 0.01, 0.19, 0.03, 10, "t"), 0.18, 6)
+    '; that interval alone leaves 0 out, but p = 0.180 once corrected for 6 tests'
+    >>> taken_away(Effect(0.1, -0.01, 0.2, 0.06, 10, "t"), 0.3, 6), taken_away(Effect(0.1, 0.01, 0.2, 0.01, 9, "t"), 0.02, 2)
+    ('', '')
+    """
+    if p_corrected <= 0.05 or effect.lower <= 0 <= effect.upper:
+        return ""
+    return f"; that interval alone leaves 0 out, but p = {number(p_corrected)} once corrected for {tests} tests"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them; by semicolons where one of them holds a comma.
+
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a (1, 2)", "b"])
+    ('a', 'a, b and c', 'a (1, 2) and b')
+    """
+    if len(names) < 2:
+        return "".join(names)
+    comma = "; " if len(names) > 2 and any("," in n for n in names) else ", "
+    return comma.join(names[:-1]) + f"{';' if comma == '; ' else ''} and {names[-1]}"
+
+
+def counted(n: int, word: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "model"), counted(1200, "model")
+    ('1 model', '1,200 models')
+    """
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def between(counts: Iterable[int]) -> str:
+    """The least and the greatest of some counts, once where they are the same.
+
+    >>> between([200, 200]), between([54, 60, 55])
+    ('200', '54 to 60')
+    """
+    low, *_, high = sorted([*counts] * 2)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def spoken(effect: Effect) -> str:

@@ -14,20 +14,22 @@ from doldrum.report.pattern_curves import curve_table
 from doldrum.report.pattern_plots import plot_falls, plot_profiles, plot_success
 from doldrum.report.pattern_rows import CONTROL_KINDS, PatternRow, Telling, pattern_rows, tell_apart
 from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable
-from doldrum.report.study_models import number, span
+from doldrum.report.study_models import between, counted, listed, number, span, spoken, taken_away
 from doldrum.report.words import percent
 from doldrum.stats.effects import Effect, holm, mean_effect
 
 __all__ = ["KindRow", "kind_rows", "page"]
 
+FEWEST = 3
+"""Models of a kind below which its verdict is provisional."""
 Verdict = Literal["smooths", "roughens", "not shown"]
 
 
 @dataclass(frozen=True)
 class KindRow:
     """One kind of pattern at one level over its models. `fall` is W without it less W with it, on the same inputs, at the clean
-    model's sigma-half: above 0 it smooths; `p_holm` is its test's p-value, Holm-corrected over the kinds of the level. The other
-    figures are means over models.
+    model's sigma-half: above 0 it smooths; `p_holm` is its test's p-value, Holm-corrected over the `tests` kinds of the level. The
+    other figures are means over models.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class KindRow:
     w_hit: float
     fall: Effect
     p_holm: float
+    tests: int
     auroc_w: float
     flagged_w: float
     auroc_strip: float
@@ -64,16 +67,16 @@ def kind_rows(rows: Sequence[PatternRow], level: str) -> list[KindRow]:
     order = sorted(found, key=lambda k: (not found[k][0].true, k in CONTROL_KINDS))
     falls = {k: mean_effect([r.fall for r in found[k]]) for k in order}
     adjusted = holm([falls[k].p for k in order]) if order else []
-    return [_kind(found[k], falls[k], float(p)) for k, p in zip(order, adjusted, strict=True)]
+    return [_kind(found[k], falls[k], float(p), len(order)) for k, p in zip(order, adjusted, strict=True)]
 
 
-def _kind(of: list[PatternRow], fall: Effect, p_holm: float) -> KindRow:
+def _kind(of: list[PatternRow], fall: Effect, p_holm: float, tests: int) -> KindRow:
     mean = lambda name: float(np.mean([getattr(r, name) for r in of]))  # noqa: E731
     hit = [r.w_hit for r in of if math.isfinite(r.w_hit)]
     return KindRow(
         kind=of[0].kind, true=of[0].true, level=of[0].level, models=len(of), inputs=sum(r.inputs for r in of),
         amount=mean("amount"), share=mean("share"), w_clean=mean("w_clean"), w=mean("w"),
-        w_hit=float(np.mean(hit)) if hit else math.nan, fall=fall, p_holm=p_holm,
+        w_hit=float(np.mean(hit)) if hit else math.nan, fall=fall, p_holm=p_holm, tests=tests,
         auroc_w=mean("auroc_w"), flagged_w=mean("flagged_w"), auroc_strip=mean("auroc_strip"),
         flagged_strip=mean("flagged_strip"),
     )  # fmt: skip
@@ -169,29 +172,35 @@ def page(records: StudyRecords) -> StudyPage:
 def _headline(kinds: Sequence[KindRow]) -> str:
     made = [k for k in kinds if not k.true and k.kind not in CONTROL_KINDS]
     calm = [k for k in made if k.verdict == "smooths"]
-    return f"{len(calm)} of {len(made)} artificial patterns smooth clean models" if made else "Only true triggers"
+    smooth = "smooths" if len(calm) == 1 else "smooth"
+    return f"{len(calm)} of {len(made)} artificial patterns {smooth} clean models" if made else "Only true triggers"
 
 
 def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: Sequence[PatternRow]) -> list[str]:
+    made = [k for k in full if not k.true and k.kind not in CONTROL_KINDS]
+    clean, bad = {r.seed for r in rows if not r.true}, {(r.kind, r.seed) for r in rows if r.true}
     texts = [
-        "Finding under test: other artificial patterns smooth too, without poisoning. Mean W at σ½, without → with, as made; a "
-        "verdict takes a fall that differs from 0 over models at 5% (t-test, Holm-corrected over all kinds)."
+        "Finding under test: other artificial patterns smooth too, without poisoning.",
+        *_verdicts("On clean models, with patterns as they were made:", made),
+        "The numbers are falls of mean W (0 calm, 1 uniform) at σ½ with 95% intervals over models; verdicts are at 5%, "
+        f"Holm-corrected over {counted(len(full), 'kind')}, controls and true triggers among them. "
+        f"{counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, "
+        f"{between(r.inputs for r in rows)} inputs each.",
     ]
-    texts += _verdicts("Patterns made on clean models", [k for k in full if not k.true and k.kind not in CONTROL_KINDS])
-    texts += _verdicts("Controls on clean models", [k for k in full if k.kind in CONTROL_KINDS])
-    texts += _verdicts("True triggers on backdoored models", [k for k in full if k.true])
-    lede = [" ".join(texts)]
+    lede = [
+        " ".join(texts),
+        *_verdicts("Controls on clean models:", [k for k in full if k.kind in CONTROL_KINDS]),
+        *_verdicts("True triggers on their backdoored models:", [k for k in full if k.true]),
+    ]
     true, other = ([k for k in equal if k.true is side] for side in (True, False))
     if true and other:
         lede.append(
             f"At equal success, {percent(float(level))} of inputs sent to one class: true triggers have a mean W of "
             f"{_range(true)}, patterns on clean models of {_range(other)}."
         )
-    models = {r.seed for r in rows if not r.true}
-    few = "" if len(models) > 2 else " Provisional: no interval can be given over so few."
-    lede.append(
-        f"{len(models)} clean and {len({(r.kind, r.seed) for r in rows if r.true})} backdoored models so far.{few}"
-    )
+    few = [k.kind for k in full if k.models < FEWEST]
+    if few:
+        lede.append(f"Provisional: fewer than {FEWEST} models so far for {listed(few)}.")
     return lede
 
 
@@ -199,10 +208,11 @@ def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
     """A sentence on what some kinds do; none where there are none."""
     by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
     for k in kinds:
-        by[k.verdict].append(f"{k.kind} ({number(k.w_clean)} → {number(k.w)})")
-    words = {"smooths": "these smooth", "roughens": "these roughen", "not shown": "neither is shown for"}
-    parts = [f"{words[verdict]}: {_list(names)}" for verdict, names in by.items() if names]
-    return [f"{what}: {'; '.join(parts)}."] if parts else []
+        why = taken_away(k.fall, k.p_holm, k.tests)
+        by[k.verdict].append(f"{k.kind.replace(', ', ' ')} ({spoken(k.fall)}, {k.models} models{why})")
+    words = {"smooths": "smoother with", "roughens": "rougher with", "not shown": "neither is shown for"}
+    parts = [f"{words[verdict]} {listed(names)}" for verdict, names in by.items() if names]
+    return [f"{what} {'. '.join(p if i == 0 else p[0].upper() + p[1:] for i, p in enumerate(parts))}."] if parts else []
 
 
 def _range(kinds: Sequence[KindRow]) -> str:
@@ -210,18 +220,14 @@ def _range(kinds: Sequence[KindRow]) -> str:
     return number(w[0]) if len(w) == 1 else f"{number(w[0])} to {number(w[-1])}"
 
 
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
 def _calm_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
     return StudyTable(
         caption + ": mean W at σ½, and its fall with a 95% t interval over models",
-        ["pattern", "models", "a", "share", "W without", "W with", "W of inputs sent", "fall", "verdict"],
+        ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs sent", "fall"],
         [
             [
-                k.kind, str(k.models), number(k.amount, 2), percent(k.share), number(k.w_clean), number(k.w),
-                number(k.w_hit), span(k.fall), k.verdict,
+                k.kind, k.verdict, str(k.models), number(k.amount, 2), percent(k.share), number(k.w_clean), number(k.w),
+                number(k.w_hit), span(k.fall),
             ]
             for k in kinds
         ],

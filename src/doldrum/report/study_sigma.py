@@ -11,13 +11,13 @@ import numpy as np
 from doldrum.records.study import CellRecord, StudyRecords
 from doldrum.report.figures import COLOURS, INK
 from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable, bare_axes
-from doldrum.report.study_models import number, span, title_of
+from doldrum.report.study_models import between, counted, listed, number, span, title_of
 from doldrum.stats.effects import Effect, mean_effect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["page", "variants"]
+__all__ = ["changed", "page", "reading", "variants"]
 
 _KINDS = (
     ("rules", "rule for the strength"),
@@ -26,6 +26,13 @@ _KINDS = (
     ("clip", "noisy images cut to [0, 1], at σ½"),
     ("curve", "strength"),
 )
+_SPOKEN = {
+    "rules": "the rule for the strength",
+    "draws": "the draws",
+    "estimators": "the estimator",
+    "clip": "clipping",
+}
+_VARIANTS = {"yes": "noisy images cut to [0, 1]"}
 
 
 def variants(cells: Sequence[CellRecord], kind: str) -> dict[str, dict[str, Effect]]:
@@ -49,7 +56,7 @@ def page(records: StudyRecords) -> StudyPage:
     attacks = list(next(iter(tables["rules"].values())))
     sections = [
         Section(
-            title.capitalize(),
+            title[0].upper() + title[1:],
             (_text(kind, cells),),
             [_curve_figure(tables["curve"])] if kind == "curve" else (),
             [_table(title, table, attacks, cells if kind == "rules" else ())],
@@ -59,7 +66,7 @@ def page(records: StudyRecords) -> StudyPage:
     ]
     return StudyPage(
         title="how the answers depend on strength, draws, clipping and estimator",
-        headline=_headline(tables["rules"]),
+        headline=_headline(tables),
         lede=_lede(tables, cells),
         sections=sections,
         numbers={
@@ -74,38 +81,81 @@ def page(records: StudyRecords) -> StudyPage:
     )  # fmt: skip
 
 
-def _kept(table: dict[str, dict[str, Effect]], name: str, of: str) -> tuple[int, int]:
-    """In how many attacks a variant's effect has the sign that the variant `of` has."""
-    attacks = [a for a in table[of] if a != "clean"]
-    return sum(np.sign(table[name][a].value) == np.sign(table[of][a].value) for a in attacks), len(attacks)
+def reading(effect: Effect) -> str:
+    """What an effect's own 95% interval says: "smoother", "rougher", or "neither" where it holds 0.
+
+    >>> [reading(Effect(0.1, low, 0.2, 0.5, 4, "t")) for low in (0.05, -0.05)]
+    ['smoother', 'neither']
+    """
+    return "smoother" if effect.lower > 0 else "rougher" if effect.upper < 0 else "neither"
 
 
-def _headline(rules: dict[str, dict[str, Effect]]) -> str:
-    turned = [name for name in rules if name != "half" and len(set(_kept(rules, name, "half"))) > 1]
-    if not turned:
-        return "No rule for the strength turns an answer round"
-    return f"Another rule for the strength can turn an answer round: {', '.join(turned)}"
+def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]]:
+    """Variant -> the attacks that read otherwise under it than under the variant `of`, whose mean its interval leaves out."""
+    base = {a: effect for a, effect in table.get(of, {}).items() if a != "clean"}
+
+    def other(found: Effect, usual: Effect) -> bool:
+        return reading(found) != reading(usual) and not found.lower <= usual.value <= found.upper
+
+    found = {n: [a for a in base if other(row[a], base[a])] for n, row in table.items()}
+    return {n: names for n, names in found.items() if names}
+
+
+def _headline(tables: dict[str, dict[str, dict[str, Effect]]]) -> str:
+    names = [_SPOKEN[kind] for kind, of in _base(tables).items() if changed(tables[kind], of)]
+    return f"The answers depend on {listed(names)}" if names else "No variant changes an answer"
+
+
+def _base(tables: dict[str, dict[str, dict[str, Effect]]]) -> dict[str, str]:
+    """The variant of each kind that the studies use."""
+    return {"rules": "half", "draws": list(tables["draws"])[-1], "estimators": "plug-in", "clip": "no"}
 
 
 def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellRecord]) -> list[str]:
-    def spoken(kind: str, of: str) -> str:
-        table = tables[kind]
-        return ", ".join(f"{n} {'{} of {}'.format(*_kept(table, n, of))}" for n in table if n != of)
-
-    models = len(cells)
-    draws = list(tables["draws"])
-    text = (
-        f"The effect of the trigger (difference in differences of mean W) on {models} models, with one thing changed at a time. "
-        f"Attacks in which the mean effect keeps the sign that it has at σ½: by rule, {spoken('rules', 'half')}; by estimator, "
-        f"{spoken('estimators', 'plug-in')}; with fewer than {draws[-1]} draws, {spoken('draws', draws[-1])}."
-    )
-    clean = tables["rules"]["half"].get("clean")
-    if clean is None:
-        return [text]
-    return [
-        text,
-        f"Between two clean models the effect at σ½ is {span(clean)} over {clean.n} pairs: what no effect looks like.",
+    rules, base = tables["rules"], _base(tables)
+    attacks = [a for a in rules["half"] if a != "clean"]
+    per = between(rules["half"][a].n for a in attacks) if attacks else "0"
+    lede = [
+        f"The effect of the trigger (fall of mean W caused by the backdoor) on {counted(len(cells), 'model')}, {per} an attack, with one "
+        "thing changed at a time. An attack is called smoother or rougher where the 95% interval over its models leaves 0 out, not "
+        f"corrected for their number. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
     ]
+    for kind, of in base.items():
+        other = changed(tables[kind], of)
+        rest = [n for n in tables[kind] if n != of]
+        if kind == "rules":
+            lede.append(
+                "By rule: " + "; ".join(f"{n} (mean σ {_sigma(cells, n)}) {_answers(rules[n])}" for n in rest) + "."
+            )
+        elif not other:
+            lede.append(f"{_SPOKEN[kind].capitalize()}: no other answer under {listed(rest)}.")
+        else:
+            where = "; ".join(
+                f"{_VARIANTS.get(n, f'{n} draws' if kind == 'draws' else n)} {_answers(tables[kind][n], only=names)}"
+                for n, names in other.items()
+            )
+            lede.append(f"{_SPOKEN[kind].capitalize()}, where the answer is another: {where}.")
+    clean = rules["half"].get("clean")
+    if clean is not None:
+        lede.append(
+            f"Between two clean models the effect at σ½ is {span(clean)} over {counted(clean.n, 'pair')}: what no effect looks like."
+        )
+    return lede
+
+
+def _answers(row: dict[str, Effect], only: Sequence[str] | None = None) -> str:
+    """Which attacks are smoother and which rougher, with their effects; those that are neither are left out unless named."""
+    by: dict[str, list[str]] = {"smoother": [], "rougher": [], "neither": []}
+    for attack, effect in row.items():
+        if attack != "clean" and (only is None or attack in only):
+            by[reading(effect)].append(f"{title_of(attack)} {span(effect)}")
+    if only is None:
+        by.pop("neither")
+    return ", ".join(f"{word}: {listed(names)}" for word, names in by.items() if names) or "none is either"
+
+
+def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
+    return number(float(np.mean([c.values["rules"][rule]["sigma"] for c in cells])))
 
 
 def _text(kind: str, cells: Sequence[CellRecord]) -> str:
@@ -121,9 +171,7 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
 def _table(
     title: str, table: dict[str, dict[str, Effect]], attacks: Sequence[str], cells: Sequence[CellRecord]
 ) -> StudyTable:
-    sigma: Callable[[str], list[str]] = lambda v: (  # noqa: E731
-        [number(float(np.mean([c.values["rules"][v]["sigma"] for c in cells])))] if cells else []
-    )
+    sigma: Callable[[str], list[str]] = lambda v: [_sigma(cells, v)] if cells else []  # noqa: E731
     return StudyTable(
         "Mean effect over models, with 95% t intervals where there are several",
         [title, *(["mean σ"] if cells else []), *map(title_of, attacks)],

@@ -11,8 +11,19 @@ import numpy as np
 
 from doldrum.records.study import CellRecord, StudyRecords
 from doldrum.report.figures import COLOURS, INK
-from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable, bare_axes
-from doldrum.report.study_models import ModelRow, model_rows, number, span, spoken, title_of
+from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable, bare_axes, name_rows
+from doldrum.report.study_models import (
+    ModelRow,
+    between,
+    counted,
+    listed,
+    model_rows,
+    number,
+    span,
+    spoken,
+    taken_away,
+    title_of,
+)
 from doldrum.report.words import percent
 from doldrum.stats.effects import Effect, holm, mean_effect
 
@@ -24,13 +35,15 @@ __all__ = ["HEADLINE", "AttackRow", "attack_rows", "effects_by_strength", "page"
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 PLANNED = 10
 """Seeds that a headline attack is meant to have."""
-Verdict = Literal["smooths", "roughens", "not shown", "too few models"]
+FEWEST, FEWEST_OTHERS = 3, 6
+"""Models that a test takes, of a headline attack and of another; with fewer than 6, no sign-flip test can reach 5%."""
+Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descriptive", "control"]
 
 
 @dataclass(frozen=True)
 class AttackRow:
-    """One attack over its models. `p_holm` is None for attacks outside the family of tests; `p_flip` is the exact
-    sign-flip test's p-value, shown beside the t-test's.
+    """One attack over its models. `p_holm` is corrected for the `tests` of the page, None for attacks that are not tested;
+    `p_flip` is the exact sign-flip test's p-value, shown beside the t-test's.
     """
 
     attack: str
@@ -39,6 +52,7 @@ class AttackRow:
     asr: float
     effect: Effect
     p_holm: float | None
+    tests: int
     p_flip: float
     effect_hit: Effect
     effect_soft: Effect
@@ -48,27 +62,33 @@ class AttackRow:
 
     @property
     def verdict(self) -> Verdict:
-        """At 5%, Holm-corrected for headline attacks: "smooths" or "roughens" by the sign of a significant effect."""
-        if self.models < 2:
-            return "too few models"
-        if (self.effect.p if self.p_holm is None else self.p_holm) > 0.05:
+        """At 5%, Holm-corrected: "smooths" or "roughens" by the sign of a significant effect; none without a test."""
+        if self.attack == "clean":
+            return "control"
+        if self.p_holm is None:
+            return "too few models" if self.attack in HEADLINE else "descriptive"
+        if self.p_holm > 0.05:
             return "not shown"
         return "smooths" if self.effect.value > 0 else "roughens"
 
 
 def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
-    """Over the models of each attack: headline attacks first, then the others, two clean models last."""
+    """Over the models of each attack: headline attacks first, then the others, two clean models last.
+
+    Tested, and corrected together, are headline attacks with at least 3 models and others with at least 6.
+    """
     attacks = list(dict.fromkeys(r.attack for r in rows))
     order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))
     order += ["clean"] if "clean" in attacks else []
     found = {a: [r for r in rows if r.attack == a] for a in order}
     effects = {a: mean_effect([r.effect for r in of]) for a, of in found.items()}
-    family = [a for a in order if a in HEADLINE and len(found[a]) > 1]
+    fewest = lambda a: FEWEST if a in HEADLINE else FEWEST_OTHERS  # noqa: E731
+    family = [a for a in order if a != "clean" and len(found[a]) >= fewest(a)]
     adjusted = dict(zip(family, holm([effects[a].p for a in family]), strict=True))
-    return [_attack(a, found[a], effects[a], adjusted.get(a)) for a in order]
+    return [_attack(a, found[a], effects[a], adjusted.get(a), len(family)) for a in order]
 
 
-def _attack(attack: str, rows: list[ModelRow], effect: Effect, p_holm: float | None) -> AttackRow:
+def _attack(attack: str, rows: list[ModelRow], effect: Effect, p_holm: float | None, tests: int) -> AttackRow:
     over = lambda name: mean_effect([x for x in (getattr(r, name) for r in rows) if math.isfinite(x)])  # noqa: E731
     return AttackRow(
         attack=attack,
@@ -77,6 +97,7 @@ def _attack(attack: str, rows: list[ModelRow], effect: Effect, p_holm: float | N
         asr=float(np.mean([r.asr for r in rows])),
         effect=effect,
         p_holm=None if p_holm is None else float(p_holm),
+        tests=tests,
         p_flip=mean_effect([r.effect for r in rows], method="sign-flip").p,
         effect_hit=over("effect_hit"),
         effect_soft=over("effect_soft"),
@@ -90,15 +111,16 @@ def page(records: StudyRecords) -> StudyPage:
     """What the records say; every number is computed from them."""
     rows = model_rows(records.cells)
     attacks = attack_rows(rows)
-    head = [a for a in attacks if a.attack in HEADLINE]
-    rest = [a for a in attacks if a.attack not in HEADLINE]
+    head = [a for a in attacks if a.attack in HEADLINE or a.p_holm is not None]
+    rest = [a for a in attacks if a not in head]
     sections = [
         Section(
             "Effect of the trigger, model by model",
             (
                 "For each model, W of the same inputs without and with the trigger under the same noise, at the clean model’s "
                 "σ½. The effect is how much calmer the trigger makes them on the backdoored model, less how much calmer it "
-                "makes them on the clean model of the same seed. Above 0 is smoother.",
+                "makes them on the clean model of the same seed. Above 0 is smoother. Intervals are not corrected for the number of "
+                "attacks; p-values and verdicts are.",
             ),
             [
                 StudyFigure(
@@ -108,7 +130,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "Effect of the trigger on W for each attack, one dot a model", height=1.2 + 0.38 * len(attacks),
                 )
             ],
-            [t for t in (_table("Headline attacks", head), _table("Other attacks, and the control", rest)) if t.rows],
+            [t for t in (_table("Tested attacks", head), _table("Other attacks, described only, and the control", rest)) if t.rows],
         ),
         Section(
             "Along the curve",
@@ -132,8 +154,8 @@ def page(records: StudyRecords) -> StudyPage:
     ]  # fmt: skip
     return StudyPage(
         title="smoothness rises when the trigger is added",
-        headline=_headline(head or attacks),
-        lede=[*_lede(head or attacks, rest, rows), _strength_sentence(head or attacks, records.cells)],
+        headline=_headline(head),
+        lede=[*_lede(head, rest, rows), *filter(None, [_strength_sentence(head or attacks, records.cells)])],
         sections=sections,
         numbers={"attacks": [_plain(a) for a in attacks], "models": len(rows), "inputs": sum(r.inputs for r in rows)},
         csv={"models": [r.to_dict() for r in rows], "attacks": [_flat(a) for a in attacks]},
@@ -141,6 +163,8 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def _headline(attacks: Sequence[AttackRow]) -> str:
+    if not attacks:
+        return "No attack has enough models for a test"
     yes = sum(a.verdict == "smooths" for a in attacks)
     if yes == len(attacks):
         return f"The trigger smooths in all {yes} attacks" if yes > 1 else "The trigger smooths"
@@ -149,27 +173,32 @@ def _headline(attacks: Sequence[AttackRow]) -> str:
 
 def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequence[ModelRow]) -> list[str]:
     parts = {v: [a for a in attacks if a.verdict == v] for v in ("smooths", "roughens", "not shown", "too few models")}
-    name = lambda a: f"{title_of(a.attack)} ({spoken(a.effect)}, {a.models} models)"  # noqa: E731
     texts = []
     if parts["smooths"]:
-        texts.append(f"It holds for {_list([name(a) for a in parts['smooths']])}.")
+        texts.append(f"It holds for {listed([_named(a) for a in parts['smooths']])}.")
     if parts["roughens"]:
-        texts.append(f"The trigger roughens instead for {_list([name(a) for a in parts['roughens']])}.")
+        texts.append(f"The trigger roughens instead for {listed([_named(a) for a in parts['roughens']])}.")
     if parts["not shown"]:
-        texts.append(f"It is not shown for {_list([name(a) for a in parts['not shown']])}.")
+        texts.append(f"It is not shown for {listed([_named(a) for a in parts['not shown']])}.")
     if parts["too few models"]:
-        texts.append(f"One model is too few to say for {_list([title_of(a.attack) for a in parts['too few models']])}.")
-    models, inputs = len(rows), sum(r.inputs for r in rows)
+        names = listed([_named(a) for a in parts["too few models"]])
+        texts.append(f"Fewer than {FEWEST} models are too few to say for {names}.")
+    if not attacks:
+        texts.append(f"No verdict: none of the tested attacks has {FEWEST} models, and no other has {FEWEST_OTHERS}.")
+    else:
+        texts.append(
+            "The numbers are falls of mean W (0 calm, 1 uniform) caused by the backdoor, with 95% intervals over models; verdicts "
+            f"are at 5% over models, Holm-corrected for {counted(attacks[0].tests, 'test')}."
+        )
     lede = [
         "Finding under test: smoothness rises when the trigger is added. "
         + " ".join(texts)
-        + " The numbers are falls of mean "
-        "W (0 calm, 1 uniform) caused by the backdoor, with 95% intervals over models; tests are at 5% over models, "
-        f"Holm-corrected over the headline attacks. {models} models and {inputs:,} inputs were measured."
+        + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} measured beside the clean model of their seed, on "
+        f"{between(r.inputs for r in rows)} inputs each."
     ]
     few = [title_of(a.attack) for a in attacks if a.attack in HEADLINE and a.models < PLANNED]
     if few:
-        lede.append(f"Provisional: fewer than {PLANNED} models so far for {_list(few)}.")
+        lede.append(f"Provisional: fewer than {PLANNED} models so far for {listed(few)}.")
     clean = [a for a in rest if a.attack == "clean"]
     if clean:
         lede.append(
@@ -179,9 +208,15 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     return lede
 
 
+def _named(a: AttackRow) -> str:
+    why = "" if a.p_holm is None else taken_away(a.effect, a.p_holm, a.tests)
+    return f"{title_of(a.attack)} ({spoken(a.effect)}, {counted(a.models, 'model')}{why})"
+
+
 def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
     head = [
         "attack",
+        "verdict",
         "models",
         "ASR",
         "effect (95%)",
@@ -189,7 +224,6 @@ def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
         "p, sign flips",
         "P(smoother)",
         "on the twin",
-        "verdict",
     ]
     return StudyTable(
         caption + ": difference in differences of mean W at σ½. P(smoother): probability that a triggered input is smoother "
@@ -197,10 +231,10 @@ def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
         head,
         [
             [
-                title_of(a.attack), str(a.models), percent(a.asr), span(a.effect),
-                _p(a.p_holm) if a.p_holm is not None else f"{_p(a.effect.p)} (not corrected)" if a.models > 1 else "–",
+                title_of(a.attack), a.verdict, str(a.models), percent(a.asr), span(a.effect),
+                _p(a.p_holm) if a.p_holm is not None else f"{_p(a.effect.p)} (uncorrected)" if a.models > 1 else "–",
                 _p(a.p_flip) if a.models > 1 else "–",
-                number(a.superiority.value, 2), number(a.superiority_twin.value, 2), a.verdict,
+                number(a.superiority.value, 2), number(a.superiority_twin.value, 2),
             ]
             for a in attacks
         ],
@@ -225,9 +259,9 @@ def _more_table(attacks: Sequence[AttackRow]) -> StudyTable:
 
 
 def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float, float]:
-    """Strength -> mean effect over an attack's models, at the strengths that all of them share."""
-    own = [c.values for c in cells if c.cell["attack"] == attack and "curves" in c.values]
-    shared = sorted(set.intersection(*({float(s) for s in v["strengths"]} for v in own)))
+    """Strength -> mean effect over an attack's models, at the strengths that were asked of all of them."""
+    chosen = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
+    own, shared = [c.values for c in chosen], _shared(chosen)
     found = {}
     for s in shared:
         w = [{k: curve[v["strengths"].index(s)] for k, curve in v["curves"].items()} for v in own]
@@ -235,6 +269,12 @@ def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float,
             np.mean([m["suspect/clean"] - m["suspect/triggered"] - m["clean/clean"] + m["clean/triggered"] for m in w])
         )
     return found
+
+
+def _shared(cells: Sequence[CellRecord]) -> list[float]:
+    """Strengths that all cells were asked for; sigma-half, measured besides, differs from model to model."""
+    measured = ({float(s) for s in c.values["strengths"]} for c in cells)
+    return sorted(set.intersection(*measured, *({float(s) for s in c.cell["strengths"]} for c in cells)))
 
 
 def _strength_table(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> StudyTable:
@@ -251,21 +291,24 @@ def _strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]
     parts = []
     for a in attacks:
         found = effects_by_strength(a.attack, cells)
+        if not found:
+            continue
         best = max(found, key=found.__getitem__)
-        turned = "" if found[best] * a.effect.value > 0 else f", against {number(a.effect.value, sign=True)} at σ½"
+        if found[best] <= 0:
+            parts.append(f"{title_of(a.attack)} at none of them")
+            continue
+        turned = "" if a.effect.value > 0 else f", against {number(a.effect.value, sign=True)} at σ½"
         parts.append(f"{title_of(a.attack)} {number(found[best], sign=True)} at σ = {best:g}{turned}")
+    if not parts:
+        return ""
     return (
-        "The answer depends on the strength of the noise. The largest fall of W along the curve, which was not tested: "
-        + "; ".join(parts) + "."
-    )  # fmt: skip
+        "The answer depends on the strength of the noise. The largest mean fall of W at the strengths of the curve, which was not "
+        "tested: " + "; ".join(parts) + "."
+    )
 
 
 def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def _plot_effects(rows: Sequence[ModelRow], attacks: Sequence[AttackRow], ax: Axes) -> None:
@@ -277,8 +320,7 @@ def _plot_effects(rows: Sequence[ModelRow], attacks: Sequence[AttackRow], ax: Ax
         if math.isfinite(a.effect.lower):
             ax.plot([a.effect.lower, a.effect.upper], [place - 0.12] * 2, color=colour, linewidth=2)
         ax.plot([a.effect.value], [place - 0.12], "D", color=colour, markersize=5)
-    ax.set_yticks(range(len(attacks)), [title_of(a.attack) for a in attacks])
-    ax.invert_yaxis()
+    name_rows(ax, [title_of(a.attack) for a in attacks])
     bare_axes(ax, xlabel="effect on W at σ½ (above 0: the trigger smooths)")
 
 
@@ -293,8 +335,7 @@ def _curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
 
 def _plot_curves(attack: str, cells: Sequence[CellRecord], ax: Axes) -> None:
     own = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
-    # sigma-half differs from model to model: only strengths that all of them share are averaged.
-    strengths = sorted(set.intersection(*({float(s) for s in c.values["strengths"]} for c in own)))
+    strengths = _shared(own)
     for key in own[0].values["curves"]:
         lines = [dict(zip(c.values["strengths"], c.values["curves"][key], strict=True)) for c in own]
         model, kind = key.split("/")

@@ -12,7 +12,7 @@ import numpy as np
 from doldrum.records.study import CellRecord, StudyRecords
 from doldrum.report.figures import COLOURS, INK
 from doldrum.report.study import Section, StudyFigure, StudyPage, StudyTable, bare_axes
-from doldrum.report.study_models import ModelRow, model_rows, number, title_of
+from doldrum.report.study_models import ModelRow, between, counted, listed, model_rows, number, title_of
 from doldrum.report.words import percent
 from doldrum.stats.correlation import cluster_bootstrap, rank_correlation
 from doldrum.stats.proportions import Interval
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Correlation", "correlations", "onset", "page"]
 
 MIN_MODELS, MIN_HITS, PLANNED = 5, 10, 60
+_POOLED = 4  # correlations over all attacks, before those of single ones
 _MARKS = "osD^vP*X"
 
 
@@ -54,6 +55,7 @@ def correlations(rows: Sequence[ModelRow]) -> list[Correlation]:
         _correlation("among inputs that hit, adjusted for mean clean W", hits, lambda r: r.effect_hit, adjust=True),
     ]
     attacks = list(dict.fromkeys(r.attack for r in rows))
+    assert len(found) == _POOLED
     return found + [
         _correlation(f"{title_of(a)} alone", [r for r in rows if r.attack == a], lambda r: r.effect) for a in attacks
     ]
@@ -144,24 +146,40 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
             f"{word}: over {pooled.models} models of {attacks} {'attack' if attacks == 1 else 'attacks'}, the rank correlation "
             f"of ASR with the fall of W is {_spoken(pooled.spearman)} within attacks."
         )
-    rest = (
-        f" Adjusted for the model’s own mean clean W it is {_spoken(adjusted.spearman)}; among inputs that hit, where ASR itself "
-        f"can’t drive it, {_spoken(hit.spearman)} over {hit.models} models with at least {MIN_HITS} such inputs."
-    )
-    inputs = sum(r.inputs for r in rows)
-    lede = [start + verdict + rest + f" {inputs:,} inputs were measured."]
+    rest = ""
+    if math.isfinite(adjusted.spearman.value):
+        rest += f" Adjusted for the model’s own mean clean W it is {_spoken(adjusted.spearman)}."
+    if math.isfinite(hit.spearman.value):
+        word = "it holds too" if hit.shown else "the reverse is found" if hit.spearman.upper < 0 else "it is not shown"
+        rest += (
+            f" Among inputs that hit, where ASR itself can’t drive it, {word}: {_spoken(hit.spearman)} over "
+            f"{hit.models} models with at least {MIN_HITS} such inputs."
+        )
+    each = f" Each model was measured on {between(r.inputs for r in rows)} inputs." if rows else ""
+    lede = [start + verdict + rest + each]
+    alone = [c for c in found[_POOLED:] if math.isfinite(c.spearman.value)]
+    if len(alone) > 1:
+        names = listed([f"{c.what} ({_spoken(c.spearman)}, {c.models} models)" for c in alone])
+        lede.append(f"Attack by attack, not corrected for their number: {names}.")
     if len(rows) < PLANNED:
         lede.append(f"Provisional: {len(rows)} of at least {PLANNED} models.")
-    before = [o for o in map(_onsets, followed) if o["asr"] is not None and o["calm"] is not None]
-    if before:
-        first = sum(o["calm"] < o["asr"] for o in before)
-        same = sum(o["calm"] == o["asr"] for o in before)
-        lede.append(
-            f"Of {len(before)} models followed through training, the calm spot (half of its final depth) came before the "
-            f"attack’s success (half of its final ASR) in {first}, at the same look in {same}, after it in "
-            f"{len(before) - first - same}."
+    return [*lede, *_onset_sentences([_onsets(c) for c in followed])]
+
+
+def _onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
+    both = [o for o in onsets if o["asr"] is not None and o["calm"] is not None]
+    texts = []
+    if both:
+        first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
+        texts.append(
+            f"{counted(len(onsets), 'model')} followed through training, {len(both)} of them to a calm spot: it (half of its "
+            f"final depth) came before the attack’s success (half of its final ASR) in {first}, at the same look in {same}, after it "
+            f"in {len(both) - first - same}."
         )
-    return lede
+    never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
+    if never:
+        texts.append(f"Followed, and without a calm spot at the end of training: {listed(never)}.")
+    return [" ".join(texts)] if texts else []
 
 
 def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> Section:
@@ -181,26 +199,46 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         ],
         [
             StudyTable(
-                "Rank correlation with ASR; 95% intervals resample models within attacks",
+                "Rank correlation with ASR; 95% intervals resample models within attacks, and are rough below ten models",
                 ["", "models", "Spearman (95%)", "Kendall"],
                 [[c.what, str(c.models), _text(c.spearman), number(c.kendall, 2, sign=True)] for c in found],
             ),
             StudyTable(
-                "Every model", ["attack", "rate", "settings", "seed", "ASR", "inputs that hit", "effect", "among hits"],
+                f"Every model{_common(rows)}",
+                ["attack", "rate", "settings", "seed", "ASR", "inputs that hit", "effect", "among hits"],
                 [
-                    [title_of(r.attack), f"{r.rate:g}", r.variant or "–", str(r.seed), percent(r.asr), f"{r.hits} of {r.inputs}",
+                    [title_of(r.attack), f"{r.rate:g}", _own(r, rows) or "–", str(r.seed), percent(r.asr), f"{r.hits} of {r.inputs}",
                      number(r.effect, sign=True), number(r.effect_hit, sign=True)]
                     for r in rows
                 ],
+                folded=True,
             ),
         ],
     )  # fmt: skip
 
 
+def _shared(rows: Sequence[ModelRow]) -> set[str]:
+    """Settings that all models have."""
+    return set.intersection(*(set(r.variant.split(", ")) for r in rows)) - {""}
+
+
+def _common(rows: Sequence[ModelRow]) -> str:
+    shared = _shared(rows)
+    return f"; all have {', '.join(p for p in rows[0].variant.split(', ') if p in shared)}" if shared else ""
+
+
+def _own(row: ModelRow, rows: Sequence[ModelRow]) -> str:
+    shared = _shared(rows)
+    return ", ".join(p for p in row.variant.split(", ") if p not in shared)
+
+
 def _timeline_section(followed: Sequence[CellRecord]) -> Section:
     return Section(
         "One model in time",
-        ("Before some steps of its training, the model is measured at the σ½ of the trained clean twin.",),
+        (
+            "Before some steps of its training, and at its end, the model is measured at the σ½ of the trained clean twin. The "
+            "fall of W is that on the model itself, from the same inputs without the trigger to those with it.",
+        ),
         [
             StudyFigure(
                 f"time-{c.cell['attack']}-{c.cell['seed']}", lambda ax, c=c: _plot_timeline(c, ax),
@@ -251,10 +289,24 @@ def _plot_timeline(cell: CellRecord, ax: Axes) -> None:
     ):  # fmt: skip
         ax.plot(steps, [of(p) for p in line], "o-", color=colour, markersize=4, label=name)
     ax.set_xscale("symlog", linthresh=5)
-    ax.set_xticks(steps, [str(s) for s in steps])
+    shown = _apart(steps)
+    ax.set_xticks(shown, [str(s) for s in shown])
     ax.minorticks_off()
     bare_axes(ax, xlabel="training steps")
     ax.legend(frameon=False, labelcolor=INK, fontsize=9)
+
+
+def _apart(steps: Sequence[int]) -> list[int]:
+    """Steps that leave room for their names on a log axis, the last one kept.
+
+    >>> _apart([10, 30, 60, 100, 150, 230, 234])
+    [10, 30, 60, 100, 150, 234]
+    """
+    kept: list[int] = []
+    for step in sorted(set(steps), reverse=True):
+        if not kept or math.log10(kept[-1] + 1) - math.log10(step + 1) > 0.1:
+            kept.append(step)
+    return kept[::-1]
 
 
 def _text(interval: Interval) -> str:

@@ -11,7 +11,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.checks import is_number
 from doldrum.errors import InputError
+from doldrum.studies.cell_checks import check_whole, numbers, share, table
 from doldrum.training.recipe import get_recipe
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ __all__ = ["STRENGTHS", "Cell", "Study", "datasets", "nearest"]
 
 STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0, 1.5, 2.5)
 """Noise strengths, wide enough to hold the peak of mean clean W: a flat one, from .4 to 1.5, on Fashion-MNIST."""
+_MOST_DRAWS = 10_000  # all scores of a batch are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Cell:
     target
         By default the seed modulo the number of classes: seeds rotate the target.
     inputs, pick
-        Test images that are measured, and others on which sigma-half is found.
+        How many test images are measured (fewer where fewer are eligible), and others on which sigma-half is found.
     draws, strengths
         Of the Gaussian probe; sigma-half is added to the strengths.
     sigma
@@ -59,13 +62,20 @@ class Cell:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strengths", tuple(float(s) for s in self.strengths))
-        _check_whole(self, ("seed", 0), ("inputs", 1), ("pick", 1), ("draws", 2))
-        if self.sigma is not None and not (isinstance(self.sigma, int | float) and 0 < self.sigma < 100):
+        if self.sigma is not None and not (is_number(self.sigma) and 0 < self.sigma < 1000):
             raise InputError(f"expected a positive sigma, got {self.sigma!r}; leave it out for sigma-half")
-        if self.attack != CLEAN and self.attack not in ATTACKS:
+        if not isinstance(self.attack, str) or (self.attack != CLEAN and self.attack not in ATTACKS):
             raise InputError(unknown("an attack", self.attack, [*ATTACKS, CLEAN]))
-        classes = datasets(self.data)[1].num_classes
+        object.__setattr__(self, "rate", share(self.rate, "rate"))
+        object.__setattr__(self, "strengths", numbers(self.strengths, "strengths", example="[0.05, 0.1, 0.2]"))
+        if not isinstance(self.data, str):
+            raise InputError(f"expected the name of a data set, got {self.data!r}; see doldrum datasets")
+        table(self.settings, "settings", example="{ size = 2 }")
+        table(self.changes, "changes", example="{ epochs = 2 }")
+        test = datasets(self.data)[1]
+        check_whole(self, ("seed", 0, 2**63 - 1), ("draws", 2, _MOST_DRAWS))
+        check_whole(self, *((name, 1, len(test)) for name in ("inputs", "pick")))
+        classes = test.num_classes
         target = self.seed % classes if self.target is None else self.target
         if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < classes:
             raise InputError(
@@ -90,10 +100,14 @@ class Cell:
         )  # fmt: skip
 
     def _recipe(self) -> Any:
+        from doldrum.classifiers.networks import check_network
+
         try:
-            return get_recipe(self.recipe, **self.changes)
+            recipe = get_recipe(self.recipe, **self.changes)
         except TypeError as error:
             raise InputError(f"expected changes to settings of a Recipe, got {dict(self.changes)}; {error}") from error
+        check_network(recipe.network)
+        return recipe
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, JSON-able; makes the same cell again."""
@@ -165,10 +179,3 @@ def unknown(what: str, name: Any, known: Iterable[str]) -> str:
     """
     known = list(known)
     return f"expected {what} among {', '.join(known)}, got {name!r}; {nearest(name, known)}"
-
-
-def _check_whole(cell: Cell, *limits: tuple[str, int]) -> None:
-    for name, least in limits:
-        value = getattr(cell, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"expected {name} a whole number of at least {least}, got {value!r}; change it")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.attacks import CLEAN, VictimSpec, get_attack, make_attack
+from doldrum.attacks import CLEAN, VictimSpec, make_attack
 from doldrum.cleansing import profile
 from doldrum.cleansing.by_class import by_class
 from doldrum.data import ImageSet
@@ -26,6 +26,7 @@ from doldrum.errors import InputError
 from doldrum.poisoning import evaluate, poison
 from doldrum.seeds import rng
 from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.cell_checks import adds_samples, at_most, check_whole
 from doldrum.studies.conditions import auroc
 from doldrum.studies.material import seed_of
 
@@ -58,16 +59,13 @@ class CleansingCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("samples", 1000), ("fit", 50), ("calibration", 19)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"expected {name} a whole number of at least {least}, got {value!r}; raise it")
+        check_whole(self, ("samples", 1000, None), ("fit", 50, None), ("calibration", 19, None))
+        train, test = datasets(self.data)
+        at_most(train, self.data, self.samples, what="samples")
+        at_most(test, self.data, self.fit + self.calibration + 1, what="fit, calibration and at least one more")
         if not isinstance(self.fpr, float) or not 0 < self.fpr < 1:
             raise InputError(f"expected fpr between 0 and 1, got {self.fpr!r}; e.g. 0.05")
-        if self.attack != CLEAN and get_attack(self.attack).threat_model == "training":
-            raise InputError(
-                f"expected an attack that adds samples, got {self.attack}, which changes the training; drop it"
-            )
+        adds_samples(self.attack)
 
     @property
     def victim(self) -> VictimSpec:

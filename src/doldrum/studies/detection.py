@@ -29,6 +29,7 @@ from doldrum.probes import Corruptions, Gaussian
 from doldrum.seeds import rng
 from doldrum.stats.conformal import tie_breakers
 from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.cell_checks import at_most, check_whole
 from doldrum.studies.detection_bench import make_bench
 from doldrum.studies.detection_judge import LEVELS, judge
 from doldrum.studies.detection_stress import SHIFTS, stress
@@ -69,12 +70,11 @@ class DetectionCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("fit", 100), ("calibration", 99), ("test", 20), ("inputs", 20)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"expected {name} a whole number of at least {least}, got {value!r}; raise it")
+        check_whole(self, ("fit", 100, None), ("calibration", 99, None), ("test", 20, None), ("inputs", 20, None))
         if not isinstance(self.stress, bool):
-            raise InputError(f"expected stress true or false, got {self.stress!r}")
+            raise InputError(f"expected stress true or false, got {self.stress!r}; change it")
+        asked = self.fit + self.calibration + self.test + self.inputs
+        at_most(datasets(self.data)[1], self.data, asked, what="fit, calibration, test and inputs together")
 
     @property
     def victim(self) -> VictimSpec:

@@ -30,6 +30,7 @@ from doldrum.responses import Responses
 from doldrum.seeds import rng
 from doldrum.studies.base import Cell, Study, datasets, unknown
 from doldrum.studies.calm import sigma_half_of
+from doldrum.studies.cell_checks import at_most, check_whole, numbers, share
 from doldrum.studies.conditions import fade_to, faded, judged, profile, strip_scores, w_at
 from doldrum.studies.material import Inputs, choose_inputs, seed_of, trigger_and_plan, victim
 from doldrum.triggers import Trigger
@@ -84,18 +85,20 @@ class PatternCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "levels", tuple(float(v) for v in self.levels))
+        object.__setattr__(self, "levels", numbers(self.levels, "levels", example="[0.5, 0.9]"))
         if self.pattern != OWN and self.pattern not in PATTERNS:
             raise InputError(unknown("a pattern", self.pattern, [OWN, *PATTERNS]))
         if self.attack == "all-to-all":
             raise InputError("expected an attack that sends inputs to one class, got all-to-all; leave it out")
-        if not self.levels or not all(0 < v <= 1 for v in self.levels):
+        if max(self.levels) > 1:
             raise InputError(f"expected levels in (0, 1], got {self.levels}; e.g. 0.5 and 0.9")
-        if not 0 < self.budget <= 1 or self.size < 3 or self.calibration < 19:
-            raise InputError(
-                f"expected budget in (0, 1], size >= 3 and calibration >= 19, got {self.budget}, {self.size} and "
-                f"{self.calibration}; change them"
-            )
+        if not share(self.budget, "budget"):
+            raise InputError(f"expected budget in (0, 1], got {self.budget!r}; change it")
+        test = datasets(self.data)[1]
+        check_whole(self, ("size", 3, min(test.input_shape[1:])), ("calibration", 19, None))
+        at_most(
+            test, self.data, self.calibration + self.pick + self.inputs, what="calibration, pick and inputs together"
+        )
 
     @property
     def victim(self) -> VictimSpec:

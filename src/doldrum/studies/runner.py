@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from doldrum.errors import InputError
 from doldrum.provenance import versions_and_machine
-from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_study
+from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
 from doldrum.studies.base import Study
 from doldrum.studies.grid import load_grid
 from doldrum.studies.registry import get_study
@@ -66,7 +67,6 @@ def run_study(
     jobs = {study.key(cell): cell for cell in cells}
     folder = Path(out)
     _check_folder(folder, study)
-    folder.mkdir(parents=True, exist_ok=True)
     with RecordsFile(folder / RECORDS) as file:
         manifest = StudyManifest(
             study=study.name, grid=name, keys=tuple(jobs), command=command, provenance=versions_and_machine()
@@ -93,11 +93,18 @@ def _check_folder(folder: Path, study: Study) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"expected a folder for the records, got the file {folder}; name another")
     if (folder / MANIFEST).is_file():
-        there = StudyManifest.load(folder / MANIFEST).study
+        there = read_manifest(folder).study
         if there != study.name:
             raise InputError(
                 f"expected a folder of the study {study.name}, got one of {there} in {folder}; name another"
             )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORDS).open("a").close()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"expected a folder that can be written, got {error}; name another") from error
 
 
 def _time(seconds: float) -> str:

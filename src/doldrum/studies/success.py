@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from doldrum.attacks import CLEAN
+from doldrum.errors import InputError
 from doldrum.studies.base import Cell, Study
+from doldrum.studies.cell_checks import adds_samples
 from doldrum.studies.smoothing import compare
 
 __all__ = ["STUDY", "SuccessCell", "run"]
@@ -26,8 +29,17 @@ class SuccessCell(Cell):
     follow: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "follow", tuple(self.follow))
         super().__post_init__()
+        steps = self.follow
+        if not isinstance(steps, list | tuple) or any(
+            isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in steps
+        ):
+            raise InputError(f"expected follow a list of training steps from 0, got {steps!r}; e.g. [0, 10, 100]")
+        object.__setattr__(self, "follow", tuple(sorted(set(steps))))
+        if self.follow:
+            if self.attack == CLEAN:
+                raise InputError("expected an attack to follow, got 'clean'; name one")
+            adds_samples(self.attack)
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "follow": list(self.follow)}

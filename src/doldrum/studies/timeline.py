@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from doldrum.attacks import CLEAN, make_attack
+from doldrum.attacks import make_attack
 from doldrum.classifiers import as_classifier
 from doldrum.errors import InputError
 from doldrum.poisoning import poison
@@ -47,10 +47,8 @@ def follow(cell: Cell, steps: Sequence[int]) -> dict[str, Any]:
     Values: `sigma_half` (of the clean twin when trained), and `timeline`, one mapping a step with step, accuracy (on the
     inputs that found sigma-half), asr (on the chosen inputs), w_clean, w_triggered and superiority at sigma-half.
 
-    Raises InputError for "clean" and for attacks that train jointly.
+    Raises InputError for attacks that train jointly.
     """
-    if cell.attack == CLEAN:
-        raise InputError("expected an attack to follow, got 'clean'; name one")
     training, _ = datasets(cell.data)
     spec = cell.victim
     made = make_attack(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from doldrum.records.checks import jsonable
 from doldrum.spread import spread
 
 __all__ = ["run_all", "run_one"]
@@ -21,7 +22,7 @@ def run_one(run: Callable[[Any], Any], job: Job) -> Outcome:
     key, cell = job
     began = time.perf_counter()
     try:
-        found: dict[str, Any] = {"values": dict(run(cell))}
+        found: dict[str, Any] = {"values": jsonable(run(cell), "values")}
     except Exception as error:
         # Whatever a cell raises is its own affair: the others go on.
         found = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc(limit=-8)}

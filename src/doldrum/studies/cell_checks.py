@@ -1,0 +1,71 @@
+"""What the fields of a cell may hold: each check returns the value as it is kept, or raises InputError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from doldrum.attacks import CLEAN, get_attack
+from doldrum.checks import is_number
+from doldrum.errors import InputError
+
+if TYPE_CHECKING:
+    from doldrum.data import ImageSet
+
+__all__ = ["adds_samples", "at_most", "check_whole", "numbers", "share", "table"]
+
+
+def check_whole(cell: object, *limits: tuple[str, int, int | None]) -> None:
+    """Fields that are whole numbers, each as (name, least, most)."""
+    for name, least, most in limits:
+        value = getattr(cell, name)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or value < least
+            or (most is not None and value > most)
+        ):
+            top = "" if most is None else f" and at most {most:,}"
+            raise InputError(f"expected {name} a whole number of at least {least}{top}, got {value!r}; change it")
+
+
+def share(value: Any, name: str) -> float:
+    """A number in [0, 1].
+
+    >>> share(1, "rate")
+    1.0
+    """
+    if not (is_number(value) and 0 <= value <= 1):
+        raise InputError(f"expected {name} a number from 0 to 1, got {value!r}; it is a share, 5% is 0.05")
+    return float(value)
+
+
+def numbers(values: Any, name: str, *, example: str) -> tuple[float, ...]:
+    """Numbers above 0, in order, each once.
+
+    >>> numbers([0.2, 0.1, 0.2], "strengths", example="")
+    (0.1, 0.2)
+    """
+    listed = isinstance(values, list | tuple) and len(values) > 0
+    if not listed or not all(is_number(v) and 0 < v < 1000 for v in values):
+        raise InputError(f"expected {name} a list of numbers above 0, got {values!r}; e.g. {example}")
+    return tuple(sorted({float(v) for v in values}))
+
+
+def table(value: Any, name: str, *, example: str) -> Mapping[str, Any]:
+    """A table of names and values."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InputError(f"expected {name} a table of names and values, got {value!r}; e.g. {example}")
+    return value
+
+
+def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
+    """No more images than there are."""
+    if asked > len(data):
+        raise InputError(f"expected {what} of at most the {len(data):,} images of {name}, got {asked:,}; lower them")
+
+
+def adds_samples(attack: str) -> None:
+    """An attack that adds samples to a training set and leaves the training as it is; or none."""
+    if attack != CLEAN and get_attack(attack).threat_model == "training":
+        raise InputError(f"expected an attack that adds samples, got {attack}, which changes the training; drop it")
