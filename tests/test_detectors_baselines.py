@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from detector_specimens import normed_classifier, pool
-from doldrum.detectors import IBDPSC, PSBD, RPP, STRIP, ScaleUp, TeCo, base
+from doldrum.detectors import IBDPSC, PSBD, RPP, STRIP, ScaleUp, TeCo, W, base
+from doldrum.probes import CORRUPTIONS
 
 DETECTORS = [
     lambda: STRIP(draws=5, seed=1),
@@ -36,3 +37,19 @@ def test_scores_depend_on_the_image_alone_and_settings_are_kept(make, monkeypatc
     assert det.paper
     for name in det.learned:
         assert getattr(det, name) is not None
+
+
+PAPERS = {
+    STRIP: {"draws": 100, "mode": "add", "weight": 1.0},
+    ScaleUp: {"factors": (3.0, 5.0, 7.0, 9.0, 11.0)},
+    TeCo: {"kinds": CORRUPTIONS, "table": "imagenet-c"},
+    IBDPSC: {"models": 5, "omega": 1.5, "xi": 0.6},
+    PSBD: {"draws": 3, "rate": None, "where": "blocks"},
+    RPP: {"draws": 100, "strength": None},
+    W: {"draws": 100, "strength": None},
+}
+
+
+@pytest.mark.parametrize("kind", PAPERS, ids=lambda kind: kind.name)
+def test_defaults_are_what_the_docstring_says_of_the_paper(kind) -> None:
+    assert kind().settings == PAPERS[kind] | {"seed": None}

@@ -41,3 +41,13 @@ def test_it_finds_a_checkerboard_and_not_a_soft_shade(clf, smooth_images):
     checker[:, :, 5:, 5:] = np.indices((3, 3)).sum(axis=0) % 2
     assert det.scan(checker).flags.mean() > 0.8
     assert det.scan(smooth_images[400:] * 0.95).flags.mean() < 0.2
+
+
+def test_a_fifth_of_the_synthetic_triggers_is_a_blend_with_another_image(smooth_images):
+    clean = smooth_images[:100]
+    made = synthetic_triggers(clean, seed=0)
+    blends = 0.8 * clean[:, None] + 0.2 * clean[None]  # every image with every other
+    apart = np.abs(made[:, None] - blends).max(axis=(2, 3, 4)).min(axis=1)
+    assert 10 <= (apart < 1e-6).sum() <= 32
+    assert ((made >= 0) & (made <= 1)).all()
+    assert (synthetic_triggers(clean, seed=0) == made).all()

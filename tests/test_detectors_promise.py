@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import doldrum as dd
-from doldrum.detectors import DETECTORS, Detector
+from doldrum.data import ImageSet
+from doldrum.detectors import DETECTORS, Detector, MaxSoftmax
 from doldrum.probes import Gaussian, PixelAblation, Shift
 from doldrum.stats import conformal
 from doldrum.stats.conformal import flags_interval
@@ -50,3 +51,25 @@ def test_realised_rate_lies_in_the_promised_interval(name, victim):
         low, high = flags_interval(200, 300, 0.05)
         inside += low <= (p <= 0.05).sum() <= high
     assert inside >= 44
+
+
+def test_ties_keep_the_promise_through_calibrate_and_scan():
+    """Three different scores and no equal images: what decides among ties is each image's own hash."""
+
+    def coarse(x: np.ndarray) -> np.ndarray:
+        level = np.round(x.mean(axis=(1, 2, 3)) * 20) / 2
+        return np.stack([level, np.zeros(len(x))], axis=1)
+
+    clf = dd.as_classifier(coarse, input_shape=(1, 8, 8), num_classes=2)
+    pool = ImageSet(np.random.default_rng(5).random((502, 1, 8, 8), dtype=np.float32))
+    det = MaxSoftmax(seed=1).fit(clf, pool.take(range(2)))
+    rng, inside, rates = np.random.default_rng(6), 0, []
+    low, high = flags_interval(200, 300, 0.05)
+    for _ in range(50):
+        order = 2 + rng.permutation(500)
+        found = det.calibrate(pool.take(order[:300]), fpr=0.05).scan(pool.take(order[300:]))
+        inside += low <= found.num_flagged <= high
+        rates.append(found.flags.mean())
+    assert len(np.unique(found.scores)) < 6
+    assert inside >= 44
+    assert np.mean(rates) == pytest.approx(15 / 301, abs=0.01)

@@ -38,7 +38,8 @@ class Guard:
     outputs : "logits", "probabilities" or "labels"
         What a module or function gives.
 
-    An answer costs `detector.forwards` forwards and doesn't depend on what else is in the batch.
+    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, and each call some
+    hundreds more, which check the model and its engine anew: hand over images together where they come together.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)

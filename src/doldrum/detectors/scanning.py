@@ -44,7 +44,7 @@ def scan_to(
 
     A shard has one row an input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
     goes on after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
-    those after it, and a warning says so. Memory holds a batch of images at a time, and the rows.
+    those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
 
     Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
     to, and one that another process writes to; OSError, with what to do, when the disk is full.
