@@ -33,7 +33,9 @@ def study(
     Example: doldrum study smoothing --grid quick --out result, then doldrum report result
 
     A grid file names fields that all cells share, and [[cells]] tables; a list stands for each of its values, and several
-    lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2].
+    lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. Fields: data, recipe, changes, attack,
+    rate, settings, target, inputs, pick, draws, strengths, sigma, seed; some studies have more. An example with every study's
+    fields: docs/results/findings.md.
     """
     from doldrum.provenance import cores
     from doldrum.studies import STUDIES, run_study
