@@ -175,6 +175,38 @@ def test_numbers_of_another_type_are_refused(clf, pool):
             make()
 
 
+class Plain(Detector):
+    name = "plain"
+
+    def probes(self):
+        return {}
+
+    def score(self, evidence):
+        return evidence.images.mean(axis=(1, 2, 3))
+
+
+MISTAKES = {
+    "no name": ({"name": ""}, "expected a detector with a name"),
+    "unknown needs": ({"needs": "gradients"}, "expected needs of labels, scores, weights"),
+    "no super": ({"__init__": lambda self: None}, r"call super\(\).__init__"),
+    "setting under another name": (
+        {"__init__": lambda self, share=0.3: Detector.__init__(self)}, "got none of share; write self.share = share",
+    ),
+    "nothing learned": ({"learned": ("mean_",)}, "got none of mean_; set them in prepare or learn"),
+    "a list of probes": ({"probes": lambda self: [Gaussian([0.1])]}, "a dict of names and probes, got list"),
+    "one score": ({"score": lambda self, evidence: 1.0}, r"200 numbers as scores, got shape \(\)"),
+    "words": ({"score": lambda self, evidence: ["a"] * len(evidence)}, "numbers as scores, got shape"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_in_a_detector_of_ones_own_are_named(case, clf, pool):
+    changes, message = MISTAKES[case]
+    assert len(Plain().fit(clf, pool[:50]).calibrate(pool[50:250], fpr=0.05).scan(pool[250:])) == 150
+    with pytest.raises(InputError, match=message):
+        type("Mine", (Plain,), changes)().fit(clf, pool[:50]).calibrate(pool[50:250], fpr=0.05)
+
+
 def test_an_input_without_an_answer_is_the_most_suspicious(pool):
     def model(x):
         out = x.reshape(len(x), -1)[:, :4].copy()

@@ -17,6 +17,7 @@ from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors.calibration import Calibration
+from doldrum.detectors.definition import check_definition, check_learned, check_probes
 from doldrum.detectors.evidence import Evidence, base_outputs
 from doldrum.detectors.result import ScanResult
 from doldrum.engines import ENGINES
@@ -109,6 +110,7 @@ class Detector(ABC):
         Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
         shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
+        check_definition(self)
         self.check_classifier(classifier)
         images = _of_shape(as_set(clean), classifier.input_shape)
         self.classifier, self.calibration, self.engine = classifier, None, "auto"
@@ -118,6 +120,7 @@ class Detector(ABC):
             self.prepare(classifier, images)
             if type(self).learn is not Detector.learn:
                 self.learn(_joined(self.measure(images), images))
+            check_learned(self)
         except BaseException:
             self.classifier = self.fitted_for = None
             raise
@@ -190,7 +193,8 @@ class Detector(ABC):
         if classifier is None:
             what = "fit(classifier, clean)" if self.fitted_for is None else "bind(classifier)"
             raise InputError(f"expected a detector with a classifier, got {self!r}; call {what} first")
-        probes = dict(self.probes())
+        probes = self.probes()
+        check_probes(self, probes)
         extra: dict[str, Any] = {"readouts": self.readouts} if self.readouts else {}
         runs: dict[str, Measurement] = {}
         for key, probe in probes.items():
@@ -292,9 +296,12 @@ class Detector(ABC):
     def _scored(self, images: ImageSet) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         labels, scores = [], []
         for evidence in self.measure(images):
-            found = np.asarray(self.score(evidence), dtype=np.float64)
-            if found.shape != (len(evidence),):
-                raise InputError(f"expected {self.name} to give {len(evidence)} scores, got shape {found.shape}")
+            raw = np.asarray(self.score(evidence))
+            if raw.shape != (len(evidence),) or raw.dtype.kind not in "iufb":
+                raise InputError(
+                    f"expected {self.name} to give {len(evidence)} numbers as scores, got shape {raw.shape}, {raw.dtype}"
+                )
+            found = raw.astype(np.float64)
             labels.append(evidence.labels)
             scores.append(np.where(np.isnan(found), np.inf, found))
         return np.concatenate(labels), np.concatenate(scores)
