@@ -46,7 +46,10 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
     ax.set_xscale("log")
     ax.set_ylim(-0.02, 1.02)
     if ax.lines:
-        for text in ax.legend(fontsize=8, frameon=False, loc="upper left").get_texts():
+        figure = ax.get_figure(root=True)
+        narrow = figure is not None and figure.get_size_inches()[0] < 5
+        place = {"loc": "lower center", "bbox_to_anchor": (0.45, 1), "ncols": 2} if narrow else {"loc": "upper left"}
+        for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
             text.set_color(INK)
     bare_axes(ax, xlabel="realised false-positive rate (log)", ylabel="mean TPR over development attacks")
 

@@ -181,6 +181,11 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     clean, bad = {r.seed for r in rows if not r.true}, {(r.kind, r.seed) for r in rows if r.true}
     texts = [
         "Finding under test: other artificial patterns smooth too, without poisoning.",
+        *(
+            [f"It holds for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')}."]
+            if made
+            else []
+        ),
         *_verdicts("On clean models, with patterns as they were made:", made),
         "The numbers are falls of mean W (0 calm, 1 uniform) at σ½ with 95% intervals over models; verdicts are at 5%, "
         f"Holm-corrected over {counted(len(full), 'kind')}, controls and true triggers among them. "
