@@ -7,7 +7,7 @@ import pytest
 
 import doldrum as dd
 from doldrum.data import ImageSet
-from doldrum.detectors import IBDPSC, PSBD, STRIP, Detector, Frequency, MaxSoftmax, W, base
+from doldrum.detectors import IBDPSC, PSBD, STRIP, Calibration, Detector, Frequency, MaxSoftmax, W, base
 from doldrum.errors import ClassifierError, InputError
 from doldrum.probes import Gaussian
 
@@ -230,3 +230,10 @@ def test_more_than_promised(clf, pool):
     assert odd.more_than_promised
     assert len(odd.flagged(fdr=0.2)) > 0
     assert clean.flagged(fdr=0.01).note.startswith("no set is flagged")
+
+
+@pytest.mark.parametrize(("n", "fpr", "most"), [(999, 0.05, 50), (99, 0.29, 29), (99, 0.07, 7)])
+def test_the_largest_p_value_that_is_flagged_is_the_promised_rate(n, fpr, most):
+    calibration = Calibration(np.arange(float(n)), np.zeros(n), fpr=fpr, seed=0)
+    ranks = np.arange(1, n + 2)
+    assert ranks[calibration.flags(ranks / (n + 1))].tolist() == list(range(1, most + 1))
