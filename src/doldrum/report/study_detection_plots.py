@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,9 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
     if ax.lines:
         figure = ax.get_figure(root=True)
         narrow = figure is not None and figure.get_size_inches()[0] < 5
-        place = {"loc": "lower center", "bbox_to_anchor": (0.45, 1), "ncols": 2} if narrow else {"loc": "upper left"}
+        place: dict[str, Any] = (
+            {"loc": "lower center", "bbox_to_anchor": (0.45, 1), "ncols": 2} if narrow else {"loc": "upper left"}
+        )
         for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
             text.set_color(INK)
     bare_axes(ax, xlabel="realised false-positive rate (log)", ylabel="mean TPR over development attacks")
