@@ -7,10 +7,13 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 from doldrum.errors import DoldrumError, InputError, WorkerError
@@ -53,7 +56,8 @@ class ProcessesPool(Pool):
     def submit(self, job: Any) -> Future[Any]:
         assert self._pool is not None
         try:
-            return self._pool.submit(_do, job)
+            with _interrupts_blocked():  # a job may start a worker, which inherits this
+                return self._pool.submit(_do, job)
         except BrokenProcessPool as error:
             raise self._lost() from error
 
@@ -70,12 +74,28 @@ class ProcessesPool(Pool):
 
     def close(self, *, wait: bool) -> None:
         if self._pool is not None:
+            if not wait:  # interrupted, or a job failed: what is under way is of no use, and would hold up the end
+                for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+                    process.terminate()
             self._pool.shutdown(wait=wait, cancel_futures=True)
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal; it is for this one to act on, once it is out of here."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cores() -> list[int]:

@@ -1,0 +1,50 @@
+"""Ctrl-C ends the workers at once, and says nothing of theirs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SCRIPT = """
+import os, sys, time
+from doldrum.spread import spread
+
+def nap(seconds):
+    print("begun", os.getpid(), flush=True)
+    time.sleep(seconds)
+
+if __name__ == "__main__":
+    try:
+        for _ in spread(nap, [60.0, 60.0, 60.0], workers=2):
+            pass
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")
+@pytest.mark.parametrize("begun", [0, 2])
+def test_ctrl_c_ends_the_workers_and_prints_nothing_of_theirs(tmp_path, begun) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    workers = [int(process.stdout.readline().split()[1]) for _ in range(begun)]
+    if not begun:
+        time.sleep(1.5)  # workers are starting: importing, or about to
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=50)
+    assert time.monotonic() - began < 30  # the naps would take 60 s
+    assert process.returncode == 130
+    assert err == ""
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
