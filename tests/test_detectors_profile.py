@@ -100,6 +100,20 @@ def test_score_is_the_sum_of_its_plain_parts(black_box):
     assert det.score(new) == pytest.approx(z[:, 0] + z[:, 1:3].mean(axis=1) + 1.5 * z[:, 3:].mean(axis=1))
 
 
+def test_likelihoods_with_many_classes_are_those_of_plain_loops():
+    """Counts that are mostly 0 are summed over the labels that came back; K = 40 takes that way, K = 3 the other."""
+    rng = np.random.default_rng(5)
+    fit, new = evidence(rng, 30, classes=40), evidence(rng, 8, classes=40)
+    det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
+    det.seed_ = 0
+    det.learn(fit)
+    known = [i for i in range(8) if (fit.labels == new.labels[i]).any()]
+    raw = det._raw({k: r.counts.astype(np.float64) for k, r in new.responses.items()}, new.labels)
+    assert len(known) > 2
+    for i in known:
+        assert raw[i, :3] == pytest.approx(plain_raw(fit, new, i)[:3])
+
+
 def test_calm_under_overlays_is_a_part_by_itself():
     rng = np.random.default_rng(3)
     fit, new = evidence(rng, 40, names=("a", "b", "overlay")), evidence(rng, 12, names=("a", "b", "overlay"))
@@ -169,6 +183,8 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families={})
     with pytest.raises(InputError, match="at least one probe"):
         SmoothnessProfile(families={"a": 0.1})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="families by name"):
+        SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least 50 clean inputs for fit, got 20"):
         SmoothnessProfile().fit(black_box, pool[:20])
     with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):

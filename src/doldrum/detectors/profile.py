@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
@@ -103,6 +102,8 @@ class SmoothnessProfile(Detector):
     ) -> None:
         super().__init__(seed=seed)
         if families is not None:
+            if not isinstance(families, Mapping):
+                raise InputError(f"expected families by name, got {families!r}; e.g. {{'noise': Gaussian([0.1])}}")
             odd = [n for n, p in families.items() if not isinstance(p, Probe) or isinstance(p, Superimpose)]
             if odd or not families:
                 raise InputError(
@@ -241,13 +242,14 @@ class _Reference:
     def __init__(self, counts: dict[str, NDArray[Any]], labels: NDArray[np.int16]) -> None:
         classes = next(iter(counts.values())).shape[-1]
         self.labels = labels
-        self.rates, self.probabilities = {}, {}
+        self.rates, self.probabilities, self.logs = {}, {}, {}
         self.calm: dict[str, NDArray[np.float64]] = {}
         self.spread: dict[str, NDArray[np.float64]] = {}
         for name, raw in counts.items():
             c = raw.astype(np.float64)
             self.rates[name] = model.class_rates(c, labels, classes)
             self.probabilities[name] = model.smoothed(c, labels, self.rates[name])
+            self.logs[name] = np.log(self.probabilities[name])
             kept = model.calm(c, labels)
             groups = [kept[labels == k] if (labels == k).sum() > 2 else kept for k in range(classes)]
             self.calm[name] = np.array([g.mean() for g in groups])
@@ -263,19 +265,23 @@ class _Reference:
         same, other = self.labels == label, self.labels != label
         null, alternative = {}, {}
         for name, c in counts.items():
-            rates, p = self.rates[name], self.probabilities[name]
-            null[name] = model.log_null(c, p[same] if same.any() else rates[[label]])
+            p, logs = self.probabilities[name], self.logs[name]
+            found = model.log_likelihood(c, logs)
+            null[name] = found[:, same] if same.any() else model.log_likelihood(c, np.log(self.rates[name][[label]]))
             if leave_out and same.sum() > 1:
                 null[name][np.diag_indices(len(c))] = -np.inf
-            apart = p[other] if other.any() else np.delete(rates, label, axis=0)
-            alternative[name] = model.log_alternative(c, apart, label)
+            apart, around = p[other], found[:, other]
+            if not other.any():
+                apart = np.delete(self.rates[name], label, axis=0)
+                around = model.log_likelihood(c, np.log(apart))
+            alternative[name] = model.log_alternative(around, c, apart[:, :, label], label)
         return null, alternative
 
 
 def _mean(logs: Any) -> NDArray[np.float64]:
     """Log of the mean over the mixture, (N, M) -> (N,)."""
     finite = np.isfinite(logs).sum(axis=1)
-    return logsumexp(logs, axis=1) - np.log(finite)
+    return model.log_sum(logs, axis=1) - np.log(finite)
 
 
 def _reseeded(probe: Probe, seed: int) -> Probe:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-__all__ = ["calm", "class_rates", "log_alternative", "log_null", "smoothed", "survivals"]
+__all__ = ["calm", "class_rates", "log_alternative", "log_likelihood", "log_sum", "smoothed", "survivals"]
 
 Counts = NDArray[np.float64]
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
@@ -48,22 +47,43 @@ def survivals(conditions: int) -> Counts:
     return np.unique(np.array(rows), axis=0)
 
 
-def log_null(counts: Counts, probabilities: Counts) -> Counts:
-    """(N, M): log likelihood of each input's counts around each of M clean inputs, `probabilities` (M, C, K)."""
-    return _product(counts, np.log(probabilities))
+def log_likelihood(counts: Counts, logs: Counts) -> Counts:
+    """(N, M): log likelihood of each input's counts around each of M clean inputs, `logs` = log p (M, C, K).
 
-
-def log_alternative(counts: Counts, probabilities: Counts, target: int) -> Counts:
-    """(N, M): the same were each of the M clean inputs to carry a trigger for `target`.
-
-    A draw's label is `target` with the trigger's chance of surviving the perturbation, else the clean input's; averaged over the
-    rows of `survivals`, since nobody knows how a trigger fares under this family.
+    sum_ck counts log p, one input at a time: a larger matrix product may round differently. Labels that didn't come back
+    are left out where they are most.
     """
-    towards = np.zeros(probabilities.shape[-1])
-    towards[target] = 1.0
+    flat = np.ascontiguousarray(logs.reshape(len(logs), -1))
+    out = np.empty((len(counts), len(logs)))
+    for n, row in enumerate(counts.reshape(len(counts), -1)):
+        seen = np.flatnonzero(row)
+        out[n] = flat[:, seen] @ row[seen] if 4 * len(seen) < len(row) else flat @ row
+    return out
+
+
+def log_alternative(likelihood: Counts, counts: Counts, probabilities: Counts, target: int) -> Counts:
+    """(N, M): the same were each of the M clean inputs, `probabilities` (M, C), to carry a trigger for `target`.
+
+    A draw's label is `target` with the trigger's chance q of surviving the perturbation, else the clean input's: p becomes
+    (1 - q) p, and at `target` q + (1 - q) p. Averaged over the rows of `survivals`, since nobody knows how a trigger fares
+    under this family. `likelihood` (N, M) is `log_likelihood` of the same counts and inputs, and `probabilities` theirs of
+    `target` alone.
+    """
+    towards = counts[:, :, target]
+    elsewhere = counts.sum(axis=-1) - towards
     rows = survivals(counts.shape[1])
-    parts = [_product(counts, np.log(q[:, None] * towards + (1 - q[:, None]) * probabilities)) for q in rows]
-    return logsumexp(np.stack(parts), axis=0) - np.log(len(rows))
+    rest = likelihood - _outer(towards, np.log(probabilities))
+    parts = [
+        rest + (elsewhere * np.log1p(-q)).sum(axis=1)[:, None] + _outer(towards, np.log(q + (1 - q) * probabilities))
+        for q in rows
+    ]
+    return log_sum(np.stack(parts), axis=0) - np.log(len(rows))
+
+
+def log_sum(logs: Counts, *, axis: int) -> Counts:
+    """log sum exp of real numbers of which some are finite; SciPy's logsumexp takes half of a score's time for what isn't needed here."""
+    most = logs.max(axis=axis, keepdims=True)
+    return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
 
 
 def calm(counts: Counts, labels: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -72,7 +92,6 @@ def calm(counts: Counts, labels: NDArray[np.int16]) -> NDArray[np.float64]:
     return kept / np.maximum(counts.sum(axis=(1, 2)), 1)
 
 
-def _product(counts: Counts, logs: Counts) -> Counts:
-    """sum_ck counts (N, C, K) logs (M, C, K), one input at a time: a larger matrix product may round differently."""
-    flat = np.ascontiguousarray(logs.reshape(len(logs), -1))
-    return np.stack([flat @ row for row in counts.reshape(len(counts), -1)])
+def _outer(counts: Counts, logs: Counts) -> Counts:
+    """sum_c counts (N, C) logs (M, C), a condition at a time, so that an input's sum doesn't depend on its company."""
+    return np.sum([counts[:, c, None] * logs[:, c] for c in range(counts.shape[1])], axis=0)
