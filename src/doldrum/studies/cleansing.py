@@ -172,6 +172,7 @@ def _shares(p: NDArray[np.float64]) -> list[float]:
 
 STUDY = Study(
     name="cleansing",
+    version=2,  # SmoothnessProfile got overlays
     title="What is left of a backdoor when the training set is cleansed and the model trained again",
     cell=CleansingCell,
     run=run,

@@ -189,6 +189,7 @@ def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int
 
 STUDY = Study(
     name="detection",
+    version=2,  # SmoothnessProfile got overlays
     title="Which detectors find triggered inputs, and keep their promise",
     cell=DetectionCell,
     run=run,
