@@ -136,7 +136,7 @@ class Detector(ABC):
         Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
         fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
         """
-        seed, images = self._fitted(), self._taken(clean)
+        seed, images = self._fitted(), self.taken(clean)
         if not is_number(fpr):
             raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.01 for 1%")
         conformal.check_size(len(images), fpr)
@@ -146,7 +146,7 @@ class Detector(ABC):
             raise InputError(
                 f"expected calibration inputs apart from those of fit, got {used.mean():.0%} of the same; split the clean inputs"
             )
-        labels, scores = self._scored(images)
+        labels, scores = self.scored(images)
         groups = labels.astype(np.int64) if per_class else None
         self.calibration = Calibration(scores, ties, fpr=fpr, seed=seed, groups=groups)
         return self
@@ -159,8 +159,8 @@ class Detector(ABC):
         if self.calibration is None:
             self._fitted()
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
-        found = self._taken(images)
-        labels, scores = self._scored(found)
+        found = self.taken(images)
+        labels, scores = self.scored(found)
         return self.judge(labels, scores, found)
 
     def judge(self, labels: NDArray[Any], scores: NDArray[np.float64], images: ImageSet) -> ScanResult:
@@ -184,10 +184,10 @@ class Detector(ABC):
     def score_samples(self, images: ImageSet | NDArray[Any]) -> NDArray[np.float64]:
         """Scores (N,) alone, higher = more suspicious; needs `fit`, not `calibrate`."""
         self._fitted()
-        return self._scored(self._taken(images))[1]
+        return self.scored(self.taken(images))[1]
 
-    def measure(self, images: ImageSet) -> Iterator[Evidence]:
-        """Evidence of the inputs, a batch at a time: what `score` is given."""
+    def runs(self, images: ImageSet) -> dict[str, Measurement]:
+        """A measurement for each probe, its engine checked on some of these images: for `measure`, again and again."""
         self._fitted()
         classifier = self.classifier
         if classifier is None:
@@ -213,7 +213,14 @@ class Detector(ABC):
                 chosen = runs[key].info["engine"]
                 both = f"{chosen['engine']}-{chosen['precision']}"
                 self.engine = both if both in ENGINES else chosen["engine"]
-        chunks = [run.chunks() for run in runs.values()]
+        return runs
+
+    def measure(self, images: ImageSet, runs: Mapping[str, Measurement] | None = None) -> Iterator[Evidence]:
+        """Evidence of the inputs, a batch at a time: what `score` is given. `runs` made before save the checks of new ones."""
+        runs = self.runs(images) if runs is None else runs
+        classifier = self.classifier
+        assert classifier is not None
+        chunks = [run.answer(_blocks(images, self.batch_size)) for run in runs.values()]
         for start in range(0, len(images), self.batch_size):
             block = to_float(images.images[start : start + self.batch_size])
             responses: dict[str, Responses] = {key: next(c) for key, c in zip(runs, chunks, strict=True)}
@@ -293,9 +300,12 @@ class Detector(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
 
-    def _scored(self, images: ImageSet) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    def scored(
+        self, images: ImageSet, runs: Mapping[str, Measurement] | None = None
+    ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
         labels, scores = [], []
-        for evidence in self.measure(images):
+        for evidence in self.measure(images, runs):
             raw = np.asarray(self.score(evidence))
             if raw.shape != (len(evidence),) or raw.dtype.kind not in "iufb":
                 raise InputError(
@@ -306,7 +316,7 @@ class Detector(ABC):
             scores.append(np.where(np.isnan(found), np.inf, found))
         return np.concatenate(labels), np.concatenate(scores)
 
-    def _taken(self, images: ImageSet | NDArray[Any]) -> ImageSet:
+    def taken(self, images: ImageSet | NDArray[Any]) -> ImageSet:
         """Images as an ImageSet of the shape that the classifier takes."""
         found = as_set(images)
         return found if self.fitted_for is None else _of_shape(found, self.fitted_for[1])
@@ -315,6 +325,12 @@ class Detector(ABC):
         if self.seed_ is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         return self.seed_
+
+
+def _blocks(images: ImageSet, size: int) -> Iterator[tuple[NDArray[Any], list[str]]]:
+    """Images and their ids, `size` at a time."""
+    for start in range(0, len(images), size):
+        yield images.images[start : start + size], list(images.ids[start : start + size])
 
 
 def as_set(images: ImageSet | NDArray[Any]) -> ImageSet:

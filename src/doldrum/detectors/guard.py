@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors.base import Detector, as_set
+from doldrum.detectors.base import Detector
 from doldrum.detectors.result import ScanResult
 from doldrum.errors import InputError
+from doldrum.measuring import Measurement
 
 __all__ = ["Guard", "Guarded"]
 
@@ -38,8 +39,9 @@ class Guard:
     outputs : "logits", "probabilities" or "labels"
         What a module or function gives.
 
-    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, and each call some
-    hundreds more, which check the model and its engine anew: hand over images together where they come together.
+    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
+    batches of the engine; the first call costs some hundreds more, which check the model and its engine on its images. Make a new
+    Guard where the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
@@ -57,8 +59,12 @@ class Guard:
             _, shape, classes = detector.fitted_for
             model = as_classifier(model, input_shape=shape, num_classes=classes, outputs=outputs)
         self.detector = detector.bind(model)
+        self._runs: dict[str, Measurement] | None = None
 
     def __call__(self, images: ImageSet | NDArray[Any]) -> Guarded:
         """Labels and verdicts of images (N, C, H, W)."""
-        result = self.detector.scan(as_set(images))
+        found = self.detector.taken(images)
+        if self._runs is None:
+            self._runs = self.detector.runs(found.take(range(min(len(found), 64))))
+        result = self.detector.judge(*self.detector.scored(found, self._runs), found)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)
