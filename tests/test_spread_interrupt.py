@@ -31,9 +31,10 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("begun", [0, 2])
 def test_ctrl_c_ends_the_workers_and_prints_nothing_of_theirs(tmp_path, begun) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
+    # What starts the tests may ignore Ctrl-C, as a shell does for jobs in the background: they inherit it.
     process = subprocess.Popen(
         [sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     workers = [int(process.stdout.readline().split()[1]) for _ in range(begun)]

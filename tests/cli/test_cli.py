@@ -138,7 +138,9 @@ def test_ctrl_c_half_way_leaves_whole_shards_and_exit_code_130(model, tmp_path) 
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((4000, 1, 8, 8), dtype=np.float32))
     command = [sys.executable, "-c", "from doldrum.cli import main; main()", "measure", str(model), str(tmp_path / "x.npy"),
                "--draws", "400", "--batch-size", "16", "--out", str(tmp_path / "out")]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # What starts the tests may ignore Ctrl-C, as a shell does for jobs in the background: they inherit it.
+    heeded = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
     deadline = time.monotonic() + 60
     while not (tmp_path / "out" / "part-00002.parquet").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
