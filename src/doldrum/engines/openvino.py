@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,8 +20,10 @@ __all__ = ["OpenVINOEngine", "best_precision", "supports"]
 
 
 def _openvino() -> Any:
+    # Each conversion would start a dozen processes that report it to its makers: with a start method of "spawn" each of them
+    # imports the caller's script again. Without the package OpenVINO does without; who has imported it has chosen.
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
     try:
-        os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
         import openvino
     except ImportError as error:
         raise missing_extra("openvino", "openvino") from error

@@ -45,7 +45,6 @@ _PASSED = frozenset(
         "PYTHONHASHSEED",
         "PYTHONWARNINGS",
         "DOLDRUM_THREADS",
-        "OPENVINO_TELEMETRY_OPT_OUT",
     ]
 )
 _PASSED_STARTS = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "NUMEXPR_", "TORCH_NUM_")
@@ -119,7 +118,7 @@ def _start(temporary: str, limits: Limits) -> subprocess.Popen[bytes]:
     names = {*_PASSED, *limits.environment}
     environment = {n: v for n, v in os.environ.items() if n in names or n.startswith(_PASSED_STARTS)}
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"), temporary)
-    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OPENVINO_TELEMETRY_OPT_OUT": "1"}
+    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     # "-I" leaves out the working folder and PYTHON* variables; the path to import from is set by the job instead.
     source = "import sys; sys.path.append(sys.argv[2]); from doldrum.sandbox.child import main; main(sys.argv[1])"
     home = str(Path(__file__).resolve().parents[2])
