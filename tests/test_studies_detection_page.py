@@ -150,5 +150,21 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     assert "kept 47 of 50" in sizes.tables[0].rows[0][2]
     assert shifts.tables[0].rows[0][1:] == ["1.2%; 0.70", "0%; 0.70", "8.0%; 0.70", "0.1%; 0.60"]
     assert "(refused: 2.0 classes)" in shifts.tables[1].rows[0][4]
+    unmoved = [{**d, "stress": stress_of(0.032, 0.0)} for d in both(0, 0, 0)]
+    page = study_page(records_of(*cells, cell("badnets", found, stress=True), cell("clean", unmoved, stress=True)))
+    assert (
+        "on 2 models, TPR over the backdoored ones: calibrated on 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
+        in page.lede[-1]
+    )
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    assert "2.2% ± 0.2%\nTPR 0.70 ± 0.03\nkept 94 of 100" in sizes.tables[0].rows[0][2]
+    assert shifts.tables[0].rows[0][1] == "2.2%; 0.70"
+    page = study_page(records_of(*cells, cell("clean", unmoved, stress=True)))
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    assert "TPR" not in sizes.tables[0].rows[0][2]
+    assert "TPR" not in page.lede[-1]
+    assert "nan" not in page.lede[-1]
+    assert shifts.tables[0].rows[0][1] == "3.2%"
+    page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
     refused = next(s for s in page.sections if s.title == "Not served")
     assert refused.tables[0].rows[0][:2] == ["IBD-PSC", "BadNets, seed 0"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,30 +22,36 @@ def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
     """What calibration does to one detector, in a sentence; empty where no cell measured it."""
     own = [c for c in cells if c.cell.get("stress")]
     found = [
-        d["stress"] for c in own for d in c.values["detectors"] if (d["detector"], d["budget"]) == (detector, PAPER)
+        _stress(c, d) for c in own for d in c.values["detectors"] if (d["detector"], d["budget"]) == (detector, PAPER)
     ]
     if not found:
         return ""
 
     def mean(*path: Any) -> float:
-        values = found
+        values = _backdoored(found) if {"tpr", "tpr_sd"} & set(path) else found
         for key in path:
             values = [v[key] for v in values]
-        return float(np.mean(values))
+        return float(np.mean(values)) if values else np.nan
 
     able = [s for s, rates in found[0]["sizes"].items() if rates[0] is not None]
+    planted = _backdoored(found)
+
+    def found_too(size: str) -> str:
+        tpr, spread = mean("sizes", size, 0, "tpr"), mean("sizes", size, 0, "tpr_sd")
+        return f" with TPR {tpr:.2f} ± {spread:.2f}" if planted else ""
+
     sizes = ", ".join(
-        f"{int(s):,} inputs {percent(mean('sizes', s, 0, 'fpr'))} ± {percent(mean('sizes', s, 0, 'fpr_sd'))} with TPR "
-        f"{mean('sizes', s, 0, 'tpr'):.2f} ± {mean('sizes', s, 0, 'tpr_sd'):.2f}"
+        f"{int(s):,} inputs {percent(mean('sizes', s, 0, 'fpr'))} ± {percent(mean('sizes', s, 0, 'fpr_sd'))}{found_too(s)}"
         for s in (able[0], able[-1])
     )
+    contaminated = f"; with 1% of triggered calibration inputs TPR {mean('planted', 'tpr', 0):.2f}" if planted else ""
+    over = ", TPR over the backdoored ones" if planted else ""
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
-    worst = max(np.mean([x["imbalance"]["1"]["fpr"] for x in found], axis=0))
-    even = max(np.mean([x["imbalance"]["1"]["per_class"] for x in found], axis=0))
+    worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{TITLES[detector]} at a promised 1%, on {len(own)} {'victim' if len(own) == 1 else 'victims'}: calibrated on {sizes} (mean ± standard "
-        f"deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to {percent(max(shifts.values()))}; "
-        f"with 1% of triggered calibration inputs TPR {mean('planted', 'tpr', 0):.2f}. The promise is for all inputs together: at 5%, "
+        f"{TITLES[detector]} at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
+        f"standard deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to "
+        f"{percent(max(shifts.values()))}{contaminated}. The promise is for all inputs together: at 5%, "
         f"{percent(float(worst))} of one predicted class are flagged, {percent(float(even))} at most with class-conditional calibration."
     )
 
@@ -59,14 +65,14 @@ def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
     for cell in own:
         for d in cell.values["detectors"]:
             if d["budget"] == PAPER:
-                by.setdefault(d["detector"], []).append(d["stress"])
+                by.setdefault(d["detector"], []).append(_stress(cell, d))
     titles = {**ATTACKS, CLEAN: "a clean model"}
     victims = ", ".join(f"{titles.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
     return [
         Section(
             "How many calibration inputs",
             (
-                f"Measured on {victims}. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread "
+                f"Measured on {victims}; TPR over the backdoored ones. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread "
                 "is what the choice of the calibration inputs does. “Refused”: the library declines to promise so low a rate from so few. "
                 "Kept: splits whose false alarms lie inside the promise’s 95% interval.",
             ),
@@ -86,6 +92,15 @@ def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
     ]
 
 
+def _stress(cell: CellRecord, detector: dict[str, Any]) -> dict[str, Any]:
+    return {**detector["stress"], "backdoored": cell.cell["attack"] != CLEAN}
+
+
+def _backdoored(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have triggered inputs to find: on a clean model a trigger does nothing, and its TPR is a false-positive rate."""
+    return [f for f in found if f["backdoored"]]
+
+
 def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
     sizes = list(next(iter(by.values()))[0]["sizes"])
 
@@ -93,12 +108,14 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
         mine = [f["sizes"][size][at] for f in found]
         if any(m is None for m in mine):
             return "refused"
-        mean = {k: float(np.mean([m[k] for m in mine])) for k in mine[0]}
-        splits = 50 * len(mine)
-        return (
-            f"{percent(mean['fpr'])} ± {percent(mean['fpr_sd'])}\nTPR {mean['tpr']:.2f} ± {mean['tpr_sd']:.2f}\nkept "
-            f"{sum(m['kept'] for m in mine)} of {splits}"
+        false, false_sd = (float(np.mean([m[k] for m in mine])) for k in ("fpr", "fpr_sd"))
+        hits = [f["sizes"][size][at] for f in _backdoored(found)]
+        tpr = "".join(
+            f"\nTPR {np.mean([h['tpr'] for h in hits]):.2f} ± {np.mean([h['tpr_sd'] for h in hits]):.2f}"
+            for _ in hits[:1]
         )
+        kept = f"kept {sum(m['kept'] for m in mine)} of {50 * len(mine)}"
+        return f"{percent(false)} ± {percent(false_sd)}{tpr}\n{kept}"
 
     return StudyTable(
         f"Realised FPR and TPR at a promised {_RATES[at]}, by calibration size",
@@ -110,15 +127,20 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
 def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
     kinds: list[str] = list(next(iter(by.values()))[0]["shifts"])
 
-    def pair(found: list[dict[str, Any]]) -> str:
-        fpr, tpr = (np.mean([f[k] for f in found], axis=0)[0] for k in ("fpr", "tpr"))
-        return f"{percent(float(fpr))}; {tpr:.2f}"
+    def pair(found: list[dict[str, Any]], read: Callable[[dict[str, Any]], Any]) -> str:
+        false = percent(float(np.mean([read(f)["fpr"][0] for f in found])))
+        hits = [read(f)["tpr"][0] for f in _backdoored(found)]
+        return f"{false}; {np.mean(hits):.2f}" if hits else false
 
     return StudyTable(
         "Realised FPR at a promised 1%, and TPR; calibrated on changed inputs, or with 1% of triggered ones among 500",
         ["detector", *("unchanged" if k == "none" else k for k in kinds), "1% triggered"],
         [
-            [TITLES[name], *(pair([f["shifts"][k] for f in found]) for k in kinds), pair([f["planted"] for f in found])]
+            [
+                TITLES[name],
+                *(pair(found, lambda f, k=k: f["shifts"][k]) for k in kinds),
+                pair(found, lambda f: f["planted"]),
+            ]
             for name, found in by.items()
         ],
     )
