@@ -28,7 +28,7 @@ def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
         return ""
 
     def mean(*path: Any) -> float:
-        values = _backdoored(found) if {"tpr", "tpr_sd"} & set(path) else found
+        values: list[Any] = _backdoored(found) if {"tpr", "tpr_sd"} & set(path) else found
         for key in path:
             values = [v[key] for v in values]
         return float(np.mean(values)) if values else np.nan
