@@ -106,7 +106,7 @@ def test_two_detectors_are_scored(made) -> None:
     _, bad, model = made
     one = SmoothnessProfile(seed=5).fit(model, bad.take(range(100)))
     two = SmoothnessProfile(seed=5).fit(model, bad.take(range(100, 200)))
-    labels, (first, second) = profile.scored([one, two], bad)
+    (labels, first), (_, second) = one.scored(bad), two.scored(bad)
     assert np.array_equal(first, one.score_samples(bad))
     assert np.array_equal(second, two.score_samples(bad))
     assert np.array_equal(labels, dd.training.predict_labels(model, bad.images))

@@ -152,7 +152,7 @@ def cleanse(
             else:
                 detector = profile.fitted_on_clean(classifier, *profile.split_clean(clean), fpr=fpr, seed=seed)
             detector.on_batch = advance
-            predicted, (scores,) = profile.scored([detector], data)
+            predicted, scores = detector.scored(data)
             if clean is None:
                 verdicts["profile"] = profile.among_themselves(scores, rate=rate)
             else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +21,6 @@ __all__ = [
     "check_enough",
     "fitted_among_themselves",
     "fitted_on_clean",
-    "scored",
     "split_clean",
 ]
 
@@ -60,22 +57,6 @@ def fitted_on_clean(
 ) -> SmoothnessProfile:
     """The profile fitted and calibrated on clean inputs."""
     return SmoothnessProfile(seed=seed).fit(classifier, fit).calibrate(calibration, fpr=fpr)
-
-
-def scored(
-    detectors: Sequence[SmoothnessProfile], data: ImageSet
-) -> tuple[NDArray[np.int16], list[NDArray[np.float64]]]:
-    """Predicted labels (N,), and each detector's scores (N,)."""
-    labels: list[NDArray[np.int16]] = []
-    scores = []
-    for detector in detectors:
-        found, labels = [], []
-        for evidence in detector.measure(data):
-            labels.append(evidence.labels)
-            found.append(detector.score(evidence))
-        joined = np.concatenate(found)
-        scores.append(np.where(np.isnan(joined), np.inf, joined))
-    return np.concatenate(labels), scores
 
 
 def against_clean(

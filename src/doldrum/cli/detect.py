@@ -10,14 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import load_model, stored_images
+from doldrum.cli.inputs import IMAGES, check_apart, check_limit, load_model, stored_images
 from doldrum.cli.output import JsonFlag, check_writable, emit, message
 from doldrum.errors import InputError
 
-_IMAGES = (
-    "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
-    "data set's split such as fashion-mnist:test."
-)
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")]
 OutputsOption = Annotated[str, typer.Option(help="What an ONNX model returns: logits, probabilities or labels.")]
@@ -29,7 +25,7 @@ MORE_THAN_PROMISED = 3
 
 def calibrate(
     model: ModelArgument,
-    clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + _IMAGES)],
+    clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + IMAGES)],
     out: Annotated[Path, typer.Option(help="The detector's file; it holds a secret seed.")],
     detector: Annotated[str, typer.Option(help="profile, w, max-softmax, strip, scale-up, teco, …")] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
@@ -59,7 +55,7 @@ def calibrate(
     if fit_share is not None and not 0 < fit_share < 1:
         raise InputError(f"expected a --fit-share between 0 and 1, got {fit_share}; e.g. 0.5")
     num_allowed(0, fpr)  # refuses what is no rate
-    _check_limit(limit)
+    check_limit(limit)
     made = DETECTORS[detector](seed=seed)
     check_writable(out)
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
@@ -90,7 +86,7 @@ def calibrate(
 
 def scan(
     model: ModelArgument,
-    images: Annotated[str, typer.Argument(help="The images to scan. " + _IMAGES)],
+    images: Annotated[str, typer.Argument(help="The images to scan. " + IMAGES)],
     detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
     out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
     fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
@@ -112,7 +108,7 @@ def scan(
     from doldrum.stats.conformal import fewest_discoveries
 
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
-    _check_limit(limit)
+    check_limit(limit)
     check_scan_folder(out)
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
     loaded = load_detector(detector, classifier)
@@ -142,8 +138,7 @@ def _decoded(clean: str, out: Path, classifier: Any, limit: int | None) -> Itera
 
     from doldrum.data import ImageSet
 
-    if Path(clean).is_dir() and out.resolve().is_relative_to(Path(clean).resolve()):
-        raise InputError(f"expected an --out apart from the images in {clean}, got {out}; name another")
+    check_apart(clean, out)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
         stored_images(clean, Path(folder), classifier=classifier, limit=limit) as (found, _),
@@ -151,8 +146,3 @@ def _decoded(clean: str, out: Path, classifier: Any, limit: int | None) -> Itera
         if not isinstance(found, ImageSet):
             found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)
         yield found
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise InputError(f"expected a --limit of at least 1, got {limit}")

@@ -12,7 +12,13 @@ from typing import Any
 from doldrum.cli.output import message
 from doldrum.errors import InputError
 
-__all__ = ["load_images", "load_model", "stored_images"]
+__all__ = ["IMAGES", "check_apart", "check_limit", "load_images", "load_model", "stored_images"]
+
+IMAGES = (
+    "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
+    "data set's split such as fashion-mnist:test."
+)
+"""Help for what `stored_images` takes."""
 
 _TOLD = 20  # lines on standard error for what can't be read; the manifest lists all
 
@@ -48,6 +54,17 @@ def load_images(source: str, *, classifier: Any = None) -> Any:
     return read
 
 
+def check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise InputError(f"expected a --limit of at least 1, got {limit}")
+
+
+def check_apart(source: str, out: Path) -> None:
+    """Raise InputError where `out` would lie among the images."""
+    if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
+        raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another")
+
+
 @contextmanager
 def stored_images(
     source: str,
@@ -75,8 +92,7 @@ def stored_images(
     from doldrum.measuring.stored import check_folder
 
     check, unfinished = check or check_folder, unfinished or _unfinished
-    if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another folder")
+    check_apart(source, out)
     work = out / "images.part"
     made = [p for p in (work, *work.parents) if not p.exists()]
     work.mkdir(parents=True, exist_ok=True)

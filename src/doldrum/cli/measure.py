@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import load_model, stored_images
+from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 
@@ -18,10 +18,7 @@ def measure(
     model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
     images: Annotated[
         str,
-        typer.Argument(
-            help="A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX "
-            "file, or a data set's split such as fashion-mnist:test."
-        ),
+        typer.Argument(help=IMAGES),
     ],
     out: Annotated[
         Path,
@@ -105,8 +102,7 @@ def measure(
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     check_memory(1, len(probe.strengths), probe.draws)
     rule = _rule(until_decided, until_width, alpha)
-    if limit is not None and limit < 1:
-        raise InputError(f"expected a --limit of at least 1, got {limit}")
+    check_limit(limit)
     classifier = load_model(model, outputs=outputs, num_classes=num_classes)
     with stored_images(images, out, classifier=classifier, limit=limit) as (found, skipped):
         # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.

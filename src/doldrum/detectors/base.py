@@ -23,6 +23,7 @@ from doldrum.detectors.result import ScanResult
 from doldrum.engines import ENGINES
 from doldrum.errors import ClassifierError, EngineError, InputError, MissingExtraError, missing_extra
 from doldrum.measuring import Measurement
+from doldrum.measuring.checks import check_shape
 from doldrum.probes import Probe
 from doldrum.responses import Responses
 from doldrum.seeds import child_seed
@@ -112,7 +113,8 @@ class Detector(ABC):
         """
         check_definition(self)
         self.check_classifier(classifier)
-        images = _of_shape(as_set(clean), classifier.input_shape)
+        images = as_set(clean)
+        check_shape(images.input_shape, classifier.input_shape)
         self.classifier, self.calibration, self.engine = classifier, None, "auto"
         self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
         self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
@@ -319,7 +321,9 @@ class Detector(ABC):
     def taken(self, images: ImageSet | NDArray[Any]) -> ImageSet:
         """Images as an ImageSet of the shape that the classifier takes."""
         found = as_set(images)
-        return found if self.fitted_for is None else _of_shape(found, self.fitted_for[1])
+        if self.fitted_for is not None:
+            check_shape(found.input_shape, self.fitted_for[1])
+        return found
 
     def _fitted(self) -> int:
         if self.seed_ is None:
@@ -339,16 +343,6 @@ def as_set(images: ImageSet | NDArray[Any]) -> ImageSet:
         return images
     tensor: Any = images
     return ImageSet(np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor))
-
-
-def _of_shape(images: ImageSet, shape: tuple[int, int, int]) -> ImageSet:
-    if images.input_shape != shape:
-        last = (*images.input_shape[1:], images.input_shape[0]) == (shape[2], shape[0], shape[1])
-        raise InputError(
-            f"expected images of shape {shape} (channels, height, width), got {images.input_shape}; "
-            f"{'pass images.transpose(0, 3, 1, 2)' if last else 'resize or convert them'}"
-        )
-    return images
 
 
 def _joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet, to_float
+from doldrum.data import ImageSet
 from doldrum.detectors import profile_model as model
 from doldrum.detectors.base import Detector
 from doldrum.detectors.evidence import Evidence
+from doldrum.detectors.overlays import check_overlays, draw_overlays
 from doldrum.errors import InputError
 from doldrum.probes import (
     BandNoise,
@@ -26,7 +27,6 @@ from doldrum.probes import (
     Warp,
     probe_from_dict,
 )
-from doldrum.seeds import rng
 
 __all__ = ["OVERLAYS", "SmoothnessProfile", "default_families"]
 
@@ -35,12 +35,9 @@ OVERLAYS = 19
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-_RATIOS, _CALM, _OVERLAID = (
-    1.0,
-    0.5,
-    1.5,
-)  # each of the two ratios, calm, calm under overlays; see docs/results/detection-design.md
-_CALM_ALONE = 1.5  # calm where nothing is laid over
+# Weights of calm and of calm under overlays, beside 1 for each ratio, and of calm where nothing is laid over; see
+# docs/results/detection-design.md.
+_CALM, _OVERLAID, _CALM_ALONE = 0.5, 1.5, 1.5
 _OVERLAY = "overlay"
 
 
@@ -124,14 +121,18 @@ class SmoothnessProfile(Detector):
         self._reference: _Reference | None = None
 
     def probes(self) -> Mapping[str, Probe]:
-        shape = (1, 28, 28) if self.fitted_for is None else self.fitted_for[1]
-        found = default_families(shape) if self.families is None else self.families
-        made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in found.items()}
+        made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
         if self._num_overlays:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
             made[_OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(_OVERLAY))
         return made
+
+    def _given(self) -> Mapping[str, Probe]:
+        """The families besides overlays."""
+        if self.families is not None:
+            return self.families
+        return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
 
     @property
     def _num_overlays(self) -> int:
@@ -144,8 +145,7 @@ class SmoothnessProfile(Detector):
             raise InputError(
                 f"expected at least {self._num_overlays} clean inputs for fit, one an overlay, got {len(clean)}; give more, or fewer overlays"
             )
-        chosen = rng(self.probe_seed("overlays")).choice(len(clean), self._num_overlays, replace=False)
-        self.overlays_ = to_float(clean.images[np.sort(chosen)])
+        self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 
     def learn(self, evidence: Evidence) -> None:
         valid = evidence.labels >= 0
@@ -160,12 +160,7 @@ class SmoothnessProfile(Detector):
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         labels, m = self.labels_, len(np.atleast_1d(self.labels_))
-        if np.shape(self.overlays_)[:1] != (self._num_overlays,) or (
-            self._num_overlays and np.shape(self.overlays_)[1:] != input_shape
-        ):
-            raise InputError(
-                f"expected {self._num_overlays} overlays of shape {input_shape}, got {np.shape(self.overlays_)}; fit again"
-            )
+        check_overlays(self.overlays_, self._num_overlays, input_shape)
         shapes = {name: (m, len(p.strengths), num_classes) for name, p in self.probes().items()}
         fine = (
             isinstance(labels, np.ndarray) and labels.shape == (m,) and labels.dtype.kind == "i" and m > 0
@@ -202,13 +197,13 @@ class SmoothnessProfile(Detector):
         z, families = (raw - self.centers_) / self.scales_, len(self.counts_)
         ratios, calm = z[:, 0] + z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :]
         if not self._num_overlays:
-            return _RATIOS * ratios + _CALM_ALONE * calm.mean(axis=1)
-        return _RATIOS * ratios + _CALM * calm[:, :-1].mean(axis=1) + _OVERLAID * calm[:, -1]
+            return ratios + _CALM_ALONE * calm.mean(axis=1)
+        return ratios + _CALM * calm[:, :-1].mean(axis=1) + _OVERLAID * calm[:, -1]
 
     def _calm_names(self) -> list[str]:
         """Families whose calm is read; that under overlays last."""
-        others = {n: p for n, p in self.probes().items() if n != _OVERLAY}
-        still = [n for n, p in others.items() if p.family in _NOISES] or list(others)
+        given = self._given()
+        still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         return [*still, _OVERLAY] if self._num_overlays else still
 
     def _raw(

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import io
 import json
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from doldrum.errors import InputError
 from doldrum.files import parquet_table, write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.collected import StoredImages
-from doldrum.measuring.stored import is_sound
+from doldrum.measuring.stored import check_writable, is_sound
 from doldrum.progress import progress_bar
 
 __all__ = ["check_scan_folder", "is_unfinished", "scan_to"]
@@ -160,9 +159,7 @@ def check_scan_folder(out: str | Path) -> Path:
             raise _something_else(folder)
     elif folder.exists() or folder.is_symlink():
         raise _something_else(folder)
-    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"expected a folder that can be written to, got {folder}; name another with --out")
+    check_writable(folder)
     return folder
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from doldrum.checks import is_number
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet, to_float
+from doldrum.data import ImageSet
 from doldrum.detectors.base import Detector, Needs
 from doldrum.detectors.evidence import Evidence
+from doldrum.detectors.overlays import check_overlays, draw_overlays
 from doldrum.errors import InputError
 from doldrum.probes import Probe, Superimpose
 from doldrum.responses import Responses
-from doldrum.seeds import rng
 
 __all__ = ["STRIP", "strip_score"]
 
@@ -80,18 +80,10 @@ class STRIP(Detector):
                 f"expected at least {self.draws} clean images for fit, one an overlay, got {len(clean)}; "
                 f"give more, or STRIP(draws={len(clean)})"
             )
-        chosen = rng(self.probe_seed("overlays")).choice(len(clean), self.draws, replace=False)
-        self.overlays_ = to_float(clean.images[np.sort(chosen)])
+        self.overlays_ = draw_overlays(clean, self.draws, self.probe_seed("overlays"))
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
-        overlays = self.overlays_
-        if (
-            not isinstance(overlays, np.ndarray)
-            or overlays.shape != (self.draws, *input_shape)
-            or overlays.dtype != np.float32
-            or not ((overlays >= 0) & (overlays <= 1)).all()
-        ):
-            raise InputError(f"expected {self.draws} float32 overlays {input_shape} in [0, 1], got others; fit again")
+        check_overlays(self.overlays_, self.draws, input_shape)
 
     def probes(self) -> Mapping[str, Probe]:
         seed = self.probe_seed("overlay")

@@ -14,9 +14,19 @@ from doldrum.pixels import to_float
 from doldrum.probes import BoundProbe
 from doldrum.seeds import rng
 
-__all__ = ["check_classifier", "check_memory", "perturbed_sample"]
+__all__ = ["check_classifier", "check_memory", "check_shape", "perturbed_sample"]
 
 _SAMPLE = 512  # forwards in fp32 that the engine's labels are checked against
+
+
+def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
+    """Raise InputError unless images are of the shape (channels, height, width) that the classifier takes."""
+    if found != wanted:
+        last = (*found[2:], *found[:2]) == wanted
+        raise InputError(
+            f"expected images of shape {wanted} (channels, height, width), got {found}; "
+            f"{'pass images.transpose(0, 3, 1, 2)' if last else 'resize or convert them'}"
+        )
 
 
 def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:

@@ -16,7 +16,7 @@ from doldrum.engines import Engine, build_engine, choose_engine, default_rows
 from doldrum.engines.direct import DirectEngine
 from doldrum.errors import InputError
 from doldrum.measuring.adaptive import adaptive_chunks
-from doldrum.measuring.checks import check_classifier, check_memory, perturbed_sample
+from doldrum.measuring.checks import check_classifier, check_memory, check_shape, perturbed_sample
 from doldrum.measuring.inputs import Inputs, Stream
 from doldrum.measuring.readouts import Readings, check_readouts
 from doldrum.measuring.tiles import TilePlan, make_tiles, plan_tiles
@@ -136,12 +136,7 @@ class Measurement:
         if until is not None and (readouts or isinstance(probe, ModelProbe)):
             raise InputError("expected until= with a probe of images and without readouts, got both; leave one out")
         self.inputs = Inputs(images)
-        if self.inputs.shape[1:] != classifier.input_shape:
-            last = (*self.inputs.shape[3:], *self.inputs.shape[1:3]) == classifier.input_shape
-            raise InputError(
-                f"expected images of shape {classifier.input_shape} (channels, height, width), got "
-                f"{self.inputs.shape[1:]}; {'pass images.transpose(0, 3, 1, 2)' if last else 'resize or convert them'}"
-            )
+        check_shape(self.inputs.shape[1:], classifier.input_shape)
         self.until = until
         self.classifier, self.probe, self.batch_size = classifier, probe, int(batch_size)
         check_memory(min(self.batch_size, len(self.inputs)), len(probe.strengths), probe.draws)

@@ -43,7 +43,7 @@ def check_folder(out: str | Path) -> Path:
                 f"expected a new or empty folder, or an unfinished run, got {folder}, which is finished; "
                 "name another with --out"
             )
-        _check_writable(folder)
+        check_writable(folder)
         return folder
     return check_new_folder(out)
 
@@ -56,11 +56,11 @@ def check_new_folder(out: str | Path) -> Path:
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(p.suffix != ".part" for p in folder.iterdir())):
         raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
-    _check_writable(folder)
+    check_writable(folder)
     return folder
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Said before any work: the folder, or the nearest one above it that is there, takes files."""
     there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

@@ -29,6 +29,7 @@ __all__ = [
     "StudyPage",
     "StudyTable",
     "bare_axes",
+    "is_narrow",
     "name_rows",
     "render_study",
     "study_page",
@@ -179,12 +180,13 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
     """A row a name, the first at the top; on a phone's figure long names take two lines."""
-    width = 22 if _is_narrow(ax) else 60
+    width = 22 if is_narrow(ax) else 60
     ax.set_yticks(range(len(names)), [textwrap.fill(n, width) for n in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
 
 
-def _is_narrow(ax: Axes) -> bool:
+def is_narrow(ax: Axes) -> bool:
+    """Whether these axes are in the drawing for a phone."""
     figure = ax.get_figure(root=True)
     return figure is not None and figure.get_size_inches()[0] < 5
 
@@ -192,7 +194,7 @@ def _is_narrow(ax: Axes) -> bool:
 def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
     """Grey ink on no ground, which reads on light and on dark pages."""
     ax.patch.set_alpha(0)
-    ax.set_xlabel(textwrap.fill(xlabel, 30) if _is_narrow(ax) else xlabel, color=INK)
+    ax.set_xlabel(textwrap.fill(xlabel, 30) if is_narrow(ax) else xlabel, color=INK)
     ax.set_ylabel(ylabel, color=INK)
     ax.tick_params(colors=INK, length=3)
     ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from doldrum.report.figures import COLOURS, INK
-from doldrum.report.study import bare_axes
+from doldrum.report.study import bare_axes, is_narrow
 from doldrum.report.study_detection_rows import TITLES, Summary
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
     ax.set_xscale("log")
     ax.set_ylim(-0.02, 1.02)
     if ax.lines:
-        figure = ax.get_figure(root=True)
-        narrow = figure is not None and figure.get_size_inches()[0] < 5
         place: dict[str, Any] = (
-            {"loc": "lower center", "bbox_to_anchor": (0.45, 1), "ncols": 2} if narrow else {"loc": "upper left"}
+            {"loc": "lower center", "bbox_to_anchor": (0.45, 1), "ncols": 2} if is_narrow(ax) else {"loc": "upper left"}
         )
         for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
             text.set_color(INK)

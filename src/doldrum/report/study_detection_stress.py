@@ -110,10 +110,9 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
             return "refused"
         false, false_sd = (float(np.mean([m[k] for m in mine])) for k in ("fpr", "fpr_sd"))
         hits = [f["sizes"][size][at] for f in _backdoored(found)]
-        tpr = "".join(
-            f"\nTPR {np.mean([h['tpr'] for h in hits]):.2f} ± {np.mean([h['tpr_sd'] for h in hits]):.2f}"
-            for _ in hits[:1]
-        )
+        tpr = ""
+        if hits:
+            tpr = f"\nTPR {np.mean([h['tpr'] for h in hits]):.2f} ± {np.mean([h['tpr_sd'] for h in hits]):.2f}"
         kept = f"kept {sum(m['kept'] for m in mine)} of {50 * len(mine)}"
         return f"{percent(false)} ± {percent(false_sd)}{tpr}\n{kept}"
 

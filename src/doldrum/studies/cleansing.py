@@ -104,7 +104,8 @@ def run(cell: CleansingCell) -> dict[str, Any]:
     seed = seed_of(cell, f"cleansing {cell.attack}")
     known = profile.fitted_on_clean(model, fit, calibration, fpr=cell.fpr, seed=seed)
     among = profile.fitted_among_themselves(model, made.data, seed=seed)
-    predicted, (scores, ranks) = profile.scored([known, among], made.data)
+    predicted, scores = known.scored(made.data)
+    ranks = among.score_samples(made.data)
     share = _largest_share(made)
     verdicts = {
         "profile": profile.against_clean(known, made.data, predicted, scores),
