@@ -183,6 +183,7 @@ def _onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> Section:
+    shared = _shared(rows)
     return Section(
         "Smoothing against success",
         (
@@ -204,11 +205,11 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
                 [[c.what, str(c.models), _text(c.spearman), number(c.kendall, 2, sign=True)] for c in found],
             ),
             StudyTable(
-                f"Every model{_common(rows)}",
+                f"Every model; all have {', '.join(shared)}" if shared else "Every model",
                 ["attack", "rate", "settings", "seed", "ASR", "inputs that hit", "effect", "among hits"],
                 [
-                    [title_of(r.attack), f"{r.rate:g}", _own(r, rows) or "–", str(r.seed), percent(r.asr), f"{r.hits} of {r.inputs}",
-                     number(r.effect, sign=True), number(r.effect_hit, sign=True)]
+                    [title_of(r.attack), f"{r.rate:g}", ", ".join(p for p in _settings(r) if p not in shared) or "–", str(r.seed),
+                     percent(r.asr), f"{r.hits} of {r.inputs}", number(r.effect, sign=True), number(r.effect_hit, sign=True)]
                     for r in rows
                 ],
                 folded=True,
@@ -217,19 +218,13 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
     )  # fmt: skip
 
 
-def _shared(rows: Sequence[ModelRow]) -> set[str]:
+def _shared(rows: Sequence[ModelRow]) -> list[str]:
     """Settings that all models have."""
-    return set.intersection(*(set(r.variant.split(", ")) for r in rows)) - {""}
+    return [p for p in _settings(rows[0]) if all(p in _settings(r) for r in rows)] if rows else []
 
 
-def _common(rows: Sequence[ModelRow]) -> str:
-    shared = _shared(rows)
-    return f"; all have {', '.join(p for p in rows[0].variant.split(', ') if p in shared)}" if shared else ""
-
-
-def _own(row: ModelRow, rows: Sequence[ModelRow]) -> str:
-    shared = _shared(rows)
-    return ", ".join(p for p in row.variant.split(", ") if p not in shared)
+def _settings(row: ModelRow) -> list[str]:
+    return [p for p in row.variant.split(", ") if p]
 
 
 def _timeline_section(followed: Sequence[CellRecord]) -> Section:
