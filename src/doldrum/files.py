@@ -50,8 +50,8 @@ def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
 def parquet_table(source: bytes | os.PathLike[str]) -> Any:
     """A Parquet file's bytes, or the file at a path, as a pyarrow Table.
 
-    On the caller's thread: pyarrow's own threads may still hold bytes of Python's when the interpreter ends, and then abort
-    the process (apache/arrow issues 34314 and 33975).
+    On the caller's thread: pyarrow's own threads may still hold bytes of Python's when the interpreter ends, which can abort the
+    process (apache/arrow issues 34314 and 33975).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -45,7 +45,7 @@ def examine() -> dict[str, Any]:
         extras.append({"library": name, "use": use, "version": version(name) if here else None, "install": hint})
     engines: list[dict[str, Any]] = [{"engine": "eager", "precisions": ["fp32"]}]
     if importlib.util.find_spec("openvino"):
-        from doldrum.engines.openvino import best_precision
+        from doldrum.engines.precision import best_precision
 
         best = best_precision()
         engines.append({"engine": "openvino", "precisions": list(dict.fromkeys([best, "fp32"])), "best": best})

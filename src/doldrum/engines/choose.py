@@ -15,9 +15,10 @@ from doldrum.classifiers.base import Classifier, labels_of
 from doldrum.engines import openvino as ov_engine
 from doldrum.engines import remembered
 from doldrum.engines.base import Engine
-from doldrum.engines.compiled import CompiledEngine, compiled_precision
+from doldrum.engines.compiled import CompiledEngine
 from doldrum.engines.direct import DirectEngine, own_precision
 from doldrum.engines.onnxruntime import OnnxRuntimeEngine
+from doldrum.engines.precision import best_precision
 from doldrum.errors import DoldrumError, EngineError, InputError
 
 __all__ = ["ENGINES", "MIN_AGREEMENT", "EngineChoice", "build_engine", "check_engine", "choose_engine"]
@@ -155,10 +156,8 @@ def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineC
 def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
     """The engine and precision behind a name such as "openvino-fp32"; the best precision where the name has none."""
     name, _, precision = engine.partition("-")
-    if name == "openvino":
-        return name, precision or ov_engine.best_precision()
-    if name == "compile":
-        return name, precision or compiled_precision(classifier)
+    if name in ("openvino", "compile"):
+        return name, precision or best_precision(getattr(classifier, "device", None))
     return name, own_precision(classifier) if name == "eager" else "fp32"
 
 
@@ -169,11 +168,11 @@ def _candidates(classifier: Classifier) -> list[tuple[str, str]]:
         return [("eager", own_precision(classifier))]  # others take fp32
     if ov_engine.supports(classifier) and _on_cpu(classifier):
         if importlib.util.find_spec("openvino"):
-            found = [("openvino", p) for p in dict.fromkeys((ov_engine.best_precision(), "fp32"))]
+            found = [("openvino", p) for p in dict.fromkeys((best_precision(), "fp32"))]
         if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
             found.append(("onnxruntime", "fp32"))
     elif hasattr(classifier, "module"):
-        found = [("compile", p) for p in dict.fromkeys((compiled_precision(classifier), "fp32"))]
+        found = [("compile", p) for p in dict.fromkeys((best_precision(getattr(classifier, "device", None)), "fp32"))]
     return [*found, ("eager", "fp32")]
 
 

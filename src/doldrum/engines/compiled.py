@@ -1,4 +1,4 @@
-"""torch.compile: on the CPU (it needs a C++ compiler) and on CUDA; fp32, or bf16 where the hardware multiplies it."""
+"""torch.compile: on the CPU (it needs a C++ compiler) and on CUDA; fp32, or bf16 where the hardware is faster at it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,10 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile
+from doldrum.engines.precision import best_precision
 from doldrum.errors import EngineError, InputError, missing_extra
 
-__all__ = ["CompiledEngine", "compiled_precision"]
-
-
-def compiled_precision(classifier: Classifier) -> str:
-    """The fastest precision whose labels stay close to fp32 where the module lies: "bf16" with hardware for it."""
-    import torch
-
-    device = getattr(classifier, "device", torch.device("cpu"))
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    fast = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    return "bf16" if fast else "fp32"
+__all__ = ["CompiledEngine"]
 
 
 class CompiledEngine(Engine):
@@ -42,7 +32,7 @@ class CompiledEngine(Engine):
         module = getattr(classifier, "module", None)
         if module is None:
             raise EngineError(f"expected an nn.Module, got {type(classifier).__name__}; use engine='eager'")
-        precision = precision or compiled_precision(classifier)
+        precision = precision or best_precision(getattr(classifier, "device", None))
         if precision not in ("bf16", "fp32"):
             raise InputError(f"expected precision 'bf16' or 'fp32', got {precision!r}")
         super().__init__(classifier, rows=rows, precision=precision)

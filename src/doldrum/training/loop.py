@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from doldrum.checks import whole_number
 from doldrum.classifiers.networks import build
+from doldrum.engines.precision import best_precision
 from doldrum.errors import InputError
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
@@ -22,7 +23,7 @@ from doldrum.seeds import child_seed
 from doldrum.training.batches import as_trained, checked_data, epoch_batches
 from doldrum.training.checkpoint import TrainedClassifier
 from doldrum.training.hooks import TrainingHook
-from doldrum.training.machine import bf16_is_fast, run_settings
+from doldrum.training.machine import run_settings
 from doldrum.training.recipe import Recipe, get_recipe
 from doldrum.training.state import RunState
 
@@ -172,7 +173,7 @@ def _check_finite(loss: torch.Tensor, step: int) -> None:
 
 
 def _precision(recipe: Recipe, device: torch.device) -> Any:
-    if recipe.precision == "bf16" or (recipe.precision == "auto" and bf16_is_fast(device)):
+    if recipe.precision == "bf16" or (recipe.precision == "auto" and best_precision(device) == "bf16"):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 

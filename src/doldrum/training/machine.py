@@ -1,4 +1,4 @@
-"""What the processor is good at, and torch's settings for the length of a run."""
+"""torch's settings for the length of a run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,7 @@ from functools import cache
 
 import torch
 
-__all__ = ["bf16_is_fast", "run_settings"]
-
-
-def bf16_is_fast(device: torch.device) -> bool:
-    """Whether `device` multiplies bf16 faster than fp32: a recent GPU, or a processor with AMX or AVX512-BF16."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
+__all__ = ["run_settings"]
 
 
 @contextmanager

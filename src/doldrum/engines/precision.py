@@ -1,0 +1,25 @@
+"""In which precision a device multiplies fastest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["best_precision"]
+
+
+def best_precision(device: torch.device | None = None) -> str:
+    """The fastest precision whose labels stay close to fp32: "bf16" on a recent GPU and on a processor with AMX, else "fp32".
+
+    AVX512-BF16 alone doesn't count: without AMX, products, networks and training in bf16 took half as long again as in fp32, up
+    to twice as long (docs/performance.md).
+    """
+    import torch
+
+    if device is not None and device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+    return "bf16" if fast else "fp32"

@@ -1,0 +1,51 @@
+"""OpenVINO's threads: none calls into Python, and none is tied to a core that other processes are tied to as well."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import doldrum as dd
+from doldrum.engines import build_engine
+
+pytest.importorskip("openvino")
+
+_NET = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4)).eval()
+
+
+def test_answers_come_on_the_callers_thread_and_in_order() -> None:
+    # A callback on OpenVINO's thread would want the interpreter's lock after its last answer too, when the interpreter may be gone.
+    clf = dd.as_classifier(_NET, input_shape=(1, 8, 8), num_classes=4)
+    images = np.random.default_rng(0).random((40, 1, 8, 8), dtype=np.float32)
+    seen = []
+
+    def fill(i):
+        return lambda buffer: np.copyto(buffer, images[2 * i : 2 * i + 2])
+
+    def sink(key, output):
+        seen.append((key, threading.get_ident(), output.copy()))
+
+    build_engine(clf, "openvino", "fp32", 2).run(((i, fill(i)) for i in range(20)), sink)
+    assert [key for key, _, _ in seen] == list(range(20))
+    assert {thread for _, thread, _ in seen} == {threading.get_ident()}
+    np.testing.assert_allclose(np.concatenate([o for _, _, o in seen]), clf(images), rtol=1e-5, atol=1e-5)
+
+
+def test_a_sink_that_raises_ends_the_run() -> None:
+    clf = dd.as_classifier(_NET, input_shape=(1, 8, 8), num_classes=4)
+
+    def sink(key, output):
+        raise ValueError("no more room")
+
+    with pytest.raises(ValueError, match="no more room"):
+        build_engine(clf, "openvino", "fp32", 2).run(((i, lambda b: b.fill(0)) for i in range(20)), sink)
+
+
+def test_threads_are_tied_to_no_core() -> None:
+    # Tied, the threads of two workers shared the first core: two took as long as one (bench/scale.py workers: 1.0 times; 1.85 now).
+    clf = dd.as_classifier(_NET, input_shape=(1, 8, 8), num_classes=4)
+    engine = build_engine(clf, "openvino", "fp32", 2)
+    assert engine.compiled.get_property("ENABLE_CPU_PINNING") is False  # pyright: ignore[reportAttributeAccessIssue]
