@@ -21,7 +21,7 @@ from doldrum.report.study import study_page, write_report
 from doldrum.report.study_detection_rows import ADAPTIVE_ATTACKS, HELD_OUT_ATTACKS
 from doldrum.seeds import rng
 from doldrum.studies import run_study
-from doldrum.studies.base import STRENGTHS
+from doldrum.studies.base import STRENGTHS, datasets
 from doldrum.studies.detection import ADAPTIVE, HELD_OUT, DetectionCell, run, split
 from doldrum.studies.detection_bench import EQUAL, PAPER, make_bench
 from doldrum.studies.detection_judge import LEVELS, judge
@@ -118,6 +118,29 @@ def test_splits_never_overlap_and_are_drawn_anew_for_each_victim():
 def test_held_out_attacks_are_the_same_for_study_and_report():
     assert HELD_OUT == HELD_OUT_ATTACKS
     assert ADAPTIVE == ADAPTIVE_ATTACKS
+
+
+def test_a_ratio_behind_the_name_thins_the_training_set_alone():
+    (whole, test), (tail, same) = datasets("digits"), datasets("digits 1:10")
+    kept, all_of = np.bincount(tail.labels), np.bincount(whole.labels)
+    assert kept[0] == all_of[0]
+    assert kept[-1] == round(all_of[-1] / 10)
+    assert (np.diff(kept / all_of) < 0).all()
+    assert same.content_hash() == test.content_hash()
+    cells = [DetectionCell(data=d, fit=100, calibration=99, test=20, inputs=20) for d in ("digits", "digits 1:10")]
+    assert cells[0].victim.key != cells[1].victim.key
+    with pytest.raises(InputError, match="did you mean 'digits'"):
+        DetectionCell(data="digit 1:10")
+
+
+def test_the_order_of_training_is_the_order_of_a_long_tail():
+    draw = np.random.default_rng(3)
+    labels = {
+        p: draw.integers(0, 4, n).astype(np.int16) for p, n in (("calibration", 800), ("test", 400), ("triggered", 50))
+    }
+    scores = {p: draw.normal(size=len(k)) + 4 * (k == 2) for p, k in labels.items()}
+    found = stress(scores, {p: draw.random(len(k)) for p, k in labels.items()}, labels, seed=0, order=[2, 0, 1, 3])
+    assert np.argmax(found["imbalance"]["1"]["fpr"]) == 0
 
 
 def test_rates_are_those_of_a_loop_over_thresholds():

@@ -25,7 +25,7 @@ def detector(name, found, *, budget=PAPER, false=2, forwards=63, auroc=0.9, hits
     }  # fmt: skip
 
 
-def cell(attack, detectors, *, seed=0, rate=0.05, asr=0.8, hits=80, stress=False):
+def cell(attack, detectors, *, seed=0, rate=0.05, asr=0.8, hits=80, stress=False, data="fashion-mnist"):
     values = {
         "target": 0, "clean_accuracy": 0.92 if attack == "clean" else 0.91, "asr": None if attack == "clean" else asr,
         "asr_noise": 0.5, "asr_jpeg": 0.25, "sizes": {"calibration": 400, "test": 200, "triggered": 100, "fit": 400}, "hits": hits,
@@ -37,6 +37,7 @@ def cell(attack, detectors, *, seed=0, rate=0.05, asr=0.8, hits=80, stress=False
         "rate": rate,
         "recipe": "r",
         "stress": stress,
+        "data": data,
         "settings": {},
         "changes": {},
     }
@@ -168,3 +169,15 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
     refused = next(s for s in page.sections if s.title == "Not served")
     assert refused.tables[0].rows[0][:2] == ["IBD-PSC", "BadNets, seed 0"]
+
+
+def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
+    found = [{**d, "stress": stress_of(0.012, 0.7)} for d in both(0.9, 0.5, 0.6)]
+    tails = [cell("clean", found, stress=True, data=f"fashion-mnist 1:{r}") for r in (100, 10)]
+    page = study_page(records_of(*cells, *tails))
+    assert "at a promised 1%, on" not in page.lede[-1]  # none was calibrated on what a balanced model gave
+    section = next(s for s in page.sections if s.title == "When the training set’s classes are out of proportion")
+    assert [t.caption[:14] for t in section.tables] == ["Trained 1:10. ", "Trained 1:100."]
+    assert section.tables[0].rows[0][1] == "8.0% / 8.0%\n1.0% to 20.0%"
+    both_kinds = study_page(records_of(*cells, *tails, cell("badnets", found, stress=True)))
+    assert "at a promised 1%, on 1 model" in both_kinds.lede[-1]

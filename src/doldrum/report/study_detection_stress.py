@@ -20,7 +20,7 @@ _RATES = ("1%", "5%")
 
 def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
     """What calibration does to one detector, in a sentence; empty where no cell measured it."""
-    own = [c for c in cells if c.cell.get("stress")]
+    own = [c for c in cells if c.cell.get("stress") and not _trained(c)]
     found = [
         _stress(c, d) for c in own for d in c.values["detectors"] if (d["detector"], d["budget"]) == (detector, PAPER)
     ]
@@ -58,16 +58,51 @@ def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
 
 def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
     """Sizes, imbalance, shift and contamination; none where no cell measured them. Figures are means over those cells."""
-    own = [c for c in cells if c.cell.get("stress")]
-    if not own:
-        return []
+    stressed = [c for c in cells if c.cell.get("stress")]
+    own, tails = [c for c in stressed if not _trained(c)], [c for c in stressed if _trained(c)]
+    return [*(_calibration(own) if own else ()), *(_training(tails) if tails else ())]
+
+
+def _trained(cell: CellRecord) -> str:
+    """The ratio, such as "1:100", for a model whose training set's classes were out of proportion; else nothing."""
+    _, found, ratio = cell.cell.get("data", "").partition(" 1:")
+    return f"1:{ratio}" if found else ""
+
+
+def _victims(own: Sequence[CellRecord]) -> str:
+    titles = {**ATTACKS, CLEAN: "a clean model"}
+    return ", ".join(f"{titles.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
+
+
+def _by_detector(own: Sequence[CellRecord]) -> dict[str, list[dict[str, Any]]]:
     by: dict[str, list[dict[str, Any]]] = {}
     for cell in own:
         for d in cell.values["detectors"]:
             if d["budget"] == PAPER:
                 by.setdefault(d["detector"], []).append(_stress(cell, d))
-    titles = {**ATTACKS, CLEAN: "a clean model"}
-    victims = ", ".join(f"{titles.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
+    return by
+
+
+def _training(tails: Sequence[CellRecord]) -> list[Section]:
+    ratios = sorted({_trained(c) for c in tails}, key=lambda r: int(r[2:]))
+    groups = {r: [c for c in tails if _trained(c) == r] for r in ratios}
+    accuracy = {r: percent(float(np.mean([c.values["clean_accuracy"] for c in own]))) for r, own in groups.items()}
+    models = "; ".join(f"trained {r}: {_victims(own)}, clean accuracy {accuracy[r]}" for r, own in groups.items())
+    return [
+        Section(
+            "When the training set’s classes are out of proportion",
+            (
+                f"The most frequent class has 10 or 100 times the training images of the rarest ({models}). Test images of all classes are "
+                "equally many; calibration sets of 500 are balanced (1:1) or lean as the training set does.",
+            ),
+            (),
+            [_imbalance(_by_detector(own), f"Trained {r}. ") for r, own in groups.items()],
+        )
+    ]
+
+
+def _calibration(own: Sequence[CellRecord]) -> list[Section]:
+    by, victims = _by_detector(own), _victims(own)
     return [
         Section(
             "How many calibration inputs",
@@ -145,7 +180,7 @@ def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
     )
 
 
-def _imbalance(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
+def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTable:
     ratios = list(next(iter(by.values()))[0]["imbalance"])
 
     def ends(found: list[dict[str, Any]], ratio: str, name: str) -> str:
@@ -157,7 +192,7 @@ def _imbalance(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
         return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
-        "Realised FPR at a promised 5%: the three most frequent / the three rarest predicted classes; lowest to highest class. With "
+        f"{first}Realised FPR at a promised 5%: the three most frequent / the three rarest predicted classes; lowest to highest class. With "
         "class-conditional calibration, classes with too few inputs are refused (here: never flagged)",
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [

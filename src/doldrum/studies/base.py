@@ -14,6 +14,7 @@ from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
 from doldrum.checks import is_number
 from doldrum.errors import InputError
 from doldrum.studies.cell_checks import check_whole, numbers, share, table
+from doldrum.studies.imbalance import thinned, training_imbalance
 from doldrum.training.recipe import get_recipe
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Cell:
     ----------
     data, recipe, attack, rate, settings, seed
         As in `VictimSpec`; `changes` are changes to the recipe, such as {"epochs": 2}. The attack "clean" compares two
-        clean models, which is what no effect looks like.
+        clean models, which is what no effect looks like. With " 1:100" behind its name ("fashion-mnist 1:100"), a data set's
+        last class has a hundredth of the training images of its first.
     target
         By default the seed modulo the number of classes: seeds rotate the target.
     inputs, pick
@@ -152,13 +154,18 @@ class Study:
 
 @cache
 def datasets(name: str) -> tuple[ImageSet, ImageSet]:
-    """The training and the test set of a name, read once a process."""
+    """The training and the test set of a name, read once a process.
+
+    With " 1:N" behind the name the training set is thinned; see `doldrum.studies.imbalance`.
+    """
     from doldrum.data import DATASETS, load_dataset
 
-    if name not in DATASETS:
+    plain, ratio = training_imbalance(name)
+    if plain not in DATASETS:
         raise InputError(unknown("a data set", name, DATASETS))
-    test = "test" if "test" in DATASETS[name].splits else DATASETS[name].splits[-1]
-    return load_dataset(f"{name}:train"), load_dataset(f"{name}:{test}")
+    test = "test" if "test" in DATASETS[plain].splits else DATASETS[plain].splits[-1]
+    train = load_dataset(f"{plain}:train")
+    return thinned(train, ratio), load_dataset(f"{plain}:{test}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -33,6 +33,7 @@ from doldrum.studies.cell_checks import at_most, check_whole
 from doldrum.studies.detection_bench import make_bench
 from doldrum.studies.detection_judge import LEVELS, judge
 from doldrum.studies.detection_stress import SHIFTS, stress
+from doldrum.studies.imbalance import training_imbalance
 from doldrum.studies.material import seed_of, trigger_and_plan, victim
 
 __all__ = ["ADAPTIVE", "HELD_OUT", "STUDY", "DetectionCell", "Split", "run", "split"]
@@ -153,11 +154,13 @@ def run(cell: DetectionCell) -> dict[str, Any]:
     scored = bench.score(images)
     ties = {name: tie_breakers(x, seed) for name, x in images.items()}
     hit = scored.labels["triggered"] == parts.attacker
+    _, ratio = training_imbalance(cell.data)
+    order = range(datasets(cell.data)[1].num_classes) if ratio > 1 else None  # the most frequent in training first
     detectors = []
     for variant in scored.variants:
         values = {**judge(variant.scores, ties, hit), **variant.costs}
         if cell.stress:
-            values["stress"] = stress(variant.scores, ties, scored.labels, seed=seed)
+            values["stress"] = stress(variant.scores, ties, scored.labels, seed=seed, order=order)
         detectors.append(values)
     clean_only = cell.attack == CLEAN
     success = evaluate(
@@ -204,6 +207,8 @@ STUDY = Study(
                 {"attack": [*_DEVELOPMENT, *HELD_OUT, *ADAPTIVE, CLEAN], "seed": [0, 1, 2]},
                 {"attack": list(_AT_1_PERCENT), "rate": 0.01, "seed": [0, 1, 2]},
                 {"attack": ["badnets", "all-to-all", CLEAN], "calibration": 2000, "stress": True, "seed": [0]},
+                {"attack": ["badnets", CLEAN], "data": ["fashion-mnist 1:10", "fashion-mnist 1:100"], "calibration": 2000,
+                 "stress": True, "seed": [0]},
             ],
         },
     },

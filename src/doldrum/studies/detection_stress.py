@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,14 @@ _RATES = (0.01, 0.05)
 Arrays = Mapping[str, NDArray[np.float64]]
 
 
-def stress(scores: Arrays, ties: Arrays, labels: Mapping[str, NDArray[np.int16]], *, seed: int) -> dict[str, Any]:
+def stress(
+    scores: Arrays,
+    ties: Arrays,
+    labels: Mapping[str, NDArray[np.int16]],
+    *,
+    seed: int,
+    order: Sequence[int] | None = None,
+) -> dict[str, Any]:
     """Realised FPR of one detector under calibration sets that are small, out of proportion, shifted or contaminated.
 
     Clean inputs are those of calibration and test together, split at random 50 times; the scores are fixed by `fit`. Values:
@@ -39,8 +46,8 @@ def stress(scores: Arrays, ties: Arrays, labels: Mapping[str, NDArray[np.int16]]
       `fpr_sd` and `tpr_sd`, and `kept`, how many of the 50 have their false alarms inside the promise's 95% interval; None
       where so few inputs can't promise the rate.
     - `imbalance`: for each ratio, calibration sets of 500 in which the most frequent predicted class has `ratio` times as many
-      inputs as the rarest, at a promised 5%: the realised `fpr` of each class, most frequent first, `per_class` the same with
-      class-conditional calibration, and `refused`, how many classes had too few inputs for that in the mean.
+      inputs as the rarest, at a promised 5%: the realised `fpr` of each class, most frequent first (by `order`, or by chance),
+      `per_class` the same with class-conditional calibration, and `refused`, how many classes had too few inputs for that in the mean.
     - `shifts`: calibrated on changed images (and, as `none`, on the same unchanged), tested on others unchanged: `fpr` and `tpr`
       at both rates.
     - `planted`: calibration sets of 500 of which 1% are triggered inputs: mean `fpr` and `tpr` at both rates.
@@ -78,7 +85,11 @@ def stress(scores: Arrays, ties: Arrays, labels: Mapping[str, NDArray[np.int16]]
             cal = np.r_[clean[few], scores["planted"][some]], np.r_[clean_ties[few], ties["planted"][some]]
             found.append(rates(*cal, o[_TAIL_SIZE:]))
         planted = {k: _round(np.mean([f[k] for f in found], axis=0)) for k in ("fpr", "tpr")}
-    imbalance = {str(r): _imbalance(clean, clean_ties, classes, ratio=r, seed=seed) for r in IMBALANCE}
+    found_classes = np.unique(classes)
+    names = rng(seed, "imbalance").permutation(found_classes)
+    if order is not None:
+        names = np.array([k for k in order if k in found_classes])
+    imbalance = {str(r): _imbalance(clean, clean_ties, classes, names, ratio=r, seed=seed) for r in IMBALANCE}
     return {"sizes": sizes, "imbalance": imbalance, "shifts": fixed, "planted": planted}
 
 
@@ -93,9 +104,14 @@ def long_tail(classes: int, total: int, ratio: float) -> NDArray[np.int64]:
 
 
 def _imbalance(
-    clean: NDArray[np.float64], ties: NDArray[np.float64], classes: NDArray[np.int16], *, ratio: int, seed: int
+    clean: NDArray[np.float64],
+    ties: NDArray[np.float64],
+    classes: NDArray[np.int16],
+    names: NDArray[np.integer[Any]],
+    *,
+    ratio: int,
+    seed: int,
 ) -> dict[str, Any]:
-    names = rng(seed, "imbalance").permutation(np.unique(classes))
     wanted = long_tail(len(names), _TAIL_SIZE, ratio)
     false, per_class, tested, refused = (np.zeros(len(names)) for _ in range(4))
     for i in range(_SPLITS):
