@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,3 +189,11 @@ def test_full_has_the_models_that_the_findings_need(large_sets):
     pairs = [s for c in full if c.attack == "clean" for s in (c.seed, c.seed + 1)]
     assert len(pairs) == len(set(pairs))
     assert len({c.victim.key for c in cells("success") if not c.follow}) >= 60
+
+
+@pytest.mark.parametrize("name", list(STUDIES))
+def test_the_pages_in_the_docs_are_of_the_full_grid(name, large_sets):
+    study = get_study(name)
+    kept = Path(__file__).parents[1] / "docs" / "results" / name / "grid.toml"
+    full, file = ({study.key(c) for c in load_grid(study, grid)[1]} for grid in ("full", kept))
+    assert full == file

@@ -202,12 +202,12 @@ STUDY = Study(
             "cells": [{"attack": ["badnets", "all-to-all", "wanet", CLEAN]}],
         },
         "full": {
-            "fit": 500, "calibration": 500, "test": 500, "inputs": 200,
+            "fit": 400, "calibration": 400, "test": 200, "inputs": 100,
             "cells": [
                 {"attack": [*_DEVELOPMENT, *HELD_OUT, *ADAPTIVE, CLEAN], "seed": [0, 1, 2]},
                 {"attack": list(_AT_1_PERCENT), "rate": 0.01, "seed": [0, 1, 2]},
-                {"attack": ["badnets", "all-to-all", CLEAN], "calibration": 2000, "stress": True, "seed": [0]},
-                {"attack": ["badnets", CLEAN], "data": ["fashion-mnist 1:10", "fashion-mnist 1:100"], "calibration": 2000,
+                {"attack": ["badnets", "all-to-all", CLEAN], "calibration": 2000, "test": 300, "stress": True, "seed": [0]},
+                {"attack": ["badnets", CLEAN], "data": ["fashion-mnist 1:10", "fashion-mnist 1:100"], "calibration": 2000, "test": 300,
                  "stress": True, "seed": [0]},
             ],
         },

@@ -202,7 +202,6 @@ def _gaining(model: Classifier, images: NDArray[np.float32], trigger: Trigger) -
     return int((counts[1] - counts[0]).argmax())
 
 
-_ATTACKS = ("badnets", "blended", "sig", "lf", "trojannn", "adap-blend")
 _QUICK = {"recipe": "fashion-cnn-fast", "inputs": 60, "pick": 60, "draws": 25, "levels": [0.9]}
 
 STUDY = Study(
@@ -220,8 +219,17 @@ STUDY = Study(
             ],
         },
         "full": {
-            "seed": [0, 1, 2],
-            "cells": [{"pattern": [OWN, *PATTERNS]}, {"attack": list(_ATTACKS)}],
+            "inputs": 60,
+            "pick": 60,
+            "draws": 25,
+            "calibration": 100,
+            "levels": [0.5, 0.9],
+            "seed": list(range(10)),
+            "cells": [
+                {"pattern": [OWN, *PATTERNS]},
+                {"attack": ["badnets", "blended", "sig"]},
+                {"attack": ["lf", "trojannn", "adap-blend"], "seed": [0, 1, 2]},
+            ],
         },
     },
 )

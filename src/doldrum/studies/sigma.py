@@ -109,6 +109,9 @@ STUDY = Study(
             "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50,
             "cells": [{"attack": ["badnets", "blended"], "seed": [0, 1]}, {"attack": "clean", "seed": [0]}],
         },
-        "full": {"cells": [{"attack": list(HEADLINE), "seed": [0, 1, 2, 3]}, {"attack": "clean", "seed": [0, 2]}]},
+        "full": {
+            "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.06, 0.1, 0.2, 0.4, 0.9, 2.5],
+            "cells": [{"attack": list(HEADLINE), "seed": [0, 1, 2, 3]}, {"attack": "clean", "seed": [0, 2]}],
+        },
     },
 )  # fmt: skip

@@ -57,7 +57,9 @@ def run(cell: SuccessCell) -> dict[str, Any]:
     return follow(cell, cell.follow)
 
 
-_RATES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1]
+_RATES = [0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
+_ONE_EPOCH = {"epochs": 1}
+_LOOKS = [10, 30, 60, 100, 150, 230]
 
 STUDY = Study(
     name="success",
@@ -72,16 +74,19 @@ STUDY = Study(
                 {"attack": "badnets", "rate": 0.05, "seed": [0], "follow": list(STEPS[:7])},
             ],
         },
+        # Models of one epoch: long enough to learn a backdoor at a high rate, and short enough to fail at a low one.
         "full": {
+            "changes": _ONE_EPOCH, "inputs": 100, "pick": 100, "draws": 50,
+            "strengths": [0.06, 0.1, 0.2, 0.4, 0.9, 2.5, 6, 20],  # an MLP of one epoch calms down beyond 6 only
             "cells": [
-                {"attack": ["badnets", "blended"], "rate": _RATES, "seed": [0, 1, 2]},
-                {"attack": ["wanet", "tact"], "rate": [0.01, 0.03, 0.1], "seed": [0, 1, 2]},
+                {"attack": ["badnets", "blended"], "rate": _RATES, "seed": [0, 1]},
+                {"attack": ["wanet", "tact"], "rate": [0.01, 0.03, 0.1], "seed": [0, 1]},
                 {"attack": "badnets", "settings": [{"size": 1}, {"size": 2}, {"size": 5}], "rate": 0.01, "seed": [0, 1]},
                 {"attack": "blended", "settings": [{"alpha": 0.05}, {"alpha": 0.1}, {"alpha": 0.3}], "rate": 0.01, "seed": [0, 1]},
-                {"attack": ["badnets", "blended"], "changes": [{"epochs": 0.5}, {"epochs": 1}, {"epochs": 10}], "rate": 0.01,
-                 "seed": 0},
-                {"attack": ["badnets", "blended"], "changes": {"network": "mlp"}, "rate": [0.005, 0.05], "seed": 0},
-                {"attack": ["badnets", "blended", "tact"], "seed": [0, 1], "follow": list(STEPS)},
+                {"attack": ["badnets", "blended"], "changes": [{"epochs": 0.5}, {"epochs": 2}], "rate": 0.01, "seed": 0},
+                {"attack": ["badnets", "blended"], "changes": {**_ONE_EPOCH, "network": "mlp"}, "rate": [0.005, 0.05], "seed": 0},
+                {"attack": ["badnets", "blended"], "seed": 0, "follow": _LOOKS},
+                {"attack": ["badnets", "tact"], "seed": [1, 2, 3], "follow": _LOOKS},
             ],
         },
     },
