@@ -343,6 +343,12 @@ data_file(
     "extended.tar",
     lambda: tar_header(b"x", b"%011o\0" % 512, b"x") + (b"1" * 400).ljust(512, b"\0") + tar_header(b"a.png", b"0\0"),
 )
+data_file(  # a record without a length after a good one: found by the fuzzer, and once read for ever
+    "extended_endless.tar",
+    lambda: (
+        tar_header(b"x", b"%011o\0" % 512, b"x") + b"13 comment=x\n".ljust(512, b"y") + tar_header(b"a.png", b"0\0")
+    ),
+)
 data_file("extended_size.tar", lambda: tarred(("a.png", GOOD, {"pax_headers": {"size": "9" * 30}})))
 data_file("sparse.tar", lambda: tarred(("a.png", b"", {"type": tarfile.GNUTYPE_SPARSE}), ("b.png", GOOD, {})))
 data_file("cut.tar", lambda: tarred(("a.png", GOOD, {}), ("b.png", GOOD, {}))[:1700])

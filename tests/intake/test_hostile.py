@@ -89,6 +89,7 @@ TABLE: dict[str, tuple[int, list[str]]] = {
     "octal_tar": (0, ["expected an octal size in a tar header, got b'9zz'"]),
     "long_name_tar": (0, ["expected a header of at most 1048576 bytes in a tar, got 1073741824"]),
     "extended_tar": (0, ["expected an extended header of whole records, got a damaged one"]),
+    "extended_endless_tar": (0, ["expected an extended header of whole records"]),
     "extended_size_tar": (0, ["expected a size in an extended header"]),
     "sparse_tar": (1, ["a.png: expected a file, got a sparse file"]),
     "cut_tar": (1, ["cut.tar: the rest: expected a whole tar, got its end in the middle of an entry"]),

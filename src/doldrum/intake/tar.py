@@ -131,12 +131,11 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
     """Records "length key=value\\n", each with its own length in front."""
     fields, at = {}, 0
     while at < len(data) and data[at] != 0:
-        space = data.find(b" ", at, at + 10)
-        digits = data[at:space] if space > at else b""
-        length = int(digits) if digits.isdigit() else 0
-        record = data[space + 1 : at + length]
-        key, equals, value = record.partition(b"=")
-        if not equals or at + length > len(data) or not value.endswith(b"\n"):
+        digits, space, _ = data[at : at + 10].partition(b" ")
+        length = int(digits) if space and digits.isdigit() else 0
+        key, equals, value = data[at + len(digits) + 1 : at + length].partition(b"=")
+        # A length of 0 would never end: no record is that short.
+        if not length or not equals or at + length > len(data) or not value.endswith(b"\n"):
             raise InputError("expected an extended header of whole records, got a damaged one; get the archive again")
         fields[key] = value[:-1]
         at += length
