@@ -120,8 +120,8 @@ def test_grids_name_every_pattern_once_with_seeds_that_rotate_the_target():
     name, cells = load_grid(get_study("patterns"), "full")
     assert name == "full"
     clean = {(c.pattern, c.seed) for c in cells if c.attack == "clean"}
-    assert clean == {(p, s) for p in (OWN, *PATTERNS) for s in range(3)}
-    assert {c.target for c in cells} == {0, 1, 2}
+    assert clean == {(p, s) for p in (OWN, *PATTERNS) for s in range(10)}
+    assert {c.target for c in cells} == set(range(10))
     assert load_grid(get_study("patterns"), "quick")[1]
 
 

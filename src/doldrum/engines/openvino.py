@@ -30,7 +30,7 @@ def _openvino() -> Any:
     return openvino
 
 
-# Models that ran last. OpenVINO's thread may hold its model for a moment after wait_all returns; if ours were the only other
+# Models that ran last. OpenVINO's thread may hold its model for a moment after the last wait returns; if ours were the only other
 # reference and went now, the model would end in its own thread, which waits for itself: std::system_error, and an abort.
 _recent: deque[Any] = deque(maxlen=4)
 
