@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 import doldrum as dd
 from doldrum.engines import build_engine
+from doldrum.engines.precision import best_precision
 
 pytest.importorskip("openvino")
 
@@ -49,3 +51,8 @@ def test_threads_are_tied_to_no_core() -> None:
     clf = dd.as_classifier(_NET, input_shape=(1, 8, 8), num_classes=4)
     engine = build_engine(clf, "openvino", "fp32", 2)
     assert engine.compiled.get_property("ENABLE_CPU_PINNING") is False  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_without_torch_the_best_precision_is_fp32(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert best_precision() == "fp32"

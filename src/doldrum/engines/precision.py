@@ -16,8 +16,10 @@ def best_precision(device: torch.device | None = None) -> str:
     AVX512-BF16 alone doesn't count: without AMX, products, networks and training in bf16 took half as long again as in fp32, up
     to twice as long (docs/performance.md).
     """
-    import torch
-
+    try:
+        import torch
+    except ImportError:  # an extra: ONNX files and functions do without it
+        return "fp32"
     if device is not None and device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
