@@ -72,7 +72,7 @@ def main() -> None:
         "--inputs", type=int, default=20, help="of the small CNN; a tenth of them for the large networks"
     )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--engines", default="eager,openvino-fp32,openvino-bf16,onnxruntime,compile-fp32")
+    parser.add_argument("--engines", help="by default all, openvino-bf16 only where the processor multiplies it")
     parser.add_argument("--networks", default="small CNN,PreActResNet-18,small ViT")
     parser.add_argument("--json", type=Path, help="a file to write settings, versions, machine and all rows to")
     args = parser.parse_args()
@@ -80,8 +80,15 @@ def main() -> None:
     products = {"ceiling fp32": product(torch.float32)}
     if any(getattr(torch.cpu, f"_is_{name}_supported", lambda: False)() for name in ("amx_tile", "avx512_bf16")):
         products["ceiling bf16"] = product(torch.bfloat16)
-    else:
-        args.engines = args.engines.replace("openvino-bf16,", "")
+    engines = [
+        "eager",
+        "openvino-fp32",
+        *(["openvino-bf16"] if "ceiling bf16" in products else []),
+        "onnxruntime",
+        "compile-fp32",
+    ]
+    if args.engines:
+        engines = args.engines.split(",")
     for title in args.networks.split(","):
         torch.manual_seed(0)
         name, shape = NETWORKS[title]
@@ -94,7 +101,7 @@ def main() -> None:
         clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
         probe = dd.probes.Gaussian([0.1], draws=args.draws, seed=0)
         runs: dict[str, Measurement] = {}
-        for engine in args.engines.split(","):
+        for engine in engines:
             try:
                 runs[engine] = Measurement(clf, images, probe, engine=engine)
             except DoldrumError as error:

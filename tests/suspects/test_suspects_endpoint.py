@@ -200,13 +200,13 @@ def test_scores_that_are_none(server, rows):
 
 
 def test_budget_and_rate(server):
-    classifier = ask(f"{server.base}/predict", budget=7, batch=5, per_second=5)
+    classifier = ask(f"{server.base}/predict", budget=7, batch=5, per_second=2)
     classifier(BATCH)
     classifier(BATCH[:2])
     with pytest.raises(InputError, match="at most 7 images"):
         classifier(BATCH[:1])
     times = [when for _, _, when in server.seen]
-    assert np.diff(times) >= 0.1  # .2 apart where they leave; on a busy machine the first may arrive late
+    assert np.diff(times) >= 0.45  # .5 apart where they leave; on a busy machine the first may arrive late
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from doldrum.seeds import rng
 from doldrum.stats.conformal import flags_interval, num_allowed, p_values
 from doldrum.studies.detection_judge import flags
+from doldrum.studies.imbalance import falls
 
 __all__ = ["IMBALANCE", "SHIFTS", "SIZES", "long_tail", "stress"]
 
@@ -85,10 +86,8 @@ def stress(
             cal = np.r_[clean[few], scores["planted"][some]], np.r_[clean_ties[few], ties["planted"][some]]
             found.append(rates(*cal, o[_TAIL_SIZE:]))
         planted = {k: _round(np.mean([f[k] for f in found], axis=0)) for k in ("fpr", "tpr")}
-    found_classes = np.unique(classes)
-    names = rng(seed, "imbalance").permutation(found_classes)
-    if order is not None:
-        names = np.array([k for k in order if k in found_classes])
+    names = np.unique(classes)
+    names = rng(seed, "imbalance").permutation(names) if order is None else np.array([k for k in order if k in names])
     imbalance = {str(r): _imbalance(clean, clean_ties, classes, names, ratio=r, seed=seed) for r in IMBALANCE}
     return {"sizes": sizes, "imbalance": imbalance, "shifts": fixed, "planted": planted}
 
@@ -99,8 +98,8 @@ def long_tail(classes: int, total: int, ratio: float) -> NDArray[np.int64]:
     >>> long_tail(3, 111, 100).tolist(), long_tail(4, 40, 1).tolist()
     ([100, 10, 1], [10, 10, 10, 10])
     """
-    falls = float(ratio) ** (-np.arange(classes) / max(1, classes - 1))
-    return np.maximum(1, np.round(total * falls / falls.sum())).astype(np.int64)
+    shares = falls(classes, ratio)
+    return np.maximum(1, np.round(total * shares / shares.sum())).astype(np.int64)
 
 
 def _imbalance(

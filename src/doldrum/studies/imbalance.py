@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 
-__all__ = ["thinned", "training_imbalance"]
+__all__ = ["falls", "thinned", "training_imbalance"]
+
+
+def falls(classes: int, ratio: float) -> NDArray[np.float64]:
+    """A geometric fall from 1 at the first class to 1 / ratio at the last.
+
+    >>> falls(3, 100).tolist(), falls(1, 100).tolist()
+    ([1.0, 0.1, 0.01], [1.0])
+    """
+    return float(ratio) ** (-np.arange(classes) / max(1, classes - 1))
 
 
 def training_imbalance(name: str) -> tuple[str, int]:
@@ -34,5 +44,5 @@ def thinned(data: ImageSet, ratio: int) -> ImageSet:
     if data.labels is None:
         raise InputError("expected a data set with labels to thin its classes, got none; leave out the ratio")
     groups = [np.flatnonzero(data.labels == k) for k in range(data.num_classes)]
-    keep = [max(1, round(len(g) * float(ratio) ** (-k / (len(groups) - 1)))) for k, g in enumerate(groups)]
+    keep = [max(1, round(len(g) * share)) for g, share in zip(groups, falls(len(groups), ratio), strict=True)]
     return data.take(np.sort(np.concatenate([g[:n] for g, n in zip(groups, keep, strict=True)])))
