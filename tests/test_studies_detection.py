@@ -131,6 +131,10 @@ def test_a_ratio_behind_the_name_thins_the_training_set_alone():
     assert cells[0].victim.key != cells[1].victim.key
     with pytest.raises(InputError, match="did you mean 'digits'"):
         DetectionCell(data="digit 1:10")
+    for ratio in ("1:0", "1:99999", "10:1", "1:10 1:10", " 1:10"):
+        with pytest.raises(InputError, match="expected a ratio from 1:1 to 1:9999 behind a data set's name"):
+            DetectionCell(data=f"digits {ratio}")
+    assert "digits 1:10" in cells[1].label()
 
 
 def test_the_order_of_training_is_the_order_of_a_long_tail():

@@ -118,7 +118,7 @@ class Cell:
     def label(self) -> str:
         """What progress messages call this cell."""
         plain = {f.name: f.default for f in fields(self) if f.default is not MISSING}
-        odd = [f"{n} {getattr(self, n)}" for n in ("rate", "recipe") if getattr(self, n) != plain[n]]
+        odd = [f"{n} {getattr(self, n)}" for n in ("data", "rate", "recipe") if getattr(self, n) != plain[n]]
         extra = [f"{k} {v}" for part in (self.settings, self.changes) for k, v in part.items()]
         return ", ".join([self.attack, f"seed {self.seed}", *odd, *extra])
 
@@ -162,7 +162,7 @@ def datasets(name: str) -> tuple[ImageSet, ImageSet]:
 
     plain, ratio = training_imbalance(name)
     if plain not in DATASETS:
-        raise InputError(unknown("a data set", name, DATASETS))
+        raise InputError(unknown("a data set", plain, DATASETS))
     test = "test" if "test" in DATASETS[plain].splits else DATASETS[plain].splits[-1]
     train = load_dataset(f"{plain}:train")
     return thinned(train, ratio), load_dataset(f"{plain}:{test}")

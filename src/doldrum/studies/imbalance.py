@@ -27,9 +27,18 @@ def training_imbalance(name: str) -> tuple[str, int]:
 
     >>> training_imbalance("fashion-mnist 1:100"), training_imbalance("digits")
     (('fashion-mnist', 100), ('digits', 1))
+
+    Raises InputError for another ratio.
     """
-    found = re.fullmatch(r"(.+) 1:([1-9]\d{0,3})", name)
-    return (found[1], int(found[2])) if found else (name, 1)
+    plain, _, ratio = name.partition(" ")
+    if not ratio:
+        return name, 1
+    found = re.fullmatch(r"1:([1-9]\d{0,3})", ratio)
+    if not found:
+        raise InputError(
+            f"expected a ratio from 1:1 to 1:9999 behind a data set's name, got {name!r}; e.g. {plain} 1:100"
+        )
+    return plain, int(found[1])
 
 
 def thinned(data: ImageSet, ratio: int) -> ImageSet:
