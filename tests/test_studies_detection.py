@@ -43,8 +43,10 @@ def bench():
     with pytest.MonkeyPatch.context() as patch:
         # Its mean W never comes down again: there is no sigma-half to be found.
         patch.setattr("doldrum.detectors.one_strength.sigma_half", lambda curve: SIGMA)
+        patch.setattr("doldrum.engines.choose._candidates", lambda classifier: [("eager", "fp32")])
         made = make_bench(model, ImageSet(images[:110]), seed=5)
-    return model, images, made, made.score({"calibration": images[110:125], "test": images[125:]})
+        scored = made.score({"calibration": images[110:125], "test": images[125:]})
+    return model, images, made, scored
 
 
 def of(scored, name, budget=PAPER):
@@ -52,7 +54,7 @@ def of(scored, name, budget=PAPER):
     return found
 
 
-def test_scores_are_those_that_each_detector_gives_alone(bench):
+def test_scores_are_those_that_each_detector_gives_alone(bench, one_engine):
     model, images, _, scored = bench
     fit, strength = ImageSet(images[:110]), SIGMA
     alone = {
@@ -68,7 +70,7 @@ def test_scores_are_those_that_each_detector_gives_alone(bench):
             assert found.scores[part] == pytest.approx(detector.score_samples(chosen), abs=1e-5), name
 
 
-def test_equal_budgets_read_the_first_draws_and_kinds(bench):
+def test_equal_budgets_read_the_first_draws_and_kinds(bench, one_engine):
     model, images, _, scored = bench
     fit, strength = ImageSet(images[:110]), SIGMA
     shorter = {

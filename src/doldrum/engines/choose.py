@@ -70,8 +70,8 @@ def choose_engine(
     it. A classifier whose own answers differ from one run to the next gets a warning. The winner is kept on disk by
     classifier, shape and machine (:mod:`doldrum.engines.remembered`), so a later run
     here takes the same one without timing, as long as it still agrees. On a CPU "auto" leaves out torch.compile, which
-    takes about half a minute to compile. An engine asked for by name is used whatever its agreement, with a warning below
-    `MIN_AGREEMENT`.
+    takes about half a minute to compile. An engine asked for by name is used whatever its agreement, with a warning where the
+    sample shows that it is below `MIN_AGREEMENT` (a one-sided binomial test at 5%: one label of 32 shows nothing).
     """
     check_engine(engine)
     reference = labels_of(DirectEngine(classifier, rows=rows)(sample))
@@ -80,10 +80,10 @@ def choose_engine(
         built = build_engine(classifier, name, precision, rows)
         outputs = built(sample)
         agreement = float((labels_of(outputs) == reference).mean())
-        if name != "eager" and agreement < MIN_AGREEMENT:
+        if name != "eager" and _shown_to_differ(agreement, len(sample)):
             warnings.warn(
-                f"expected {name} ({precision}) to agree with the model itself on {MIN_AGREEMENT:.0%} of labels, got {agreement:.1%}; "
-                "use engine='eager' for the reference",
+                f"expected {name} ({precision}) to agree with the model itself on {MIN_AGREEMENT:.0%} of labels, got {agreement:.1%} "
+                f"of {len(sample)}; use engine='eager' for the reference",
                 stacklevel=3,
             )
         return _chosen((built, outputs, agreement), sample)
@@ -128,6 +128,13 @@ def _agreeing(
         if name == "eager" or agreement >= MIN_AGREEMENT:
             found.append((built, outputs, agreement))
     return found
+
+
+def _shown_to_differ(agreement: float, checked: int) -> bool:
+    """Whether so few equal labels would be rare (5%) in an engine that agrees on `MIN_AGREEMENT` of all."""
+    from scipy.stats import binom
+
+    return bool(binom.cdf(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)
 
 
 def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:
