@@ -62,6 +62,16 @@ def test_auto_takes_the_fastest_and_then_stays_with_it(clf, images, monkeypatch)
     assert choose_engine(clf, "auto", rows=8, sample=images)[1].engine == "onnxruntime"
 
 
+def test_where_nothing_can_be_kept_timing_does_not_decide(clf, images, monkeypatch, tmp_path) -> None:
+    """A confined process can't write the cache: two runs of it must not take two engines."""
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("DOLDRUM_ENGINES", str(tmp_path / "file" / "engines"))
+    monkeypatch.setattr(choose, "_candidates", lambda classifier: [("onnxruntime", "fp32"), ("eager", "fp32")])
+    for fastest in ("onnxruntime", "eager"):
+        monkeypatch.setattr(choose, "_seconds", lambda found, sample, name=fastest: [f[0].name != name for f in found])
+        assert choose_engine(clf, "auto", rows=8, sample=images)[1].engine == "onnxruntime"
+
+
 def test_the_first_of_two_processes_decides() -> None:
     assert remembered.keep("k", ("openvino", "fp32")) == ("openvino", "fp32")
     assert remembered.keep("k", ("onnxruntime", "fp32")) == ("openvino", "fp32")
