@@ -256,7 +256,7 @@ def test_every_table_and_figure_says_what_it_is_about(cells):
     # One data set and recipe needs no name in each heading.
     alone = study_page(records_of(*cells))
     assert [s.title for s in alone.sections] == [
-        "Detectors", "Attack by attack", "What evasion costs", "False alarms", "Not served",
+        "Detectors", "Attack by attack", "What evasion costs", "False alarms", "Beside their papers’ figures", "Not served",
     ]  # fmt: skip
     assert all(t.caption.startswith("fashion-mnist, recipe r. ") for s in alone.sections[:-1] for t in s.tables)
 
@@ -294,3 +294,18 @@ def test_means_are_over_the_rate_that_most_victims_have_where_none_has_5_percent
     assert "means over the attacks with 10% poison" in page.lede[0]
     rows = next(s for s in page.sections if s.title == "Attack by attack").tables[0].rows
     assert [row[0] for row in rows] == ["BadNets", "BadNets, 2% poison"]
+
+
+def test_published_figures_stand_beside_what_is_found_here(cells):
+    scale_up = [
+        cell(a, [detector("scale-up", found, auroc=auroc)])
+        for a, found, auroc in (("blended", 0.2, 0.6), ("wanet", 0.4, 0.8))
+    ]
+    at_1 = cell("blended", [detector("scale-up", 1, auroc=1.0)], rate=0.01)
+    page = study_page(records_of(*cells, *scale_up, at_1))
+    table = next(s for s in page.sections if s.title == "Beside their papers’ figures").tables[0]
+    assert [(row[0], *row[3:]) for row in table.rows] == [
+        ("STRIP", "AUROC 0.900", "2 of 3"),
+        ("SCALE-UP", "AUROC 0.700\nAUROC 0.600 on Blended\nAUROC 0.800 on WaNet", "3 of 3"),
+    ]
+    assert "Beside their papers’ figures" not in [s.title for s in study_page(records_of(cells[-2])).sections]

@@ -10,6 +10,7 @@ from functools import cached_property
 from doldrum.records.study import CellRecord, StudyRecords
 from doldrum.report.study import Section, StudyPage
 from doldrum.report.study_detection_models import Models, grouped, labelled, without_ratio
+from doldrum.report.study_detection_papers import papers_section
 from doldrum.report.study_detection_rows import (
     ADAPTIVE,
     CLEAN,
@@ -107,6 +108,7 @@ def _sections(part: _Part, *, first: bool, alone: bool) -> list[Section]:
         attacks_section(part.rows, part.cells, part.rate),
         adaptive_section(part.rows, part.cells, part.rate),
         false_section(part.equal, part.rows),
+        papers_section(part.paper, part.rows, part.rate),
     ]
     return [labelled(s, part.models, first=first, alone=alone) for s in found if s]
 
