@@ -56,10 +56,10 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
     if not lines:
         return None
     text = (
-        "Published figures are of larger networks, colour images, other attacks and other rates, so what can be compared is whether a "
+        "Published figures are of deep networks on colour images, with other attacks and rates, so what can be compared is whether a "
         "detector works at all, not a digit. Each score here agrees input by input with a slow reference that the tests write from its "
-        "equation: where it falls short, it does so on these victims. These networks are small (IBD-PSC and PSBD scale or drop the "
-        "layers of deep ones), and grey images on black may keep their label when scaled (SCALE-UP) or lose it at the first corruption (TeCo)."
+        "equation: where it falls short, it does so on these victims. IBD-PSC and PSBD scale or drop layers, of which a small network "
+        "has few; SCALE-UP and TeCo depend on how readily clean images change their label."
     )
     head = ["detector", "published", "on", "here", "place here"]
     caption = "At the papers’ budgets; means over development attacks where none is named; places by mean TPR at 1%"
