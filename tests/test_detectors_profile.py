@@ -52,80 +52,170 @@ def evidence(rng, n, conditions=2, draws=4, classes=3, names="ab"):
     return Evidence(np.zeros((n, 1, 1, 1), np.float32), labels, classes, found)
 
 
-def plain_raw(fit, new, i, *, skip=None):
-    """Joint ratio, the families' ratios and calms of input i, one factor at a time, as the docstring says."""
-    label, m, k = int(new.labels[i]), len(fit), fit.num_classes
-    curves = [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]]
-    null, alternative, calms = {}, {}, []
-    for name, responses in fit.responses.items():
-        counts, mine = responses.counts, new.responses[name].counts[i]
-        overall = (counts.sum(axis=0) + 0.5) / (counts.sum(axis=0) + 0.5).sum(axis=1, keepdims=True)
+CURVES = [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]]
 
-        def rate(c, label, counts=counts, overall=overall):
-            total = counts[fit.labels == label, c].sum(axis=0)
-            return (total + 5 * overall[c]) / (total.sum() + 5)
 
-        def prob(j, c, counts=counts, rate=rate):
-            return (counts[j, c] + rate(c, fit.labels[j])) / (counts[j, c].sum() + 1)
+def plain_rates(fit, rows, name, c, j, k, weights):
+    """Rates of one draw's label around one component of label k's clean inputs, one count at a time, as the docstrings say."""
+    d, classes = fit.responses[name].draws, fit.num_classes
+    overall = np.array([0.5 + sum(d[i, c, j] == v for i in rows) for v in range(classes)])
+    overall /= overall.sum()
+    own = np.array([sum(d[i, c, j] == v for i in rows if fit.labels[i] == k) for v in range(classes)]) + 5 * overall
+    own /= own.sum()
+    part = np.array([sum(w * (d[i, c, j] == v) for i, w in weights.items()) for v in range(classes)]) + 4 * own
+    return part / part.sum()
 
-        for j in range(m):
-            if fit.labels[j] == label and j != skip:
-                null.setdefault(j, {})[name] = np.prod([prob(j, c) ** mine[c] for c in range(2)])
-            elif fit.labels[j] != label:
-                terms = [
-                    np.prod([(q[c] * np.eye(k)[label] + (1 - q[c]) * prob(j, c)) ** mine[c] for c in range(2)])
-                    for q in curves
+
+def plain_shares(fit, rows):
+    """Which of `rows` make up each component, and how much of each: {label: [{row: share}]}, by the plain rule of EM."""
+    found = {}
+    for k in sorted(set(fit.labels[rows].tolist())):
+        mine = [i for i in rows if fit.labels[i] == k]
+        parts = max(1, min(4, len(mine) // 12))
+        keeps = {i: sum((r.draws[i] == k).sum() for r in fit.responses.values()) for i in mine}
+        order = sorted(mine, key=lambda i: (keeps[i], mine.index(i)))
+        own = [{i: float(i in set(part.tolist())) for i in mine} for part in np.array_split(np.array(order), parts)]
+        for _ in range(25 if parts > 1 else 0):
+            logs = {i: [np.log((sum(w.values()) + 1) / (len(mine) + parts)) for w in own] for i in mine}
+            for r, w in enumerate(own):
+                for name, responses in fit.responses.items():
+                    _, conditions, draws = responses.draws.shape
+                    for c, j in itertools.product(range(conditions), range(draws)):
+                        p = plain_rates(fit, rows, name, c, j, k, w)
+                        for i in mine:
+                            label = responses.draws[i, c, j]
+                            logs[i][r] += np.log(p[label]) if label >= 0 else 0
+            own = [{} for _ in range(parts)]
+            for i in mine:
+                e = np.exp(np.array(logs[i]) - max(logs[i]))
+                for r in range(parts):
+                    own[r][i] = e[r] / e.sum()
+        found[k] = own
+    return found
+
+
+def plain_parts(fit, new, i, rows, shares, still):
+    """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
+    label = int(new.labels[i])
+    null, bad, mine_, others = [], [], [], []
+    for k, parts in shares.items():
+        for w in parts:
+            weight = (sum(w.values()) + 1) / (len(w) + len(parts)) * len(w) / len(rows)
+            plain, triggered = [], []
+            for name, responses in new.responses.items():
+                _, conditions, draws = responses.draws.shape
+                places = [
+                    (c, j)
+                    for c, j in itertools.product(range(conditions), range(draws))
+                    if responses.draws[i, c, j] >= 0
                 ]
-                alternative.setdefault(j, {})[name] = np.mean(terms)
-        kept = [counts[j, :, fit.labels[j]].sum() / counts[j].sum() for j in range(m) if fit.labels[j] == label]
-        calms.append((mine[:, label].sum() / mine.sum() - np.mean(kept)) / (np.std(kept) + 0.05))
+                p = {(c, j): plain_rates(fit, rows, name, c, j, k, w) for c, j in places}
+                came = {(c, j): responses.draws[i, c, j] for c, j in places}
+                plain.append(np.prod([p[at][came[at]] for at in places]))
+                terms = [
+                    np.prod([(q[at[0]] * (came[at] == label) + (1 - q[at[0]]) * p[at][came[at]]) for at in places])
+                    for q in CURVES
+                ]
+                triggered.append(np.mean(terms))
+            if k == label:
+                null.append(plain)
+                mine_.append(weight)
+            else:
+                bad.append(triggered)
+                others.append(weight)
+    null, bad = np.array(null), np.array(bad)
+    p0 = np.average(null.prod(axis=1), weights=mine_)
+    ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(p0)
+    by = [
+        np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))
+        for f in range(null.shape[1])
+    ]
+    calms = {}
+    for name, responses in fit.responses.items():
+        kept = [
+            (responses.draws[r] == label).sum() / (responses.draws[r] >= 0).sum()
+            for r in rows
+            if fit.labels[r] == label
+        ]
+        own = new.responses[name].draws[i]
+        calms[name] = ((own == label).sum() / (own >= 0).sum() - np.mean(kept)) / (np.std(kept) + 0.05)
+    return [ratios, -np.log(p0), *by, *(np.mean([calms[n] for n in group]) for group in still)]
 
-    def ratio(f):
-        return np.log(np.mean([f(v) for v in alternative.values()])) - np.log(np.mean([f(v) for v in null.values()]))
 
-    return [ratio(lambda v: np.prod(list(v.values()))), *(ratio(lambda v, n=n: v[n]) for n in fit.responses), *calms]
+def plain_surprise(reference, value):
+    """-log of the share of the reference as high, its tail above the 90th percentile taken as exponential."""
+    start = np.quantile(reference, 0.9)
+    if value > start:
+        excess = np.mean([r - start for r in reference if r > start])
+        return np.log(10) + (value - start) / max(excess, 0.05)
+    return -np.log(max((1 + sum(r >= value for r in reference)) / (len(reference) + 1), 0.1))
 
 
-def test_score_is_the_sum_of_its_plain_parts(black_box):
+def expected_score(fit, new, still, weights):
+    """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against three quarters."""
+    n = len(fit)
+    inner = np.empty((n, 2 + len(fit.responses) + len(still)))
+    for fold in range(4):
+        rest = [i for i in range(n) if i % 4 != fold]
+        shares = plain_shares(fit, rest)
+        for i in range(fold, n, 4):
+            inner[i] = plain_parts(fit, fit, i, rest, shares, still)
+    shares = plain_shares(fit, list(range(n)))
+    scores = []
+    for i in range(len(new)):
+        parts = plain_parts(fit, new, i, list(range(n)), shares, still)
+        s = [plain_surprise(inner[:, j], value) for j, value in enumerate(parts)]
+        families = np.mean(s[2 : 2 + len(fit.responses)])
+        scores.append(s[0] + 0.7 * s[1] + 0.5 * families + np.dot(weights, s[2 + len(fit.responses) :]))
+    return np.array(scores), inner
+
+
+def test_score_is_the_sum_of_its_plain_parts():
     rng = np.random.default_rng(0)
-    fit, new = evidence(rng, 40), evidence(rng, 12)
+    fit, new = evidence(rng, 80), evidence(rng, 12)
     det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
     det.seed_ = 0
     det.learn(fit)
-    inner = np.array([plain_raw(fit, fit, i, skip=i) for i in range(40)])
-    center, high = np.percentile(inner, [50, 90], axis=0)
-    assert det.centers_ == pytest.approx(center)
-    assert det.scales_ == pytest.approx(high - center + 1e-3)
-    z = (np.array([plain_raw(fit, new, i) for i in range(12)]) - center) / (high - center + 1e-3)
-    assert det.score(new) == pytest.approx(z[:, 0] + z[:, 1:3].mean(axis=1) + 1.5 * z[:, 3:].mean(axis=1))
-
-
-def test_likelihoods_with_many_classes_are_those_of_plain_loops():
-    """Counts that are mostly 0 are summed over the labels that came back; K = 40 takes that way, K = 3 the other."""
-    rng = np.random.default_rng(5)
-    fit, new = evidence(rng, 30, classes=40), evidence(rng, 8, classes=40)
-    det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
-    det.seed_ = 0
-    det.learn(fit)
-    known = [i for i in range(8) if (fit.labels == new.labels[i]).any()]
-    raw = det._raw({k: r.counts.astype(np.float64) for k, r in new.responses.items()}, new.labels)
-    assert len(known) > 2
-    for i in known:
-        assert raw[i, :3] == pytest.approx(plain_raw(fit, new, i)[:3])
+    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5])
+    assert det.reference_ == pytest.approx(inner)
+    assert det.score(new) == pytest.approx(scores)
+    assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture
+    assert det.left_out() == pytest.approx(
+        [
+            s[0] + 0.7 * s[1] + 0.5 * s[2:4].mean() + 0.5 * s[4]
+            for s in np.array([[plain_surprise(inner[:, j], v) for j, v in enumerate(row)] for row in inner])
+        ]
+    )
 
 
 def test_calm_under_overlays_is_a_part_by_itself():
     rng = np.random.default_rng(3)
-    fit, new = evidence(rng, 40, names=("a", "b", "overlay")), evidence(rng, 12, names=("a", "b", "overlay"))
+    names = ("a", "b", "overlay")
+    fit, new = evidence(rng, 40, names=names), evidence(rng, 12, names=names)
     families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4)}
     det = SmoothnessProfile(families=families, overlays=4, seed=0)
     det.seed_, det.fitted_for, det.overlays_ = 0, ("f", (1, 1, 1), 3), np.zeros((4, 1, 1, 1), np.float32)
     det.learn(fit)
-    keep = [0, 1, 2, 3, 4, 6]  # the joint ratio, three families, calm under noise and under overlays; not under shifts
-    inner = np.array([plain_raw(fit, fit, i, skip=i) for i in range(40)])[:, keep]
-    center, high = np.percentile(inner, [50, 90], axis=0)
-    z = (np.array([plain_raw(fit, new, i) for i in range(12)])[:, keep] - center) / (high - center + 1e-3)
-    assert det.score(new) == pytest.approx(z[:, 0] + z[:, 1:4].mean(axis=1) + 0.5 * z[:, 4] + 1.5 * z[:, 5])
+    # Calm under noise and under overlays; not under shifts.
+    assert det.score(new) == pytest.approx(expected_score(fit, new, [["a"], ["overlay"]], [0.5, 1.0])[0])
+
+
+def test_a_score_does_not_depend_on_the_company_or_on_what_is_kept(monkeypatch):
+    """Many classes: components are made again for each batch where they are too many to keep."""
+    rng = np.random.default_rng(5)
+    fit, new = evidence(rng, 90, classes=40), evidence(rng, 20, classes=40)
+    det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
+    det.seed_ = 0
+    det.learn(fit)
+    whole = det.score(new)
+    assert np.isfinite(whole).all()
+    monkeypatch.setattr("doldrum.detectors.profile_model._KEPT_BYTES", 0)
+    det._ready = None
+    for i in (0, 7, 19):
+        one = Evidence(new.images[[i]], new.labels[[i]], 40, {
+            k: Responses(r.draws[[i]], r.labels[[i]], r.strengths, 40) for k, r in new.responses.items()
+        })  # fmt: skip
+        assert det.score(one)[0] == whole[i]
 
 
 def test_it_finds_a_planted_patch_by_labels_alone(black_box, pool, tmp_path):
@@ -202,11 +292,14 @@ def test_a_changed_file_is_refused(black_box, pool):
     for name, value in [
         ("labels_", det.labels_ + 4),
         ("labels_", det.labels_[:-1]),
-        ("counts_", {"c": det.counts_["c"][:, :, :3]}),
-        ("counts_", {"c": det.counts_["c"] * 1.0}),
-        ("counts_", 3),
-        ("scales_", det.scales_ * 0),
-        ("centers_", np.full(3, np.nan)),
+        ("draws_", {"c": det.draws_["c"][:, :, :1]}),
+        ("draws_", {"c": det.draws_["c"] * 1.0}),
+        ("draws_", {"c": det.draws_["c"] + np.int16(4)}),
+        ("draws_", 3),
+        ("shares_", det.shares_ * 0),
+        ("shares_", det.shares_ - 0.5 * np.array([1, -1, 1, -1])),
+        ("reference_", np.full_like(det.reference_, np.nan)),
+        ("reference_", det.reference_[:, 1:]),
     ]:
         kept = getattr(det, name)
         setattr(det, name, value)

@@ -116,8 +116,8 @@ def band(detector: SmoothnessProfile) -> list[dict[str, Any]]:
     """For each family 5%, 50% and 95% quantiles, over the inputs of `fit`, of the share of draws that kept the label."""
     made = []
     for name, probe in detector.probes().items():
-        counts, labels = detector.counts_[name].astype(np.float64), detector.labels_.astype(np.int64)
-        kept = np.take_along_axis(counts, labels[:, None, None], axis=2)[..., 0] / np.maximum(counts.sum(axis=2), 1)
+        draws = detector.draws_[name]
+        kept = (draws == detector.labels_[:, None, None]).sum(axis=2) / np.maximum((draws >= 0).sum(axis=2), 1)
         low, middle, high = np.quantile(kept, [0.05, 0.5, 0.95], axis=0).round(4).tolist()
         made.append({"name": name, "strengths": list(probe.strengths), "low": low, "middle": middle, "high": high})
     return made

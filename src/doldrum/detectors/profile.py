@@ -27,6 +27,7 @@ from doldrum.probes import (
     Warp,
     probe_from_dict,
 )
+from doldrum.responses import NOT_TAKEN
 
 __all__ = ["OVERLAYS", "SmoothnessProfile", "default_families"]
 
@@ -35,9 +36,9 @@ OVERLAYS = 19
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-# Weights of calm and of calm under overlays, beside 1 for each ratio, and of calm where nothing is laid over; see
-# docs/results/detection-design.md.
-_CALM, _OVERLAID, _CALM_ALONE = 0.5, 1.5, 1.5
+# Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
+_UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
+_FOLDS = 4
 _OVERLAY = "overlay"
 
 
@@ -58,23 +59,26 @@ def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
 class SmoothnessProfile(Detector):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
 
-    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit`, besides those for calibration. Knows
-    neither trigger nor target. Four scores, each centred on clean inputs and divided by their spread, are added:
+    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
+    calibration. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
+    high a value (`profile_model.Surprise`), and the surprises are added:
 
-    1. *likelihood ratio, joint*: log of p(counts | a clean input of another class with a trigger for this label) over
-       p(counts | a clean input of this label). Clean inputs are a mixture over those of `fit`, each a multinomial smoothed by
-       its class; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
-    2. *likelihood ratio, by family*: the mean of the same ratio taken under each family by itself.
-    3. *calm* (weight 0.5): share of draws that kept the label under the families that leave everything in its place, less the
+    1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
+       p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
+       a draw, since a draw perturbs all inputs alike; a trigger wins each draw with a chance that falls with the strength, over
+       all such curves alike.
+    2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
+    3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
+    4. *calm* (0.5): share of draws that kept the label under the families that leave everything in its place, less the
        class's mean, over its spread.
-    4. *calm under overlays* (weight 1.5): the same where clean images are laid over the input, as STRIP does, but from labels.
+    5. *calm under overlays* (1): the same where clean images are laid over the input, as STRIP does, but from labels.
 
-    The first two see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
+    The first three see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
     shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
-    the model being right. Without overlays the third has the weight 1.5.
+    the model being right.
 
-    The overlays are some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they
-    are never calibrated on.
+    What clean inputs score is found on those of `fit`, a quarter at a time, each by what the others look like. The overlays are
+    some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
 
     Parameters
     ----------
@@ -92,7 +96,7 @@ class SmoothnessProfile(Detector):
 
     name = "profile"
     paper = "this project; after Grosse et al. 2022, doi 10.1016/j.cose.2022.102814"
-    learned: ClassVar[tuple[str, ...]] = ("counts_", "labels_", "centers_", "scales_", "overlays_")
+    learned: ClassVar[tuple[str, ...]] = ("draws_", "labels_", "shares_", "reference_", "overlays_")
 
     def __init__(
         self, *, families: Mapping[str, Probe] | None = None, overlays: int | None = None, seed: int | None = None
@@ -114,11 +118,11 @@ class SmoothnessProfile(Detector):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
         self.families = None if families is None else dict(families)
         self.overlays = None if overlays is None else int(overlays)
-        self.counts_: dict[str, NDArray[Any]] = {}
+        self.draws_: dict[str, NDArray[Any]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
-        self.centers_ = self.scales_ = np.zeros(0)
+        self.shares_ = self.reference_ = np.zeros((0, 0))
         self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
-        self._reference: _Reference | None = None
+        self._ready: tuple[model.Clean, model.Surprise] | None = None
 
     def probes(self) -> Mapping[str, Probe]:
         made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
@@ -152,131 +156,78 @@ class SmoothnessProfile(Detector):
         if not valid.any():
             raise InputError("expected clean inputs that the classifier can answer, got NaN or infinite scores for all")
         self.labels_ = evidence.labels[valid]
-        self.counts_ = {k: r.counts[valid].astype(np.uint16) for k, r in evidence.responses.items()}
-        self._reference = None
-        raw = self._raw({k: v.astype(np.float64) for k, v in self.counts_.items()}, self.labels_, leave_out=True)
-        low, high = np.percentile(raw, [50, 90], axis=0)
-        self.centers_, self.scales_ = low, high - low + 1e-3
+        self.draws_ = {k: r.draws[valid] for k, r in evidence.responses.items()}
+        self._ready = None
+        fold = np.arange(len(self.labels_)) % _FOLDS
+        parts = np.empty((len(fold), self._num_parts))
+        for k in range(_FOLDS):
+            apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+            draws, labels = {f: d[rest] for f, d in self.draws_.items()}, self.labels_[rest]
+            clean = model.Clean(
+                draws, labels, evidence.num_classes, model.fit_shares(draws, labels, evidence.num_classes)
+            )
+            parts[apart] = self._parts(clean, {f: d[apart] for f, d in self.draws_.items()}, self.labels_[apart])
+        self.reference_ = parts
+        self.shares_ = model.fit_shares(self.draws_, self.labels_, evidence.num_classes)
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         labels, m = self.labels_, len(np.atleast_1d(self.labels_))
         check_overlays(self.overlays_, self._num_overlays, input_shape)
-        shapes = {name: (m, len(p.strengths), num_classes) for name, p in self.probes().items()}
+        shapes = {name: (m, len(p.strengths), p.draws) for name, p in self.probes().items()}
+        draws = self.draws_ if isinstance(self.draws_, dict) else {}
         fine = (
-            isinstance(labels, np.ndarray) and labels.shape == (m,) and labels.dtype.kind == "i" and m > 0
+            isinstance(labels, np.ndarray) and labels.shape == (m,) and labels.dtype == np.int16 and m > 0
             and labels.min() >= 0 and labels.max() < num_classes
-            and isinstance(self.counts_, dict) and {k: np.shape(v) for k, v in self.counts_.items()} == shapes
-            and all(v.dtype.kind == "u" for v in self.counts_.values())
+            and {k: np.shape(v) for k, v in draws.items()} == shapes
+            and all(v.dtype == np.int16 and v.min() >= NOT_TAKEN and v.max() < num_classes for v in draws.values())
         )  # fmt: skip
-        for value in (self.centers_, self.scales_):
-            parts = 1 + len(shapes) + len(self._calm_names())
-            fine = fine and isinstance(value, np.ndarray) and value.shape == (parts,)
+        for value, width in ((self.shares_, model.COMPONENTS), (self.reference_, self._num_parts)):
+            fine = fine and isinstance(value, np.ndarray) and value.shape == (m, width) and value.dtype == np.float64
             fine = fine and bool(np.isfinite(value).all())
-        if not fine or not (self.scales_ > 0).all():
-            raise InputError(f"expected counts of {len(shapes)} families around clean inputs, got others; fit again")
-        self._reference = None
+        if not fine or self.shares_.min() < 0 or not np.allclose(self.shares_.sum(axis=1), 1):
+            raise InputError(f"expected labels of {len(shapes)} families around clean inputs, got others; fit again")
+        self._ready = None
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
         found = np.full(len(evidence), np.nan)
         valid = np.flatnonzero(evidence.labels >= 0)
         if len(valid):
-            counts = {k: evidence.responses[k].counts[valid].astype(np.float64) for k in self.counts_}
-            found[valid] = self._sum(self._raw(counts, evidence.labels[valid]))
+            if self._ready is None:
+                clean = model.Clean(self.draws_, self.labels_, evidence.num_classes, self.shares_)
+                self._ready = clean, model.Surprise(self.reference_)
+            clean, surprise = self._ready
+            draws = {k: evidence.responses[k].draws[valid] for k in self.draws_}
+            found[valid] = self._sum(surprise(self._parts(clean, draws, evidence.labels[valid])))
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit` themselves, each left out of the mixture that it is held against.
+        """Scores of the valid inputs of `fit` themselves, each by what the others (three quarters of them) look like.
 
         For ranking inputs among one another where none is known to be clean; no promise can rest on them.
         """
-        counts = {k: v.astype(np.float64) for k, v in self.counts_.items()}
-        return self._sum(self._raw(counts, self.labels_, leave_out=True))
+        return self._sum(model.Surprise(self.reference_)(self.reference_))
 
-    def _sum(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, parts) -> (N,): the scores, standardised, weighted and added."""
-        z, families = (raw - self.centers_) / self.scales_, len(self.counts_)
-        ratios, calm = z[:, 0] + z[:, 1 : 1 + families].mean(axis=1), z[:, 1 + families :]
-        if not self._num_overlays:
-            return ratios + _CALM_ALONE * calm.mean(axis=1)
-        return ratios + _CALM * calm[:, :-1].mean(axis=1) + _OVERLAID * calm[:, -1]
+    def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, parts) -> (N,): weighted and added."""
+        families = surprise[:, 2 : 2 + len(self.draws_)].mean(axis=1)
+        ratios = surprise[:, 0] + _UNLIKELY * surprise[:, 1] + _FAMILIES * families
+        calm = surprise[:, 2 + len(self.draws_) :]
+        return ratios + _CALM * calm[:, 0] + (_OVERLAID * calm[:, 1] if self._num_overlays else 0)
 
-    def _calm_names(self) -> list[str]:
-        """Families whose calm is read; that under overlays last."""
+    @property
+    def _num_parts(self) -> int:
+        return 3 + len(self._given()) + 2 * bool(self._num_overlays)
+
+    def _parts(
+        self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
+    ) -> NDArray[np.float64]:
+        """(N, parts): joint ratio, unlikeliness, each family's ratio, calm under noises and, with overlays, under them."""
         given = self._given()
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
-        return [*still, _OVERLAY] if self._num_overlays else still
-
-    def _raw(
-        self, counts: dict[str, NDArray[np.float64]], labels: NDArray[np.int16], *, leave_out: bool = False
-    ) -> NDArray[np.float64]:
-        """(N, 1 + families + noises): the joint ratio, each family's, and calm under each noise and under overlays.
-
-        `leave_out`: the inputs are those of `fit`, and each is left out of the mixture that it is held against.
-        """
-        if self._reference is None:
-            self._reference = _Reference(self.counts_, self.labels_)
-        reference, noises = self._reference, self._calm_names()
-        out = np.empty((len(labels), 1 + len(counts) + len(noises)))
-        for label in np.unique(labels):
-            mine = np.flatnonzero(labels == label)
-            some = {k: v[mine] for k, v in counts.items()}
-            null, alternative = reference.likelihoods(some, int(label), leave_out=leave_out)
-            ratios = [_mean(sum(alternative.values())) - _mean(sum(null.values()))]
-            ratios += [_mean(alternative[k]) - _mean(null[k]) for k in counts]
-            calms = [
-                (model.calm(some[k], labels[mine]) - reference.calm[k][label]) / reference.spread[k][label]
-                for k in noises
-            ]
-            out[mine] = np.stack([*ratios, *calms], axis=1)
-        return out
-
-
-class _Reference:
-    """The clean inputs of `fit`, made ready: their smoothed probabilities, and each class's calm."""
-
-    def __init__(self, counts: dict[str, NDArray[Any]], labels: NDArray[np.int16]) -> None:
-        classes = next(iter(counts.values())).shape[-1]
-        self.labels = labels
-        self.rates, self.probabilities, self.logs = {}, {}, {}
-        self.calm: dict[str, NDArray[np.float64]] = {}
-        self.spread: dict[str, NDArray[np.float64]] = {}
-        for name, raw in counts.items():
-            c = raw.astype(np.float64)
-            self.rates[name] = model.class_rates(c, labels, classes)
-            self.probabilities[name] = model.smoothed(c, labels, self.rates[name])
-            self.logs[name] = np.log(self.probabilities[name])
-            kept = model.calm(c, labels)
-            groups = [kept[labels == k] if (labels == k).sum() > 2 else kept for k in range(classes)]
-            self.calm[name] = np.array([g.mean() for g in groups])
-            self.spread[name] = np.array([g.std() for g in groups]) + 0.05
-
-    def likelihoods(
-        self, counts: dict[str, NDArray[np.float64]], label: int, *, leave_out: bool
-    ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
-        """Log likelihoods (N, M) and (N, M') by family: around clean inputs of `label`, and of others with a trigger for it.
-
-        Where `fit` saw no input of a kind, the classes' rates stand in.
-        """
-        same, other = self.labels == label, self.labels != label
-        null, alternative = {}, {}
-        for name, c in counts.items():
-            p, logs = self.probabilities[name], self.logs[name]
-            found = model.log_likelihood(c, logs)
-            null[name] = found[:, same] if same.any() else model.log_likelihood(c, np.log(self.rates[name][[label]]))
-            if leave_out and same.sum() > 1:
-                null[name][np.diag_indices(len(c))] = -np.inf
-            apart, around = p[other], found[:, other]
-            if not other.any():
-                apart = np.delete(self.rates[name], label, axis=0)
-                around = model.log_likelihood(c, np.log(apart))
-            alternative[name] = model.log_alternative(around, c, apart[:, :, label], label)
-        return null, alternative
-
-
-def _mean(logs: Any) -> NDArray[np.float64]:
-    """Log of the mean over the mixture, (N, M) -> (N,)."""
-    finite = np.isfinite(logs).sum(axis=1)
-    return model.log_sum(logs, axis=1) - np.log(finite)
+        calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]
+        if self._num_overlays:
+            calm.append(clean.calm(_OVERLAY, draws[_OVERLAY], labels))
+        return np.column_stack([clean.ratios(draws, labels), *calm])
 
 
 def _reseeded(probe: Probe, seed: int) -> Probe:

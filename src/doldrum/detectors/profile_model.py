@@ -1,39 +1,30 @@
-"""The model behind SmoothnessProfile: how likely counts of labels are around clean inputs, and around triggered ones.
+"""The model behind SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered ones.
 
-Everything here is NumPy on counts (N, C, K) of one family of perturbations: N inputs, C strengths, K classes.
+Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws a strength; what is below 0 has no
+label and counts nowhere. Draw j perturbs all inputs alike, so each (strength, draw) is a place of its own, with its own rates: an
+overlay of a shoe pulls otherwise than one of a shirt.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["calm", "class_rates", "log_alternative", "log_likelihood", "log_sum", "smoothed", "survivals"]
+__all__ = ["COMPONENTS", "Clean", "Surprise", "calm", "fit_shares", "log_sum", "survivals"]
 
-Counts = NDArray[np.float64]
+Draws = Mapping[str, NDArray[np.int16]]
+Array = NDArray[np.float64]
+COMPONENTS = 4
+"""Components of a class's mixture, where it has 12 or more clean inputs for each."""
+_EACH, _ROUNDS = 12, 25
+_TO_ALL, _TO_CLASS = 5.0, 4.0  # draws' worth of the rates over all inputs, and over the class, that are mixed in
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
+_KEPT_BYTES = 1 << 27
 
 
-def class_rates(counts: Counts, labels: NDArray[np.int16], num_classes: int, *, weight: float = 5.0) -> Counts:
-    """Rates (K, C, K): how often each label comes back around clean inputs of each base label.
-
-    Of a base label's draws, pooled, with `weight` draws' worth of the rates over all inputs mixed in.
-    """
-    overall = counts.sum(axis=0) + 0.5
-    overall /= overall.sum(axis=-1, keepdims=True)
-    rates = np.empty((num_classes, *counts.shape[1:]))
-    for k in range(num_classes):
-        total = counts[labels == k].sum(axis=0)
-        rates[k] = (total + weight * overall) / (total.sum(axis=-1, keepdims=True) + weight)
-    return rates
-
-
-def smoothed(counts: Counts, labels: NDArray[np.int16], rates: Counts, *, weight: float = 1.0) -> Counts:
-    """Label probabilities (N, C, K) of clean inputs: their counts with `weight` draws' worth of their class's rates."""
-    return (counts + weight * rates[labels]) / (counts.sum(axis=-1, keepdims=True) + weight)
-
-
-def survivals(conditions: int) -> Counts:
+def survivals(conditions: int) -> Array:
     """(Q, C) chances that a trigger decides the label at each strength, weakest first: falling from .97 to 0.
 
     None; up to the i-th strength; up to the i-th and half of the draws at the next; half of the draws at the first; .7
@@ -47,51 +38,195 @@ def survivals(conditions: int) -> Counts:
     return np.unique(np.array(rows), axis=0)
 
 
-def log_likelihood(counts: Counts, logs: Counts) -> Counts:
-    """(N, M): log likelihood of each input's counts around each of M clean inputs, `logs` = log p (M, C, K).
+def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
+    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 where no draw was valid.
 
-    sum_ck counts log p, one input at a time: a larger matrix product may round differently. Labels that didn't come back
-    are left out where they are most.
+    >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
+    [0.667, 0.0]
     """
-    flat = np.ascontiguousarray(logs.reshape(len(logs), -1))
-    out = np.empty((len(counts), len(logs)))
-    for n, row in enumerate(counts.reshape(len(counts), -1)):
-        seen = np.flatnonzero(row)
-        out[n] = flat[:, seen] @ row[seen] if 4 * len(seen) < len(row) else flat @ row
-    return out
+    flat = draws.reshape(len(draws), -1)
+    return (flat == labels[:, None]).sum(axis=1) / np.maximum((flat >= 0).sum(axis=1), 1)
 
 
-def log_alternative(likelihood: Counts, counts: Counts, probabilities: Counts, target: int) -> Counts:
-    """(N, M): the same were each of the M clean inputs, `probabilities` (M, C), to carry a trigger for `target`.
-
-    A draw's label is `target` with the trigger's chance q of surviving the perturbation, else the clean input's: p becomes
-    (1 - q) p, and at `target` q + (1 - q) p. Averaged over the rows of `survivals`, since nobody knows how a trigger fares
-    under this family. `likelihood` (N, M) is `log_likelihood` of the same counts and inputs, and `probabilities` theirs of
-    `target` alone.
-    """
-    towards = counts[:, :, target]
-    elsewhere = counts.sum(axis=-1) - towards
-    rows = survivals(counts.shape[1])
-    rest = likelihood - _outer(towards, np.log(probabilities))
-    parts = [
-        rest + (elsewhere * np.log1p(-q)).sum(axis=1)[:, None] + _outer(towards, np.log(q + (1 - q) * probabilities))
-        for q in rows
-    ]
-    return log_sum(np.stack(parts), axis=0) - np.log(len(rows))
-
-
-def log_sum(logs: Counts, *, axis: int) -> Counts:
+def log_sum(logs: Array, *, axis: int) -> Array:
     """log sum exp of real numbers of which some are finite; SciPy's logsumexp takes half of a score's time for what isn't needed here."""
     most = logs.max(axis=axis, keepdims=True)
     return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
 
 
-def calm(counts: Counts, labels: NDArray[np.int16]) -> NDArray[np.float64]:
-    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 where no draw was valid."""
-    kept = np.take_along_axis(counts, labels[:, None, None].astype(np.int64), axis=2).sum(axis=(1, 2))
-    return kept / np.maximum(counts.sum(axis=(1, 2)), 1)
+def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int) -> Array:
+    """(N, COMPONENTS): how much of each clean input belongs to each component of its label's mixture; rows sum to 1.
+
+    Expectation maximisation of a mixture of products of multinomials, one mixture a label, begun with the inputs in order of
+    calm. What `Clean` mixes into a component's rates keeps those with few inputs from being certain of anything.
+    """
+    places = _places(draws)
+    overall = _rates(_tally(places, np.ones((len(places), 1)), num_classes)[0] + 0.5)
+    shares = np.zeros((len(labels), COMPONENTS))
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        parts = max(1, min(COMPONENTS, len(mine) // _EACH))
+        order = np.argsort((places[mine] == label).sum(axis=1), kind="stable")
+        own = np.zeros((len(mine), parts))
+        for part, some in enumerate(np.array_split(order, parts)):
+            own[some, part] = 1
+        for _ in range(_ROUNDS if parts > 1 else 0):
+            p = _components(places[mine], own, overall)
+            logs = _read(np.log(p), places[mine]).sum(axis=2) + np.log((own.sum(axis=0) + 1) / (len(mine) + parts))
+            own = np.exp(logs - log_sum(logs, axis=1)[:, None])
+        shares[mine, :parts] = own
+    return shares
 
 
-def _outer(counts: Counts, logs: Counts) -> Counts:
-    """sum_c counts (N, C) logs (M, C), a condition at a time, so that an input's sum doesn't depend on its company."""
-    return np.sum([counts[:, c, None] * logs[:, c] for c in range(counts.shape[1])], axis=0)
+class Clean:
+    """Clean inputs (`draws`, `labels`, and what `fit_shares` made of them), ready to hold others against.
+
+    Around a clean input of label k, the label of each place (strength, draw) is drawn by one of k's components: p_r(place, label) is
+    what came back around its share of the clean inputs, with 4 draws' worth of k's rates mixed in, and 5 of those of all inputs in
+    them. A triggered input of label y is a clean one of another label with a trigger that decides a draw's label with a chance q,
+    else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
+    since nobody knows how a trigger fares.
+    """
+
+    def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
+        self.draws, self.labels, self.num_classes, self.shares = draws, labels, num_classes, shares
+        self._places = _places(draws)
+        self._seen = np.unique(labels)
+        self._overall = _rates(_tally(self._places, np.ones((len(labels), 1)), num_classes)[0] + 0.5)
+        size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
+        self._made: dict[int, tuple[Array, Array]] | None = {} if size <= _KEPT_BYTES else None
+        self._calms = {family: self._calm_of(family) for family in draws}
+
+    def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
+        """(N,): `calm` under a family, less the label's mean over its spread, among the clean inputs."""
+        means, spreads = self._calms[family]
+        return (calm(draws, labels) - means[labels]) / spreads[labels]
+
+    def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
+        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean) of all families jointly; -log p(draws | clean); and
+        the ratio of each family by itself. All given the input's label.
+
+        One that no clean input has is held against the rates of all.
+        """
+        found = {f: d.reshape(len(d), -1) for f, d in draws.items()}
+        parts, own, weights = [], [], []
+        for label in self._seen:
+            p, weight = self._mixture(int(label))
+            parts.append(self._of_components(found, labels, p))
+            own.append(np.full(len(weight), label))
+            weights.append(weight)
+        kinds, weight = np.concatenate(own), np.log(np.concatenate(weights))
+        clean, bad = (np.concatenate([part[i] for part in parts], axis=2) for i in (0, 1))  # (families, N, components)
+        same = kinds[None, :] == labels[:, None]
+        alone, new = ~same.all(axis=1), ~same.any(axis=1)
+        other = np.where(same & alone[:, None], -np.inf, weight)
+        mine = np.where(same | new[:, None], weight, -np.inf)
+        null, alternative = self._mixed(clean, mine), self._mixed(bad, other)
+        if new.any():  # no component of its own: the rates of all stand in
+            some = {f: d[new] for f, d in found.items()}
+            base = self._of_components(some, labels[new], self._overall[None])[0][:, :, 0]
+            null[0][new], null[1][:, new] = base.sum(axis=0), base
+        return np.column_stack([alternative[0] - null[0], -null[0], *(alternative[1] - null[1])])
+
+    @staticmethod
+    def _mixed(logs: Array, weights: Array) -> tuple[Array, Array]:
+        """Log of the weighted mean over components: of all families jointly (N,), and of each (families, N)."""
+        total = log_sum(weights, axis=1)
+        return log_sum(logs.sum(axis=0) + weights, axis=1) - total, log_sum(logs + weights, axis=2) - total
+
+    def _of_components(
+        self, found: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], p: Array
+    ) -> tuple[Array, Array]:
+        """Log likelihoods (families, N, R) of the draws under components p (R, places, K), and under them with a trigger."""
+        clean, bad, first = [], [], 0
+        for family, flat in found.items():
+            seen = _read(p[:, first : first + flat.shape[1]], flat, empty=1.0)  # (N, R, places)
+            first += flat.shape[1]
+            logs, hit, lost = np.log(seen), (flat == labels[:, None])[:, None], (flat >= 0)[:, None]
+            curves, terms = survivals(self.draws[family].shape[1]), []
+            for q in np.repeat(curves, self.draws[family].shape[2], axis=1):
+                terms.append(np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=2))
+            clean.append(logs.sum(axis=2))
+            bad.append(log_sum(np.stack(terms), axis=0) - np.log(len(curves)))
+        return np.stack(clean), np.stack(bad)
+
+    def _mixture(self, label: int) -> tuple[Array, Array]:
+        """Components (R, places, K) of a label, and their weights, which sum to the label's share of the clean inputs."""
+        kept = self._made
+        if kept is not None and label in kept:
+            return kept[label]
+        mine = self.labels == label
+        own = self.shares[mine]
+        own = own[:, own.sum(axis=0) > 0]
+        p = _components(self._places[mine], own, self._overall)
+        weight = (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
+        if kept is not None:
+            kept[label] = p, weight
+        return p, weight
+
+    def _calm_of(self, family: str) -> tuple[Array, Array]:
+        kept = calm(self.draws[family], self.labels)
+        groups = [kept[self.labels == k] if (self.labels == k).sum() > 2 else kept for k in range(self.num_classes)]
+        return np.array([g.mean() for g in groups]), np.array([g.std() for g in groups]) + 0.05
+
+
+class Surprise:
+    """-log of the share of clean inputs with as high a value, column by column: 0 is the lowest of all, 4.6 one in a hundred.
+
+    Above the 90th percentile the tail is taken as exponential, so that it goes on where the clean inputs end.
+
+    >>> s = Surprise(np.arange(100.0)[:, None])
+    >>> s(np.array([[0.0], [50.0], [89.0], [1000.0]])).round(2).ravel().tolist()
+    [0.0, 0.69, 2.22, 185.24]
+    """
+
+    def __init__(self, reference: Array) -> None:
+        self.sorted = np.sort(reference, axis=0)
+        self.start = np.quantile(self.sorted, 0.9, axis=0)
+        above = self.sorted > self.start
+        excess = np.where(above, self.sorted - self.start, 0).sum(axis=0) / np.maximum(above.sum(axis=0), 1)
+        self.excess = np.maximum(excess, 0.05)
+
+    def __call__(self, values: Array) -> Array:
+        n, out = len(self.sorted), np.empty(values.shape)
+        for j in range(values.shape[1]):
+            share = (1 + n - np.searchsorted(self.sorted[:, j], values[:, j], side="left")) / (n + 1)
+            tail = (values[:, j] - self.start[j]) / self.excess[j] - np.log(0.1)
+            out[:, j] = np.where(values[:, j] > self.start[j], tail, -np.log(np.maximum(share, 0.1)))
+        return out
+
+
+def _places(draws: Draws) -> NDArray[np.int16]:
+    """(N, places): the labels of all families side by side."""
+    return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
+
+
+def _tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
+    """(R, places, K): how often each label is at each place, an input counted with its R weights."""
+    valid = (places >= 0).ravel()
+    index = (places.astype(np.int64) + num_classes * np.arange(places.shape[1])).ravel()[valid]
+    size = places.shape[1] * num_classes
+    found = np.empty((weights.shape[1], places.shape[1], num_classes))
+    for out, w in zip(found, weights.T, strict=True):
+        out.flat = np.bincount(index, np.repeat(w, places.shape[1])[valid], size)
+    return found
+
+
+def _read(p: Array, places: NDArray[np.int16], *, empty: float = 0.0) -> Array:
+    """(N, R, places): the values of p (R, places, K) at the labels that came back, `empty` where none did.
+
+    In memory as in the shape: sums over the last axis are then the same whatever N is.
+    """
+    found = p[:, np.arange(places.shape[1]), np.maximum(places, 0)].transpose(1, 0, 2)
+    return np.ascontiguousarray(np.where((places >= 0)[:, None], found, empty))
+
+
+def _rates(counts: Array) -> Array:
+    return counts / counts.sum(axis=-1, keepdims=True)
+
+
+def _components(places: NDArray[np.int16], own: Array, overall: Array) -> Array:
+    """(R, places, K): what came back around each component's share of a label's inputs, with the label's own rates mixed in."""
+    total = _tally(places, own, overall.shape[1])
+    rates = _rates(total.sum(axis=0) + _TO_ALL * overall)
+    return _rates(total + _TO_CLASS * rates)
