@@ -97,11 +97,11 @@ def plain_shares(fit, rows):
 def plain_parts(fit, new, i, rows, shares, still):
     """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
     label = int(new.labels[i])
-    null, bad, mine_, others = [], [], [], []
+    null, bad, stray, mine_, others = [], [], [], [], []
     for k, parts in shares.items():
         for w in parts:
             weight = (sum(w.values()) + 1) / (len(w) + len(parts)) * len(w) / len(rows)
-            plain, triggered = [], []
+            plain, triggered, kept = [], [], []
             for name, responses in new.responses.items():
                 _, conditions, draws = responses.draws.shape
                 places = [
@@ -117,15 +117,18 @@ def plain_parts(fit, new, i, rows, shares, still):
                     for q in CURVES
                 ]
                 triggered.append(np.mean(terms))
+                kept.append(np.prod([0.05 * (came[at] == label) + 0.95 * p[at][came[at]] for at in places]))
             if k == label:
                 null.append(plain)
                 mine_.append(weight)
             else:
                 bad.append(triggered)
+                stray.append((np.prod(plain) + np.prod(kept)) / 2)
                 others.append(weight)
     null, bad = np.array(null), np.array(bad)
     p0 = np.average(null.prod(axis=1), weights=mine_)
-    ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(p0)
+    either = 0.97 * p0 + 0.03 * np.average(stray, weights=others)
+    ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(either)
     by = [
         np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))
         for f in range(null.shape[1])

@@ -8,6 +8,7 @@ overlay of a shoe pulls otherwise than one of a shirt.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ COMPONENTS = 4
 _EACH, _ROUNDS = 12, 25
 _TO_ALL, _TO_CLASS = 5.0, 4.0  # draws' worth of the rates over all inputs, and over the class, that are mixed in
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
+# Clean inputs that got their label by accident: their share, and how often they keep it at most.
+_STRAYS, _STRAY_KEEPS = 0.03, 0.05
 _KEPT_BYTES = 1 << 27
 
 
@@ -86,6 +89,10 @@ class Clean:
     them. A triggered input of label y is a clean one of another label with a trigger that decides a draw's label with a chance q,
     else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
     since nobody knows how a trigger fares.
+
+    Some clean inputs of label y (3 in 100 are supposed to) are strays: another label's by all but the unperturbed look. Their
+    draws are like those of clean inputs of the other labels, with one chance of keeping y for all families, 0 or .05. Without
+    them a misclassified input would be best explained by a trigger that never survives.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
@@ -103,10 +110,10 @@ class Clean:
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
     def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean) of all families jointly; -log p(draws | clean); and
-        the ratio of each family by itself. All given the input's label.
+        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, strays among them) of all families jointly;
+        -log p(draws | clean, no stray); and by each family log p(draws | triggered) - log p(draws | clean, no stray).
 
-        One that no clean input has is held against the rates of all.
+        All given the input's label; one that no clean input has is held against the rates of all.
         """
         found = {f: d.reshape(len(d), -1) for f, d in draws.items()}
         parts, own, weights = [], [], []
@@ -116,7 +123,9 @@ class Clean:
             own.append(np.full(len(weight), label))
             weights.append(weight)
         kinds, weight = np.concatenate(own), np.log(np.concatenate(weights))
-        clean, bad = (np.concatenate([part[i] for part in parts], axis=2) for i in (0, 1))  # (families, N, components)
+        clean, bad, kept = (
+            np.concatenate([part[i] for part in parts], axis=2) for i in range(3)
+        )  # (families, N, components)
         same = kinds[None, :] == labels[:, None]
         alone, new = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, weight)
@@ -126,7 +135,9 @@ class Clean:
             some = {f: d[new] for f, d in found.items()}
             base = self._of_components(some, labels[new], self._overall[None])[0][:, :, 0]
             null[0][new], null[1][:, new] = base.sum(axis=0), base
-        return np.column_stack([alternative[0] - null[0], -null[0], *(alternative[1] - null[1])])
+        strays = log_sum(np.stack([self._mixed(clean, other)[0], self._mixed(kept, other)[0]]), axis=0) - np.log(2)
+        either = np.logaddexp(np.log1p(-_STRAYS) + null[0], np.log(_STRAYS) + strays)
+        return np.column_stack([alternative[0] - either, -null[0], *(alternative[1] - null[1])])
 
     @staticmethod
     def _mixed(logs: Array, weights: Array) -> tuple[Array, Array]:
@@ -136,19 +147,26 @@ class Clean:
 
     def _of_components(
         self, found: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], p: Array
-    ) -> tuple[Array, Array]:
-        """Log likelihoods (families, N, R) of the draws under components p (R, places, K), and under them with a trigger."""
-        clean, bad, first = [], [], 0
+    ) -> tuple[Array, Array, Array]:
+        """Log likelihoods (families, N, R) of the draws under components p (R, places, K); under them with a trigger; and where a
+        few draws keep the input's label.
+        """
+        clean, bad, kept, first = [], [], [], 0
         for family, flat in found.items():
             seen = _read(p[:, first : first + flat.shape[1]], flat, empty=1.0)  # (N, R, places)
             first += flat.shape[1]
             logs, hit, lost = np.log(seen), (flat == labels[:, None])[:, None], (flat >= 0)[:, None]
-            curves, terms = survivals(self.draws[family].shape[1]), []
-            for q in np.repeat(curves, self.draws[family].shape[2], axis=1):
-                terms.append(np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=2))
+
+            def winning(q: Array, seen: Array = seen, logs: Array = logs, hit: Any = hit, lost: Any = lost) -> Array:
+                """Each draw's label is the input's with chance q (places), else the component's."""
+                return np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=2)
+
+            curves = survivals(self.draws[family].shape[1])
+            terms = [winning(q) for q in np.repeat(curves, self.draws[family].shape[2], axis=1)]
             clean.append(logs.sum(axis=2))
             bad.append(log_sum(np.stack(terms), axis=0) - np.log(len(curves)))
-        return np.stack(clean), np.stack(bad)
+            kept.append(winning(np.full(flat.shape[1], _STRAY_KEEPS)))
+        return np.stack(clean), np.stack(bad), np.stack(kept)
 
     def _mixture(self, label: int) -> tuple[Array, Array]:
         """Components (R, places, K) of a label, and their weights, which sum to the label's share of the clean inputs."""
@@ -208,7 +226,7 @@ def _tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array
     size = places.shape[1] * num_classes
     found = np.empty((weights.shape[1], places.shape[1], num_classes))
     for out, w in zip(found, weights.T, strict=True):
-        out.flat = np.bincount(index, np.repeat(w, places.shape[1])[valid], size)
+        out[...] = np.bincount(index, np.repeat(w, places.shape[1])[valid], size).reshape(out.shape)
     return found
 
 
