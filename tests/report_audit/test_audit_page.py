@@ -174,8 +174,7 @@ def test_discoveries_beyond_the_flags_are_not_called_flagged(tmp_path):
     page = unescape(write_audit_page(tmp_path).read_text(encoding="utf-8"))
     data = json.loads(element(page, r'id="data">(.*?)</script>'))
     states = dict(zip(data["id"], data["state"], strict=True))
-    for row in frame.itertuples():
-        assert states[row.id] == 2 * row.flag + row.discovery
+    assert [states[i] for i in frame.id] == (2 * frame.flag + frame.discovery).tolist()
     assert "discovery, not flagged" in page
     assert "of those, discoveries" not in page
     widths = [float(w) for w in re.findall(r'<rect width="([\d.]+)" height="10"', page)]
