@@ -80,11 +80,17 @@ def run_cleansing(
     `settings.out`. Model and images are opened in a confined process, as by :func:`doldrum.audit.run_audit`. Killed at any
     moment, the same call goes on where it was; called again when all is done, it gives the summary.
 
-    Raises InputError for a folder of something else, a set without labels, too few clean images; ClassifierError where the
+    Raises InputError for a folder of something else or one that another run is at work in, a set without labels, too few clean images; ClassifierError where the
     model can't serve the method; SandboxError when the confined process exceeds its memory or time, or dies.
     """
     out = Path(settings.out)
-    seed = confined.begin(out, settings, confined.model_hash(settings), what="cleansing")
+    with confined.begun(out, settings, what="cleansing") as (seed, _):
+        return _cleansed(settings, out, seed, progress=progress, say=say)
+
+
+def _cleansed(
+    settings: CleansingSettings, out: Path, seed: int, *, progress: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
     if (out / _SUMMARY).exists():
         return json.loads((out / _SUMMARY).read_text(encoding="utf-8"))
     folder = out / "work"

@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from doldrum.audit.settings import AuditSettings
 from doldrum.errors import InputError, SandboxError
 from doldrum.files import write_text_whole
 from doldrum.intake import visible
+from doldrum.locks import locked
 from doldrum.progress import progress_bar
 from doldrum.sandbox import Limits, run_confined
 
-__all__ = ["begin", "forget", "lines", "model_hash", "send", "whole"]
+__all__ = ["begin", "begun", "forget", "lines", "model_hash", "send", "whole"]
 
 _STAGES = {
     "model": "opening the model",
@@ -31,6 +32,18 @@ _STAGES = {
     "scan": "scanning",
 }
 _FREE = ("out", "memory", "hours")  # settings that may differ when a run goes on
+
+
+@contextlib.contextmanager
+def begun(out: Path, settings: AuditSettings, *, what: str) -> Iterator[tuple[int, str]]:
+    """This audit's folder (or cleansing's: `what`), for one process alone while the block runs; gives the seed and the model's SHA-256.
+
+    Two at once would take each other's drafts away. Raises InputError for a second one, and as :func:`begin` does.
+    """
+    digest = model_hash(settings)
+    begin(out, settings, digest, what=what)
+    with locked(out):
+        yield begin(out, settings, digest, what=what), digest  # again: one that was here first may have ended since
 
 
 def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -> int:

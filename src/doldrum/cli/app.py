@@ -10,7 +10,7 @@ import typer
 import doldrum
 from doldrum.cli import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
-from doldrum.errors import DoldrumError, WorkerError
+from doldrum.errors import DoldrumError, SandboxError, WorkerError
 
 __all__ = ["app", "main"]
 
@@ -76,7 +76,8 @@ def main() -> None:
         sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {error}")
-        sys.exit(1 if isinstance(error, WorkerError) else 2)
+        died = isinstance(error, WorkerError) or (isinstance(error, SandboxError) and error.reason == "died")
+        sys.exit(1 if died else 2)
     except (KeyboardInterrupt, typer.Abort):
         message("doldrum: interrupted; what was finished stays")
         sys.exit(130)
