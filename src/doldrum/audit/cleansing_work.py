@@ -42,10 +42,11 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
-    material = read_material(settings["images"], "images", folder, opened, settings, tell)
     clean = None
-    if settings["clean"] is not None:
+    if settings["clean"] is not None:  # first: they are few, and where they won't do the training set needn't be read
         clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+        profile.check_clean(clean.images, settings["fpr"])
+    material = read_material(settings["images"], "images", folder, opened, settings, tell)
     same_images(folder, material, clean)
     labels, how = _labels(material, opened)
     data = ImageSet(material.images.images, labels=labels, ids=material.images.ids)

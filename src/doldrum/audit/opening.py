@@ -13,7 +13,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
-from doldrum.intake import CollectedImages, Skipped, as_array, open_images
+from doldrum.intake import CollectedImages, Skipped, as_array, open_images, visible
 from doldrum.suspects import Preprocessing, open_model
 
 __all__ = ["Material", "Opened", "open_material", "open_suspect", "read_material", "same_images"]
@@ -85,7 +85,7 @@ def open_material(
 def read_material(
     path: str, what: str, folder: Path, opened: Opened, settings: dict[str, Any], tell: Callable[[Any], None]
 ) -> Material:
-    """`open_material` into `what`.npy of the folder; tells of its progress."""
+    """Images as `open_material` gives them, in `what`.npy of the folder; tells of its progress. An InputError names what it is about."""
     tell({"stage": what})
     waiting = [0]
 
@@ -95,9 +95,13 @@ def read_material(
             tell({"done": waiting[0]})
             waiting[0] = 0
 
-    return open_material(
-        path, folder / f"{what}.npy", classifier=opened.classifier, resize=settings["resize"], advance=advance
-    )
+    target = folder / f"{what}.npy"
+    try:
+        return open_material(path, target, classifier=opened.classifier, resize=settings["resize"], advance=advance)
+    except InputError as error:
+        name, why = visible(path), str(error)
+        who = "training set" if what == "images" and "method" in settings else f"--{what}"
+        raise InputError(f"{who} {why}" if why.startswith(name) else f"{who} {name}: {why}") from error
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:

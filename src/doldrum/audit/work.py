@@ -17,6 +17,7 @@ from doldrum.audit.opening import Material, Opened, open_suspect, read_material,
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
+from doldrum.detectors.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
 from doldrum.pixels import to_float
@@ -42,24 +43,23 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
+    clean, parts = None, None
+    if settings["clean"] is not None:  # first: they are few, and where they won't do the suspects needn't be read
+        clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+        parts = _parted(clean.images, settings["fpr"], seed)
     material = read_material(settings["images"], "images", folder, opened, settings, tell)
-    clean = (
-        None if settings["clean"] is None else read_material(settings["clean"], "clean", folder, opened, settings, tell)
-    )
     same_images(folder, material, clean)
     facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
-    if clean is None:
+    if clean is None or parts is None:
         detector, order, reached = detecting.ranked(opened, material.images, folder, deadline, seed, tell)
     else:
         facts |= _checked(opened, clean, settings, tell)
-        fit, calibration = split_clean(len(clean.images), settings["fpr"], seed)
         facts["remarks"] += _overlap(material.images, clean.images)
-        parts = clean.images.take(fit), clean.images.take(calibration)
         detector, reached = detecting.promised(opened, material.images, parts, folder, settings, deadline, seed, tell)
         order = np.arange(len(material.images))
         assert detector.calibration is not None
-        facts["clean"] |= {"fit": len(fit), "calibration": detector.calibration.smallest}
-        used = len(fit) + detector.calibration.smallest
+        facts["clean"] |= {"fit": len(parts[0]), "calibration": detector.calibration.smallest}
+        used = len(parts[0]) + detector.calibration.smallest
         if used < len(clean.images):
             facts["remarks"].append(f"Of {len(clean.images):,} clean images {used:,}, drawn at random, were used.")
     _pixels(detector, material.images, folder, order)
@@ -86,6 +86,14 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "forwards": detector.forwards,
         "band": scan.band(detector),
     }
+
+
+def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Clean images to fit and to calibrate; InputError where they won't do, before any work is put into them."""
+    fit, calibration = split_clean(len(clean), fpr, seed)
+    parts = clean.take(fit), clean.take(calibration)
+    check_apart(*parts)
+    return parts
 
 
 def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -169,6 +169,8 @@ def _checked(
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if not isinstance(data, ImageSet) or data.labels is None:
         raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+    if clean is not None and not isinstance(clean, ImageSet):
+        raise InputError(f"expected clean images as an ImageSet, got {type(clean).__name__}; pass ImageSet(images)")
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(

@@ -10,7 +10,7 @@ from doldrum.cleansing.base import MARGIN, Verdict, highest
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
-from doldrum.detectors.splitting import fit_and_calibration
+from doldrum.detectors.splitting import check_apart, fit_and_calibration
 from doldrum.errors import InputError
 from doldrum.seeds import rng
 from doldrum.stats.conformal import check_size
@@ -18,6 +18,7 @@ from doldrum.stats.conformal import check_size
 __all__ = [
     "against_clean",
     "among_themselves",
+    "check_clean",
     "check_enough",
     "fitted_among_themselves",
     "fitted_on_clean",
@@ -35,12 +36,18 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
         if len(data) < _FEWEST:
             raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; pass clean images too")
         return
+    check_clean(clean, fpr)
+
+
+def check_clean(clean: ImageSet, fpr: float) -> None:
+    """Raise InputError unless there are clean inputs enough to fit the profile and to promise `fpr`, and they differ."""
     cut = _to_fit(clean)
     check_size(len(clean) - cut, fpr, what="clean inputs besides those of fit")
     if cut < _FEWEST_TO_FIT:
         raise InputError(
             f"expected at least {2 * _FEWEST_TO_FIT} clean inputs, got {len(clean)}; the profile is fitted on half of them"
         )
+    check_apart(*split_clean(clean))
 
 
 def _to_fit(clean: ImageSet) -> int:
