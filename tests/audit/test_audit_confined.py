@@ -65,6 +65,8 @@ def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
         folder = "<img src=x onerror=alert(1)>" if i % 2 else "."
         Image.fromarray(material.images[i, 0]).save(tmp_path / "in" / folder / name)
     (tmp_path / "in" / "\x1b]0;owned\x07.png").write_bytes(b"no image")
+    for i in range(7):
+        (tmp_path / "in" / f"z{i}.txt").write_text("no image")
     run = doldrum(material.model, "--images", "in", "--out", "out", "--budget", "10m", cwd=tmp_path)
     said, error = run.communicate()
     assert run.returncode == 0, error
@@ -78,7 +80,11 @@ def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     record = AuditRecord.load(tmp_path / "out" / "record.json")
-    assert [s["id"] for s in record.images["skipped"]] == ["\\x1b]0;owned\\x07.png"]
+    names = ["\\x1b]0;owned\\x07.png", *(f"z{i}.txt" for i in range(7))]
+    assert [s["id"] for s in record.images["skipped"]] == names
+    told = [line for line in error.splitlines() if line.startswith("skipped ")]
+    assert [line.partition(": expected an image")[0] for line in told[:5]] == [f"skipped {name}" for name in names[:5]]
+    assert told[5:] == ["skipped 3 more; see the report"]
 
 
 def test_bad_input_is_exit_code_2(material, tmp_path):

@@ -78,3 +78,18 @@ def test_clean_images_that_will_not_do_end_it_before_the_suspects_are_read(mater
         run_audit(settings(material, tmp_path, material.images[clean], material.images[300:400], fpr=0.05))
     assert read == ["clean"]
     assert not (tmp_path / "out").exists()
+
+
+def test_clean_files_that_are_left_out_are_told(material, tmp_path, monkeypatch):
+    from PIL import Image
+
+    asked = settings(material, tmp_path, None, material.images[300:360], fpr=0.05, budget=5.0)
+    (tmp_path / "clean").mkdir()
+    for i in range(120):
+        Image.fromarray(material.images[i, 0]).save(tmp_path / "clean" / f"{i}.png")
+    (tmp_path / "clean" / "notes.txt").write_text("hello")
+    record = run_audit(AuditSettings(**{**vars(asked), "clean": str(tmp_path / "clean")}))
+    told = [s for s in record.verdict["sentences"] if "files given as clean" in s]
+    assert len(told) == 1
+    assert told[0].startswith("1 of the 121 files given as clean was skipped, notes.txt: expected an image")
+    assert record.images["skipped"] == []

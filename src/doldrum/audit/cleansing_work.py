@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, detecting, matching, scan
 from doldrum.audit import rows as rows_file
-from doldrum.audit.opening import Material, Opened, open_suspect, read_material, same_images
+from doldrum.audit.opening import Material, Opened, left_out, open_suspect, read_material, same_images
 from doldrum.cleansing import METHODS, Cleansing, Verdict, profile
 from doldrum.cleansing.by_class import by_class
 from doldrum.data import ImageSet, read_array
@@ -46,6 +46,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     if settings["clean"] is not None:  # first: they are few, and where they won't do the training set needn't be read
         clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
         profile.check_clean(clean.images, settings["fpr"])
+        for text in left_out(clean):
+            tell({"say": text})
     material = read_material(settings["images"], "images", folder, opened, settings, tell)
     same_images(folder, material, clean)
     labels, how = _labels(material, opened)

@@ -16,7 +16,7 @@ from doldrum.files import write_text_whole
 from doldrum.intake import CollectedImages, Skipped, as_array, open_images, visible
 from doldrum.suspects import Preprocessing, open_model
 
-__all__ = ["Material", "Opened", "open_material", "open_suspect", "read_material", "same_images"]
+__all__ = ["Material", "Opened", "left_out", "open_material", "open_suspect", "read_material", "same_images"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,17 @@ def read_material(
         name, why = visible(path), str(error)
         who = "training set" if what == "images" and "method" in settings else f"--{what}"
         raise InputError(f"{who} {why}" if why.startswith(name) else f"{who} {name}: {why}") from error
+
+
+def left_out(clean: Material) -> list[str]:
+    """What to say of clean files that could not be used; nothing where there are none."""
+    if not clean.skipped:
+        return []
+    first, count = clean.skipped[0], len(clean.skipped)
+    which = f"{first.id}: {first.why}" if count == 1 else f"the first {first.id}: {first.why}"
+    return [
+        f"{count:,} of the {count + len(clean.images):,} files given as clean {'was' if count == 1 else 'were'} skipped, {which}."
+    ]
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, detecting, matching, pictures, scan
 from doldrum.audit.detecting import FEWEST_FIT
-from doldrum.audit.opening import Material, Opened, open_suspect, read_material, same_images
+from doldrum.audit.opening import Material, Opened, left_out, open_suspect, read_material, same_images
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
@@ -54,6 +54,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         detector, order, reached = detecting.ranked(opened, material.images, folder, deadline, seed, tell)
     else:
         facts |= _checked(opened, clean, settings, tell)
+        facts["remarks"] += left_out(clean)
         facts["remarks"] += _overlap(material.images, clean.images)
         detector, reached = detecting.promised(opened, material.images, parts, folder, settings, deadline, seed, tell)
         order = np.arange(len(material.images))

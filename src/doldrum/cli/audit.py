@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from doldrum.cli import model_options as options
-from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
+_TOLD = 5  # of what was skipped; the report lists all
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
 
 
@@ -73,6 +74,8 @@ def audit(
 
     page = write_audit_page(out)
     found = record.verdict
+    skipped = [(one["id"], one["why"]) for one in record.images["skipped"]]
+    message_skipped(skipped, unlisted=record.images["unlisted"], most=_TOLD, where="; see the report")
     if json:
         emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
     else:

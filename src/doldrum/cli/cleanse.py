@@ -9,9 +9,7 @@ import typer
 
 from doldrum.cli import model_options as options
 from doldrum.cli.detect import MORE_THAN_PROMISED
-from doldrum.cli.output import JsonFlag, emit, message
-
-_TOLD = 20  # lines on standard error for what can't be read; the summary lists more
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
 
 def cleanse(
@@ -76,10 +74,8 @@ def cleanse(
 
 
 def _say(summary: dict[str, Any]) -> None:
-    for one in summary["skipped"][:_TOLD]:
-        message(f"skipped {one['id']}: {one['why']}")
-    if (more := len(summary["skipped"]) + summary["unlisted"] - _TOLD) > 0:
-        message(f"skipped {more} more")
+    skipped = [(one["id"], one["why"]) for one in summary["skipped"]]
+    message_skipped(skipped, unlisted=summary["unlisted"], where="; summary.json lists them")
     for note in summary["notes"]:
         message(f"note: {note}")
     for name, why in summary["refused"].items():
