@@ -135,10 +135,10 @@ def test_a_run_cut_off_goes_on_where_it_was_and_ends_alike(made, tmp_path, monke
         whole = run_cleansing(asked(made, out / "whole", clean=clean), progress=False)
         calls, write = [], cleansing_work.detecting.scan.write_rows
 
-        def cut(path, rows, calls=calls, write=write):
+        def cut(path, rows, calls=calls, write=write, out=out):
             if len(calls) == 3:
                 raise KeyboardInterrupt
-            calls.append(path.name)
+            calls.append(path.relative_to(out))
             write(path, rows)
 
         with monkeypatch.context() as patch:
@@ -153,7 +153,7 @@ def test_a_run_cut_off_goes_on_where_it_was_and_ends_alike(made, tmp_path, monke
             patch.setattr(
                 cleansing_work.detecting.scan,
                 "write_rows",
-                lambda p, r, write=write, written=written: (written.append(p.name), write(p, r)),
+                lambda p, r, write=write, written=written, out=out: (written.append(p.relative_to(out)), write(p, r)),
             )
             again = run_cleansing(asked(made, out / "cut", clean=clean), progress=False)
         assert written

@@ -15,7 +15,7 @@ from doldrum.audit import confined
 from doldrum.audit.cleansing_work import COLUMNS, KEPT
 from doldrum.audit.confined import lines, whole
 from doldrum.audit.settings import AuditSettings
-from doldrum.cleansing import METHODS
+from doldrum.cleansing import METHODS, ranking
 from doldrum.cleansing.base import checked_rate
 from doldrum.data import DATASETS
 from doldrum.errors import DoldrumError, InputError, SandboxError
@@ -167,6 +167,7 @@ def _written(settings: CleansingSettings, facts: dict[str, Any], folder: Path, s
         "out": settings.out, "data": visible(settings.images), "model": visible(settings.model),
         "clean": None if settings.clean is None else visible(settings.clean), "method": settings.method, "seed": seed,
         "samples": count, "dropped": len(rows), "kept": count - len(rows), "suspicious": bool(facts["suspicious"]),
+        "ranking": None if promise is not None else _ranking(facts["ranking"], int(np.sum(columns["profile_drop"]))),
         "promise": None if promise is None else _promise(promise, int(np.sum(columns["profile_drop"]))),
         "refused": {str(m): visible(str(why), most=1000) for m, why in facts["refused"].items() if m in METHODS},
         "methods": {m: _of_method(facts["methods"][m], columns, m) for m in methods},
@@ -209,6 +210,18 @@ def _promise(found: Mapping[str, Any], flagged: int) -> dict[str, Any]:
         "more_than_promised": bool(made["more_than_promised"]), "discoveries": whole(made["discoveries"], least=0),
         "realised_fpr": realised,
     }  # fmt: skip
+
+
+def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
+    """How far the list holds whatever the draws, and what it can't say."""
+    rounds, every = whole(found["rounds"]), whole(found["in_every_round"], least=0)
+    if every > dropped:
+        raise ValueError(f"{every} of {dropped} samples")
+    depends = (
+        f"Of the {dropped:,} samples on the profile's list {every:,} are on that of each of its {rounds} rounds of draws; the others depend on the "
+        "draws, and another --seed gives others."
+    )
+    return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 
 
 def _of_method(found: Mapping[str, Any], columns: Mapping[str, Any], method: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -
 
 def forget(out: Path, folder: Path, *, what: str) -> None:
     """After an error before anything was scanned: leave no folder that refuses the mended command."""
-    if any(folder.glob("rows-*.jsonl")) or any(folder.glob("*.doldrum")):
+    if any(folder.rglob("rows-*.jsonl")) or any(folder.rglob("*.doldrum")):
         return
     shutil.rmtree(folder, ignore_errors=True)
     (out / f"{what}.json").unlink(missing_ok=True)

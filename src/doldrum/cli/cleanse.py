@@ -51,7 +51,8 @@ def cleanse(
 
     --out receives drop.txt (a row number a line, from 0), clean.npz (the other samples), samples.parquet (what every method says of
     every sample, by its id) and summary.json. Activation clustering and spectral signatures need a torch network. The exit code is 3 when
-    the profile flagged more than its promise explains, as in scan; without --clean there is a ranking and no promise.
+    the profile flagged more than its promise explains, as in scan. Without --clean there is a ranking and no promise: it drops as many as --rate
+    asks for, poison or none, and part of the list depends on the seed.
     """
     from doldrum.audit.cleansing import CleansingSettings, run_cleansing
 
@@ -86,7 +87,9 @@ def _say(summary: dict[str, Any]) -> None:
     )
     promise = summary["promise"]
     if promise is None:
-        message("no clean images: a ranking, and no promise; it can't say whether the set is poisoned")
+        message("no clean images: a ranking, and no promise")
+        for sentence in summary["ranking"]["means"]:
+            message(f"- {sentence}")
     else:
         message(
             f"{promise['flagged']} flagged at a promised {promise['fpr']:.2%}; up to {promise['limit']} are explained by chance "
