@@ -35,6 +35,12 @@ def images() -> np.ndarray:
 
 
 @pytest.fixture
+def one_engine(monkeypatch) -> None:
+    """For tests that compare two runs which each choose an engine: others round otherwise, and with AMX far otherwise."""
+    monkeypatch.setattr("doldrum.engines.choose._candidates", lambda classifier: [("eager", "fp32")])
+
+
+@pytest.fixture
 def call(monkeypatch, capsys):
     """Run the command line in this process: (exit code, JSON or text on stdout, stderr)."""
 

@@ -62,6 +62,16 @@ def test_auto_takes_the_fastest_and_then_stays_with_it(clf, images, monkeypatch)
     assert choose_engine(clf, "auto", rows=8, sample=images)[1].engine == "onnxruntime"
 
 
+def test_where_nothing_can_be_kept_timing_does_not_decide(clf, images, monkeypatch, tmp_path) -> None:
+    """A confined process can't write the cache: two runs of it must not take two engines."""
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("DOLDRUM_ENGINES", str(tmp_path / "file" / "engines"))
+    monkeypatch.setattr(choose, "_candidates", lambda classifier: [("onnxruntime", "fp32"), ("eager", "fp32")])
+    for fastest in ("onnxruntime", "eager"):
+        monkeypatch.setattr(choose, "_seconds", lambda found, sample, name=fastest: [f[0].name != name for f in found])
+        assert choose_engine(clf, "auto", rows=8, sample=images)[1].engine == "onnxruntime"
+
+
 def test_the_first_of_two_processes_decides() -> None:
     assert remembered.keep("k", ("openvino", "fp32")) == ("openvino", "fp32")
     assert remembered.keep("k", ("onnxruntime", "fp32")) == ("openvino", "fp32")
@@ -81,7 +91,7 @@ def test_an_engine_that_does_not_suit_is_refused_in_words(images) -> None:
 def test_the_compiled_engines_own_loop_hands_over_every_tile(clf, images, monkeypatch) -> None:
     """Without the compiler, which takes long: the graph is the module itself."""
     monkeypatch.setattr(torch, "compile", lambda module, **options: module)
-    assert np.allclose(CompiledEngine(clf, rows=7)(images), clf(images), atol=1e-5)
+    assert np.allclose(CompiledEngine(clf, rows=7, precision="fp32")(images), clf(images), atol=1e-5)
 
     def broken(module, **options):
         raise RuntimeError("no C++ compiler")
@@ -126,3 +136,22 @@ def test_a_module_in_another_precision_is_recorded_as_what_it_is_and_only_run_by
     direct = net.module(torch.from_numpy(images).to(dtype)).argmax(1)  # pyright: ignore[reportAttributeAccessIssue]
     assert np.array_equal(r.labels, direct.numpy())
     assert r.info["engine"]["precision"] == name
+
+
+def test_one_label_of_a_few_is_no_warning_and_many_are(clf, monkeypatch) -> None:
+    """A detector keeps its engine: a scan of two images must not warn for one label that bf16 rounds otherwise."""
+    images = np.random.default_rng(1).random((32, 1, 8, 8), dtype=np.float32)
+
+    def off(wrong):
+        def outputs(self, x):
+            scores = clf(x).copy()
+            scores[:wrong] = -scores[:wrong]
+            return scores
+
+        return outputs
+
+    monkeypatch.setattr(OnnxRuntimeEngine, "__call__", off(1))
+    assert choose_engine(clf, "onnxruntime", rows=8, sample=images)[1].agreement == 31 / 32
+    monkeypatch.setattr(OnnxRuntimeEngine, "__call__", off(4))
+    with pytest.warns(UserWarning, match="agree with the model itself on 98% of labels, got 87.5% of 32"):
+        choose_engine(clf, "onnxruntime", rows=8, sample=images)

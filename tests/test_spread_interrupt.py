@@ -7,12 +7,25 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 SCRIPT = """
-import os, sys, time
+import multiprocessing.util, os, signal, sys, time
 from doldrum.spread import spread
+
+started = multiprocessing.util.spawnv_passfds
+
+def interrupted(path, arguments, files):
+    pid = started(path, arguments, files)
+    if "spawn_main" in str(arguments):
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.5)
+    return pid
+
+if "--as-a-worker-starts" in sys.argv:
+    multiprocessing.util.spawnv_passfds = interrupted
 
 def nap(seconds):
     print("begun", os.getpid(), flush=True)
@@ -27,15 +40,19 @@ if __name__ == "__main__":
 """
 
 
+def run(folder: Path, *options: str) -> subprocess.Popen[str]:
+    (folder / "script.py").write_text(SCRIPT)
+    # What starts the tests may ignore Ctrl-C, as a shell does for jobs in the background: they inherit it.
+    return subprocess.Popen(
+        [sys.executable, "script.py", *options], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+
+
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")
 @pytest.mark.parametrize("begun", [0, 2])
 def test_ctrl_c_ends_the_workers_and_prints_nothing_of_theirs(tmp_path, begun) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT)
-    # What starts the tests may ignore Ctrl-C, as a shell does for jobs in the background: they inherit it.
-    process = subprocess.Popen(
-        [sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    process = run(tmp_path)
     assert process.stdout is not None
     workers = [int(process.stdout.readline().split()[1]) for _ in range(begun)]
     if not begun:
@@ -49,3 +66,13 @@ def test_ctrl_c_ends_the_workers_and_prints_nothing_of_theirs(tmp_path, begun) -
     for worker in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")
+def test_ctrl_c_between_the_start_of_a_worker_and_what_it_is_told(tmp_path) -> None:
+    """The worker got half a message, said so in a traceback, and was waited for."""
+    process = run(tmp_path, "--as-a-worker-starts")
+    began = time.monotonic()
+    out, err = process.communicate(timeout=50)
+    assert time.monotonic() - began < 30
+    assert (process.returncode, out, err) == (130, "", "")

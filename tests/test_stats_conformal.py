@@ -30,6 +30,22 @@ def test_p_values_are_the_plain_count(levels):
     assert back[::-1].tolist() == expected
 
 
+@pytest.mark.parametrize("levels", [4, 10**9])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_p_values_are_those_of_crepes(levels, groups):
+    """An independent package; without smoothing it counts every tie against the input."""
+    crepes = pytest.importorskip("crepes")
+    rng = np.random.default_rng(levels + groups)
+    cal, new = rng.integers(levels, size=200) * 1.0, rng.integers(levels, size=300) * 1.0
+    cal_groups, new_groups = rng.integers(groups, size=200), rng.integers(groups, size=300)
+    theirs = crepes.ConformalClassifier()
+    theirs.fit(cal, bins=cal_groups)
+    ours = conformal.p_values(
+        cal, new, calibration_ties=np.ones(200), ties=np.zeros(300), calibration_groups=cal_groups, groups=new_groups
+    )
+    assert theirs.predict_p(new[:, None], bins=new_groups, smoothing=False)[:, 0].tolist() == ours.tolist()
+
+
 def test_groups_are_calibrated_by_themselves():
     rng = np.random.default_rng(1)
     cal, new, cal_ties, ties = rng.random(50), rng.random(30), rng.random(50), rng.random(30)

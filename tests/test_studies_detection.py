@@ -43,8 +43,10 @@ def bench():
     with pytest.MonkeyPatch.context() as patch:
         # Its mean W never comes down again: there is no sigma-half to be found.
         patch.setattr("doldrum.detectors.one_strength.sigma_half", lambda curve: SIGMA)
+        patch.setattr("doldrum.engines.choose._candidates", lambda classifier: [("eager", "fp32")])
         made = make_bench(model, ImageSet(images[:110]), seed=5)
-    return model, images, made, made.score({"calibration": images[110:125], "test": images[125:]})
+        scored = made.score({"calibration": images[110:125], "test": images[125:]})
+    return model, images, made, scored
 
 
 def of(scored, name, budget=PAPER):
@@ -52,7 +54,7 @@ def of(scored, name, budget=PAPER):
     return found
 
 
-def test_scores_are_those_that_each_detector_gives_alone(bench):
+def test_scores_are_those_that_each_detector_gives_alone(bench, one_engine):
     model, images, _, scored = bench
     fit, strength = ImageSet(images[:110]), SIGMA
     alone = {
@@ -68,7 +70,7 @@ def test_scores_are_those_that_each_detector_gives_alone(bench):
             assert found.scores[part] == pytest.approx(detector.score_samples(chosen), abs=1e-5), name
 
 
-def test_equal_budgets_read_the_first_draws_and_kinds(bench):
+def test_equal_budgets_read_the_first_draws_and_kinds(bench, one_engine):
     model, images, _, scored = bench
     fit, strength = ImageSet(images[:110]), SIGMA
     shorter = {
@@ -77,12 +79,15 @@ def test_equal_budgets_read_the_first_draws_and_kinds(bench):
     }  # fmt: skip
     for name, detector in shorter.items():
         found = of(scored, name, EQUAL)
-        assert found.scores["test"] == pytest.approx(detector.fit(model, fit).score_samples(images[125:]), abs=1e-5)
+        alone = detector.fit(model, fit)
+        assert found.scores["test"] == pytest.approx(alone.score_samples(images[125:]), abs=1e-5)
         assert found.costs["forwards"] == detector.forwards <= 64
     strip = STRIP(seed=5).fit(model, fit)
     assert strip.overlays_ is not None
     first = Superimpose(strip.overlays_, draws=63, seed=strip.probe_seed("overlay"))
-    entropy = dd.measure(model, images[125:], first, readouts=("entropy",), progress=False).readouts["entropy"]
+    pinned = scored.engines["superimpose"]
+    found = dd.measure(model, images[125:], first, readouts=("entropy",), progress=False, engine=pinned)
+    entropy = found.readouts["entropy"]
     assert of(scored, "strip", EQUAL).scores["test"] == pytest.approx(-entropy.mean(axis=(1, 2)), abs=1e-5)
     assert {v.costs["detector"] for v in scored.variants if v.costs["budget"] == EQUAL} == {"w", "rpp", "teco", "strip"}
 

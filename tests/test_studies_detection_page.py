@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,20 @@ def detector(name, found, *, budget=PAPER, false=2, forwards=63, auroc=0.9, hits
     }  # fmt: skip
 
 
-def cell(attack, detectors, *, seed=0, rate=0.05, asr=0.8, hits=80, stress=False, data="fashion-mnist"):
+def cell(
+    attack,
+    detectors,
+    *,
+    seed=0,
+    rate=0.05,
+    asr=0.8,
+    hits=80,
+    stress=False,
+    data="fashion-mnist",
+    recipe="r",
+    changes=(),
+    settings=(),
+):
     values = {
         "target": 0, "clean_accuracy": 0.92 if attack == "clean" else 0.91, "asr": None if attack == "clean" else asr,
         "asr_noise": 0.5, "asr_jpeg": 0.25, "sizes": {"calibration": 400, "test": 200, "triggered": 100, "fit": 400}, "hits": hits,
@@ -35,13 +49,15 @@ def cell(attack, detectors, *, seed=0, rate=0.05, asr=0.8, hits=80, stress=False
         "attack": attack,
         "seed": seed,
         "rate": rate,
-        "recipe": "r",
+        "recipe": recipe,
         "stress": stress,
         "data": data,
-        "settings": {},
-        "changes": {},
+        "settings": dict(settings),
+        "changes": {"threads": 1, **dict(changes)},
     }
-    return CellRecord(key=f"{attack}{seed}{rate}{stress}", cell=asked, values=values, seconds=1.0)
+    return CellRecord(
+        key=f"{attack}{seed}{rate}{stress}{data}{recipe}{changes}{settings}", cell=asked, values=values, seconds=1.0
+    )
 
 
 def records_of(*cells):
@@ -94,10 +110,11 @@ def test_victims_without_a_hit_and_stress_cells_are_left_out_of_means(cells):
 def test_sentences_say_what_was_found(cells):
     page = study_page(records_of(*cells))
     assert (
-        page.headline == "At 64 forwards an input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms"
+        page.headline
+        == "At 64 forwards an input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms on fashion-mnist"
     )
     text = " ".join(page.lede)
-    assert "6 victims of 4 attacks and 1 clean model, seeds 0, 1" in text
+    assert "On fashion-mnist, recipe r: 6 victims of 4 attacks and 1 clean model, seeds 0, 1" in text
     assert "SmoothnessProfile 0.50, STRIP 0.30" in text
     assert "weakest on SIG (0.20)" in text
     assert "never used in its design: BPP 0.30" in text
@@ -168,7 +185,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     assert shifts.tables[0].rows[0][1] == "3.2%"
     page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
     refused = next(s for s in page.sections if s.title == "Not served")
-    assert refused.tables[0].rows[0][:2] == ["IBD-PSC", "BadNets, seed 0"]
+    assert refused.tables[0].rows[0][:3] == ["IBD-PSC", "fashion-mnist, recipe r", "BadNets, seed 0"]
 
 
 def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
@@ -177,7 +194,118 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     page = study_page(records_of(*cells, *tails))
     assert "at a promised 1%, on" not in page.lede[-1]  # none was calibrated on what a balanced model gave
     section = next(s for s in page.sections if s.title == "When the training set’s classes are out of proportion")
-    assert [t.caption[:14] for t in section.tables] == ["Trained 1:10. ", "Trained 1:100."]
+    assert [t.caption.partition(". ")[0] for t in section.tables] == [
+        f"fashion-mnist 1:{n}, recipe r" for n in (10, 100)
+    ]
     assert section.tables[0].rows[0][1] == "8.0% / 8.0%\n1.0% to 20.0%"
     both_kinds = study_page(records_of(*cells, *tails, cell("badnets", found, stress=True)))
     assert "at a promised 1%, on 1 model" in both_kinds.lede[-1]
+
+
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"data": "digits"},
+    {"data": "fashion-mnist 1:10"},
+    {"recipe": "s"},
+    {"changes": {"network": "mlp"}},
+)
+NAMES = (
+    "digits, recipe r",
+    "fashion-mnist 1:10, recipe r",
+    "fashion-mnist, recipe s",
+    "fashion-mnist, recipe r, network mlp",
+)
+
+
+def test_data_sets_and_recipes_are_never_put_together(cells):
+    other = [
+        cell(attack, both(found, 1.0, 1.0), **where)
+        for where in OTHERS
+        for attack, found in (("badnets", 0.0), ("bpp", 1.0), ("lsba", 1.0), ("clean", 0.0))
+    ]
+    page, before = study_page(records_of(*cells, *other)), study_page(records_of(*cells))
+    assert page.headline == before.headline
+    assert page.lede[: len(before.lede)] == before.lede
+    for name, line in zip(NAMES, page.lede[len(before.lede) :], strict=True):
+        assert line == f"On {name}, over development attacks: STRIP 1.00, SmoothnessProfile 0.00."
+    assert {(row["data"], row["recipe"], row["changes"]) for row in page.csv["rows"]} == {
+        ("fashion-mnist", "r", ""), ("digits", "r", ""), ("fashion-mnist 1:10", "r", ""), ("fashion-mnist", "s", ""),
+        ("fashion-mnist", "r", "network mlp"),
+    }  # fmt: skip
+    assert {(row["data"], row["recipe"], row["changes"]) for row in page.numbers["equal"]} == {
+        (row["data"], row["recipe"], row["changes"]) for row in page.csv["rows"]
+    }
+    first = [s for s in page.sections if s.title.endswith(": fashion-mnist, recipe r")]
+    was = [s for s in before.sections if s.title != "Not served"]
+    assert [t.rows for s in first for t in s.tables] == [t.rows for s in was for t in s.tables]
+    shown = next(s for s in page.sections if s.title == f"Detectors: {NAMES[0]}")
+    assert shown.text[0].startswith(f"On {NAMES[0]}: 3 victims of 3 attacks and 1 clean model, seed 0.")
+    assert shown.tables[0].rows[1][3:7] == ["0.00", "0.00", "1.00", "1.00"]
+
+
+def test_every_table_and_figure_says_what_it_is_about(cells):
+    found = [{**d, "stress": stress_of(0.012, 0.7)} for d in both(0.9, 0.5, 0.6)]
+    more = [cell("badnets", found, stress=stress, **where) for where in OTHERS for stress in (False, True)]
+    page = study_page(records_of(*cells, cell("badnets", found, stress=True), *more))
+    names = ("fashion-mnist, recipe r", *NAMES)
+    told = [s for s in page.sections if s.title != "Not served"]  # its rows say it
+    assert all(t.caption.partition(". ")[0] in names for s in told for t in (*s.tables, *s.figures))
+    assert all(s.title.endswith(tuple(f": {n}" for n in names)) for s in told)
+    figures = [f.name for s in page.sections for f in s.figures]
+    assert figures[:3] == ["roc", "cost", "heat"]
+    assert len(set(figures)) == len(figures) == 15
+    # One data set and recipe needs no name in each heading.
+    alone = study_page(records_of(*cells))
+    assert [s.title for s in alone.sections] == [
+        "Detectors", "Attack by attack", "What evasion costs", "False alarms", "Beside their papers’ figures", "Not served",
+    ]  # fmt: skip
+    assert all(t.caption.startswith("fashion-mnist, recipe r. ") for s in alone.sections[:-1] for t in s.tables)
+
+
+def test_calibration_sizes_that_not_every_model_has_are_left_out(cells):
+    few = stress_of(0.012, 0.7)
+    few["sizes"].pop("2000")
+    found = [[{**d, "stress": stress} for d in both(0.9, 0.5, 0.6)] for stress in (stress_of(0.012, 0.7), few)]
+    page = study_page(records_of(*cells, cell("badnets", found[0], stress=True), cell("sig", found[1], stress=True)))
+    sizes = next(s for s in page.sections if s.title.startswith("How many"))
+    assert sizes.tables[0].head == ["detector", "50", "100"]
+
+
+def test_stress_cells_alone_make_a_page():
+    found = [{**d, "stress": stress_of(0.012, 0.7)} for d in both(0.9, 0.5, 0.6)]
+    page = study_page(records_of(cell("badnets", found, stress=True)))
+    assert page.headline == "No development attack was measured"
+    assert page.lede[-1].startswith("SmoothnessProfile on fashion-mnist, recipe r, at a promised 1%, on 1 model")
+
+
+def test_an_attack_with_other_settings_is_an_attack_apart(cells):
+    page = study_page(records_of(*cells, cell("badnets", both(0.0, 0.0, 0.0), settings={"size": 2})))
+    rows = next(s for s in page.sections if s.title == "Attack by attack").tables[0].rows
+    assert [row[0] for row in rows][:3] == ["BadNets", "BadNets, 1% poison", "BadNets (size 2)"]
+    assert [row[3] for row in rows][:3] == ["0.80", "1.00", "0.00"]
+
+
+def test_means_are_over_the_rate_that_most_victims_have_where_none_has_5_percent():
+    others = [
+        cell("badnets", both(found, 0, 0), rate=rate, seed=seed)
+        for found, rate, seed in ((0.6, 0.1, 0), (0.8, 0.1, 1), (0.1, 0.02, 0))
+    ]
+    page = study_page(records_of(*others))
+    assert "finds 0.70 of triggered inputs" in page.headline
+    assert "means over the attacks with 10% poison" in page.lede[0]
+    rows = next(s for s in page.sections if s.title == "Attack by attack").tables[0].rows
+    assert [row[0] for row in rows] == ["BadNets", "BadNets, 2% poison"]
+
+
+def test_published_figures_stand_beside_what_is_found_here(cells):
+    scale_up = [
+        cell(a, [detector("scale-up", found, auroc=auroc)])
+        for a, found, auroc in (("blended", 0.2, 0.6), ("wanet", 0.4, 0.8))
+    ]
+    at_1 = cell("blended", [detector("scale-up", 1, auroc=1.0)], rate=0.01)
+    page = study_page(records_of(*cells, *scale_up, at_1))
+    table = next(s for s in page.sections if s.title == "Beside their papers’ figures").tables[0]
+    assert [(row[0], *row[3:]) for row in table.rows] == [
+        ("STRIP", "AUROC 0.900", "2 of 3"),
+        ("SCALE-UP", "AUROC 0.700\nAUROC 0.600 on Blended\nAUROC 0.800 on WaNet", "3 of 3"),
+    ]
+    assert "Beside their papers’ figures" not in [s.title for s in study_page(records_of(cells[-2])).sections]

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from doldrum.attacks import ATTACKS
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
-from doldrum.studies import STUDIES, base, cleansing, detection, get_study, load_grid, patterns
+from doldrum.studies import STUDIES, base, cleansing, detection, get_study, load_grid, material, patterns
 from doldrum.studies.smoothing import HEADLINE
 
-BASE = {"data": "digits", "recipe": "digits-mlp"}
+BASE = {"data": "digits", "recipe": "digits-mlp", "inputs": 50, "pick": 50}
 
 
 @pytest.fixture
@@ -28,11 +30,11 @@ def test_lists_are_combinations_and_seeds_vary_slowest(smoothing):
         {
             **BASE,
             "draws": 7,
-            "cells": [{"attack": ["badnets", "sig"], "seed": [0, 1]}, {"attack": "wanet", "draws": 9}],
+            "cells": [{"attack": ["badnets", "blended"], "seed": [0, 1]}, {"attack": "wanet", "draws": 9}],
         },
     )
     assert [(c.attack, c.seed, c.draws) for c in cells] == [
-        ("badnets", 0, 7), ("sig", 0, 7), ("wanet", 0, 9), ("badnets", 1, 7), ("sig", 1, 7),
+        ("badnets", 0, 7), ("blended", 0, 7), ("wanet", 0, 9), ("badnets", 1, 7), ("blended", 1, 7),
     ]  # fmt: skip
 
 
@@ -50,7 +52,9 @@ def test_a_cell_named_twice_is_one_cell(smoothing):
 
 def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
     toml, as_json = tmp_path / "grid.toml", tmp_path / "grid.json"
-    toml.write_text('data = "digits"\nrecipe = "digits-mlp"\n[[cells]]\nseed = [0, 1]\nsettings = {size = 2}\n')
+    toml.write_text(
+        'data = "digits"\nrecipe = "digits-mlp"\ninputs = 50\npick = 50\n[[cells]]\nseed = [0, 1]\nsettings = {size = 2}\n'
+    )
     as_json.write_text(json.dumps({**BASE, "cells": [{"seed": [0, 1], "settings": {"size": 2}}]}))
     assert load_grid(smoothing, toml)[1] == load_grid(smoothing, as_json)[1]
     assert load_grid(smoothing, toml)[0] == "grid.toml"
@@ -125,7 +129,7 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
 )
 def test_what_other_studies_refuse_before_any_work(name, grid, message):
     with pytest.raises(InputError, match=message):
-        load_grid(get_study(name), {**BASE, **grid})
+        load_grid(get_study(name), {"data": "digits", "recipe": "digits-mlp", **grid})
 
 
 def test_empty_grids_and_grids_of_another_type(smoothing):
@@ -136,7 +140,7 @@ def test_empty_grids_and_grids_of_another_type(smoothing):
 
 def test_one_value_said_in_two_ways_is_one_cell(smoothing):
     _, cells = load_grid(
-        smoothing, {**BASE, "cells": [{"rate": 1, "strengths": [0.2, 0.1]}, {"rate": 1.0, "strengths": [0.1, 0.2]}]}
+        smoothing, {**BASE, "cells": [{"rate": 0, "strengths": [0.2, 0.1]}, {"rate": 0.0, "strengths": [0.1, 0.2]}]}
     )
     assert len(cells) == 1
 
@@ -159,10 +163,92 @@ def test_names_of_grids_and_files(smoothing, tmp_path):
 
 
 @pytest.fixture
+def untrained(monkeypatch):
+    """Nothing is trained: neither by the loop nor by an attack that makes its trigger by gradient."""
+
+    def step(*args, **kwargs):
+        raise AssertionError("something was trained")
+
+    for optimizer in (torch.optim.Adam, torch.optim.SGD):
+        monkeypatch.setattr(optimizer, "step", step)
+    monkeypatch.setattr("doldrum.training.train", step)
+
+
+MOST = "expected rate of at most 0.0"
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"attack": "sig", "rate": 0.2}, r"sig, seed 0, data digits, rate 0.2, .*expected rate of at most 0.0987483 \(142 of 1438"),
+        ({"attack": "label-consistent", "rate": 0.2}, MOST),
+        ({"attack": "tact", "rate": 0.2}, "expected rate of at most 0.10153"),
+        ({"attack": "sig", "data": "digits 1:10", "target": 9}, r"expected rate of at most 0.0238095 \(14 of 588"),
+        ({"attack": "tact", "data": "digits 1:100", "target": 8}, MOST),  # its source is the next class
+        ({"rate": 0.0001}, "expected rate 0 or at least 0.000695"),
+        ({"rate": 0.95}, "expected rate of at most 0.90"),
+        ({"attack": "wanet", "rate": 0.4}, "expected cover_rate of at most 0.6"),
+        ({"settings": {"size": 9}}, "size"),
+        ({"settings": {"size": 2.5}}, "expected a whole number"),
+        ({"settings": {"pattern": "pink"}}, "pattern"),
+        ({"attack": "all-to-all", "settings": {"size": 0}}, "size"),
+        ({"attack": "blended", "settings": {"alpha": 1.5}}, "alpha"),
+        ({"attack": "sig", "settings": {"delta": -1}}, "delta"),
+        ({"attack": "label-consistent", "settings": {"eps": 2}}, "eps"),
+        ({"attack": "label-consistent", "settings": {"size": 9}}, "size"),
+        ({"attack": "trojannn", "settings": {"size": 9}}, "size"),
+        ({"attack": "trojannn", "settings": {"neurons": 10_000}}, "1 to 128 neurons, got 0 and 10000"),
+        ({"attack": "wanet", "settings": {"k": 1}}, "k"),
+        ({"attack": "issba", "settings": {"bits": 5000}}, "1 to 4096 bits"),
+        ({"attack": "input-aware", "settings": {"density": 2}}, "density"),
+        ({"attack": "bpp", "settings": {"levels": 1}}, "levels"),
+        ({"attack": "lf", "settings": {"cutoff": 0}}, "cutoff"),
+        ({"attack": "lf", "settings": {"cutoff": 0, "optimised": True}}, "cutoff"),
+        ({"attack": "ftrojan", "settings": {"positions": [99]}}, "position"),
+        ({"attack": "tact", "settings": {"source": 0}}, "source"),
+        ({"attack": "adap-blend", "settings": {"alpha": 2}}, "alpha"),
+        ({"attack": "adap-patch", "settings": {"training_opacity": 2}}, "opacity"),
+        ({"attack": "lsba", "settings": {"target_probability": 2}}, "target_probability"),
+        ({"attack": "noise-hardened", "settings": {"sigmas": [-1]}}, "sigma"),
+        ({"attack": "anti-smoothing", "settings": {"cover_ratio": 1e3}}, "cover_ratio"),
+        ({"pick": 358}, "expected test images besides the 358 that find sigma-half"),
+    ],
+)  # fmt: skip
+def test_what_an_attack_cannot_have_is_refused_before_anything_is_trained(smoothing, untrained, grid, message):
+    with pytest.raises(InputError, match=message):
+        load_grid(smoothing, {**BASE, **grid})
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_an_attack_can_have_is_found_out_without_training(smoothing, untrained, attack):
+    settings = {"frequency": 3} if attack == "sig" else {"positions": [3, 7]} if attack == "ftrojan" else {}
+    (cell,) = load_grid(
+        smoothing, {**BASE, "data": "digits 1:2", "rate": 0.04, "attack": attack, "settings": settings}
+    )[1]
+    assert (cell.plan().rate, cell.plan().target) == (0.04, 0)
+
+
+def test_splits_of_detection_and_parts_of_cleansing_are_tried_too(untrained):
+    sizes = {"fit": 100, "calibration": 99, "test": 40, "inputs": 30}
+    assert load_grid(get_study("detection"), {**BASE, **sizes})[1]
+    with pytest.raises(
+        InputError, match=r"tact, seed 0, .*: expected 239 clean test images and 30 to attack, got 359 with"
+    ):
+        load_grid(get_study("detection"), {**BASE, **sizes, "attack": ["badnets", "tact"]})
+    part = {"samples": 1000, "fit": 100, "calibration": 99, "attack": "sig", "settings": {"frequency": 3}}
+    (cell,) = load_grid(get_study("cleansing"), {**BASE, **part})[1]
+    labels = cell.training_set().labels
+    most = (labels == 0).mean()
+    assert load_grid(get_study("cleansing"), {**BASE, **part, "rate": most})[1]
+    with pytest.raises(InputError, match=f"at most {most:.6g} .* of 1000 samples"):
+        load_grid(get_study("cleansing"), {**BASE, **part, "rate": most + 0.001})
+
+
+@pytest.fixture
 def large_sets(monkeypatch):
     """Every data set is 10,000 blank images of 28 x 28: names, fields and values of grids are read, and nothing else."""
     blank = ImageSet(np.zeros((10_000, 1, 28, 28), np.uint8), np.arange(10_000) % 10)
-    for room in (base, cleansing, detection, patterns):
+    for room in (base, cleansing, detection, material, patterns):
         monkeypatch.setattr(room, "datasets", lambda name: (blank, blank))
 
 

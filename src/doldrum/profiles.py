@@ -44,13 +44,15 @@ class Smoothness:
         return f"Smoothness({n:,} inputs x {s} strengths, {self.draws} draws, {self.level:.0%} limits: {self.method})"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per input and strength: id, label, strength, w, w_lower, w_upper."""
+        """One row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars: `polars.from_pandas` of it."""
         import pandas as pd
 
         n, s = self.value.shape
         return pd.DataFrame(
             {
-                "id": np.repeat(np.asarray(self.ids, dtype=object), s),
+                "id": pd.array(
+                    np.repeat(np.asarray(self.ids, dtype=object), s), dtype="string"
+                ),  # text without rows, too
                 "label": np.repeat(self.labels, s),
                 "strength": np.tile(self.strengths, n),
                 "w": self.value.ravel(),

@@ -145,7 +145,9 @@ def test_what_cannot_be_cleansed_is_said_before_any_work(made) -> None:
             cleanse(model, bad, **options)
 
 
-def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_on(made, call, near, tmp_path) -> None:
+def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_on(
+    made, call, near, one_engine, tmp_path
+) -> None:
     folder, bad, model = made
     out = tmp_path / "out"
     code, summary, err = call("cleanse", folder / "bad.npz", "--model", folder / "bad.safetensors", "--out", out,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup
 from doldrum.attacks.load import load_trigger
-from doldrum.attacks.registry import ATTACKS, get_attack, make_attack, run_attack
+from doldrum.attacks.registry import ATTACKS, check_attack, get_attack, make_attack, run_attack
 from doldrum.attacks.victims import CLEAN, Victim, VictimSpec, get_victim, victims_folder
 from doldrum.lazy import torch_names
 
@@ -43,6 +43,7 @@ __all__ = [
     "Setup",
     "Victim",
     "VictimSpec",
+    "check_attack",
     "get_attack",
     "get_victim",
     "load_trigger",

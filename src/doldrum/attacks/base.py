@@ -12,6 +12,8 @@ from doldrum.poisoning.poison import PoisonedSet
 from doldrum.triggers.base import Trigger
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from doldrum.classifiers.base import Classifier
     from doldrum.training.checkpoint import TrainedClassifier
     from doldrum.training.hooks import TrainingHook
@@ -26,7 +28,9 @@ ThreatModel = Literal["data", "data and a surrogate", "training"]
 class Setup:
     """What an attack is made for.
 
-    `surrogate()` trains a clean model by the same recipe and another seed, once, where the attacker needs one.
+    `surrogate()` trains a clean model by the same recipe and another seed, once, where the attacker needs one; `untrained()`
+    gives its network with fresh weights. A maker calls `ready(plan)` once it has checked all that can be, before it trains
+    anything: `check_attack` stops there.
     """
 
     train_set: ImageSet
@@ -34,6 +38,8 @@ class Setup:
     target: int
     seed: int
     surrogate: Callable[[], Classifier]
+    untrained: Callable[[], nn.Module]
+    ready: Callable[[PoisonPlan], None] = lambda plan: None
 
 
 @dataclass(frozen=True)

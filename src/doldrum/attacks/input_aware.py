@@ -17,7 +17,7 @@ from doldrum.poisoning.plan import PoisonPlan
 from doldrum.seeds import child_seed
 from doldrum.training.hooks import TrainingHook
 
-__all__ = ["GeneratedTrigger", "InputAwareHook"]
+__all__ = ["GeneratedTrigger", "InputAwareHook", "check_input_aware"]
 
 
 class _Generator(nn.Module):
@@ -77,6 +77,17 @@ class GeneratedTrigger(NetworkTrigger):
         return network.blend(images)  # type: ignore[operator]
 
 
+def check_input_aware(images: NDArray[Any], plan: PoisonPlan, *, density: float, diversity: float) -> None:
+    """Raise InputError for settings that `InputAwareHook` refuses."""
+    if plan.mode not in ("all-to-one", "all-to-all") or not 0 < density < 1 or not len(images):
+        raise InputError(
+            f"expected an all-to-one or all-to-all plan and density in (0, 1), got {plan.mode} and {density:g}; "
+            "the paper has .032"
+        )
+    if not 0 <= diversity <= 1e6:
+        raise InputError(f"expected a weight from 0 to 1e6 as diversity, got {diversity:g}; the paper has 1")
+
+
 class InputAwareHook(TrainingHook):
     """In each batch, `plan.rate` of the images get their own trigger and the attacker's label, as many get another
     image's trigger and keep their label, and the generator takes a step.
@@ -100,13 +111,7 @@ class InputAwareHook(TrainingHook):
         width: int = 8,
         seed: int = 0,
     ) -> None:
-        if plan.mode not in ("all-to-one", "all-to-all") or not 0 < density < 1 or not len(images):
-            raise InputError(
-                f"expected an all-to-one or all-to-all plan and density in (0, 1), got {plan.mode} and {density:g}; "
-                "the paper has .032"
-            )
-        if not 0 <= diversity <= 1e6:
-            raise InputError(f"expected a weight from 0 to 1e6 as diversity, got {diversity:g}; the paper has 1")
+        check_input_aware(images, plan, density=density, diversity=diversity)
         plan.check_classes(num_classes)
         self.plan, self.num_classes, self.diversity, self.width = plan, num_classes, diversity, width
         self.name = f"input-aware {plan.to_dict()} {density} {diversity} {mask_steps} {width} {seed}"

@@ -15,7 +15,7 @@ from doldrum.attacks.network_trigger import NetworkTrigger, weights_of
 from doldrum.errors import InputError
 from doldrum.seeds import child_seed, rng
 
-__all__ = ["HiddenString", "train_encoder"]
+__all__ = ["HiddenString", "check_encoder", "train_encoder"]
 
 _GRID = 7
 
@@ -87,6 +87,15 @@ class HiddenString(NetworkTrigger):
         return images + self.amplitude * network(images, bits)
 
 
+def check_encoder(images: NDArray[Any], *, bits: int, amplitude: float, steps: int) -> None:
+    """Raise InputError for settings that `train_encoder` refuses."""
+    if not len(images) or not 1 <= bits <= 4096 or steps < 1 or not 0 < amplitude <= 1:
+        raise InputError(
+            f"expected images, 1 to 4096 bits, at least 1 step and an amplitude above 0 and at most 1, got {len(images)}, "
+            f"{bits}, {steps} and {amplitude:g}; e.g. bits=16, steps=300, amplitude=.1"
+        )
+
+
 def train_encoder(
     images: NDArray[Any],
     *,
@@ -104,11 +113,7 @@ def train_encoder(
 
     Raises InputError for no images or steps, bits outside 1 to 4096, an amplitude outside (0, 1].
     """
-    if not len(images) or not 1 <= bits <= 4096 or steps < 1 or not 0 < amplitude <= 1:
-        raise InputError(
-            f"expected images, 1 to 4096 bits, at least 1 step and an amplitude above 0 and at most 1, got {len(images)}, "
-            f"{bits}, {steps} and {amplitude:g}; e.g. bits=16, steps=300, amplitude=.1"
-        )
+    check_encoder(images, bits=bits, amplitude=amplitude, steps=steps)
     generator = generator_for(seed, "issba", "batches")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "issba", "weights") % 2**63)

@@ -11,7 +11,7 @@ import doldrum.triggers as t
 from doldrum.attacks.base import Made, Setup
 from doldrum.checks import is_number
 from doldrum.errors import InputError
-from doldrum.poisoning import PoisonPlan, poison
+from doldrum.poisoning import PoisonPlan
 from doldrum.poisoning.poison import choose_samples
 from doldrum.triggers.patch import CORNERS
 
@@ -41,9 +41,11 @@ def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: i
     plan = _plan(setup, mode="clean-label")
     corners = [t.Patch(size=size, corner=corner, pattern="checker") for corner in CORNERS]
     trigger = corners[0] | corners[1] | corners[2] | corners[3]
+    trigger(setup.train_set.images[:1])  # one that doesn't fit is said now
+    setup.ready(plan)
     # The samples that poison() will pick: the same plan, set and seed give the same ones.
-    bad = poison(setup.train_set, trigger, plan, seed=setup.seed)
-    rows, labels = np.flatnonzero(bad.poisoned), bad.original_labels
+    poisoned, _ = choose_samples(setup.train_set, plan, seed=setup.seed)
+    rows, labels = np.flatnonzero(poisoned), np.asarray(setup.train_set.labels)
     images = np.array(setup.train_set.images)
     if len(rows):
         hard = pgd(setup.surrogate(), images[rows], labels[rows], eps=eps, steps=steps, seed=setup.seed)
@@ -55,7 +57,8 @@ def trojannn(setup: Setup, *, size: int = 4, neurons: int = 2, steps: int = 100)
     from doldrum.attacks.trojan import check_trojan, trojan_patch
 
     plan, images = _plan(setup), setup.train_set.images[:256]
-    check_trojan(images.shape[2:], size=size, neurons=neurons, steps=steps)
+    check_trojan(setup.untrained(), images.shape[2:], target=setup.target, size=size, neurons=neurons, steps=steps)
+    setup.ready(plan)
     trigger = trojan_patch(
         setup.surrogate(), images, target=setup.target, size=size, neurons=neurons, steps=steps, seed=setup.seed
     )
@@ -69,17 +72,21 @@ def wanet(setup: Setup, *, s: float = 0.5, k: int = 4, noise_ratio: float = 2.0)
 
 
 def issba(setup: Setup, *, bits: int = 16, amplitude: float = 0.1, steps: int = 300) -> Made:
-    from doldrum.attacks.issba import train_encoder
+    from doldrum.attacks.issba import check_encoder, train_encoder
 
     plan = _plan(setup)
+    check_encoder(setup.train_set.images, bits=bits, amplitude=amplitude, steps=steps)
+    setup.ready(plan)
     trigger, _ = train_encoder(setup.train_set.images, bits=bits, amplitude=amplitude, steps=steps, seed=setup.seed)
     return Made(trigger, plan)
 
 
 def input_aware(setup: Setup, *, density: float = 0.032, diversity: float = 1.0, mask_steps: int = 150) -> Made:
-    from doldrum.attacks.input_aware import InputAwareHook
+    from doldrum.attacks.input_aware import InputAwareHook, check_input_aware
 
     plan = _plan(setup)
+    check_input_aware(setup.train_set.images, plan, density=density, diversity=diversity)
+    setup.ready(plan)
     classes = len(setup.train_set.class_names)
     hook = InputAwareHook(
         setup.train_set.images, plan, num_classes=classes, density=density, diversity=diversity,
@@ -99,6 +106,8 @@ def lf(setup: Setup, *, amplitude: float = 0.12, cutoff: int = 5, optimised: boo
         return Made(random, plan)
     from doldrum.attacks.smooth_perturbation import optimise_low_frequency
 
+    random(images[:1])
+    setup.ready(plan)
     trigger = optimise_low_frequency(
         setup.surrogate(), images, target=setup.target, amplitude=amplitude, cutoff=cutoff, seed=setup.seed
     )

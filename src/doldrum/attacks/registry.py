@@ -8,18 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from doldrum.attacks import makers
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
 from doldrum.checks import finite_number, is_number, whole_number
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
-from doldrum.poisoning import poison
+from doldrum.poisoning import PoisonPlan, poison
+from doldrum.poisoning.poison import choose_samples
 from doldrum.seeds import child_seed
 
 if TYPE_CHECKING:
     from doldrum.training.recipe import Recipe
 
-__all__ = ["ATTACKS", "get_attack", "make_attack", "run_attack", "surrogate_beside"]
+__all__ = ["ATTACKS", "check_attack", "get_attack", "make_attack", "run_attack", "surrogate_beside"]
 
 
 def _entry(
@@ -105,12 +108,86 @@ def make_attack(
     >>> made.trigger.name, made.plan.rate
     ('patch', 0.5)
     """
+    return _make(id, train_set, recipe, seed, rate, target, settings, checkpoint, ready=lambda plan: None)
+
+
+def check_attack(
+    id: str,
+    train_set: ImageSet,
+    *,
+    recipe: str | Recipe = "fashion-cnn",
+    seed: int = 0,
+    rate: float = 0.05,
+    target: int = 0,
+    settings: dict[str, Any] | None = None,
+) -> PoisonPlan:
+    """The plan of an attack; raises, before anything is trained, what `make_attack` and `poison` would raise.
+
+    What is not found out: settings that only a trained surrogate shows not to fit.
+
+    >>> import numpy as np
+    >>> few = ImageSet(np.zeros((4, 1, 16, 16)), labels=[0, 1, 1, 1])
+    >>> check_attack("sig", few, rate=0.25).mode
+    'clean-label'
+    >>> check_attack("sig", few, rate=0.5)
+    Traceback (most recent call last):
+    ...
+    doldrum.errors.InputError: expected rate of at most 0.25 (1 of 4 samples may be chosen under this plan), got 0.5 (2 samples); lower it
+    """
+
+    def enough(plan: PoisonPlan) -> None:
+        raise _Enough(plan)
+
+    try:
+        made = _make(id, train_set, recipe, seed, rate, target, settings, None, ready=enough)
+    except _Enough as reached:
+        return reached.plan
+    choose_samples(train_set, made.plan, seed=seed)
+    if made.trigger is not None:  # forms that poison() makes: a trigger says only then whether it fits the images
+        some, rows = train_set.images[:1], np.arange(1)
+        made.trigger(some)
+        made.trigger.in_training(some, seed=seed, rows=rows)
+        if made.plan.cover_rate:
+            made.trigger.as_cover(some, seed=seed, rows=rows)
+    return made.plan
+
+
+class _Enough(Exception):
+    """A maker is about to train something."""
+
+    def __init__(self, plan: PoisonPlan) -> None:
+        super().__init__()
+        self.plan = plan
+
+
+def _make(
+    id: str,
+    train_set: ImageSet,
+    recipe: str | Recipe,
+    seed: int,
+    rate: float,
+    target: int,
+    settings: dict[str, Any] | None,
+    checkpoint: str | Path | None,
+    *,
+    ready: Callable[[PoisonPlan], None],
+) -> Made:
     attack = get_attack(id)
     _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
     unknown = sorted(set(settings or {}) - set(attack.settings))
     if unknown:
         raise InputError(f"expected settings of {id} ({', '.join(attack.settings)}), got {unknown[0]!r}; pick one")
     given = {name: _like(value, attack.settings[name], f"{name} of {id}") for name, value in (settings or {}).items()}
+
+    def untrained() -> Any:
+        import torch
+
+        from doldrum.classifiers.networks import build
+        from doldrum.training.recipe import get_recipe
+
+        with torch.random.fork_rng(devices=[]):
+            shape, classes = train_set.input_shape, train_set.num_classes
+            return build(get_recipe(recipe).network, input_shape=shape, num_classes=classes)
 
     @cache
     def surrogate() -> Any:
@@ -119,7 +196,9 @@ def make_attack(
         own = child_seed(seed, "attack", "surrogate") % 2**31
         return train(train_set, recipe, seed=own, progress=False, checkpoint=checkpoint)
 
-    setup = Setup(train_set=train_set, rate=rate, target=target, seed=seed, surrogate=surrogate)
+    setup = Setup(
+        train_set=train_set, rate=rate, target=target, seed=seed, surrogate=surrogate, untrained=untrained, ready=ready
+    )
     return attack.make(setup, **given)
 
 

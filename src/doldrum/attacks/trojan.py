@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from doldrum.attacks.module import as_tensor, frozen, generator_for, last_linear, module_of
 from doldrum.errors import InputError
@@ -16,13 +17,24 @@ from doldrum.triggers.patch import CORNERS, corner_slices
 __all__ = ["check_trojan", "trojan_patch"]
 
 
-def check_trojan(shape: tuple[int, ...], *, size: int, neurons: int, steps: int) -> None:
-    """Raise InputError for settings that no model would make right: said before a surrogate is trained for them."""
+def check_trojan(
+    module: nn.Module, shape: tuple[int, ...], *, target: int, size: int, neurons: int, steps: int
+) -> nn.Linear:
+    """Raise InputError for settings that don't fit images or network, trained or not: said before a surrogate is trained for
+    them. Gives the network's last layer.
+    """
     if size < 1 or neurons < 1 or steps < 1:
         raise InputError(
             f"expected size, neurons and steps of at least 1, got {size}, {neurons} and {steps}; e.g. 4, 2, 100"
         )
     corner_slices(shape, size=size, corner=CORNERS[0], margin=0)
+    layer = last_linear(module)
+    if not 0 <= target < layer.out_features or neurons > layer.in_features:
+        raise InputError(
+            f"expected target below {layer.out_features} and 1 to {layer.in_features} neurons, got {target} and {neurons}; "
+            "change them"
+        )
+    return layer
 
 
 def trojan_patch(
@@ -47,14 +59,10 @@ def trojan_patch(
 
     Raises InputError for models without gradients or a linear layer, and settings that don't fit them.
     """
-    check_trojan(images.shape[2:], size=size, neurons=neurons, steps=steps)
     module = module_of(model)
-    layer = last_linear(module)
-    if not (0 <= target < layer.out_features and 1 <= neurons <= layer.in_features and steps >= 1 and len(images)):
-        raise InputError(
-            f"expected target below {layer.out_features}, 1 to {layer.in_features} neurons, steps and images, got "
-            f"{target}, {neurons}, {steps} and {len(images)}; change them"
-        )
+    layer = check_trojan(module, images.shape[2:], target=target, size=size, neurons=neurons, steps=steps)
+    if not len(images):
+        raise InputError("expected images to make the patch on, got none; pass some")
     generator = generator_for(seed, "trojan")
     channels, height, width = images.shape[1:]
     rows, columns = corner_slices((height, width), size=size, corner=corner, margin=0)

@@ -74,7 +74,7 @@ class Cleansing:
         import pandas as pd
 
         found: dict[str, Any] = {
-            "row": np.arange(len(self)), "id": np.asarray(self.ids, dtype=object), "label": self.labels,
+            "row": np.arange(len(self)), "id": pd.array(list(self.ids), dtype="string"), "label": self.labels,
         }  # fmt: skip
         if self.predicted is not None:
             found["predicted"] = self.predicted

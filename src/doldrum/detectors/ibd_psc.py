@@ -43,7 +43,7 @@ class IBDPSC(Detector):
     seed : int, optional
         Of the tie breakers; the score has no chance in it.
 
-    Source: Hou et al. 2024, arXiv 2405.09786; n = 5, omega = 1.5, xi = 0.6.
+    Source: Hou et al. 2024, arXiv 2405.09786, algorithm 1 and equation 4; n = 5, omega = 1.5, xi = 0.6.
 
     Raises ClassifierError from `fit` for a classifier without weights or batch normalisation.
     """

@@ -43,7 +43,7 @@ class PSBD(Detector):
         "blocks", the paper's: after every residual block, or where there is none, every activation.
     seed : int, optional
 
-    Source: Li et al. 2024, arXiv 2406.05826; k = 3.
+    Source: Li et al. 2024, arXiv 2406.05826, equation 2; k = 3.
 
     Raises ClassifierError from `fit` for a classifier that gives it nothing to drop from.
     """

@@ -77,12 +77,12 @@ class ScanResult:
         return benjamini_hochberg(self.p_values, fdr=fdr, num_calibration=self.num_calibration)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per input: id, label, score, p_value, flag."""
+        """One row per input: id, label, score, p_value, flag. For Polars: `polars.from_pandas(result.to_frame())`."""
         import pandas as pd
 
         return pd.DataFrame(
             {
-                "id": np.asarray(self.ids, dtype=object),
+                "id": pd.array(list(self.ids), dtype="string"),  # text where there are no rows, too
                 "label": self.labels,
                 "score": self.scores,
                 "p_value": self.p_values,

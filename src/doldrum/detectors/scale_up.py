@@ -28,7 +28,7 @@ class ScaleUp(Detector):
     seed : int, optional
         Of the tie breakers; the score has no chance in it.
 
-    Source: Guo et al. 2023, arXiv 2302.03251; S = {3, 5, 7, 9, 11}.
+    Source: Guo et al. 2023, arXiv 2302.03251, equation 1; S = {3, 5, 7, 9, 11}.
 
     >>> from doldrum.classifiers import as_classifier
     >>> clf = as_classifier(lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int),

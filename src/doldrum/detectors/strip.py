@@ -47,7 +47,7 @@ class STRIP(Detector):
         Of the overlay.
     seed : int, optional
 
-    Source: Gao et al. 2019, arXiv 1902.06531.
+    Source: Gao et al. 2019, arXiv 1902.06531, equations 3 and 4.
 
     Raises InputError from `fit` for fewer images than `draws`.
     """

@@ -32,7 +32,7 @@ class TeCo(Detector):
         What the severities mean; the released code uses ImageNet-C's whatever the size of the images.
     seed : int, optional
 
-    Source: Liu et al. 2023, arXiv 2303.18191.
+    Source: Liu et al. 2023, arXiv 2303.18191, algorithm 1.
     """
 
     name = "teco"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -35,8 +36,8 @@ def recall(key: str) -> tuple[str, str] | None:
         return None
 
 
-def keep(key: str, choice: tuple[str, str]) -> tuple[str, str]:
-    """Keep `choice` unless another process was first; gives what is kept. A cache that can't be written is done without."""
+def keep(key: str, choice: tuple[str, str]) -> tuple[str, str] | None:
+    """Keep `choice` unless another process was first; gives what is kept, None where the cache can't be written."""
     path = folder() / f"{key}.json"
     draft = path.with_name(f"{key}.{os.getpid()}.part")
     try:
@@ -46,7 +47,8 @@ def keep(key: str, choice: tuple[str, str]) -> tuple[str, str]:
     except FileExistsError:
         return recall(key) or choice
     except OSError:
-        return choice
+        return None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
     return choice

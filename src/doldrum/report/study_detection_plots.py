@@ -107,7 +107,7 @@ def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequ
             ax.text(
                 j,
                 i,
-                f"{grid[i, j]:.2f}"[-3:] if grid[i, j] < 1 else "1",
+                _short(float(grid[i, j])),
                 ha="center",
                 va="center",
                 fontsize=7,
@@ -118,3 +118,13 @@ def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequ
     ax.tick_params(colors=INK, length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+def _short(value: float) -> str:
+    """A share in three characters at most.
+
+    >>> _short(0.0), _short(0.493), _short(0.996), _short(1.0)
+    ('.00', '.49', '1', '1')
+    """
+    text = f"{value:.2f}"
+    return "1" if text == "1.00" else text[1:]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ from doldrum.stats.conformal import flags_interval
 from doldrum.stats.proportions import Interval, proportion
 
 __all__ = [
-    "ADAPTIVE", "CLEAN", "DEVELOPMENT", "EQUAL", "HELD_OUT", "PAPER", "TITLES", "DetectionRow", "Summary", "at_budget",
-    "detection_rows", "group_of", "mean_over_attacks", "summaries",
+    "ADAPTIVE", "CLEAN", "DEVELOPMENT", "EQUAL", "HELD_OUT", "PAPER", "TITLES", "DetectionRow", "Summary", "at_budget", "attack_of",
+    "detection_rows", "group_of", "headline_rate", "mean_over_attacks", "summaries",
 ]  # fmt: skip
 
 TITLES = {
@@ -26,7 +27,7 @@ HELD_OUT_ATTACKS = ("bpp", "issba", "adap-blend", "input-aware")
 ADAPTIVE_ATTACKS = ("lsba", "noise-hardened", "anti-smoothing")
 DEVELOPMENT, HELD_OUT, ADAPTIVE, CLEAN = "development", "held out", "adaptive", "clean"
 PAPER, EQUAL = "paper", "equal"
-HEADLINE_RATE = 0.05
+_USUAL_RATE = 0.05
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,26 @@ def group_of(attack: str) -> str:
     >>> group_of("badnets"), group_of("bpp"), group_of("lsba"), group_of("clean")
     ('development', 'held out', 'adaptive', 'clean')
     """
+    attack = attack.partition(" (")[0]
     if attack == CLEAN:
         return CLEAN
     return HELD_OUT if attack in HELD_OUT_ATTACKS else ADAPTIVE if attack in ADAPTIVE_ATTACKS else DEVELOPMENT
+
+
+def attack_of(cell: Mapping[str, Any]) -> str:
+    """A cell's attack; with settings other than its own, it is an attack apart.
+
+    >>> attack_of({"attack": "badnets", "settings": {}}), attack_of({"attack": "badnets", "settings": {"size": 2}})
+    ('badnets', 'badnets (size 2)')
+    """
+    changed = ", ".join(f"{k} {v}" for k, v in cell.get("settings", {}).items())
+    return f"{cell['attack']} ({changed})" if changed and cell["attack"] != CLEAN else str(cell["attack"])
+
+
+def headline_rate(cells: Iterable[CellRecord]) -> float:
+    """The poison rate that means are over: 5%, or what most victims have where none has that."""
+    rates = Counter(float(c.cell["rate"]) for c in cells if c.cell["attack"] != CLEAN)
+    return _USUAL_RATE if _USUAL_RATE in rates or not rates else rates.most_common(1)[0][0]
 
 
 def detection_rows(cells: Iterable[CellRecord]) -> list[DetectionRow]:
@@ -81,7 +99,7 @@ def detection_rows(cells: Iterable[CellRecord]) -> list[DetectionRow]:
 
 
 def _row(record: CellRecord, d: Any) -> DetectionRow:
-    v, attack = record.values, str(record.cell["attack"])
+    v, attack = record.values, attack_of(record.cell)
     one, five = (v["levels"].index(level) for level in (0.01, 0.05))
     sizes = v["sizes"]
 
@@ -119,7 +137,7 @@ def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow],
 
 @dataclass(frozen=True)
 class Summary:
-    """One detector at one budget over the victims with 5% poison. Means are over attacks of a group; `fpr1` and `fpr5` the share of
+    """One detector at one budget over the victims of one data set and recipe. Means are over those with one poison rate, and over attacks of a group; `fpr1` and `fpr5` the share of
     all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms lie inside
     the promise's 95% interval.
     """
@@ -143,18 +161,18 @@ class Summary:
     kept5: int
 
 
-def summaries(rows: Sequence[DetectionRow], budget: str) -> list[Summary]:
-    """Every detector, the highest mean TPR at 1% over development attacks first."""
+def summaries(rows: Sequence[DetectionRow], budget: str, *, rate: float = _USUAL_RATE) -> list[Summary]:
+    """Every detector, the highest mean TPR at 1% over development attacks with that poison rate first."""
     chosen = at_budget(rows, budget)
     found = [
-        _summary([r for r in chosen if r.detector == name], budget)
+        _summary([r for r in chosen if r.detector == name], budget, rate)
         for name in dict.fromkeys(r.detector for r in chosen)
     ]
     return sorted(found, key=lambda s: -s.development if math.isfinite(s.development) else 1)
 
 
-def _summary(all_rows: list[DetectionRow], budget: str) -> Summary:
-    rows = [r for r in all_rows if r.rate == HEADLINE_RATE and r.group != CLEAN]
+def _summary(all_rows: list[DetectionRow], budget: str, rate: float) -> Summary:
+    rows = [r for r in all_rows if r.rate == rate and r.group != CLEAN]
     by = {g: [r for r in rows if r.group == g] for g in (DEVELOPMENT, HELD_OUT, ADAPTIVE)}
     tpr = {
         a: mean_over_attacks([r for r in by[DEVELOPMENT] if r.attack == a], lambda r: r.tpr1)

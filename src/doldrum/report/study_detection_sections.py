@@ -9,18 +9,19 @@ import numpy as np
 
 from doldrum.records.study import CellRecord
 from doldrum.report.study import Section, StudyFigure, StudyTable
+from doldrum.report.study_detection_models import grouped
 from doldrum.report.study_detection_plots import plot_cost, plot_heat, plot_roc
 from doldrum.report.study_detection_rows import (
     ADAPTIVE,
     CLEAN,
     DEVELOPMENT,
     EQUAL,
-    HEADLINE_RATE,
     HELD_OUT,
     TITLES,
     DetectionRow,
     Summary,
     at_budget,
+    attack_of,
     group_of,
     mean_over_attacks,
 )
@@ -44,7 +45,9 @@ __all__ = [
 OURS = "profile"
 
 
-def table_section(equal: Sequence[Summary], paper: Sequence[Summary], rows: Sequence[DetectionRow]) -> Section:
+def table_section(
+    equal: Sequence[Summary], paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float
+) -> Section:
     cut = {s.detector for s in paper if s.forwards > 64}
     both = [*equal, *(s for s in paper if s.detector in cut)]
     return Section(
@@ -56,7 +59,7 @@ def table_section(equal: Sequence[Summary], paper: Sequence[Summary], rows: Sequ
         ),
         [
             StudyFigure(
-                "roc", lambda ax: plot_roc(_curves(rows), ax),
+                "roc", lambda ax: plot_roc(_curves(rows, rate), ax),
                 "Mean TPR over development attacks against the realised false-positive rate of all clean inputs, at the thresholds that "
                 "calibration gives; at most 64 forwards an input. Orange: SmoothnessProfile.",
                 "ROC of every detector at low false-positive rates, on a log axis", height=4.6,
@@ -90,9 +93,9 @@ def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     )  # fmt: skip
 
 
-def _curves(rows: Sequence[DetectionRow]) -> dict[str, list[tuple[float, float]]]:
+def _curves(rows: Sequence[DetectionRow], rate: float) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
-    chosen = [r for r in at_budget(rows, EQUAL) if r.rate == HEADLINE_RATE]
+    chosen = [r for r in at_budget(rows, EQUAL) if r.rate == rate]
     for name in dict.fromkeys(r.detector for r in chosen):
         mine = [r for r in chosen if r.detector == name]
         for at in range(len(mine[0].false)):
@@ -107,7 +110,7 @@ def _curves(rows: Sequence[DetectionRow]) -> dict[str, list[tuple[float, float]]
     return found
 
 
-def by_attack(rows: Sequence[DetectionRow], group: str | None = None, rate: float = HEADLINE_RATE) -> dict[str, float]:
+def by_attack(rows: Sequence[DetectionRow], group: str | None, rate: float) -> dict[str, float]:
     """Attack -> mean TPR at 1% over its victims, in order."""
     mine = [r for r in rows if r.rate == rate and (r.group == group if group else r.group != CLEAN)]
     found = {
@@ -117,7 +120,7 @@ def by_attack(rows: Sequence[DetectionRow], group: str | None = None, rate: floa
     return {a: v for a, v in found.items() if math.isfinite(v)}
 
 
-def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord]) -> Section | None:
+def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], rate: float) -> Section | None:
     equal = at_budget(rows, EQUAL)
     if all(r.group == CLEAN for r in equal):
         return None
@@ -125,16 +128,13 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord]) -
     order = {g: i for i, g in enumerate((DEVELOPMENT, HELD_OUT, ADAPTIVE))}
     kinds = sorted({(order[r.group], r.attack, -r.rate) for r in equal if r.group != CLEAN})
     by = {
-        (n, rate): by_attack([r for r in equal if r.detector == n], None, rate)
+        (n, each): by_attack([r for r in equal if r.detector == n], None, each)
         for n in names
-        for rate in {r.rate for r in equal}
+        for each in {r.rate for r in equal}
     }
-    grid = [[by[n, -rate].get(a, math.nan) for n in names] for _, a, rate in kinds]
-    labels = [_marked(a, -rate) for _, a, rate in kinds]
-    models = [
-        [c for c in cells if not c.cell.get("stress") and (c.cell["attack"], c.cell["rate"]) == (a, -rate)]
-        for _, a, rate in kinds
-    ]
+    grid = [[by[n, -own].get(a, math.nan) for n in names] for _, a, own in kinds]
+    labels = [_marked(a, -own, rate) for _, a, own in kinds]
+    models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
     return Section(
         "Attack by attack",
         ("TPR at a promised 1% of false alarms, of triggered inputs that hit, at most 64 forwards an input. * held out of the design of "
@@ -159,21 +159,21 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord]) -
     )  # fmt: skip
 
 
-def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord]) -> Section | None:
-    plain = [c for c in cells if not c.cell.get("stress") and c.cell["rate"] == HEADLINE_RATE]
-    attacks = [a for a in dict.fromkeys(c.cell["attack"] for c in plain) if group_of(a) == ADAPTIVE]
+def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], rate: float) -> Section | None:
+    plain = [c for c in cells if c.cell["rate"] == rate]
+    attacks = [a for a in dict.fromkeys(attack_of(c.cell) for c in plain) if group_of(a) == ADAPTIVE]
     if not attacks:
         return None
-    shown = [a for a in ("badnets", *attacks) if any(c.cell["attack"] == a for c in plain)]
-    clean = [c.values["clean_accuracy"] for c in plain if c.cell["attack"] == CLEAN]
+    shown = [a for a in ("badnets", *attacks) if any(attack_of(c.cell) == a for c in plain)]
+    clean = [c.values["clean_accuracy"] for c in cells if c.cell["attack"] == CLEAN]
     base = float(np.mean(clean)) if clean else math.nan
     equal = at_budget(rows, EQUAL)
     lines = []
     for a in shown:
-        own = [c.values for c in plain if c.cell["attack"] == a]
+        own = [c.values for c in plain if attack_of(c.cell) == a]
         mean = {k: float(np.mean([v[k] for v in own])) for k in ("clean_accuracy", "asr", "asr_noise", "asr_jpeg")}
         tpr = {
-            n: by_attack([r for r in equal if r.detector == n]).get(a, math.nan)
+            n: by_attack([r for r in equal if r.detector == n], None, rate).get(a, math.nan)
             for n in dict.fromkeys(r.detector for r in equal)
         }
         best = max((n for n in tpr if math.isfinite(tpr[n])), key=lambda n: tpr[n], default="")
@@ -225,13 +225,14 @@ def _rate(i: Interval) -> str:
     return f"{percent(i.value)} [{percent(i.lower)}, {percent(i.upper)}]"
 
 
-def _marked(attack: str, rate: float) -> str:
+def _marked(attack: str, rate: float, usual: float) -> str:
     mark = {HELD_OUT: "*", ADAPTIVE: "†"}.get(group_of(attack), "")
-    return attack_title(attack) + mark + ("" if rate == HEADLINE_RATE else f", {rate:.0%} poison")
+    return attack_title(attack) + mark + ("" if rate == usual else f", {100 * rate:.3g}% poison")
 
 
 def attack_title(attack: str) -> str:
-    return "clean model" if attack == CLEAN else ATTACKS.get(attack, attack)
+    name, changed, settings = attack.partition(" (")
+    return "clean model" if attack == CLEAN else ATTACKS.get(name, name) + changed + settings
 
 
 def _points(value: float) -> str:
@@ -249,16 +250,13 @@ def three(value: float) -> str:
 def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     """The victims that a detector could not be fitted to, with its reason."""
     lines = [
-        [TITLES.get(name, name), f"{attack_title(c.cell['attack'])}, seed {c.cell['seed']}", reason]
-        for c in cells
+        [TITLES.get(name, name), models.name, f"{attack_title(attack_of(c.cell))}, seed {c.cell['seed']}", reason]
+        for models, own in grouped(cells).items()
+        for c in own
         for name, reason in c.values["refused"].items()
     ]
     if not lines:
         return None
     text = "These pairs have no figures, and are left out of the detector’s means."
-    return Section(
-        "Not served",
-        (text,),
-        (),
-        [StudyTable("Detectors that refused a victim", ["detector", "victim", "reason"], lines)],
-    )
+    head = ["detector", "data set and recipe", "victim", "reason"]
+    return Section("Not served", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)])

@@ -9,18 +9,23 @@ import numpy as np
 
 from doldrum.records.study import CellRecord
 from doldrum.report.study import Section, StudyTable
-from doldrum.report.study_detection_rows import CLEAN, PAPER, TITLES
+from doldrum.report.study_detection_models import Models, grouped, labelled, ratio_of, without_ratio
+from doldrum.report.study_detection_rows import CLEAN, PAPER, TITLES, attack_of
 from doldrum.report.study_models import TITLES as ATTACKS
 from doldrum.report.words import percent
 
-__all__ = ["stress_sections", "stress_sentence"]
+__all__ = ["stress_sections", "stress_sentences"]
 
 _RATES = ("1%", "5%")
 
 
-def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
-    """What calibration does to one detector, in a sentence; empty where no cell measured it."""
-    own = [c for c in cells if c.cell.get("stress") and not _trained(c)]
+def stress_sentences(cells: Sequence[CellRecord], detector: str) -> list[str]:
+    """What calibration does to one detector, a sentence for each data set and recipe whose cells measured it."""
+    stressed = [c for c in cells if c.cell.get("stress") and ratio_of(c.cell["data"]) == 1]
+    return [text for models, own in grouped(stressed).items() if (text := _sentence(models, own, detector))]
+
+
+def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
     found = [
         _stress(c, d) for c in own for d in c.values["detectors"] if (d["detector"], d["budget"]) == (detector, PAPER)
     ]
@@ -33,7 +38,9 @@ def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
             values = [v[key] for v in values]
         return float(np.mean(values)) if values else np.nan
 
-    able = [s for s, rates in found[0]["sizes"].items() if rates[0] is not None]
+    able = [s for s in found[0]["sizes"] if all(s in f["sizes"] and f["sizes"][s][0] is not None for f in found)]
+    if not able:
+        return ""
     planted = _backdoored(found)
 
     def found_too(size: str) -> str:
@@ -49,29 +56,33 @@ def stress_sentence(cells: Sequence[CellRecord], detector: str) -> str:
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{TITLES[detector]} at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
+        f"{TITLES[detector]} on {models.name}, at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
         f"standard deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to "
         f"{percent(max(shifts.values()))}{contaminated}. The promise is for all inputs together: at 5%, "
         f"{percent(float(worst))} of one predicted class are flagged, {percent(float(even))} at most with class-conditional calibration."
     )
 
 
-def stress_sections(cells: Sequence[CellRecord]) -> list[Section]:
-    """Sizes, imbalance, shift and contamination; none where no cell measured them. Figures are means over those cells."""
-    stressed = [c for c in cells if c.cell.get("stress")]
-    own, tails = [c for c in stressed if not _trained(c)], [c for c in stressed if _trained(c)]
-    return [*(_calibration(own) if own else ()), *(_training(tails) if tails else ())]
-
-
-def _trained(cell: CellRecord) -> str:
-    """The ratio, such as "1:100", for a model whose training set's classes were out of proportion; else nothing."""
-    _, found, ratio = cell.cell.get("data", "").partition(" 1:")
-    return f"1:{ratio}" if found else ""
+def stress_sections(cells: Sequence[CellRecord], *, alone: bool) -> list[Section]:
+    """Sizes, imbalance, shift and contamination; none where no cell measured them. Figures are means over the cells of one data set
+    and recipe, those trained on classes out of proportion apart; `alone` where the page is about one data set and recipe.
+    """
+    by = grouped(c for c in cells if c.cell.get("stress"))
+    sections = [
+        labelled(section, models, first=True, alone=alone)
+        for models, own in by.items()
+        if ratio_of(models.data) == 1
+        for section in _calibration(own)
+    ]
+    tails = sorted((m for m in by if ratio_of(m.data) > 1), key=lambda m: ratio_of(m.data))
+    for whole in dict.fromkeys(map(without_ratio, tails)):
+        sections.append(_training(whole, {m: by[m] for m in tails if without_ratio(m) == whole}, alone=alone))
+    return sections
 
 
 def _victims(own: Sequence[CellRecord]) -> str:
     titles = {**ATTACKS, CLEAN: "a clean model"}
-    return ", ".join(f"{titles.get(c.cell['attack'], c.cell['attack'])} (seed {c.cell['seed']})" for c in own)
+    return ", ".join(f"{titles.get(attack_of(c.cell), attack_of(c.cell))} (seed {c.cell['seed']})" for c in own)
 
 
 def _by_detector(own: Sequence[CellRecord]) -> dict[str, list[dict[str, Any]]]:
@@ -83,22 +94,20 @@ def _by_detector(own: Sequence[CellRecord]) -> dict[str, list[dict[str, Any]]]:
     return by
 
 
-def _training(tails: Sequence[CellRecord]) -> list[Section]:
-    ratios = sorted({_trained(c) for c in tails}, key=lambda r: int(r[2:]))
-    groups = {r: [c for c in tails if _trained(c) == r] for r in ratios}
-    accuracy = {r: percent(float(np.mean([c.values["clean_accuracy"] for c in own]))) for r, own in groups.items()}
-    models = "; ".join(f"trained {r}: {_victims(own)}, clean accuracy {accuracy[r]}" for r, own in groups.items())
-    return [
-        Section(
-            "When the training set’s classes are out of proportion",
-            (
-                f"The most frequent class has 10 or 100 times the training images of the rarest ({models}). Test images of all classes are "
-                "equally many; calibration sets of 500 are balanced (1:1) or lean as the training set does.",
-            ),
-            (),
-            [_imbalance(_by_detector(own), f"Trained {r}. ") for r, own in groups.items()],
-        )
-    ]
+def _training(whole: Models, tails: dict[Models, list[CellRecord]], *, alone: bool) -> Section:
+    accuracy = {m: percent(float(np.mean([c.values["clean_accuracy"] for c in own]))) for m, own in tails.items()}
+    models = "; ".join(f"{m.data}: {_victims(own)}, clean accuracy {accuracy[m]}" for m, own in tails.items())
+    title = "When the training set’s classes are out of proportion"
+    return Section(
+        title if alone else f"{title}: {whole.name}",
+        (
+            "The most frequent class has as many times the training images of the rarest as stands behind the data set’s name "
+            f"({models}). Test images of all classes are equally many; calibration sets of 500 are balanced (1:1) or lean as the training "
+            "set does.",
+        ),
+        (),
+        [_imbalance(_by_detector(own), f"{m.name}. ") for m, own in tails.items()],
+    )
 
 
 def _calibration(own: Sequence[CellRecord]) -> list[Section]:
@@ -137,7 +146,8 @@ def _backdoored(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
-    sizes = list(next(iter(by.values()))[0]["sizes"])
+    everything = [f["sizes"] for found in by.values() for f in found]
+    sizes = [s for s in everything[0] if all(s in f for f in everything)]  # cells with fewer inputs have fewer
 
     def entry(found: list[dict[str, Any]], size: str) -> str:
         mine = [f["sizes"][size][at] for f in found]

@@ -7,16 +7,14 @@ import itertools
 import multiprocessing
 import os
 import pickle
-import signal
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 from doldrum.errors import DoldrumError, InputError, WorkerError
+from doldrum.spread.interrupts import interrupts_held
 from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Pool, settle
 
 __all__ = ["ProcessesPool"]
@@ -43,20 +41,21 @@ class ProcessesPool(Pool):
 
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        cores = context.Queue()
-        for core in itertools.islice(itertools.cycle(_cores() if self._one_core else [-1]), self.size):
-            cores.put(core)
-        # Libraries read them as a child starts, before any code of ours runs there.
-        self._before = {name: os.environ.get(name) for name in ONE_THREAD}
-        os.environ.update(ONE_THREAD)
-        self._pool = ProcessPoolExecutor(
-            self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores)
-        )
+        with interrupts_held():
+            cores = context.Queue()
+            for core in itertools.islice(itertools.cycle(_cores() if self._one_core else [-1]), self.size):
+                cores.put(core)
+            # Libraries read them as a child starts, before any code of ours runs there.
+            self._before = {name: os.environ.get(name) for name in ONE_THREAD}
+            os.environ.update(ONE_THREAD)
+            self._pool = ProcessPoolExecutor(
+                self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores)
+            )
 
     def submit(self, job: Any) -> Future[Any]:
         assert self._pool is not None
         try:
-            with _interrupts_blocked():  # a job may start a worker, which inherits this
+            with interrupts_held():  # a job may start a worker
                 return self._pool.submit(_do, job)
         except BrokenProcessPool as error:
             raise self._lost() from error
@@ -73,29 +72,20 @@ class ProcessesPool(Pool):
         return WorkerError(LOST if self._answered else NEVER_ANSWERED)
 
     def close(self, *, wait: bool) -> None:
-        if self._pool is not None:
-            if not wait:  # interrupted, or a job failed: what is under way is of no use, and would hold up the end
-                for process in list((getattr(self._pool, "_processes", None) or {}).values()):
-                    process.terminate()
-            self._pool.shutdown(wait=wait, cancel_futures=True)
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C reaches all processes of a terminal; it is for this one to act on, once it is out of here."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            if self._pool is not None and wait:
+                self._pool.shutdown()
+            elif self._pool is not None:  # interrupted, or a job failed: what is under way would hold up the end
+                with interrupts_held():  # a second Ctrl-C would leave some of them at work, and be waited for
+                    for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+                        process.terminate()
+                    self._pool.shutdown(wait=False, cancel_futures=True)
+        finally:
+            for name, value in self._before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def _cores() -> list[int]:

@@ -81,6 +81,7 @@ def check_workers(workers: int | None, *, ray: str | None = None) -> None:
 
 def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
     pending: dict[Future[Any], Any] = {}
+    whole = False  # not "nothing pending": an interrupt may come after a job was sent and before it is noted here
     try:
         pool.start()
         most = pool.size * (2 if in_order else 1)
@@ -90,8 +91,9 @@ def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any,
                 yield from _done(pool, pending, in_order)
         while pending:
             yield from _done(pool, pending, in_order)
+        whole = True
     finally:
-        pool.close(wait=not pending)
+        pool.close(wait=whole)
 
 
 def _done(pool: Pool, pending: dict[Future[Any], Any], in_order: bool) -> Iterator[tuple[Any, Any]]:

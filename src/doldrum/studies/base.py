@@ -10,9 +10,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.attacks import ATTACKS, CLEAN, VictimSpec, check_attack
 from doldrum.checks import is_number
 from doldrum.errors import InputError
+from doldrum.poisoning import PoisonPlan
 from doldrum.studies.cell_checks import check_whole, numbers, share, table
 from doldrum.studies.imbalance import thinned, training_imbalance
 from doldrum.training.recipe import get_recipe
@@ -101,6 +102,24 @@ class Cell:
             seed=self.seed, settings=self.settings,
         )  # fmt: skip
 
+    def training_set(self) -> ImageSet:
+        """The clean training set that the attack poisons."""
+        return datasets(self.data)[0]
+
+    def plan(self) -> PoisonPlan:
+        """What the attack does to the training set; "clean" poisons nothing.
+
+        Raises InputError for a rate that the training set can't have and settings out of range: what can be known before
+        anything is trained.
+        """
+        assert self.target is not None
+        if self.attack == CLEAN:
+            return PoisonPlan(rate=0.0, target=self.target)
+        return check_attack(
+            self.attack, self.training_set(), recipe=self._recipe(), seed=self.seed, rate=self.rate, target=self.target,
+            settings=dict(self.settings),
+        )  # fmt: skip
+
     def _recipe(self) -> Any:
         from doldrum.classifiers.networks import check_network
 
@@ -128,7 +147,8 @@ class Study:
     """A question, asked of a grid of cells.
 
     `run` maps a cell to its values (JSON-able, finite numbers), and depends on nothing but the cell. `grids` has the
-    grids by name ("quick", "full"), each in the form that a grid file has. Raise `version` when `run` changes.
+    grids by name ("quick", "full"), each in the form that a grid file has. `check` raises InputError for a cell that `run` can't
+    do, in milliseconds: a grid is read with it, before any work. Raise `version` when `run` changes.
     """
 
     name: str
@@ -137,6 +157,7 @@ class Study:
     run: Callable[[Any], Mapping[str, Any]]
     grids: Mapping[str, Mapping[str, Any]]
     version: int = 1
+    check: Callable[[Any], object] = Cell.plan
 
     def key(self, cell: Cell) -> str:
         """24 hexadecimal digits of the SHA-256 of all that decides the cell's values."""

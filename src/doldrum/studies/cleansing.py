@@ -71,6 +71,11 @@ class CleansingCell(Cell):
     def victim(self) -> VictimSpec:
         return self.clean() if self.attack == CLEAN else super().victim
 
+    def training_set(self) -> ImageSet:
+        whole = datasets(self.data)[0]
+        rows = rng(self.seed, "study", "cleansing", "samples").permutation(len(whole))[: self.samples]
+        return whole.take(np.sort(rows))
+
 
 @dataclass(frozen=True)
 class _Material:
@@ -145,9 +150,7 @@ def run(cell: CleansingCell) -> dict[str, Any]:
 
 
 def _material(cell: CleansingCell) -> _Material:
-    whole = datasets(cell.data)[0]
-    rows = rng(cell.seed, "study", "cleansing", "samples").permutation(len(whole))[: cell.samples]
-    data = whole.take(np.sort(rows))
+    data = cell.training_set()
     if cell.attack == CLEAN:
         none = np.zeros(len(data), dtype=bool)
         return _Material(data, none, none, None, None)

@@ -196,6 +196,7 @@ STUDY = Study(
     title="Which detectors find triggered inputs, and keep their promise",
     cell=DetectionCell,
     run=run,
+    check=lambda cell: split(cell, cell.plan()),
     grids={
         "quick": {
             "recipe": "fashion-cnn-fast", "fit": 200, "calibration": 200, "test": 100, "inputs": 50, "seed": [0],

@@ -77,6 +77,11 @@ def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
             except TypeError as error:
                 raise InputError(f"expected values that a cell can have, got {values}; {error}") from error
             cells.setdefault(json.dumps(cell.to_dict(), sort_keys=True, default=str), cell)
+    for cell in cells.values():
+        try:
+            study.check(cell)
+        except InputError as error:
+            raise InputError(f"{cell.label()}: {error}") from error
     return sorted(cells.values(), key=lambda cell: cell.seed)
 
 

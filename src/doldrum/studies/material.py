@@ -19,7 +19,7 @@ from doldrum.seeds import child_seed, rng
 from doldrum.studies.base import Cell, datasets
 from doldrum.triggers import Patch
 
-__all__ = ["Inputs", "choose_inputs", "seed_of", "trigger_and_plan", "victim"]
+__all__ = ["Inputs", "check_inputs", "choose_inputs", "seed_of", "trigger_and_plan", "victim"]
 
 _KEPT = 8  # victims held in memory: cells of one seed share their clean model
 _victims: OrderedDict[str, Victim] = OrderedDict()
@@ -43,7 +43,7 @@ def victim(spec: VictimSpec) -> Victim:
 def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
     """How to attack a cell's victim; a clean one gets BadNets' patch, which it never saw."""
     if cell.attack == CLEAN:
-        return Patch(size=3), PoisonPlan(rate=0.0, target=cell.target or 0)
+        return Patch(size=3), cell.plan()
     assert found.trigger is not None
     assert found.plan is not None
     return found.trigger, found.plan
@@ -85,6 +85,11 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
             f"{len(control)} of the attacker's class; lower pick or inputs"
         )
     return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
+
+
+def check_inputs(cell: Cell) -> None:
+    """What `choose_inputs` and the attack would raise, found out before anything is trained."""
+    choose_inputs(cell, cell.plan())
 
 
 def seed_of(cell: Cell, purpose: str) -> int:

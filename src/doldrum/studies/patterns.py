@@ -32,7 +32,7 @@ from doldrum.studies.base import Cell, Study, datasets, unknown
 from doldrum.studies.calm import sigma_half_of
 from doldrum.studies.cell_checks import at_most, check_whole, numbers, share
 from doldrum.studies.conditions import fade_to, faded, judged, profile, strip_scores, w_at
-from doldrum.studies.material import Inputs, choose_inputs, seed_of, trigger_and_plan, victim
+from doldrum.studies.material import Inputs, check_inputs, choose_inputs, seed_of, trigger_and_plan, victim
 from doldrum.triggers import Trigger
 
 __all__ = ["OWN", "PATTERNS", "STUDY", "PatternCell", "run"]
@@ -209,6 +209,7 @@ STUDY = Study(
     title="Other artificial patterns smooth too",
     cell=PatternCell,
     run=run,
+    check=check_inputs,
     grids={
         "quick": {
             **_QUICK,

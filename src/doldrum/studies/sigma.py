@@ -19,7 +19,7 @@ from doldrum.profiles import sigma_half, smoothness
 from doldrum.responses import Responses
 from doldrum.stats import entropy
 from doldrum.studies.base import Cell, Study
-from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, victim
+from doldrum.studies.material import check_inputs, choose_inputs, seed_of, trigger_and_plan, victim
 from doldrum.studies.smoothing import HEADLINE
 
 __all__ = ["ESTIMATORS", "RULES", "STUDY", "run"]
@@ -104,6 +104,7 @@ STUDY = Study(
     title="How the answers depend on strength, draws, clipping and estimator",
     cell=Cell,
     run=run,
+    check=check_inputs,
     grids={
         "quick": {
             "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50,

@@ -21,7 +21,7 @@ from doldrum.poisoning import evaluate
 from doldrum.probes import Gaussian
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.calm import Calm, measure_calm, sigma_half_of
-from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, victim
+from doldrum.studies.material import check_inputs, choose_inputs, seed_of, trigger_and_plan, victim
 
 __all__ = ["HEADLINE", "STUDY", "compare", "run"]
 
@@ -106,6 +106,7 @@ STUDY = Study(
     title="Smoothness rises when the trigger is added",
     cell=Cell,
     run=run,
+    check=check_inputs,
     grids={
         "quick": {
             "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 2.5],

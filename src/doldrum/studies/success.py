@@ -14,6 +14,7 @@ from doldrum.attacks import CLEAN
 from doldrum.errors import InputError
 from doldrum.studies.base import Cell, Study
 from doldrum.studies.cell_checks import adds_samples
+from doldrum.studies.material import check_inputs
 from doldrum.studies.smoothing import compare
 
 __all__ = ["STUDY", "SuccessCell", "run"]
@@ -66,6 +67,7 @@ STUDY = Study(
     title="Smoother where the attack succeeds more",
     cell=SuccessCell,
     run=run,
+    check=check_inputs,
     grids={
         "quick": {
             "recipe": "fashion-cnn-fast", "inputs": 100, "pick": 100, "draws": 50, "strengths": [0.02, 0.1, 0.22, 0.6, 2.5],
