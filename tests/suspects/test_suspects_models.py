@@ -206,7 +206,9 @@ def test_skops_types_that_hold_attributes_alone_are_opened(tmp_path, kind):
     estimator = made[kind].fit(x, (x[:, 0] > 0.3).astype(int) + (x[:, 0] > 0.6))
     sio.dump(estimator, tmp_path / "model.skops")
     if kind == "tree":
-        with pytest.raises(InputError, match=r"known to be harmless, got 'sklearn\.tree\._tree\.Tree'.*export the pipeline"):
+        with pytest.raises(
+            InputError, match=r"known to be harmless, got 'sklearn\.tree\._tree\.Tree'.*export the pipeline"
+        ):
             open_model(tmp_path / "model.skops")
         return
     classifier = open_model(tmp_path / "model.skops").classifier

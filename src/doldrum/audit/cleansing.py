@@ -164,7 +164,7 @@ def _written(settings: CleansingSettings, facts: dict[str, Any], folder: Path, s
     if kept.is_file():
         kept.replace(out / _CLEAN)
     return {
-        "out": settings.out, "data": visible(settings.images), "model": visible(settings.model),
+        "out": settings.out, "data": visible(settings.images), "model": visible(settings.shown_model),
         "clean": None if settings.clean is None else visible(settings.clean), "method": settings.method, "seed": seed,
         "samples": count, "dropped": len(rows), "kept": count - len(rows), "suspicious": bool(facts["suspicious"]),
         "ranking": None if promise is not None else _ranking(facts["ranking"], int(np.sum(columns["profile_drop"]))),

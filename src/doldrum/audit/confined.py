@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from doldrum.audit.remote import kept_address
 from doldrum.audit.settings import AuditSettings
 from doldrum.errors import InputError, SandboxError
 from doldrum.files import write_text_whole
@@ -31,7 +32,13 @@ _STAGES = {
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-_FREE = ("out", "memory", "hours")  # settings that may differ when a run goes on
+# Settings that may differ when a run goes on
+_FREE = (
+    "out",
+    "memory",
+    "hours",
+    *(f"endpoint_{name}" for name in ("timeout", "retries", "per_second", "queries", "token")),
+)
 
 
 @contextlib.contextmanager
@@ -53,6 +60,8 @@ def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -
     """
     kind = f"doldrum {what}"
     wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_sha256}
+    if settings.remote:
+        wanted["model"] = kept_address(settings.model)
     if out.is_dir() and any(out.iterdir()):
         try:
             found = json.loads((out / f"{what}.json").read_text(encoding="utf-8"))
@@ -103,6 +112,7 @@ def send(
         network=settings.remote,
         write=[job["work"]],
         read=None if settings.trust_code else paths,
+        environment=[] if settings.endpoint_token is None else [settings.endpoint_token],
     )
     with contextlib.ExitStack() as bars:
         advance: Callable[[int], None] = lambda count: None  # noqa: E731

@@ -190,6 +190,7 @@ def _planned(opened: Opened, images: ImageSet, inputs: int, folder: Path, deadli
         seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent
     )
     forwards = budget.forwards_of(shape, step)
+    _check_queries(opened.classifier, inputs, forwards)
     tell(
         {
             "say": f"{forwards} forwards for each of {inputs:,} images take about {_duration(expected)} at "
@@ -204,6 +205,18 @@ def _planned(opened: Opened, images: ImageSet, inputs: int, folder: Path, deadli
     plan = {"step": step, "batch": int(np.clip(batch / (seconds * forwards), 2, 256))}
     write_text_whole(path, json.dumps(plan))
     return plan
+
+
+def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
+    """InputError where an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
+    endpoint = getattr(classifier, "endpoint", None)
+    if endpoint is None or endpoint.budget is None:
+        return
+    if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
+        raise InputError(
+            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forwards each, got {endpoint.budget:,}; "
+            "raise it, give fewer images, or fewer draws by a smaller --budget"
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from doldrum.audit.remote import endpoint_of, is_address
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
@@ -52,12 +53,13 @@ def open_suspect(job: dict[str, Any]) -> Opened:
     told: dict[str, Any] = {
         name: job[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
     }
+    model = endpoint_of(job) if is_address(job["model"]) else job["model"]
     known = {k: _tupled(job[k]) for k in ("size", "mean", "std", "channels") if job[k] is not None}
     if known and "size" not in known:  # the file may know it
-        found = open_model(job["model"], **told)
+        found = open_model(model, **told)
         known = {"size": found.preprocessing.size, "channels": found.preprocessing.channels, **known}
         del found  # before the second is opened: one model is in memory at a time
-    suspect = open_model(job["model"], preprocessing=Preprocessing(**known) if known else None, **told)
+    suspect = open_model(model, preprocessing=Preprocessing(**known) if known else None, **told)
     names = _class_names(job["labels"], suspect.classifier.num_classes) or suspect.class_names
     return Opened(suspect.classifier, suspect.format, asdict(suspect.preprocessing), names, suspect.notes)
 

@@ -145,7 +145,7 @@ def _record(settings: AuditSettings, facts: dict[str, Any], folder: Path, seed: 
         command=visible(settings.command(seed), most=4000),
         seed=seed,
         model={
-            "name": visible(Path(settings.model).name or settings.model),
+            "name": visible(settings.shown_model if settings.remote else Path(settings.model).name or settings.model),
             "sha256": model_hash,
             **{k: model[k] for k in ("format", "input_shape", "num_classes", "preprocessing")},
             "class_names": names,

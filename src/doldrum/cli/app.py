@@ -80,7 +80,8 @@ def main() -> None:
         died = isinstance(error, WorkerError) or (isinstance(error, SandboxError) and error.reason == "died")
         sys.exit(1 if died else 2)
     except (KeyboardInterrupt, typer.Abort):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one while the interpreter ends would only print a traceback
+        # A second one, while the interpreter ends, would only print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         message("doldrum: interrupted; what was finished stays")
         sys.exit(130)
     except BrokenPipeError:

@@ -45,6 +45,13 @@ def audit(
     trust_code: options.TrustCode = False,
     trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    endpoint_body: options.EndpointBody = "png",
+    endpoint_batch: options.EndpointBatch = 16,
+    endpoint_timeout: options.EndpointTimeout = 30.0,
+    endpoint_retries: options.EndpointRetries = 4,
+    endpoint_per_second: options.EndpointPerSecond = None,
+    endpoint_queries: options.EndpointQueries = None,
+    endpoint_token: options.EndpointToken = None,
     memory: options.Memory = 6.0,
     hours: options.Hours = 24.0,
     json: JsonFlag = False,
@@ -56,6 +63,7 @@ def audit(
     --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
     promise explains, 0 otherwise: that clears these images, not the model.
     """
+    asked = options.endpoint(locals())
     from doldrum.audit import AuditSettings, run_audit, seconds_of
 
     settings = AuditSettings(
@@ -63,7 +71,7 @@ def audit(
         num_classes=num_classes, mean=options.numbers("mean", mean), std=options.numbers("std", std), size=options.height_and_width(size),
         channels=channels, resize=resize, labels=labels, claimed_accuracy=claimed_accuracy,
         budget=None if budget is None else seconds_of(budget), trust_code=trust_code, trust_pickle=trust_pickle,
-        seed=seed, memory=memory, hours=hours,
+        seed=seed, memory=memory, hours=hours, **asked,
     )  # fmt: skip
     try:
         record = run_audit(settings, say=message)

@@ -40,6 +40,13 @@ def cleanse(
     trust_code: options.TrustCode = False,
     trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    endpoint_body: options.EndpointBody = "png",
+    endpoint_batch: options.EndpointBatch = 16,
+    endpoint_timeout: options.EndpointTimeout = 30.0,
+    endpoint_retries: options.EndpointRetries = 4,
+    endpoint_per_second: options.EndpointPerSecond = None,
+    endpoint_queries: options.EndpointQueries = None,
+    endpoint_token: options.EndpointToken = None,
     memory: options.Memory = 6.0,
     hours: options.Hours = 24.0,
     json: JsonFlag = False,
@@ -54,13 +61,14 @@ def cleanse(
     the profile flagged more than its promise explains, as in scan. Without --clean there is a ranking and no promise: it drops as many as --rate
     asks for, poison or none, and part of the list depends on the seed.
     """
+    asked = options.endpoint(locals())
     from doldrum.audit.cleansing import CleansingSettings, run_cleansing
 
     settings = CleansingSettings(
         model=model, images=data, out=str(out), clean=clean, method=method, fpr=fpr, rate=rate, arch=arch, outputs=outputs,
         num_classes=num_classes, mean=options.numbers("mean", mean), std=options.numbers("std", std),
         size=options.height_and_width(size), channels=channels, resize=resize, labels=labels, trust_code=trust_code,
-        trust_pickle=trust_pickle, seed=seed, memory=memory, hours=hours,
+        trust_pickle=trust_pickle, seed=seed, memory=memory, hours=hours, **asked,
     )  # fmt: skip
     try:
         summary = run_cleansing(settings, say=message)
