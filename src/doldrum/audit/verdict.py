@@ -135,8 +135,13 @@ def _concentrated(
         return f"No two of the {flags['count']:,} flagged images are predicted as the same class."
     label = found["label"]
     name = "no valid answer" if label < 0 else f"class {label}" + (f" ({names[label]})" if names else "")
+    share = (
+        f"{found['flagged']:,} of the {flags['count']:,}"
+        if found["flagged"] < flags["count"]
+        else f"All {flags['count']:,}"
+    )
     start = (
-        f"{found['flagged']:,} of the {flags['count']:,} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
+        f"{share} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
         f"{scanned:,} (p {_small(found['p_value'])} by chance)"
     )
     if found["scanned"] == scanned:
@@ -144,7 +149,8 @@ def _concentrated(
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
         return f"{start}: too few flags, or too common a class, to say whether they gather in it."
     if found["p_value"] >= _RARE:
-        return f"{start}: flags do not concentrate on one class. With a backdoor of one target class they would."
+        would = " With a backdoor of one target class they would." if more else ""
+        return f"{start}: flags do not concentrate on one class.{would}"
     if label < 0:
         return f"{start}: the model fails on these images, which is no target class."
     if more:
