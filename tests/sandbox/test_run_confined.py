@@ -167,6 +167,11 @@ def test_it_runs_the_same_copy_of_the_package(tmp_path):
     assert run.stdout.strip() == str(copy / "doldrum" / "__init__.py")
 
 
+def test_no_choice_of_an_engine_is_kept():
+    """Kept in a folder that goes with the process, it would be timed anew in each, and a repeated audit could differ."""
+    assert run_confined(f"{HERE}:keep_engine") is None
+
+
 def test_a_full_disk_is_no_fault_of_the_file():
     with pytest.raises(OSError, match=r"No space left on device: \\x1b\[31mrows") as caught:
         run_confined(f"{HERE}:raises", "full disk")

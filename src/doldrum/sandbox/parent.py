@@ -132,6 +132,8 @@ def _start(temporary: str, limits: Limits) -> subprocess.Popen[bytes]:
     environment = {n: v for n, v in os.environ.items() if n in names or n.startswith(_PASSED_STARTS)}
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"), temporary)
     environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    # A choice of engine kept in its temporary folder would be gone with it: nothing is kept, and the best guess is taken each time.
+    environment["DOLDRUM_ENGINES"] = os.path.join(os.devnull, "engines")
     # "-I" leaves out the working folder and PYTHON* variables; the path to import from is set by the job instead.
     home = str(Path(__file__).resolve().parents[1])
     return subprocess.Popen(
