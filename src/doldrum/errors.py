@@ -32,9 +32,10 @@ class WorkerError(EngineError):
 
 
 class SandboxError(DoldrumError, RuntimeError):
-    """Work in a confined process didn't come to an answer: it died, exceeded a limit or raised (exit code 2).
+    """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
 
-    `reason` is "memory", "time", "disk", "output", "died", "nonsense" or "raised".
+    `reason` is "memory", "time", "disk", "output", "died", "nonsense" or "raised". Whether the file under audit or the machine ended one
+    that died can't be told: the same again goes on, and says so a second time if it was the file.
     """
 
     def __init__(self, message: str, *, reason: str = "died") -> None:

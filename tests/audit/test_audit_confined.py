@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -64,6 +65,8 @@ def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
         folder = "<img src=x onerror=alert(1)>" if i % 2 else "."
         Image.fromarray(material.images[i, 0]).save(tmp_path / "in" / folder / name)
     (tmp_path / "in" / "\x1b]0;owned\x07.png").write_bytes(b"no image")
+    for i in range(7):
+        (tmp_path / "in" / f"z{i}.txt").write_text("no image")
     run = doldrum(material.model, "--images", "in", "--out", "out", "--budget", "10m", cwd=tmp_path)
     said, error = run.communicate()
     assert run.returncode == 0, error
@@ -77,7 +80,11 @@ def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     record = AuditRecord.load(tmp_path / "out" / "record.json")
-    assert [s["id"] for s in record.images["skipped"]] == ["\\x1b]0;owned\\x07.png"]
+    names = ["\\x1b]0;owned\\x07.png", *(f"z{i}.txt" for i in range(7))]
+    assert [s["id"] for s in record.images["skipped"]] == names
+    told = [line for line in error.splitlines() if line.startswith("skipped ")]
+    assert [line.partition(": expected an image")[0] for line in told[:5]] == [f"skipped {name}" for name in names[:5]]
+    assert told[5:] == ["skipped 3 more; see the report"]
 
 
 def test_bad_input_is_exit_code_2(material, tmp_path):
@@ -94,3 +101,53 @@ def test_bad_input_is_exit_code_2(material, tmp_path):
         assert says in error
         assert "Traceback" not in error
         assert not (tmp_path / "out").exists()  # or the mended command would be refused
+
+
+def children(pid):
+    """Process ids of a process's children."""
+    found = (p.parent.name for p in Path("/proc").glob("[0-9]*/stat"))
+    return [int(p) for p in found if f"PPid:\t{pid}\n" in _status(p)]
+
+
+def _status(pid):
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return ""
+
+
+def until_it_writes(run, work, pattern):
+    end = time.monotonic() + 240
+    while not list(work.glob(pattern)) and time.monotonic() < end and run.poll() is None:
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="finds the confined process in /proc")
+def test_a_confined_process_that_was_killed_is_no_bad_input(material, tmp_path):
+    np.save(tmp_path / "new.npy", material.images[:1400])
+    words = [material.model, "--images", "new.npy", "--seed", "7", "--out", "a"]
+    run = doldrum(*words, cwd=tmp_path)
+    until_it_writes(run, tmp_path / "a" / "work", "images.npy")
+    (confined,) = children(run.pid)
+    os.kill(confined, signal.SIGKILL)
+    _, error = run.communicate()
+    assert run.returncode == 1, error
+    assert "expected an answer from the confined process, got its end by SIGKILL" in error
+    assert "run the same again" in error
+    again = doldrum(*words, cwd=tmp_path)
+    _, error = again.communicate()
+    assert again.returncode == 0, error
+
+
+def test_two_at_once_in_one_folder_do_not_disturb_each_other(material, tmp_path):
+    np.save(tmp_path / "new.npy", material.images[:1400])
+    words = [material.model, "--images", "new.npy", "--seed", "5", "--out", "a"]
+    first = doldrum(*words, cwd=tmp_path)
+    until_it_writes(first, tmp_path / "a", "audit.json")
+    second = doldrum(*words, cwd=tmp_path)
+    _, error = second.communicate()
+    assert second.returncode == 2, error
+    assert "expected one run at a time" in error
+    assert "wait for the first, or name another folder" in error
+    _, error = first.communicate()
+    assert first.returncode == 0, error

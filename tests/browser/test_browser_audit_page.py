@@ -151,7 +151,7 @@ def test_nothing_is_cut_off(visit, hostile, width):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1280])
 def test_axe_finds_nothing(visit, small, width, dark):
     page = visit(small, width=width, dark=dark).page
     page.locator("#gallery-tools [name=state]").select_option("")

@@ -135,10 +135,10 @@ def test_a_run_cut_off_goes_on_where_it_was_and_ends_alike(made, tmp_path, monke
         whole = run_cleansing(asked(made, out / "whole", clean=clean), progress=False)
         calls, write = [], cleansing_work.detecting.scan.write_rows
 
-        def cut(path, rows, calls=calls, write=write):
+        def cut(path, rows, calls=calls, write=write, out=out):
             if len(calls) == 3:
                 raise KeyboardInterrupt
-            calls.append(path.name)
+            calls.append(path.relative_to(out))
             write(path, rows)
 
         with monkeypatch.context() as patch:
@@ -153,7 +153,7 @@ def test_a_run_cut_off_goes_on_where_it_was_and_ends_alike(made, tmp_path, monke
             patch.setattr(
                 cleansing_work.detecting.scan,
                 "write_rows",
-                lambda p, r, write=write, written=written: (written.append(p.name), write(p, r)),
+                lambda p, r, write=write, written=written, out=out: (written.append(p.relative_to(out)), write(p, r)),
             )
             again = run_cleansing(asked(made, out / "cut", clean=clean), progress=False)
         assert written
@@ -241,3 +241,30 @@ def edit(folder, name, where, value) -> None:
     columns = json.loads((folder / "columns.json").read_text())
     columns[name][where] = value
     (folder / "columns.json").write_text(json.dumps(columns))
+
+
+@pytest.mark.parametrize(
+    ("clean", "why"),
+    [
+        ("empty", r"--clean .*empty: expected at least one image, got none: nothing is there; check the path"),
+        ("none.npz", r"--clean .*none\.npz: expected at least one image, got none: shape \(0, 1, 8, 8\)"),
+        ("few.npz", r"expected at least 19 clean inputs besides those of fit .* got 5; add clean inputs"),
+        ("copies.npz", r"expected clean images that differ, got copies: .* remove them"),
+    ],
+)
+def test_clean_images_that_will_not_do_end_it_before_the_set_is_read(made, tmp_path, monkeypatch, clean, why):
+    monkeypatch.setattr("doldrum.audit.confined.run_confined", here)
+    monkeypatch.setattr(cleansing_work, "_by_class", None)  # nothing is looked at
+    folder = tmp_path / "in"
+    (folder / "empty").mkdir(parents=True)
+    images = made[1].images
+    for name, some in (("none", images[:0]), ("few", images[:10]), ("copies", np.repeat(images[:1], 200, axis=0))):
+        np.savez(folder / f"{name}.npz", images=some)
+    np.savez(folder / "set.npz", images=images[:0])  # read after the clean ones, if at all
+    with pytest.raises(InputError, match=why):
+        run_cleansing(
+            asked(made, tmp_path / "out", clean=str(folder / clean), images=str(folder / "set.npz")), progress=False
+        )
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match=r"training set .*set\.npz: expected at least one image, got none: shape"):
+        run_cleansing(asked(made, tmp_path / "out", images=str(folder / "set.npz")), progress=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import os
@@ -159,3 +160,22 @@ def test_a_panel_places_shares_and_marks_what_lies_outside():
     assert one.marks([None, 0.5, None, 0.0]) == [(80.0, 39.5, False)]
     assert one.band == "18,7 80,13.5 142,39.5 142,65.5 80,46 18,39.5"
     assert two.band.split()[0].startswith("66,")  # a single strength has a band of some width
+
+
+def test_discoveries_beyond_the_flags_are_not_called_flagged(tmp_path):
+    record = sample_audit(tmp_path, rows=80, triggered=0.3)
+    frame = pd.read_parquet(tmp_path / "rows.parquet")
+    frame["flag"], frame["discovery"] = frame.p_value <= 0.0014, frame.p_value <= 0.2
+    frame.to_parquet(tmp_path / "rows.parquet", index=False)
+    flagged, found = int(frame.flag.sum()), int(frame.discovery.sum())
+    assert 0 < flagged < found
+    flags = {"count": flagged, "discoveries": found, "limit": flagged + 1, "more_than_promised": False}
+    dataclasses.replace(record, flags={**(record.flags or {}), **flags}).save(tmp_path / "record.json")
+    page = unescape(write_audit_page(tmp_path).read_text(encoding="utf-8"))
+    data = json.loads(element(page, r'id="data">(.*?)</script>'))
+    states = dict(zip(data["id"], data["state"], strict=True))
+    assert [states[i] for i in frame.id] == (2 * frame.flag + frame.discovery).tolist()
+    assert "discovery, not flagged" in page
+    assert "of those, discoveries" not in page
+    widths = [float(w) for w in re.findall(r'<rect width="([\d.]+)" height="10"', page)]
+    assert max(widths) <= 100

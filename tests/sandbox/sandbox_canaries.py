@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 import time
@@ -198,6 +199,18 @@ def crash(argument, tell):
     ctypes.string_at(0)
 
 
+def package(argument, tell):
+    import doldrum
+
+    return doldrum.__file__
+
+
+def keep_engine(argument, tell):
+    from doldrum.engines import remembered
+
+    return remembered.keep("0" * 24, ("eager", "fp32"))
+
+
 def leave(argument, tell):
     os._exit(argument)
 
@@ -214,6 +227,8 @@ def raises(argument, tell):
 
     if argument == "recursion":
         return raises(argument, tell)
+    if argument == "full disk":
+        raise OSError(errno.ENOSPC, "No space left on device", "\x1b[31mrows")
     if argument == "set":
         return {1}
     if argument == "exit":

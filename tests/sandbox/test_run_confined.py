@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import doldrum
 from doldrum.errors import ClassifierError, InputError, SandboxError
 from doldrum.sandbox import Limits, confinement, run_confined
 
@@ -149,6 +153,29 @@ def test_every_bad_end_has_a_reason_and_leaves_nothing_behind(function, argument
 def test_last_words_are_shown_as_text():
     with pytest.raises(SandboxError, match=r"by SIGTERM \(its last words: last words \\x1b\[31m\)"):
         run_confined(f"{HERE}:die", int(signal.SIGTERM))
+
+
+def test_it_runs_the_same_copy_of_the_package(tmp_path):
+    """A checkout on PYTHONPATH beside an installed copy: both processes take the checkout's."""
+    copy = tmp_path / "src"
+    shutil.copytree(Path(doldrum.__file__).parent, copy / "doldrum", ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"from doldrum.sandbox import run_confined; print(run_confined('{HERE}:package'))"
+    path = os.pathsep.join([str(copy), str(Path(__file__).parent)])
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
+    )
+    assert run.stdout.strip() == str(copy / "doldrum" / "__init__.py")
+
+
+def test_no_choice_of_an_engine_is_kept():
+    """Kept in a folder that goes with the process, it would be timed anew in each, and a repeated audit could differ."""
+    assert run_confined(f"{HERE}:keep_engine") is None
+
+
+def test_a_full_disk_is_no_fault_of_the_file():
+    with pytest.raises(OSError, match=r"No space left on device: \\x1b\[31mrows") as caught:
+        run_confined(f"{HERE}:raises", "full disk")
+    assert caught.value.errno == errno.ENOSPC
 
 
 @pytest.mark.parametrize("kind", [InputError, ClassifierError])

@@ -187,6 +187,35 @@ def test_a_network_that_is_no_classifier_is_named(tmp_path):
         open_model(tmp_path / "pickle", preprocessing=GREY, trust_pickle=True)
 
 
+@pytest.mark.parametrize("kind", ["adam", "sgd", "calibrated", "tree"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_skops_types_that_hold_attributes_alone_are_opened(tmp_path, kind):
+    sio = pytest.importorskip("skops.io")
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.svm import LinearSVC
+    from sklearn.tree import DecisionTreeClassifier
+
+    made = {
+        "adam": MLPClassifier((4,), max_iter=100, random_state=0),
+        "sgd": MLPClassifier((4,), max_iter=100, random_state=0, solver="sgd", learning_rate_init=0.1),
+        "calibrated": CalibratedClassifierCV(LinearSVC(), cv=2),
+        "tree": DecisionTreeClassifier(),
+    }
+    x = np.random.default_rng(0).random((60, 16)).astype(np.float32)
+    estimator = made[kind].fit(x, (x[:, 0] > 0.3).astype(int) + (x[:, 0] > 0.6))
+    sio.dump(estimator, tmp_path / "model.skops")
+    if kind == "tree":
+        with pytest.raises(
+            InputError, match=r"known to be harmless, got 'sklearn\.tree\._tree\.Tree'.*export the pipeline"
+        ):
+            open_model(tmp_path / "model.skops")
+        return
+    classifier = open_model(tmp_path / "model.skops").classifier
+    given = classifier(x.reshape(-1, 1, 4, 4)) if callable(classifier) else classifier.scores(x.reshape(-1, 1, 4, 4))
+    assert np.allclose(given, estimator.predict_proba(x), atol=1e-6)
+
+
 def test_skops_pipeline(tmp_path):
     sio = pytest.importorskip("skops.io")
     from sklearn.linear_model import LogisticRegression

@@ -15,7 +15,7 @@ from doldrum.audit import confined
 from doldrum.audit.cleansing_work import COLUMNS, KEPT
 from doldrum.audit.confined import lines, whole
 from doldrum.audit.settings import AuditSettings
-from doldrum.cleansing import METHODS
+from doldrum.cleansing import METHODS, ranking
 from doldrum.cleansing.base import checked_rate
 from doldrum.data import DATASETS
 from doldrum.errors import DoldrumError, InputError, SandboxError
@@ -80,11 +80,17 @@ def run_cleansing(
     `settings.out`. Model and images are opened in a confined process, as by :func:`doldrum.audit.run_audit`. Killed at any
     moment, the same call goes on where it was; called again when all is done, it gives the summary.
 
-    Raises InputError for a folder of something else, a set without labels, too few clean images; ClassifierError where the
+    Raises InputError for a folder of something else or one that another run is at work in, a set without labels, too few clean images; ClassifierError where the
     model can't serve the method; SandboxError when the confined process exceeds its memory or time, or dies.
     """
     out = Path(settings.out)
-    seed = confined.begin(out, settings, confined.model_hash(settings), what="cleansing")
+    with confined.begun(out, settings, what="cleansing") as (seed, _):
+        return _cleansed(settings, out, seed, progress=progress, say=say)
+
+
+def _cleansed(
+    settings: CleansingSettings, out: Path, seed: int, *, progress: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
     if (out / _SUMMARY).exists():
         return json.loads((out / _SUMMARY).read_text(encoding="utf-8"))
     folder = out / "work"
@@ -158,9 +164,10 @@ def _written(settings: CleansingSettings, facts: dict[str, Any], folder: Path, s
     if kept.is_file():
         kept.replace(out / _CLEAN)
     return {
-        "out": settings.out, "data": visible(settings.images), "model": visible(settings.model),
+        "out": settings.out, "data": visible(settings.images), "model": visible(settings.shown_model),
         "clean": None if settings.clean is None else visible(settings.clean), "method": settings.method, "seed": seed,
         "samples": count, "dropped": len(rows), "kept": count - len(rows), "suspicious": bool(facts["suspicious"]),
+        "ranking": None if promise is not None else _ranking(facts["ranking"], int(np.sum(columns["profile_drop"]))),
         "promise": None if promise is None else _promise(promise, int(np.sum(columns["profile_drop"]))),
         "refused": {str(m): visible(str(why), most=1000) for m, why in facts["refused"].items() if m in METHODS},
         "methods": {m: _of_method(facts["methods"][m], columns, m) for m in methods},
@@ -203,6 +210,18 @@ def _promise(found: Mapping[str, Any], flagged: int) -> dict[str, Any]:
         "more_than_promised": bool(made["more_than_promised"]), "discoveries": whole(made["discoveries"], least=0),
         "realised_fpr": realised,
     }  # fmt: skip
+
+
+def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
+    """How far the list holds whatever the draws, and what it can't say."""
+    rounds, every = whole(found["rounds"]), whole(found["in_every_round"], least=0)
+    if every > dropped:
+        raise ValueError(f"{every} of {dropped} samples")
+    depends = (
+        f"Of the {dropped:,} samples on the profile's list {every:,} are on that of each of its {rounds} rounds of draws; the others depend on the "
+        "draws, and another --seed gives others."
+    )
+    return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 
 
 def _of_method(found: Mapping[str, Any], columns: Mapping[str, Any], method: str) -> dict[str, Any]:

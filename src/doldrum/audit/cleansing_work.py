@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, detecting, matching, scan
 from doldrum.audit import rows as rows_file
-from doldrum.audit.opening import Material, Opened, open_suspect, read_material, same_images
-from doldrum.cleansing import METHODS, Cleansing, Verdict, profile
+from doldrum.audit.opening import Material, Opened, left_out, open_suspect, read_material, same_images
+from doldrum.cleansing import METHODS, Cleansing, Verdict, profile, ranking
 from doldrum.cleansing.by_class import by_class
 from doldrum.data import ImageSet, read_array
+from doldrum.detectors import SmoothnessProfile
 from doldrum.errors import ClassifierError, InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.records.audit import MOST_SKIPPED
@@ -38,14 +39,17 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     Cut off, it goes on: activations that were looked at, a detector that was ready and batches that were scanned are kept there.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
-    for draft in folder.glob("*.part"):  # of a run that was cut off
+    for draft in folder.rglob("*.part"):  # of a run that was cut off
         draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
-    material = read_material(settings["images"], "images", folder, opened, settings, tell)
     clean = None
-    if settings["clean"] is not None:
+    if settings["clean"] is not None:  # first: they are few, and where they won't do the training set needn't be read
         clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+        profile.check_clean(clean.images, settings["fpr"])
+        for text in left_out(clean):
+            tell({"say": text})
+    material = read_material(settings["images"], "images", folder, opened, settings, tell)
     same_images(folder, material, clean)
     labels, how = _labels(material, opened)
     data = ImageSet(material.images.images, labels=labels, ids=material.images.ids)
@@ -73,6 +77,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "unlisted": max(0, len(material.skipped) - MOST_SKIPPED),
         "suspicious": found.suspicious,
         "promise": details if found.promised else None,
+        "ranking": None if found.promised else {k: details[k] for k in ("rounds", "in_every_round")},
         "methods": {m: {"rule": v.rule, "classes": v.details.get("classes")} for m, v in found.verdicts.items()},
         "refused": dict(refused),
     }
@@ -133,24 +138,28 @@ def _profile(
     tell: Tell,
 ) -> tuple[NDArray[np.int16], Verdict]:
     """Predicted labels and the profile's verdict, out of rows that are written a batch at a time."""
-    if clean is None:
-        detector = detecting.among_themselves(opened, data, folder, seed, tell)
-    else:
-        parts = profile.split_clean(clean)
-        deadline = budget.Deadline(None)
+
+    def read(detector: SmoothnessProfile, place: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        rows = rows_file.read_rows(
+            place,
+            count=len(data),
+            num_classes=opened.classifier.num_classes,
+            conditions=scan.conditions(detector),
+            ranking=clean is None,
+        )
+        return rows.labels.astype(np.int16), np.where(rows.scores >= _MOST_SCORE, np.inf, rows.scores)
+
+    if clean is not None:
+        parts, deadline = profile.split_clean(clean), budget.Deadline(None)
         detector, _ = detecting.promised(opened, data, parts, folder, settings, deadline, seed, tell)
-    rows = rows_file.read_rows(
-        folder,
-        count=len(data),
-        num_classes=opened.classifier.num_classes,
-        conditions=scan.conditions(detector),
-        ranking=clean is None,
-    )
-    predicted = rows.labels.astype(np.int16)
-    scores = np.where(rows.scores >= _MOST_SCORE, np.inf, rows.scores)
-    if clean is None:
-        return predicted, profile.among_themselves(scores, rate=settings["rate"])
-    return predicted, profile.against_clean(detector, data, predicted, scores)
+        predicted, scores = read(detector, folder)
+        return predicted, profile.against_clean(detector, data, predicted, scores)
+    rounds: list[NDArray[np.float64]] = []
+    predicted = np.zeros(0, dtype=np.int16)
+    for _ in range(ranking.ROUNDS):
+        predicted, scores = read(*detecting.ranking_round(opened, data, rounds, folder, seed, tell))
+        rounds.append(scores)
+    return predicted, ranking.verdict_of(rounds, rate=settings["rate"])
 
 
 def _write_columns(path: Path, found: Cleansing) -> None:

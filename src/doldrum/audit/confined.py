@@ -7,18 +7,20 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from doldrum.audit.remote import kept_address
 from doldrum.audit.settings import AuditSettings
 from doldrum.errors import InputError, SandboxError
 from doldrum.files import write_text_whole
 from doldrum.intake import visible
+from doldrum.locks import locked
 from doldrum.progress import progress_bar
 from doldrum.sandbox import Limits, run_confined
 
-__all__ = ["begin", "forget", "lines", "model_hash", "send", "whole"]
+__all__ = ["begin", "begun", "forget", "lines", "model_hash", "send", "whole"]
 
 _STAGES = {
     "model": "opening the model",
@@ -30,7 +32,25 @@ _STAGES = {
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-_FREE = ("out", "memory", "hours")  # settings that may differ when a run goes on
+# Settings that may differ when a run goes on
+_FREE = (
+    "out",
+    "memory",
+    "hours",
+    *(f"endpoint_{name}" for name in ("timeout", "retries", "per_second", "queries", "token")),
+)
+
+
+@contextlib.contextmanager
+def begun(out: Path, settings: AuditSettings, *, what: str) -> Iterator[tuple[int, str]]:
+    """This audit's folder (or cleansing's: `what`), for one process alone while the block runs; gives the seed and the model's SHA-256.
+
+    Two at once would take each other's drafts away. Raises InputError for a second one, and as :func:`begin` does.
+    """
+    digest = model_hash(settings)
+    begin(out, settings, digest, what=what)
+    with locked(out):
+        yield begin(out, settings, digest, what=what), digest  # again: one that was here first may have ended since
 
 
 def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -> int:
@@ -40,6 +60,8 @@ def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -
     """
     kind = f"doldrum {what}"
     wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_sha256}
+    if settings.remote:
+        wanted["model"] = kept_address(settings.model)
     if out.is_dir() and any(out.iterdir()):
         try:
             found = json.loads((out / f"{what}.json").read_text(encoding="utf-8"))
@@ -69,7 +91,7 @@ def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -
 
 def forget(out: Path, folder: Path, *, what: str) -> None:
     """After an error before anything was scanned: leave no folder that refuses the mended command."""
-    if any(folder.glob("rows-*.jsonl")) or any(folder.glob("*.doldrum")):
+    if any(folder.rglob("rows-*.jsonl")) or any(folder.rglob("*.doldrum")):
         return
     shutil.rmtree(folder, ignore_errors=True)
     (out / f"{what}.json").unlink(missing_ok=True)
@@ -90,6 +112,7 @@ def send(
         network=settings.remote,
         write=[job["work"]],
         read=None if settings.trust_code else paths,
+        environment=[] if settings.endpoint_token is None else [settings.endpoint_token],
     )
     with contextlib.ExitStack() as bars:
         advance: Callable[[int], None] = lambda count: None  # noqa: E731

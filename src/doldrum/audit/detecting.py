@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, scan
 from doldrum.audit.opening import Opened
-from doldrum.cleansing import profile
+from doldrum.cleansing import ranking
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile, load_detector
 from doldrum.errors import InputError
@@ -20,7 +20,7 @@ from doldrum.files import write_text_whole
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size
 
-__all__ = ["FEWEST_FIT", "among_themselves", "promised", "ranked"]
+__all__ = ["FEWEST_FIT", "promised", "ranked", "ranking_round"]
 
 FEWEST_FIT = 50
 _MOST_REFERENCE = 1000  # images that the others are compared with where nothing is known to be clean
@@ -109,17 +109,20 @@ def ranked(
     return detector, np.concatenate([reference, rest]), reached
 
 
-def among_themselves(opened: Opened, data: ImageSet, folder: Path, seed: int, tell: Tell) -> SmoothnessProfile:
-    """A detector fitted on samples of a training set (`cleansing.profile.fitted_among_themselves`), run over all of it."""
-    deadline = budget.Deadline(None)
-    plan = _planned(opened, data, len(data), folder, deadline, tell)
-    detector, path = _kept(opened, folder, plan, tell)
+def ranking_round(
+    opened: Opened, data: ImageSet, earlier: Sequence[NDArray[np.float64]], folder: Path, seed: int, tell: Tell
+) -> tuple[SmoothnessProfile, Path]:
+    """The next round of `cleansing.ranking` over a training set, `earlier` being the scores of those before, and where its rows are."""
+    deadline, place = budget.Deadline(None), folder / f"round-{len(earlier)}"
+    place.mkdir(exist_ok=True)
+    plan = _planned(opened, data, ranking.ROUNDS * len(data), folder, deadline, tell)
+    detector, path = _kept(opened, place, plan, tell)
     if detector is None:
         tell({"stage": "fit"})
-        detector = profile.fitted_among_themselves(opened.classifier, data, seed=seed)
+        detector = ranking.fitted_round(opened.classifier, data, earlier, seed=seed)
         detector.save(path)
-    _scan(_watched(detector, plan, tell), data, np.arange(len(data)), folder, deadline, tell)
-    return detector
+    _scan(_watched(detector, plan, tell), data, np.arange(len(data)), place, deadline, tell)
+    return detector, place
 
 
 def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
@@ -187,6 +190,7 @@ def _planned(opened: Opened, images: ImageSet, inputs: int, folder: Path, deadli
         seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent
     )
     forwards = budget.forwards_of(shape, step)
+    _check_queries(opened.classifier, inputs, forwards)
     tell(
         {
             "say": f"{forwards} forwards for each of {inputs:,} images take about {_duration(expected)} at "
@@ -201,6 +205,18 @@ def _planned(opened: Opened, images: ImageSet, inputs: int, folder: Path, deadli
     plan = {"step": step, "batch": int(np.clip(batch / (seconds * forwards), 2, 256))}
     write_text_whole(path, json.dumps(plan))
     return plan
+
+
+def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
+    """InputError where an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
+    endpoint = getattr(classifier, "endpoint", None)
+    if endpoint is None or endpoint.budget is None:
+        return
+    if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
+        raise InputError(
+            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forwards each, got {endpoint.budget:,}; "
+            "raise it, give fewer images, or fewer draws by a smaller --budget"
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from doldrum.audit.remote import endpoint_of, is_address
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
-from doldrum.intake import CollectedImages, Skipped, as_array, open_images
+from doldrum.intake import CollectedImages, Skipped, as_array, open_images, visible
 from doldrum.suspects import Preprocessing, open_model
 
-__all__ = ["Material", "Opened", "open_material", "open_suspect", "read_material", "same_images"]
+__all__ = ["Material", "Opened", "left_out", "open_material", "open_suspect", "read_material", "same_images"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ def open_suspect(job: dict[str, Any]) -> Opened:
     told: dict[str, Any] = {
         name: job[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
     }
+    model = endpoint_of(job) if is_address(job["model"]) else job["model"]
     known = {k: _tupled(job[k]) for k in ("size", "mean", "std", "channels") if job[k] is not None}
     if known and "size" not in known:  # the file may know it
-        found = open_model(job["model"], **told)
+        found = open_model(model, **told)
         known = {"size": found.preprocessing.size, "channels": found.preprocessing.channels, **known}
         del found  # before the second is opened: one model is in memory at a time
-    suspect = open_model(job["model"], preprocessing=Preprocessing(**known) if known else None, **told)
+    suspect = open_model(model, preprocessing=Preprocessing(**known) if known else None, **told)
     names = _class_names(job["labels"], suspect.classifier.num_classes) or suspect.class_names
     return Opened(suspect.classifier, suspect.format, asdict(suspect.preprocessing), names, suspect.notes)
 
@@ -85,7 +87,7 @@ def open_material(
 def read_material(
     path: str, what: str, folder: Path, opened: Opened, settings: dict[str, Any], tell: Callable[[Any], None]
 ) -> Material:
-    """`open_material` into `what`.npy of the folder; tells of its progress."""
+    """Images as `open_material` gives them, in `what`.npy of the folder; tells of its progress. An InputError names what it is about."""
     tell({"stage": what})
     waiting = [0]
 
@@ -95,9 +97,24 @@ def read_material(
             tell({"done": waiting[0]})
             waiting[0] = 0
 
-    return open_material(
-        path, folder / f"{what}.npy", classifier=opened.classifier, resize=settings["resize"], advance=advance
-    )
+    target = folder / f"{what}.npy"
+    try:
+        return open_material(path, target, classifier=opened.classifier, resize=settings["resize"], advance=advance)
+    except InputError as error:
+        name, why = visible(path), str(error)
+        who = "training set" if what == "images" and "method" in settings else f"--{what}"
+        raise InputError(f"{who} {why}" if why.startswith(name) else f"{who} {name}: {why}") from error
+
+
+def left_out(clean: Material) -> list[str]:
+    """What to say of clean files that could not be used; nothing where there are none."""
+    if not clean.skipped:
+        return []
+    first, count = clean.skipped[0], len(clean.skipped)
+    which = f"{first.id}: {first.why}" if count == 1 else f"the first {first.id}: {first.why}"
+    return [
+        f"{count:,} of the {count + len(clean.images):,} files given as clean {'was' if count == 1 else 'were'} skipped, {which}."
+    ]
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:

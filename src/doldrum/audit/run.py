@@ -48,13 +48,20 @@ def run_audit(
     Raises
     ------
     InputError
-        for a folder of something else, files that can't be read or are refused, too few clean images (with the number needed).
+        for a folder of something else or one that another run is at work in, files that can't be read or are refused, too few clean images (with the number needed).
     SandboxError
         when the confined process exceeds its memory or time, or dies.
+    OSError
+        when the disk is full.
     """
     out = Path(settings.out)
-    model_hash = confined.model_hash(settings)
-    seed = confined.begin(out, settings, model_hash, what="audit")
+    with confined.begun(out, settings, what="audit") as (seed, model_hash):
+        return _audited(settings, out, seed, model_hash, progress=progress, say=say)
+
+
+def _audited(
+    settings: AuditSettings, out: Path, seed: int, model_hash: str, *, progress: bool, say: Callable[[str], None]
+) -> AuditRecord:
     if (out / _RECORD).exists():
         return AuditRecord.load(out / _RECORD)
     folder = out / "work"
@@ -138,7 +145,7 @@ def _record(settings: AuditSettings, facts: dict[str, Any], folder: Path, seed: 
         command=visible(settings.command(seed), most=4000),
         seed=seed,
         model={
-            "name": visible(Path(settings.model).name or settings.model),
+            "name": visible(settings.shown_model if settings.remote else Path(settings.model).name or settings.model),
             "sha256": model_hash,
             **{k: model[k] for k in ("format", "input_shape", "num_classes", "preprocessing")},
             "class_names": names,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from doldrum.audit.remote import RemoteSettings, is_address, shown_address
 from doldrum.errors import InputError
 
 __all__ = ["AuditSettings", "seconds_of"]
@@ -20,7 +21,7 @@ _RESIZE = ("stretch", "crop")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditSettings:
+class AuditSettings(RemoteSettings):
     """What `doldrum audit` was asked for.
 
     Parameters
@@ -53,6 +54,8 @@ class AuditSettings:
         Of all draws; by default secret and fresh, and recorded afterwards.
     memory, hours : float
         Most GiB and hours that the confined process may take.
+    endpoint_body, endpoint_batch, endpoint_timeout, endpoint_retries, endpoint_per_second, endpoint_queries, endpoint_token : optional
+        How a model at an address is asked: :class:`doldrum.suspects.Endpoint`, whose `budget` is `endpoint_queries`, of one run.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -125,6 +128,7 @@ class AuditSettings:
                 raise InputError(f"expected --{name} to be there, got {value}, which is not; check the path")
         if not self.remote and not Path(self.model).exists():
             raise InputError(f"expected a model file or folder, got {self.model}, which is not there; check the path")
+        self.check(self.model)
 
     def is_there(self, path: str) -> bool:
         """Whether there are images, or a text, at `path`."""
@@ -133,7 +137,12 @@ class AuditSettings:
     @property
     def remote(self) -> bool:
         """Whether the model is asked over the network."""
-        return self.model.startswith(("https://", "http://"))
+        return is_address(self.model)
+
+    @property
+    def shown_model(self) -> str:
+        """The model's path, or its address without what may be a secret in it."""
+        return shown_address(self.model) if self.remote else self.model
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; paths absolute, for another process."""
@@ -149,7 +158,7 @@ class AuditSettings:
         >>> AuditSettings(model=".", images=".", out="a b", mean=(0.5,)).command(7)
         "doldrum audit . --images . --out 'a b' --mean 0.5 --seed 7"
         """
-        words = ["doldrum", "audit", self.model]
+        words = ["doldrum", "audit", self.shown_model]
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in ("model", "seed") or value == field.default:

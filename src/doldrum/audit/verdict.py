@@ -51,30 +51,25 @@ def promised(
     remarks: Sequence[str],
     unreached: int = 0,
 ) -> dict[str, Any]:
-    """{exit_code, heading, sentences} of an audit with a promise; `unreached` images were left when the time was over."""
+    """{exit_code, heading, sentences} of an audit with a promise; `unreached` images were left when the time was over.
+
+    Flags and discoveries are both the images with the smallest p-values, so the smaller set lies within the larger. Exit code 3 has two
+    grounds, a count of flags above the limit or a set of discoveries that isn't empty; the heading names the one that holds.
+    """
     more = flags["more_than_promised"] or flags["discoveries"] > 0
-    expected = f"{flags['expected']:.1f}".removesuffix(".0")
-    sentences = [*doubts, *_unreached(unreached, scanned)]
-    sentences.append(
-        f"{flags['count']:,} of {_images(scanned)} {'was' if flags['count'] == 1 else 'were'} flagged. Were all clean and like the clean ones "
-        f"given, {expected} would be on average, and more than {flags['limit']:,} less than 5% of the time."
-    )
+    heading = _heading(flags)
+    sentences = [*doubts, *_unreached(unreached, scanned), _counted(flags, scanned)]
     if flags["discoveries"]:
-        sentences.append(
-            f"{flags['discoveries']:,} of them stand out so far that on average at most {flags['fdr']:.0%} of these are clean "
-            "(Benjamini-Hochberg)."
-        )
-    if found is not None and found["flagged"] > 1:
-        sentences.append(_concentrated(found, flags, scanned, class_names, more))
+        sentences.append(_discovered(flags))
+    if told := _concentrated(found, flags, scanned, class_names, more):
+        sentences.append(told)
     if more:
-        heading = "More images were flagged than false alarms explain"
         sentences.append(
             "A flag is no proof. It says that the model's answers around an image are unlike those around the clean images: a trigger does that, "
             "and so may a sticker, a damaged file, or a picture from elsewhere. Look at the flagged pictures for something they share."
         )
         sentences.append("Images that were not flagged are not cleared one by one: some triggers leave little to see.")
     else:
-        heading = "No more images were flagged than false alarms explain"
         sentences.append(
             "This clears these images as far as this detector sees. It does not clear the model: a backdoor shows only on images that "
             "carry its trigger, and some triggers leave little to see."
@@ -82,9 +77,10 @@ def promised(
         if note.startswith("no set can be"):
             sentences.append(f"A small number of triggered images could not have been told from chance: {note}.")
         else:
-            hidden = max(0, flags["limit"] - round(flags["expected"]))
+            hidden = min(scanned, 1 + max(0, flags["limit"] - round(flags["expected"])))
             sentences.append(
-                f"Some {hidden + 1:,} triggered images or fewer could hide among the false alarms; give more clean images, or a smaller --fpr, to see fewer."
+                f"Some {hidden:,} triggered {'image' if hidden == 1 else 'images or fewer'} could hide among the false alarms; give more clean "
+                "images, or a smaller --fpr, to see fewer."
             )
     sentences += remarks
     if unreached:
@@ -94,21 +90,69 @@ def promised(
     return {"exit_code": 3 if more else 0, "heading": heading, "sentences": sentences}
 
 
+def _heading(flags: Mapping[str, Any]) -> str:
+    """What the counts below it say, and no more."""
+    if flags["more_than_promised"]:
+        return "More images were flagged than false alarms explain"
+    if not flags["discoveries"]:
+        return "No more images were flagged than false alarms explain"
+    count = flags["discoveries"]
+    stand = "1 image stands out" if count == 1 else f"{count:,} images stand out"
+    return f"No more images were flagged than false alarms explain, but {stand} further than chance does"
+
+
+def _counted(flags: Mapping[str, Any], scanned: int) -> str:
+    expected = f"{flags['expected']:.1f}".removesuffix(".0") if flags["expected"] >= 0.05 else "fewer than 0.1"
+    return (
+        f"{flags['count']:,} of {_images(scanned)} {'was' if flags['count'] == 1 else 'were'} flagged. Were all clean and like the clean ones "
+        f"given, {expected} would be on average, and more than {flags['limit']:,} less than 5% of the time."
+    )
+
+
+def _discovered(flags: Mapping[str, Any]) -> str:
+    """The set of discoveries, beside the flags: within them, or around them."""
+    count, flagged = flags["discoveries"], flags["count"]
+    far = f"so far that on average at most {flags['fdr']:.0%} of such sets are clean images (Benjamini-Hochberg)"
+    if count == 1 <= flagged:
+        return f"{'It' if flagged == 1 else '1 of them'} stands out {far}."
+    if count <= flagged:
+        return f"{'All' if count == flagged else f'{count:,}'} of them stand out {far}."
+    within = "none of them flagged by itself" if not flagged else f"the {flagged:,} flagged among them"
+    return f"{count:,} images, {within}, stand out together {far}. One by one most look like false alarms; together they are too many."
+
+
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _concentrated(
-    found: Mapping[str, Any], flags: Mapping[str, Any], scanned: int, names: Sequence[str] | None, more: bool
+    found: Mapping[str, Any] | None, flags: Mapping[str, Any], scanned: int, names: Sequence[str] | None, more: bool
 ) -> str:
+    """Whether the flags gather in one class; nothing where fewer than two were flagged."""
+    if found is None or flags["count"] < 2:
+        return ""
+    if found["flagged"] == 1:
+        return f"No two of the {flags['count']:,} flagged images are predicted as the same class."
     label = found["label"]
     name = "no valid answer" if label < 0 else f"class {label}" + (f" ({names[label]})" if names else "")
+    share = (
+        f"{found['flagged']:,} of the {flags['count']:,}"
+        if found["flagged"] < flags["count"]
+        else f"All {flags['count']:,}"
+    )
     start = (
-        f"{found['flagged']:,} of the {flags['count']:,} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
+        f"{share} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
         f"{scanned:,} (p {_small(found['p_value'])} by chance)"
     )
+    if found["scanned"] == scanned:
+        return f"{start}: all images are, so flags can't show whether they gather in a class."
+    if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
+        return f"{start}: too few flags, or too common a class, to say whether they gather in it."
     if found["p_value"] >= _RARE:
-        return f"{start}: flags do not concentrate on one class. With a backdoor of one target class they would."
+        would = " With a backdoor of one target class they would." if more else ""
+        return f"{start}: flags do not concentrate on one class.{would}"
+    if label < 0:
+        return f"{start}: the model fails on these images, which is no target class."
     if more:
         return f"{start}: a backdoor with this target class does that."
     return f"{start}: false alarms may gather in one class too, so with no more flags than false alarms explain this says little."

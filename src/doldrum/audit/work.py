@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from doldrum.audit import budget, detecting, matching, pictures, scan
 from doldrum.audit.detecting import FEWEST_FIT
-from doldrum.audit.opening import Material, Opened, open_suspect, read_material, same_images
+from doldrum.audit.opening import Material, Opened, left_out, open_suspect, read_material, same_images
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.evidence import base_outputs
+from doldrum.detectors.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
 from doldrum.pixels import to_float
@@ -42,24 +43,24 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
+    clean, parts = None, None
+    if settings["clean"] is not None:  # first: they are few, and where they won't do the suspects needn't be read
+        clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+        parts = _parted(clean.images, settings["fpr"], seed)
     material = read_material(settings["images"], "images", folder, opened, settings, tell)
-    clean = (
-        None if settings["clean"] is None else read_material(settings["clean"], "clean", folder, opened, settings, tell)
-    )
     same_images(folder, material, clean)
     facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
-    if clean is None:
+    if clean is None or parts is None:
         detector, order, reached = detecting.ranked(opened, material.images, folder, deadline, seed, tell)
     else:
         facts |= _checked(opened, clean, settings, tell)
-        fit, calibration = split_clean(len(clean.images), settings["fpr"], seed)
+        facts["remarks"] += left_out(clean)
         facts["remarks"] += _overlap(material.images, clean.images)
-        parts = clean.images.take(fit), clean.images.take(calibration)
         detector, reached = detecting.promised(opened, material.images, parts, folder, settings, deadline, seed, tell)
         order = np.arange(len(material.images))
         assert detector.calibration is not None
-        facts["clean"] |= {"fit": len(fit), "calibration": detector.calibration.smallest}
-        used = len(fit) + detector.calibration.smallest
+        facts["clean"] |= {"fit": len(parts[0]), "calibration": detector.calibration.smallest}
+        used = len(parts[0]) + detector.calibration.smallest
         if used < len(clean.images):
             facts["remarks"].append(f"Of {len(clean.images):,} clean images {used:,}, drawn at random, were used.")
     _pixels(detector, material.images, folder, order)
@@ -68,6 +69,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     names = opened.class_names or (
         material.class_names if len(material.class_names) == opened.classifier.num_classes else None
     )
+    if (queries := getattr(opened.classifier, "queries", None)) is not None:
+        facts["remarks"].append(f"{queries:,} images were sent to the endpoint in this run.")
     return facts | {
         "model": {
             "format": opened.format,
@@ -86,6 +89,14 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "forwards": detector.forwards,
         "band": scan.band(detector),
     }
+
+
+def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Clean images to fit and to calibrate; InputError where they won't do, before any work is put into them."""
+    fit, calibration = split_clean(len(clean), fpr, seed)
+    parts = clean.take(fit), clean.take(calibration)
+    check_apart(*parts)
+    return parts
 
 
 def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ class Classifier(ABC):
 
     A subclass writes one hook, `forward`; `__call__` validates what goes in and what comes out.
     """
+
+    costly: ClassVar[bool] = False
+    """Whether each image asked about may cost somebody money: then engines are checked on a few images in place of hundreds."""
 
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         if outputs not in ("logits", "probabilities", "labels"):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.cleansing import profile
+from doldrum.cleansing import profile, ranking
 from doldrum.cleansing.base import Verdict, checked_rate
 from doldrum.cleansing.by_class import by_class
 from doldrum.data import ImageSet
@@ -102,7 +102,7 @@ def cleanse(
     - *profile* (ours; labels only): with `clean` images, those flagged at a promised `fpr`: of clean samples that are to the
       model what the clean images are, at most that share is dropped on average. Training samples are not quite that, since the model
       has seen them; docs/results/cleansing says what came of it. Without `clean`, the 1.5 `rate` N samples that
-      stand out most from the others, without a promise.
+      stand out most from the others over four rounds of draws, without a promise; its details say how many of them each round would drop.
     - *spectral*: of each label, the 1.5 `rate` n samples with the largest spectral signature. Needs a torch module.
     - *clustering*: of each label, the smaller of two clusters of activations, where it is small and apart. Needs a torch module.
 
@@ -146,16 +146,15 @@ def cleanse(
                 raise
             refused = dict.fromkeys(others, str(error))
     if "profile" in wanted:
-        with progress_bar("profiles", len(data), show=progress) as advance:
+        rounds = ranking.ROUNDS if clean is None else 1
+        with progress_bar("profiles", rounds * len(data), show=progress) as advance:
             if clean is None:
-                detector = profile.fitted_among_themselves(classifier, data, seed=seed)
+                predicted, found = ranking.rank(classifier, data, seed=seed, on_batch=advance)
+                verdicts["profile"] = ranking.verdict_of(found, rate=rate)
             else:
                 detector = profile.fitted_on_clean(classifier, *profile.split_clean(clean), fpr=fpr, seed=seed)
-            detector.on_batch = advance
-            predicted, scores = detector.scored(data)
-            if clean is None:
-                verdicts["profile"] = profile.among_themselves(scores, rate=rate)
-            else:
+                detector.on_batch = advance
+                predicted, scores = detector.scored(data)
                 verdicts["profile"] = profile.against_clean(detector, data, predicted, scores)
     ordered = {m: verdicts[m] for m in METHODS if m in verdicts}
     return Cleansing(data.ids, data.labels, predicted, ordered, refused)
@@ -169,6 +168,8 @@ def _checked(
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if not isinstance(data, ImageSet) or data.labels is None:
         raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+    if clean is not None and not isinstance(clean, ImageSet):
+        raise InputError(f"expected clean images as an ImageSet, got {type(clean).__name__}; pass ImageSet(images)")
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(

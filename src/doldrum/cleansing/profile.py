@@ -1,4 +1,4 @@
-"""The smoothness profile of a training set's samples: against clean inputs with a promise, or among one another without."""
+"""The smoothness profile of a training set's samples against clean inputs, with a promise; `ranking` does without clean inputs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.cleansing.base import MARGIN, Verdict, highest
-from doldrum.data import ImageSet, to_float
+from doldrum.cleansing.base import Verdict
+from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
-from doldrum.detectors.evidence import base_outputs
-from doldrum.detectors.splitting import fit_and_calibration
+from doldrum.detectors.splitting import check_apart, fit_and_calibration
 from doldrum.errors import InputError
-from doldrum.seeds import rng
 from doldrum.stats.conformal import check_size
 
 __all__ = [
     "against_clean",
-    "among_themselves",
+    "check_clean",
     "check_enough",
-    "fitted_among_themselves",
     "fitted_on_clean",
     "split_clean",
 ]
 
 _MOST_TO_FIT = 1000  # more clean inputs cost time with every sample and bring little
-_DRAWN, _TRIMMED, _ROUNDS = 500, 0.1, 2
 _FEWEST, _FEWEST_TO_FIT = 100, 50
 
 
@@ -35,12 +31,18 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
         if len(data) < _FEWEST:
             raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; pass clean images too")
         return
+    check_clean(clean, fpr)
+
+
+def check_clean(clean: ImageSet, fpr: float) -> None:
+    """Raise InputError unless there are clean inputs enough to fit the profile and to promise `fpr`, and they differ."""
     cut = _to_fit(clean)
     check_size(len(clean) - cut, fpr, what="clean inputs besides those of fit")
     if cut < _FEWEST_TO_FIT:
         raise InputError(
             f"expected at least {2 * _FEWEST_TO_FIT} clean inputs, got {len(clean)}; the profile is fitted on half of them"
         )
+    check_apart(*split_clean(clean))
 
 
 def _to_fit(clean: ImageSet) -> int:
@@ -76,30 +78,3 @@ def against_clean(
     }  # fmt: skip
     rule = f"flagged at a promised {found.fpr:g} of false alarms among inputs like the clean ones"
     return Verdict("profile", scores, found.flags, rule, details)
-
-
-def fitted_among_themselves(classifier: Classifier, data: ImageSet, *, seed: int | None = None) -> SmoothnessProfile:
-    """The profile fitted on 500 samples of the training set itself, drawn by chance, without the most suspicious of them.
-
-    Twice, each is scored by what the others look like, the tenth with the highest scores is taken out, and the profile is fitted on
-    the rest. Poison that stays makes its like look ordinary, so what is taken out is what this rests on.
-    """
-    chosen = data.take(rng(0, "drawn from the training set").permutation(len(data))[:_DRAWN])
-    answered = base_outputs(classifier, to_float(chosen.images))[0] >= 0
-    if not answered.any():
-        raise InputError(
-            "expected samples that the model can answer, got NaN or infinite scores for all; check the model"
-        )
-    chosen = chosen.take(answered)  # what has no answer can't be held against others
-    detector = SmoothnessProfile(seed=seed).fit(classifier, chosen)
-    for _ in range(_ROUNDS):
-        scores = detector.left_out()
-        chosen = chosen.take(scores <= np.quantile(scores, 1 - _TRIMMED))
-        detector.fit(classifier, chosen)
-    return detector
-
-
-def among_themselves(scores: NDArray[np.float64], *, rate: float) -> Verdict:
-    """Drop the 1.5 rate N highest scores, without a promise."""
-    rule = f"the {MARGIN * rate:.3g} of all samples with the highest scores; a ranking, without a promise"
-    return Verdict("profile", scores, highest(scores, rate), rule, {"rate": rate})

@@ -1,5 +1,21 @@
 """The command line: parse -> one call -> print."""
 
-from doldrum.cli.app import main
+from __future__ import annotations
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; turn errors into one line on standard error and an exit code.
+
+    Its libraries are imported in here: Ctrl-C in that first second is an interruption like any other, not a traceback.
+    """
+    try:
+        from doldrum.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        import sys
+
+        print("doldrum: interrupted", file=sys.stderr)
+        sys.exit(130)

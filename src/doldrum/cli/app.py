@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 import doldrum
 from doldrum.cli import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
-from doldrum.errors import DoldrumError, WorkerError
+from doldrum.errors import DoldrumError, SandboxError, WorkerError
 
 __all__ = ["app", "main"]
 
@@ -76,8 +77,11 @@ def main() -> None:
         sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {error}")
-        sys.exit(1 if isinstance(error, WorkerError) else 2)
+        died = isinstance(error, WorkerError) or (isinstance(error, SandboxError) and error.reason == "died")
+        sys.exit(1 if died else 2)
     except (KeyboardInterrupt, typer.Abort):
+        # A second one, while the interpreter ends, would only print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         message("doldrum: interrupted; what was finished stays")
         sys.exit(130)
     except BrokenPipeError:

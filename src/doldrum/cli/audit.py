@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from doldrum.cli import model_options as options
-from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
+_TOLD = 5  # of what was skipped; the report lists all
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
 
 
@@ -44,6 +45,13 @@ def audit(
     trust_code: options.TrustCode = False,
     trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    endpoint_body: options.EndpointBody = "png",
+    endpoint_batch: options.EndpointBatch = 16,
+    endpoint_timeout: options.EndpointTimeout = 30.0,
+    endpoint_retries: options.EndpointRetries = 4,
+    endpoint_per_second: options.EndpointPerSecond = None,
+    endpoint_queries: options.EndpointQueries = None,
+    endpoint_token: options.EndpointToken = None,
     memory: options.Memory = 6.0,
     hours: options.Hours = 24.0,
     json: JsonFlag = False,
@@ -55,6 +63,7 @@ def audit(
     --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
     promise explains, 0 otherwise: that clears these images, not the model.
     """
+    asked = options.endpoint(locals())
     from doldrum.audit import AuditSettings, run_audit, seconds_of
 
     settings = AuditSettings(
@@ -62,7 +71,7 @@ def audit(
         num_classes=num_classes, mean=options.numbers("mean", mean), std=options.numbers("std", std), size=options.height_and_width(size),
         channels=channels, resize=resize, labels=labels, claimed_accuracy=claimed_accuracy,
         budget=None if budget is None else seconds_of(budget), trust_code=trust_code, trust_pickle=trust_pickle,
-        seed=seed, memory=memory, hours=hours,
+        seed=seed, memory=memory, hours=hours, **asked,
     )  # fmt: skip
     try:
         record = run_audit(settings, say=message)
@@ -73,6 +82,8 @@ def audit(
 
     page = write_audit_page(out)
     found = record.verdict
+    skipped = [(one["id"], one["why"]) for one in record.images["skipped"]]
+    message_skipped(skipped, unlisted=record.images["unlisted"], most=_TOLD, where="; see the report")
     if json:
         emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
     else:

@@ -9,9 +9,7 @@ import typer
 
 from doldrum.cli import model_options as options
 from doldrum.cli.detect import MORE_THAN_PROMISED
-from doldrum.cli.output import JsonFlag, emit, message
-
-_TOLD = 20  # lines on standard error for what can't be read; the summary lists more
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
 
 def cleanse(
@@ -42,6 +40,13 @@ def cleanse(
     trust_code: options.TrustCode = False,
     trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    endpoint_body: options.EndpointBody = "png",
+    endpoint_batch: options.EndpointBatch = 16,
+    endpoint_timeout: options.EndpointTimeout = 30.0,
+    endpoint_retries: options.EndpointRetries = 4,
+    endpoint_per_second: options.EndpointPerSecond = None,
+    endpoint_queries: options.EndpointQueries = None,
+    endpoint_token: options.EndpointToken = None,
     memory: options.Memory = 6.0,
     hours: options.Hours = 24.0,
     json: JsonFlag = False,
@@ -53,15 +58,17 @@ def cleanse(
 
     --out receives drop.txt (a row number a line, from 0), clean.npz (the other samples), samples.parquet (what every method says of
     every sample, by its id) and summary.json. Activation clustering and spectral signatures need a torch network. The exit code is 3 when
-    the profile flagged more than its promise explains, as in scan; without --clean there is a ranking and no promise.
+    the profile flagged more than its promise explains, as in scan. Without --clean there is a ranking and no promise: it drops as many as --rate
+    asks for, poison or none, and part of the list depends on the seed.
     """
+    asked = options.endpoint(locals())
     from doldrum.audit.cleansing import CleansingSettings, run_cleansing
 
     settings = CleansingSettings(
         model=model, images=data, out=str(out), clean=clean, method=method, fpr=fpr, rate=rate, arch=arch, outputs=outputs,
         num_classes=num_classes, mean=options.numbers("mean", mean), std=options.numbers("std", std),
         size=options.height_and_width(size), channels=channels, resize=resize, labels=labels, trust_code=trust_code,
-        trust_pickle=trust_pickle, seed=seed, memory=memory, hours=hours,
+        trust_pickle=trust_pickle, seed=seed, memory=memory, hours=hours, **asked,
     )  # fmt: skip
     try:
         summary = run_cleansing(settings, say=message)
@@ -76,10 +83,8 @@ def cleanse(
 
 
 def _say(summary: dict[str, Any]) -> None:
-    for one in summary["skipped"][:_TOLD]:
-        message(f"skipped {one['id']}: {one['why']}")
-    if (more := len(summary["skipped"]) + summary["unlisted"] - _TOLD) > 0:
-        message(f"skipped {more} more")
+    skipped = [(one["id"], one["why"]) for one in summary["skipped"]]
+    message_skipped(skipped, unlisted=summary["unlisted"], where="; summary.json lists them")
     for note in summary["notes"]:
         message(f"note: {note}")
     for name, why in summary["refused"].items():
@@ -90,7 +95,9 @@ def _say(summary: dict[str, Any]) -> None:
     )
     promise = summary["promise"]
     if promise is None:
-        message("no clean images: a ranking, and no promise; it can't say whether the set is poisoned")
+        message("no clean images: a ranking, and no promise")
+        for sentence in summary["ranking"]["means"]:
+            message(f"- {sentence}")
     else:
         message(
             f"{promise['flagged']} flagged at a promised {promise['fpr']:.2%}; up to {promise['limit']} are explained by chance "

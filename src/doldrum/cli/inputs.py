@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from doldrum.cli.output import message
+from doldrum.cli.output import message_skipped
 from doldrum.errors import InputError
 
 __all__ = ["IMAGES", "check_apart", "check_limit", "load_images", "load_model", "stored_images"]
@@ -19,8 +19,6 @@ IMAGES = (
     "data set's split such as fashion-mnist:test."
 )
 """Help for what `stored_images` takes."""
-
-_TOLD = 20  # lines on standard error for what can't be read; the manifest lists all
 
 
 def load_model(model: str, *, outputs: str = "logits", num_classes: int | None = None) -> Any:
@@ -50,7 +48,7 @@ def load_images(source: str, *, classifier: Any = None) -> Any:
     else:
         channels, height, width = classifier.input_shape
         read = read_images(source, channels=channels, size=(height, width) if Path(source).is_dir() else None)
-    _tell(read.skipped)
+    message_skipped(read.skipped)
     return read
 
 
@@ -102,7 +100,7 @@ def stored_images(
             try:
                 check(out)  # another run may have ended since it was looked at first
                 found = collect_images(source, work, shape=classifier.input_shape, limit=limit)
-                _tell(found.skipped)
+                message_skipped(found.skipped)
                 yield found, found.skipped
             except BaseException:
                 keep = unfinished(out)
@@ -124,10 +122,3 @@ def _unfinished(out: Path) -> bool:
         return not read_manifest(out)["complete"]
     except InputError:
         return False
-
-
-def _tell(skipped: Sequence[tuple[str, str]]) -> None:
-    for path, reason in skipped[:_TOLD]:
-        message(f"skipped {path}: {reason}")
-    if len(skipped) > _TOLD:
-        message(f"skipped {len(skipped) - _TOLD} more")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from doldrum.errors import InputError
 
-__all__ = ["height_and_width", "numbers"]
+__all__ = ["endpoint", "height_and_width", "numbers"]
 
 Arch = Annotated[str | None, typer.Option(help="The network, where the file holds weights alone.")]
 Outputs = Annotated[str | None, typer.Option(help="What the model returns: logits, probabilities or labels.")]
@@ -21,8 +22,23 @@ Resize = Annotated[str, typer.Option(help="Images of another size are stretched,
 Labels = Annotated[str | None, typer.Option(help="A text file: the names of the classes, one a line, in order.")]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Let the model run its own code, confined.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Let the model be unpickled, confined.")]
+EndpointBody = Annotated[str, typer.Option(help="A model at an address: images as png (8 bits) or npy (exact).")]
+EndpointBatch = Annotated[int, typer.Option(help="Images a request.")]
+EndpointTimeout = Annotated[float, typer.Option(help="Seconds for a request.")]
+EndpointRetries = Annotated[int, typer.Option(help="Further tries where there is no answer, or the server is busy.")]
+EndpointPerSecond = Annotated[float | None, typer.Option(help="Requests a second, at most.")]
+EndpointQueries = Annotated[int | None, typer.Option(help="Images to send in one run, at most.")]
+EndpointToken = Annotated[
+    str | None,
+    typer.Option(help="Environment variable with a secret to send as a bearer token (https, or this machine)."),
+]
 Memory = Annotated[float, typer.Option(help="Most GiB of memory.")]
 Hours = Annotated[float, typer.Option(help="Most hours.")]
+
+
+def endpoint(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a model at an address among a command's."""
+    return {name: value for name, value in given.items() if name.startswith("endpoint_")}
 
 
 def numbers(name: str, text: str | None) -> tuple[float, ...] | None:

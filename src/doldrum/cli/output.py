@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 
-__all__ = ["JsonFlag", "OutOption", "check_writable", "emit", "message", "plain"]
+__all__ = ["JsonFlag", "OutOption", "check_writable", "emit", "message", "message_skipped", "plain"]
 
 OutOption = Annotated[Path | None, typer.Option(help="Write the JSON to this file too.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
@@ -22,6 +23,14 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or
 def message(text: str) -> None:
     """One line to standard error, with control characters shown, not sent to the terminal."""
     print("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text), file=sys.stderr)
+
+
+def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, most: int = 20, where: str = "") -> None:
+    """Name at most `most` of what was skipped, (name, why), and count the others, with `unlisted` more; `where` says where they are listed."""
+    for name, why in skipped[:most]:
+        message(f"skipped {name}: {why}")
+    if (more := len(skipped) + unlisted - most) > 0:
+        message(f"skipped {more:,} more{where}")
 
 
 def check_writable(path: Path) -> None:

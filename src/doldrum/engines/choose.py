@@ -51,6 +51,7 @@ _KINDS: dict[str, Any] = {
     "compile": CompiledEngine,
 }
 _built: list[tuple[tuple[str, str, int, str], Engine]] = []
+_FEW = 8  # images that a costly classifier is checked on
 _KEPT = 4  # engines kept for their classifier's next run: each holds its classifier and compiled weights
 
 
@@ -74,6 +75,7 @@ def choose_engine(
     sample shows that it is below `MIN_AGREEMENT` (a one-sided binomial test at 5%: one label of 32 shows nothing).
     """
     check_engine(engine)
+    sample = sample[:_FEW] if classifier.costly else sample
     reference = labels_of(DirectEngine(classifier, rows=rows)(sample))
     if engine != "auto":
         name, precision = _named(classifier, engine)

@@ -125,6 +125,8 @@ def _rows(
 ) -> Iterator[Picture]:
     if dtype not in SCALES and dtype.kind != "f":
         raise InputError(f"expected uint8, uint16 or float pixels, got {visible(str(dtype))}; convert with .astype")
+    if len(shape) in (3, 4) and shape[0] == 0:
+        raise InputError(f"expected at least one image, got none: shape {shape}; check what was saved")
     if len(shape) not in (3, 4) or 0 in shape:
         raise InputError(f"expected images (N, C, H, W) or (N, H, W), got shape {visible(str(shape))}; reshape them")
     inner = shape[1:]

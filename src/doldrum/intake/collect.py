@@ -86,8 +86,10 @@ def as_array(
                 ids.append(item.id)
                 labels.append(item.label)
             if not ids:
-                first = f"; the first: {skipped[0].id}: {skipped[0].why}" if skipped else "; check the path"
-                raise InputError(f"expected at least one image, got none and {len(skipped)} skipped{first}")
+                if not skipped:
+                    raise InputError("expected at least one image, got none: nothing is there; check the path")
+                first = f"the first: {skipped[0].id}: {skipped[0].why}"
+                raise InputError(f"expected at least one image, got none and {len(skipped)} skipped; {first}")
             file.seek(0)
             file.write(_header((len(ids), channels, height, width)))
 

@@ -144,7 +144,7 @@ def _columns(rows: Sequence[Row]) -> dict[str, Any]:
         "label": [where[row.label] for row in rows],
         "p": [row.p_value for row in rows],
         "score": [float(f"{row.score:.5g}") for row in rows],
-        "state": [2 if row.discovery else 1 if row.flag else 0 for row in rows],
+        "state": [row.state_number for row in rows],
         "kept": [[-1 if k is None else round(100 * k) for k in row.kept] for row in rows],
     }
 

@@ -13,8 +13,9 @@ from doldrum.errors import InputError
 from doldrum.files import parquet_table
 from doldrum.intake.text import visible
 
-__all__ = ["Row", "kept_text", "p_text", "read_rows", "score_text"]
+__all__ = ["STATES", "Row", "kept_text", "p_text", "read_rows", "score_text"]
 
+STATES = ("not flagged", "discovery, not flagged", "flagged", "discovery")
 _INVALID, _NOT_TAKEN = -1, -2
 
 
@@ -35,8 +36,13 @@ class Row:
 
     @property
     def state(self) -> str:
-        """Flagged, discovery or nothing, in words."""
-        return "discovery" if self.discovery else "flagged" if self.flag else "not flagged"
+        """Flagged, discovery or neither, in words. A set of discoveries may reach beyond the flags."""
+        return STATES[self.state_number]
+
+    @property
+    def state_number(self) -> int:
+        """Its place in STATES, in which later is more suspicious."""
+        return 2 * self.flag + self.discovery
 
 
 def read_rows(path: Path, *, class_names: Sequence[str] | None, conditions: int) -> list[Row]:

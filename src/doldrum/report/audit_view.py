@@ -48,7 +48,7 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
         ],
         "promise": "" if ranking else _promise(promise),
         "bars": [] if ranking else _bars(flags, alarm),
-        "bars_most": 0 if ranking else max(1, flags["count"], flags["limit"], flags["expected"]),
+        "bars_most": 0 if ranking else max(1, *(value for _, value, _ in _bars(flags, alarm))),
         "classes": _classes(rows),
         "classes_caption": _classes_caption(rows, ranking),
         "gallery_title": "Flagged inputs" if flagged and pictured else "Most suspicious inputs",
@@ -78,11 +78,14 @@ def _figures(
     images = record["images"]
     found = []
     if not ranking:
-        kind = "backdoored" if alarm else "clean"
+        kind = "backdoored" if flags["more_than_promised"] else "clean"
         under = f"of {images['scanned']:,} scanned: {percent(flags['count'] / max(images['scanned'], 1))}"
         found.append(("flagged", f"{flags['count']:,}", under, kind))
         under = f"if all were clean; up to {number(flags['limit'])} by chance"
         found.append(("expected", number(flags["expected"]), under, ""))
+        if alarm and not flags["more_than_promised"]:
+            under = "stand out further than chance does"
+            found.append(("discoveries", f"{flags['discoveries']:,}", under, "backdoored"))
     else:
         found.append(("scanned", f"{images['scanned']:,}", "ranked by score, none flagged", "clean"))
     found.append(("skipped", f"{_skipped_count(images):,}", "files not scanned", ""))
@@ -144,10 +147,12 @@ def _bars(flags: dict[str, Any], alarm: bool) -> list[tuple[str, float, str]]:
     bars = [
         ("expected if all are clean", flags["expected"], "quiet"),
         ("most that chance explains", flags["limit"], "quiet"),
-        ("flagged", flags["count"], "flagged" if alarm else "calm"),
+        ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
     ]
     if flags["discoveries"]:
-        bars.append(("of those, discoveries", flags["discoveries"], "quiet"))
+        name = "of those, discoveries" if flags["discoveries"] <= flags["count"] else "discoveries"
+        kind = "flagged" if alarm and not flags["more_than_promised"] else "quiet"
+        bars.append((name, flags["discoveries"], kind))
     return bars
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -34,6 +35,11 @@ def main(temporary: str) -> None:
     except DoldrumError as error:
         _fail(channel, type(error).__name__, str(error))
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(
+                channel, "full disk", f"{error.strerror or 'the disk is full'}: {error.filename or 'a temporary file'}"
+            )
+            return
         import traceback
 
         traceback.print_exc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -51,6 +52,16 @@ _PASSED_STARTS = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "NUMEXPR_", "TORCH
 _OURS = {e.__name__: e for e in (InputError, ClassifierError, MissingExtraError, DatasetNotFoundError, EngineError)}
 _MESSAGE = 1 << 20  # bytes of one message
 _TAIL = 4096
+# This very copy of the package, by its folder: where two are installed (a checkout beside an editable one), a search of the path finds the
+# other; and a folder put before the standard library's could hide parts of it.
+_SOURCE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("doldrum", sys.argv[2] + "/__init__.py")
+sys.modules["doldrum"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["doldrum"])
+from doldrum.sandbox.child import main
+main(sys.argv[1])
+"""
 
 
 def run_confined(
@@ -83,6 +94,8 @@ def run_confined(
     InputError
         for a `function` that is no such name, or an argument that JSON can't hold. An error of doldrum's own raised in the
         process is raised here again, of the same class.
+    OSError
+        when the disk is full.
     SandboxError
         when the process dies, exceeds a limit, answers nonsense, or raises anything else; `reason` says which: "memory",
         "time", "disk", "output", "died", "nonsense" or "raised".
@@ -119,11 +132,12 @@ def _start(temporary: str, limits: Limits) -> subprocess.Popen[bytes]:
     environment = {n: v for n, v in os.environ.items() if n in names or n.startswith(_PASSED_STARTS)}
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"), temporary)
     environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    # A choice of engine kept in its temporary folder would be gone with it: nothing is kept, and the best guess is taken each time.
+    environment["DOLDRUM_ENGINES"] = os.path.join(os.devnull, "engines")
     # "-I" leaves out the working folder and PYTHON* variables; the path to import from is set by the job instead.
-    source = "import sys; sys.path.append(sys.argv[2]); from doldrum.sandbox.child import main; main(sys.argv[1])"
-    home = str(Path(__file__).resolve().parents[2])
+    home = str(Path(__file__).resolve().parents[1])
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-X", "utf8", "-c", source, temporary, home],
+        [sys.executable, "-I", "-B", "-X", "utf8", "-c", _SOURCE, temporary, home],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -263,7 +277,12 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
         how = "no answer" if code is None else f"exit code {code}"
     last = shown(said.tail.decode("utf-8", "replace").strip().rpartition("\n")[2], most=300)
     tail = f" (its last words: {last})" if last else ""
-    return SandboxError(f"expected an answer from the confined process, got its end by {how}{tail}", reason="died")
+    why = "somebody or a machine short of memory ended it" if how in ("SIGKILL", "SIGTERM") else "it crashed"
+    return SandboxError(
+        f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same again, which goes on, and where it "
+        "ends so again distrust the file",
+        reason="died",
+    )
 
 
 def _raised(value: Any, limits: Limits) -> Exception:
@@ -274,6 +293,8 @@ def _raised(value: Any, limits: Limits) -> Exception:
     kind, text = value["kind"], shown(value["text"], most=2000)
     if kind == "MemoryError":
         return _exceeded("memory", limits)
+    if kind == "full disk":
+        return OSError(errno.ENOSPC, text)
     if kind in _OURS:
         return _OURS[kind](text)
     return SandboxError(f"expected the work to succeed in the confined process, got {text}", reason="raised")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.attacks import CLEAN, VictimSpec, make_attack
-from doldrum.cleansing import profile
+from doldrum.cleansing import profile, ranking
 from doldrum.cleansing.by_class import by_class
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
@@ -108,13 +108,12 @@ def run(cell: CleansingCell) -> dict[str, Any]:
     clean = ~made.poisoned & ~made.cover
     seed = seed_of(cell, f"cleansing {cell.attack}")
     known = profile.fitted_on_clean(model, fit, calibration, fpr=cell.fpr, seed=seed)
-    among = profile.fitted_among_themselves(model, made.data, seed=seed)
     predicted, scores = known.scored(made.data)
-    ranks = among.score_samples(made.data)
+    rounds = ranking.rank(model, made.data, seed=seed)[1]
     share = _largest_share(made)
     verdicts = {
         "profile": profile.against_clean(known, made.data, predicted, scores),
-        "ranking": profile.among_themselves(ranks, rate=cell.rate),
+        "ranking": ranking.verdict_of(rounds, rate=cell.rate),
         **by_class(model, made.data, ["spectral", "clustering"], rate=share),
     }
     p = verdicts["profile"].details["p_values"]

@@ -107,6 +107,8 @@ class EndpointClassifier(Classifier):
     Raises ClassifierError for an answer that is none: another status, another host, too long, no JSON, another number of rows.
     """
 
+    costly = True
+
     def __init__(
         self, endpoint: Endpoint, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs
     ) -> None:

@@ -5,7 +5,8 @@ const data = JSON.parse(byId("data").textContent);
 const total = data.id.length;
 const search = data.id.map((id, i) => `${id}\n${data.names[data.label[i]]}`.toLowerCase());
 const collator = new Intl.Collator(undefined, { numeric: true });
-const states = ["not flagged", "flagged", "discovery"];
+const states = ["not flagged", "discovery, not flagged", "flagged", "discovery"];
+const flagged = (i) => data.state[i] > 1;
 
 const shown = {
   rank: (i) => (i + 1).toLocaleString("en"),
@@ -26,7 +27,7 @@ const compare = {
 };
 
 const matches = (i, text, state, label = "") =>
-  (!state || (state === "not" ? data.state[i] === 0 : state === "discovery" ? data.state[i] === 2 : data.state[i] > 0)) &&
+  (!state || (state === "discovery" ? data.state[i] % 2 === 1 : flagged(i) === (state !== "not"))) &&
   (!label || data.names[data.label[i]] === label) &&
   (!text || search[i].includes(text));
 

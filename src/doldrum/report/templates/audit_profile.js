@@ -35,7 +35,7 @@ const cardOf = (i) => {
       node.textContent = kept < 0 ? "none taken" : `${kept}%`;
     }
     for (const line of card.querySelectorAll(".own")) drawOwn(line, data.kept[i]);
-    card.classList.toggle("flagged", data.state[i] > 0);
+    card.classList.toggle("flagged", flagged(i));
   }
   for (const details of card.querySelectorAll("details")) details.open = true;
   return card;

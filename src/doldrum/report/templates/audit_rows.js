@@ -37,7 +37,7 @@ const put = (row, k) => {
   const i = order[k];
   row.style.top = `${k * height}px`;
   row.setAttribute("aria-rowindex", k + 2);
-  row.classList.toggle("flagged", data.state[i] > 0);
+  row.classList.toggle("flagged", flagged(i));
   for (const cell of row.cells) {
     const target = cell.firstElementChild ?? cell;
     target.textContent = shown[cell.className.slice(2)](i);

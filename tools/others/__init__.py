@@ -1,0 +1,1 @@
+"""What tools/audit-others audits, and on which images."""
