@@ -94,7 +94,7 @@ def plain_shares(fit, rows):
     return found
 
 
-def plain_parts(fit, new, i, rows, shares, still):
+def plain_parts(fit, new, i, rows, shares, still, strays):
     """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
     label = int(new.labels[i])
     null, bad, stray, mine_, others = [], [], [], [], []
@@ -127,7 +127,7 @@ def plain_parts(fit, new, i, rows, shares, still):
                 others.append(weight)
     null, bad = np.array(null), np.array(bad)
     p0 = np.average(null.prod(axis=1), weights=mine_)
-    either = 0.97 * p0 + 0.03 * np.average(stray, weights=others)
+    either = (1 - strays) * p0 + strays * np.average(stray, weights=others)
     ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(either)
     by = [
         np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))
@@ -154,7 +154,7 @@ def plain_surprise(reference, value):
     return -np.log(max((1 + sum(r >= value for r in reference)) / (len(reference) + 1), 0.1))
 
 
-def expected_score(fit, new, still, weights):
+def expected_score(fit, new, still, weights, strays=1e-5):
     """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against three quarters."""
     n = len(fit)
     inner = np.empty((n, 2 + len(fit.responses) + len(still)))
@@ -162,24 +162,27 @@ def expected_score(fit, new, still, weights):
         rest = [i for i in range(n) if i % 4 != fold]
         shares = plain_shares(fit, rest)
         for i in range(fold, n, 4):
-            inner[i] = plain_parts(fit, fit, i, rest, shares, still)
+            inner[i] = plain_parts(fit, fit, i, rest, shares, still, strays)
     shares = plain_shares(fit, list(range(n)))
     scores = []
     for i in range(len(new)):
-        parts = plain_parts(fit, new, i, list(range(n)), shares, still)
+        parts = plain_parts(fit, new, i, list(range(n)), shares, still, strays)
         s = [plain_surprise(inner[:, j], value) for j, value in enumerate(parts)]
         families = np.mean(s[2 : 2 + len(fit.responses)])
         scores.append(s[0] + 0.7 * s[1] + 0.5 * families + np.dot(weights, s[2 + len(fit.responses) :]))
     return np.array(scores), inner
 
 
-def test_score_is_the_sum_of_its_plain_parts():
+@pytest.mark.parametrize("strays", [1e-5, 0.2])
+def test_score_is_the_sum_of_its_plain_parts(strays, monkeypatch):
+    if strays != 1e-5:  # enough of them to tell in so few draws
+        monkeypatch.setattr("doldrum.detectors.profile_model._STRAYS", strays)
     rng = np.random.default_rng(0)
     fit, new = evidence(rng, 80), evidence(rng, 12)
     det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
     det.seed_ = 0
     det.learn(fit)
-    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5])
+    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5], strays)
     assert det.reference_ == pytest.approx(inner)
     assert det.score(new) == pytest.approx(scores)
     assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture
@@ -271,6 +274,21 @@ def test_overlays_are_images_of_fit_and_are_kept(black_box, pool, tmp_path):
             load_detector(wrong.save(tmp_path / "wrong"))
 
 
+def test_triggered_inputs_of_fit_are_found_with_one_component(black_box):
+    """They are a component of their own where there may be several."""
+    rng = np.random.default_rng(1)
+    mixed = (0.6 * rng.random((320, 1, 8, 8))).astype(np.float32)
+    for image, (a, b) in zip(mixed, 4 * rng.integers(2, size=(320, 2)), strict=True):
+        image[0, a : a + 4, b : b + 4] += 0.25
+    mixed[:16, 0, 7, 7] = 1
+    found = {1: 0, 4: 0}
+    for components, seed in itertools.product(found, (1, 2, 3)):
+        det = SmoothnessProfile(families=FAMILIES, components=components, seed=seed).fit(black_box, mixed)
+        assert det.shares_.shape == (320, components)
+        found[components] += (np.argsort(-det.left_out())[:24] < 16).sum()
+    assert found[1] > 28 > found[4]
+
+
 def test_settings_are_checked(black_box, pool):
     with pytest.raises(InputError, match="at least one probe"):
         SmoothnessProfile(families={})
@@ -287,6 +305,9 @@ def test_settings_are_checked(black_box, pool):
     for odd in (-1, 1.5, True, "3"):
         with pytest.raises(InputError, match="whole number of overlays"):
             SmoothnessProfile(overlays=odd)  # pyright: ignore[reportArgumentType]
+    for odd in (0, 1.5, True, "3"):
+        with pytest.raises(InputError, match="whole number of components"):
+            SmoothnessProfile(components=odd)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_changed_file_is_refused(black_box, pool):

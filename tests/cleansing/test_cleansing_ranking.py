@@ -16,7 +16,8 @@ class Noted:
 
     fitted: list[ImageSet] = []  # noqa: RUF012
 
-    def __init__(self, *, seed):
+    def __init__(self, *, components, seed):
+        assert components == 1  # poison would be a component of its own
         self.seed = seed
 
     def fit(self, classifier, chosen):

@@ -89,7 +89,7 @@ def ranked(
     if detector is None:
         families = budget.families_of(opened.classifier.input_shape, plan["step"])
         overlays = budget.overlays_of(plan["step"])
-        detector = ranker = scan.Ranker(families=families, overlays=overlays, seed=seed)
+        detector = ranker = scan.Ranker(families=families, overlays=overlays, components=1, seed=seed)
         _watched(detector, plan, tell, deadline)
         tell({"stage": "fit", "total": len(reference)})
         chosen = images.take(reference)

@@ -43,7 +43,7 @@ def fitted_round(
         return _trimmed(classifier, data.take(_shuffled(len(data), 0)[:_DRAWN]), own)
     calm = np.argsort(earlier[-1], kind="stable")[: max(1, len(data) // 2)]
     chosen = np.sort(calm[_shuffled(len(calm), len(earlier))[:_DRAWN]])
-    return SmoothnessProfile(seed=own).fit(classifier, _answered(classifier, data.take(chosen)))
+    return SmoothnessProfile(components=1, seed=own).fit(classifier, _answered(classifier, data.take(chosen)))
 
 
 def rank(
@@ -87,7 +87,7 @@ def _shuffled(count: int, number: int) -> NDArray[np.int64]:
 
 def _trimmed(classifier: Classifier, chosen: ImageSet, seed: int | None) -> SmoothnessProfile:
     chosen = _answered(classifier, chosen)
-    detector = SmoothnessProfile(seed=seed).fit(classifier, chosen)
+    detector = SmoothnessProfile(components=1, seed=seed).fit(classifier, chosen)
     for _ in range(_TRIMS):
         scores = detector.left_out()
         chosen = chosen.take(scores <= np.quantile(scores, 1 - _TRIMMED))

@@ -65,7 +65,7 @@ class SmoothnessProfile(Detector):
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
        p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
-       a draw, since a draw perturbs all inputs alike, and 3 in 100 are strays, which belong to another label by all but the
+       a draw, since a draw perturbs all inputs alike, and a few are strays, which belong to another label by all but the
        unperturbed look; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
@@ -87,6 +87,9 @@ class SmoothnessProfile(Detector):
     overlays : int, optional
         Images laid over each input, besides those families; 0 for none. Not given: 19 with the default families, none with
         others.
+    components : int, optional
+        Components of a class's mixture at most, one for each 12 of its clean inputs. 1 where triggered inputs may be among those
+        of `fit`: they would be a component of their own, and look ordinary.
     seed : int, optional
 
     Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
@@ -99,7 +102,12 @@ class SmoothnessProfile(Detector):
     learned: ClassVar[tuple[str, ...]] = ("draws_", "labels_", "shares_", "reference_", "overlays_")
 
     def __init__(
-        self, *, families: Mapping[str, Probe] | None = None, overlays: int | None = None, seed: int | None = None
+        self,
+        *,
+        families: Mapping[str, Probe] | None = None,
+        overlays: int | None = None,
+        components: int = model.COMPONENTS,
+        seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
         if families is not None:
@@ -112,12 +120,13 @@ class SmoothnessProfile(Detector):
                 )
             if _OVERLAY in families:
                 raise InputError(f"expected another name than {_OVERLAY!r} for a family; that one is the overlays'")
-        if overlays is not None and (
-            isinstance(overlays, bool) or not isinstance(overlays, (int, np.integer)) or overlays < 0
-        ):
+        if overlays is not None and not _whole(overlays, least=0):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
+        if not _whole(components, least=1):
+            raise InputError(f"expected a whole number of components of at least 1, got {components!r}; e.g. 4")
         self.families = None if families is None else dict(families)
         self.overlays = None if overlays is None else int(overlays)
+        self.components = int(components)
         self.draws_: dict[str, NDArray[Any]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
         self.shares_ = self.reference_ = np.zeros((0, 0))
@@ -163,12 +172,15 @@ class SmoothnessProfile(Detector):
         for k in range(_FOLDS):
             apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
             draws, labels = {f: d[rest] for f, d in self.draws_.items()}, self.labels_[rest]
-            clean = model.Clean(
-                draws, labels, evidence.num_classes, model.fit_shares(draws, labels, evidence.num_classes)
-            )
+            clean = model.Clean(draws, labels, evidence.num_classes, self._shares(draws, labels, evidence.num_classes))
             parts[apart] = self._parts(clean, {f: d[apart] for f, d in self.draws_.items()}, self.labels_[apart])
         self.reference_ = parts
-        self.shares_ = model.fit_shares(self.draws_, self.labels_, evidence.num_classes)
+        self.shares_ = self._shares(self.draws_, self.labels_, evidence.num_classes)
+
+    def _shares(
+        self, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], num_classes: int
+    ) -> NDArray[np.float64]:
+        return model.fit_shares(draws, labels, num_classes, self.components)
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         labels, m = self.labels_, len(np.atleast_1d(self.labels_))
@@ -181,7 +193,7 @@ class SmoothnessProfile(Detector):
             and {k: np.shape(v) for k, v in draws.items()} == shapes
             and all(v.dtype == np.int16 and v.min() >= NOT_TAKEN and v.max() < num_classes for v in draws.values())
         )  # fmt: skip
-        for value, width in ((self.shares_, model.COMPONENTS), (self.reference_, self._num_parts)):
+        for value, width in ((self.shares_, self.components), (self.reference_, self._num_parts)):
             fine = fine and isinstance(value, np.ndarray) and value.shape == (m, width) and value.dtype == np.float64
             fine = fine and bool(np.isfinite(value).all())
         if not fine or self.shares_.min() < 0 or not np.allclose(self.shares_.sum(axis=1), 1):
@@ -228,6 +240,10 @@ class SmoothnessProfile(Detector):
         if self._num_overlays:
             calm.append(clean.calm(_OVERLAY, draws[_OVERLAY], labels))
         return np.column_stack([clean.ratios(draws, labels), *calm])
+
+
+def _whole(value: object, *, least: int) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
 
 
 def _reseeded(probe: Probe, seed: int) -> Probe:

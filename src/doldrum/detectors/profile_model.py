@@ -18,12 +18,13 @@ __all__ = ["COMPONENTS", "Clean", "Surprise", "calm", "fit_shares", "log_sum", "
 Draws = Mapping[str, NDArray[np.int16]]
 Array = NDArray[np.float64]
 COMPONENTS = 4
-"""Components of a class's mixture, where it has 12 or more clean inputs for each."""
+"""Components of a class's mixture by default, where it has 12 or more clean inputs for each."""
 _EACH, _ROUNDS = 12, 25
 _TO_ALL, _TO_CLASS = 5.0, 4.0  # draws' worth of the rates over all inputs, and over the class, that are mixed in
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
-# Clean inputs that got their label by accident: their share, and how often they keep it at most.
-_STRAYS, _STRAY_KEEPS = 0.03, 0.05
+# Clean inputs that got their label by accident: their share, and how often they keep it at most. Some 5 in 100 are nearer to one;
+# but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
+_STRAYS, _STRAY_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
 
 
@@ -57,18 +58,18 @@ def log_sum(logs: Array, *, axis: int) -> Array:
     return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
 
 
-def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int) -> Array:
-    """(N, COMPONENTS): how much of each clean input belongs to each component of its label's mixture; rows sum to 1.
+def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, components: int = COMPONENTS) -> Array:
+    """(N, components): how much of each clean input belongs to each component of its label's mixture; rows sum to 1.
 
     Expectation maximisation of a mixture of products of multinomials, one mixture a label, begun with the inputs in order of
     calm. What `Clean` mixes into a component's rates keeps those with few inputs from being certain of anything.
     """
     places = _places(draws)
     overall = _rates(_tally(places, np.ones((len(places), 1)), num_classes)[0] + 0.5)
-    shares = np.zeros((len(labels), COMPONENTS))
+    shares = np.zeros((len(labels), components))
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
-        parts = max(1, min(COMPONENTS, len(mine) // _EACH))
+        parts = max(1, min(components, len(mine) // _EACH))
         order = np.argsort((places[mine] == label).sum(axis=1), kind="stable")
         own = np.zeros((len(mine), parts))
         for part, some in enumerate(np.array_split(order, parts)):
@@ -90,7 +91,7 @@ class Clean:
     else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
     since nobody knows how a trigger fares.
 
-    Some clean inputs of label y (3 in 100 are supposed to) are strays: another label's by all but the unperturbed look. Their
+    Some clean inputs of label y (1 in 100,000 is supposed) are strays: another label's by all but the unperturbed look. Their
     draws are like those of clean inputs of the other labels, with one chance of keeping y for all families, 0 or .05. Without
     them a misclassified input would be best explained by a trigger that never survives.
     """
@@ -194,8 +195,8 @@ class Surprise:
     Above the 90th percentile the tail is taken as exponential, so that it goes on where the clean inputs end.
 
     >>> s = Surprise(np.arange(100.0)[:, None])
-    >>> s(np.array([[0.0], [50.0], [89.0], [1000.0]])).round(2).ravel().tolist()
-    [0.0, 0.69, 2.22, 185.24]
+    >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()
+    [0.68, 2.13, 170.99]
     """
 
     def __init__(self, reference: Array) -> None:

@@ -22,6 +22,7 @@ def interrupts_held() -> Iterator[None]:
       handler in the main thread, which blocks it in vain. Raised between the start of a worker and the message that tells it
       what to do, it leaves the worker with half a message and a traceback. So the handler only takes note until the end.
 
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may ignore it
     >>> reached = False
     >>> try:
     ...     with interrupts_held():
@@ -30,6 +31,7 @@ def interrupts_held() -> Iterator[None]:
     ... except KeyboardInterrupt:
     ...     print("interrupted at the end:", reached)
     interrupted at the end: True
+    >>> _ = signal.signal(signal.SIGINT, before)
     """
     held: list[tuple[int, FrameType | None]] = []
     before = signal.getsignal(signal.SIGINT)
