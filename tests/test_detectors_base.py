@@ -221,6 +221,32 @@ def test_an_input_without_an_answer_is_the_most_suspicious(pool):
     assert result.flags.tolist() == [True]
 
 
+def test_by_class_an_input_without_an_answer_is_held_against_all(pool):
+    def model(x):
+        out = np.where(x[:, :, :1, :4] > 0.5, 1.0, 0.0).reshape(len(x), -1)
+        out[x.mean(axis=(1, 2, 3)) > 0.9] = np.nan
+        return out
+
+    clf = dd.as_classifier(model, input_shape=(1, 8, 8), num_classes=4)
+    labels = model(pool).argmax(axis=1)
+    seen = pool[labels != 3]
+    det = MaxSoftmax(seed=0).fit(clf, seen[:2]).calibrate(seen[2:], fpr=0.1, per_class=True)
+    bright = det.scan(np.ones((1, 1, 8, 8), np.float32))
+    assert bright.p_values.tolist() == [1 / (len(seen) - 1)]
+    assert bright.flags.tolist() == [True]
+    assert bright.limit == 1
+    with pytest.warns(UserWarning, match="got none of class 3"):
+        new = det.scan(pool[labels == 3])
+    assert (new.p_values == 1).all()
+    assert not new.flags.any()
+
+
+def test_a_classifier_that_answers_nothing_is_not_calibrated(pool):
+    clf = dd.as_classifier(lambda x: np.full((len(x), 4), np.nan), input_shape=(1, 8, 8), num_classes=4)
+    with pytest.raises(InputError, match="that the classifier can answer"):
+        MaxSoftmax(seed=0).fit(clf, pool[:2]).calibrate(pool[2:200], fpr=0.05)
+
+
 def test_more_than_promised(clf, pool):
     det = MaxSoftmax(seed=0).fit(clf, pool[:2]).calibrate(pool[:200], fpr=0.05)
     clean = det.scan(pool[200:])

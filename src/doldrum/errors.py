@@ -15,6 +15,10 @@ class ClassifierError(DoldrumError, ValueError):
     """A classifier does not keep its contract: shape, classes, finite scores, bounds (exit code 2)."""
 
 
+class EndpointError(ClassifierError):
+    """A model at an address gave no answer in time; the same again may do (exit code 1)."""
+
+
 class MissingExtraError(DoldrumError, ImportError):
     """A library that an optional extra brings is not installed (exit code 2)."""
 

@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""Where a run may write: apart from its images, and one process at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from pathlib import Path
 
 from doldrum.errors import InputError
 
-__all__ = ["locked"]
+__all__ = ["check_out_apart", "locked"]
+
+
+def check_out_apart(source: str, out: Path) -> None:
+    """Raise InputError where `out` would lie among the images."""
+    if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
+        raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another")
 
 
 @contextmanager

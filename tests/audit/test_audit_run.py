@@ -167,6 +167,43 @@ def test_images_that_changed_are_not_gone_on_with(material, tmp_path, monkeypatc
         run_audit(asked)
 
 
+@pytest.mark.parametrize("changed", ["images", "clean"])
+def test_a_finished_audit_is_not_given_for_other_images(material, tmp_path, changed):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    record = run_audit(asked)
+    said = []
+    assert run_audit(asked, say=said.append) == record
+    assert "finished before" in " ".join(said)
+    np.save(tmp_path / f"{changed}.npy", material.images[300:560])
+    with pytest.raises(InputError, match="images that this run began with, got others"):
+        run_audit(asked)
+
+
+def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "inbox").mkdir()
+    for i, image in enumerate(material.images[200:260]):
+        Image.fromarray(image[0]).save(tmp_path / "inbox" / f"{i}.png")
+    asked = settings(material, tmp_path, material.images[:200], material.images[:1], **SMALL)
+    asked = dataclasses.replace(asked, images=str(tmp_path / "inbox"))
+    run_audit(asked)
+    run_audit(asked)
+    Image.fromarray(material.images[300][0]).save(tmp_path / "inbox" / "late.png")
+    with pytest.raises(InputError, match="images that this run began with, got others"):
+        run_audit(asked)
+    inside = dataclasses.replace(asked, out=str(tmp_path / "inbox" / "out"))
+    with pytest.raises(InputError, match="--out apart from the images"):
+        run_audit(inside)
+    assert not (tmp_path / "inbox" / "out").exists()
+
+
+def test_nothing_is_said_where_all_images_are_clean_ones(material, tmp_path):
+    asked = settings(material, tmp_path, material.images[:200], material.images[:60], **SMALL)
+    with pytest.raises(InputError, match="apart from the clean ones, got 60 that are all among them"):
+        run_audit(asked)
+
+
 def test_images_that_were_called_clean_are_counted(material, tmp_path):
     record = run_audit(settings(material, tmp_path, material.images[:200], material.images[150:260], **SMALL))
     assert any("50 of the 110 images are among the clean ones" in s for s in record.verdict["sentences"])

@@ -67,7 +67,7 @@ def test_the_list_is_that_of_the_mean_rank(noted):
 
 
 def test_draws_have_little_say():
-    """One round of this seed's draws found 21 of the 96 poisoned samples among 144, of other seeds' up to 96."""
+    """The first round of this seed's draws finds 34 of the 96 poisoned samples among 144, those of other seeds up to 96."""
     plan, trigger = dd.PoisonPlan(rate=0.1, target=0), dd.triggers.Patch(size=2, corner="lower right")
     bad = dd.poison(dd.load_dataset("digits:train").take(range(960)), trigger, plan, seed=0)
     model = dd.train(bad, recipe="digits-cnn", seed=0, progress=False)

@@ -92,6 +92,7 @@ def _cleansed(
     settings: CleansingSettings, out: Path, seed: int, *, progress: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
     if (out / _SUMMARY).exists():
+        say(f"{out} holds this cleansing, finished before; nothing was done again")
         return json.loads((out / _SUMMARY).read_text(encoding="utf-8"))
     folder = out / "work"
     folder.mkdir(exist_ok=True)

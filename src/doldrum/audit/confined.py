@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +17,11 @@ from doldrum.audit.settings import AuditSettings
 from doldrum.errors import InputError, SandboxError
 from doldrum.files import write_text_whole
 from doldrum.intake import visible
-from doldrum.locks import locked
+from doldrum.locks import check_out_apart, locked
 from doldrum.progress import progress_bar
 from doldrum.sandbox import Limits, run_confined
 
-__all__ = ["begin", "begun", "forget", "lines", "model_hash", "send", "whole"]
+__all__ = ["FINISHED", "begin", "begun", "forget", "lines", "model_hash", "send", "whole"]
 
 _STAGES = {
     "model": "opening the model",
@@ -32,6 +33,8 @@ _STAGES = {
     "calibrate": "calibrating",
     "scan": "scanning",
 }
+FINISHED = ("record.json", "summary.json")
+"""What the folder of a finished audit, or cleansing, holds."""
 # Settings that may differ when a run goes on
 _FREE = (
     "out",
@@ -56,29 +59,42 @@ def begun(out: Path, settings: AuditSettings, *, what: str) -> Iterator[tuple[in
 def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -> int:
     """Make the folder of this audit (or cleansing: `what`), or recognise its own; gives the seed.
 
-    Raises InputError for a folder of something else, and where none can be made or written.
+    Raises InputError for a folder of something else or among the images, for other images than the run began with, and where no folder can be made or written.
     """
     kind = f"doldrum {what}"
     wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_sha256}
     if settings.remote:
         wanted["model"] = kept_address(settings.model)
+    sources = {"images": settings.images, "clean": settings.clean}
+    for source in sources.values():
+        if source is not None:
+            check_out_apart(source, out)
+    states = {name: _state(source) for name, source in sources.items()}
     if out.is_dir() and any(out.iterdir()):
         try:
             found = json.loads((out / f"{what}.json").read_text(encoding="utf-8"))
             same = found["format"] == kind and found["settings"] == wanted
-            seed = int(found["seed"])
+            seed, before = int(found["seed"]), found["sources"]
+            finished = any((out / name).exists() for name in FINISHED)
         except (OSError, ValueError, KeyError, TypeError):
-            same, seed = False, 0
+            same, seed, before, finished = False, 0, None, False
         if not same:
             raise InputError(
                 f"expected a new or empty folder, or this {what}'s own, got {out}, which holds something else; name another "
                 "with --out"
             )
+        if before != states and finished:  # one that goes on compares what is in them
+            raise InputError(
+                f"expected the images that this run began with, got others: some came, went or changed since {out} was finished; name "
+                "another folder with --out"
+            )
+    else:
+        if out.exists() and not out.is_dir():
+            raise InputError(f"expected a folder for --out, got the file {out}; name another")
+        seed, before = (secrets.randbits(63) if settings.seed is None else settings.seed), None
+    if before == states:
         return seed
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --out, got the file {out}; name another")
-    seed = secrets.randbits(63) if settings.seed is None else settings.seed
-    text = json.dumps({"format": kind, "settings": wanted, "seed": seed}, indent=2)
+    text = json.dumps({"format": kind, "settings": wanted, "seed": seed, "sources": states}, indent=2)
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_text_whole(out / f"{what}.json", text + "\n")
@@ -154,6 +170,22 @@ def whole(value: Any, least: int = 1) -> int:
 def model_hash(settings: AuditSettings) -> str:
     """SHA-256 of the model's file or folder; "" for one that is asked over the network."""
     return "" if settings.remote else _sha256(Path(settings.model))
+
+
+def _state(path: str | None) -> str:
+    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" where none is there."""
+    if path is None or not os.path.exists(path):
+        return ""
+    files = [path] if os.path.isfile(path) else []
+    for folder, _, names in os.walk(path):
+        files += [os.path.join(folder, name) for name in names]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with contextlib.suppress(OSError):  # one that may not be looked at, or went
+            found = os.lstat(file)
+            told = f"{os.path.relpath(file, path)}\0{found.st_size}\0{found.st_mtime_ns}\n"
+            digest.update(told.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

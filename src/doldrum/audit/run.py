@@ -63,6 +63,7 @@ def _audited(
     settings: AuditSettings, out: Path, seed: int, model_hash: str, *, progress: bool, say: Callable[[str], None]
 ) -> AuditRecord:
     if (out / _RECORD).exists():
+        say(f"{out} holds this audit, finished before; nothing was done again")
         return AuditRecord.load(out / _RECORD)
     folder = out / "work"
     folder.mkdir(exist_ok=True)

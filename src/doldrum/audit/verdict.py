@@ -79,7 +79,7 @@ def promised(
         else:
             hidden = min(scanned, 1 + max(0, flags["limit"] - round(flags["expected"])))
             sentences.append(
-                f"Some {hidden:,} triggered {'image' if hidden == 1 else 'images or fewer'} could hide among the false alarms; give more clean "
+                f"{'A' if hidden == 1 else f'Some {hidden:,}'} triggered {'image' if hidden == 1 else 'images or fewer'} could hide among the false alarms; give more clean "
                 "images, or a smaller --fpr, to see fewer."
             )
     sentences += remarks
@@ -104,7 +104,7 @@ def _heading(flags: Mapping[str, Any]) -> str:
 def _counted(flags: Mapping[str, Any], scanned: int) -> str:
     expected = f"{flags['expected']:.1f}".removesuffix(".0") if flags["expected"] >= 0.05 else "fewer than 0.1"
     return (
-        f"{flags['count']:,} of {_images(scanned)} {'was' if flags['count'] == 1 else 'were'} flagged. Were all clean and like the clean ones "
+        f"{flags['count']:,} of {_images(scanned)} {'was' if 1 in (flags['count'], scanned) else 'were'} flagged. Were all clean and like the clean ones "
         f"given, {expected} would be on average, and more than {flags['limit']:,} less than 5% of the time."
     )
 

@@ -53,9 +53,9 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     if clean is None or parts is None:
         detector, order, reached = detecting.ranked(opened, material.images, folder, deadline, seed, tell)
     else:
+        overlap = _overlap(material.images, clean.images)
         facts |= _checked(opened, clean, settings, tell)
-        facts["remarks"] += left_out(clean)
-        facts["remarks"] += _overlap(material.images, clean.images)
+        facts["remarks"] += [*left_out(clean), *overlap]
         detector, reached = detecting.promised(opened, material.images, parts, folder, settings, deadline, seed, tell)
         order = np.arange(len(material.images))
         assert detector.calibration is not None
@@ -157,6 +157,10 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
     same = sum(hashlib.blake2b(x.tobytes(), digest_size=16).digest() in known for x in images.images)
     if not same:
         return []
+    if same == len(images):
+        raise InputError(
+            f"expected images apart from the clean ones, got {same:,} that are all among them, pixel by pixel; give others"
+        )
     return [
         f"{same:,} of the {len(images):,} images are among the clean ones, pixel by pixel: they were called clean, so nothing can be said "
         "of them."

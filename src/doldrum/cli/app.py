@@ -11,7 +11,7 @@ import typer
 import doldrum
 from doldrum.cli import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
-from doldrum.errors import DoldrumError, SandboxError, WorkerError
+from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
 
 __all__ = ["app", "main"]
 
@@ -77,7 +77,9 @@ def main() -> None:
         sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {error}")
-        died = isinstance(error, WorkerError) or (isinstance(error, SandboxError) and error.reason == "died")
+        died = isinstance(error, (WorkerError, EndpointError)) or (
+            isinstance(error, SandboxError) and error.reason == "died"
+        )
         sys.exit(1 if died else 2)
     except (KeyboardInterrupt, typer.Abort):
         # A second one, while the interpreter ends, would only print a traceback.

@@ -61,7 +61,7 @@ def audit(
     Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
 
     --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
-    promise explains, 0 otherwise: that clears these images, not the model.
+    promise explains (more than the 95% limit, or a set of discoveries that isn't empty), 0 otherwise: that clears these images, not the model.
     """
     asked = options.endpoint(locals())
     from doldrum.audit import AuditSettings, run_audit, seconds_of

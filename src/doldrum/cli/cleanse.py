@@ -90,7 +90,7 @@ def _say(summary: dict[str, Any]) -> None:
     for name, why in summary["refused"].items():
         message(f"{name} was not run: {why}")
     message(
-        f"wrote {summary['out']}: drop.txt lists {summary['dropped']} of {summary['samples']} samples ({summary['method']}); "
+        f"{summary['out']}: drop.txt lists {summary['dropped']} of {summary['samples']} samples ({summary['method']}); "
         "clean.npz has the others"
     )
     promise = summary["promise"]

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import IMAGES, check_apart, check_limit, load_model, stored_images
+from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
 from doldrum.cli.output import JsonFlag, check_writable, emit, message
 from doldrum.errors import InputError
+from doldrum.locks import check_out_apart
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")]
@@ -27,7 +28,12 @@ def calibrate(
     model: ModelArgument,
     clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + IMAGES)],
     out: Annotated[Path, typer.Option(help="The detector's file; it holds a secret seed.")],
-    detector: Annotated[str, typer.Option(help="profile, w, max-softmax, strip, scale-up, teco, …")] = "profile",
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="One of profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; `doldrum.detectors` says what each needs."
+        ),
+    ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fit_share: Annotated[
         float | None,
@@ -138,7 +144,7 @@ def _decoded(clean: str, out: Path, classifier: Any, limit: int | None) -> Itera
 
     from doldrum.data import ImageSet
 
-    check_apart(clean, out)
+    check_out_apart(clean, out)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
         stored_images(clean, Path(folder), classifier=classifier, limit=limit) as (found, _),

@@ -11,8 +11,9 @@ from typing import Any
 
 from doldrum.cli.output import message_skipped
 from doldrum.errors import InputError
+from doldrum.locks import check_out_apart
 
-__all__ = ["IMAGES", "check_apart", "check_limit", "load_images", "load_model", "stored_images"]
+__all__ = ["IMAGES", "check_limit", "load_images", "load_model", "stored_images"]
 
 IMAGES = (
     "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
@@ -57,12 +58,6 @@ def check_limit(limit: int | None) -> None:
         raise InputError(f"expected a --limit of at least 1, got {limit}")
 
 
-def check_apart(source: str, out: Path) -> None:
-    """Raise InputError where `out` would lie among the images."""
-    if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another")
-
-
 @contextmanager
 def stored_images(
     source: str,
@@ -90,7 +85,7 @@ def stored_images(
     from doldrum.measuring.stored import check_folder
 
     check, unfinished = check or check_folder, unfinished or _unfinished
-    check_apart(source, out)
+    check_out_apart(source, out)
     work = out / "images.part"
     made = [p for p in (work, *work.parents) if not p.exists()]
     work.mkdir(parents=True, exist_ok=True)

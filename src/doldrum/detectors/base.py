@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import secrets
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -149,6 +150,10 @@ class Detector(ABC):
                 f"expected calibration inputs apart from those of fit, got {used.mean():.0%} of the same; split the clean inputs"
             )
         labels, scores = self.scored(images)
+        if not (labels >= 0).any():
+            raise InputError(
+                "expected calibration inputs that the classifier can answer, got NaN or infinite scores for all; check the classifier"
+            )
         groups = labels.astype(np.int64) if per_class else None
         self.calibration = Calibration(scores, ties, fpr=fpr, seed=seed, groups=groups)
         return self
@@ -171,6 +176,12 @@ class Detector(ABC):
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
         groups = labels.astype(np.int64)
+        if silent := np.unique(groups[calibration.silent(groups)]).tolist():
+            warnings.warn(
+                f"expected calibration inputs of every predicted class, got none of class {', '.join(map(str, silent))}: inputs predicted so "
+                "can't be flagged; calibrate with such inputs, or without per_class",
+                stacklevel=3,
+            )
         p = calibration.p_values(scores, conformal.tie_breakers(images.images, calibration.seed), groups)
         return ScanResult(
             ids=images.ids,

@@ -18,7 +18,8 @@ __all__ = ["Calibration"]
 class Calibration:
     """Scores (n,) of clean inputs with their tie breakers, the rate they are to promise, and what the ties' seed was.
 
-    With `groups` (n,), the predicted classes, the promise holds for the inputs of each predicted class by themselves.
+    With `groups` (n,), the predicted classes, the promise holds for the inputs of each predicted class by themselves. Inputs that got
+    no label (group -1) are no class: they are held against all.
 
     Raises InputError where the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
 
@@ -45,7 +46,8 @@ class Calibration:
             return
         if self.groups.shape != (n,):
             raise InputError(f"expected {n} groups, got shape {self.groups.shape}; one a calibration input")
-        for group in np.unique(self.groups):
+        conformal.check_size(n, self.fpr)
+        for group in np.unique(self.groups[self.groups >= 0]):
             what = f"calibration inputs of predicted class {group}"
             conformal.check_size(int((self.groups == group).sum()), self.fpr, what=what)
 
@@ -55,7 +57,9 @@ class Calibration:
     @property
     def smallest(self) -> int:
         """Calibration inputs behind a p-value: all, or those of the smallest class."""
-        return len(self) if self.groups is None else int(np.unique(self.groups, return_counts=True)[1].min())
+        if self.groups is None or not (self.groups >= 0).any():
+            return len(self)
+        return int(np.unique(self.groups[self.groups >= 0], return_counts=True)[1].min())
 
     @property
     def promise(self) -> Interval:
@@ -66,8 +70,19 @@ class Calibration:
         self, scores: NDArray[np.float64], ties: NDArray[np.float64], groups: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
         """Conformal p-values (m,); `groups` are used where the calibration has groups."""
-        mine = {} if self.groups is None else {"calibration_groups": self.groups, "groups": groups}
-        return conformal.p_values(self.scores, scores, calibration_ties=self.ties, ties=ties, **mine)
+        p = conformal.p_values(self.scores, scores, calibration_ties=self.ties, ties=ties)
+        if self.groups is None or groups is None:
+            return p
+        within = conformal.p_values(
+            self.scores, scores, calibration_ties=self.ties, ties=ties, calibration_groups=self.groups, groups=groups
+        )
+        return np.where(groups < 0, p, within)
+
+    def silent(self, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which inputs (m,) are of a class that no calibration input was of: their p-value is 1, and they are never flagged."""
+        if self.groups is None:
+            return np.zeros(len(groups), dtype=bool)
+        return (groups >= 0) & ~np.isin(groups, self.groups)
 
     def flags(self, p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """p <= fpr, with the same allowance for rounding as :func:`doldrum.stats.conformal.num_allowed`."""
@@ -79,4 +94,5 @@ class Calibration:
             return conformal.flags_limit(len(groups), len(self), self.fpr)
         names = np.unique(groups)
         sizes = [int((groups == g).sum()) for g in names]
-        return conformal.flags_limit(sizes, [int((self.groups == g).sum()) for g in names], self.fpr)
+        held = [len(self) if g < 0 else int((self.groups == g).sum()) for g in names]
+        return conformal.flags_limit(sizes, held, self.fpr)

@@ -118,6 +118,11 @@ class SmoothnessProfile(Detector):
                 raise InputError(
                     f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
                 )
+            falling = [n for n, p in families.items() if np.any(np.diff(np.asarray(p.strengths, dtype=float)) <= 0)]
+            if falling:
+                raise InputError(
+                    f"expected strengths in rising order, the weakest first, got {families[falling[0]]} for {falling[0]!r}; sort them"
+                )
             if _OVERLAY in families:
                 raise InputError(f"expected another name than {_OVERLAY!r} for a family; that one is the overlays'")
         if overlays is not None and not _whole(overlays, least=0):
@@ -243,7 +248,7 @@ class SmoothnessProfile(Detector):
 
 
 def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
 
 
 def _reseeded(probe: Probe, seed: int) -> Probe:

@@ -171,8 +171,8 @@ def is_unfinished(out: str | Path) -> bool:
 
 def _something_else(folder: Path) -> InputError:
     return InputError(
-        f"expected a new or empty folder, or this scan's own, got {folder}, which holds something else; "
-        "name another with --out"
+        f"expected a new or empty folder, or this scan's own, got {folder}, which holds something "
+        "else, or a scan of other images or by another detector; name another with --out"
     )
 
 

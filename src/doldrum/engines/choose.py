@@ -156,7 +156,7 @@ def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineC
     if built.name == "eager" and agreement < 1:
         warnings.warn(
             f"expected the same labels of the same images twice, got others for {1 - agreement:.1%}: the model's answers "
-            "change, and W counts that too; fix its seed or state, unless that is what you measure",
+            "change, and what is measured counts that too (a detector can promise nothing then); fix its seed or state, unless that is what you measure",
             stacklevel=4,
         )
     independent = _rows_independent(built, sample, outputs)

@@ -66,6 +66,8 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[by
         if not stat.S_ISREG(found.st_mode):
             raise InputError("expected a file, got a pipe, a device or a socket; leave it out")
         descriptor = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"expected a file that can be read, got: {reason}; check its permissions") from error

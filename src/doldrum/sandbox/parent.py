@@ -19,6 +19,7 @@ from typing import IO, Any
 from doldrum.errors import (
     ClassifierError,
     DatasetNotFoundError,
+    EndpointError,
     EngineError,
     InputError,
     MissingExtraError,
@@ -49,7 +50,10 @@ _PASSED = frozenset(
     ]
 )
 _PASSED_STARTS = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "NUMEXPR_", "TORCH_NUM_")
-_OURS = {e.__name__: e for e in (InputError, ClassifierError, MissingExtraError, DatasetNotFoundError, EngineError)}
+_OURS = {
+    e.__name__: e
+    for e in (InputError, ClassifierError, EndpointError, MissingExtraError, DatasetNotFoundError, EngineError)
+}
 _MESSAGE = 1 << 20  # bytes of one message
 _TAIL = 4096
 # This very copy of the package, by its folder: where two are installed (a checkout beside an editable one), a search of the path finds the

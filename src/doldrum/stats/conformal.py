@@ -125,9 +125,9 @@ def needed_size(fpr: float) -> int:
 def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
     """Raise InputError, naming the size needed, where n inputs can't promise `fpr`."""
     if num_allowed(n, fpr) < 1:
+        other = f", or ask for at least {smallest_fpr(n):.2g}" if n else ""
         raise InputError(
-            f"expected at least {needed_size(fpr)} {what} for a false-positive rate of {fpr:g}, got {n}; add clean "
-            f"inputs, or ask for at least {smallest_fpr(n):.2g}"
+            f"expected at least {needed_size(fpr)} {what} for a false-positive rate of {fpr:g}, got {n}; add clean inputs{other}"
         )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from doldrum.checks import whole_number
 from doldrum.classifiers.base import Classifier, Outputs
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, EndpointError, InputError
 from doldrum.intake import visible
 
 __all__ = ["Endpoint", "EndpointClassifier"]
@@ -121,7 +121,12 @@ class EndpointClassifier(Classifier):
     def fingerprint(self) -> str:
         """The host, and a hash of the address: what answers there can't be read."""
         digest = hashlib.sha256(self.endpoint.url.encode()).hexdigest()[:16]
-        return f"endpoint:{urlsplit(self.endpoint.url).hostname}:{digest}"
+        return f"endpoint:{self.host}:{digest}"
+
+    @property
+    def host(self) -> str:
+        """For messages: an address may hold a secret."""
+        return urlsplit(self.endpoint.url).hostname or "an address without a host"
 
     def forward(self, images: NDArray[np.float32]) -> Any:
         step = self.endpoint.batch
@@ -142,12 +147,12 @@ class EndpointClassifier(Classifier):
                 return self._read(data, len(images))
             if isinstance(status, int) and status not in _AGAIN:
                 raise ClassifierError(
-                    f"expected an answer of status 200, got {status} from {self.fingerprint}; check the address"
+                    f"expected an answer of status 200, got {status} from {self.host}; check the address"
                 )
             if attempt < self.endpoint.retries:
                 time.sleep(min(_LONGEST_WAIT, wait if wait is not None else 0.5 * 2**attempt))
-        raise ClassifierError(
-            f"expected an answer within {self.endpoint.retries + 1} tries, got {status} from {self.fingerprint}; try later"
+        raise EndpointError(
+            f"expected an answer within {self.endpoint.retries + 1} tries, got {status} from {self.host}; try later"
         )
 
     def _spend(self, count: int) -> None:
@@ -189,15 +194,11 @@ class EndpointClassifier(Classifier):
                 if response is not None:
                     response.close()  # it holds the socket after the connection let go of it
                 connection.close()
-        raise ClassifierError(
-            f"expected an answer, got a chain of redirects from {self.fingerprint}; pass the address itself"
-        )
+        raise ClassifierError(f"expected an answer, got a chain of redirects from {self.host}; pass the address itself")
 
     def _read(self, data: bytes, count: int) -> NDArray[Any]:
         def bad(got: str) -> ClassifierError:
-            return ClassifierError(
-                f"expected JSON with {wanted!r} for {count} images, got {got} from {self.fingerprint}"
-            )
+            return ClassifierError(f"expected JSON with {wanted!r} for {count} images, got {got} from {self.host}")
 
         wanted = "labels" if self.outputs == "labels" else "scores"
         try:
