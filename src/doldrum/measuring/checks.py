@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from doldrum.seeds import rng
 __all__ = ["check_classifier", "check_memory", "check_shape", "perturbed_sample"]
 
 _SAMPLE = 512  # forwards in fp32 that the engine's labels are checked against
+_SAMPLE_FLOATS = 1 << 27  # of which are fewer where images are large: the sample and its copies lie in memory whole
 
 
 def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
@@ -55,8 +58,9 @@ def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> lis
 
 def perturbed_sample(images: Inputs, bound: BoundProbe | None, plan: TilePlan, seed: int) -> NDArray[np.float32]:
     """Some of the caller's images under some of the probe's draws: what engines are checked on."""
-    base = to_float(images.spread(32))
-    per = min(plan.pairs, max(1, _SAMPLE // len(base)))
+    most = max(8, min(_SAMPLE, _SAMPLE_FLOATS // math.prod(images.shape[1:])))
+    base = to_float(images.spread(min(32, most)))
+    per = min(plan.pairs, max(1, most // len(base)))
     sample = np.empty((len(base) * per, *base.shape[1:]), dtype=np.float32)
     picks = rng(seed, "engine check")
     for i, image in enumerate(base):
