@@ -13,6 +13,7 @@ import pytest
 
 from doldrum.errors import InputError, WorkerError
 from doldrum.spread import spread
+from doldrum.spread.processes import ProcessesPool
 
 
 def relay(job: tuple[str, Path]) -> int:
@@ -102,10 +103,31 @@ def test_a_script_without_a_guard_is_told_so(tmp_path) -> None:
     (tmp_path / "script.py").write_text("from doldrum.spread import spread\nprint(list(spread(abs, [-1])))\n")
     done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "before any had answered" in done.stderr.splitlines()[-1]
-    assert '__name__ == "__main__"' in done.stderr.splitlines()[-1]
+    # A dying worker may still write after it.
+    last = [line for line in done.stderr.splitlines() if line.startswith("doldrum.errors.")]
+    assert "before any had answered" in last[-1]
+    assert '__name__ == "__main__"' in last[-1]
 
 
 def test_more_workers_than_the_machine_can_hold_are_refused() -> None:
     with pytest.raises(InputError, match=r"expected at most .* got 5000"):
         spread(abs, [1], workers=5000)
+
+
+@pytest.mark.parametrize(("broken", "raised"), [("a worker died", WorkerError), (False, OSError)])
+def test_a_worker_started_as_another_dies_is_a_lost_worker(broken, raised, monkeypatch) -> None:
+    """The pool closes its pipes, and what starts a process on them finds a bad file descriptor."""
+    pool = ProcessesPool(abs, 2, one_core=False)
+    pool.start()
+    try:
+
+        def closed(job, *args):
+            monkeypatch.setattr(pool._pool, "_broken", broken)
+            raise OSError(9, "Bad file descriptor")
+
+        monkeypatch.setattr(pool._pool, "submit", closed)
+        with pytest.raises(raised):
+            pool.submit(-1)
+    finally:
+        monkeypatch.undo()
+        pool.close(wait=True)

@@ -59,6 +59,11 @@ class ProcessesPool(Pool):
                 return self._pool.submit(_do, job)
         except BrokenProcessPool as error:
             raise self._lost() from error
+        except OSError as error:
+            # A worker that is started while another one's death is being noticed finds the pool's pipes closed.
+            if getattr(self._pool, "_broken", False):
+                raise self._lost() from error
+            raise
 
     def outcome(self, future: Future[Any]) -> Any:
         try:
