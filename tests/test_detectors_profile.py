@@ -308,7 +308,7 @@ def test_settings_are_checked(black_box, pool):
         with pytest.raises(InputError, match="whole number of overlays"):
             SmoothnessProfile(overlays=odd)  # pyright: ignore[reportArgumentType]
     for odd in (0, 1.5, True, "3"):
-        with pytest.raises(InputError, match="whole number of components"):
+        with pytest.raises(InputError, match="whole number of at least 1 as components"):
             SmoothnessProfile(components=odd)  # pyright: ignore[reportArgumentType]
 
 

@@ -109,7 +109,7 @@ def as_table(bad, target):
 
 
 @pytest.mark.parametrize("write", [as_folder, as_zip, as_shard, as_table])
-def test_every_kind_of_source_gives_what_the_array_gives(made, tmp_path, monkeypatch, write) -> None:
+def test_every_kind_of_source_gives_what_the_array_gives(made, one_engine, tmp_path, monkeypatch, write) -> None:
     monkeypatch.setattr(confined, "run_confined", here)
     _, bad, model = made
     source = write(bad, tmp_path / "source")

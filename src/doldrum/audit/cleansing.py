@@ -24,7 +24,7 @@ from doldrum.intake import visible
 
 __all__ = ["CleansingSettings", "run_cleansing"]
 
-_SUMMARY, _CLEAN = "summary.json", "clean.npz"
+_SUMMARY, _CLEAN = confined.RECORD["cleansing"], "clean.npz"
 _LARGEST = 1 << 30
 _COLUMNS = {"id": "U", "label": "i", "predicted": "i", "profile_score": "f", "profile_drop": "b"}
 _PROMISE = ("fpr", "num_calibration", "limit", "more_than_promised", "discoveries", "realised_fpr")

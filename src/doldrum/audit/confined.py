@@ -21,7 +21,7 @@ from doldrum.locks import check_out_apart, locked
 from doldrum.progress import progress_bar
 from doldrum.sandbox import Limits, run_confined
 
-__all__ = ["FINISHED", "begin", "begun", "forget", "lines", "model_hash", "send", "whole"]
+__all__ = ["RECORD", "begun", "forget", "lines", "model_hash", "send", "whole"]
 
 _STAGES = {
     "model": "opening the model",
@@ -33,8 +33,8 @@ _STAGES = {
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-FINISHED = ("record.json", "summary.json")
-"""What the folder of a finished audit, or cleansing, holds."""
+RECORD = {"audit": "record.json", "cleansing": "summary.json"}
+"""What a run leaves in its folder once all is done."""
 # Settings that may differ when a run goes on
 _FREE = (
     "out",
@@ -48,52 +48,51 @@ _FREE = (
 def begun(out: Path, settings: AuditSettings, *, what: str) -> Iterator[tuple[int, str]]:
     """This audit's folder (or cleansing's: `what`), for one process alone while the block runs; gives the seed and the model's SHA-256.
 
-    Two at once would take each other's drafts away. Raises InputError for a second one, and as :func:`begin` does.
+    Two at once would take each other's drafts away. Raises InputError for a second one, for a folder of something else or among the
+    images, for other images than those of a run that is finished, and where no folder can be made or written.
     """
-    digest = model_hash(settings)
-    begin(out, settings, digest, what=what)
-    with locked(out):
-        yield begin(out, settings, digest, what=what), digest  # again: one that was here first may have ended since
-
-
-def begin(out: Path, settings: AuditSettings, model_sha256: str, *, what: str) -> int:
-    """Make the folder of this audit (or cleansing: `what`), or recognise its own; gives the seed.
-
-    Raises InputError for a folder of something else or among the images, for other images than the run began with, and where no folder can be made or written.
-    """
-    kind = f"doldrum {what}"
-    wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_sha256}
-    if settings.remote:
-        wanted["model"] = kept_address(settings.model)
     sources = {"images": settings.images, "clean": settings.clean}
     for source in sources.values():
         if source is not None:
             check_out_apart(source, out)
-    states = {name: _state(source) for name, source in sources.items()}
+    digest, states = model_hash(settings), {name: _state(source) for name, source in sources.items()}
+    _begin(out, settings, digest, states, what=what)
+    with locked(out):
+        yield (
+            _begin(out, settings, digest, states, what=what),
+            digest,
+        )  # again: one that was here first may have ended since
+
+
+def _begin(out: Path, settings: AuditSettings, model_sha256: str, states: Mapping[str, str], *, what: str) -> int:
+    """Make the folder of this audit (or cleansing: `what`), or recognise its own; gives the seed."""
+    kind = f"doldrum {what}"
+    wanted = {k: v for k, v in settings.to_dict().items() if k not in _FREE} | {"model_sha256": model_sha256}
+    if settings.remote:
+        wanted["model"] = kept_address(settings.model)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --out, got the file {out}; name another")
+    seed = secrets.randbits(63) if settings.seed is None else settings.seed
     if out.is_dir() and any(out.iterdir()):
+        before = None
         try:
             found = json.loads((out / f"{what}.json").read_text(encoding="utf-8"))
             same = found["format"] == kind and found["settings"] == wanted
             seed, before = int(found["seed"]), found["sources"]
-            finished = any((out / name).exists() for name in FINISHED)
         except (OSError, ValueError, KeyError, TypeError):
-            same, seed, before, finished = False, 0, None, False
+            same = False
         if not same:
             raise InputError(
                 f"expected a new or empty folder, or this {what}'s own, got {out}, which holds something else; name another "
                 "with --out"
             )
-        if before != states and finished:  # one that goes on compares what is in them
+        if before == states:
+            return seed
+        if (out / RECORD[what]).exists():  # a run that goes on compares what is in them
             raise InputError(
                 f"expected the images that this run began with, got others: some came, went or changed since {out} was finished; name "
                 "another folder with --out"
             )
-    else:
-        if out.exists() and not out.is_dir():
-            raise InputError(f"expected a folder for --out, got the file {out}; name another")
-        seed, before = (secrets.randbits(63) if settings.seed is None else settings.seed), None
-    if before == states:
-        return seed
     text = json.dumps({"format": kind, "settings": wanted, "seed": seed, "sources": states}, indent=2)
     try:
         out.mkdir(parents=True, exist_ok=True)

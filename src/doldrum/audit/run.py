@@ -21,7 +21,7 @@ from doldrum.stats import conformal
 
 __all__ = ["run_audit"]
 
-_RECORD = "record.json"
+_RECORD = confined.RECORD["audit"]
 
 
 def run_audit(

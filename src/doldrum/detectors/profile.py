@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors import profile_model as model
@@ -125,13 +126,13 @@ class SmoothnessProfile(Detector):
                 )
             if _OVERLAY in families:
                 raise InputError(f"expected another name than {_OVERLAY!r} for a family; that one is the overlays'")
-        if overlays is not None and not _whole(overlays, least=0):
+        if overlays is not None and (
+            isinstance(overlays, bool) or not isinstance(overlays, (int, np.integer)) or overlays < 0
+        ):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
-        if not _whole(components, least=1):
-            raise InputError(f"expected a whole number of components of at least 1, got {components!r}; e.g. 4")
         self.families = None if families is None else dict(families)
         self.overlays = None if overlays is None else int(overlays)
-        self.components = int(components)
+        self.components = whole_number(components, "components", least=1, hint="e.g. 4")
         self.draws_: dict[str, NDArray[Any]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
         self.shares_ = self.reference_ = np.zeros((0, 0))
@@ -245,10 +246,6 @@ class SmoothnessProfile(Detector):
         if self._num_overlays:
             calm.append(clean.calm(_OVERLAY, draws[_OVERLAY], labels))
         return np.column_stack([clean.ratios(draws, labels), *calm])
-
-
-def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
 
 
 def _reseeded(probe: Probe, seed: int) -> Probe:
