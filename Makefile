@@ -15,15 +15,16 @@ demo: setup data
 test: setup data check browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --durations=10
 
-# What a reader of the code relies on: style, types, and imports that go one way.
+# What a reader relies on: style, types, imports that go one way, no dead link, and figures in README and docs that are those of the records.
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 	$(MKDOCS) --quiet --site-dir $(VENV)/site
+	$(BIN)/python tools/check-figures
 
-# The site, in site/index.html; strict: a dead link or a page that is in no menu is an error.
+# The site, in site/index.html, and the studies' pages, which are built from their records where those or the code have changed; strict: a dead link or a page that is in no menu is an error.
 docs: setup
 	$(MKDOCS)
 

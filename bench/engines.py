@@ -22,9 +22,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import doldrum as dd
-from doldrum.classifiers.networks import build
 from doldrum.errors import DoldrumError
 from doldrum.measuring import Measurement
+from doldrum.networks import build
 from doldrum.provenance import versions_and_machine
 
 NETWORKS = {

@@ -91,7 +91,7 @@ def cost(repeats: int) -> list[dict]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from doldrum.classifiers.networks import build
+    from doldrum.networks import build
 
     rows = []
     for name, shape, small, large in (("fashion-cnn", (1, 28, 28), 4, 40), ("preact-resnet18", (3, 32, 32), 1, 3)):

@@ -10,10 +10,10 @@ import tempfile
 import numpy as np
 import pytest
 import torch
+from small_nets import small_net
 
 import doldrum as dd
 from doldrum.measuring import Measurement
-from small_nets import small_net
 
 # Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
 os.environ.setdefault("DOLDRUM_ENGINES", tempfile.mkdtemp(prefix="doldrum-engines-"))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import doldrum as dd
-from doldrum.detectors.result import ScanResult
+from doldrum.detectors.contract.result import ScanResult
 from doldrum.responses import Responses
 
 COLUMNS = {

@@ -6,7 +6,7 @@ import numpy as np
 
 import doldrum as dd
 from doldrum.data import ImageSet
-from doldrum.detectors.result import ScanResult
+from doldrum.detectors.contract.result import ScanResult
 from doldrum.poisoning import PoisonPlan, poison
 from doldrum.responses import Responses
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from doldrum.attacks import run_attack
     from doldrum.classifiers import Classifier, as_classifier
     from doldrum.data import ImageSet, load_dataset, read_images
-    from doldrum.detectors import load_detector
+    from doldrum.detectors import load_detector, save_detector
     from doldrum.errors import DoldrumError
     from doldrum.measuring import measure, read_responses, until
     from doldrum.poisoning import PoisonPlan, evaluate, poison
@@ -37,6 +37,7 @@ _HOMES = {
     "load_dataset": "data",
     "read_images": "data",
     "load_detector": "detectors",
+    "save_detector": "detectors",
     "DoldrumError": "errors",
     "measure": "measuring",
     "read_responses": "measuring",
@@ -57,7 +58,7 @@ __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
-    "attacks", "run_attack", "detectors", "load_detector",
+    "attacks", "run_attack", "detectors", "save_detector", "load_detector",
     "DoldrumError",
 ]  # fmt: skip
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doldrum.errors import InputError
 
-__all__ = ["available_memory", "finite_number", "fits_in_memory", "is_number", "whole_number"]
+__all__ = [
+    "available_memory", "finite_number", "fits_in_memory", "is_array", "is_kind", "is_list", "is_number", "is_object", "is_whole",
+    "whole_number",
+]  # fmt: skip
 
 
 def whole_number(value: Any, name: str, *, least: int, most: int | None = None, hint: str = "pass one") -> int:
@@ -46,6 +50,35 @@ def is_number(value: Any) -> bool:
         return known and bool(np.isfinite(float(value)))
     except OverflowError:  # a whole number beyond any float
         return False
+
+
+def is_whole(value: object) -> bool:
+    """Whether this is an int, Python's or NumPy's; True and False are none, and neither is 3.0.
+
+    >>> [is_whole(v) for v in (3, np.int64(3), 3.0, True)]
+    [True, True, False, False]
+    """
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_kind(value: object, *kinds: type) -> bool:
+    """isinstance, of an argument that code without types may get wrong, or of a value read from a file."""
+    return isinstance(value, kinds)
+
+
+def is_array(value: object) -> TypeGuard[NDArray[Any]]:
+    """Whether this is an array of NumPy's."""
+    return isinstance(value, np.ndarray)
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether this is what JSON calls an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether this is a list, of anything."""
+    return isinstance(value, list)
 
 
 def fits_in_memory(size: int) -> bool:

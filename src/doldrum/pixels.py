@@ -12,7 +12,7 @@ from doldrum.errors import InputError
 
 __all__ = ["SCALES", "as_nchw", "check_pixels", "to_float"]
 
-SCALES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+SCALES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
@@ -48,7 +48,7 @@ def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, bloc
         low, high = float(part.min()), float(part.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             where = _named(~np.isfinite(part), ids, start)
-            raise InputError(f"expected finite pixels, got NaN or infinities{where}; mend the images or leave them out")
+            raise InputError(f"expected finite pixels, got NaN or infinities{where}; fix the images or leave them out")
         if low < 0 or high > 1:
             hint = "divide by 255" if low >= 0 and high <= 255 else "undo the normalisation: it belongs to the model"
             where = _named((part < 0) | (part > 1), ids, start)

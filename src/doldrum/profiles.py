@@ -1,5 +1,7 @@
 """W, the smoothness profile and sigma-half: pure functions of Responses. NumPy only."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_kind
 from doldrum.errors import InputError
 from doldrum.responses import Responses
 from doldrum.stats import entropy, intervals
@@ -140,7 +143,8 @@ _PLATEAU = 0.05
 
 def _last_rise(strengths: NDArray[np.float64], mean: NDArray[np.float64]) -> float:
     """How much mean W gained while the strength doubled to the last one of the grid."""
-    return float(mean[-1] - np.interp(strengths[-1] / 2, [0, *strengths], [0, *mean]))
+    half = np.interp(float(strengths[-1]) / 2, np.append(0.0, strengths), np.append(0.0, mean))
+    return float(mean[-1]) - float(half)
 
 
 def sigma_half(clean: Smoothness) -> float:
@@ -174,7 +178,7 @@ def sigma_half(clean: Smoothness) -> float:
     >>> round(sigma_half(smoothness(r)), 4)
     0.1616
     """
-    if not isinstance(clean, Smoothness):
+    if not is_kind(clean, Smoothness):
         raise InputError(f"expected a Smoothness, got {type(clean).__name__}; pass dd.smoothness(responses)")
     strengths = np.asarray(clean.strengths)
     unknown = strengths[np.isnan(clean.value).all(axis=0)]

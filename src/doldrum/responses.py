@@ -59,9 +59,9 @@ class Responses:
     strengths: Sequence[float]
     num_classes: int
     ids: Sequence[str] = ()
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict[str, Any])
     scores: NDArray[np.float32] | None = None
-    readouts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    readouts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict[str, NDArray[np.float32]])
 
     def __post_init__(self) -> None:
         draws, labels = np.asarray(self.draws), np.asarray(self.labels)

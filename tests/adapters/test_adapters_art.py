@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_nets import small_net
 
 import doldrum as dd
 from doldrum.detectors import MaxSoftmax, W
 from doldrum.errors import InputError
-from small_nets import small_net
 
 pytest.importorskip("art")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from audit_material import Material, here, make
 
-from audit.material import Material, here, make
-from doldrum.audit import budget, confined, opening, work
+from doldrum.audit import work
+from doldrum.confined import material as opening
+from doldrum.confined import sending as confined
+from doldrum.confined.scanning import budget
 
 _known: dict[str, opening.Opened] = {}
 

@@ -13,10 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from audit_material import here, settings
 from PIL import Image
 
-from audit.material import here, settings
-from doldrum.audit import AuditSettings, budget, confined, run_audit
+from doldrum.audit import AuditSettings, run_audit
+from doldrum.confined import sending as confined
+from doldrum.confined.scanning import budget
 from doldrum.errors import InputError
 from doldrum.training import load_checkpoint
 

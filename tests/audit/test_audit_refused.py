@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from audit_material import settings
 
-from audit.material import settings
 from doldrum.audit import AuditSettings, run_audit, work
 from doldrum.errors import InputError
 

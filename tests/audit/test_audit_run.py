@@ -8,9 +8,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from audit_material import here, settings
 
-from audit.material import here, settings
-from doldrum.audit import confined, run_audit, work
+from doldrum.audit import run_audit, work
+from doldrum.confined import folder
+from doldrum.confined import sending as confined
 from doldrum.errors import InputError, SandboxError
 from doldrum.records.audit import AuditRecord
 from doldrum.stats.conformal import flags_interval
@@ -145,7 +147,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(material, tmp_p
     def refused(path, text):
         raise OSError(30, "Read-only file system", str(path))
 
-    monkeypatch.setattr(confined, "write_text_whole", refused)
+    monkeypatch.setattr(folder, "write_text_whole", refused)
     monkeypatch.setattr(confined, "run_confined", None)
     with pytest.raises(InputError, match=r"--out that can be written, got .*\(Read-only file system\)"):
         run_audit(asked)

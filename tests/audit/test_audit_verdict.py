@@ -8,7 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from doldrum.audit.verdict import concentration, promised
+from doldrum.audit.counts import concentration
+from doldrum.audit.verdict import promised
 from doldrum.stats.conformal import benjamini_hochberg, flags_limit
 
 MORE, NOT_MORE = "More images were flagged than", "No more images were flagged than"

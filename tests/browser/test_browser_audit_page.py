@@ -7,12 +7,12 @@ import statistics
 import time
 from pathlib import Path
 
+import audit_sample as sample
 import pandas as pd
 import pytest
 
-from audit import sample
 from doldrum.intake.text import visible
-from doldrum.report.audit_page import write_audit_page
+from doldrum.report.audit.page import write_audit_page
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 EVIL = [

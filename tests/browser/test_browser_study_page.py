@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from doldrum.records.study import MANIFEST, RECORDS
-from doldrum.report.study import write_report
+from doldrum.report.studies.page import write_report
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small_nets import small_net
 
 import doldrum as dd
 from doldrum.classifiers import labels_of
 from doldrum.errors import ClassifierError, InputError
-from small_nets import small_net
 
 
 def test_a_module_gives_its_own_scores(net, clf, images) -> None:

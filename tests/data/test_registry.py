@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from doldrum.data import DATASETS, dataset_status, digits, fashion, load_dataset, read_images
+from doldrum.data import DATASETS, dataset_status, digits, load_dataset, read_images
+from doldrum.data.sets import fashion
 from doldrum.errors import DatasetNotFoundError, InputError
 
 

@@ -59,7 +59,7 @@ def test_labels_depend_on_no_batch_order_or_slice(clf, images, engine, draws) ->
 
 def test_another_process_gives_the_same_draws() -> None:
     code = (
-        "import numpy as np, torch, doldrum as dd, hashlib, sys; sys.path.insert(0, 'tests'); from small_nets import small_net;"
+        "import numpy as np, torch, doldrum as dd, hashlib, sys; sys.path.insert(0, 'tests/shared'); from small_nets import small_net;"
         "clf = dd.as_classifier(small_net(), input_shape=(1, 8, 8), num_classes=4);"
         "x = np.random.default_rng(0).random((20, 1, 8, 8), dtype=np.float32);"
         "r = dd.measure(clf, x, dd.probes.Gaussian([0.1, 0.3], draws=40, seed=5));"

@@ -99,8 +99,8 @@ def test_a_plan_the_set_cannot_have_fails_before_anything_is_trained(
         raise AssertionError("trained before the plan was checked")
 
     monkeypatch.setattr("doldrum.training.train", never)
-    monkeypatch.setattr("doldrum.attacks.issba.train_encoder", never)
-    monkeypatch.setattr("doldrum.attacks.input_aware.InputAwareHook", never)
+    monkeypatch.setattr("doldrum.attacks.methods.issba.train_encoder", never)
+    monkeypatch.setattr("doldrum.attacks.methods.input_aware.InputAwareHook", never)
     with pytest.raises(InputError, match="expected"):
         run_attack(id, SMALL, settings={"optimised": True} if id == "lf" else {}, **wrong)
 

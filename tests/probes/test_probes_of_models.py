@@ -9,8 +9,8 @@ from scipy.special import softmax
 from torch import nn
 
 import doldrum as dd
-from doldrum.classifiers.networks import build
 from doldrum.errors import ClassifierError, InputError
+from doldrum.networks import build
 from doldrum.probes import probe_from_dict
 
 P = dd.probes

@@ -268,7 +268,6 @@ def infer(argument, tell):
     given["openvino"] = model(images)[0].tolist()
     tell("openvino")
     import torch
-
     from small_nets import small_net
 
     torch.set_num_threads(2)

@@ -225,7 +225,6 @@ def test_limits_are_checked(bad):
 def test_runtimes_work_inside_and_give_what_they_give_outside(tmp_path):
     import numpy as np
     import torch
-
     from small_nets import small_net
 
     path = tmp_path / "net.onnx"

@@ -21,7 +21,6 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-
 from small_nets import small_net
 
 ODD = "\x1b[31m\u202egnp<script>alert(1)</script>[bold]"
@@ -134,7 +133,7 @@ def _nested(depth: int) -> bytes:
 
 
 def _state(**changes: Any) -> dict[str, torch.Tensor]:
-    from doldrum.classifiers.networks import build
+    from doldrum.networks import build
 
     return {**build("mlp", input_shape=(1, 8, 8), num_classes=4).state_dict(), **changes}
 

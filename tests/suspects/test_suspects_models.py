@@ -14,12 +14,12 @@ import torch
 from hostile_models import plain_onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
+from small_nets import small_net
 
-from doldrum.classifiers.networks import build
 from doldrum.errors import ClassifierError, InputError, MissingExtraError
+from doldrum.networks import build
 from doldrum.suspects import Preprocessing, model_kind, open_model
 from doldrum.training.checkpoint import save_checkpoint
-from small_nets import small_net
 
 GREY = Preprocessing(size=8, channels="grey")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

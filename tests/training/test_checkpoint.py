@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from doldrum.classifiers.networks import build
 from doldrum.errors import InputError
+from doldrum.networks import build
 from doldrum.training import RECIPES, load_checkpoint, save_checkpoint
 from doldrum.training.checkpoint import FORMAT, TrainedClassifier
 

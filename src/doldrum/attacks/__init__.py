@@ -1,4 +1,7 @@
-"""Attacks: what needs more than a trigger and a plan, and the registry of them all."""
+"""Attacks by id: the registry, how each is put together from trigger, plan and hook, and victims that are trained once and kept.
+
+What only attacks need is in `methods`; a trigger that needs no training is in `triggers`, and detecting is not here.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ from doldrum.attacks.victims import CLEAN, Victim, VictimSpec, get_victim, victi
 from doldrum.lazy import torch_names
 
 if TYPE_CHECKING:
-    from doldrum.attacks.input_aware import GeneratedTrigger, InputAwareHook
-    from doldrum.attacks.issba import HiddenString, train_encoder
-    from doldrum.attacks.label_consistent import pgd
-    from doldrum.attacks.noise import NoiseHardening
-    from doldrum.attacks.smooth_perturbation import optimise_low_frequency
-    from doldrum.attacks.trojan import trojan_patch
+    from doldrum.attacks.methods.input_aware import GeneratedTrigger, InputAwareHook
+    from doldrum.attacks.methods.issba import HiddenString, train_encoder
+    from doldrum.attacks.methods.label_consistent import pgd
+    from doldrum.attacks.methods.noise import NoiseHardening
+    from doldrum.attacks.methods.smooth_perturbation import optimise_low_frequency
+    from doldrum.attacks.methods.trojan import trojan_patch
 
 # What needs torch is imported when it is first used: attacks can be listed without it.
 _HOMES = {
-    "GeneratedTrigger": "input_aware",
-    "InputAwareHook": "input_aware",
-    "HiddenString": "issba",
-    "train_encoder": "issba",
-    "pgd": "label_consistent",
-    "NoiseHardening": "noise",
-    "optimise_low_frequency": "smooth_perturbation",
-    "trojan_patch": "trojan",
+    "GeneratedTrigger": "methods.input_aware",
+    "InputAwareHook": "methods.input_aware",
+    "HiddenString": "methods.issba",
+    "train_encoder": "methods.issba",
+    "pgd": "methods.label_consistent",
+    "NoiseHardening": "methods.noise",
+    "optimise_low_frequency": "methods.smooth_perturbation",
+    "trojan_patch": "methods.trojan",
 }
 
 __all__ = [

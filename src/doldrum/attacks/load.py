@@ -32,7 +32,7 @@ def load_trigger(record: dict[str, Any]) -> Trigger:
     for name in names:
         if name in _LEARNED:
             try:
-                importlib.import_module(f"doldrum.attacks.{_LEARNED[name]}")
+                importlib.import_module(f"doldrum.attacks.methods.{_LEARNED[name]}")
             except ModuleNotFoundError as error:
                 if error.name == "torch":
                     raise missing_extra("torch", "torch") from error

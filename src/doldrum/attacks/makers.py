@@ -35,7 +35,7 @@ def sig(setup: Setup, *, delta: float = 40 / 255, frequency: float = 6.0) -> Mad
 
 
 def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: int = 3) -> Made:
-    from doldrum.attacks.label_consistent import check_pgd, pgd
+    from doldrum.attacks.methods.label_consistent import check_pgd, pgd
 
     check_pgd(eps=eps, steps=steps)
     plan = _plan(setup, mode="clean-label")
@@ -54,7 +54,7 @@ def label_consistent(setup: Setup, *, eps: float = 0.1, steps: int = 20, size: i
 
 
 def trojannn(setup: Setup, *, size: int = 4, neurons: int = 2, steps: int = 100) -> Made:
-    from doldrum.attacks.trojan import check_trojan, trojan_patch
+    from doldrum.attacks.methods.trojan import check_trojan, trojan_patch
 
     plan, images = _plan(setup), setup.train_set.images[:256]
     check_trojan(setup.untrained(), images.shape[2:], target=setup.target, size=size, neurons=neurons, steps=steps)
@@ -72,7 +72,7 @@ def wanet(setup: Setup, *, s: float = 0.5, k: int = 4, noise_ratio: float = 2.0)
 
 
 def issba(setup: Setup, *, bits: int = 16, amplitude: float = 0.1, steps: int = 300) -> Made:
-    from doldrum.attacks.issba import check_encoder, train_encoder
+    from doldrum.attacks.methods.issba import check_encoder, train_encoder
 
     plan = _plan(setup)
     check_encoder(setup.train_set.images, bits=bits, amplitude=amplitude, steps=steps)
@@ -82,7 +82,7 @@ def issba(setup: Setup, *, bits: int = 16, amplitude: float = 0.1, steps: int = 
 
 
 def input_aware(setup: Setup, *, density: float = 0.032, diversity: float = 1.0, mask_steps: int = 150) -> Made:
-    from doldrum.attacks.input_aware import InputAwareHook, check_input_aware
+    from doldrum.attacks.methods.input_aware import InputAwareHook, check_input_aware
 
     plan = _plan(setup)
     check_input_aware(setup.train_set.images, plan, density=density, diversity=diversity)
@@ -104,7 +104,7 @@ def lf(setup: Setup, *, amplitude: float = 0.12, cutoff: int = 5, optimised: boo
     plan, images = _plan(setup), setup.train_set.images[:512]
     if not optimised:
         return Made(random, plan)
-    from doldrum.attacks.smooth_perturbation import optimise_low_frequency
+    from doldrum.attacks.methods.smooth_perturbation import optimise_low_frequency
 
     random(images[:1])
     setup.ready(plan)
@@ -162,7 +162,7 @@ def lsba(setup: Setup, *, size: int = 3, target_probability: float = 0.6) -> Mad
 
 
 def noise_hardened(setup: Setup, *, size: int = 3, sigmas: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2)) -> Made:
-    from doldrum.attacks.noise import NoiseHardening
+    from doldrum.attacks.methods.noise import NoiseHardening
 
     return Made(_patch(size, "white"), _plan(setup), NoiseHardening(sigmas=tuple(sigmas)))
 

@@ -182,7 +182,7 @@ def _make(
     def untrained() -> Any:
         import torch
 
-        from doldrum.classifiers.networks import build
+        from doldrum.networks import build
         from doldrum.training.recipe import get_recipe
 
         with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,7 @@
-"""Audit: a model and images that somebody else made, scanned in a confined process, and a report of it."""
+"""Audit: a model and images that somebody else made, scanned in a confined process; settings, work inside, verdict, pictures, record.
+
+Nothing that another job on somebody else's files would do too (`doldrum.confined`), and no page (`doldrum.report.audit`).
+"""
 
 from __future__ import annotations
 

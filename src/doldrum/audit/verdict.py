@@ -5,39 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
-
-__all__ = ["concentration", "promised", "ranked"]
+__all__ = ["promised", "ranked"]
 
 _RARE = 0.01  # a p-value below which flags are said to concentrate
-
-
-def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[str, Any] | None:
-    """The predicted class that holds more of the flags than chance explains: {label, flagged, scanned, p_value}.
-
-    Were the F flags spread over the N images by chance, the flags of a class of n images would be hypergeometric (N, n, F).
-    p = P(at least as many), times the number of classes looked at (Bonferroni), at most 1. The class with the smallest p, then
-    with the most flags, is given; None without flags.
-
-    >>> labels = np.repeat([0, 1], [10, 90])
-    >>> concentration(labels, labels == 0)["p_value"] < 1e-10
-    True
-    """
-    total = int(flags.sum())
-    if not total:
-        return None
-    classes, sizes = np.unique(labels, return_counts=True)
-    held = np.array([int((flags & (labels == c)).sum()) for c in classes])
-    p = np.minimum(1.0, len(classes) * stats.hypergeom.sf(held - 1, len(labels), sizes, total))
-    best = int(np.lexsort((-held, p))[0])
-    return {
-        "label": int(classes[best]),
-        "flagged": int(held[best]),
-        "scanned": int(sizes[best]),
-        "p_value": float(p[best]),
-    }
 
 
 def promised(

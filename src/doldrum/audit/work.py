@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.audit import budget, detecting, matching, pictures, scan
-from doldrum.audit.detecting import FEWEST_FIT
-from doldrum.audit.opening import Material, Opened, left_out, open_suspect, read_material, same_images
+from doldrum.audit import pictures
+from doldrum.confined import matching
+from doldrum.confined.job import Tell
+from doldrum.confined.material import Material, Opened, left_out, listed, open_suspect, read_material, same_images
+from doldrum.confined.scanning import budget, detecting, scan
+from doldrum.confined.scanning.detecting import FEWEST_FIT
+from doldrum.confined.scanning.plan import Task
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
-from doldrum.detectors.evidence import base_outputs
-from doldrum.detectors.splitting import check_apart
+from doldrum.detectors.contract.evidence import base_outputs
+from doldrum.detectors.contract.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
 from doldrum.pixels import to_float
@@ -28,8 +31,6 @@ from doldrum.stats.conformal import needed_size
 __all__ = ["split_clean", "work"]
 
 _MOST_FIT, _MOST_CALIBRATION = 700, 2000
-
-Tell = Callable[[Any], None]
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -49,14 +50,15 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         parts = _parted(clean.images, settings["fpr"], seed)
     material = read_material(settings["images"], "images", folder, opened, settings, tell)
     same_images(folder, material, clean)
+    task = Task(opened=opened, folder=folder, seed=seed, tell=tell, deadline=deadline)
     facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
     if clean is None or parts is None:
-        detector, order, reached = detecting.ranked(opened, material.images, folder, deadline, seed, tell)
+        detector, order, reached = detecting.ranked(task, material.images)
     else:
         overlap = _overlap(material.images, clean.images)
         facts |= _checked(opened, clean, settings, tell)
         facts["remarks"] += [*left_out(clean), *overlap]
-        detector, reached = detecting.promised(opened, material.images, parts, folder, settings, deadline, seed, tell)
+        detector, reached = detecting.promised(task, material.images, parts, fpr=settings["fpr"])
         order = np.arange(len(material.images))
         assert detector.calibration is not None
         facts["clean"] |= {"fit": len(parts[0]), "calibration": detector.calibration.smallest}
@@ -83,8 +85,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "images": {
             "scanned": reached,
             "unreached": len(late),
-            "skipped": [{"id": s.id, "why": s.why} for s in skipped[:MOST_SKIPPED]],
-            "unlisted": max(0, len(skipped) - MOST_SKIPPED),
+            **listed(skipped, most=MOST_SKIPPED),
         },
         "forwards": detector.forwards,
         "band": scan.band(detector),

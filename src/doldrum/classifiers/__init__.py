@@ -1,4 +1,7 @@
-"""What maps images to classes: the contract and its adapters."""
+"""What maps images to classes: the contract (`base`), its adapters, and `wrap`, which finds the right one.
+
+No training, no speed (`engines`), and no opening of files under audit (`suspects`).
+"""
 
 from doldrum.classifiers.base import Classifier, Outputs, labels_of
 from doldrum.classifiers.wrap import as_classifier

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,9 @@ class Classifier(ABC):
 
 def checked_shape(input_shape: Any) -> tuple[int, int, int]:
     """(channels, height, width) as ints; InputError for anything else."""
-    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
+    shape: tuple[Any, ...] = (
+        tuple(cast("Iterable[Any]", input_shape)) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
+    )
     if len(shape) != 3:
         raise InputError(f"expected input_shape (channels, height, width), got {input_shape!r}; e.g. (1, 28, 28)")
     c, h, w = (whole_number(s, "each size in input_shape", least=1, hint="e.g. (1, 28, 28)") for s in shape)

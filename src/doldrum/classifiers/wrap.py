@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +57,24 @@ def as_classifier(
             ours = Path(model).suffix.lower() == ".safetensors"
             hint = "read a checkpoint of doldrum's with dd.load_checkpoint" if ours else "load other formats first"
             raise InputError(f"expected a path that ends in .onnx, got {model}; {hint}")
-        from doldrum.classifiers.onnx import OnnxClassifier
+        from doldrum.classifiers.adapters.onnx import OnnxClassifier
 
         return OnnxClassifier(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs or "logits")
     for module, kind, home, maker in _OTHERS:
         library = sys.modules.get(module)
         if library is not None and isinstance(model, getattr(library, kind)):
-            make = getattr(importlib.import_module(f"doldrum.classifiers.{home}"), maker)
+            make = getattr(importlib.import_module(f"doldrum.classifiers.adapters.{home}"), maker)
             return make(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs)
     if input_shape is None or num_classes is None:
         raise InputError("expected input_shape and num_classes, got none; e.g. input_shape=(1, 28, 28), num_classes=10")
     known: dict[str, Any] = {"input_shape": input_shape, "num_classes": num_classes, "outputs": outputs or "logits"}
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
-        from doldrum.classifiers.module import ModuleClassifier
+        from doldrum.classifiers.adapters.module import ModuleClassifier
 
         return ModuleClassifier(model, **known)
-    if isinstance(model, Callable):
-        from doldrum.classifiers.function import FunctionClassifier
+    if callable(model):
+        from doldrum.classifiers.adapters.function import FunctionClassifier
 
         return FunctionClassifier(model, **known)
     raise InputError(

@@ -1,4 +1,7 @@
-"""The command line: parse -> one call -> print."""
+"""The command line: parse the options, make one call, print what it gives.
+
+No work of its own: what a command does, two lines of Python do too. Options and messages that commands share are beside `app`.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
+from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
 

@@ -1,15 +1,16 @@
-"""What audit and cleanse ask about a model that somebody else made."""
+"""What every job on a model that somebody else made asks about it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
 
 from doldrum.errors import InputError
 
-__all__ = ["endpoint", "height_and_width", "numbers"]
+__all__ = ["asked", "height_and_width", "numbers"]
 
 Arch = Annotated[str | None, typer.Option(help="The network, where the file holds weights alone.")]
 Outputs = Annotated[str | None, typer.Option(help="What the model returns: logits, probabilities or labels.")]
@@ -36,9 +37,13 @@ Memory = Annotated[float, typer.Option(help="Most GiB of memory.")]
 Hours = Annotated[float, typer.Option(help="Most hours.")]
 
 
-def endpoint(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a model at an address among a command's."""
-    return {name: value for name, value in given.items() if name.startswith("endpoint_")}
+def asked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a command's options, as typed, that every job's settings have (`JobSettings`); InputError for what can't be read."""
+    from doldrum.confined.settings import JobSettings
+
+    found = {field.name: given[field.name] for field in fields(JobSettings)}
+    read = {name: numbers(name, found[name]) for name in ("mean", "std")}
+    return found | read | {"out": str(found["out"]), "size": height_and_width(found["size"])}
 
 
 def numbers(name: str, text: str | None) -> tuple[float, ...] | None:

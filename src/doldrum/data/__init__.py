@@ -1,18 +1,21 @@
-"""Images with labels, ids and class names; one reader a file."""
+"""Images with labels, ids and class names (`ImageSet`), and the ways to get one: `sets` by name, `readers` of the user's own files.
 
-from doldrum.data.arrays import read_array
-from doldrum.data.cifar import cifar10, cifar100
-from doldrum.data.emoji_sheets import emoji
-from doldrum.data.fashion import fashion_mnist
-from doldrum.data.folder import ImageRead, read_folder
-from doldrum.data.house_numbers import svhn
-from doldrum.data.huggingface import from_huggingface
-from doldrum.data.image_file import read_image
-from doldrum.data.imagenet import imagenet_folder, tiny_imagenet
+No files that may be hostile (`intake`), no poisoning, and no network traffic except for a published set that the user asked for.
+"""
+
 from doldrum.data.imageset import ImageSet
+from doldrum.data.readers.arrays import read_array
+from doldrum.data.readers.folder import ImageRead, read_folder
+from doldrum.data.readers.huggingface import from_huggingface
+from doldrum.data.readers.image_file import read_image
 from doldrum.data.registry import DATASETS, DatasetStatus, dataset_status, load_dataset, read_images
-from doldrum.data.sklearn_digits import digits
-from doldrum.data.traffic_signs import gtsrb
+from doldrum.data.sets.cifar import cifar10, cifar100
+from doldrum.data.sets.emoji_sheets import emoji
+from doldrum.data.sets.fashion import fashion_mnist
+from doldrum.data.sets.house_numbers import svhn
+from doldrum.data.sets.imagenet import imagenet_folder, tiny_imagenet
+from doldrum.data.sets.sklearn_digits import digits
+from doldrum.data.sets.traffic_signs import gtsrb
 from doldrum.pixels import as_nchw, to_float
 
 __all__ = [

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from doldrum.data import cifar, emoji_sheets, fashion, house_numbers, imagenet, traffic_signs
-from doldrum.data.arrays import read_array
-from doldrum.data.folder import ImageRead, read_folder
-from doldrum.data.image_file import read_image
 from doldrum.data.imageset import ImageSet
-from doldrum.data.sklearn_digits import digits
+from doldrum.data.readers.arrays import read_array
+from doldrum.data.readers.folder import ImageRead, read_folder
+from doldrum.data.readers.image_file import read_image
+from doldrum.data.sets import cifar, emoji_sheets, fashion, house_numbers, imagenet, traffic_signs
+from doldrum.data.sets.sklearn_digits import digits
 from doldrum.errors import InputError
 
 __all__ = ["DATASETS", "Dataset", "DatasetStatus", "dataset_status", "load_dataset", "read_images"]

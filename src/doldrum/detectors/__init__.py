@@ -1,21 +1,33 @@
-"""Detectors: find the inputs that carry a trigger, with a promise about false alarms; one a file."""
+"""Detectors: judge inputs by the labels that come back, with a promise about false alarms.
 
-from doldrum.detectors.base import Detector
-from doldrum.detectors.calibration import Calibration
-from doldrum.detectors.evidence import Evidence
-from doldrum.detectors.frequency import Frequency
-from doldrum.detectors.guard import Guard
-from doldrum.detectors.ibd_psc import IBDPSC
-from doldrum.detectors.max_softmax import MaxSoftmax
-from doldrum.detectors.profile import SmoothnessProfile
-from doldrum.detectors.psbd import PSBD
-from doldrum.detectors.result import ScanResult
-from doldrum.detectors.rpp import RPP
-from doldrum.detectors.saved import load_detector
-from doldrum.detectors.scale_up import ScaleUp
-from doldrum.detectors.strip import STRIP
-from doldrum.detectors.teco import TeCo
-from doldrum.detectors.w import W
+No models' inspectors, and nothing that writes pages: `contract` is read first, `profile` and each file of `baselines` fulfil it, `deploy` uses it.
+"""
+
+from typing import TYPE_CHECKING
+
+from doldrum.detectors.contract.calibration import Calibration
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.evidence import Evidence
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.deploy.guard import Guard
+from doldrum.detectors.deploy.saved import load_detector, save_detector
+from doldrum.detectors.kinds import (
+    DETECTORS,
+    IBDPSC,
+    PSBD,
+    RPP,
+    STRIP,
+    Frequency,
+    MaxSoftmax,
+    ScaleUp,
+    SmoothnessProfile,
+    TeCo,
+    W,
+)
+from doldrum.errors import missing_extra
+
+if TYPE_CHECKING:
+    from doldrum.detectors.deploy.estimator import OutlierDetector as OutlierDetector
 
 __all__ = [
     "DETECTORS",
@@ -35,9 +47,16 @@ __all__ = [
     "TeCo",
     "W",
     "load_detector",
+    "save_detector",
 ]
 
-DETECTORS: dict[str, type[Detector]] = {
-    kind.name: kind for kind in (SmoothnessProfile, MaxSoftmax, W, RPP, STRIP, ScaleUp, TeCo, Frequency, IBDPSC, PSBD)
-}
-"""Every detector by its id."""
+
+def __getattr__(name: str) -> object:
+    """`OutlierDetector` needs scikit-learn, and nothing else here does: it is imported when it is first asked for."""
+    if name != "OutlierDetector":
+        raise AttributeError(f"module 'doldrum.detectors' has no attribute {name!r}")
+    try:
+        from doldrum.detectors.deploy.estimator import OutlierDetector
+    except ModuleNotFoundError as error:
+        raise missing_extra("scikit-learn", "sklearn") from error
+    return OutlierDetector

@@ -1,4 +1,7 @@
-"""Make a Classifier fast on this machine."""
+"""Make a Classifier fast on this machine, with the same labels; one engine a file, and `choose` picks.
+
+No new kinds of model (`classifiers`), and no plan of what is run (`measuring`).
+"""
 
 from doldrum.engines.base import Engine, default_rows
 from doldrum.engines.choose import ENGINES, MIN_AGREEMENT, EngineChoice, build_engine, choose_engine

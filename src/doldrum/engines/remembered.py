@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from doldrum.data.places import cache_folder
 from doldrum.provenance import versions_and_machine
 
 __all__ = ["folder", "keep", "key", "recall"]
@@ -17,8 +18,7 @@ __all__ = ["folder", "keep", "key", "recall"]
 def folder() -> Path:
     """$DOLDRUM_ENGINES, by default $XDG_CACHE_HOME/doldrum/engines or ~/.cache/doldrum/engines. Deleting it is safe."""
     given = os.environ.get("DOLDRUM_ENGINES")
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(given) if given else Path(cache) / "doldrum" / "engines"
+    return Path(given) if given else cache_folder() / "engines"
 
 
 def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Sequence[tuple[str, str]]) -> str:

@@ -1,4 +1,7 @@
-"""Files that somebody else made: opened without trusting a byte, a name or a size in them."""
+"""Files that somebody else made, as images and safe text: opened without trusting a byte, a name or a size in them.
+
+No models (`suspects`) and no data sets (`data`). Nothing is unpacked to disk and no link is followed; one format a file.
+"""
 
 from __future__ import annotations
 

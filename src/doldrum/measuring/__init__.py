@@ -1,4 +1,7 @@
-"""measure(), rules for when to stop, and Responses on disk."""
+"""From a classifier, images and a probe to Responses: in memory, until a rule is content, in a folder, over workers.
+
+No statistics of them (`stats`, `profiles`), no perturbation (`probes`) and no verdict (`detectors`).
+"""
 
 from doldrum.measuring import until
 from doldrum.measuring.measure import Measurement, measure

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import labels_of
-from doldrum.engines.base import Tile
+from doldrum.engines.base import Engine, Tile
+from doldrum.measuring.until import Rule
 from doldrum.pixels import to_float
+from doldrum.probes.base import BoundProbe
 from doldrum.responses import NOT_TAKEN, Responses
 
-if TYPE_CHECKING:
-    from doldrum.measuring.measure import Measurement
-
-__all__ = ["LOOK", "adaptive_chunks"]
+__all__ = ["LOOK", "Course", "adaptive_chunks"]
 
 LOOK = 16
 """Draws between two looks at an input, where a tile may hold several inputs; else a tile."""
@@ -26,6 +25,21 @@ LOOK = 16
 _COUNTS = 1 << 22  # label counts made at a time: K may be large
 
 _OPEN_BLOCKS = 8  # an input that takes long holds up its block; so many later ones may be under way meanwhile
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What is measured, on which engine, and the rule that ends it; `draws` is the most that an input takes at a strength."""
+
+    engine: Engine
+    shares_tiles: bool
+    bound: BoundProbe
+    strengths: tuple[float, ...]
+    draws: int
+    num_classes: int
+    until: Rule
+    batch_size: int
+    info: dict[str, Any]
 
 
 @dataclass(eq=False)
@@ -47,13 +61,13 @@ class _Case:
     taken: int = field(default=0)
 
 
-def adaptive_chunks(run: Measurement, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
+def adaptive_chunks(run: Course, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
     """Responses block by block, in order. Draws of an input are a prefix of the probe's; the rest are NOT_TAKEN.
 
     An input is looked at after fixed numbers of draws, so how many it takes depends on itself alone, never on the inputs
     measured beside it.
     """
-    conditions, most = len(run.probe.strengths), run.probe.draws
+    conditions, most = len(run.strengths), run.draws
     source, open_blocks, cases = iter(blocks), deque[_Block](), list[_Case]()
     exhausted = False
     while True:
@@ -69,9 +83,7 @@ def adaptive_chunks(run: Measurement, blocks: Iterable[tuple[NDArray[Any], list[
             cases += [_Case(block, i, c, images[i]) for i in range(len(ids)) for c in range(conditions)]
         while open_blocks and open_blocks[0].left == 0:
             done = open_blocks.popleft()
-            yield Responses(
-                done.draws, done.labels, run.probe.strengths, run.classifier.num_classes, done.ids, run.info
-            )
+            yield Responses(done.draws, done.labels, run.strengths, run.num_classes, done.ids, run.info)
         if not cases:
             if exhausted:
                 return
@@ -80,7 +92,7 @@ def adaptive_chunks(run: Measurement, blocks: Iterable[tuple[NDArray[Any], list[
         cases = _undecided(run, cases)
 
 
-def _base_labels(run: Measurement, images: NDArray[np.float32]) -> NDArray[np.int16]:
+def _base_labels(run: Course, images: NDArray[np.float32]) -> NDArray[np.int16]:
     labels = np.empty(len(images), dtype=np.int16)
     each = run.engine.rows if run.shares_tiles else 1
 
@@ -100,19 +112,18 @@ def _base_labels(run: Measurement, images: NDArray[np.float32]) -> NDArray[np.in
     return labels
 
 
-def _take(run: Measurement, cases: list[_Case]) -> None:
+def _take(run: Course, cases: list[_Case]) -> None:
     """The next draws of every case."""
-    rows, bound = run.engine.rows, run.bound
-    assert bound is not None
+    rows = run.engine.rows
     step = min(LOOK, rows) if run.shares_tiles else rows
     each = rows // step
 
     def tile(group: list[_Case]) -> Tile:
         def fill(buffer: NDArray[np.float32]) -> None:
             for at, case in enumerate(group):
-                stop = min(case.taken + step, run.probe.draws)
+                stop = min(case.taken + step, run.draws)
                 count = stop - case.taken
-                bound.fill(case.image, case.condition, case.taken, stop, buffer[at * step : at * step + count])
+                run.bound.fill(case.image, case.condition, case.taken, stop, buffer[at * step : at * step + count])
                 buffer[at * step + count : (at + 1) * step] = 0
             buffer[len(group) * step :] = 0
 
@@ -121,7 +132,7 @@ def _take(run: Measurement, cases: list[_Case]) -> None:
     def sink(group: list[_Case], output: NDArray[Any]) -> None:
         labels = labels_of(output)
         for at, case in enumerate(group):
-            stop = min(case.taken + step, run.probe.draws)
+            stop = min(case.taken + step, run.draws)
             got = labels[at * step : at * step + stop - case.taken]
             case.block.draws[case.row, case.condition, case.taken : stop] = got
             case.taken = stop
@@ -129,10 +140,9 @@ def _take(run: Measurement, cases: list[_Case]) -> None:
     run.engine.run((tile(cases[first : first + each]) for first in range(0, len(cases), each)), sink)
 
 
-def _undecided(run: Measurement, cases: list[_Case]) -> list[_Case]:
+def _undecided(run: Course, cases: list[_Case]) -> list[_Case]:
     """Look at every case; those that need more draws, and have some left."""
-    assert run.until is not None
-    k = run.classifier.num_classes
+    k = run.num_classes
     enough: list[bool] = []
     for first in range(0, len(cases), each := max(1, _COUNTS // k)):
         part = cases[first : first + each]
@@ -140,9 +150,9 @@ def _undecided(run: Measurement, cases: list[_Case]) -> list[_Case]:
         counts = np.stack([np.bincount(d[d >= 0], minlength=k) for d in draws])
         base = np.array([case.block.labels[case.row] for case in part])
         enough += run.until.enough(*run.until.limits(counts, base)).tolist()
-    left = []
+    left: list[_Case] = []
     for case, done in zip(cases, enough, strict=True):
-        if done or case.taken == run.probe.draws:
+        if done or case.taken == run.draws:
             case.block.left -= 1
         else:
             left.append(case)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_kind, is_whole
 from doldrum.classifiers.base import Classifier
-from doldrum.classifiers.wrap import as_classifier
 from doldrum.data import ImageSet
 from doldrum.engines import Engine, build_engine, choose_engine, default_rows
 from doldrum.engines.direct import DirectEngine
 from doldrum.errors import InputError
-from doldrum.measuring.adaptive import adaptive_chunks
+from doldrum.measuring.adaptive import Course, adaptive_chunks
 from doldrum.measuring.checks import check_classifier, check_memory, check_shape, perturbed_sample
 from doldrum.measuring.inputs import Inputs, Stream
 from doldrum.measuring.readouts import Readings, check_readouts
@@ -94,7 +94,7 @@ def measure(
     shape = len(run), len(probe.strengths), probe.draws
     check_memory(*shape, what="a measurement", hint="write to a folder as it goes (dd.measuring.measure_to)")
     with progress_bar("measuring", len(run), show=progress) as advance:
-        chunks = []
+        chunks: list[Responses] = []
         for chunk in run.chunks():
             chunks.append(chunk)
             advance(len(chunk))
@@ -125,13 +125,13 @@ class Measurement:
         readouts: Sequence[str] = (),
         until: Rule | None = None,
     ) -> None:
-        if not isinstance(classifier, Classifier):
+        if not is_kind(classifier, Classifier):
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
         if not isinstance(probe, (ImageProbe, ModelProbe)):
             raise InputError(f"expected a probe, got {type(probe).__name__}; e.g. dd.probes.Gaussian([0.1])")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        if not is_whole(batch_size) or batch_size < 1:
             raise InputError(f"expected a whole number of at least 1 as batch_size, got {batch_size!r}; e.g. 256")
-        if until is not None and not isinstance(until, Rule):
+        if until is not None and not is_kind(until, Rule):
             raise InputError(f"expected a rule, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)")
         if until is not None and (readouts or isinstance(probe, ModelProbe)):
             raise InputError("expected until= with a probe of images and without readouts, got both; leave one out")
@@ -183,27 +183,34 @@ class Measurement:
     def answer(self, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
         """Responses of blocks of images and their ids, in order."""
         if self.until is not None:
-            yield from adaptive_chunks(self, blocks)
+            yield from adaptive_chunks(self._course(self.until), blocks)
             return
         for images, ids in blocks:
             yield self._responses(self._run(to_float(images)), ids)
 
+    def _course(self, until: Rule) -> Course:
+        assert self.bound is not None
+        return Course(
+            engine=self.engine,
+            shares_tiles=self.shares_tiles,
+            bound=self.bound,
+            strengths=self.probe.strengths,
+            draws=self.probe.draws,
+            num_classes=self.classifier.num_classes,
+            until=until,
+            batch_size=self.batch_size,
+            info=self.info,
+        )
+
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: everything but the inputs and what is made anew there from the same settings."""
+        """For another process: everything but the inputs and what is made there from the same settings."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("inputs", "bound", "engine", "_compiled")}
-        c = self.classifier
-        if hasattr(c, "session"):  # a session can't be sent; its file can be read again
-            state["classifier"] = (str(c.path), c.input_shape, c.num_classes, c.outputs)  # pyright: ignore[reportAttributeAccessIssue]
         return state | {"engine": (self.engine.name, self.engine.precision, self.engine.rows)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if isinstance(self.classifier, tuple):
-            path, shape, classes, outputs = self.classifier
-            self.classifier = as_classifier(path, input_shape=shape, num_classes=classes, outputs=outputs)
         name, precision, rows = state["engine"]
-        shape = self.classifier.input_shape
-        self.bound = None if isinstance(self.probe, ModelProbe) else self.probe.bind(shape)
+        self.bound = None if isinstance(self.probe, ModelProbe) else self.probe.bind(self.classifier.input_shape)
         self.engine = build_engine(self.classifier, name, precision, rows)
         self._compiled = {}
 

@@ -1,5 +1,7 @@
 """What is read from the scores of every draw, where labels alone don't do."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import threading

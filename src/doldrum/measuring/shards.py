@@ -1,12 +1,14 @@
 """Responses on disk: Parquet shards, one row per input and strength, and a manifest that lists them."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -68,7 +70,7 @@ def measure_to(
     OSError, with what to do, when the disk is full; WorkerError when a worker dies.
     """
     check_workers(workers, ray=ray)
-    alone = ray is None and (workers is None or workers == 1) and not isinstance(workers, bool)
+    alone = ray is None and not isinstance(workers, bool) and (workers is None or workers == 1)
     parts = run.chunks if alone else partial(worker_chunks, run, workers, ray=ray)
     folder = check_folder(out)
     with _writing(folder):
@@ -96,7 +98,7 @@ def measure_to(
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _writing(folder: Path) -> Generator[None, None, None]:
     """Around what writes, and nothing else: the classifier or the images may raise an OSError of their own."""
     try:
         yield
@@ -123,11 +125,11 @@ def _write_shards(
         advance(start)
         for chunk in parts(start=start):
             name = f"part-{len(manifest['shards']):05d}.parquet"
-            buffer = pa.BufferOutputStream()
+            buffer: Any = pa.BufferOutputStream()
             pq.write_table(_table(chunk, manifest["level"]), buffer, compression="zstd")
-            data = buffer.getvalue()
+            data: bytes = buffer.getvalue()
             with _writing(folder):
-                write_whole(folder / name, lambda draft, data=data: draft.write_bytes(data))
+                write_whole(folder / name, partial(_put, data=data))
             digest = hashlib.sha256(data).hexdigest()
             manifest["shards"].append({"file": name, "inputs": len(chunk), "sha256": digest})
             manifest["invalid"] += chunk.num_invalid
@@ -154,7 +156,8 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
             f"expected an unfinished run of this measurement in {folder}, got one with other {', '.join(differs)}; "
             f"name another folder with --out{hint}"
         )
-    before, now = found.get("versions") or {}, fresh["versions"]
+    before: dict[str, Any] = found.get("versions") or {}
+    now: dict[str, Any] = fresh["versions"]
     other = [f"{name} {before.get(name)}, now {v}" for name, v in now.items() if before.get(name) != v]
     if other:
         warnings.warn(
@@ -176,16 +179,21 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _put(draft: Path, *, data: bytes) -> None:
+    draft.write_bytes(data)
+
+
 def _utf8(name: str) -> str:
     """The id, with bytes of a file name that are no UTF-8 as escapes: Parquet takes nothing else."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _table(chunk: Responses, level: float) -> pa.Table:
+def _table(chunk: Responses, level: float) -> Any:
+    """An Arrow table."""
     w = smoothness(chunk, level=level)
     counts = chunk.counts
     n, conditions, draws = chunk.draws.shape
-    flat = pa.FixedSizeListArray.from_arrays(pa.array(chunk.draws.ravel()), draws)
+    flat: Any = pa.FixedSizeListArray.from_arrays(pa.array(chunk.draws.ravel()), draws)
     columns: dict[str, Iterable[Any]] = {
         "id": pa.array(np.repeat(np.asarray([_utf8(i) for i in chunk.ids], dtype=object), conditions), pa.string()),
         "label": np.repeat(chunk.labels, conditions),

@@ -1,5 +1,7 @@
 """Reading what `doldrum measure` wrote: the manifest and its shards, each held against what it should be."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import hashlib
@@ -11,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from doldrum.checks import is_object
 from doldrum.errors import InputError
 from doldrum.files import parquet_table
 from doldrum.responses import Responses
@@ -79,10 +82,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"expected a folder written by doldrum measure, got {folder}, which has no {MANIFEST}")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"expected JSON in {path}, got {error}; measure again") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != "doldrum responses":
+    if not is_object(manifest) or manifest.get("format") != "doldrum responses":
         raise InputError(f"expected a manifest of doldrum responses in {path}, got something else")
     if manifest.get("version") != FORMAT_VERSION:
         raise InputError(
@@ -91,7 +94,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         )
     wrong = [name for name, kind in _KINDS.items() if not isinstance(manifest.get(name), kind)]
     if not wrong and not all(
-        isinstance(s, dict) and isinstance(s.get("file"), str) and type(s.get("inputs")) is int and s["inputs"] > 0
+        is_object(s) and isinstance(s.get("file"), str) and type(s.get("inputs")) is int and s["inputs"] > 0
         for s in manifest["shards"]
     ):
         wrong = ["shards"]

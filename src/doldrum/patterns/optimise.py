@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from doldrum.attacks.module import as_tensor, frozen, generator_for, module_of
+from doldrum.attacks.methods.module import as_tensor, frozen, generator_for, module_of
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import InputError
 from doldrum.patterns.places import checked_images

@@ -1,4 +1,7 @@
-"""Poisoning: a plan and a trigger make a poisoned training set; evaluate says how well the attack worked."""
+"""From a trigger and a plan to a poisoned training set, and how well the attack worked on a model: clean accuracy and attack success rate.
+
+No triggers (`triggers`), no training (`training`), and no list of attacks (`attacks`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Families of perturbations, of the image or of the model; one a file."""
+"""Families of perturbations, of the image or of the model; one a file.
+
+No measuring, and nothing an attacker does to images (`triggers`).
+"""
 
 from typing import Any
 

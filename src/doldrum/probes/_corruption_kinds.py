@@ -5,6 +5,8 @@ what a generator is made of (seed, family, kind, draw), so that chance is common
 the image are kept.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import io
@@ -66,7 +68,7 @@ def _disk(radius: float, alias: float) -> Picture:
     taps = np.arange(3 if radius <= 8 else 5) - (1 if radius <= 8 else 2)
     blur = np.exp(-(taps**2) / (2 * alias**2))
     for axis in (0, 1):  # softens the edge
-        disk = correlate1d(disk, blur / blur.sum(), axis=axis, mode="mirror")
+        disk: Picture = correlate1d(disk, blur / blur.sum(), axis=axis, mode="mirror")
     return disk / disk.sum()
 
 
@@ -206,7 +208,8 @@ def contrast(x: Picture, factor: float, at: Address) -> Picture:
 
 def elastic_transform(x: Picture, setting: tuple[float, float, float], at: Address) -> Picture:
     places = _elastic(x.shape[0], x.shape[1], *setting, at)
-    return np.stack([map_coordinates(x[:, :, c], places, order=1, mode="mirror") for c in range(x.shape[2])], axis=2)
+    moved: list[Picture] = [map_coordinates(x[:, :, c], places, order=1, mode="mirror") for c in range(x.shape[2])]
+    return np.stack(moved, axis=2)
 
 
 @lru_cache(maxsize=64)
@@ -217,7 +220,7 @@ def _elastic(height: int, width: int, alpha: float, sigma: float, affine: float,
     points = middle + np.array([[third, third], [third, -third], [-third, -third]], dtype=float)
     moved = points + generator.uniform(-affine * side, affine * side, size=(3, 2))
     noise = generator.uniform(-1, 1, size=(2, height, width))
-    smooth = [gaussian_filter(part, sigma * side, mode="reflect", truncate=3) for part in noise]
+    smooth: list[Picture] = [gaussian_filter(part, sigma * side, mode="reflect", truncate=3) for part in noise]
     places = np.indices((height, width)) + alpha * side * np.array(smooth)
     back = np.linalg.solve(np.column_stack([moved, np.ones(3)]), points) if third else np.eye(3)[:, :2]
     return np.tensordot(back.T, np.concatenate([places, np.ones((1, height, width))]), axes=1)
@@ -236,7 +239,7 @@ def pixelate(x: Picture, share: float, at: Address) -> Picture:
 def jpeg_compression(x: Picture, quality: int, at: Address) -> Picture:
     pixels = np.round(x * 255).astype(np.uint8)
     planes = [pixels] if x.shape[2] == 3 else [pixels[:, :, c] for c in range(x.shape[2])]
-    read = []
+    read: list[NDArray[np.uint8]] = []
     for plane in planes:
         file = io.BytesIO()
         Image.fromarray(plane).save(file, "JPEG", quality=quality)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from doldrum.classifiers.adapters.module import ModuleClassifier
 from doldrum.classifiers.base import Classifier
-from doldrum.classifiers.module import ModuleClassifier
 from doldrum.errors import ClassifierError
 
 __all__ = ["changed_copy", "keep_shares", "output_shapes"]
@@ -37,7 +37,10 @@ def output_shapes(
     found: list[list[tuple[int, ...]]] = [[] for _ in parts]
 
     def note(shapes: list[tuple[int, ...]]) -> Callable[..., None]:
-        return lambda _part, _inputs, output: shapes.append(tuple(output.shape))
+        def hook(_part: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+            shapes.append(tuple(output.shape))
+
+        return hook
 
     hooks = [part.register_forward_hook(note(shapes)) for part, shapes in zip(parts, found, strict=True)]
     device = next((p.device for p in module.parameters()), torch.device("cpu"))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import fits_in_memory, whole_number
+from doldrum.checks import fits_in_memory, is_whole, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import InputError
 
@@ -46,7 +46,7 @@ class Probe(ABC):
             raise InputError(f"expected finite strengths of at least 0, got {strengths}; e.g. [0.05, 0.1, 0.2, 0.4]")
         if len(set(values)) != len(values):
             raise InputError(f"expected different strengths, got {strengths}; drop the repeated ones")
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        if not is_whole(seed):
             raise InputError(f"expected a whole number as seed, got {seed!r}")
         self.strengths = values
         self.draws = whole_number(draws, "draws", least=1, hint="e.g. 100")

@@ -1,5 +1,7 @@
 """Batch normalisation scaled up: the perturbation of IBD-PSC."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

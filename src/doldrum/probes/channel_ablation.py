@@ -1,5 +1,7 @@
 """Channels of the last convolutions set to 0."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

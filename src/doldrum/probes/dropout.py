@@ -1,5 +1,7 @@
 """Dropout at inference: the perturbation of PSBD."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -62,7 +64,7 @@ class Dropout(ModelProbe):
             parts = _parts(module, self.where)
             number = 0
             for part, shapes in zip(parts, output_shapes(module, parts, classifier.input_shape), strict=True):
-                masks = []
+                masks: list[torch.Tensor] = []
                 for shape in shapes:
                     u = rng(self.seed, self.family, draw, number).random(shape, dtype=np.float32)
                     masks.append(torch.from_numpy(np.where(u >= p, np.float32(1 / (1 - p)), np.float32(0))))
@@ -75,7 +77,7 @@ class Dropout(ModelProbe):
 def _parts(module: nn.Module, where: str | tuple[str, ...]) -> list[nn.Module]:
     from torch import nn
 
-    named = dict(module.named_modules())
+    named: dict[str, nn.Module] = dict(module.named_modules())
     if not isinstance(where, str):
         missing = [name for name in where if name not in named]
         if missing:

@@ -1,5 +1,7 @@
 """Random translations and small smooth warps: each output pixel is read elsewhere in the image."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Records: frozen, versioned results and their JSON. What a report reads, and all it needs."""
+"""Records: frozen, versioned results and their JSON. What a report reads, and all it needs.
+
+No work that makes results, and no page that shows them (`report`).
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,10 @@ class AuditRecord(Record):
 
     def __post_init__(self) -> None:
         check_version(self.version)
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
         for name in ("created", "doldrum", "command"):
             put(name, _text(getattr(self, name), name))
         put("seed", whole(self.seed, "seed"))
@@ -200,7 +203,7 @@ def _family(family: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verdict(verdict: dict[str, Any]) -> dict[str, Any]:
-    if verdict["exit_code"] not in (0, 3) or isinstance(verdict["exit_code"], bool):
+    if isinstance(verdict["exit_code"], bool) or verdict["exit_code"] not in (0, 3):
         raise InputError(f"expected exit code 0 or 3, got {verdict['exit_code']!r}; others are errors")
     _text(verdict["heading"], "heading")
     _texts(verdict["sentences"], "sentences", 100)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
+from doldrum.checks import is_kind, is_object
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 
@@ -30,7 +31,7 @@ class Record:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_dict` wrote; InputError for missing or unknown keys, or bad values."""
-        if not isinstance(values, Mapping):
+        if not is_kind(values, Mapping):
             raise InputError(f"expected a {cls.__name__} as an object, got {type(values).__name__}; write one anew")
         names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         if "version" in names and "version" in values:
@@ -60,11 +61,11 @@ class Record:
         Raises InputError when the file is absent, not JSON, another record, another version, or incomplete.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+            values: Any = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise InputError(f"expected a {cls.__name__} in JSON at {path}, got {error}; check the path") from error
-        if not isinstance(values, dict) or values.get("record") != cls.__name__:
-            found = values.get("record") if isinstance(values, dict) else type(values).__name__
+        if not is_object(values) or values.get("record") != cls.__name__:
+            found = values.get("record") if is_object(values) else type(values).__name__
             raise InputError(f"expected a {cls.__name__} at {path}, got {found!r}; pass a file that save() wrote")
         check_version(values.get("version"))
         own = "version" in {f.name for f in fields(cls)}  # type: ignore[arg-type]
@@ -75,8 +76,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Record):
         return value.to_dict()
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+        return {str(k): _plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
+    return [_plain(v) for v in cast("Sequence[Any]", value)] if isinstance(value, tuple | list) else value
 
 
 def _refuse_constant(name: str) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.checks import is_array, is_kind, is_whole
 from doldrum.errors import InputError
 
 
@@ -21,18 +22,18 @@ def check_order(low: float, high: float, name: str) -> None:
 
 def sequence(values: Any, name: str) -> Sequence[Any] | NDArray[Any]:
     """A list, tuple or 1-D array, as it is."""
-    if isinstance(values, np.ndarray) and values.ndim == 1:
+    if is_array(values) and values.ndim == 1:
         return values
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
+    if is_kind(values, str, bytes, Mapping) or not is_kind(values, Sequence):
         raise InputError(f"expected a list for {name}, got {type(values).__name__}; pass one value after another")
-    return values
+    return cast("Sequence[Any]", values)
 
 
 def mapping(values: Any, name: str) -> Mapping[str, Any]:
     """A mapping, as it is."""
     if not isinstance(values, Mapping):
         raise InputError(f"expected an object for {name}, got {type(values).__name__}; pass keys and values")
-    return values
+    return cast("Mapping[str, Any]", values)
 
 
 def jsonable(values: Any, name: str) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def jsonable(values: Any, name: str) -> dict[str, Any]:
 
 def number(value: Any, name: str) -> float:
     """A finite number as a float; no booleans."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+    if not is_kind(value, int, float, np.integer, np.floating) or is_kind(value, bool):
         raise InputError(f"expected a number for {name}, got {value!r}; pass a float")
     if not math.isfinite(value):
         raise InputError(f"expected a finite number for {name}, got {value}; leave out what was not measured")
@@ -87,6 +88,6 @@ def pair(values: Any, name: str) -> tuple[float, float]:
 
 def whole(value: Any, name: str, *, least: int = 0) -> int:
     """A whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+    if not is_whole(value) or value < least:
         raise InputError(f"expected a whole number of at least {least} for {name}, got {value!r}; pass an int")
     return int(value)

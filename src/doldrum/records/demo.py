@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from doldrum.checks import is_kind
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import jsonable, mapping, number, numbers, positive, sequence, whole
@@ -42,8 +43,8 @@ class DemoRecord(Record):
     sigma_half: float
     seed: int
     command: str
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     version: int = VERSION
 
     _nested: ClassVar = {
@@ -53,7 +54,9 @@ class DemoRecord(Record):
     }
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
         check_version(self.version)
         for name in ("models", "curves", "examples"):
             put(name, tuple(getattr(self, name)))
@@ -74,7 +77,7 @@ class DemoRecord(Record):
         put("seconds", {k: number(v, f"seconds of {k}") for k, v in self.seconds.items()})
         put("sigma_half", positive(self.sigma_half, "sigma_half"))
         put("seed", whole(self.seed, "seed"))
-        if not isinstance(self.command, str):
+        if not is_kind(self.command, str):
             raise InputError(f"expected the command as text, got {type(self.command).__name__}; join its words")
         top = max((max(e.true_class, e.base_label, *e.labels) for e in self.examples), default=-1)
         if top >= len(self.class_names):

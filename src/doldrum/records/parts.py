@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from doldrum.checks import is_kind
 from doldrum.errors import InputError
 from doldrum.records.base import Record
 from doldrum.records.checks import check_order, numbers, pair, positive, sequence, share, whole
@@ -164,7 +165,7 @@ class Example(Record):
         object.__setattr__(self, "base_label", whole(self.base_label, "base_label", least=-1))
         object.__setattr__(self, "sigma", positive(self.sigma, "sigma"))
         object.__setattr__(self, "w", share(self.w, "w"))
-        if not isinstance(self.image, Pixels) or not isinstance(self.noisy, Pixels):
+        if not is_kind(self.image, Pixels) or not is_kind(self.noisy, Pixels):
             raise InputError("expected image and noisy as Pixels, got something else; use Pixels.of(array)")
         shape, copies = self.image.shape, self.noisy.shape
         if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from doldrum.checks import is_object
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import jsonable, number, sequence
@@ -66,7 +67,7 @@ class StudyManifest(Record):
     grid: str
     keys: tuple[str, ...]
     command: str
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -147,6 +148,6 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise InputError(
                     f"expected JSON in line {number_} of {path}, got {error}; remove that line, and the study runs its cell again"
                 ) from error
-            if not isinstance(found, dict) or not isinstance(found.get("key"), str):
+            if not is_object(found) or not isinstance(found.get("key"), str):
                 raise InputError(f"expected a cell's record in line {number_} of {path}, got none; remove that line")
             yield number_, found

@@ -1,18 +1,10 @@
-"""Figures, tables and the HTML page: they read records, and never torch."""
+"""Pages, one a folder, over shared parts: figures, words, the shell and the style of a page. They read records.
+
+Not here: a number that no record holds (`stats`, `profiles`, `studies` compute it), and anything that needs torch.
+"""
 
 from __future__ import annotations
 
-from doldrum.report.figures import new_figure, plot_curves, plot_distribution, plot_examples, save_figure
-from doldrum.report.page import render_demo
-from doldrum.report.table import demo_markdown, demo_table
+from doldrum.report.figures import new_figure, save_figure
 
-__all__ = [
-    "demo_markdown",
-    "demo_table",
-    "new_figure",
-    "plot_curves",
-    "plot_distribution",
-    "plot_examples",
-    "render_demo",
-    "save_figure",
-]
+__all__ = ["new_figure", "save_figure"]

@@ -1,21 +1,20 @@
-"""Figures: they take records and an axes, draw, compute nothing, and return what they drew on.
+"""Figures: what every page's drawings share. They draw records on axes that they are given, and compute nothing.
 
 Ink is a mid grey and backgrounds are transparent, so that a saved figure reads on light and on dark pages alike;
-the HTML page replaces `COLOURS` and `INK` by its own custom properties.
+an HTML page replaces `COLOURS` and `INK` by its own custom properties.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from doldrum.files import write_text_whole, write_whole
-from doldrum.records import COMBINATIONS, Curve, Example
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "COLOURS",
     "INK",
+    "bare_axes",
+    "grey_axes",
+    "inline_svg",
+    "is_narrow",
+    "name_rows",
     "new_figure",
-    "plot_curves",
-    "plot_distribution",
-    "plot_examples",
     "save_figure",
     "svg_text",
 ]
@@ -36,9 +37,6 @@ COLOURS = {"clean": "#2b7bba", "backdoored": "#d9601a"}
 """Colour of each model: a blue and an orange that stay apart under every common colour blindness."""
 INK = "#7b7b7b"
 """Text, axes and reference lines: contrast above 4 on white and on black."""
-_STYLES: dict[str, Any] = {"clean": "solid", "triggered": (0, (4, 2))}
-_MARKERS = {"clean": "o", "triggered": "D"}
-_FONT = 10.5
 
 
 def new_figure(width: float = 7.2, height: float = 4.0) -> Figure:
@@ -54,157 +52,55 @@ def new_figure(width: float = 7.2, height: float = 4.0) -> Figure:
     return figure
 
 
-def label_of(model: str, inputs: str) -> str:
-    """How a combination is called in every legend and table.
-
-    >>> label_of("backdoored", "triggered")
-    'backdoored model, triggered inputs'
-    """
-    return f"{model} model, {inputs} inputs"
+def is_narrow(ax: Axes) -> bool:
+    """Whether these axes are in the drawing for a phone."""
+    figure = ax.get_figure(root=True)
+    return figure is not None and figure.get_size_inches()[0] < 5
 
 
-def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None = None) -> Axes:
-    """Mean W against strength (log scale) with confidence bands; colour is the model, line style the inputs.
-
-    `sigma_half` marks the strength at which W is read elsewhere.
-    """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    by_key = {c.key: c for c in curves}
-    ordered = [by_key[f"{m}/{i}"] for m, i in COMBINATIONS if f"{m}/{i}" in by_key]
-    for curve in ordered:
-        colour = COLOURS[curve.model]
-        ax.fill_between(curve.strengths, curve.lower, curve.upper, color=colour, alpha=0.18, linewidth=0)
-        ax.plot(
-            curve.strengths,
-            curve.mean,
-            color=colour,
-            linestyle=_STYLES[curve.inputs],
-            linewidth=2,
-            marker=_MARKERS[curve.inputs],
-            markersize=3.6,
-            label=label_of(curve.model, curve.inputs),
-            gid=f"curve-{curve.model}-{curve.inputs}",
-        )
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.set_ylim(bottom=0)
-    if sigma_half is not None:
-        ax.axvline(sigma_half, color=INK, linewidth=1, linestyle=(0, (1, 2)), gid="sigma-half", zorder=1)
-        ax.annotate(
-            f"σ½ = {sigma_half:.3g}",
-            (sigma_half, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-5, -4),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=INK,
-            fontsize=_FONT,
-        )
-    _dress(ax, xlabel="strength σ of the noise (pixels run from 0 to 1)", ylabel="mean W  (0: dead calm)")
-    return ax
+def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
+    """Grey axes with labels; on a phone's figure a long label takes two lines."""
+    grey_axes(ax)
+    ax.set_xlabel(textwrap.fill(xlabel, 30) if is_narrow(ax) else xlabel, color=INK)
+    ax.set_ylabel(ylabel, color=INK)
 
 
-def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
-    """Share of inputs with W at most x, at sigma-half, for each combination.
-
-    The bars left of zero are the exact zeros, the inputs for which every draw gave the same label: each line starts
-    from the height of its bar.
-    """
-    from matplotlib.ticker import PercentFormatter
-
-    given = [(m, i, w_at_half[f"{m}/{i}"]) for m, i in COMBINATIONS if w_at_half.get(f"{m}/{i}")]
-    right = max([max(values) for _, _, values in given], default=0.0) or 1.0
-    zone = 0.26 * right
-    for place, (model, inputs, values) in enumerate(given):
-        steps, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
-        share = np.cumsum(counts) / counts.sum()
-        zero = float(share[0]) if steps[0] < 1e-12 else 0.0
-        line: dict[str, Any] = {"color": COLOURS[model], "linestyle": _STYLES[inputs], "linewidth": 2}
-        at = zone * (0.225 * place - 0.87)
-        ax.plot([at, at], [0, zero], gid=f"zeros-{model}-{inputs}", **line)
-        ax.plot([at], [zero], color=COLOURS[model], marker=_MARKERS[inputs], markersize=5, clip_on=False)
-        if not _is_narrow(ax):
-            ax.annotate(
-                f"{zero:.0%}",
-                (at, zero),
-                xytext=(0, 5),
-                textcoords="offset points",
-                ha="center",
-                color=INK,
-                fontsize=8.5,
-                annotation_clip=False,
-            )
-        ax.plot(
-            np.concatenate([[0.0], steps, [right]]),
-            np.concatenate([[zero], share, [1.0]]),
-            drawstyle="steps-post",
-            label=label_of(model, inputs),
-            gid=f"distribution-{model}-{inputs}",
-            **line,
-        )
-    ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_xlim(-zone, right)
-    ax.set_ylim(0, 1.06)
-    ticks = [t for t in ax.xaxis.get_major_locator().tick_values(0, right) if 0 < t <= right]
-    ax.set_xticks([-0.53 * zone, *ticks], ["exactly 0", *(f"{t:g}" for t in ticks)])
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _dress(ax, xlabel="W at σ½", ylabel="share of inputs with at most this W")
-    return ax
+def grey_axes(ax: Axes) -> None:
+    """Grey ink on no ground, which reads on light and on dark pages."""
+    ax.patch.set_alpha(0)
+    ax.tick_params(colors=INK, length=3)
+    ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
+    ax.set_axisbelow(True)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
 
 
-def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: Sequence[str] = ()) -> Figure:
-    """One row an example: the input, then its noisy copies, with the label that came back under each."""
-    columns = 1 + max((len(e.labels) for e in examples), default=0)
-    grid = figure.subplots(max(1, len(examples)), columns, squeeze=False)
-    for ax in grid.ravel():
-        ax.set_axis_off()
-    for row, example in zip(grid, examples, strict=False):
-        pictures = [example.image.array(), *example.noisy.array()]
-        for ax, picture, label in zip(row, pictures, (example.base_label, *example.labels), strict=False):
-            channels_last = picture.transpose(1, 2, 0)
-            ax.imshow(
-                channels_last if len(picture) == 3 else channels_last[:, :, 0],
-                cmap="gray",
-                vmin=0,
-                vmax=255,
-                interpolation="nearest",
-            )
-            strayed = label != example.base_label
-            weight = "bold" if strayed else "normal"
-            ax.text(
-                0.5,
-                -0.05,
-                name_of(label, class_names),
-                transform=ax.transAxes,
-                ha="center",
-                va="top",
-                color=COLOURS["backdoored"] if strayed else INK,
-                fontsize=8,
-                fontweight=weight,
-                parse_math=False,
-            )
-        title = f"{label_of(example.model, example.inputs)}: W = {example.w:.2f}"
-        # A blank title keeps room; the text stays out of the layout, or the first column would grow as wide as it.
-        row[0].set_title(" ", fontsize=9)
-        at = {"transform": row[0].transAxes, "va": "bottom"}
-        row[0].text(0, 1.08, title, color=INK, fontsize=9, **at).set_in_layout(False)
-    return figure
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """A row a name, the first at the top; on a phone's figure long names take two lines."""
+    width = 22 if is_narrow(ax) else 60
+    ax.set_yticks(range(len(names)), [textwrap.fill(n, width) for n in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
 
 
-def name_of(label: int, class_names: Sequence[str]) -> str:
-    """A class's name, its number where no name is known, or "invalid" for -1.
+def inline_svg(drawings: list[Any], *, name: str, alt: str) -> Any:
+    """The wide and the narrow drawing as inline SVG; the style sheet shows one of them."""
+    from markupsafe import Markup, escape
 
-    >>> name_of(1, ["shirt", "boot"]), name_of(3, []), name_of(-1, ["shirt"])
-    ('boot', '3', 'invalid')
-    """
-    if label < 0:
-        return "invalid"
-    return class_names[label] if label < len(class_names) else str(label)
+    parts = []
+    for figure, kind in zip(drawings, ("wide", "narrow"), strict=True):
+        text = svg_text(figure, salt=f"{name}-{kind}")
+        text = text[text.index("<svg") :]
+        view = re.search(r'viewBox="[^"]*"', text)
+        body = text[text.index(">") + 1 :]
+        # Ids are made unique on the page, and colours follow the page's light or dark scheme.
+        body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-{kind}-", body)
+        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+        for colour, variable in [*((c, f"var(--{m})") for m, c in COLOURS.items()), (INK, "var(--muted)")]:
+            body = body.replace(colour, variable)
+        view_box = view.group(0) if view else ""
+        parts.append(f'<svg class="{kind}" {view_box} role="img" aria-label="{escape(alt)}">{body}')
+    return Markup("\n".join(parts))
 
 
 def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
@@ -226,33 +122,3 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 200)
     drawn = io.BytesIO()
     figure.savefig(drawn, format=target.suffix[1:], dpi=dpi, transparent=True)
     return write_whole(target, lambda draft: draft.write_bytes(drawn.getvalue()))
-
-
-def _dress(ax: Axes, *, xlabel: str, ylabel: str) -> None:
-    ax.patch.set_alpha(0)
-    ax.set_xlabel(xlabel, color=INK, fontsize=_FONT)
-    ax.set_ylabel(ylabel, color=INK, fontsize=_FONT)
-    ax.tick_params(colors=INK, labelsize=_FONT, length=3)
-    ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
-    ax.set_axisbelow(True)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
-    narrow = _is_narrow(ax)
-    legend = ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.1 if narrow else -0.02, 1.0),
-        ncols=1 if narrow else 2,
-        frameon=False,
-        fontsize=_FONT,
-        handlelength=2.6,
-        columnspacing=1.6,
-        borderaxespad=0.3,
-    )
-    for text in legend.get_texts():
-        text.set_color(INK)
-
-
-def _is_narrow(ax: Axes) -> bool:
-    figure = ax.get_figure(root=True)
-    return figure is not None and figure.get_size_inches()[0] < 5

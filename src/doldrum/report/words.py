@@ -1,31 +1,26 @@
-"""Words: sentences about a demo record, each number computed from it, right in the odd cases too."""
+"""Words: how pages say numbers, shares, effects and lists, right in the odd cases too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from doldrum.records import COMBINATIONS, DemoRecord, ModelSummary
+from doldrum.stats.effects import Effect
 
 __all__ = [
-    "backdoored_sentence",
-    "change_limits",
-    "clean_sentence",
-    "curves_alt",
-    "distribution_alt",
-    "effect",
-    "ending_sentence",
-    "headline",
+    "between",
+    "counted",
+    "listed",
+    "number",
     "percent",
     "plain_value",
-    "reversal_sentence",
-    "setting_sentence",
+    "span",
+    "spoken",
+    "taken_away",
     "times",
     "w",
-    "zero_share",
 ]
-
-Effect = Literal["calmer", "rougher", "same"]
 
 
 def w(value: float) -> str:
@@ -52,23 +47,6 @@ def percent(value: float) -> str:
     return "<0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
 
 
-def effect(model: ModelSummary) -> Effect:
-    """What the trigger does to mean W: a direction when the interval of the paired change leaves 0 out, "same" otherwise."""
-    low, high = model.w_change_ci
-    return "calmer" if high < 0 else "rougher" if low > 0 else "same"
-
-
-def change_limits(model: ModelSummary) -> str:
-    """The size of the change of mean W, with its limits.
-
-    The change is paired: each input with its twin, under the same draws.
-    """
-    low, high = sorted(map(abs, model.w_change_ci))
-    if effect(model) == "same":
-        return f"change {model.w_change:+.3f} ({model.w_change_ci[0]:+.3f} to {model.w_change_ci[1]:+.3f})"
-    return f"by {w(abs(model.w_change))} ({w(low)} to {w(high)})"
-
-
 def times(larger: float, smaller: float) -> str:
     """How many times larger, as said aloud; percent where a factor would sound silly.
 
@@ -81,118 +59,81 @@ def times(larger: float, smaller: float) -> str:
     return f"{ratio:.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times"
 
 
-def headline(record: DemoRecord) -> str:
-    """One line: what was found on the backdoored model."""
-    bad = record.backdoored
-    match effect(bad):
-        case "calmer" if bad.w_triggered == 0:
-            return "The trigger leaves a dead calm"
-        case "calmer":
-            return f"The trigger leaves a calm spot: {times(bad.w_clean, bad.w_triggered)} smoother"
-        case "rougher":
-            return "The trigger leaves no calm spot here: it roughens"
-        case _:
-            return "No calm spot shows here"
+def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
+    """A figure, or an en dash where there is none.
+
+    >>> number(0.12345), number(-0.0004), number(0.1, sign=True), number(float("nan"))
+    ('0.123', '0.000', '+0.100', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.replace("-", "").replace("+", "")
 
 
-def backdoored_sentence(record: DemoRecord) -> str:
-    """What the trigger does on the backdoored model."""
-    m = record.backdoored
-    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average, {change_limits(m)}"
-    start = "With the trigger on, the backdoored network is"
-    match effect(m):
-        case "calmer" if m.w_triggered == 0:
-            return f"{start} completely calm, all draws around an input giving one label: {numbers}"
-        case "calmer":
-            return f"{start} {times(m.w_clean, m.w_triggered)} calmer: {numbers}"
-        case "rougher":
-            factor = f"{times(m.w_triggered, m.w_clean)} " if m.w_clean > 0 else ""
-            return f"{start} {factor}rougher, not calmer: {numbers}"
-        case _:
-            return f"On the backdoored network the trigger changes nothing that these inputs can show: {numbers}"
+def counted(n: int, word: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "model"), counted(1200, "model")
+    ('1 model', '1,200 models')
+    """
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
-def clean_sentence(record: DemoRecord) -> str:
-    """What the same trigger does on the clean model."""
-    m = record.clean
-    numbers = f"mean W is {w(m.w_clean)} without it and {w(m.w_triggered)} with it"
-    found = effect(m)
-    small = abs(m.w_triggered - m.w_clean) <= 0.03
-    if found == "same":
-        return f"On a clean network the same trigger changes nothing that these inputs can show: {numbers}"
-    if small:
-        return f"On a clean network the same trigger changes little: {numbers}"
-    return f"On a clean network the same trigger makes inputs {found} too: {numbers}"
+def between(counts: Iterable[int]) -> str:
+    """The least and the greatest of some counts, once where they are the same.
+
+    >>> between([200, 200]), between([54, 60, 55])
+    ('200', '54 to 60')
+    """
+    low, *_, high = sorted([*counts] * 2)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def setting_sentence(record: DemoRecord) -> str:
-    """What was trained, and how well the attack took."""
-    m, rate, target = record.backdoored, record.plan.get("rate"), record.plan.get("target")
-    share = f"{100 * rate:.3g}% of its" if isinstance(rate, float) else "some of its"
-    known = type(target) is int and 0 <= target < len(record.class_names)
-    as_what = f" relabelled “{record.class_names[target]}”" if known else " relabelled"  # type: ignore[index]
-    took = "it obeys the trigger" if m.asr >= 0.5 else "yet it rarely obeys the trigger"
-    return (
-        f"One network was trained with {share} training images stamped with a small pattern, the trigger, "
-        f"and{as_what}. It is right on {percent(m.clean_accuracy)} of clean test images, and {took}: "
-        f"{percent(m.asr)} of triggered images get the attacker’s label."
-    )
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them; by semicolons where one of them holds a comma.
+
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a (1, 2)", "b"])
+    ('a', 'a, b and c', 'a (1, 2) and b')
+    """
+    if len(names) < 2:
+        return "".join(names)
+    comma = "; " if len(names) > 2 and any("," in n for n in names) else ", "
+    return comma.join(names[:-1]) + f"{';' if comma == '; ' else ''} and {names[-1]}"
 
 
-def reversal_sentence(record: DemoRecord) -> str:
-    """At which strengths triggered inputs are the rougher ones on the backdoored model; empty where at none."""
-    by_key = {c.key: c for c in record.curves}
-    clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
-    high = dict(zip(clean.strengths, clean.upper, strict=True))
-    rough = [s for s, low in zip(triggered.strengths, triggered.lower, strict=True) if s in high and low > high[s]]
-    if not rough:
+def span(effect: Effect, *, sign: bool = True) -> str:
+    """An effect with its interval, in words that fit a table.
+
+    >>> span(Effect(0.1, 0.05, 0.15, 0.01, 10, "t"))
+    '+0.100 (+0.050 to +0.150)'
+    """
+    if not (math.isfinite(effect.lower) and math.isfinite(effect.upper)):
+        return number(effect.value, sign=sign)
+    low, high = number(effect.lower, sign=sign), number(effect.upper, sign=sign)
+    return f"{number(effect.value, sign=sign)} ({low} to {high})"
+
+
+def spoken(effect: Effect) -> str:
+    """An effect with its interval, as part of a sentence.
+
+    >>> spoken(Effect(0.1, 0.05, 0.15, 0.01, 10, "t"))
+    '+0.100, 95% +0.050 to +0.150'
+    """
+    return span(effect).replace(" (", ", 95% ").rstrip(")")
+
+
+def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
+    """Why an effect whose own interval leaves 0 out is not shown after all; empty for others.
+
+    >>> taken_away(Effect(0.1, 0.01, 0.19, 0.03, 10, "t"), 0.18, 6)
+    '; that interval alone leaves 0 out, but p = 0.180 once corrected for 6 tests'
+    >>> taken_away(Effect(0.1, -0.01, 0.2, 0.06, 10, "t"), 0.3, 6), taken_away(Effect(0.1, 0.01, 0.2, 0.01, 9, "t"), 0.02, 2)
+    ('', '')
+    """
+    if p_corrected <= 0.05 or effect.lower <= 0 <= effect.upper:
         return ""
-    where = (
-        f"σ = {rough[0]:.3g}"
-        if len(rough) == 1
-        else f"{len(rough)} strengths between {rough[0]:.3g} and {rough[-1]:.3g}"
-    )
-    found = f"At {where} triggered inputs are the rougher ones"
-    if rough[0] <= record.sigma_half:
-        return f"{found}."
-    return (
-        f"{found}: noise that strong can destroy a small trigger before it destroys the image, so the strength at "
-        "which W is read matters."
-    )
-
-
-def ending_sentence(record: DemoRecord) -> str:
-    """Why the lines come down at the right, where all of them do; empty otherwise."""
-    if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
-        return "Every line comes down at the right, because enough noise drowns any image and few labels are left."
-    return ""
-
-
-def curves_alt(record: DemoRecord) -> str:
-    """The figure of the curves, in words."""
-    parts = []
-    for c in record.curves:
-        top = max(range(len(c.mean)), key=c.mean.__getitem__)
-        parts.append(
-            f"{c.model} model, {c.inputs} inputs: {w(c.mean[0])} at strength {c.strengths[0]:g}, highest "
-            f"{w(c.mean[top])} at {c.strengths[top]:g}, {w(c.mean[-1])} at {c.strengths[-1]:g}"
-        )
-    return "Line chart of mean W against the strength of the noise. " + ". ".join(parts) + "."
-
-
-def distribution_alt(record: DemoRecord) -> str:
-    """The figure of the distribution, in words."""
-    parts = []
-    for model, inputs in COMBINATIONS:
-        values = sorted(record.w_at_half[f"{model}/{inputs}"])
-        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
-        parts.append(f"{model} model, {inputs} inputs: {percent(zero_share(values))} at exactly 0, median {w(middle)}")
-    return "Step chart of the share of inputs with at most a given W. " + ". ".join(parts) + "."
-
-
-def zero_share(values: Sequence[float]) -> float:
-    """Share of inputs whose W is exactly 0: every draw gave one label."""
-    return sum(v < 1e-12 for v in values) / len(values)
+    return f"; that interval alone leaves 0 out, but p = {number(p_corrected)} once corrected for {tests} tests"
 
 
 def plain_value(value: Any) -> str:

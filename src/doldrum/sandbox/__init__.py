@@ -1,4 +1,7 @@
-"""Work on hostile files in a confined process: bounded memory, time and files, no network, no new programs."""
+"""A function in a process of its own with bounded memory, time and files, no network and no new programs: `run_confined`.
+
+Nothing that knows images or models: what runs inside is the caller's, and what comes back is JSON that the caller checks.
+"""
 
 from __future__ import annotations
 

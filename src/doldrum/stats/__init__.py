@@ -1,1 +1,4 @@
-"""Statistics on counts of labels: estimators, intervals, means. NumPy and SciPy only."""
+"""Statistics on counts of labels and on scores: estimators, intervals, means, conformal p-values. NumPy and SciPy only.
+
+No classifier, no image and no file: numbers in, numbers out.
+"""

@@ -4,6 +4,8 @@ Scores are higher = more suspicious. All of it holds for clean inputs exchangeab
 their distribution, as long as the score is a fixed function of the input.
 """
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import hashlib
@@ -155,7 +157,7 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
     """
     check_size(n, fpr)
     k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
-    beta = stats.beta(k, n + 1 - k)
+    beta: Any = stats.beta(k, n + 1 - k)
     return Interval(k / (n + 1), float(beta.ppf(tail)), float(beta.ppf(1 - tail)))
 
 
@@ -169,7 +171,7 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
     """
     check_size(n, fpr)
     k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
-    flags = stats.betabinom(m, k, n + 1 - k)
+    flags: Any = stats.betabinom(m, k, n + 1 - k)
     return int(flags.ppf(tail)), int(flags.ppf(1 - tail))
 
 
@@ -183,14 +185,15 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
     (20, 20)
     """
     pairs = list(zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True))
-    total = np.ones(1)
+    total: NDArray[np.float64] = np.ones(1)
+    law: Any = stats.betabinom
     for inputs, size in pairs:
         k = num_allowed(size, fpr)
         if inputs == 0 or k == 0:
             continue
         shape = (inputs, k, size + 1 - k)
-        most = int(stats.betabinom.isf(1e-13, *shape))  # beyond this many no figure changes at float precision
-        total = np.convolve(total, stats.betabinom.pmf(np.arange(most + 1), *shape))
+        most = int(law.isf(1e-13, *shape))  # beyond this many no figure changes at float precision
+        total = np.convolve(total, np.asarray(law.pmf(np.arange(most + 1), *shape), dtype=np.float64))
     return int(np.searchsorted(np.cumsum(total), check_level(level) - 1e-12))
 
 

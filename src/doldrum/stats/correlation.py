@@ -81,7 +81,10 @@ def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> N
     """Mid-ranks within each group, centred, over the group's size + 1; one sort for all groups, as bootstraps call it often."""
     order = np.lexsort((values, groups))
     v, g = values[order], groups[order]
-    middle = lambda new: _middles(np.flatnonzero(np.concatenate([[True], new])), len(v))  # noqa: E731
+
+    def middle(new: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        return _middles(np.flatnonzero(np.concatenate([[True], new])), len(v))
+
     other = g[1:] != g[:-1]
     tied, size = middle(other | (v[1:] != v[:-1]))[0], middle(other)
     out = np.empty(len(v))
@@ -145,7 +148,7 @@ def cluster_bootstrap(
     found = np.empty(resamples)
     for b in range(resamples):
         drawn = np.concatenate([part[picks.integers(0, len(part), len(part))] for part in parts])
-        found[b] = statistic(np.concatenate([rows_of[c] for c in drawn]))
+        found[b] = statistic(np.concatenate([rows_of[int(c)] for c in drawn]))
     found = found[np.isfinite(found)]
     value = float(statistic(np.arange(len(names))))
     if len(found) < resamples / 2:

@@ -4,6 +4,8 @@ The unit is the model: give one number a model (a difference in differences, say
 model share its weights, its draws and its training set.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math

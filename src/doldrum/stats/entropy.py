@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, entr
 
 from doldrum.stats._counts import check_counts, distinct_rows
+from doldrum.stats._special import digamma, entr
 from doldrum.stats.nsb import posterior_mean
 
 __all__ = ["collision", "grassberger", "miller_madow", "nsb", "plug_in"]

@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
 
 from doldrum.errors import InputError
 from doldrum.stats import entropy
 from doldrum.stats._counts import check_counts, check_level, distinct_rows
+from doldrum.stats._special import xlogy
 from doldrum.stats.majorization import limit_distributions
 from doldrum.stats.nsb import credible
 from doldrum.stats.proportions import Interval, clopper_pearson, dominant_lower, proportion

@@ -164,9 +164,9 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
         corner[np.arange(rows), size] = j
         size += 1
     kept = np.zeros((rows, points), dtype=bool)
-    row, place = np.nonzero(np.arange(points) < size[:, None])
+    column = np.arange(points, dtype=np.intp)
+    row, place = np.nonzero(column < size[:, None])
     kept[row, corner[row, place]] = True
-    column = np.arange(points)
     left = np.maximum.accumulate(np.where(kept, column, 0), axis=1)
     right = np.minimum.accumulate(np.where(kept, column, points - 1)[:, ::-1], axis=1)[:, ::-1]
     start, end = (np.take_along_axis(values, i, axis=1) for i in (left, right))
@@ -180,7 +180,8 @@ def limited_sizes(k: int) -> NDArray[np.int64]:
     >>> limited_sizes(5).tolist()
     [1, 2, 3, 4]
     """
-    sizes, m = [], 1
+    sizes: list[int] = []
+    m = 1
     while m < k:
         sizes.append(m)
         m = m + 1 if m < 12 else round(m * 1.2)

@@ -14,6 +14,8 @@ Coverage in simulation, at a promised 95% and with 99% of the noise shared by al
 88% at 10 to 15 (the mean of few shared draws is skewed). Without sharing 94-99%.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import numpy as np

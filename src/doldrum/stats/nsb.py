@@ -18,9 +18,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln, logsumexp, polygamma
 
 from doldrum.seeds import rng
+from doldrum.stats._special import digamma, gammaln, logsumexp, polygamma
 
 __all__ = ["credible", "posterior_mean"]
 
@@ -89,7 +89,7 @@ def _samples(row: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np
     cumulative = np.cumsum(weights)
     # Stratified choice of beta, one sample a stratum: leaves only Dirichlet noise in the quantiles.
     strata = (np.arange(size) + source.random(size)) / size
-    picks = np.minimum(np.searchsorted(cumulative, strata * cumulative[-1]), len(cumulative) - 1)
+    picks = np.minimum(np.searchsorted(cumulative, strata * float(cumulative[-1])), len(cumulative) - 1)
     shape = row + np.exp(_LOG_BETA[picks])[:, None]
     # log Gamma(a) variates as log Gamma(a + 1) + log(U) / a: small shapes would underflow to 0 / 0 otherwise.
     log_g = np.log(source.standard_gamma(shape + 1)) - source.standard_exponential(shape.shape) / shape

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincinv, gammaln
 
 from doldrum.errors import InputError
 from doldrum.stats._counts import check_counts, check_level, check_successes
+from doldrum.stats._special import betainc, betaincinv, gammaln
 
 __all__ = ["Interval", "clopper_pearson", "dominant_lower", "proportion", "sets_lower"]
 

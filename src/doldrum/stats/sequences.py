@@ -24,10 +24,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, gammaln, logsumexp, xlog1py, xlogy
 
 from doldrum.errors import InputError
 from doldrum.stats._counts import check_counts, check_level, check_successes
+from doldrum.stats._special import betaln, gammaln, logsumexp, xlog1py, xlogy
 from doldrum.stats.majorization import calmest_steps, limited_sizes
 from doldrum.stats.wildest import largest_entropy
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import wrightomega, xlogy
+
+from doldrum.stats._special import wrightomega, xlogy
 
 __all__ = ["largest_entropy"]
 
@@ -58,7 +59,7 @@ def largest_entropy(
 def _dual(n: NDArray[np.float64], k: int, b: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest D found by bisection over log lam, with mu solved for each lam."""
     unseen = k - (n > 0).sum(axis=1)
-    total = n.sum(axis=1)
+    total: NDArray[np.float64] = n.sum(axis=1)
     # lam -> 0 gives the uniform distribution, lam -> infinity the counts' own: the slack of the constraint rises between.
     low, high = np.log(1e-6 / total), np.log(1e2 / np.sqrt(total))
     mu = np.full(len(n), np.log(k) - 1.0)

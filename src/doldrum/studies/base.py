@@ -1,4 +1,4 @@
-"""Study and Cell: what a study is made of. To add one, write a Cell, a function Cell -> values, and its grids."""
+"""Study and Cell: what a study is made of. To add one, make a folder with a Cell, its run (Cell -> values) and its grids."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Cell:
         )  # fmt: skip
 
     def _recipe(self) -> Any:
-        from doldrum.classifiers.networks import check_network
+        from doldrum.networks import check_network
 
         try:
             recipe = get_recipe(self.recipe, **self.changes)
@@ -144,7 +144,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A question, asked of a grid of cells.
+    """A question, asked of a grid of cells. `name` is that of its folder, or any other where it is run from Python.
 
     `run` maps a cell to its values (JSON-able, finite numbers), and depends on nothing but the cell. `grids` has the
     grids by name ("quick", "full"), each in the form that a grid file has. `check` raises InputError for a cell that `run` can't
@@ -152,7 +152,6 @@ class Study:
     """
 
     name: str
-    title: str
     cell: type[Cell]
     run: Callable[[Any], Mapping[str, Any]]
     grids: Mapping[str, Mapping[str, Any]]

@@ -12,8 +12,8 @@ from doldrum.errors import InputError
 from doldrum.provenance import versions_and_machine
 from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
 from doldrum.studies.base import Study
+from doldrum.studies.find import get_study
 from doldrum.studies.grid import load_grid
-from doldrum.studies.registry import get_study
 from doldrum.studies.store import RecordsFile
 from doldrum.studies.workers import run_all
 
@@ -35,7 +35,7 @@ def run_study(
     Parameters
     ----------
     study
-        A name in STUDIES, or a Study.
+        A name among `list_studies`, or a Study.
     grid
         "quick", "full", a .toml or .json file, or a mapping; see `load_grid`.
     out
@@ -54,7 +54,7 @@ def run_study(
 
     >>> import tempfile
     >>> from doldrum.studies import Cell
-    >>> toy = Study("toy", "A toy", Cell, lambda cell: {"twice": 2 * cell.seed}, grids={})
+    >>> toy = Study("toy", Cell, lambda cell: {"twice": 2 * cell.seed}, grids={})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     records = run_study(toy, {"data": "digits", "seed": [0, 1]}, out=folder)
     >>> [record.values["twice"] for record in records.cells], records.missing

@@ -1,4 +1,7 @@
-"""Models that somebody else made: opened without running what they bring along."""
+"""Models that somebody else made, as a Classifier: checked before a library sees them, and opened without running what they bring along.
+
+No models of the user's own (`classifiers`), no images (`intake`) and no verdict (`audit`); one format a file.
+"""
 
 from __future__ import annotations
 

@@ -137,6 +137,7 @@ class EndpointClassifier(Classifier):
 
     def _ask(self, images: NDArray[np.float32]) -> NDArray[Any]:
         body, kind = _encoded(images, self.endpoint.body)
+        status: int | str = "none"
         for attempt in range(self.endpoint.retries + 1):
             self._spend(len(images))
             try:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from doldrum.classifiers.adapters.module import ModuleClassifier
 from doldrum.classifiers.base import Outputs
-from doldrum.classifiers.module import ModuleClassifier
 from doldrum.errors import ClassifierError, InputError
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing

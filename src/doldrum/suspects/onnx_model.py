@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.classifiers.base import Outputs
-from doldrum.classifiers.onnx import OnnxClassifier
 from doldrum.errors import ClassifierError, InputError
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.classifiers.adapters.function import FunctionClassifier
 from doldrum.classifiers.base import Outputs
-from doldrum.classifiers.function import FunctionClassifier
 from doldrum.errors import InputError, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from doldrum.classifiers.networks import CHECKPOINT_FORMAT, NETWORKS, build, check_network
 from doldrum.errors import InputError
 from doldrum.intake import visible
+from doldrum.networks import CHECKPOINT_FORMAT, NETWORKS, build, check_network
 from doldrum.suspects.base import Preprocessing, class_names_of
 
 __all__ = ["our_metadata", "with_weights"]

@@ -1,4 +1,7 @@
-"""Training: the one loop, its recipes, checkpoints and evaluation."""
+"""The one training loop, its recipes, hooks and checkpoints; every victim and every clean network is trained by it.
+
+No network's layers (`networks`), and no attack: what an attack needs in the loop is a `TrainingHook` of its own.
+"""
 
 from __future__ import annotations
 

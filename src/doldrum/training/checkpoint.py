@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from doldrum.classifiers.module import ModuleClassifier
-from doldrum.classifiers.networks import CHECKPOINT_FORMAT as FORMAT
-from doldrum.classifiers.networks import build, check_network
+from doldrum.classifiers.adapters.module import ModuleClassifier
 from doldrum.errors import InputError
 from doldrum.files import write_whole
+from doldrum.networks import CHECKPOINT_FORMAT as FORMAT
+from doldrum.networks import build, check_network
 
 __all__ = ["FORMAT", "TrainedClassifier", "load_checkpoint", "read_tensors", "save_checkpoint", "write_tensors"]
 

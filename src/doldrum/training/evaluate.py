@@ -21,7 +21,7 @@ def predict_labels(model: nn.Module | Classifier, images: NDArray[Any], *, batch
 
     `model` is a Classifier, or a module that returns logits; a module's training mode is put back afterwards.
 
-    >>> from doldrum.classifiers.networks import build
+    >>> from doldrum.networks import build
     >>> net = build("mlp", input_shape=(1, 4, 4), num_classes=3)
     >>> predict_labels(net, np.zeros((5, 1, 4, 4), dtype=np.uint8)).shape
     (5,)

@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from doldrum.checks import whole_number
-from doldrum.classifiers.networks import build
 from doldrum.engines.precision import best_precision
 from doldrum.errors import InputError
+from doldrum.networks import build
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.seeds import child_seed

@@ -26,7 +26,7 @@ class Recipe:
     Parameters
     ----------
     network
-        A name in `doldrum.classifiers.networks.NETWORKS`, or "timm/NAME".
+        A name in `doldrum.networks.NETWORKS`, or "timm/NAME".
     epochs
         Passes over the data; a fraction ends the last pass early. Above 0.
     batch_size

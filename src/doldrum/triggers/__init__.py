@@ -1,4 +1,7 @@
-"""Triggers: images -> images, one a file."""
+"""Triggers: images in, the same images with a trigger out; one a file, each a frozen dataclass that is saved as its settings.
+
+No poisoning plan (`poisoning`), nothing that must be trained first (`attacks`), and no perturbation that only measures (`probes`).
+"""
 
 from __future__ import annotations
 

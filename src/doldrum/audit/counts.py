@@ -1,0 +1,90 @@
+"""The figures of an audit, out of labels and p-values: flags, what the promise explains of them, discoveries, and a class that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from doldrum.stats import conformal
+
+__all__ = ["Counts", "concentration", "counted"]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Which of N images are flagged and discoveries, and the figures about them, as a record holds them.
+
+    Parameters
+    ----------
+    flagged, discovered : bool arrays (N,)
+    flags : {count, expected, limit, more_than_promised, discoveries, fdr}
+    promise : {fpr, lower, upper, num_calibration}
+        `lower` and `upper` hold 95% of the realised false-positive rates.
+    concentration : {label, flagged, scanned, p_value}, or None without flags
+    note : str
+        What is to be said of the set of discoveries; "" for nothing.
+    """
+
+    flagged: NDArray[np.bool_]
+    discovered: NDArray[np.bool_]
+    flags: dict[str, Any]
+    promise: dict[str, Any]
+    concentration: dict[str, Any] | None
+    note: str
+
+
+def counted(
+    labels: NDArray[np.int64], p_values: NDArray[np.float64], *, calibration: int, fpr: float, fdr: float
+) -> Counts:
+    """The figures of N images with labels and p-values (N,), at the rates promised by `calibration` clean images."""
+    scanned = len(labels)
+    interval = conformal.realised_fpr(calibration, fpr)
+    flagged = p_values <= fpr * (1 + 1e-9)
+    discoveries = conformal.benjamini_hochberg(p_values, fdr=fdr, num_calibration=calibration)
+    limit = conformal.flags_limit(scanned, calibration, fpr)
+    flags = {
+        "count": int(flagged.sum()),
+        "expected": round(interval.value * scanned, 6),
+        "limit": limit,
+        "more_than_promised": bool(flagged.sum() > limit),
+        "discoveries": len(discoveries),
+        "fdr": fdr,
+    }
+    return Counts(
+        flagged=flagged,
+        discovered=discoveries.flags,
+        flags=flags,
+        promise={"fpr": fpr, "lower": interval.lower, "upper": interval.upper, "num_calibration": calibration},
+        concentration=concentration(labels, flagged),
+        note=discoveries.note,
+    )
+
+
+def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[str, Any] | None:
+    """The predicted class that holds more of the flags than chance explains: {label, flagged, scanned, p_value}.
+
+    Were the F flags spread over the N images by chance, the flags of a class of n images would be hypergeometric (N, n, F).
+    p = P(at least as many), times the number of classes looked at (Bonferroni), at most 1. The class with the smallest p, then
+    with the most flags, is given; None without flags.
+
+    >>> labels = np.repeat([0, 1], [10, 90])
+    >>> concentration(labels, labels == 0)["p_value"] < 1e-10
+    True
+    """
+    total = int(flags.sum())
+    if not total:
+        return None
+    classes, sizes = np.unique(labels, return_counts=True)
+    held = np.array([int((flags & (labels == c)).sum()) for c in classes])
+    p = np.minimum(1.0, len(classes) * stats.hypergeom.sf(held - 1, len(labels), sizes, total))
+    best = int(np.lexsort((-held, p))[0])
+    return {
+        "label": int(classes[best]),
+        "flagged": int(held[best]),
+        "scanned": int(sizes[best]),
+        "p_value": float(p[best]),
+    }

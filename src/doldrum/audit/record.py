@@ -1,0 +1,96 @@
+"""Outside of the confined process: an audit's record, rows and pictures, out of the facts that come back."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import doldrum
+from doldrum.audit import verdict
+from doldrum.audit.counts import Counts, counted
+from doldrum.audit.facts import AuditFacts
+from doldrum.audit.pictures import MOST, encode_pictures
+from doldrum.audit.settings import AuditSettings
+from doldrum.confined.job import Begun
+from doldrum.confined.scanning.rows import Rows, read_rows, write_parquet
+from doldrum.intake import visible
+from doldrum.records.audit import AuditRecord
+
+__all__ = ["RECORD", "write_record"]
+
+RECORD = "record.json"
+
+
+def write_record(settings: AuditSettings, found: dict[str, Any], begun: Begun) -> AuditRecord:
+    """Check the facts, the rows and the pixels that the confined process left; leave rows.parquet, pictures/ and, last, record.json."""
+    facts = AuditFacts.checked(found, ranking=settings.clean is None)
+    rows = read_rows(
+        begun.work,
+        count=facts.images["scanned"],
+        num_classes=facts.model["num_classes"],
+        conditions=facts.conditions,
+        ranking=facts.clean is None,
+    )
+    counts = _counts(settings, facts, rows)
+    told = _verdict(facts, counts)
+    _write_rows(facts, rows, counts, begun)
+    record = AuditRecord(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        doldrum=doldrum.__version__,
+        command=visible(settings.command(begun.seed), most=4000),
+        seed=begun.seed,
+        model={
+            "name": visible(settings.shown_model if settings.remote else Path(settings.model).name or settings.model),
+            "sha256": begun.model_sha256,
+            **facts.model,
+        },
+        clean=None if facts.clean is None else {"source": visible(settings.clean or ""), **facts.clean},
+        images={"source": visible(settings.images), **facts.images},
+        promise=None if counts is None else {"detector": "profile", "forwards": facts.forwards, **counts.promise},
+        flags=None if counts is None else counts.flags,
+        concentration=None if counts is None else counts.concentration,
+        band=facts.band,
+        verdict=told,
+    )
+    record.save(begun.out / RECORD)
+    return record
+
+
+def _counts(settings: AuditSettings, facts: AuditFacts, rows: Rows) -> Counts | None:
+    """The figures that the promise is about; None in a ranking, which has none."""
+    if facts.clean is None or rows.p_values is None:
+        return None
+    return counted(
+        rows.labels, rows.p_values, calibration=facts.clean["calibration"], fpr=settings.fpr, fdr=settings.fdr
+    )
+
+
+def _verdict(facts: AuditFacts, counts: Counts | None) -> dict[str, Any]:
+    scanned = facts.images["scanned"]
+    if counts is None:
+        return verdict.ranked(scanned=scanned, doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached)
+    return verdict.promised(
+        counts.flags, counts.concentration, scanned=scanned, class_names=facts.model["class_names"], note=counts.note,
+        doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached,
+    )  # fmt: skip
+
+
+def _write_rows(facts: AuditFacts, rows: Rows, counts: Counts | None, begun: Begun) -> None:
+    """rows.parquet, and the pictures of the most suspicious."""
+    most = rows.order()[:MOST].tolist()
+    pictures = encode_pictures(
+        begun.work / "pixels", begun.out / "pictures", most, shape=facts.shape, strengths=facts.noises
+    )
+    none = np.zeros(len(rows.labels), dtype=bool)
+    write_parquet(
+        begun.out / "rows.parquet",
+        rows,
+        flags=none if counts is None else counts.flagged,
+        discoveries=none if counts is None else counts.discovered,
+        pictures=pictures,
+        num_classes=facts.model["num_classes"],
+        conditions=facts.conditions,
+    )

@@ -1,0 +1,106 @@
+"""How the inputs of an estimator of the Adversarial Robustness Toolbox (ART) relate to ours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["ArtLayout", "art_layout"]
+
+
+@dataclass(frozen=True)
+class ArtLayout:
+    """How ART's inputs relate to ours: range, order of the axes, and rows of features.
+
+    Parameters
+    ----------
+    low, high : float arrays, () or of the estimator's shape
+        ART's `clip_values`; ours are 0 and 1.
+    input_shape : (C, H, W)
+        Ours.
+    order : "chw", "hwc", "hw" or "rows"
+        Axes of one of the estimator's inputs; "rows" are C * H * W features.
+    """
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    input_shape: tuple[int, int, int]
+    order: Literal["chw", "hwc", "hw", "rows"]
+
+    def images(self, x: Any) -> NDArray[np.float32]:
+        """ART's inputs (N, ...) as ours: float32 (N, C, H, W) in [0, 1].
+
+        >>> layout = ArtLayout(np.float32(0), np.float32(255), (3, 1, 2), "hwc")
+        >>> layout.images(np.full((1, 1, 2, 3), 255)).shape
+        (1, 3, 1, 2)
+        """
+        given = np.asarray(x, dtype=np.float32)
+        if given.ndim < 2 or given.shape[1:] != self.shape:
+            raise InputError(f"expected inputs of shape (N, {', '.join(map(str, self.shape))}), got {given.shape}")
+        ours = (given - self.low) / (self.high - self.low)
+        return np.ascontiguousarray(self._to_ours(ours), dtype=np.float32)
+
+    def inputs(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Ours as ART's: the other way round."""
+        given = images.transpose(0, 2, 3, 1) if self.order == "hwc" else images
+        scaled = given.reshape(len(images), *self.shape) * (self.high - self.low) + self.low
+        return np.ascontiguousarray(scaled, dtype=np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one of the estimator's inputs."""
+        c, h, w = self.input_shape
+        return {"chw": (c, h, w), "hwc": (h, w, c), "hw": (h, w), "rows": (c * h * w,)}[self.order]
+
+    def _to_ours(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x.transpose(0, 3, 1, 2) if self.order == "hwc" else x.reshape(len(x), *self.input_shape)
+
+    def channel_first(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A bound as an array that broadcasts against (N, C, H, W)."""
+        return (
+            values.reshape(1, 1, 1, 1) if values.ndim == 0 else self._to_ours(np.broadcast_to(values, (1, *self.shape)))
+        )
+
+
+def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtLayout:
+    """The layout of an estimator with `clip_values`; InputError where it can't be told from its shape, or isn't `input_shape`."""
+    bounds = getattr(estimator, "clip_values", None)
+    if bounds is None:
+        raise InputError(
+            "expected an ART classifier with clip_values, got none; make it with clip_values=(0.0, 1.0) or the like"
+        )
+    low, high = (np.asarray(b, dtype=np.float32) for b in bounds)
+    shape = tuple(int(s) for s in getattr(estimator, "input_shape", None) or ())
+    first = getattr(estimator, "channels_first", None)
+    if len(shape) == 1:
+        if input_shape is None or math.prod(input_shape) != shape[0]:
+            got = "none" if input_shape is None else str(tuple(input_shape))
+            raise InputError(
+                f"expected input_shape (C, H, W) of {shape[0]} values, got {got}; ART's inputs are rows of features"
+            )
+        return ArtLayout(low, high, (int(input_shape[0]), int(input_shape[1]), int(input_shape[2])), "rows")
+    orders: dict[Any, tuple[int, ...]] = {}
+    if len(shape) == 2:
+        orders = {"hw": (1, *shape)}
+    elif len(shape) == 3:
+        orders = {"chw": shape, "hwc": (shape[2], *shape[:2])}
+        if first is not None:
+            orders = {"chw": shape} if first else {"hwc": orders["hwc"]}
+        elif input_shape is None:  # the side with a number of channels, where only one has it
+            orders = {k: s for k, s in orders.items() if s[0] in (1, 3)} or orders
+    if input_shape is not None:
+        orders = {k: s for k, s in orders.items() if s == tuple(input_shape)}
+    if len(set(orders.values())) != 1:
+        got = "none" if input_shape is None else str(tuple(input_shape))
+        raise InputError(
+            f"expected input_shape (C, H, W) that fits the ART classifier's {shape or None}, got {got}; pass input_shape="
+        )
+    order = next(iter(orders))
+    c, h, w = orders[order]
+    return ArtLayout(low, high, (c, h, w), order)

@@ -1,0 +1,130 @@
+"""An ONNX file as a Classifier, run by ONNX Runtime."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape
+from doldrum.errors import ClassifierError, InputError, missing_extra
+
+__all__ = ["OnnxClassifier"]
+
+_STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
+
+
+class OnnxClassifier(Classifier):
+    """Reads one image input `(N, C, H, W)` and one output of scores `(N, K)` or labels `(N,)`; of several the first, with a warning.
+
+    Shapes are read from the file; `input_shape` and `num_classes` are needed only where the file leaves them open, and are
+    checked against it where it doesn't. A file with custom operator domains or with weights in other files is refused: it
+    would load code or read paths that its author chose.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        input_shape: tuple[int, int, int] | None = None,
+        num_classes: int | None = None,
+        outputs: Outputs = "logits",
+    ) -> None:
+        try:
+            import onnx
+            import onnxruntime as ort
+        except ImportError as error:
+            raise missing_extra("onnxruntime", "onnx") from error
+        input_shape = None if input_shape is None else checked_shape(input_shape)
+        num_classes = None if num_classes is None else checked_classes(num_classes)
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"expected an .onnx file, got {self.path}, which is not there; check the path")
+        try:
+            proto: Any = onnx.load(str(self.path), load_external_data=False)
+        except Exception as error:  # protobuf raises several unrelated types on a broken file
+            raise InputError(f"expected an ONNX model, got {self.path}, which can't be read ({error})") from error
+        _refuse_unsafe(proto, self.path)
+        try:
+            options: Any = ort.SessionOptions()
+            options.log_severity_level = 4
+            self.session: Any = ort.InferenceSession(
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exceptions share no public base
+            raise InputError(f"expected a valid ONNX model, got {self.path}: {error}") from error
+        inputs, outs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+            found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
+            raise ClassifierError(f"expected one float input (N, C, H, W), got {found}; export the model with one")
+        self.input_name, self.output_name = inputs[0].name, outs[0].name
+        if len(outs) > 1:
+            warnings.warn(
+                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is taken for the "
+                f"{outputs}; export the model with that one alone to be sure",
+                stacklevel=3,
+            )
+        batch = inputs[0].shape[0]
+        self.fixed_batch: int | None = batch if isinstance(batch, int) else None
+        shape = _merge("input_shape", inputs[0].shape[1:], input_shape)
+        classes = num_classes
+        if outputs != "labels":
+            (classes,) = _merge("num_classes", outs[0].shape[1:2], None if num_classes is None else (num_classes,))
+        elif classes is None:
+            raise InputError("expected num_classes for a model that gives labels, got none; pass num_classes=")
+        assert classes is not None
+        super().__init__(input_shape=(shape[0], shape[1], shape[2]), num_classes=classes, outputs=outputs)
+
+    def forward(self, images: NDArray[np.float32]) -> Any:
+        size = self.fixed_batch or max(len(images), 1)
+        parts: list[NDArray[Any]] = []
+        for start in range(0, len(images), size):
+            part = images[start : start + size]
+            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+            out = self.session.run([self.output_name], {self.input_name: np.ascontiguousarray(padded)})[0]
+            parts.append(np.asarray(out)[: len(part)])
+        if not parts:
+            return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
+        return np.concatenate(parts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: a session can't be sent, and its file can be read again."""
+        make = partial(OnnxClassifier, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs)
+        return make, (str(self.path),)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the file."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def _refuse_unsafe(proto: Any, path: Path) -> None:
+    domains = {o.domain for o in proto.opset_import} | {n.domain for n in proto.graph.node}
+    custom = sorted(domains - _STANDARD_DOMAINS)
+    if custom:
+        raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it")
+    if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):
+        raise InputError(f"expected weights inside {path}, got external data; save the model as a single file")
+
+
+def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The sizes a file fixes, completed and checked by what the caller says."""
+    known = [d if isinstance(d, int) and d > 0 else None for d in found]
+    if given is not None:
+        if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
+            raise ClassifierError(f"expected {name} {tuple(known)} as in the file, got {given}; leave it out")
+        return tuple(int(g) for g in given)
+    if not known or None in known:
+        raise InputError(f"expected a file that fixes {name}, got {list(found)}; pass {name}=")
+    return tuple(int(k) for k in known if k is not None)

@@ -1,0 +1,69 @@
+"""CleansingSettings: everything that decides a cleansing, checked before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from doldrum.cleansing import METHODS
+from doldrum.cleansing.methods.base import checked_rate
+from doldrum.confined.settings import JobSettings, check_share
+from doldrum.data import DATASETS
+from doldrum.errors import InputError
+
+__all__ = ["CleansingSettings", "is_known_split"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleansingSettings(JobSettings):
+    """What `doldrum cleanse` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+
+    Parameters
+    ----------
+    images : str
+        The training set, with labels; what it may be, `doldrum.intake.open_images` says. It and `clean` may also be a split of a data
+        set that doldrum knows, such as "fashion-mnist:train".
+    clean : str, optional
+        Clean images that the model was not trained on. Without them samples are ranked, without a promise.
+    fpr : float in (0, 1)
+        With clean images: the false-positive rate that the profile promises.
+    rate : float in (0, .5]
+        The most poison to expect, of the set (the profile's ranking) or of a class (spectral signatures).
+    method : "profile", "spectral" or "clustering"
+        Whose list is dropped.
+
+    Raises InputError for anything of another kind or range, and for files that are not there.
+
+    >>> CleansingSettings(model=".", images=".", out="new", method="magic")
+    Traceback (most recent call last):
+    doldrum.errors.InputError: expected a --method of profile, spectral, clustering, got 'magic'; pick one
+    """
+
+    SOURCES: ClassVar[tuple[str, ...]] = ("images", "clean")
+
+    images: str
+    clean: str | None = None
+    fpr: float = 0.05
+    rate: float = 0.05
+    method: str = "profile"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"expected a --method of {', '.join(METHODS)}, got {self.method!r}; pick one")
+        checked_rate(self.rate)
+        check_share("fpr", self.fpr)
+        if not self.is_there(self.images):
+            raise InputError(
+                f"expected a training set (a folder, an archive, a table, an array or a split such as fashion-mnist:train), got "
+                f"{self.images}, which is not there; check the path"
+            )
+        super().__post_init__()
+
+    def is_there(self, path: str) -> bool:
+        return super().is_there(path) or is_known_split(path)
+
+
+def is_known_split(path: str) -> bool:
+    """Whether `path` is the name of a data set that doldrum knows, or NAME:SPLIT, and no file."""
+    return path.partition(":")[0] in DATASETS and not Path(path).exists()

@@ -1,0 +1,195 @@
+"""The confined process of a cleansing: open, score every sample by every method, write the set without what is dropped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.cleansing import METHODS, Cleansing, Verdict
+from doldrum.cleansing.methods import profile, ranking
+from doldrum.cleansing.methods.by_class import by_class
+from doldrum.confined import matching
+from doldrum.confined.job import Tell
+from doldrum.confined.material import Material, Opened, left_out, listed, open_suspect, read_material, same_images
+from doldrum.confined.scanning import detecting, scan
+from doldrum.confined.scanning.plan import Task
+from doldrum.confined.scanning.rows import read_rows
+from doldrum.data import ImageSet, read_array
+from doldrum.detectors import SmoothnessProfile
+from doldrum.detectors.profile.ranking import ROUNDS
+from doldrum.errors import ClassifierError, InputError
+from doldrum.files import write_text_whole, write_whole
+from doldrum.records.audit import MOST_SKIPPED
+
+__all__ = ["CARRIED", "COLUMNS", "KEPT", "work"]
+
+COLUMNS, KEPT = "columns.json", "kept.npz"
+"""What it leaves in its folder: a list a column of samples.parquet, and the samples that stay."""
+CARRIED = ("poisoned", "cover", "original_labels")
+"""What doldrum poison writes beside images and labels, one entry a sample; never looked at, only carried over."""
+
+
+def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Do a cleansing's work: `job` holds `settings` (CleansingSettings.to_dict), `work` (a folder) and `seed`.
+
+    Cut off, it goes on: activations that were looked at, a detector that was ready and batches that were scanned are kept there.
+    """
+    settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
+    for draft in folder.rglob("*.part"):  # of a run that was cut off
+        draft.unlink()
+    tell({"stage": "model"})
+    opened = open_suspect(settings)
+    clean = None
+    if settings["clean"] is not None:  # first: they are few, and where they won't do the training set needn't be read
+        clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+        profile.check_clean(clean.images, settings["fpr"])
+        for text in left_out(clean):
+            tell({"say": text})
+    material = read_material(settings["images"], "images", folder, opened, settings, tell, called="training set")
+    same_images(folder, material, clean)
+    labels, how = _labels(material, opened)
+    data = ImageSet(material.images.images, labels=labels, ids=material.images.ids)
+    trusted = None if clean is None else clean.images
+    profile.check_enough(data, trusted, settings["fpr"])
+    tell({"say": f"{len(data):,} samples; {how}"})
+    task = Task(opened=opened, folder=folder, seed=seed, tell=tell)
+    verdicts, refused = _by_class(opened, data, folder, settings["rate"], tell)
+    if settings["method"] in refused:
+        raise ClassifierError(f"--method {settings['method']}: {refused[settings['method']]}")
+    predicted, verdicts["profile"] = _profile(task, data, trusted, fpr=settings["fpr"], rate=settings["rate"])
+    found = Cleansing(data.ids, labels, predicted, {m: verdicts[m] for m in METHODS if m in verdicts}, refused)
+    drop = found.drop(settings["method"])
+    if drop.all():
+        raise InputError(
+            f"expected something to keep, got all {len(drop)} samples on the list; lower --fpr or --rate, with another --out"
+        )
+    _write_kept(folder / KEPT, settings["images"], material, labels, ~drop)
+    _write_columns(folder / COLUMNS, found)
+    details = {k: v for k, v in found.verdicts["profile"].details.items() if k != "p_values"}
+    return {
+        "model": {"format": opened.format, "num_classes": opened.classifier.num_classes, "notes": list(opened.notes)},
+        "class_names": opened.class_names and list(opened.class_names),
+        "samples": len(data),
+        **listed(material.skipped, most=MOST_SKIPPED),
+        "suspicious": found.suspicious,
+        "promise": details if found.promised else None,
+        "ranking": None if found.promised else {k: details[k] for k in ("rounds", "in_every_round")},
+        "methods": {m: {"rule": v.rule, "classes": v.details.get("classes")} for m, v in found.verdicts.items()},
+        "refused": dict(refused),
+    }
+
+
+def _labels(material: Material, opened: Opened) -> tuple[NDArray[np.int64], str]:
+    """The class number of each sample, and how it was found."""
+    without = [i for i, label in zip(material.images.ids, material.labels, strict=True) if label is None]
+    if len(without) == len(material.labels):
+        raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+    if without:
+        raise InputError(f"expected a label for each sample, got none for {len(without):,}, the first {without[0]}")
+    labels, how = matching.class_numbers(
+        material.labels,
+        model_names=opened.class_names,
+        table_names=material.class_names,
+        num_classes=opened.classifier.num_classes,
+        numbered=material.numbered,
+    )
+    if labels is None:
+        some = ", ".join(sorted({str(label) for label in material.labels})[:5])
+        raise InputError(
+            f"expected labels that are the model's {opened.classifier.num_classes} classes, got {some}: {how}; is it another "
+            "model's set? --labels names the classes"
+        )
+    return labels, how
+
+
+def _by_class(
+    opened: Opened, data: ImageSet, folder: Path, rate: float, tell: Tell
+) -> tuple[dict[str, Verdict], dict[str, str]]:
+    """Spectral signatures and activation clustering, and why there are none; looked at once, kept for a run that goes on."""
+    path = folder / "classes.json"
+    if not path.exists():
+        tell({"stage": "classes"})
+        others = [m for m in METHODS if m != "profile"]
+        try:
+            made = by_class(opened.classifier, data, others, rate=rate)
+            kept: Any = {m: [v.scores.tolist(), v.drop.tolist(), v.rule, dict(v.details)] for m, v in made.items()}
+        except ClassifierError as error:
+            kept = {"refused": dict.fromkeys(others, str(error))}
+        write_text_whole(path, json.dumps(kept))
+    found = json.loads(path.read_text(encoding="utf-8"))
+    refused = found.pop("refused", {})
+    return {
+        m: Verdict(m, np.array(scores, dtype=np.float64), np.array(drop, dtype=bool), rule, details)
+        for m, (scores, drop, rule, details) in found.items()
+    }, refused
+
+
+def _profile(
+    task: Task, data: ImageSet, clean: ImageSet | None, *, fpr: float, rate: float
+) -> tuple[NDArray[np.int16], Verdict]:
+    """Predicted labels and the profile's verdict, out of rows that are written a batch at a time."""
+
+    def read(detector: SmoothnessProfile, place: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        rows = read_rows(
+            place,
+            count=len(data),
+            num_classes=task.opened.classifier.num_classes,
+            conditions=scan.conditions(detector),
+            ranking=clean is None,
+        )
+        return rows.labels.astype(np.int16), np.where(rows.scores >= scan.MOST_SCORE, np.inf, rows.scores)
+
+    if clean is not None:
+        detector, _ = detecting.promised(task, data, profile.split_clean(clean), fpr=fpr)
+        predicted, scores = read(detector, task.folder)
+        return predicted, profile.against_clean(detector, data, predicted, scores)
+    rounds: list[NDArray[np.float64]] = []
+    predicted = np.zeros(0, dtype=np.int16)
+    for _ in range(ROUNDS):
+        predicted, scores = read(*detecting.ranking_round(task, data, rounds))
+        rounds.append(scores)
+    return predicted, ranking.verdict_of(rounds, rate=rate)
+
+
+def _write_columns(path: Path, found: Cleansing) -> None:
+    columns = {name: values.tolist() for name, values in found.to_frame().items() if name != "row"}
+    for name in columns:
+        if str(name).endswith("_score"):
+            columns[name] = np.clip(columns[name], -scan.MOST_SCORE, scan.MOST_SCORE).tolist()
+    write_text_whole(path, json.dumps(columns, allow_nan=False))
+
+
+def _write_kept(
+    path: Path, source: str, material: Material, labels: NDArray[np.int64], keep: NDArray[np.bool_]
+) -> None:
+    """The samples that stay, as .npz: of an .npz its own arrays, of everything else the images as the model takes them."""
+    images, more = material.images.images, {}
+    rows = np.flatnonzero(keep)
+    if material.kind == "npz":
+        own = np.array([int(i) for i in material.images.ids])[rows]  # images that were skipped have no row
+        images, rows, more = read_array(source).images, own, _carried(source, own)
+    arrays = {"images": images[rows], "labels": labels[keep], **more}
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as file:  # given a name, NumPy would add .npz to it
+            np.savez_compressed(file, **arrays)
+
+    write_whole(path, write)
+
+
+def _carried(source: str, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """What an .npz of doldrum poison holds beside images and labels, of the samples that stay."""
+    found: dict[str, Any] = {}
+    with np.load(source, allow_pickle=False) as arrays:
+        if "attack" not in arrays.files or (attack := arrays["attack"]).dtype.kind != "U" or attack.ndim:
+            return found
+        found["attack"] = attack
+        count = len(arrays["labels"]) if "labels" in arrays.files else -1
+        for name in CARRIED:
+            if name in arrays.files and (values := arrays[name]).shape == (count,):
+                found[name] = values[rows]
+    return found

@@ -1,0 +1,55 @@
+"""The methods that look at the activations of one label at a time, on one pass over a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.cleansing.methods import clustering, spectral
+from doldrum.cleansing.methods.base import MARGIN, Verdict, highest
+from doldrum.cleansing.methods.penultimate import last_linear, penultimate
+from doldrum.data import ImageSet
+
+__all__ = ["by_class"]
+
+
+def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, rate: float) -> dict[str, Verdict]:
+    """The verdicts of "spectral" and "clustering", as asked for; activations of one label at a time are in memory.
+
+    Raises ClassifierError where the classifier's activations can't be read.
+    """
+    layer = last_linear(classifier)
+    labels = np.asarray(data.labels)
+    classes = [int(label) for label in np.unique(labels)]
+    scores = {m: np.zeros(len(data)) for m in methods}
+    drop = {m: np.zeros(len(data), dtype=bool) for m in methods}
+    found: list[dict[str, Any]] = []
+    for label in classes:
+        rows = np.flatnonzero(labels == label)
+        features = penultimate(classifier, data.images[rows], layer=layer)
+        if "spectral" in methods:
+            scores["spectral"][rows] = s = spectral.spectral_scores(features)
+            drop["spectral"][rows] = highest(s, rate)
+        if "clustering" in methods:
+            clusters = clustering.activation_clusters(features)
+            scores["clustering"][rows] = _cluster_scores(clusters)
+            drop["clustering"][rows] = clusters.smaller & clusters.suspicious
+            about = {"label": label, "samples": len(rows), "share": clusters.share, "silhouette": clusters.silhouette}
+            found.append({**about, "dropped": clusters.suspicious})
+    rules = {
+        "spectral": f"of each label, the {MARGIN * rate:.3g} with the largest spectral signature",
+        "clustering": f"of each label, the smaller cluster where it holds less than {clustering.MOST_SHARE:g} of it and the "
+        f"silhouette is above {clustering.LEAST_SILHOUETTE:g}",
+    }
+    details: dict[str, dict[str, Any]] = {"spectral": {"rate": rate}, "clustering": {"classes": found}}
+    return {m: Verdict(m, scores[m], drop[m], rules[m], details[m]) for m in methods}
+
+
+def _cluster_scores(clusters: clustering.Clusters) -> NDArray[np.float64]:
+    """The share of the class outside a sample's cluster, times the silhouette: high in a small cluster that lies apart."""
+    outside = np.where(clusters.smaller, 1 - clusters.share, clusters.share)
+    return outside * max(clusters.silhouette, 0.0)

@@ -1,0 +1,191 @@
+"""cleanse: every method on one training set, by the model that was trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.cleansing.methods import profile, ranking
+from doldrum.cleansing.methods.base import Verdict, checked_rate
+from doldrum.cleansing.methods.by_class import by_class
+from doldrum.data import ImageSet
+from doldrum.detectors.profile.ranking import ROUNDS, rank
+from doldrum.errors import ClassifierError, InputError
+from doldrum.progress import progress_bar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["METHODS", "Cleansing", "cleanse"]
+
+METHODS = ("profile", "spectral", "clustering")
+
+
+@dataclass(frozen=True, eq=False)
+class Cleansing:
+    """What the methods say of a training set of N samples.
+
+    Parameters
+    ----------
+    ids : N strings
+    labels : int64 array (N,)
+        The labels in the training set.
+    predicted : int16 array (N,), or None
+        The model's labels, where the profile ran; -1 where its scores were NaN or infinite.
+    verdicts : mapping of method to Verdict
+    refused : mapping of method to the reason why the model can't serve it
+    """
+
+    ids: Sequence[str]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int16] | None
+    verdicts: Mapping[str, Verdict]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def promised(self) -> bool:
+        """Whether the profile's list comes with a promise about false alarms."""
+        return "more_than_promised" in (self.verdicts["profile"].details if "profile" in self.verdicts else {})
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the profile flagged more than its promise explains: more than the 95% limit, or a set of discoveries
+        (Benjamini-Hochberg at an FDR of 10%) that isn't empty; False where there is no promise.
+        """
+        details = self.verdicts["profile"].details if self.promised else {}
+        return bool(details.get("more_than_promised") or details.get("discoveries"))
+
+    def drop(self, method: str = "profile") -> NDArray[np.bool_]:
+        """The samples (N,) to drop by one method; InputError for one that was not run, with the reason."""
+        if method not in self.verdicts:
+            why = self.refused.get(method, f"it was not run; there are {', '.join(self.verdicts)}")
+            raise InputError(f"expected a method that was run, got {method!r}: {why}")
+        return self.verdicts[method].drop
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a sample: row, id, label, predicted, and METHOD_score and METHOD_drop, profile_p_value."""
+        import pandas as pd
+
+        found: dict[str, Any] = {
+            "row": np.arange(len(self)), "id": pd.array(list(self.ids), dtype="string"), "label": self.labels,
+        }  # fmt: skip
+        if self.predicted is not None:
+            found["predicted"] = self.predicted
+        for method, verdict in self.verdicts.items():
+            found[f"{method}_score"] = verdict.scores
+            if "p_values" in verdict.details:
+                found[f"{method}_p_value"] = verdict.details["p_values"]
+            found[f"{method}_drop"] = verdict.drop
+        return pd.DataFrame(found)
+
+
+def cleanse(
+    classifier: Classifier,
+    data: ImageSet,
+    *,
+    clean: ImageSet | None = None,
+    methods: Sequence[str] = METHODS,
+    fpr: float = 0.05,
+    rate: float = 0.05,
+    seed: int | None = None,
+    progress: bool = True,
+) -> Cleansing:
+    """Say which samples of a training set look poisoned, by the model trained on it.
+
+    - *profile* (ours; labels only): with `clean` images, those flagged at a promised `fpr`: of clean samples that are to the
+      model what the clean images are, at most that share is dropped on average. Training samples are not quite that, since the model
+      has seen them; docs/results/cleansing says what came of it. Without `clean`, the 1.5 `rate` N samples that
+      stand out most from the others over four rounds of draws, without a promise; its details say how many of them each round would drop.
+    - *spectral*: of each label, the 1.5 `rate` n samples with the largest spectral signature. Needs a torch module.
+    - *clustering*: of each label, the smaller of two clusters of activations, where it is small and apart. Needs a torch module.
+
+    Parameters
+    ----------
+    data
+        The training set, with the labels that the model was trained on.
+    clean
+        Clean images that the model was not trained on, 500 or more; or training samples that somebody has looked at.
+    rate
+        The most poison to expect: as a share of the samples for the profile's ranking, of a class for spectral signatures.
+    seed
+        Of the profile's draws; by default secret and fresh, since an attacker who knew them could poison around them.
+
+    Returns a Cleansing. A method that the model can't serve is in its `refused`, with the reason.
+
+    Raises InputError before any work for data without labels, other shapes than the model's, unknown methods, or too few
+    clean images; ClassifierError where no method can be served.
+
+    >>> from doldrum.classifiers import as_classifier
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)).eval()
+    >>> x = np.random.default_rng(0).random((40, 1, 2, 2)).astype(np.float32)
+    >>> found = cleanse(as_classifier(net, input_shape=(1, 2, 2), num_classes=2), ImageSet(x, labels=np.arange(40) % 2),
+    ...     methods=["spectral"])
+    >>> int(found.drop("spectral").sum())
+    4
+    """
+    wanted = _checked(classifier, data, clean, methods, fpr)
+    rate = checked_rate(rate)
+    assert data.labels is not None
+    verdicts: dict[str, Verdict] = {}
+    refused: dict[str, str] = {}
+    predicted = None
+    others = [m for m in METHODS if m in wanted and m != "profile"]
+    if others:
+        try:
+            verdicts |= by_class(classifier, data, others, rate=rate)
+        except ClassifierError as error:
+            if "profile" not in wanted:
+                raise
+            refused = dict.fromkeys(others, str(error))
+    if "profile" in wanted:
+        rounds = ROUNDS if clean is None else 1
+        with progress_bar("profiles", rounds * len(data), show=progress) as advance:
+            if clean is None:
+                predicted, found = rank(classifier, data, seed=seed, on_batch=advance)
+                verdicts["profile"] = ranking.verdict_of(found, rate=rate)
+            else:
+                detector = profile.fitted_on_clean(classifier, *profile.split_clean(clean), fpr=fpr, seed=seed)
+                detector.on_batch = advance
+                predicted, scores = detector.scored(data)
+                verdicts["profile"] = profile.against_clean(detector, data, predicted, scores)
+    ordered = {m: verdicts[m] for m in METHODS if m in verdicts}
+    return Cleansing(data.ids, data.labels, predicted, ordered, refused)
+
+
+def _checked(
+    classifier: Classifier, data: ImageSet, clean: ImageSet | None, methods: Sequence[str], fpr: float
+) -> list[str]:
+    """The methods asked for; InputError where something can't be used."""
+    if not isinstance(classifier, Classifier):
+        raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
+    if not isinstance(data, ImageSet) or data.labels is None:
+        raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+    if clean is not None and not isinstance(clean, ImageSet):
+        raise InputError(f"expected clean images as an ImageSet, got {type(clean).__name__}; pass ImageSet(images)")
+    for what, images in (("training samples", data), ("clean images", clean)):
+        if images is not None and images.input_shape != classifier.input_shape:
+            raise InputError(
+                f"expected {what} of shape {classifier.input_shape}, as the model takes, got {images.input_shape}; "
+                "pass what it was trained on"
+            )
+    highest = int(data.labels.max())
+    if highest >= classifier.num_classes:
+        raise InputError(
+            f"expected labels below {classifier.num_classes}, the model's classes, got {highest}; is it another model's set?"
+        )
+    wanted = [methods] if isinstance(methods, str) else list(methods)
+    unknown = [m for m in wanted if m not in METHODS]
+    if unknown or not wanted:
+        raise InputError(f"expected methods among {', '.join(METHODS)}, got {unknown or 'none'}; pick some")
+    if "profile" in wanted:
+        profile.check_enough(data, clean, fpr)
+    return wanted

@@ -1,0 +1,80 @@
+"""The smoothness profile of a training set's samples against clean inputs, with a promise; `ranking` does without clean inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.cleansing.methods.base import Verdict
+from doldrum.data import ImageSet
+from doldrum.detectors import SmoothnessProfile
+from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
+from doldrum.errors import InputError
+from doldrum.stats.conformal import check_size
+
+__all__ = [
+    "against_clean",
+    "check_clean",
+    "check_enough",
+    "fitted_on_clean",
+    "split_clean",
+]
+
+_MOST_TO_FIT = 1000  # more clean inputs cost time with every sample and bring little
+_FEWEST, _FEWEST_TO_FIT = 100, 50
+
+
+def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
+    """Raise InputError unless there are clean inputs enough to promise `fpr`, or samples enough to rank."""
+    if clean is None:
+        if len(data) < _FEWEST:
+            raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; pass clean images too")
+        return
+    check_clean(clean, fpr)
+
+
+def check_clean(clean: ImageSet, fpr: float) -> None:
+    """Raise InputError unless there are clean inputs enough to fit the profile and to promise `fpr`, and they differ."""
+    cut = _to_fit(clean)
+    check_size(len(clean) - cut, fpr, what="clean inputs besides those of fit")
+    if cut < _FEWEST_TO_FIT:
+        raise InputError(
+            f"expected at least {2 * _FEWEST_TO_FIT} clean inputs, got {len(clean)}; the profile is fitted on half of them"
+        )
+    check_apart(*split_clean(clean))
+
+
+def _to_fit(clean: ImageSet) -> int:
+    return min(len(clean) // 2, _MOST_TO_FIT)
+
+
+def split_clean(clean: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Clean inputs to fit, half of them and 1,000 at most, and those to calibrate."""
+    return fit_and_calibration(clean, _to_fit(clean))
+
+
+def fitted_on_clean(
+    classifier: Classifier, fit: ImageSet, calibration: ImageSet, *, fpr: float, seed: int | None = None
+) -> SmoothnessProfile:
+    """The profile fitted and calibrated on clean inputs."""
+    return SmoothnessProfile(seed=seed).fit(classifier, fit).calibrate(calibration, fpr=fpr)
+
+
+def against_clean(
+    detector: SmoothnessProfile, data: ImageSet, labels: NDArray[np.int16], scores: NDArray[np.float64]
+) -> Verdict:
+    """Drop what is flagged at the detector's promised rate.
+
+    Details: `p_values` (N,), `fpr`, `num_calibration`, `limit`, the most flags that the promise explains (95%),
+    `more_than_promised`, `discoveries` (how many by Benjamini-Hochberg at an FDR of 10%), and `realised_fpr` with its 95% limits.
+    """
+    found, calibration = detector.judge(labels, scores, data), detector.calibration
+    assert calibration is not None
+    promise = calibration.promise
+    details = {
+        "p_values": found.p_values, "fpr": found.fpr, "num_calibration": found.num_calibration, "limit": found.limit,
+        "more_than_promised": found.more_than_promised, "discoveries": len(found.flagged(0.1)), "realised_fpr": [promise.value, promise.lower, promise.upper],
+    }  # fmt: skip
+    rule = f"flagged at a promised {found.fpr:g} of false alarms among inputs like the clean ones"
+    return Verdict("profile", scores, found.flags, rule, details)

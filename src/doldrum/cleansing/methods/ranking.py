@@ -1,0 +1,34 @@
+"""The verdict on a training set whose samples were ranked among themselves, where nothing is known to be clean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from doldrum.cleansing.methods.base import MARGIN, Verdict, highest
+
+__all__ = ["LIMITS", "verdict_of"]
+
+LIMITS = (
+    "A ranking says which samples to look at or to drop first. It can't say whether any sample is poisoned, nor how many: the list has the length "
+    "that --rate asks for, poison or none. Clean images (--clean) give a list with a promise."
+)
+
+
+def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict:
+    """Drop the 1.5 rate N samples with the highest mean rank over the rounds, without a promise.
+
+    The score is that mean rank as a share of N. Details: `rate`, `rounds`, and `in_every_round`, how many of those dropped every round
+    would drop by itself: the others depend on the draws, and another seed gives others.
+
+    >>> verdict_of([np.array([1.0, 5.0, 3.0, 2.0]), np.array([1.0, 5.0, 2.0, 3.0])], rate=0.25).details["in_every_round"]
+    1
+    """
+    scores = np.mean([rankdata(one) for one in rounds], axis=0) / len(rounds[0])
+    drop = highest(scores, rate)
+    every = int((drop & np.all([highest(one, rate) for one in rounds], axis=0)).sum())
+    rule = f"the {MARGIN * rate:.3g} of all samples that stand out most over {len(rounds)} rounds of draws; a ranking, without a promise"
+    return Verdict("profile", scores, drop, rule, {"rate": rate, "rounds": len(rounds), "in_every_round": every})

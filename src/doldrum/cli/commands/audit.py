@@ -1,0 +1,98 @@
+"""`doldrum audit`: a model and images that somebody else made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doldrum.cli import model_options as options
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+
+_TOLD = 5  # of what was skipped; the report lists all
+_IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
+
+
+def audit(
+    model: Annotated[
+        str, typer.Argument(help="The model under audit: a file or folder; see the documentation for formats.")
+    ],
+    images: Annotated[str, typer.Option(help=f"The images to scan: {_IMAGES}.")],
+    out: Annotated[
+        Path, typer.Option(help="A new folder for the report, or that of this audit, cut off, which goes on.")
+    ],
+    clean: Annotated[
+        str | None,
+        typer.Option(help="Images that you trust, as they come, some hundreds; without them images are only ranked."),
+    ] = None,
+    fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
+    fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
+    arch: options.Arch = None,
+    outputs: options.Outputs = None,
+    num_classes: options.NumClasses = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    size: options.Size = None,
+    channels: options.Channels = None,
+    resize: options.Resize = "stretch",
+    labels: options.Labels = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it, and scanning ends with it."),
+    ] = None,
+    trust_code: options.TrustCode = False,
+    trust_pickle: options.TrustPickle = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    endpoint_body: options.EndpointBody = "png",
+    endpoint_batch: options.EndpointBatch = 16,
+    endpoint_timeout: options.EndpointTimeout = 30.0,
+    endpoint_retries: options.EndpointRetries = 4,
+    endpoint_per_second: options.EndpointPerSecond = None,
+    endpoint_queries: options.EndpointQueries = None,
+    endpoint_token: options.EndpointToken = None,
+    memory: options.Memory = 6.0,
+    hours: options.Hours = 24.0,
+    json: JsonFlag = False,
+) -> None:
+    """Say whether images look as if they carried a trigger for a model that somebody else made.
+
+    Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
+
+    --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
+    promise explains (more than the 95% limit, or a set of discoveries that isn't empty), 0 otherwise: that clears these images, not the model.
+    """
+    asked = options.asked(locals())
+    from doldrum.audit import AuditSettings, run_audit, seconds_of
+
+    settings = AuditSettings(
+        images=images,
+        clean=clean,
+        fpr=fpr,
+        fdr=fdr,
+        claimed_accuracy=claimed_accuracy,
+        budget=None if budget is None else seconds_of(budget),
+        **asked,
+    )
+    try:
+        record = run_audit(settings, say=message)
+    except KeyboardInterrupt:
+        message("interrupted; whole batches are kept: the same command goes on from there")
+        raise
+    from doldrum.report.audit.page import write_audit_page
+
+    page = write_audit_page(out)
+    found = record.verdict
+    skipped = [(one["id"], one["why"]) for one in record.images["skipped"]]
+    message_skipped(skipped, unlisted=record.images["unlisted"], most=_TOLD, where="; see the report")
+    if json:
+        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
+    else:
+        message("")
+        message(found["heading"])
+        for sentence in found["sentences"]:
+            message(f"- {sentence}")
+        message(f"The report is {page}")
+    if found["exit_code"]:
+        raise typer.Exit(found["exit_code"])

@@ -1,0 +1,116 @@
+"""`doldrum cleanse`: which samples of a training set to drop, and the set without them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli import model_options as options
+from doldrum.cli.commands.detect import MORE_THAN_PROMISED
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+
+
+def cleanse(
+    data: Annotated[
+        str,
+        typer.Argument(help="The training set, with labels: a folder with one folder a class, zip, tar, WebDataset shard, Parquet "
+                            "file, .npz, or a split such as fashion-mnist:train."),
+    ],
+    model: Annotated[str, typer.Option(help="The model trained on it: a file or folder, as for doldrum audit.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or that of this cleansing, cut off, which goes on.")],
+    clean: Annotated[
+        str | None, typer.Option(help="Clean images that it was not trained on, for a promise; 500 or more do well.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Whose list to drop: profile, spectral or clustering.")] = "profile",
+    fpr: Annotated[float, typer.Option(help="With --clean: the false-positive rate that the profile promises.")] = 0.05,
+    rate: Annotated[
+        float, typer.Option(help="The most poison to expect, of the set (ranking) or of a class (spectral).")
+    ] = 0.05,
+    arch: options.Arch = None,
+    outputs: options.Outputs = None,
+    num_classes: options.NumClasses = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    size: options.Size = None,
+    channels: options.Channels = None,
+    resize: options.Resize = "stretch",
+    labels: options.Labels = None,
+    trust_code: options.TrustCode = False,
+    trust_pickle: options.TrustPickle = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    endpoint_body: options.EndpointBody = "png",
+    endpoint_batch: options.EndpointBatch = 16,
+    endpoint_timeout: options.EndpointTimeout = 30.0,
+    endpoint_retries: options.EndpointRetries = 4,
+    endpoint_per_second: options.EndpointPerSecond = None,
+    endpoint_queries: options.EndpointQueries = None,
+    endpoint_token: options.EndpointToken = None,
+    memory: options.Memory = 6.0,
+    hours: options.Hours = 24.0,
+    json: JsonFlag = False,
+) -> None:  # fmt: skip
+    """Say which samples of a training set look poisoned, by the model trained on it, and write the set without them.
+
+    Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
+    doldrum train cleansed/clean.npz --out again.safetensors
+
+    --out receives drop.txt (a row number a line, from 0), clean.npz (the other samples), samples.parquet (what every method says of
+    every sample, by its id) and summary.json. Activation clustering and spectral signatures need a torch network. The exit code is 3 when
+    the profile flagged more than its promise explains, as in scan. Without --clean there is a ranking and no promise: it drops as many as --rate
+    asks for, poison or none, and part of the list depends on the seed.
+    """
+    asked = options.asked(locals())
+    from doldrum.cleansing.job import CleansingSettings, run_cleansing
+
+    settings = CleansingSettings(images=data, clean=clean, method=method, fpr=fpr, rate=rate, **asked)
+    try:
+        summary = run_cleansing(settings, say=message)
+    except KeyboardInterrupt:
+        message("interrupted; whole batches are kept: the same command goes on from there")
+        raise
+    emit(summary, as_json=json, table=_table(summary))
+    _say(summary)
+    if summary["suspicious"]:
+        message("more than clean samples explain: look at those with the smallest p-values")
+        raise typer.Exit(MORE_THAN_PROMISED)
+
+
+def _say(summary: dict[str, Any]) -> None:
+    skipped = [(one["id"], one["why"]) for one in summary["skipped"]]
+    message_skipped(skipped, unlisted=summary["unlisted"], where="; summary.json lists them")
+    for note in summary["notes"]:
+        message(f"note: {note}")
+    for name, why in summary["refused"].items():
+        message(f"{name} was not run: {why}")
+    message(
+        f"{summary['out']}: drop.txt lists {summary['dropped']} of {summary['samples']} samples ({summary['method']}); "
+        "clean.npz has the others"
+    )
+    promise = summary["promise"]
+    if promise is None:
+        message("no clean images: a ranking, and no promise")
+        for sentence in summary["ranking"]["means"]:
+            message(f"- {sentence}")
+    else:
+        message(
+            f"{promise['flagged']} flagged at a promised {promise['fpr']:.2%}; up to {promise['limit']} are explained by chance "
+            f"(95%); {promise['discoveries']} discoveries at FDR 0.1"
+        )
+
+
+def _table(summary: dict[str, Any]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    names = summary["class_names"]
+    table = Table(title=f"Samples to drop, of {summary['samples']}", title_justify="left")
+    for name in ("method", "samples", "most of label", "rule"):
+        table.add_column(name, overflow="fold")
+    for method, found in summary["methods"].items():
+        counts = found["dropped_by_label"]
+        top = max(range(len(counts)), key=lambda k: counts[k])
+        most = f"{names[top] if names else top}: {counts[top]}" if counts[top] else "-"
+        table.add_row(method, str(found["dropped"]), escape(most), escape(found["rule"]))
+    return table

@@ -1,0 +1,155 @@
+"""`doldrum calibrate` and `doldrum scan`: a detector with a promise, and what it flags."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
+from doldrum.cli.output import JsonFlag, check_writable, emit, message
+from doldrum.errors import InputError
+from doldrum.locks import check_out_apart
+
+_MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
+ModelArgument = Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")]
+OutputsOption = Annotated[str, typer.Option(help="What an ONNX model returns: logits, probabilities or labels.")]
+ClassesOption = Annotated[int | None, typer.Option(help="Number of classes, where an ONNX file does not fix it.")]
+LimitOption = Annotated[int | None, typer.Option(help="Take only the first so many readable images.")]
+MORE_THAN_PROMISED = 3
+"""Exit code of a scan that flagged more than the promise explains."""
+
+
+def calibrate(
+    model: ModelArgument,
+    clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + IMAGES)],
+    out: Annotated[Path, typer.Option(help="The detector's file; it holds a secret seed.")],
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="One of profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; `doldrum.detectors` says what each needs."
+        ),
+    ] = "profile",
+    fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
+    fit_share: Annotated[
+        float | None,
+        typer.Option(help="Share of the images that the detector learns from; by default half, at most 2,000 images."),
+    ] = None,
+    per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    limit: LimitOption = None,
+    outputs: OutputsOption = "logits",
+    num_classes: ClassesOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Fit a detector on clean images and calibrate it on others, so that its flags come with a promise.
+
+    Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
+
+    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends.
+    """
+    from doldrum.detectors import DETECTORS, save_detector
+    from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
+    from doldrum.stats.conformal import check_size, num_allowed
+
+    if detector not in DETECTORS:
+        raise InputError(f"expected a detector of {', '.join(DETECTORS)}, got {detector!r}; pick one")
+    if fit_share is not None and not 0 < fit_share < 1:
+        raise InputError(f"expected a --fit-share between 0 and 1, got {fit_share}; e.g. 0.5")
+    num_allowed(0, fpr)  # refuses what is no rate
+    check_limit(limit)
+    made = DETECTORS[detector](seed=seed)
+    check_writable(out)
+    classifier = load_model(model, outputs=outputs, num_classes=num_classes)
+    made.check_classifier(classifier)
+    with _decoded(clean, out, classifier, limit) as found:
+        cut = min(len(found) // 2, _MOST_TO_FIT) if fit_share is None else round(fit_share * len(found))
+        cut = max(1, cut)
+        check_size(len(found) - cut, fpr, what="images besides those of fit")
+        fit, calibration_set = fit_and_calibration(found, cut)
+        check_apart(fit, calibration_set)
+        fitted = made.fit(classifier, fit)
+        fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
+        save_detector(fitted, out)
+    calibration = fitted.calibration
+    assert calibration is not None
+    promise = calibration.promise
+    message(
+        f"{detector}: {fitted.forwards} forwards an image; at most {fpr:.2%} of clean images are flagged on average; with "
+        f"{calibration.smallest} calibration images the realised rate is between {promise.lower:.2%} and "
+        f"{promise.upper:.2%} (95%)"
+    )
+    message(f"wrote {out}")
+    summary = {
+        "out": str(out), "detector": detector, "fpr": fpr, "forwards": fitted.forwards, "fit": cut,
+        "calibration": len(calibration_set), "realised_fpr": vars(promise),
+    }  # fmt: skip
+    emit(summary, as_json=json)
+
+
+def scan(
+    model: ModelArgument,
+    images: Annotated[str, typer.Argument(help="The images to scan. " + IMAGES)],
+    detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
+    fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
+    limit: LimitOption = None,
+    outputs: OutputsOption = "logits",
+    num_classes: ClassesOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Say which images look as if they carried a trigger.
+
+    Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
+
+    --out receives Parquet shards (id, label, score, p_value, flag) and manifest.json. The exit code is 3 when more was flagged
+    than the promise explains: more than the 95% limit, or a set of discoveries (Benjamini-Hochberg) that isn't empty. Images other
+    than arrays are decoded once into --out (a byte a value; freed at the end); what can't be read is listed and left out.
+    """
+    from doldrum.detectors import load_detector
+    from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
+    from doldrum.stats.conformal import fewest_discoveries
+
+    fewest_discoveries(1, 1, fdr)  # refuses what is no rate
+    check_limit(limit)
+    check_scan_folder(out)
+    classifier = load_model(model, outputs=outputs, num_classes=num_classes)
+    loaded = load_detector(detector, classifier)
+    store = stored_images(
+        images, out, classifier=classifier, limit=limit, check=check_scan_folder, unfinished=is_unfinished
+    )
+    with store as (found, skipped):
+        listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
+        extra = {"model": model, "images": images, "skipped": listed}
+        summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
+    message(
+        f"{summary['flagged']} of {summary['inputs']} images flagged at a promised {summary['fpr']:.2%}; up to {summary['limit']} "
+        f"are explained by chance (95%); {summary['discoveries']} discoveries at FDR {fdr:g}"
+    )
+    if summary["note"]:
+        message(summary["note"])
+    emit({"out": str(out), **summary}, as_json=json)
+    if summary["suspicious"]:
+        message("more than clean images explain: look at those with the smallest p-values")
+        raise typer.Exit(MORE_THAN_PROMISED)
+
+
+@contextmanager
+def _decoded(clean: str, out: Path, classifier: Any, limit: int | None) -> Iterator[Any]:
+    """The images as an ImageSet whose pixels, where they had to be decoded, are in a file that goes afterwards."""
+    import numpy as np
+
+    from doldrum.data import ImageSet
+
+    check_out_apart(clean, out)
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
+        stored_images(clean, Path(folder), classifier=classifier, limit=limit) as (found, _),
+    ):
+        if not isinstance(found, ImageSet):
+            found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)
+        yield found

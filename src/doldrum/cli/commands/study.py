@@ -1,0 +1,79 @@
+"""`doldrum study` and `doldrum report`: run a grid of cells, and turn its records into a page."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doldrum.cli.output import JsonFlag, emit, message
+
+
+def study(
+    name: Annotated[str, typer.Argument(help="Name of a study; without one, they are listed.")] = "",
+    grid: Annotated[str, typer.Option(help="quick, full, or a .toml or .json file.")] = "quick",
+    out: Annotated[Path, typer.Option(help="Folder for the records; what it holds is never done twice.")] = Path(
+        "study"
+    ),
+    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Ray cluster to run on: auto, HOST:6379, ray://HOST:10001, or local.", metavar="ADDRESS"
+        ),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Run the cells of a study that have no record yet; kill it any time and run it again to go on.
+
+    Example: doldrum study smoothing --grid quick --out result, then doldrum report result
+
+    A grid file names fields that all cells share, and [[cells]] tables; a list stands for each of its values, and several
+    lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. Fields: data, recipe, changes, attack,
+    rate, settings, target, inputs, pick, draws, strengths, sigma, seed; some studies have more. An example with every study's
+    fields: docs/results/findings.md.
+    """
+    from doldrum.provenance import cores
+    from doldrum.studies import list_studies, run_study
+
+    if not name:
+        known = list_studies()
+        emit(known, as_json=json, table="\n".join(f"{n}: {question}" for n, question in known.items()))
+        return
+    command = shlex.join(["doldrum", "study", name, "--grid", grid, "--out", str(out)])
+    count = workers or (cores() if ray is None else None)
+    found = run_study(name, grid, out=out, workers=count, ray=ray, say=message, command=command)
+    by_error: dict[str, list[str]] = {}
+    for failure in found.failures:
+        name_of = f"{failure.cell.get('attack')} seed {failure.cell.get('seed')}"
+        by_error.setdefault(failure.error, []).append(name_of)
+    for error, cells in by_error.items():
+        message(f"failed: {', '.join(dict.fromkeys(cells))}: {error}")
+    summary = {
+        "out": str(out), "study": name, "cells": len(found.manifest.keys), "finished": len(found.cells),
+        "failed": [{"cell": f.cell, "error": f.error} for f in found.failures],
+    }  # fmt: skip
+    done = f"{len(found.cells)} of {len(found.manifest.keys)} cells are finished"
+    failed = f", {len(found.failures)} failed; run the same again to retry them" if found.failures else ""
+    then = f" Next: {shlex.join(['doldrum', 'report', str(out)])}" if found.cells else ""
+    emit(summary, as_json=json, table=f"{done}{failed}.{then}")
+    if found.failures:
+        raise typer.Exit(1)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a study, finished or not.")],
+    json: JsonFlag = False,
+) -> None:
+    """Write FOLDER/report.html, figures and tables from a study's records, and print the answer."""
+    from doldrum.records.study import read_study
+    from doldrum.report.studies.page import study_page, write_report
+
+    page = study_page(read_study(folder))
+    path = write_report(folder)
+    message(f"wrote {path}")
+    emit(
+        {"headline": page.headline, "lede": list(page.lede), **page.numbers}, as_json=json, table="\n\n".join(page.lede)
+    )

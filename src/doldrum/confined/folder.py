@@ -1,0 +1,114 @@
+"""Outside of the confined process: the folder that a job goes on in, which knows its own settings, model and images again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from doldrum.confined.job import Begun, Job
+from doldrum.confined.settings import JobSettings
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+from doldrum.locks import check_out_apart, locked
+
+__all__ = ["begin", "forget"]
+
+
+@contextlib.contextmanager
+def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
+    """This job's folder, made or gone on with, for one process alone while the block runs.
+
+    Two at once would take each other's drafts away. Raises InputError for a second one, for a folder of something else or among the
+    images, for other images than those of a run that is finished, and where no folder can be made or written.
+    """
+    out = Path(settings.out)
+    for source in settings.sources.values():
+        if source is not None:
+            check_out_apart(source, out)
+    digest = "" if settings.remote else _sha256(Path(settings.model))
+    states = {name: _state(source) for name, source in settings.sources.items()}
+    _recognised(job, settings, digest, states)
+    with locked(out):
+        seed = _recognised(job, settings, digest, states)  # again: one that was here first may have ended since
+        yield Begun(out=out, work=out / "work", seed=seed, model_sha256=digest)
+
+
+def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapping[str, str]) -> int:
+    """Make the folder, or recognise the job's own; gives the seed."""
+    out, kind = Path(settings.out), f"doldrum {job.name}"
+    wanted = settings.lasting() | {"model_sha256": model_sha256}
+    if out.exists() and not out.is_dir():
+        raise InputError(f"expected a folder for --out, got the file {out}; name another")
+    seed = secrets.randbits(63) if settings.seed is None else settings.seed
+    if out.is_dir() and any(out.iterdir()):
+        before = None
+        try:
+            found = json.loads((out / f"{job.name}.json").read_text(encoding="utf-8"))
+            same = found["format"] == kind and found["settings"] == wanted
+            seed, before = int(found["seed"]), found["sources"]
+        except (OSError, ValueError, KeyError, TypeError):
+            same = False
+        if not same:
+            raise InputError(
+                f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another "
+                "with --out"
+            )
+        if before == states:
+            return seed
+        if (out / job.record).exists():  # a run that goes on compares what is in them
+            raise InputError(
+                f"expected the images that this run began with, got others: some came, went or changed since {out} was finished; name "
+                "another folder with --out"
+            )
+    text = json.dumps({"format": kind, "settings": wanted, "seed": seed, "sources": states}, indent=2)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text_whole(out / f"{job.name}.json", text + "\n")
+    except OSError as error:
+        raise InputError(
+            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix that"
+        ) from error
+    return seed
+
+
+def forget(job: Job, begun: Begun) -> None:
+    """After an error before anything was scanned: leave no folder that refuses the corrected command."""
+    if any(begun.work.rglob("rows-*.jsonl")) or any(begun.work.rglob("*.doldrum")):
+        return
+    shutil.rmtree(begun.work, ignore_errors=True)
+    (begun.out / f"{job.name}.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        begun.out.rmdir()
+
+
+def _state(path: str | None) -> str:
+    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" where none is there."""
+    if path is None or not os.path.exists(path):
+        return ""
+    files = [path] if os.path.isfile(path) else []
+    for folder, _, names in os.walk(path):
+        files += [os.path.join(folder, name) for name in names]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with contextlib.suppress(OSError):  # one that may not be looked at, or went
+            found = os.lstat(file)
+            told = f"{os.path.relpath(file, path)}\0{found.st_size}\0{found.st_mtime_ns}\n"
+            digest.update(told.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Of a file's bytes; of a folder, of its files' names and hashes in order."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

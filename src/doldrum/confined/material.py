@@ -1,0 +1,174 @@
+"""In the confined process: open the model, and turn images into one array of the shape that it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from doldrum.classifiers.base import Classifier
+from doldrum.confined.endpoint import endpoint_of, is_address
+from doldrum.confined.job import Tell
+from doldrum.data import ImageSet
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+from doldrum.intake import CollectedImages, Skipped, as_array, open_images, visible
+from doldrum.suspects import Preprocessing, open_model
+
+__all__ = [
+    "Material",
+    "Opened",
+    "left_out",
+    "listed",
+    "open_material",
+    "open_suspect",
+    "read_material",
+    "same_images",
+]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The suspect, opened: its Classifier, and what its files say."""
+
+    classifier: Classifier
+    format: str
+    preprocessing: dict[str, Any] | None
+    class_names: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Images of somebody else as an ImageSet without labels, the class's name of each or None, the names of a table's classes,
+    and what was skipped. `kind` is what they came in; `numbered` says that the labels are class numbers, never names."""
+
+    images: ImageSet
+    labels: tuple[str | None, ...]
+    class_names: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    kind: str
+
+    @property
+    def numbered(self) -> bool:
+        arrays = self.kind == "npz" or (self.kind == "Parquet" and not self.class_names)
+        return arrays and all(name is None or (name.isascii() and name.isdigit()) for name in self.labels)
+
+
+def open_suspect(settings: dict[str, Any]) -> Opened:
+    """The model of a job's settings, with the preprocessing and class names given there in place of its own."""
+    told: dict[str, Any] = {
+        name: settings[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
+    }
+    model = endpoint_of(settings) if is_address(settings["model"]) else settings["model"]
+    known = {k: _tupled(settings[k]) for k in ("size", "mean", "std", "channels") if settings[k] is not None}
+    if known and "size" not in known:  # the file may know it
+        found = open_model(model, **told)
+        known = {"size": found.preprocessing.size, "channels": found.preprocessing.channels, **known}
+        del found  # before the second is opened: one model is in memory at a time
+    suspect = open_model(model, preprocessing=Preprocessing(**known) if known else None, **told)
+    names = _class_names(settings["labels"], suspect.classifier.num_classes) or suspect.class_names
+    return Opened(suspect.classifier, suspect.format, asdict(suspect.preprocessing), names, suspect.notes)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def open_material(
+    path: str, target: Path, *, classifier: Classifier, resize: str, advance: Callable[[int], None]
+) -> Material:
+    """Images at `path` as an array in `target`, resized to what the classifier takes; `advance` hears of each item."""
+    source = open_images(path)
+
+    def counted() -> Iterator[Any]:
+        for item in source:
+            advance(1)
+            yield item
+
+    found: CollectedImages = as_array(counted(), target, shape=classifier.input_shape, resize=resize)  # pyright: ignore[reportArgumentType]
+    names = tuple(source.class_names)
+    return Material(ImageSet(found.images, ids=found.ids), found.labels, names, found.skipped, source.kind)
+
+
+def read_material(
+    path: str,
+    what: str,
+    folder: Path,
+    opened: Opened,
+    settings: dict[str, Any],
+    tell: Tell,
+    *,
+    called: str | None = None,
+) -> Material:
+    """Images as `open_material` gives them, in `what`.npy of the folder; tells of its progress.
+
+    An InputError begins with what they are `called`: by default the option --`what`.
+    """
+    tell({"stage": what})
+    waiting = [0]
+
+    def advance(count: int) -> None:
+        waiting[0] += count
+        if waiting[0] >= 50:
+            tell({"done": waiting[0]})
+            waiting[0] = 0
+
+    target = folder / f"{what}.npy"
+    try:
+        return open_material(path, target, classifier=opened.classifier, resize=settings["resize"], advance=advance)
+    except InputError as error:
+        name, why = visible(path), str(error)
+        who = f"--{what}" if called is None else called
+        raise InputError(f"{who} {why}" if why.startswith(name) else f"{who} {name}: {why}") from error
+
+
+def left_out(clean: Material) -> list[str]:
+    """What to say of clean files that could not be used; nothing where there are none."""
+    if not clean.skipped:
+        return []
+    first, count = clean.skipped[0], len(clean.skipped)
+    which = f"{first.id}: {first.why}" if count == 1 else f"the first {first.id}: {first.why}"
+    return [
+        f"{count:,} of the {count + len(clean.images):,} files given as clean {'was' if count == 1 else 'were'} skipped, {which}."
+    ]
+
+
+def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
+    """{skipped, unlisted}: the first files that could not be used, as facts, and how many more there are."""
+    return {
+        "skipped": [{"id": one.id, "why": one.why} for one in skipped[:most]],
+        "unlisted": max(0, len(skipped) - most),
+    }
+
+
+def same_images(folder: Path, material: Material, clean: Material | None) -> None:
+    """Refuse to go on with other images than those that the run began with."""
+    digest = hashlib.sha256()
+    for one in (material, clean):
+        if one is not None:
+            digest.update(json.dumps([one.images.content_hash(), list(one.images.ids), list(one.labels)]).encode())
+    path, found = folder / "images.sha256", digest.hexdigest()
+    if path.exists() and path.read_text(encoding="utf-8").strip() != found:
+        raise InputError("expected the images that this run began with, got others; name another folder with --out")
+    write_text_whole(path, found)
+
+
+def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
+    """The lines of --labels, one a class."""
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        data = file.read((1 << 22) + 1)
+    try:
+        names = [line.strip() for line in data.decode("utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected --labels as UTF-8 text, got {error}; one class's name a line") from error
+    while names and not names[-1]:
+        names.pop()
+    if len(names) != num_classes or len(data) > 1 << 22:
+        raise InputError(f"expected {num_classes} lines in --labels, one a class of the model, got {len(names)}")
+    return tuple(names)

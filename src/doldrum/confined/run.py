@@ -1,0 +1,74 @@
+"""run_job: the one way of every job: its folder is begun, work is sent in, what comes back is checked and written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from doldrum.confined.folder import begin, forget
+from doldrum.confined.job import Begun, Job
+from doldrum.confined.sending import send
+from doldrum.confined.settings import JobSettings
+from doldrum.errors import DoldrumError, SandboxError
+from doldrum.intake import visible
+
+__all__ = ["run_job"]
+
+Settings = TypeVar("Settings", bound=JobSettings)
+Result = TypeVar("Result")
+
+
+def run_job(
+    job: Job,
+    settings: Settings,
+    *,
+    write: Callable[[Settings, dict[str, Any], Begun], Result],
+    read: Callable[[Path], Result],
+    send_as: Callable[[Settings, Path], dict[str, Any]] | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = lambda text: None,
+) -> Result:
+    """Do a job, go on with it where it was cut off, or give what it found where it is done.
+
+    Parameters
+    ----------
+    write : function
+        Checks the facts that came back, writes all that the job leaves, its record last, and gives the result. ValueError, or what
+        facts of another kind raise by themselves, is for facts that can't be.
+    read : function
+        The result out of a record that `write` left.
+    send_as : function, optional
+        The settings as the confined process gets them; it may put files into the folder given. By default `settings.to_dict()`.
+
+    Raises
+    ------
+    InputError
+        for a folder of something else or one that another run is at work in, and for files that are refused.
+    SandboxError
+        when the confined process exceeds its memory or time, dies, or answers with facts that can't be.
+    OSError
+        when the disk is full.
+    """
+    with begin(job, settings) as begun:
+        record = begun.out / job.record
+        if record.exists():
+            say(f"{begun.out} holds this {job.name}, finished before; nothing was done again")
+            return read(record)
+        begun.work.mkdir(exist_ok=True)
+        try:
+            sent = settings.to_dict() if send_as is None else send_as(settings, begun.work)
+            facts = send(job, settings, sent, begun, progress=progress, say=say)
+        except DoldrumError:
+            forget(job, begun)
+            raise
+        try:
+            result = write(settings, facts, begun)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise SandboxError(
+                f"expected the facts of {job.article} {job.name} from the confined process, got others: {visible(str(error))}",
+                reason="nonsense",
+            ) from error
+        shutil.rmtree(begun.work, ignore_errors=True)
+        return result

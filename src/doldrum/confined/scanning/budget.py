@@ -1,0 +1,132 @@
+"""How many draws fit a time: a fixed ladder of detectors, a measurement of what a forward takes here, and when the time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.profile.profile import OVERLAYS, default_families
+from doldrum.errors import InputError
+from doldrum.measuring import Measurement
+from doldrum.probes import Probe, probe_from_dict
+from doldrum.suspects.endpoint import EndpointClassifier
+
+__all__ = [
+    "LADDER",
+    "Deadline",
+    "Step",
+    "families_of",
+    "fitting_step",
+    "forwards_of",
+    "overlays_of",
+    "seconds_per_forward",
+]
+
+LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
+"""Multiples of the default's draws; every family and strength keeps at least one."""
+
+_ENOUGH = 2.0  # seconds of work that are timed
+_SPARE = 0.85  # share of the time that is planned for: other programs run too
+
+Step = float
+
+clock: Callable[[], float] = time.monotonic
+
+
+class Deadline:
+    """When `seconds`, counted from now, are over; never without a number."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._began = clock()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it was made."""
+        return clock() - self._began
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, at least 0; None where there is no end."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.spent)
+
+    @property
+    def over(self) -> bool:
+        return self.left == 0.0
+
+
+def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Probe]:
+    """The default families with `step` times their draws."""
+    made = {}
+    for name, probe in default_families(input_shape).items():
+        draws = max(1, round(step * probe.draws))
+        made[name] = probe_from_dict({**probe.to_dict(), "draws": draws})
+    return made
+
+
+def overlays_of(step: Step) -> int:
+    """Images laid over each input at this step."""
+    return max(1, round(step * OVERLAYS))
+
+
+def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
+    """Forwards an input.
+
+    >>> [forwards_of((1, 28, 28), step) for step in LADDER]
+    [18, 27, 38, 64, 127]
+    """
+    families = families_of(input_shape, step).values()
+    return 1 + overlays_of(step) + sum(len(p.strengths) * p.draws for p in families)
+
+
+def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
+    """What a forward takes here, perturbations included: some images under all families, timed when all is warm."""
+    probes = families_of(classifier.input_shape, LADDER[0]).values()
+    if isinstance(classifier, EndpointClassifier):  # each forward may cost somebody money, and nothing has to get warm
+        before, began = classifier.queries, time.perf_counter()
+        _run([Measurement(classifier, ImageSet(images.images[:2]), probe) for probe in probes])
+        return (time.perf_counter() - began) / (classifier.queries - before)
+    count = 8
+    while True:
+        sample = ImageSet(images.images[: min(count, len(images))])
+        runs = [Measurement(classifier, sample, probe) for probe in probes]
+        if count == 8:
+            _run(runs)
+        began = time.perf_counter()
+        _run(runs)
+        took = time.perf_counter() - began
+        if took >= _ENOUGH or count >= min(512, len(images)):
+            return took / (len(sample) * sum(1 + len(r.probe.strengths) * r.probe.draws for r in runs))
+        count *= 4
+
+
+def fitting_step(
+    seconds: float, budget: float | None, *, inputs: int, input_shape: tuple[int, int, int], spent: float = 0.0
+) -> tuple[Step, float]:
+    """The largest step of the ladder that fits `budget` seconds over `inputs` images, and the seconds expected of it.
+
+    `seconds` is what a forward takes, `spent` what of the budget is gone. Without a budget it is the default. Raises InputError
+    where not even the smallest step fits.
+
+    >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
+    (0.6, 38.0)
+    """
+    expected = {step: seconds * inputs * forwards_of(input_shape, step) for step in LADDER}
+    if budget is None:
+        return 1.0, expected[1.0]
+    fitting = [step for step in LADDER if expected[step] <= _SPARE * (budget - spent)]
+    if not fitting:
+        least = expected[LADDER[0]] / _SPARE + spent
+        raise InputError(
+            f"expected a --budget of at least {least:.0f}s for {inputs:,} images here, got {budget:.0f}s; give more, or fewer images"
+        )
+    return fitting[-1], expected[fitting[-1]]
+
+
+def _run(runs: list[Any]) -> None:
+    for run in runs:
+        for _ in run.chunks():
+            pass

@@ -1,0 +1,94 @@
+"""In the confined process: the plan of a run over images, measured once and kept for a run that goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doldrum.confined.job import Tell
+from doldrum.confined.material import Opened
+from doldrum.confined.scanning import budget
+from doldrum.data import ImageSet
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+
+__all__ = ["Plan", "Task", "planned"]
+
+_BATCH_SECONDS = 20.0  # what a kill loses
+# Of the budget, and seconds: by so much it is passed at most, at the speed measured.
+_BATCH_SHARE, _BATCH_LEAST = 0.02, 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every step of a run over images is given: the model, the folder to keep things in, the seed, who listens, and the time."""
+
+    opened: Opened
+    folder: Path
+    seed: int
+    tell: Tell
+    deadline: budget.Deadline = field(default_factory=lambda: budget.Deadline(None))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The step of the ladder of draws that fits the time, and images a batch."""
+
+    step: budget.Step
+    batch: int
+
+
+def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
+    """The plan for `inputs` images, of which `images` are some; InputError where time or queries can't last."""
+    path = task.folder / "plan.json"
+    if path.exists():
+        return Plan(**json.loads(path.read_text(encoding="utf-8")))
+    task.tell({"stage": "timing"})
+    classifier, deadline = task.opened.classifier, task.deadline
+    seconds = budget.seconds_per_forward(classifier, images)
+    shape = classifier.input_shape
+    step, expected = budget.fitting_step(
+        seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent
+    )
+    forwards = budget.forwards_of(shape, step)
+    _check_queries(classifier, inputs, forwards)
+    task.tell(
+        {
+            "say": f"{forwards} forwards for each of {inputs:,} images take about {_duration(expected)} at "
+            f"{1 / seconds:,.0f} forwards a second"
+        }
+    )
+    batch = (
+        _BATCH_SECONDS
+        if deadline.seconds is None
+        else max(_BATCH_LEAST, min(_BATCH_SECONDS, _BATCH_SHARE * deadline.seconds))
+    )
+    plan = Plan(step, int(np.clip(batch / (seconds * forwards), 2, 256)))
+    write_text_whole(path, json.dumps(vars(plan)))
+    return plan
+
+
+def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
+    """InputError where an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
+    endpoint = getattr(classifier, "endpoint", None)
+    if endpoint is None or endpoint.budget is None:
+        return
+    if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
+        raise InputError(
+            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forwards each, got {endpoint.budget:,}; "
+            "raise it, give fewer images, or fewer draws by a smaller --budget"
+        )
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -1,0 +1,124 @@
+"""In the confined process: rows of the images, written a batch at a time, so that a kill loses one batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.data import ImageSet
+from doldrum.detectors import SmoothnessProfile
+from doldrum.detectors.contract.evidence import Evidence
+from doldrum.files import write_text_whole
+from doldrum.responses import INVALID
+
+__all__ = ["MOST_SCORE", "Ranker", "band", "conditions", "rows_of", "scan_rows", "whole_rows", "write_rows"]
+
+MOST_SCORE = 1e9
+"""Stands for an infinite score, which JSON lacks."""
+
+
+class Ranker(SmoothnessProfile):
+    """The profile, which also keeps the evidence of the inputs that it was fitted on: they are among those that are ranked."""
+
+    evidence: Evidence
+
+    def learn(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        super().learn(evidence)
+
+
+def rows_of(
+    evidence: Evidence,
+    families: Sequence[str],
+    *,
+    indices: Sequence[int],
+    ids: Sequence[str],
+    scores: NDArray[np.float64],
+    p_values: NDArray[np.float64] | None,
+) -> list[dict[str, Any]]:
+    """One JSON-able row an input: i, id, label, score, p, kept (a share a condition), back ([[label, count], …] a condition)."""
+    made = []
+    draws = [evidence.responses[name].draws for name in families]
+    for n, i in enumerate(indices):
+        label = int(evidence.labels[n])
+        kept, back = [], []
+        for one in draws:
+            for drawn in one[n]:
+                found, counts = np.unique(drawn[drawn >= INVALID], return_counts=True)
+                pairs = sorted(zip(found.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])
+                valid = int((drawn >= 0).sum())
+                kept.append(round(int((drawn == label).sum()) / valid, 4) if valid and label >= 0 else None)
+                back.append([list(pair) for pair in pairs])
+        score = float(np.clip(scores[n], -MOST_SCORE, MOST_SCORE))
+        p = None if p_values is None else float(p_values[n])
+        made.append({"i": int(i), "id": ids[n], "label": label, "score": score, "p": p, "kept": kept, "back": back})
+    return made
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """JSON lines, whole or not at all."""
+    write_text_whole(path, "".join(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in rows))
+
+
+def whole_rows(folder: Path) -> int:
+    """How many images the batches written so far cover: rows-A-B.jsonl holds images A to B - 1, one after another."""
+    done = 0
+    for path in sorted(folder.glob("rows-*.jsonl")):
+        _, first, last = path.stem.split("-")
+        if int(first) != done:
+            break
+        done = int(last)
+    return done
+
+
+def scan_rows(
+    detector: SmoothnessProfile, images: ImageSet, indices: NDArray[np.int64], folder: Path, *, over: Callable[[], bool]
+) -> int:
+    """Scan `images`, whose rows are `indices`, and write their rows; goes on after the batches that are there already.
+
+    Ends early where time is `over`, after one batch at the soonest; gives how many images have rows now, the first ones.
+    """
+    start = whole_rows(folder)
+    if start >= len(images):
+        return start
+    families = list(detector.probes())
+    rest = ImageSet(images.images[start:], ids=images.ids[start:])
+    done = 0
+    for evidence in detector.measure(rest):
+        scores = np.asarray(detector.score(evidence), dtype=np.float64)
+        scores = np.where(np.isnan(scores), np.inf, scores)
+        n, p = len(evidence), None
+        ids = rest.ids[done : done + n]
+        if detector.calibration is not None:
+            batch = ImageSet(rest.images[done : done + n], ids=ids)
+            p = detector.judge(evidence.labels, scores, batch).p_values
+        first = start + done
+        rows = rows_of(
+            evidence, families, indices=indices[first : first + n].tolist(), ids=ids, scores=scores, p_values=p
+        )
+        write_rows(folder / f"rows-{first:09d}-{first + n:09d}.jsonl", rows)
+        done += n
+        if over():
+            break
+    return start + done
+
+
+def conditions(detector: SmoothnessProfile) -> int:
+    """Probe families times strengths."""
+    return sum(len(p.strengths) for p in detector.probes().values())
+
+
+def band(detector: SmoothnessProfile) -> list[dict[str, Any]]:
+    """For each family 5%, 50% and 95% quantiles, over the inputs of `fit`, of the share of draws that kept the label."""
+    made = []
+    for name, probe in detector.probes().items():
+        draws = detector.draws_[name]
+        kept = (draws == detector.labels_[:, None, None]).sum(axis=2) / np.maximum((draws >= 0).sum(axis=2), 1)
+        low, middle, high = np.quantile(kept, [0.05, 0.5, 0.95], axis=0).round(4).tolist()
+        made.append({"name": name, "strengths": list(probe.strengths), "low": low, "middle": middle, "high": high})
+    return made

@@ -1,0 +1,112 @@
+"""Folders of image files, with class subfolders or without."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.data.imageset import ImageSet
+from doldrum.data.readers.image_file import read_image
+from doldrum.data.store import PixelStore
+from doldrum.errors import InputError
+from doldrum.intake import visible
+
+__all__ = ["SUFFIXES", "ImageRead", "class_labels", "image_files", "read_folder"]
+SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"])
+
+
+@dataclass(frozen=True)
+class ImageRead:
+    """Images, and what could not be read: (path, reason) each."""
+
+    images: ImageSet
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[int, int] | None = None) -> ImageRead:
+    """Every image below a folder, in order of path; what can't be read is listed, not fatal (links that leave the
+    folder among it).
+
+    Subfolders, where all images lie in one each, are classes (named and numbered in order); otherwise there are no labels.
+    `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
+    colour model, while a colour image for a grey model is skipped, since turning it grey would change the evidence.
+    `size` (height, width) resizes (bilinear) those of another size; without it all must have one size. More than 1 GiB of
+    pixels are held in a memory-mapped temporary file.
+
+    Raises InputError for an absent or empty folder, one without a readable image, and mixed sizes without `size`.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise InputError(f"expected a folder of images, got {root}, which is none; check the path")
+    store, sizes = PixelStore(), set[tuple[int, ...]]()
+    names: list[str] = []
+    skipped: list[tuple[str, str]] = []
+    tried: list[str] = []
+    inside = root.resolve()
+    for file in image_files(root):
+        name = file.relative_to(root).as_posix()
+        tried.append(name)
+        try:
+            if file.is_symlink() and not file.resolve().is_relative_to(inside):
+                raise InputError("expected a file in the folder, got a link that leaves it; copy the file there")
+            array = read_image(file, channels=channels, size=size)
+        except InputError as error:
+            skipped.append((visible(name), str(error)))
+            continue
+        names.append(name)
+        sizes.add(array.shape[1:])
+        if len(sizes) == 1:  # else it is an error, and how many sizes there are is all that is looked for
+            store = _added(store, array)
+    if not names:
+        why = (
+            f"{len(skipped)} files, none readable; the first: {skipped[0][0]}: {skipped[0][1]}"
+            if skipped
+            else "no files"
+        )
+        raise InputError(f"expected images in {root}, got {why}; check the path, or put images there")
+    if len(sizes) > 1:
+        listed = ", ".join(f"{h} x {w}" for h, w in sorted(sizes)[:5])
+        raise InputError(
+            f"expected images of one size in {root}, got {len(sizes)} ({listed}); pass size=(height, width)"
+        )
+    labels, classes = class_labels(names, tried)
+    ids = [visible(name) for name in names]
+    return ImageRead(ImageSet(store.finish(), labels, ids, classes, root.name), tuple(skipped))
+
+
+def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
+    """The store with one more image; where the first colour image comes after grey ones, those become colour too."""
+    if store.channels == 1 and len(array) == 3:
+        before, store = store.finish(), PixelStore()
+        for one in before:
+            store.add(np.repeat(one, 3, axis=0))
+    store.add(np.repeat(array, 3, axis=0) if store.channels == 3 and len(array) == 1 else array)
+    return store
+
+
+def image_files(root: Path) -> Iterator[Path]:
+    """Regular files below `root`, and links to such, in order of path; hidden ones are passed over, linked folders too."""
+    for folder, folders, files in os.walk(root, followlinks=False):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for name in sorted(files):
+            file = Path(folder) / name
+            if not name.startswith(".") and os.path.isfile(file):
+                yield file
+
+
+def class_labels(names: list[str], tried: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """Labels of images from their subfolders, or None where they don't lie in one each.
+
+    A class whose images all failed keeps its number, so that the others keep theirs.
+    """
+    if not all(name.count("/") == 1 for name in names):
+        return None, ()
+    images = [n for n in tried if n.count("/") == 1 and Path(n).suffix.lower() in SUFFIXES]
+    classes = sorted({n.split("/")[0] for n in (*names, *images)})
+    number = {name: k for k, name in enumerate(classes)}
+    return np.array([number[n.split("/")[0]] for n in names], dtype=np.int64), tuple(visible(c) for c in classes)

@@ -1,0 +1,49 @@
+"""RPP: with a trigger, the scores hardly change under noise."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.detectors.contract.evidence import Evidence
+from doldrum.detectors.contract.hooks import Needs
+from doldrum.detectors.shared.one_strength import OneStrength
+from doldrum.seeds import child_seed
+
+__all__ = ["RPP"]
+
+
+class RPP(OneStrength):
+    """Score -(1/n) sum_j |p(x + eps_j) - p(x)|_1, eps_j ~ N(0, sigma^2 I): minus the mean change of the probabilities.
+
+    Needs scores; clean inputs of `fit` to choose sigma, unless one is given; `draws` + 1 forwards an input. It is W's probe
+    read through the scores. One threshold for all classes is unfair to rare ones: `calibrate(..., per_class=True)` keeps its
+    promise for each.
+
+    The norm is the total variation distance times 2; sigma is sigma-half, as :class:`W` chooses it, kept in `strength_`. Both
+    are ours where the paper's choices weren't to hand; its conformal threshold is what `calibrate` does for every detector.
+
+    Parameters
+    ----------
+    draws : int
+    strength : float, optional
+        Sigma, in units of the [0, 1] pixel range.
+    seed : int, optional
+
+    Source: Lin et al. 2026, RPP: A certified poisoned-sample detection framework for backdoor attacks under dataset
+    imbalance, arXiv 2602.00183.
+    """
+
+    name = "rpp"
+    needs: ClassVar[Needs] = "scores"
+    paper = "Lin et al. 2026, arXiv 2602.00183"
+    readouts = ("change",)
+
+    def grid_seed(self) -> int:
+        return child_seed(self.probe_seed("strength"), "detector", "grid")
+
+    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+        change = evidence.responses["noise"].readouts["change"][:, 0].astype(np.float64)
+        return -np.ma.masked_invalid(change).mean(axis=1).filled(np.nan)

@@ -1,0 +1,53 @@
+"""SCALE-UP: a trigger keeps its class when the pixels are scaled up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.evidence import Evidence
+from doldrum.probes import Probe, Scale
+
+__all__ = ["ScaleUp"]
+
+
+class ScaleUp(Detector):
+    """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
+
+    Needs labels; no clean data but for calibration; |S| + 1 forwards an input (6). It takes |S| + 1 values, so many inputs tie
+    at 1 and calibration breaks the ties at random. White backgrounds and triggers that are dark leave it little to see.
+
+    This is the data-free score. (The paper's data-limited one divides by the clean mean and deviation of each class.)
+
+    Parameters
+    ----------
+    factors : numbers above 0
+    seed : int, optional
+        Of the tie breakers; the score has no chance in it.
+
+    Source: Guo et al. 2023, arXiv 2302.03251, equation 1; S = {3, 5, 7, 9, 11}.
+
+    >>> from doldrum.classifiers import as_classifier
+    >>> clf = as_classifier(lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int),
+    ...                     input_shape=(1, 1, 2), num_classes=2, outputs="labels")
+    >>> det = ScaleUp(seed=0).fit(clf, np.zeros((1, 1, 1, 2)))
+    >>> det.score_samples(np.array([[[[0.2, 0.1]]], [[[0.0, 0.5]]]])).tolist()
+    [0.8, 1.0]
+    """
+
+    name = "scale-up"
+    paper = "Guo et al. 2023, arXiv 2302.03251"
+
+    def __init__(self, *, factors: Sequence[float] = (3, 5, 7, 9, 11), seed: int | None = None) -> None:
+        super().__init__(seed=seed)
+        self.factors = Scale(factors).strengths  # refuses what are no factors
+
+    def probes(self) -> Mapping[str, Probe]:
+        return {"scale": Scale(self.factors)}
+
+    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+        kept = (evidence.responses["scale"].draws[:, :, 0] == evidence.labels[:, None]).mean(axis=1)
+        return np.where(evidence.labels < 0, np.nan, kept)

@@ -1,0 +1,54 @@
+"""What a detector's class has to state; told to who writes one, before any work."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+
+from doldrum.detectors.contract.hooks import Hooks
+from doldrum.errors import InputError
+
+__all__ = ["check_definition", "check_learned", "check_probes"]
+
+_NEEDS = ("labels", "scores", "weights")
+
+
+def check_definition(detector: Hooks) -> None:
+    """Raise InputError unless the class has a name and needs that are known, and keeps its settings under their names."""
+    kind = type(detector)
+    if not isinstance(getattr(detector, "name", None), str) or not detector.name:
+        raise InputError(
+            f"expected a detector with a name, got none in {kind.__name__}; write name = 'my-detector' in it"
+        )
+    if detector.needs not in _NEEDS:
+        raise InputError(f"expected needs of {', '.join(_NEEDS)} in {kind.__name__}, got {detector.needs!r}; pick one")
+    if "seed_" not in vars(detector):
+        raise InputError(
+            f"expected {kind.__name__}.__init__ to call super().__init__(seed=seed), got one that doesn't; add it"
+        )
+    settings = [n for n in inspect.signature(kind.__init__).parameters if n != "self"]
+    missing = [n for n in settings if not hasattr(detector, n)]
+    if missing:
+        raise InputError(
+            f"expected {kind.__name__} to keep its settings under their own names, got none of {', '.join(missing)}; write "
+            f"self.{missing[0]} = {missing[0]} in __init__"
+        )
+
+
+def check_learned(detector: Hooks) -> None:
+    """Raise InputError unless what `learned` names is there."""
+    missing = [n for n in detector.learned if not hasattr(detector, n)]
+    if missing:
+        raise InputError(
+            f"expected {type(detector).__name__} to set what `learned` names, got none of {', '.join(missing)}; set them in "
+            "prepare or learn"
+        )
+
+
+def check_probes(detector: Hooks, probes: object) -> None:
+    """Raise InputError unless `probes` is a mapping."""
+    if not isinstance(probes, Mapping):
+        raise InputError(
+            f"expected {type(detector).__name__}.probes to give a dict of names and probes, got {type(probes).__name__}; "
+            "e.g. {'noise': Gaussian([0.1], seed=self.probe_seed('noise'))}"
+        )

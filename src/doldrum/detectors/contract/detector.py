@@ -1,0 +1,236 @@
+"""Detector: fit, calibrate and scan, written once over the hooks of a subclass."""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_kind, is_number
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.contract.calibration import Calibration
+from doldrum.detectors.contract.definition import check_definition, check_learned, check_probes
+from doldrum.detectors.contract.evidence import Evidence
+from doldrum.detectors.contract.hooks import Hooks
+from doldrum.detectors.contract.measuring import as_set, engine_of, evidence_of, joined, prepared
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring import Measurement
+from doldrum.measuring.checks import check_shape
+from doldrum.stats import conformal
+
+__all__ = ["Detector"]
+
+_BATCH = 256  # inputs in memory at a time
+
+
+class Detector(Hooks):
+    """Gives every input a score, higher = more suspicious, and a promise about false alarms.
+
+    `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. What a subclass writes is in `Hooks`.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Seed of the probes' draws and of the tie breakers. By default secret and fresh at each `fit`, since an attacker
+        who knew the draws could train against them; it is recorded in `seed_` and in the saved detector. A number makes
+        the detector repeatable. One seed serves fit, calibration and scans: the score is then one fixed function of the
+        image, which is what the promise rests on.
+    """
+
+    def __init__(self, *, seed: int | None = None) -> None:
+        super().__init__(seed=seed)
+        self.classifier: Classifier | None = None
+        self.calibration: Calibration | None = None
+        self.engine = "auto"
+        self.batch_size = _BATCH
+        """Inputs measured at a time; changes nothing but memory and how often `on_batch` is called."""
+        self.on_batch: Callable[[int], None] | None = None
+        """Called with the number of inputs of each batch when it has been measured: for progress."""
+        self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
+        self.fitted_on: NDArray[np.float64] = np.zeros(0)
+        """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
+
+    def fit(self, classifier: Classifier, clean: ImageSet | NDArray[Any]) -> Self:
+        """Bind to a classifier, and learn from clean inputs what the detector needs.
+
+        Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
+        shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
+        """
+        check_definition(self)
+        self.check_classifier(classifier)
+        images = as_set(clean)
+        check_shape(images.input_shape, classifier.input_shape)
+        self.classifier, self.calibration, self.engine = classifier, None, "auto"
+        self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
+        self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
+        try:
+            self.prepare(classifier, images)
+            if type(self).learn is not Hooks.learn:
+                self.learn(joined(self.measure(images), images))
+            check_learned(self)
+        except BaseException:
+            self.classifier = self.fitted_for = None
+            raise
+        self.fitted_on = np.unique(conformal.tie_breakers(images.images, self.seed_))
+        return self
+
+    def calibrate(self, clean: ImageSet | NDArray[Any], *, fpr: float = 0.01, per_class: bool = False) -> Self:
+        """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
+
+        `per_class=True` promises it for the inputs of each predicted class by themselves (Mondrian calibration); every
+        class that is ever predicted then needs enough calibration inputs.
+
+        Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
+        fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
+        """
+        seed, images = self.fitted_seed(), self.taken(clean)
+        if not is_number(fpr):
+            raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.01 for 1%")
+        conformal.check_size(len(images), fpr)
+        ties = conformal.tie_breakers(images.images, seed)
+        used = np.isin(ties, self.fitted_on)
+        if used.mean() > 0.01:  # a few equal images are no mistake
+            raise InputError(
+                f"expected calibration inputs apart from those of fit, got {used.mean():.0%} of the same; split the clean inputs"
+            )
+        labels, scores = self.scored(images)
+        if not (labels >= 0).any():
+            raise InputError(
+                "expected calibration inputs that the classifier can answer, got NaN or infinite scores for all; check the classifier"
+            )
+        groups = labels.astype(np.int64) if per_class else None
+        self.calibration = Calibration(scores, ties, fpr=fpr, seed=seed, groups=groups)
+        return self
+
+    def scan(self, images: ImageSet | NDArray[Any]) -> ScanResult:
+        """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
+
+        Memory holds a batch of inputs at a time. Raises InputError before `calibrate`.
+        """
+        if self.calibration is None:
+            self.fitted_seed()
+            raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
+        found = self.taken(images)
+        labels, scores = self.scored(found)
+        return self.judge(labels, scores, found)
+
+    def judge(self, labels: NDArray[Any], scores: NDArray[np.float64], images: ImageSet) -> ScanResult:
+        """The ScanResult of inputs whose scores are known."""
+        calibration = self.calibration
+        if calibration is None:
+            raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
+        groups = labels.astype(np.int64)
+        if silent := np.unique(groups[calibration.silent(groups)]).tolist():
+            warnings.warn(
+                f"expected calibration inputs of every predicted class, got none of class {', '.join(map(str, silent))}: inputs predicted so "
+                "can't be flagged; calibrate with such inputs, or without per_class",
+                stacklevel=3,
+            )
+        p = calibration.p_values(scores, conformal.tie_breakers(images.images, calibration.seed), groups)
+        return ScanResult(
+            ids=images.ids,
+            labels=labels,
+            scores=scores,
+            p_values=p,
+            flags=calibration.flags(p),
+            fpr=calibration.fpr,
+            num_calibration=calibration.smallest,
+            limit=calibration.limit(groups),
+        )
+
+    def score_samples(self, images: ImageSet | NDArray[Any]) -> NDArray[np.float64]:
+        """Scores (N,) alone, higher = more suspicious; needs `fit`, not `calibrate`."""
+        self.fitted_seed()
+        return self.scored(self.taken(images))[1]
+
+    def runs(self, images: ImageSet) -> dict[str, Measurement]:
+        """A measurement for each probe, its engine checked on some of these images: for `measure`, again and again."""
+        self.fitted_seed()
+        classifier = self.classifier
+        if classifier is None:
+            what = "fit(classifier, clean)" if self.fitted_for is None else "bind(classifier)"
+            raise InputError(f"expected a detector with a classifier, got {self!r}; call {what} first")
+        probes = self.probes()
+        check_probes(self, probes)
+        runs: dict[str, Measurement] = {}
+        for key, probe in probes.items():
+            runs[key] = prepared(
+                classifier, images, probe, readouts=self.readouts, batch_size=self.batch_size, engine=self.engine
+            )
+            if self.engine == "auto":  # chosen once, then pinned
+                self.engine = engine_of(runs[key])
+        return runs
+
+    def measure(self, images: ImageSet, runs: Mapping[str, Measurement] | None = None) -> Iterator[Evidence]:
+        """Evidence of the inputs, a batch at a time: what `score` is given. `runs` made before save the checks of new ones."""
+        runs = self.runs(images) if runs is None else runs
+        classifier = self.classifier
+        assert classifier is not None
+        scores = self.needs != "labels"
+        yield from evidence_of(
+            images, runs, classifier, batch_size=self.batch_size, scores=scores, on_batch=self.on_batch
+        )
+
+    def bind(self, classifier: Classifier) -> Self:
+        """Give a loaded detector the classifier it was fitted on.
+
+        Raises InputError for another one (by its fingerprint, which for a function is no more than its name).
+        """
+        self.check_classifier(classifier)
+        mine = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
+        if self.fitted_for is None:
+            raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
+        if mine != self.fitted_for:
+            raise InputError(
+                f"expected the classifier that the detector was fitted on ({self.fitted_for[0][:16]}, input shape "
+                f"{self.fitted_for[1]}, {self.fitted_for[2]} classes), got {mine[0][:16]}, {mine[1]}, {mine[2]}; fit again"
+            )
+        self.classifier = classifier
+        return self
+
+    def check_classifier(self, classifier: Classifier) -> None:
+        """Raise unless the classifier gives what the detector needs."""
+        if not is_kind(classifier, Classifier):
+            raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
+        if self.needs == "scores" and classifier.outputs == "labels":
+            raise ClassifierError(f"expected scores for {self.name}, got labels only; use a detector that needs labels")
+        if self.needs == "weights" and getattr(classifier, "module", None) is None:
+            raise ClassifierError(
+                f"expected a torch module for {self.name}, got {type(classifier).__name__}; "
+                "use a detector that needs labels or scores"
+            )
+
+    @property
+    def forwards(self) -> int:
+        """Forwards an input; needs `fit` where the probes depend on it."""
+        return 1 + sum(len(p.strengths) * p.draws for p in self.probes().values())
+
+    def scored(
+        self, images: ImageSet, runs: Mapping[str, Measurement] | None = None
+    ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
+        labels: list[NDArray[np.int16]] = []
+        scores: list[NDArray[np.float64]] = []
+        for evidence in self.measure(images, runs):
+            raw = np.asarray(self.score(evidence))
+            if raw.shape != (len(evidence),) or raw.dtype.kind not in "iufb":
+                raise InputError(
+                    f"expected {self.name} to give {len(evidence)} numbers as scores, got shape {raw.shape}, {raw.dtype}"
+                )
+            found = raw.astype(np.float64)
+            labels.append(evidence.labels)
+            scores.append(np.where(np.isnan(found), np.inf, found))
+        return np.concatenate(labels), np.concatenate(scores)
+
+    def taken(self, images: ImageSet | NDArray[Any]) -> ImageSet:
+        """Images as an ImageSet of the shape that the classifier takes."""
+        found = as_set(images)
+        if self.fitted_for is not None:
+            check_shape(found.input_shape, self.fitted_for[1])
+        return found

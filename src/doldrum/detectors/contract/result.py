@@ -1,0 +1,99 @@
+"""ScanResult: scores, p-values and flags of some inputs, and what the promise behind them explains."""
+
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_number
+from doldrum.errors import InputError
+from doldrum.stats.conformal import Discoveries, benjamini_hochberg
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ScanResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class ScanResult:
+    """What a detector says of N inputs.
+
+    Parameters
+    ----------
+    ids : N strings
+    labels : int16 array (N,)
+        The classifier's label; -1 where its scores were NaN or infinite.
+    scores : float64 array (N,)
+        Higher = more suspicious; infinite where the classifier could not answer.
+    p_values : float64 array (N,), in (0, 1]
+        Conformal: for a clean input P(p <= a) <= a, for every a.
+    flags : bool array (N,)
+        p <= fpr (at the detector's calibrated rate).
+    fpr : float
+        The promised false-positive rate.
+    num_calibration : int
+        Clean inputs behind the promise; with class-conditional calibration, those of the smallest class.
+    limit : int
+        The most flags among N clean inputs that the promise explains: more come less than 5% of the time.
+    """
+
+    ids: Sequence[str]
+    labels: NDArray[np.int16]
+    scores: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    flags: NDArray[np.bool_]
+    fpr: float
+    num_calibration: int
+    limit: int
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __repr__(self) -> str:
+        return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by it)"
+
+    @property
+    def num_flagged(self) -> int:
+        return int(self.flags.sum())
+
+    @property
+    def more_than_promised(self) -> bool:
+        """Whether more inputs were flagged than false alarms explain (95%): some are likely triggered, or not like the
+        calibration inputs."""
+        return self.num_flagged > self.limit
+
+    def flagged(self, fdr: float = 0.1) -> Discoveries:
+        """The set of inputs of which at most `fdr` are clean on average, by Benjamini-Hochberg.
+
+        Its `note` says so where no set can be flagged with so few calibration inputs.
+        """
+        if not is_number(fdr):
+            raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr!r}; pass 0.1 for 10%")
+        return benjamini_hochberg(self.p_values, fdr=fdr, num_calibration=self.num_calibration)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per input: id, label, score, p_value, flag. For Polars: `polars.from_pandas(result.to_frame())`."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "id": pd.array(list(self.ids), dtype="string"),  # text where there are no rows, too
+                "label": self.labels,
+                "score": self.scores,
+                "p_value": self.p_values,
+                "flag": self.flags,
+            }
+        )
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        for name in ("ids", "labels", "p_values", "flags"):
+            if len(getattr(self, name)) != n:
+                raise InputError(f"expected {n} {name}, got {len(getattr(self, name))}; one an input")

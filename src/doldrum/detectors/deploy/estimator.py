@@ -1,0 +1,134 @@
+"""A detector with scikit-learn's names and signs."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from doldrum.checks import is_number, is_whole
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.contract.detector import Detector
+from doldrum.errors import InputError
+from doldrum.seeds import child_seed
+from doldrum.stats import conformal
+
+__all__ = ["OutlierDetector"]
+
+
+class OutlierDetector(OutlierMixin, BaseEstimator):
+    """An outlier detector: triggered inputs are the outliers. X is (N, C * H * W), rows of images in [0, 1].
+
+    Parameters
+    ----------
+    detector : Detector
+        Its settings are used, and it is left as it is.
+    classifier : Classifier
+    fpr : float
+        Share of clean inputs that `predict` may call outliers, on average.
+    fit_share : float in (0, 1)
+        Share of X that `fit` learns from; the rest calibrates. Rows are dealt out at random, by their own bytes.
+    random_state : int
+        Seed of the detector and of the split, of which each takes its own: which part a row falls in says nothing of how
+        its ties are broken.
+
+    Attributes
+    ----------
+    detector_ : the fitted and calibrated Detector
+    offset_ : float
+        `decision_function` = `score_samples` - `offset_`
+    n_features_in_ : int
+
+    score_samples is minus the detector's score: higher = more normal, as everywhere in scikit-learn. Scores that tie are set apart by
+    the image's bytes, by no more than a billionth of their spread.
+    """
+
+    def __init__(
+        self,
+        detector: Detector | None = None,
+        classifier: Classifier | None = None,
+        *,
+        fpr: float = 0.05,
+        fit_share: float = 0.5,
+        random_state: int = 0,
+    ) -> None:
+        self.detector = detector
+        self.classifier = classifier
+        self.fpr = fpr
+        self.fit_share = fit_share
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit on a share of the rows, calibrate on the others; y is ignored."""
+        data: Any = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        detector, classifier = self._parts()
+        if not is_number(self.fpr) or not 0 < self.fpr < 1:
+            raise InputError(f"expected a false-positive rate in (0, 1), got {self.fpr!r}; pass 0.01 for 1%")
+        if not is_number(self.fit_share) or not 0 < self.fit_share < 1:
+            raise InputError(f"expected a fit_share in (0, 1), got {self.fit_share!r}; e.g. 0.5")
+        seed = self._seed()
+        images = self._images(data)
+        # Not by the tie breakers themselves: the calibration inputs would be those with the highest ones.
+        first = conformal.tie_breakers(images.images, child_seed(seed, "sklearn", "split")).argsort(kind="stable")
+        cut = min(max(1, round(self.fit_share * len(images))), len(images) - 1)
+        conformal.check_size(len(images) - cut, self.fpr)
+        fresh: Detector = type(detector)(**{**detector.settings, "seed": seed})
+        fresh.fit(classifier, images.take(first[:cut]))
+        calibration = images.take(first[cut:])
+        scores = fresh.score_samples(calibration)
+        finite = scores[np.isfinite(scores)]
+        self._apart = 1e-9 * max(float(np.ptp(finite)) if len(finite) else 0.0, 1e-3)
+        self.detector_ = fresh
+        self.offset_ = (
+            -math.inf if not len(finite) else -conformal.threshold(self._set_apart(scores, calibration), self.fpr)
+        )
+        return self
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Minus the detector's scores (N,): the lower, the more suspicious."""
+        check_is_fitted(self)
+        data: Any = validate_data(self, X, dtype=np.float64, reset=False)
+        images = self._images(data)
+        return -self._set_apart(self.detector_.score_samples(images), images)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """score_samples - offset_: below 0 for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """-1 for outliers (suspected of a trigger), +1 for the others."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _set_apart(self, scores: NDArray[np.float64], images: ImageSet) -> NDArray[np.float64]:
+        return scores + self._apart * conformal.tie_breakers(images.images, self._seed())
+
+    def _seed(self) -> int:
+        seed: Any = self.random_state
+        if not is_whole(seed) or seed < 0:
+            raise InputError(f"expected a whole number of at least 0 as random_state, got {seed!r}; e.g. 0")
+        return int(seed)
+
+    def __sklearn_clone__(self) -> Self:
+        """Unfitted, with the same detector and classifier: both are left as they are, and some models can't be copied."""
+        return type(self)(**self.get_params(deep=False))
+
+    def _parts(self) -> tuple[Detector, Classifier]:
+        if self.detector is None or self.classifier is None:
+            raise InputError(
+                "expected a detector and a classifier, got none; pass OutlierDetector(detector, classifier)"
+            )
+        return self.detector, self.classifier
+
+    def _images(self, X: NDArray[np.float64]) -> ImageSet:
+        """Rows as images; InputError where they don't fit the classifier."""
+        shape = self._parts()[1].input_shape
+        if X.shape[1] != math.prod(shape):
+            raise InputError(f"expected {math.prod(shape)} features ({shape}), got {X.shape[1]}; flatten the images")
+        return ImageSet(X.reshape(-1, *shape).astype(np.float32))

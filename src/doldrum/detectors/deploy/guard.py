@@ -1,0 +1,71 @@
+"""Guard: a model and a detector as one, for use at inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_kind
+from doldrum.classifiers import as_classifier
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.errors import InputError
+from doldrum.measuring import Measurement
+
+__all__ = ["Guard", "Guarded"]
+
+
+@dataclass(frozen=True, eq=False)
+class Guarded:
+    """`labels` (N,): the classifier's, or -1 where the input was flagged; `result`: what the detector says."""
+
+    labels: NDArray[np.int64]
+    result: ScanResult
+
+
+class Guard:
+    """Answers with the model's label, or with -1 where the detector flags the input.
+
+    Parameters
+    ----------
+    model : Classifier, or an nn.Module or function
+        The one the detector was fitted on; a module or function takes its input shape and classes from the detector.
+    detector : Detector
+        Fitted and calibrated: at most its `fpr` of clean inputs are turned away, on average.
+    outputs : "logits", "probabilities" or "labels"
+        What a module or function gives.
+
+    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
+    batches of the engine; the first call costs some hundreds more, which check the model and its engine on its images. Make a new
+    Guard where the model's weights have changed.
+
+    >>> from doldrum.detectors import W
+    >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
+    >>> clf = as_classifier(model, input_shape=(1, 1, 2), num_classes=2, outputs="labels")
+    >>> clean = np.random.default_rng(0).random((60, 1, 1, 2)) / 2
+    >>> det = W(strength=0.3, seed=0).fit(clf, clean[:1]).calibrate(clean[1:], fpr=0.05)
+    >>> Guard(model, det, outputs="labels")(np.array([[[[0.0, 1.0]]], [[[0.3, 0.2]]]])).labels.tolist()
+    [-1, 1]
+    """
+
+    def __init__(self, model: Any, detector: Detector, *, outputs: Any = "logits") -> None:
+        if not is_kind(detector, Detector) or detector.fitted_for is None or detector.calibration is None:
+            raise InputError(f"expected a calibrated detector, got {detector!r}; fit and calibrate it first")
+        if not isinstance(model, Classifier):
+            _, shape, classes = detector.fitted_for
+            model = as_classifier(model, input_shape=shape, num_classes=classes, outputs=outputs)
+        self.detector = detector.bind(model)
+        self._runs: dict[str, Measurement] | None = None
+
+    def __call__(self, images: ImageSet | NDArray[Any]) -> Guarded:
+        """Labels and verdicts of images (N, C, H, W)."""
+        found = self.detector.taken(images)
+        if self._runs is None:
+            self._runs = self.detector.runs(found.take(range(min(len(found), 64))))
+        result = self.detector.judge(*self.detector.scored(found, self._runs), found)
+        return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)

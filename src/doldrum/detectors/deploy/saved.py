@@ -1,0 +1,218 @@
+"""A detector as one file: a zip of JSON and .npy arrays. Nothing is pickled; reading is for hostile files."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_list, is_object
+from doldrum.classifiers.base import Classifier
+from doldrum.detectors.contract.calibration import Calibration
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.kinds import DETECTORS
+from doldrum.engines import ENGINES
+from doldrum.errors import InputError
+from doldrum.files import write_whole
+from doldrum.probes import Probe, probe_from_dict
+
+__all__ = ["load_detector", "save_detector"]
+
+FORMAT, VERSION = "doldrum detector", 1
+_MANIFEST = "detector.json"
+_MOST_ENTRIES, _MOST_TEXT, _MOST_BYTES = 256, 1 << 20, 1 << 30
+_MOST_FORWARDS = 1_000_000
+_FIELDS = {
+    "format", "version", "detector", "settings", "learned", "seed", "engine",
+    "classifier", "input_shape", "num_classes", "fpr", "arrays",
+}  # fmt: skip
+
+
+def save_detector(detector: Detector, path: str | Path) -> Path:
+    """Write a fitted detector, with its calibration where it has one; the classifier itself is not in the file.
+
+    It holds the detector's secret seed: keep it from those who may make inputs.
+    """
+    classifier, calibration = detector.classifier, detector.calibration
+    if classifier is None:
+        raise InputError(f"expected a fitted detector, got {detector!r}; call fit(classifier, clean) first")
+    if Path(path).is_dir():
+        raise InputError(f"expected a file to write the detector to, got the folder {path}; name a file in it")
+    arrays: dict[str, NDArray[Any]] = {}
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "detector": detector.name,
+        "settings": {k: _plain(v, f"settings.{k}", arrays) for k, v in detector.settings.items()},
+        "learned": {k: _plain(getattr(detector, k), f"learned.{k}", arrays) for k in detector.learned},
+        "seed": detector.seed_,
+        "engine": detector.engine,
+        "classifier": classifier.fingerprint,
+        "input_shape": list(classifier.input_shape),
+        "num_classes": classifier.num_classes,
+        "fpr": None if calibration is None else calibration.fpr,
+    }
+    if len(detector.fitted_on):
+        arrays["fit.ties"] = detector.fitted_on
+    if calibration is not None:
+        arrays |= {"calibration.scores": calibration.scores, "calibration.ties": calibration.ties}
+        if calibration.groups is not None:
+            arrays["calibration.groups"] = calibration.groups
+    text = json.dumps({**manifest, "arrays": sorted(arrays)}, indent=2, allow_nan=False)
+
+    def write(draft: Path) -> None:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(_MANIFEST, text)
+            for name, array in arrays.items():
+                buffer = io.BytesIO()
+                np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+                file.writestr(f"{name}.npy", buffer.getvalue())
+
+    return write_whole(path, write)
+
+
+def load_detector(path: str | Path, classifier: Classifier | None = None) -> Detector:
+    """Read a detector that `save_detector` wrote, and bind it to the classifier it was fitted on.
+
+    Without `classifier` it can be looked at, and bound later with `detector.bind(classifier)`.
+
+    The file is taken as hostile: sizes are bounded, nothing is unpickled, unknown fields and detectors are refused. What it
+    promises rests on who wrote it, though: keep it where only you can.
+
+    Raises InputError for a file that isn't one, and for a classifier with other weights than it was fitted on.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"expected a detector's file, got {path}, which is not there; doldrum calibrate writes one")
+    try:
+        manifest, arrays = _read(file)
+        detector = _rebuilt(manifest, arrays)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise their own for damaged bytes
+        raise InputError(
+            f"{path}: expected a detector's file, got one that can't be read: {error}; calibrate again"
+        ) from error
+    return detector if classifier is None else detector.bind(classifier)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    with zipfile.ZipFile(path) as file:
+        names = [i.filename for i in file.infolist()]
+        if len(names) > _MOST_ENTRIES or len(set(names)) != len(names) or _MANIFEST not in names:
+            raise InputError(f"expected {_MANIFEST} and at most {_MOST_ENTRIES} arrays, got {len(names)} entries")
+        with file.open(_MANIFEST) as entry:
+            text = entry.read(_MOST_TEXT + 1)
+        if len(text) > _MOST_TEXT:
+            raise InputError(f"expected a {_MANIFEST} of at most {_MOST_TEXT} bytes, got more")
+        manifest = json.loads(text)
+        if not is_object(manifest) or manifest.get("format") != FORMAT:
+            raise InputError(f"expected the format {FORMAT!r}, got something else; doldrum calibrate writes it")
+        if manifest.get("version") != VERSION:
+            raise InputError(
+                f"expected version {VERSION}, got {manifest.get('version')!r}; use the doldrum that wrote it"
+            )
+        if set(manifest) != _FIELDS:
+            odd = sorted(set(manifest) ^ _FIELDS)
+            raise InputError(f"expected the fields of a detector, got other ones or too few: {', '.join(odd)}")
+        if sorted(f"{n}.npy" for n in manifest["arrays"]) != sorted(set(names) - {_MANIFEST}):
+            raise InputError("expected the arrays that the file lists, got others")
+        left = _MOST_BYTES
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in manifest["arrays"]:
+            with file.open(f"{name}.npy") as entry:
+                arrays[name] = _array(entry, name, left)
+            left -= arrays[name].nbytes
+        return manifest, arrays
+
+
+def _array(entry: IO[bytes], name: str, most: int) -> NDArray[Any]:
+    """One .npy array of at most `most` bytes; its header is believed only as far as the bytes that follow it."""
+    version = np.lib.format.read_magic(entry)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+        version
+    )
+    if read_header is None:
+        raise InputError(f"expected an array of format 1 or 2 in {name}, got {version}")
+    shape, fortran, dtype = read_header(entry)
+    if dtype.kind not in "iufb" or fortran or len(shape) > 8:
+        raise InputError(f"expected an array of numbers in {name}, got {dtype} of shape {shape}")
+    size = dtype.itemsize * int(np.prod([int(s) for s in shape], dtype=object))
+    if not 0 <= size <= most:
+        raise InputError(f"expected arrays of at most {_MOST_BYTES} bytes together, got more in {name}")
+    data = entry.read(size)
+    if len(data) != size or entry.read(1):
+        raise InputError(f"expected {size} bytes in {name}, got another number")
+    return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
+
+
+def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detector:
+    kind = DETECTORS.get(manifest["detector"]) if isinstance(manifest["detector"], str) else None
+    if kind is None:
+        raise InputError(
+            f"expected a detector of {', '.join(DETECTORS)}, got {manifest['detector']!r}; put your own into doldrum.detectors.DETECTORS"
+        )
+    rest = dict(arrays)
+    detector = kind(**{k: _value(v, rest) for k, v in dict(manifest["settings"]).items()})
+    learned = dict(manifest["learned"])
+    if set(learned) != set(kind.learned):
+        raise InputError(f"expected what {kind.name} learns ({', '.join(kind.learned)}), got {', '.join(learned)}")
+    for name, value in learned.items():
+        setattr(detector, name, _value(value, rest))
+    seed, shape, engine = manifest["seed"], manifest["input_shape"], manifest["engine"]
+    whole = [seed, manifest["num_classes"], *shape]
+    if not all(type(n) is int and n >= 0 for n in whole) or len(shape) != 3 or engine not in ENGINES:
+        raise InputError(f"expected a seed, an input shape and an engine, got {seed!r}, {shape!r} and {engine!r}")
+    detector.seed_, detector.engine = seed, engine
+    detector.fitted_for = (str(manifest["classifier"]), (shape[0], shape[1], shape[2]), manifest["num_classes"])
+    detector.check_learned(detector.fitted_for[1], detector.fitted_for[2])
+    if detector.forwards > _MOST_FORWARDS:
+        raise InputError(f"expected at most {_MOST_FORWARDS} forwards an input, got {detector.forwards}")
+    if "fit.ties" in rest:
+        detector.fitted_on = rest.pop("fit.ties")
+        if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
+            raise InputError("expected one tie breaker an input of fit, got others; fit again")
+    if manifest["fpr"] is not None:
+        scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")
+        groups = rest.pop("calibration.groups", None)
+        detector.calibration = Calibration(scores, ties, fpr=float(manifest["fpr"]), seed=seed, groups=groups)
+    if rest:
+        raise InputError(f"expected no other arrays, got {', '.join(rest)}")
+    return detector
+
+
+def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+    """`value` as JSON; arrays go to `arrays`, with their name left in their place."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"array": name}
+    if isinstance(value, Probe):
+        return {"probe": value.to_dict()}
+    if isinstance(value, dict):
+        return {"dict": {str(k): _plain(v, f"{name}.{k}", arrays) for k, v in cast("dict[Any, Any]", value).items()}}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v, f"{name}.{i}", arrays) for i, v in enumerate(cast("list[Any]", value))]
+    return cast("Any", value.item()) if isinstance(value, np.generic) else value
+
+
+def _value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """The value that `_plain` wrote; arrays are taken out of `arrays`."""
+    if is_list(value):
+        return tuple(_value(v, arrays) for v in value)
+    if not is_object(value):
+        return value
+    if len(value) != 1:
+        raise InputError(f"expected an array, a probe or a dict, got the fields {', '.join(map(str, value))}")
+    ((what, inside),) = value.items()
+    if what == "array":
+        return arrays.pop(inside)
+    if what == "probe":
+        return probe_from_dict(inside)
+    if what == "dict":
+        return {k: _value(v, arrays) for k, v in cast("dict[str, Any]", dict(inside)).items()}
+    raise InputError(f"expected an array, a probe or a dict, got {what!r}")

@@ -1,0 +1,228 @@
+"""Scans on disk: Parquet shards of verdicts, a manifest, and a summary; killed at any moment, they go on."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from doldrum.checks import is_list, is_object
+from doldrum.data import ImageSet
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.errors import InputError
+from doldrum.files import parquet_table, write_text_whole, write_whole
+from doldrum.locks import locked
+from doldrum.measuring.collected import StoredImages
+from doldrum.measuring.stored import check_writable, is_sound
+from doldrum.progress import progress_bar
+
+__all__ = ["check_scan_folder", "is_unfinished", "scan_to"]
+
+FORMAT, VERSION = "doldrum scan", 1
+_MANIFEST = "manifest.json"
+_SHARD = 1024  # inputs a shard: what a kill can lose
+
+
+def scan_to(
+    detector: Detector,
+    images: ImageSet | StoredImages,
+    out: str | Path,
+    *,
+    fdr: float = 0.1,
+    progress: bool = True,
+    extra: Any = None,
+) -> dict[str, Any]:
+    """Scan into a folder, a shard of 1,024 inputs at a time, and give the summary back, which is manifest.json.
+
+    A shard has one row an input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
+    goes on after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
+    those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
+
+    Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
+    to, and one that another process writes to; OSError, with what to do, when the disk is full.
+
+    Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
+    `fdr`), `note`, and `suspicious`: whether more was flagged than the limit, or the set of discoveries isn't empty.
+    """
+    calibration = detector.calibration
+    if calibration is None or detector.fitted_for is None:
+        raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "complete": False,
+        "identity": _identity(detector, images, fdr),
+        "detector": detector.name,
+        "settings": {k: repr(v) for k, v in detector.settings.items() if k != "seed"},
+        "forwards": detector.forwards,
+        "classifier": detector.fitted_for[0],
+        "inputs": len(images.ids),
+        "fpr": calibration.fpr,
+        "num_calibration": calibration.smallest,
+        "realised_fpr": list(vars(calibration.promise).values()),
+        "fdr": fdr,
+        "shards": [],
+        **(extra or {}),
+    }
+    folder = check_scan_folder(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            manifest["shards"] = _finished(folder, manifest)
+            if len(manifest["shards"]) < -(-manifest["inputs"] // _SHARD):
+                _write(folder, manifest)  # also to see, before any work, that it can be
+            return _scanned(detector, images, folder, manifest, progress=progress)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise
+        raise InputError(f"expected a folder that can be written to, got {folder} ({error}); name another") from error
+
+
+def _scanned(
+    detector: Detector, images: ImageSet | StoredImages, folder: Path, manifest: dict[str, Any], *, progress: bool
+) -> dict[str, Any]:
+    """Scan what is missing, and put the summary into the manifest."""
+    total = manifest["inputs"]
+    with progress_bar("scanning", total, show=progress) as advance:
+        for number, start in enumerate(range(0, total, _SHARD)):
+            stop = min(total, start + _SHARD)
+            if number >= len(manifest["shards"]):
+                buffer = io.BytesIO()
+                detector.scan(_some(images, start, stop)).to_frame().to_parquet(buffer, index=False)
+                data, name = buffer.getvalue(), f"part-{number:05d}.parquet"
+                write_whole(folder / name, lambda draft, data=data: draft.write_bytes(data))
+                digest = hashlib.sha256(data).hexdigest()
+                manifest["shards"].append({"file": name, "inputs": stop - start, "sha256": digest})
+                _write(folder, manifest)
+            advance(stop - start)
+    rows = pd.concat([parquet_table(folder / s["file"]).to_pandas() for s in manifest["shards"]], ignore_index=True)
+    manifest |= {"complete": True, **_summary(detector, rows, manifest["fdr"])}
+    _write(folder, manifest)
+    return manifest
+
+
+def _some(images: ImageSet | StoredImages, start: int, stop: int) -> ImageSet:
+    if isinstance(images, ImageSet):
+        return images.take(range(start, stop))
+    return ImageSet(images[start:stop], ids=images.ids[start:stop])
+
+
+def _summary(detector: Detector, rows: pd.DataFrame, fdr: float) -> dict[str, Any]:
+    calibration = detector.calibration
+    assert calibration is not None
+    labels = cast("NDArray[np.int16]", rows["label"].to_numpy(dtype=np.int16))
+    scores = cast("NDArray[np.float64]", rows["score"].to_numpy(dtype=float))
+    p = cast("NDArray[np.float64]", rows["p_value"].to_numpy(dtype=float))
+    flags = cast("NDArray[np.bool_]", rows["flag"].to_numpy(dtype=bool))
+    ids = cast("list[str]", rows["id"].tolist())
+    result = ScanResult(
+        ids=ids,
+        labels=labels,
+        scores=scores,
+        p_values=p,
+        flags=flags,
+        fpr=calibration.fpr,
+        num_calibration=calibration.smallest,
+        limit=calibration.limit(labels.astype(np.int64)),
+    )
+    found = result.flagged(fdr)
+    return {
+        "flagged": result.num_flagged,
+        "limit": result.limit,
+        "more_than_promised": result.more_than_promised,
+        "discoveries": len(found),
+        "note": found.note,
+        "suspicious": result.more_than_promised or len(found) > 0,
+    }
+
+
+def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -> str:
+    """A hash of what decides the verdicts: the detector with its calibration and secret seed, and the images."""
+    calibration, digest = detector.calibration, hashlib.sha256()
+    assert calibration is not None
+    digest.update(repr((detector.name, detector.seed_, detector.fitted_for, calibration.fpr, fdr)).encode())
+    for array in (calibration.scores, calibration.ties, calibration.groups):
+        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    digest.update(json.dumps([images.content_hash(), *images.ids]).encode())
+    return digest.hexdigest()
+
+
+def check_scan_folder(out: str | Path) -> Path:
+    """Raise InputError unless `out` is absent, empty, or holds a scan, finished or cut off, and can be written to."""
+    folder = Path(out)
+    if folder.is_dir():
+        others = [p for p in folder.iterdir() if p.suffix != ".part"]  # what a kill left half-written counts as nothing
+        if others and _read(folder) is None:
+            raise _something_else(folder)
+    elif folder.exists() or folder.is_symlink():
+        raise _something_else(folder)
+    check_writable(folder)
+    return folder
+
+
+def is_unfinished(out: str | Path) -> bool:
+    """Whether `out` holds a scan that was cut off and can go on."""
+    found = _read(Path(out))
+    return found is not None and found.get("complete") is not True
+
+
+def _something_else(folder: Path) -> InputError:
+    return InputError(
+        f"expected a new or empty folder, or this scan's own, got {folder}, which holds something "
+        "else, or a scan of other images or by another detector; name another with --out"
+    )
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a scan; None where there is none."""
+    try:
+        found = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if is_object(found) and found.get("format") == FORMAT else None
+
+
+def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The whole shards of the same scan, cut off or finished; none where the folder is new or empty."""
+    found = _read(check_scan_folder(folder))
+    if found is None:
+        return []
+    if found.get("identity") != manifest["identity"]:
+        raise _something_else(folder)
+    listed: Any = found.get("shards")
+    listed = listed if is_list(listed) else []
+    sound: list[dict[str, Any]] = []
+    for number, start in enumerate(range(0, manifest["inputs"], _SHARD)):
+        if number >= len(listed):
+            break
+        digest = listed[number].get("sha256") if isinstance(listed[number], dict) else None
+        # Names and sizes are ours: a manifest can't point outside its folder.
+        shard = {
+            "file": f"part-{number:05d}.parquet",
+            "inputs": min(_SHARD, manifest["inputs"] - start),
+            "sha256": digest,
+        }
+        if not isinstance(digest, str) or not is_sound(folder, shard):
+            warnings.warn(
+                f"expected the shard {shard['file']} in {folder} as it was written, got none or a damaged one; it and the "
+                f"{len(listed) - number - 1} after it are scanned again",
+                stacklevel=4,
+            )
+            break
+        sound.append(shard)
+    return sound
+
+
+def _write(folder: Path, manifest: dict[str, Any]) -> None:
+    write_text_whole(folder / _MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n")

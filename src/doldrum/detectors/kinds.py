@@ -1,0 +1,32 @@
+"""Every detector by its id: the one list that a new detector is added to."""
+
+from doldrum.detectors.baselines.frequency import Frequency
+from doldrum.detectors.baselines.ibd_psc import IBDPSC
+from doldrum.detectors.baselines.max_softmax import MaxSoftmax
+from doldrum.detectors.baselines.psbd import PSBD
+from doldrum.detectors.baselines.rpp import RPP
+from doldrum.detectors.baselines.scale_up import ScaleUp
+from doldrum.detectors.baselines.strip import STRIP
+from doldrum.detectors.baselines.teco import TeCo
+from doldrum.detectors.baselines.w import W
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.profile.profile import SmoothnessProfile
+
+__all__ = [
+    "DETECTORS",
+    "IBDPSC",
+    "PSBD",
+    "RPP",
+    "STRIP",
+    "Frequency",
+    "MaxSoftmax",
+    "ScaleUp",
+    "SmoothnessProfile",
+    "TeCo",
+    "W",
+]
+
+DETECTORS: dict[str, type[Detector]] = {
+    kind.name: kind for kind in (SmoothnessProfile, MaxSoftmax, W, RPP, STRIP, ScaleUp, TeCo, Frequency, IBDPSC, PSBD)
+}
+"""Every detector by its id."""

@@ -1,0 +1,257 @@
+"""The model behind SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered ones.
+
+Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws a strength; what is below 0 has no
+label and counts nowhere. Draw j perturbs all inputs alike, so each (strength, draw) is a place of its own, with its own rates: an
+overlay of a shoe pulls otherwise than one of a shirt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["COMPONENTS", "Clean", "Surprise", "calm", "fit_shares", "log_sum", "survivals"]
+
+Draws = Mapping[str, NDArray[np.int16]]
+Array = NDArray[np.float64]
+COMPONENTS = 4
+"""Components of a class's mixture by default, where it has 12 or more clean inputs for each."""
+_EACH, _ROUNDS = 12, 25
+_TO_ALL, _TO_CLASS = 5.0, 4.0  # draws' worth of the rates over all inputs, and over the class, that are mixed in
+_KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
+# Clean inputs that got their label by accident: their share, and how often they keep it at most. Some 5 in 100 are nearer to one;
+# but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
+_STRAYS, _STRAY_KEEPS = 1e-5, 0.05
+_KEPT_BYTES = 1 << 27
+
+
+def survivals(conditions: int) -> Array:
+    """(Q, C) chances that a trigger decides the label at each strength, weakest first: falling from .97 to 0.
+
+    None; up to the i-th strength; up to the i-th and half of the draws at the next; half of the draws at the first; .7
+    of them at all.
+    """
+    rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
+    for i in range(1, conditions + 1):
+        rows.append([_KEEP] * i + [0.0] * (conditions - i))
+        if i < conditions:
+            rows.append([_KEEP] * i + [0.5] + [0.0] * (conditions - i - 1))
+    return np.unique(np.array(rows), axis=0)
+
+
+def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
+    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 where no draw was valid.
+
+    >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
+    [0.667, 0.0]
+    """
+    flat = draws.reshape(len(draws), -1)
+    return (flat == labels[:, None]).sum(axis=1) / np.maximum((flat >= 0).sum(axis=1), 1)
+
+
+def log_sum(logs: Array, *, axis: int) -> Array:
+    """log sum exp of real numbers of which some are finite; SciPy's logsumexp takes half of a score's time for what isn't needed here."""
+    most = logs.max(axis=axis, keepdims=True)
+    return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
+
+
+def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, components: int = COMPONENTS) -> Array:
+    """(N, components): how much of each clean input belongs to each component of its label's mixture; rows sum to 1.
+
+    Expectation maximisation of a mixture of products of multinomials, one mixture a label, begun with the inputs in order of
+    calm. What `Clean` mixes into a component's rates keeps those with few inputs from being certain of anything.
+    """
+    places = _places(draws)
+    overall = _rates(_tally(places, np.ones((len(places), 1)), num_classes)[0] + 0.5)
+    shares = np.zeros((len(labels), components))
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        parts = max(1, min(components, len(mine) // _EACH))
+        order = np.argsort((places[mine] == label).sum(axis=1), kind="stable")
+        own = np.zeros((len(mine), parts))
+        for part, some in enumerate(np.array_split(order, parts)):
+            own[some, part] = 1
+        for _ in range(_ROUNDS if parts > 1 else 0):
+            p = _components(places[mine], own, overall)
+            logs = _read(np.log(p), places[mine]).sum(axis=2) + np.log((own.sum(axis=0) + 1) / (len(mine) + parts))
+            own = np.exp(logs - log_sum(logs, axis=1)[:, None])
+        shares[mine, :parts] = own
+    return shares
+
+
+class Clean:
+    """Clean inputs (`draws`, `labels`, and what `fit_shares` made of them), ready to hold others against.
+
+    Around a clean input of label k, the label of each place (strength, draw) is drawn by one of k's components: p_r(place, label) is
+    what came back around its share of the clean inputs, with 4 draws' worth of k's rates mixed in, and 5 of those of all inputs in
+    them. A triggered input of label y is a clean one of another label with a trigger that decides a draw's label with a chance q,
+    else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
+    since nobody knows how a trigger fares.
+
+    Some clean inputs of label y (1 in 100,000 is supposed) are strays: another label's by all but the unperturbed look. Their
+    draws are like those of clean inputs of the other labels, with one chance of keeping y for all families, 0 or .05. Without
+    them a misclassified input would be best explained by a trigger that never survives.
+    """
+
+    def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
+        self.draws, self.labels, self.num_classes, self.shares = draws, labels, num_classes, shares
+        self._places = _places(draws)
+        self._seen = np.unique(labels)
+        self._overall = _rates(_tally(self._places, np.ones((len(labels), 1)), num_classes)[0] + 0.5)
+        size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
+        self._made: dict[int, tuple[Array, Array]] | None = {} if size <= _KEPT_BYTES else None
+        self._calms = {family: self._calm_of(family) for family in draws}
+
+    def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
+        """(N,): `calm` under a family, less the label's mean over its spread, among the clean inputs."""
+        means, spreads = self._calms[family]
+        return (calm(draws, labels) - means[labels]) / spreads[labels]
+
+    def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
+        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, strays among them) of all families jointly;
+        -log p(draws | clean, no stray); and by each family log p(draws | triggered) - log p(draws | clean, no stray).
+
+        All given the input's label; one that no clean input has is held against the rates of all.
+        """
+        found = {f: d.reshape(len(d), -1) for f, d in draws.items()}
+        parts: list[tuple[Array, Array, Array]] = []
+        own: list[NDArray[np.int64]] = []
+        weights: list[Array] = []
+        for label in self._seen:
+            p, weight = self._mixture(int(label))
+            parts.append(self._of_components(found, labels, p))
+            own.append(np.full(len(weight), label))
+            weights.append(weight)
+        kinds, weight = np.concatenate(own), np.log(np.concatenate(weights))
+        clean, bad, kept = (
+            np.concatenate([part[i] for part in parts], axis=2) for i in range(3)
+        )  # (families, N, components)
+        same = kinds[None, :] == labels[:, None]
+        alone, new = ~same.all(axis=1), ~same.any(axis=1)
+        other = np.where(same & alone[:, None], -np.inf, weight)
+        mine = np.where(same | new[:, None], weight, -np.inf)
+        null, alternative = self._mixed(clean, mine), self._mixed(bad, other)
+        if new.any():  # no component of its own: the rates of all stand in
+            some = {f: d[new] for f, d in found.items()}
+            base = self._of_components(some, labels[new], self._overall[None])[0][:, :, 0]
+            null[0][new], null[1][:, new] = base.sum(axis=0), base
+        strays = log_sum(np.stack([self._mixed(clean, other)[0], self._mixed(kept, other)[0]]), axis=0) - np.log(2)
+        either = np.logaddexp(np.log1p(-_STRAYS) + null[0], np.log(_STRAYS) + strays)
+        return np.column_stack([alternative[0] - either, -null[0], *(alternative[1] - null[1])])
+
+    @staticmethod
+    def _mixed(logs: Array, weights: Array) -> tuple[Array, Array]:
+        """Log of the weighted mean over components: of all families jointly (N,), and of each (families, N)."""
+        total = log_sum(weights, axis=1)
+        return log_sum(logs.sum(axis=0) + weights, axis=1) - total, log_sum(logs + weights, axis=2) - total
+
+    def _of_components(
+        self, found: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], p: Array
+    ) -> tuple[Array, Array, Array]:
+        """Log likelihoods (families, N, R) of the draws under components p (R, places, K); under them with a trigger; and where a
+        few draws keep the input's label.
+        """
+        clean: list[Array] = []
+        bad: list[Array] = []
+        kept: list[Array] = []
+        first = 0
+        for family, flat in found.items():
+            seen = _read(p[:, first : first + flat.shape[1]], flat, empty=1.0)  # (N, R, places)
+            first += flat.shape[1]
+            logs, hit, lost = np.log(seen), (flat == labels[:, None])[:, None], (flat >= 0)[:, None]
+
+            def winning(q: Array, seen: Array = seen, logs: Array = logs, hit: Any = hit, lost: Any = lost) -> Array:
+                """Each draw's label is the input's with chance q (places), else the component's."""
+                return np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=2)
+
+            curves = survivals(self.draws[family].shape[1])
+            terms = [winning(q) for q in np.repeat(curves, self.draws[family].shape[2], axis=1)]
+            clean.append(logs.sum(axis=2))
+            bad.append(log_sum(np.stack(terms), axis=0) - np.log(len(curves)))
+            kept.append(winning(np.full(int(flat.shape[1]), _STRAY_KEEPS)))
+        return np.stack(clean), np.stack(bad), np.stack(kept)
+
+    def _mixture(self, label: int) -> tuple[Array, Array]:
+        """Components (R, places, K) of a label, and their weights, which sum to the label's share of the clean inputs."""
+        kept = self._made
+        if kept is not None and label in kept:
+            return kept[label]
+        mine = self.labels == label
+        own = self.shares[mine]
+        own = own[:, own.sum(axis=0) > 0]
+        p = _components(self._places[mine], own, self._overall)
+        weight = (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
+        if kept is not None:
+            kept[label] = p, weight
+        return p, weight
+
+    def _calm_of(self, family: str) -> tuple[Array, Array]:
+        kept = calm(self.draws[family], self.labels)
+        groups = [kept[self.labels == k] if (self.labels == k).sum() > 2 else kept for k in range(self.num_classes)]
+        return np.array([g.mean() for g in groups]), np.array([g.std() for g in groups]) + 0.05
+
+
+class Surprise:
+    """-log of the share of clean inputs with as high a value, column by column: 0 is the lowest of all, 4.6 one in a hundred.
+
+    Above the 90th percentile the tail is taken as exponential, so that it goes on where the clean inputs end.
+
+    >>> s = Surprise(np.arange(100.0)[:, None])
+    >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()
+    [0.68, 2.13, 170.99]
+    """
+
+    def __init__(self, reference: Array) -> None:
+        self.sorted = np.sort(reference, axis=0)
+        self.start = np.quantile(self.sorted, 0.9, axis=0)
+        above = self.sorted > self.start
+        excess = np.where(above, self.sorted - self.start, 0).sum(axis=0) / np.maximum(above.sum(axis=0), 1)
+        self.excess = np.maximum(excess, 0.05)
+
+    def __call__(self, values: Array) -> Array:
+        n, out = len(self.sorted), np.empty(values.shape)
+        for j in range(values.shape[1]):
+            share = (1 + n - np.searchsorted(self.sorted[:, j], values[:, j], side="left")) / (n + 1)
+            tail = (values[:, j] - self.start[j]) / self.excess[j] - np.log(0.1)
+            out[:, j] = np.where(values[:, j] > self.start[j], tail, -np.log(np.maximum(share, 0.1)))
+        return out
+
+
+def _places(draws: Draws) -> NDArray[np.int16]:
+    """(N, places): the labels of all families side by side."""
+    return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
+
+
+def _tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
+    """(R, places, K): how often each label is at each place, an input counted with its R weights."""
+    valid = (places >= 0).ravel()
+    at = np.arange(places.shape[1], dtype=np.int64)
+    index = (places.astype(np.int64) + num_classes * at).ravel()[valid]
+    size = places.shape[1] * num_classes
+    found = np.empty((weights.shape[1], places.shape[1], num_classes))
+    for out, w in zip(found, weights.T, strict=True):
+        out[...] = np.bincount(index, np.repeat(w, places.shape[1])[valid], size).reshape(out.shape)
+    return found
+
+
+def _read(p: Array, places: NDArray[np.int16], *, empty: float = 0.0) -> Array:
+    """(N, R, places): the values of p (R, places, K) at the labels that came back, `empty` where none did.
+
+    In memory as in the shape: sums over the last axis are then the same whatever N is.
+    """
+    found = p[:, np.arange(places.shape[1]), np.maximum(places, 0)].transpose(1, 0, 2)
+    return np.ascontiguousarray(np.where((places >= 0)[:, None], found, empty))
+
+
+def _rates(counts: Array) -> Array:
+    return counts / counts.sum(axis=-1, keepdims=True)
+
+
+def _components(places: NDArray[np.int16], own: Array, overall: Array) -> Array:
+    """(R, places, K): what came back around each component's share of a label's inputs, with the label's own rates mixed in."""
+    total = _tally(places, own, overall.shape[1])
+    rates = _rates(total.sum(axis=0) + _TO_ALL * overall)
+    return _rates(total + _TO_CLASS * rates)

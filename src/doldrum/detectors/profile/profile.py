@@ -1,0 +1,251 @@
+"""SmoothnessProfile: which labels come back, under several kinds of perturbation, from hard labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_kind, is_whole, whole_number
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.evidence import Evidence
+from doldrum.detectors.profile import model
+from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
+from doldrum.errors import InputError
+from doldrum.probes import (
+    BandNoise,
+    Contrast,
+    Gaussian,
+    PixelAblation,
+    Probe,
+    Shift,
+    Superimpose,
+    Uniform,
+    Warp,
+    probe_from_dict,
+)
+from doldrum.responses import NOT_TAKEN
+
+__all__ = ["OVERLAYS", "SmoothnessProfile", "default_families"]
+
+OVERLAYS = 19
+"""Images laid over each input by default."""
+
+# Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
+_NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
+# Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
+_UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
+_FOLDS = 4
+_OVERLAY = "overlay"
+
+
+def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
+    """The default's families besides overlays, 44 draws in all; shifts and warps in proportion to a side of 28 pixels."""
+    pixels = min(input_shape[1:]) / 28
+    near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
+    return {
+        "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
+        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=3),
+        "shift": Shift([near, far], draws=4),
+        "warp": Warp([pixels, 3 * pixels], draws=4),
+        "contrast": Contrast([0.4, 0.8], draws=3),
+        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=4),
+    }
+
+
+class SmoothnessProfile(Detector):
+    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
+
+    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
+    calibration. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
+    high a value (`profile_model.Surprise`), and the surprises are added:
+
+    1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
+       p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
+       a draw, since a draw perturbs all inputs alike, and a few are strays, which belong to another label by all but the
+       unperturbed look; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
+    2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
+    3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
+    4. *calm* (0.5): share of draws that kept the label under the families that leave everything in its place, less the
+       class's mean, over its spread.
+    5. *calm under overlays* (1): the same where clean images are laid over the input, as STRIP does, but from labels.
+
+    The first three see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
+    shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
+    the model being right.
+
+    What clean inputs score is found on those of `fit`, a quarter at a time, each by what the others look like. The overlays are
+    some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
+
+    Parameters
+    ----------
+    families : mapping of names to probes, optional
+        Instead of `default_families`; strengths in rising order. Their seeds are replaced by the detector's.
+    overlays : int, optional
+        Images laid over each input, besides those families; 0 for none. Not given: 19 with the default families, none with
+        others.
+    components : int, optional
+        Components of a class's mixture at most, one for each 12 of its clean inputs. 1 where triggered inputs may be among those
+        of `fit`: they would be a component of their own, and look ordinary.
+    seed : int, optional
+
+    Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
+
+    Raises InputError from `fit` for fewer than 50 clean inputs, and for fewer than `overlays`.
+    """
+
+    name = "profile"
+    paper = "this project; after Grosse et al. 2022, doi 10.1016/j.cose.2022.102814"
+    learned: ClassVar[tuple[str, ...]] = ("draws_", "labels_", "shares_", "reference_", "overlays_")
+
+    def __init__(
+        self,
+        *,
+        families: Mapping[str, Probe] | None = None,
+        overlays: int | None = None,
+        components: int = model.COMPONENTS,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed=seed)
+        if families is not None:
+            if not is_kind(families, Mapping):
+                raise InputError(f"expected families by name, got {families!r}; e.g. {{'noise': Gaussian([0.1])}}")
+            odd = [n for n, p in families.items() if not is_kind(p, Probe) or isinstance(p, Superimpose)]
+            if odd or not families:
+                raise InputError(
+                    f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
+                )
+            falling = [n for n, p in families.items() if np.any(np.diff(np.asarray(p.strengths, dtype=float)) <= 0)]
+            if falling:
+                raise InputError(
+                    f"expected strengths in rising order, the weakest first, got {families[falling[0]]} for {falling[0]!r}; sort them"
+                )
+            if _OVERLAY in families:
+                raise InputError(f"expected another name than {_OVERLAY!r} for a family; that one is the overlays'")
+        if overlays is not None and (not is_whole(overlays) or overlays < 0):
+            raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
+        self.families = None if families is None else dict(families)
+        self.overlays = None if overlays is None else int(overlays)
+        self.components = whole_number(components, "components", least=1, hint="e.g. 4")
+        self.draws_: dict[str, NDArray[Any]] = {}
+        self.labels_ = np.zeros(0, dtype=np.int16)
+        self.shares_ = self.reference_ = np.zeros((0, 0))
+        self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
+        self._ready: tuple[model.Clean, model.Surprise] | None = None
+
+    def probes(self) -> Mapping[str, Probe]:
+        made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
+        if self._num_overlays:
+            if self.fitted_for is None:
+                raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
+            made[_OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(_OVERLAY))
+        return made
+
+    def _given(self) -> Mapping[str, Probe]:
+        """The families besides overlays."""
+        if self.families is not None:
+            return self.families
+        return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
+
+    @property
+    def _num_overlays(self) -> int:
+        return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
+
+    def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
+        if len(clean) < 50:
+            raise InputError(f"expected at least 50 clean inputs for fit, got {len(clean)}; 500 or more do well")
+        if len(clean) < self._num_overlays:
+            raise InputError(
+                f"expected at least {self._num_overlays} clean inputs for fit, one an overlay, got {len(clean)}; give more, or fewer overlays"
+            )
+        self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
+
+    def learn(self, evidence: Evidence) -> None:
+        valid = evidence.labels >= 0
+        if not valid.any():
+            raise InputError("expected clean inputs that the classifier can answer, got NaN or infinite scores for all")
+        self.labels_ = evidence.labels[valid]
+        self.draws_ = {k: r.draws[valid] for k, r in evidence.responses.items()}
+        self._ready = None
+        fold = np.arange(len(self.labels_)) % _FOLDS
+        parts = np.empty((len(fold), self._num_parts))
+        for k in range(_FOLDS):
+            apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+            draws, labels = {f: d[rest] for f, d in self.draws_.items()}, self.labels_[rest]
+            clean = model.Clean(draws, labels, evidence.num_classes, self._shares(draws, labels, evidence.num_classes))
+            parts[apart] = self._parts(clean, {f: d[apart] for f, d in self.draws_.items()}, self.labels_[apart])
+        self.reference_ = parts
+        self.shares_ = self._shares(self.draws_, self.labels_, evidence.num_classes)
+
+    def _shares(
+        self, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], num_classes: int
+    ) -> NDArray[np.float64]:
+        return model.fit_shares(draws, labels, num_classes, self.components)
+
+    def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
+        labels, m = self.labels_, len(np.atleast_1d(self.labels_))
+        check_overlays(self.overlays_, self._num_overlays, input_shape)
+        shapes = {name: (m, len(p.strengths), p.draws) for name, p in self.probes().items()}
+        draws = self.draws_ if is_kind(self.draws_, dict) else {}
+        fine = (
+            is_kind(labels, np.ndarray) and labels.shape == (m,) and labels.dtype == np.int16 and m > 0
+            and labels.min() >= 0 and labels.max() < num_classes
+            and {k: np.shape(v) for k, v in draws.items()} == shapes
+            and all(v.dtype == np.int16 and v.min() >= NOT_TAKEN and v.max() < num_classes for v in draws.values())
+        )  # fmt: skip
+        for value, width in ((self.shares_, self.components), (self.reference_, self._num_parts)):
+            fine = fine and is_kind(value, np.ndarray) and value.shape == (m, width) and value.dtype == np.float64
+            fine = fine and bool(np.isfinite(value).all())
+        if not fine or self.shares_.min() < 0 or not np.allclose(self.shares_.sum(axis=1), 1):
+            raise InputError(f"expected labels of {len(shapes)} families around clean inputs, got others; fit again")
+        self._ready = None
+
+    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+        found = np.full(len(evidence), np.nan)
+        valid = np.flatnonzero(evidence.labels >= 0)
+        if len(valid):
+            if self._ready is None:
+                clean = model.Clean(self.draws_, self.labels_, evidence.num_classes, self.shares_)
+                self._ready = clean, model.Surprise(self.reference_)
+            clean, surprise = self._ready
+            draws = {k: evidence.responses[k].draws[valid] for k in self.draws_}
+            found[valid] = self._sum(surprise(self._parts(clean, draws, evidence.labels[valid])))
+        return found
+
+    def left_out(self) -> NDArray[np.float64]:
+        """Scores of the valid inputs of `fit` themselves, each by what the others (three quarters of them) look like.
+
+        For ranking inputs among one another where none is known to be clean; no promise can rest on them.
+        """
+        return self._sum(model.Surprise(self.reference_)(self.reference_))
+
+    def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, parts) -> (N,): weighted and added."""
+        families = surprise[:, 2 : 2 + len(self.draws_)].mean(axis=1)
+        ratios = surprise[:, 0] + _UNLIKELY * surprise[:, 1] + _FAMILIES * families
+        calm = surprise[:, 2 + len(self.draws_) :]
+        return ratios + _CALM * calm[:, 0] + (_OVERLAID * calm[:, 1] if self._num_overlays else 0)
+
+    @property
+    def _num_parts(self) -> int:
+        return 3 + len(self._given()) + 2 * bool(self._num_overlays)
+
+    def _parts(
+        self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
+    ) -> NDArray[np.float64]:
+        """(N, parts): joint ratio, unlikeliness, each family's ratio, calm under noises and, with overlays, under them."""
+        given = self._given()
+        still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
+        calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]
+        if self._num_overlays:
+            calm.append(clean.calm(_OVERLAY, draws[_OVERLAY], labels))
+        return np.column_stack([clean.ratios(draws, labels), *calm])
+
+
+def _reseeded(probe: Probe, seed: int) -> Probe:
+    settings = probe.to_dict()
+    return probe_from_dict({**settings, "seed": seed}) if "seed" in settings else probe

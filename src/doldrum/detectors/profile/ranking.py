@@ -1,0 +1,83 @@
+"""The profile where nothing is known to be clean: images ranked among themselves, by several rounds of draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet, to_float
+from doldrum.detectors.contract.evidence import base_outputs
+from doldrum.detectors.profile.profile import SmoothnessProfile
+from doldrum.errors import InputError
+from doldrum.seeds import child_seed, rng
+
+__all__ = ["ROUNDS", "fitted_round", "rank"]
+
+ROUNDS = 4
+"""Rounds of draws; each costs what one scoring against clean images costs."""
+_DRAWN, _TRIMMED, _TRIMS = 500, 0.1, 2
+
+
+def fitted_round(
+    classifier: Classifier, data: ImageSet, earlier: Sequence[NDArray[np.float64]], *, seed: int | None
+) -> SmoothnessProfile:
+    """The profile of the next round, fitted on samples that are taken for clean, with draws of its own.
+
+    `earlier` are the scores (N,) of the rounds before. In the first, 500 samples drawn by chance stand in for clean ones; twice, each is
+    scored by what the others look like, the tenth with the highest scores is taken out, and the profile is fitted on the rest. In the
+    others the 500 are drawn from the half of the set that stood out least in the round before (concentration steps, as in
+    Rousseeuw and Van Driessen's robust covariance, 1999): poison that stays among them makes its like look ordinary, so what is
+    taken out is what all of this rests on.
+    """
+    own = None if seed is None else child_seed(seed, "cleansing round", len(earlier)) >> 65
+    if not earlier:
+        return _trimmed(classifier, data.take(_shuffled(len(data), 0)[:_DRAWN]), own)
+    calm = np.argsort(earlier[-1], kind="stable")[: max(1, len(data) // 2)]
+    chosen = np.sort(calm[_shuffled(len(calm), len(earlier))[:_DRAWN]])
+    return SmoothnessProfile(components=1, seed=own).fit(classifier, _answered(classifier, data.take(chosen)))
+
+
+def rank(
+    classifier: Classifier,
+    data: ImageSet,
+    *,
+    seed: int | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> tuple[NDArray[np.int16], list[NDArray[np.float64]]]:
+    """Predicted labels (N,), and the scores (N,) of each round."""
+    rounds: list[NDArray[np.float64]] = []
+    predicted = np.zeros(0, dtype=np.int16)
+    for _ in range(ROUNDS):
+        detector = fitted_round(classifier, data, rounds, seed=seed)
+        detector.on_batch = on_batch
+        predicted, scores = detector.scored(data)
+        rounds.append(scores)
+    return predicted, rounds
+
+
+def _shuffled(count: int, number: int) -> NDArray[np.int64]:
+    path = ("drawn from the training set",) if number == 0 else ("drawn from the calm half", number)
+    return rng(0, *path).permutation(count)
+
+
+def _trimmed(classifier: Classifier, chosen: ImageSet, seed: int | None) -> SmoothnessProfile:
+    chosen = _answered(classifier, chosen)
+    detector = SmoothnessProfile(components=1, seed=seed).fit(classifier, chosen)
+    for _ in range(_TRIMS):
+        scores = detector.left_out()
+        chosen = chosen.take(scores <= np.quantile(scores, 1 - _TRIMMED))
+        detector.fit(classifier, chosen)
+    return detector
+
+
+def _answered(classifier: Classifier, chosen: ImageSet) -> ImageSet:
+    """Those that the model answers: what has no answer can't be held against others."""
+    answered = base_outputs(classifier, to_float(chosen.images))[0] >= 0
+    if not answered.any():
+        raise InputError(
+            "expected samples that the model can answer, got NaN or infinite scores for all; check the model"
+        )
+    return chosen.take(answered)

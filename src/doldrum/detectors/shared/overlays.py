@@ -1,0 +1,32 @@
+"""Clean images that a detector lays over its inputs: some of those it is fitted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_array
+from doldrum.data import ImageSet, to_float
+from doldrum.errors import InputError
+from doldrum.seeds import rng
+
+__all__ = ["check_overlays", "draw_overlays"]
+
+
+def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]:
+    """`count` of the images, at random but always alike for a seed, in their order: float32 (count, C, H, W) in [0, 1]."""
+    chosen = rng(seed).choice(len(clean), count, replace=False)
+    return to_float(clean.images[np.sort(chosen)])
+
+
+def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int]) -> None:
+    """Raise InputError unless these, read from a file that may be hostile, could be what `draw_overlays` gave."""
+    if (
+        not is_array(overlays)
+        or overlays.shape != (count, *input_shape)
+        or overlays.dtype != np.float32
+        or not ((overlays >= 0) & (overlays <= 1)).all()
+    ):
+        raise InputError(f"expected {count} float32 overlays {input_shape} in [0, 1], got others; fit again")

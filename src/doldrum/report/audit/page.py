@@ -1,0 +1,159 @@
+"""The audit's page: one HTML file with everything inside, which needs no network and runs no script but its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doldrum.files import write_text_whole
+from doldrum.report import words
+from doldrum.report.audit import rows as audit_rows
+from doldrum.report.audit import view as audit_view
+from doldrum.report.audit.pictures import Pictures, Shot
+from doldrum.report.audit.profile import Panel, panels
+from doldrum.report.audit.rows import Row
+from doldrum.report.shell import page_environment
+
+__all__ = ["write_audit_page"]
+
+_CARDS, _ROWS, _STATIC_ROWS = 200, 50_000, 50
+_STYLES = ("style.css", "audit.css")
+_SCRIPTS = (
+    "audit_base.js",
+    "audit_profile.js",
+    "audit_dialog.js",
+    "audit_gallery.js",
+    "audit_rows.js",
+    "audit_theme.js",
+)
+
+
+def write_audit_page(folder: str | os.PathLike[str]) -> Path:
+    """Write report.html into the folder of an audit; returns its path.
+
+    Reads record.json, rows.parquet and pictures/ in `folder`. Names, labels and metadata in them are hostile text: each
+    is made visible (control and bidirectional characters as escapes) and escaped. The page holds styles, script, data
+    and pictures; its policy allows that script and those styles by their SHA-256 and no request at all.
+
+    Raises InputError where the record or the rows are missing or not as an audit writes them.
+    """
+    from doldrum.records.audit import AuditRecord
+
+    place = Path(folder)
+    record = audit_rows.shown(AuditRecord.load(place / "record.json").to_dict())
+    drawn = panels([(f["name"], f["strengths"], f["low"], f["middle"], f["high"]) for f in record["band"]])
+    conditions = sum(len(p.xs) for p in drawn)
+    rows = audit_rows.read_rows(
+        place / "rows.parquet", class_names=record["model"]["class_names"], conditions=conditions
+    )
+    noise = {f"{s:.3g}": i for i, s in enumerate(record["band"][0]["strengths"])} if record["band"] else {}
+    cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
+    return write_text_whole(place / "report.html", _render(record, rows, drawn, cards, pictures.left_out))
+
+
+@dataclass(frozen=True)
+class _Copy:
+    shot: Shot
+    most: tuple[str, int] | None  # the label that came back most often at this strength
+    draws: int
+
+
+class _Card:
+    """A row with its pictures; every attribute of the row is its own."""
+
+    def __init__(self, row: Row, shot: Shot | None, copies: Sequence[_Copy]) -> None:
+        self.row, self.shot, self.copies = row, shot, copies
+        self.index = row.rank - 1
+        self.p, self.score = audit_rows.p_text(row.p_value), audit_rows.score_text(row.score)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.row, name)
+
+
+def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: list[_Card], left_out: int) -> str:
+    from markupsafe import Markup
+
+    environment = page_environment("doldrum.report.audit")
+    environment.filters |= {"percent": words.percent, "number": audit_view.number, "kept": audit_rows.kept_text}
+    style = _joined(environment, _STYLES)
+    script = "(() => {\n" + _joined(environment, _SCRIPTS) + "})();\n"
+    in_page = rows[:_ROWS]
+    page = audit_view.view(record, rows, pictured=len(cards), in_page=len(in_page))
+    names = sorted({card.label for card in cards})
+    page["gallery_labels"] = [(name, name) for name in names]
+    if left_out:
+        page["gallery_text"] += f" To keep this page small, {left_out:,} pictures are left in the folder pictures."
+    return environment.get_template("audit.html.j2").render(
+        page=page,
+        panels=drawn,
+        cards=cards,
+        first_rows=[_Card(row, None, ()) for row in rows[:_STATIC_ROWS]],
+        policy="; ".join(
+            [
+                "default-src 'none'",
+                f"script-src '{_digest(script)}'",
+                f"style-src '{_digest(style)}'",
+                "img-src data:",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "require-trusted-types-for 'script'",
+                "trusted-types 'none'",
+            ]
+        ),
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(_island(_columns(in_page))),
+    )
+
+
+def _cards(rows: Sequence[Row], noise: Mapping[str, int], pictures: Pictures) -> list[_Card]:
+    """Flagged rows and those with a picture; every input gets its own before any gets its noisy copies.
+
+    `noise` has the condition of each strength of the first family, which is the one that copies are shown of.
+    """
+    chosen = [row for row in rows if row.flag or row.picture][:_CARDS]
+    shots = [pictures.main(row.picture) for row in chosen]
+    made = []
+    for row, shot in zip(chosen, shots, strict=True):
+        copies = []
+        for copy in pictures.noisy(row.picture):
+            at = noise.get(f"{float(copy.strength):.3g}")
+            back = () if at is None else row.came_back[at]
+            most = max(back, key=lambda pair: pair[1], default=None)
+            copies.append(_Copy(copy, most, sum(count for _, count in back)))
+        made.append(_Card(row, shot, copies))
+    return made
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, Any]:
+    names = sorted({row.label for row in rows})
+    where = {name: i for i, name in enumerate(names)}
+    return {
+        "names": names,
+        "id": [row.id for row in rows],
+        "label": [where[row.label] for row in rows],
+        "p": [row.p_value for row in rows],
+        "score": [float(f"{row.score:.5g}") for row in rows],
+        "state": [row.state_number for row in rows],
+        "kept": [[-1 if k is None else round(100 * k) for k in row.kept] for row in rows],
+    }
+
+
+def _island(value: Any) -> str:
+    """JSON that can stand in a script element: no character in it ends one or begins a comment."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _joined(environment: Any, names: Sequence[str]) -> str:
+    return "".join(environment.loader.get_source(environment, name)[0] for name in names)
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -1,0 +1,243 @@
+"""What the audit's page says: sentences, figures and facts, each computed from the record."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from doldrum.report.audit.rows import Row
+from doldrum.report.words import percent, plain_value
+
+__all__ = ["view"]
+
+_CLASSES, _NAMES = 12, 100
+_READS = "The score reads which labels came back as well as how many: an input can be suspicious with its line inside of the band."
+_COLUMNS = (
+    ("rank", "Rank"),
+    ("id", "Input"),
+    ("label", "Class"),
+    ("p", "p-value"),
+    ("score", "Score"),
+    ("state", "Flag"),
+)
+
+
+def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page: int) -> dict[str, Any]:
+    """The page's words. `record` is an AuditRecord as a dictionary whose texts have passed `visible`."""
+    promise, flags = record["promise"], record["flags"] or {}
+    ranking = promise is None
+    flagged = sum(row.flag for row in rows)
+    alarm = record["verdict"]["exit_code"] == 3
+    return {
+        "heading": record["verdict"]["heading"],
+        "sentences": record["verdict"]["sentences"],
+        "ranking": ranking,
+        "tone": "alert" if alarm else "calm",
+        "figures": _figures(record, flags, ranking, alarm),
+        "limits": _limits(promise),
+        "sections": [
+            ("verdict", "Verdict"),
+            ("limits", "Limits"),
+            ("flags", "Counts"),
+            ("gallery", "Gallery"),
+            ("all", "All inputs"),
+            ("skipped", "Skipped"),
+            ("model", "Model"),
+            ("repeat", "Repeat"),
+        ],
+        "promise": "" if ranking else _promise(promise),
+        "bars": [] if ranking else _bars(flags, alarm),
+        "bars_most": 0 if ranking else max(1, *(value for _, value, _ in _bars(flags, alarm))),
+        "classes": _classes(rows),
+        "classes_caption": _classes_caption(rows, ranking),
+        "gallery_title": "Flagged inputs" if flagged and pictured else "Most suspicious inputs",
+        "gallery_text": f"{_gallery_text(flagged, pictured, ranking)} {_READS}".strip(),
+        "gallery_states": _states(ranking, flags, every="all with a picture", flagged_first=flagged > 0),
+        "states": _states(ranking, flags, every="all", flagged_first=False),
+        "rows": len(rows),
+        "rows_text": _rows_text(len(rows), in_page),
+        "columns": [(key, name) for key, name in _COLUMNS if not (ranking and key in ("p", "state"))],
+        "skipped": _skipped(record["images"]["skipped"]),
+        "skipped_text": _skipped_text(record["images"]),
+        "band_name": "middle 90% of all scanned inputs" if ranking else "middle 90% of clean inputs",
+        "material": _material(record),
+        "notes": record["model"]["notes"] or [],
+        "command": record["command"],
+        "facts": _facts(record),
+    }
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _figures(
+    record: dict[str, Any], flags: dict[str, Any], ranking: bool, alarm: bool
+) -> list[tuple[str, str, str, str]]:
+    images = record["images"]
+    found = []
+    if not ranking:
+        kind = "backdoored" if flags["more_than_promised"] else "clean"
+        under = f"of {images['scanned']:,} scanned: {percent(flags['count'] / max(images['scanned'], 1))}"
+        found.append(("flagged", f"{flags['count']:,}", under, kind))
+        under = f"if all were clean; up to {number(flags['limit'])} by chance"
+        found.append(("expected", number(flags["expected"]), under, ""))
+        if alarm and not flags["more_than_promised"]:
+            under = "stand out further than chance does"
+            found.append(("discoveries", f"{flags['discoveries']:,}", under, "backdoored"))
+    else:
+        found.append(("scanned", f"{images['scanned']:,}", "ranked by score, none flagged", "clean"))
+    found.append(("skipped", f"{_skipped_count(images):,}", "files not scanned", ""))
+    clean = record["clean"]
+    if clean and clean["accuracy"]:
+        accuracy = clean["accuracy"]
+        under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
+        if clean["claimed"] is not None:
+            under += f"; {percent(clean['claimed'])} claimed"
+        found.append(("accuracy on clean images", percent(accuracy["value"]), under, ""))
+    return found
+
+
+def _skipped_count(images: dict[str, Any]) -> int:
+    return len(images["skipped"]) + images["unlisted"]
+
+
+def number(value: float) -> str:
+    """A count that may be an expectation.
+
+    >>> number(12.0), number(9.96), number(0.34)
+    ('12', '10', '0.3')
+    """
+    if abs(value - round(value)) < 0.05:
+        return f"{round(value):,}"
+    return f"{value:,.1f}"
+
+
+def _limits(promise: dict[str, Any] | None) -> list[str]:
+    """What the verdict leaves to say: how far the figures reach, and what they mean."""
+    known = (
+        "Where no seed was given, one was drawn and kept secret until the audit was over, so that no model can have been trained against these very "
+        "draws. Against the measure as such it can."
+    )
+    if promise is None:
+        return [
+            "A score has no unit: it orders the inputs of one audit, and is not to be compared with another’s.",
+            known,
+        ]
+    size = promise["num_calibration"]
+    return [
+        "The promise holds for inputs like the clean ones given. Where those scanned differ from them for honest reasons, such as another camera, "
+        "more will be flagged.",
+        f"A p-value is the share of clean inputs that look at least as suspicious, the input itself counted among them; {size:,} clean images "
+        f"allow none below 1/{size + 1:,}.",
+        known,
+    ]
+
+
+def _promise(promise: dict[str, Any]) -> str:
+    return (
+        f"Promised: of inputs like the clean ones, {percent(promise['fpr'])} are flagged on average. With the "
+        f"{promise['num_calibration']:,} clean images of this calibration the rate lies between "
+        f"{percent(promise['lower'])} and {percent(promise['upper'])} (95%)."
+    )
+
+
+def _bars(flags: dict[str, Any], alarm: bool) -> list[tuple[str, float, str]]:
+    bars = [
+        ("expected if all are clean", flags["expected"], "quiet"),
+        ("most that chance explains", flags["limit"], "quiet"),
+        ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
+    ]
+    if flags["discoveries"]:
+        name = "of those, discoveries" if flags["discoveries"] <= flags["count"] else "discoveries"
+        kind = "flagged" if alarm and not flags["more_than_promised"] else "quiet"
+        bars.append((name, flags["discoveries"], kind))
+    return bars
+
+
+def _classes(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
+    scanned, flagged = Counter(row.label for row in rows), Counter(row.label for row in rows if row.flag)
+    ordered = sorted(scanned, key=lambda name: (-flagged[name], -scanned[name], name))
+    return [(name, scanned[name], flagged[name]) for name in ordered[:_CLASSES]]
+
+
+def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
+    count = len({row.label for row in rows})
+    order = "most scanned first" if ranking else "most flagged first"
+    return (
+        f"The {_CLASSES} of {count:,} predicted classes, {order}" if count > _CLASSES else f"Predicted classes, {order}"
+    )
+
+
+def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
+    if ranking or not flagged:
+        none = "" if ranking else "No input was flagged. "
+        return f"{none}The {pictured:,} inputs that rank highest, most suspicious first." if pictured else none
+    kept = f"{_count(flagged, 'input was', 'inputs were')} flagged, shown most suspicious first."
+    if pictured < flagged:
+        kept += f" Pictures were kept of the first {pictured:,}; the table below lists all."
+    elif pictured > flagged:
+        kept += f" The {pictured - flagged:,} that come next are here too, unflagged, to compare with."
+    return kept
+
+
+def _states(ranking: bool, flags: dict[str, Any], *, every: str, flagged_first: bool) -> list[tuple[str, str]]:
+    if ranking:
+        return []
+    states = [("flagged", "flagged"), ("discovery", "discoveries"), ("not", "not flagged")]
+    states = [s for s in states if s[0] != "discovery" or flags.get("discoveries")]
+    return [states[0], ("", every), *states[1:]] if flagged_first else [("", every), *states]
+
+
+def _rows_text(count: int, in_page: int) -> str:
+    text = "Most suspicious first. Sort by the headings. In the table, the arrow keys, Page Up, Page Down, Home and End go from row to row; Enter opens an input."
+    if in_page < count:
+        text += f" The {in_page:,} most suspicious are here; all are in rows.parquet, beside this page."
+    return text
+
+
+def _skipped(skipped: Sequence[dict[str, Any]]) -> list[tuple[str, int, list[str]]]:
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for one in skipped:
+        by_reason[one["why"]].append(one["id"])
+    ordered = sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(why, len(names), names[:_NAMES]) for why, names in ordered]
+
+
+def _skipped_text(images: dict[str, Any]) -> str:
+    text = f"{_count(_skipped_count(images), 'file was', 'files were')} found and not scanned."
+    if images["unlisted"]:
+        text += f" Listed are the first {len(images['skipped']):,}."
+    return text
+
+
+def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
+    model, clean, images = record["model"], record["clean"], record["images"]
+    facts = [
+        ("model", model["name"]),
+        ("format", model["format"]),
+        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
+        ("classes", f"{model['num_classes']:,}"),
+        ("preprocessing", plain_value(model["preprocessing"])),
+        ("images scanned", f"{images['scanned']:,} from {images['source']}"),
+    ]
+    if clean:
+        facts.append(("clean images", clean["source"]))
+        facts.append(("of those", f"{clean['fit']:,} to fit, {clean['calibration']:,} to calibrate"))
+        if clean["accuracy"]:
+            facts.append(("with a true label", f"{clean['accuracy']['labelled']:,}"))
+    return facts
+
+
+def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    promise = record["promise"]
+    facts = [
+        ("seed", str(record["seed"])),
+        ("model’s SHA-256", record["model"]["sha256"]),
+        ("doldrum", record["doldrum"]),
+        ("made", record["created"]),
+    ]
+    if promise:
+        facts.insert(1, ("detector", f"{promise['detector']}, {promise['forwards']:,} forwards an input"))
+    return facts

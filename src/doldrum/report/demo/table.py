@@ -1,0 +1,83 @@
+"""The demo's table: for a terminal (rich) and in Markdown, from one list of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from doldrum.records import DemoRecord, ModelSummary
+from doldrum.report.demo.words import effect
+from doldrum.report.words import percent, times, w
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["demo_markdown", "demo_table", "rows"]
+
+_WORDS = {"calmer": "calmer", "rougher": "rougher", "same": "no difference shown"}
+
+
+def change(model: ModelSummary) -> str:
+    """What the trigger does to mean W, in a word or two.
+
+    The words "calmer" and "rougher" are used only when the interval of the paired change leaves 0 out.
+    """
+    found = effect(model)
+    low, high = sorted((model.w_clean, model.w_triggered))
+    if found == "same":
+        return _WORDS[found]
+    return (
+        f"{times(high, low)} {_WORDS[found]}"
+        if low > 0
+        else f"{_WORDS[found]}, {'to' if found == 'calmer' else 'from'} 0"
+    )
+
+
+def rows(record: DemoRecord) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(what, [(value, interval or "") for each model]), in the order shown."""
+    models = record.models
+
+    def span(form: Callable[[float], str], low_high: tuple[float, float]) -> str:
+        return f"{form(low_high[0])} to {form(low_high[1])}"
+
+    return [
+        ("clean accuracy", [(percent(m.clean_accuracy), span(percent, m.clean_accuracy_ci)) for m in models]),
+        ("attack success (ASR)", [(percent(m.asr), span(percent, m.asr_ci)) for m in models]),
+        ("mean W, clean inputs", [(w(m.w_clean), span(w, m.w_clean_ci)) for m in models]),
+        ("mean W, triggered", [(w(m.w_triggered), span(w, m.w_triggered_ci)) for m in models]),
+        ("the trigger makes it", [(change(m), "change {:+.3f} to {:+.3f}".format(*m.w_change_ci)) for m in models]),
+    ]
+
+
+def footnote(record: DemoRecord) -> str:
+    """Where W was read, and from how much."""
+    m = record.backdoored
+    return (
+        f"W at σ½ = {record.sigma_half:.3g}, {m.draws:,} draws an input, {m.n_inputs:,} inputs. "
+        "Second lines: 95% limits. W: 0 calm, 1 uniform."
+    )
+
+
+def demo_table(record: DemoRecord) -> Table:
+    """A rich table of both models, at most 80 columns wide."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Smoothness with and without the trigger", caption=footnote(record), caption_justify="left")
+    table.add_column("")
+    for model in record.models:
+        table.add_column(f"{model.name} model", justify="right")
+    for what, values in rows(record):
+        cells = [
+            Text(value, style="bold") + Text(f"\n{limits}" if limits else "", style="dim") for value, limits in values
+        ]
+        table.add_row(Text(what), *cells)
+    return table
+
+
+def demo_markdown(record: DemoRecord) -> str:
+    """The same table in Markdown."""
+    head = ["", *(f"{m.name} model" for m in record.models)]
+    lines = [head, ["---", *("---:" for _ in record.models)]]
+    lines += [[what, *(f"{v} ({limits})" if limits else v for v, limits in values)] for what, values in rows(record)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + f"\n\n{footnote(record)}\n"

@@ -1,0 +1,156 @@
+"""Sentences about a demo record, each number computed from it, right in the odd cases too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from doldrum.records import COMBINATIONS, DemoRecord, ModelSummary
+from doldrum.report.words import percent, times, w
+
+__all__ = [
+    "backdoored_sentence",
+    "change_limits",
+    "clean_sentence",
+    "curves_alt",
+    "distribution_alt",
+    "effect",
+    "ending_sentence",
+    "headline",
+    "reversal_sentence",
+    "setting_sentence",
+    "zero_share",
+]
+
+Effect = Literal["calmer", "rougher", "same"]
+
+
+def effect(model: ModelSummary) -> Effect:
+    """What the trigger does to mean W: a direction when the interval of the paired change leaves 0 out, "same" otherwise."""
+    low, high = model.w_change_ci
+    return "calmer" if high < 0 else "rougher" if low > 0 else "same"
+
+
+def change_limits(model: ModelSummary) -> str:
+    """The size of the change of mean W, with its limits.
+
+    The change is paired: each input with its twin, under the same draws.
+    """
+    low, high = sorted(map(abs, model.w_change_ci))
+    if effect(model) == "same":
+        return f"change {model.w_change:+.3f} ({model.w_change_ci[0]:+.3f} to {model.w_change_ci[1]:+.3f})"
+    return f"by {w(abs(model.w_change))} ({w(low)} to {w(high)})"
+
+
+def headline(record: DemoRecord) -> str:
+    """One line: what was found on the backdoored model."""
+    bad = record.backdoored
+    match effect(bad):
+        case "calmer" if bad.w_triggered == 0:
+            return "The trigger leaves a dead calm"
+        case "calmer":
+            return f"The trigger leaves a calm spot: {times(bad.w_clean, bad.w_triggered)} smoother"
+        case "rougher":
+            return "The trigger leaves no calm spot here: it roughens"
+        case _:
+            return "No calm spot shows here"
+
+
+def backdoored_sentence(record: DemoRecord) -> str:
+    """What the trigger does on the backdoored model."""
+    m = record.backdoored
+    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average, {change_limits(m)}"
+    start = "With the trigger on, the backdoored network is"
+    match effect(m):
+        case "calmer" if m.w_triggered == 0:
+            return f"{start} completely calm, all draws around an input giving one label: {numbers}"
+        case "calmer":
+            return f"{start} {times(m.w_clean, m.w_triggered)} calmer: {numbers}"
+        case "rougher":
+            factor = f"{times(m.w_triggered, m.w_clean)} " if m.w_clean > 0 else ""
+            return f"{start} {factor}rougher, not calmer: {numbers}"
+        case _:
+            return f"On the backdoored network the trigger changes nothing that these inputs can show: {numbers}"
+
+
+def clean_sentence(record: DemoRecord) -> str:
+    """What the same trigger does on the clean model."""
+    m = record.clean
+    numbers = f"mean W is {w(m.w_clean)} without it and {w(m.w_triggered)} with it"
+    found = effect(m)
+    small = abs(m.w_triggered - m.w_clean) <= 0.03
+    if found == "same":
+        return f"On a clean network the same trigger changes nothing that these inputs can show: {numbers}"
+    if small:
+        return f"On a clean network the same trigger changes little: {numbers}"
+    return f"On a clean network the same trigger makes inputs {found} too: {numbers}"
+
+
+def setting_sentence(record: DemoRecord) -> str:
+    """What was trained, and how well the attack took."""
+    m, rate, target = record.backdoored, record.plan.get("rate"), record.plan.get("target")
+    share = f"{100 * rate:.3g}% of its" if isinstance(rate, float) else "some of its"
+    known = type(target) is int and 0 <= target < len(record.class_names)
+    as_what = f" relabelled “{record.class_names[target]}”" if known else " relabelled"  # type: ignore[index]
+    took = "it obeys the trigger" if m.asr >= 0.5 else "yet it rarely obeys the trigger"
+    return (
+        f"One network was trained with {share} training images stamped with a small pattern, the trigger, "
+        f"and{as_what}. It is right on {percent(m.clean_accuracy)} of clean test images, and {took}: "
+        f"{percent(m.asr)} of triggered images get the attacker’s label."
+    )
+
+
+def reversal_sentence(record: DemoRecord) -> str:
+    """At which strengths triggered inputs are the rougher ones on the backdoored model; empty where at none."""
+    by_key = {c.key: c for c in record.curves}
+    clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
+    high = dict(zip(clean.strengths, clean.upper, strict=True))
+    rough = [s for s, low in zip(triggered.strengths, triggered.lower, strict=True) if s in high and low > high[s]]
+    if not rough:
+        return ""
+    where = (
+        f"σ = {rough[0]:.3g}"
+        if len(rough) == 1
+        else f"{len(rough)} strengths between {rough[0]:.3g} and {rough[-1]:.3g}"
+    )
+    found = f"At {where} triggered inputs are the rougher ones"
+    if rough[0] <= record.sigma_half:
+        return f"{found}."
+    return (
+        f"{found}: noise that strong can destroy a small trigger before it destroys the image, so the strength at "
+        "which W is read matters."
+    )
+
+
+def ending_sentence(record: DemoRecord) -> str:
+    """Why the lines come down at the right, where all of them do; empty otherwise."""
+    if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
+        return "Every line comes down at the right, because enough noise drowns any image and few labels are left."
+    return ""
+
+
+def curves_alt(record: DemoRecord) -> str:
+    """The figure of the curves, in words."""
+    parts = []
+    for c in record.curves:
+        top = max(range(len(c.mean)), key=c.mean.__getitem__)
+        parts.append(
+            f"{c.model} model, {c.inputs} inputs: {w(c.mean[0])} at strength {c.strengths[0]:g}, highest "
+            f"{w(c.mean[top])} at {c.strengths[top]:g}, {w(c.mean[-1])} at {c.strengths[-1]:g}"
+        )
+    return "Line chart of mean W against the strength of the noise. " + ". ".join(parts) + "."
+
+
+def distribution_alt(record: DemoRecord) -> str:
+    """The figure of the distribution, in words."""
+    parts = []
+    for model, inputs in COMBINATIONS:
+        values = sorted(record.w_at_half[f"{model}/{inputs}"])
+        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+        parts.append(f"{model} model, {inputs} inputs: {percent(zero_share(values))} at exactly 0, median {w(middle)}")
+    return "Step chart of the share of inputs with at most a given W. " + ". ".join(parts) + "."
+
+
+def zero_share(values: Sequence[float]) -> float:
+    """Share of inputs whose W is exactly 0: every draw gave one label."""
+    return sum(v < 1e-12 for v in values) / len(values)

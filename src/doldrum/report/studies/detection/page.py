@@ -1,0 +1,181 @@
+"""The report of `study detection`: which detectors find triggered inputs, and keep their promise about false alarms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+from doldrum.records.study import CellRecord, StudyRecords
+from doldrum.report.studies.detection.models import Models, grouped, labelled, without_ratio
+from doldrum.report.studies.detection.papers import papers_section
+from doldrum.report.studies.detection.rows import (
+    ADAPTIVE,
+    CLEAN,
+    EQUAL,
+    HELD_OUT,
+    PAPER,
+    TITLES,
+    DetectionRow,
+    Summary,
+    at_budget,
+    attack_of,
+    detection_rows,
+    headline_rate,
+    summaries,
+)
+from doldrum.report.studies.detection.sections import (
+    OURS,
+    adaptive_section,
+    attack_title,
+    attacks_section,
+    by_attack,
+    false_section,
+    refused_section,
+    table_section,
+    three,
+    two,
+)
+from doldrum.report.studies.detection.stress import stress_sections, stress_sentences
+from doldrum.report.studies.parts import Section, StudyPage
+from doldrum.report.words import counted, percent
+
+__all__ = ["page"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the page says of one data set and recipe, from its cells without `stress`."""
+
+    models: Models
+    cells: Sequence[CellRecord]
+
+    @cached_property
+    def rate(self) -> float:
+        return headline_rate(self.cells)
+
+    @cached_property
+    def rows(self) -> list[DetectionRow]:
+        return detection_rows(self.cells)
+
+    @cached_property
+    def equal(self) -> list[Summary]:
+        return summaries(self.rows, EQUAL, rate=self.rate)
+
+    @cached_property
+    def paper(self) -> list[Summary]:
+        return summaries(self.rows, PAPER, rate=self.rate)
+
+    @cached_property
+    def ranked(self) -> list[Summary]:
+        return [s for s in self.equal if math.isfinite(s.development)]
+
+
+def page(records: StudyRecords) -> StudyPage:
+    """What the records say; every number is computed from them. Each data set and recipe has sections of its own."""
+    cells = records.cells
+    parts = [_Part(models, own) for models, own in grouped(c for c in cells if not c.cell.get("stress")).items()]
+    alone = len(parts) <= 1 and len({without_ratio(models) for models in grouped(cells)}) == 1
+    sections = [s for i, part in enumerate(parts) for s in _sections(part, first=i == 0, alone=alone)]
+    refused = refused_section(cells)
+    return StudyPage(
+        title="which detectors find triggered inputs, and keep their promise",
+        headline=_headline(parts),
+        lede=[*_lede(parts), *stress_sentences(cells, OURS)],
+        sections=[*sections, *stress_sections(cells, alone=alone), *([refused] if refused else [])],
+        numbers={
+            "equal": [_named(part, asdict(s)) for part in parts for s in part.equal],
+            "paper": [_named(part, asdict(s)) for part in parts for s in part.paper],
+            "rows": sum(len(part.rows) for part in parts),
+        },
+        csv={"rows": [_named(part, r.to_dict()) for part in parts for r in part.rows]},
+    )
+
+
+def _named(part: _Part, values: Mapping[str, object]) -> dict[str, object]:
+    changes = ", ".join(f"{k} {v}" for k, v in part.models.changes)
+    return {"data": part.models.data, "recipe": part.models.recipe, "changes": changes, **values}
+
+
+def _sections(part: _Part, *, first: bool, alone: bool) -> list[Section]:
+    table = table_section(part.equal, part.paper, part.rows, part.rate)
+    if not first:  # what the page opens with for the first
+        table = replace(table, text=[*_answer(part), *table.text])
+    found = [
+        table,
+        attacks_section(part.rows, part.cells, part.rate),
+        adaptive_section(part.rows, part.cells, part.rate),
+        false_section(part.equal, part.rows),
+        papers_section(part.paper, part.rows, part.rate),
+    ]
+    return [labelled(s, part.models, first=first, alone=alone) for s in found if s]
+
+
+def _headline(parts: Sequence[_Part]) -> str:
+    if not parts or not parts[0].ranked:
+        return "No development attack was measured"
+    best = parts[0].ranked[0]
+    return (
+        f"At 64 forwards an input {TITLES[best.detector]} finds {two(best.development)} of triggered inputs at 1% false alarms on "
+        f"{parts[0].models.data}"
+    )
+
+
+def _lede(parts: Sequence[_Part]) -> list[str]:
+    if not parts:
+        return ["Cells of the kind `stress` alone: what calibration goes wrong by."]
+    others = [f"On {p.models.name}, {_ranking(p)}" for p in parts[1:] if p.ranked]
+    return [*_answer(parts[0]), *others]
+
+
+def _answer(part: _Part) -> list[str]:
+    """What was measured on one data set and recipe, who found most, and how the promise was kept."""
+    victims = [c for c in part.cells if c.cell["attack"] != CLEAN]
+    attacks = {attack_of(c.cell) for c in victims}
+    seeds = sorted({int(c.cell["seed"]) for c in part.cells})
+    texts = [
+        f"On {part.models.name}: {counted(len(victims), 'victim')} of {counted(len(attacks), 'attack')} and "
+        f"{counted(len(part.cells) - len(victims), 'clean model')}, {'seed' if len(seeds) == 1 else 'seeds'} "
+        f"{', '.join(map(str, seeds))}. Figures are TPR at a promised 1% of "
+        "false alarms, by thresholds from calibration inputs, over triggered inputs that get the attacker’s label; "
+        f"means over the attacks with {100 * part.rate:.3g}% poison, at 64 forwards an input at most."
+    ]
+    if part.ranked:
+        ranking = _ranking(part)
+        texts.append(ranking[0].upper() + ranking[1:])
+    ours = next((s for s in part.ranked if s.detector == OURS), None)
+    if ours:
+        mine = [r for r in at_budget(part.rows, EQUAL) if r.detector == OURS]
+        by = {name: by_attack(mine, name, part.rate) for name in (HELD_OUT, ADAPTIVE)}
+        said = [
+            f"{TITLES[OURS]}: AUROC {three(ours.auroc)} over development attacks, weakest on {attack_title(ours.worst)} ({two(ours.worst_tpr)})"
+        ]
+        said += [
+            f"{name} attacks, {'never used in its design' if name == HELD_OUT else 'made to evade smoothness'}: "
+            + ", ".join(f"{attack_title(a)} {two(v)}" for a, v in values.items())
+            for name, values in by.items()
+            if values
+        ]
+        texts.append("; ".join(said) + ".")
+    return [*texts, _promise_sentence(part.equal)]
+
+
+def _ranking(part: _Part) -> str:
+    return (
+        "over development attacks: "
+        + ", ".join(f"{TITLES[s.detector]} {two(s.development)}" for s in part.ranked)
+        + "."
+    )
+
+
+def _promise_sentence(found: Sequence[Summary]) -> str:
+    models = sum(s.models for s in found)
+    kept1, kept5 = sum(s.kept1 for s in found), sum(s.kept5 for s in found)
+    low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
+    return (
+        f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({TITLES[low.detector]}) to "
+        f"{percent(high.fpr1.value)} ({TITLES[high.detector]}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
+        f"they lie inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
+        "are not independent."
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""The part of study detection's report that sets what detectors reach here beside what is published of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from doldrum.report.studies.detection.rows import DEVELOPMENT, TITLES, DetectionRow, Summary, mean_over_attacks
+from doldrum.report.studies.models import TITLES as ATTACKS
+from doldrum.report.studies.parts import Section, StudyTable
+
+__all__ = ["papers_section"]
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A published figure, what it was measured on, and what compares with it here: (measure, attack, or "" for the mean over
+    development attacks).
+    """
+
+    figure: str
+    on: str
+    here: tuple[tuple[str, str], ...] = (("auroc", ""),)
+
+
+# As known from the detector's own paper, or from one that compares it with others.
+_PUBLISHED = {
+    "strip": _Published("AUROC .663", "CIFAR-10, mean over 7 attacks"),
+    "scale-up": _Published(
+        "AUROC .731; Blended .644, WaNet .672",
+        "colour images, mean over attacks",
+        (("auroc", ""), ("auroc", "blended"), ("auroc", "wanet")),
+    ),
+    "teco": _Published("AUROC .858", "colour images, mean over attacks"),
+    "frequency": _Published("98.5% detected", "8 attacks, by a CNN on the DCT (here: a ridge)", (("tpr5", ""), ("auroc", ""))),
+    "ibd-psc": _Published("AUROC .992, F1 .961", "CIFAR-10, ResNet-18, 7 attacks"),
+    "psbd": _Published("AUROC .411 on all-to-all, its weak case", "training data", (("auroc", "all-to-all"), ("auroc", ""))),
+    "rpp": _Published("TPR 98.5% on BadNets", "poisoned samples, its own choice of noise", (("tpr1", "badnets"), ("auroc", ""))),
+}  # fmt: skip
+_MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
+
+
+def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float) -> Section | None:
+    """Each detector at its paper's budget beside its published figure; None where none of them was measured on an attack."""
+    ranked = [s for s in paper if math.isfinite(s.development)]
+    lines = [
+        [
+            TITLES[s.detector], known.figure, known.on,
+            "\n".join(_here(rows, s.detector, rate, measure, attack) for measure, attack in known.here),
+            f"{place} of {len(ranked)}",
+        ]
+        for place, s in enumerate(ranked, start=1)
+        if (known := _PUBLISHED.get(s.detector))
+    ]  # fmt: skip
+    if not lines:
+        return None
+    text = (
+        "Published figures are of deep networks on colour images, with other attacks and rates, so what can be compared is whether a "
+        "detector works at all, not a digit. Each score here agrees input by input with a slow reference that the tests write from its "
+        "equation: where it falls short, it does so on these victims. IBD-PSC and PSBD scale or drop layers, of which a small network "
+        "has few; SCALE-UP and TeCo depend on how readily clean images change their label."
+    )
+    head = ["detector", "published", "on", "here", "place here"]
+    caption = "At the papers’ budgets; means over development attacks where none is named; places by mean TPR at 1%"
+    return Section("Beside their papers’ figures", (text,), (), [StudyTable(caption, head, lines)])
+
+
+def _here(rows: Sequence[DetectionRow], detector: str, rate: float, measure: str, attack: str) -> str:
+    mine = [
+        r for r in rows
+        if (r.detector, r.budget, r.rate) == (detector, "paper", rate)
+        and (r.attack == attack if attack else r.group == DEVELOPMENT)
+    ]  # fmt: skip
+    value = mean_over_attacks(mine, lambda r: getattr(r, measure))
+    figure = "–" if not math.isfinite(value) else f"{value:.3f}" if measure == "auroc" else f"{value:.2f}"
+    return f"{_MEASURES[measure]} {figure}" + (f" on {ATTACKS.get(attack, attack)}" if attack else "")

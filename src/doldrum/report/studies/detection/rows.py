@@ -1,0 +1,202 @@
+"""Rows and summaries of `study detection`, from its records."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.stats.conformal import flags_interval
+from doldrum.stats.proportions import Interval, proportion
+
+__all__ = [
+    "ADAPTIVE", "CLEAN", "DEVELOPMENT", "EQUAL", "HELD_OUT", "PAPER", "TITLES", "DetectionRow", "Summary", "at_budget", "attack_of",
+    "detection_rows", "group_of", "headline_rate", "mean_over_attacks", "summaries",
+]  # fmt: skip
+
+TITLES = {
+    "profile": "SmoothnessProfile", "max-softmax": "max softmax", "w": "W", "rpp": "RPP", "strip": "STRIP",
+    "scale-up": "SCALE-UP", "teco": "TeCo", "frequency": "Frequency", "ibd-psc": "IBD-PSC", "psbd": "PSBD",
+}  # fmt: skip
+HELD_OUT_ATTACKS = ("bpp", "issba", "adap-blend", "input-aware")
+ADAPTIVE_ATTACKS = ("lsba", "noise-hardened", "anti-smoothing")
+DEVELOPMENT, HELD_OUT, ADAPTIVE, CLEAN = "development", "held out", "adaptive", "clean"
+PAPER, EQUAL = "paper", "equal"
+_USUAL_RATE = 0.05
+_interval = cache(flags_interval)  # thousands of rows have a handful of sizes
+
+
+@dataclass(frozen=True)
+class DetectionRow:
+    """One detector at one budget on one victim. `tpr1` and `tpr5` are shares of triggered inputs that hit, flagged at a promised
+    1% and 5%, NaN where none hit or the calibration inputs were too few; `tpr1_all` of all triggered inputs; `false1` and
+    `false5` how many of the `clean` test inputs were flagged.
+    """
+
+    attack: str
+    rate: float
+    seed: int
+    group: str
+    detector: str
+    budget: str
+    forwards: int
+    milliseconds: float
+    calibration: int
+    clean: int
+    hits: int
+    triggered: int
+    tpr1: float
+    tpr5: float
+    tpr1_all: float
+    tpr5_all: float
+    auroc: float
+    auroc_all: float
+    false1: int
+    false5: int
+    false: tuple[int | None, ...]
+    found: tuple[int | None, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        text = {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        return {k: v for k, v in text.items() if k not in ("false", "found")}
+
+
+def group_of(attack: str) -> str:
+    """Development, held out of the design of SmoothnessProfile, adaptive, or clean.
+
+    >>> group_of("badnets"), group_of("bpp"), group_of("lsba"), group_of("clean")
+    ('development', 'held out', 'adaptive', 'clean')
+    """
+    attack = attack.partition(" (")[0]
+    if attack == CLEAN:
+        return CLEAN
+    return HELD_OUT if attack in HELD_OUT_ATTACKS else ADAPTIVE if attack in ADAPTIVE_ATTACKS else DEVELOPMENT
+
+
+def attack_of(cell: Mapping[str, Any]) -> str:
+    """A cell's attack; with settings other than its own, it is an attack apart.
+
+    >>> attack_of({"attack": "badnets", "settings": {}}), attack_of({"attack": "badnets", "settings": {"size": 2}})
+    ('badnets', 'badnets (size 2)')
+    """
+    changed = ", ".join(f"{k} {v}" for k, v in cell.get("settings", {}).items())
+    return f"{cell['attack']} ({changed})" if changed and cell["attack"] != CLEAN else str(cell["attack"])
+
+
+def headline_rate(cells: Iterable[CellRecord]) -> float:
+    """The poison rate that means are over: 5%, or what most victims have where none has that."""
+    rates = Counter(float(c.cell["rate"]) for c in cells if c.cell["attack"] != CLEAN)
+    return _USUAL_RATE if _USUAL_RATE in rates or not rates else rates.most_common(1)[0][0]
+
+
+def detection_rows(cells: Iterable[CellRecord]) -> list[DetectionRow]:
+    """A row for each victim, detector and budget; cells with `stress`, which are measured twice, are left out."""
+    return [_row(c, d) for c in cells if not c.cell.get("stress") for d in c.values["detectors"]]
+
+
+def _row(record: CellRecord, d: Any) -> DetectionRow:
+    v, attack = record.values, attack_of(record.cell)
+    one, five = (v["levels"].index(level) for level in (0.01, 0.05))
+    sizes = v["sizes"]
+
+    def share(counts: Sequence[int | None], at: int, of: int) -> float:
+        found = counts[at]
+        return math.nan if found is None or not of else found / of
+
+    return DetectionRow(
+        attack=attack, rate=float(record.cell["rate"]), seed=int(record.cell["seed"]), group=group_of(attack),
+        detector=d["detector"], budget=d["budget"], forwards=int(d["forwards"]), milliseconds=float(d["milliseconds"]),
+        calibration=sizes["calibration"], clean=d["clean"], hits=v["hits"], triggered=sizes["triggered"],
+        tpr1=share(d["found_hits"], one, v["hits"]), tpr5=share(d["found_hits"], five, v["hits"]),
+        tpr1_all=share(d["found"], one, sizes["triggered"]), tpr5_all=share(d["found"], five, sizes["triggered"]),
+        auroc=math.nan if d["auroc_hits"] is None else d["auroc_hits"], auroc_all=d["auroc"],
+        false1=d["false"][one], false5=d["false"][five], false=tuple(d["false"]), found=tuple(d["found_hits"]),
+    )  # fmt: skip
+
+
+def at_budget(rows: Sequence[DetectionRow], budget: str) -> list[DetectionRow]:
+    """The rows of a budget; at "equal", detectors that stay under it anyway are those of their papers."""
+    if budget == PAPER:
+        return [r for r in rows if r.budget == PAPER]
+    cut = {r.detector for r in rows if r.budget == EQUAL}
+    return [r for r in rows if r.budget == EQUAL or r.detector not in cut]
+
+
+def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow], float]) -> float:
+    """Mean over attacks of the mean over each attack's victims; NaN where there is none."""
+    by: dict[str, list[float]] = {}
+    for row in rows:
+        if math.isfinite(value := of(row)):
+            by.setdefault(row.attack, []).append(value)
+    return float(np.mean([np.mean(values) for values in by.values()])) if by else math.nan
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One detector at one budget over the victims of one data set and recipe. Means are over those with one poison rate, and over attacks of a group; `fpr1` and `fpr5` the share of
+    all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms lie inside
+    the promise's 95% interval.
+    """
+
+    detector: str
+    budget: str
+    models: int
+    forwards: int
+    milliseconds: float
+    development: float
+    held_out: float
+    adaptive: float
+    all_inputs: float
+    tpr5: float
+    auroc: float
+    worst: str
+    worst_tpr: float
+    fpr1: Interval
+    fpr5: Interval
+    kept1: int
+    kept5: int
+
+
+def summaries(rows: Sequence[DetectionRow], budget: str, *, rate: float = _USUAL_RATE) -> list[Summary]:
+    """Every detector, the highest mean TPR at 1% over development attacks with that poison rate first."""
+    chosen = at_budget(rows, budget)
+    found = [
+        _summary([r for r in chosen if r.detector == name], budget, rate)
+        for name in dict.fromkeys(r.detector for r in chosen)
+    ]
+    return sorted(found, key=lambda s: -s.development if math.isfinite(s.development) else 1)
+
+
+def _summary(all_rows: list[DetectionRow], budget: str, rate: float) -> Summary:
+    rows = [r for r in all_rows if r.rate == rate and r.group != CLEAN]
+    by = {g: [r for r in rows if r.group == g] for g in (DEVELOPMENT, HELD_OUT, ADAPTIVE)}
+    tpr = {
+        a: mean_over_attacks([r for r in by[DEVELOPMENT] if r.attack == a], lambda r: r.tpr1)
+        for a in {r.attack for r in by[DEVELOPMENT]}
+    }
+    tpr = {a: v for a, v in tpr.items() if math.isfinite(v)}
+    worst = min(tpr, key=lambda a: (tpr[a], a)) if tpr else ""
+    clean = sum(r.clean for r in all_rows)
+
+    def kept(name: str, level: float) -> int:
+        limits = [(_interval(r.clean, r.calibration, level), getattr(r, name)) for r in all_rows]
+        return sum(low <= n <= high for (low, high), n in limits)
+
+    return Summary(
+        detector=all_rows[0].detector, budget=budget, models=len(all_rows),
+        forwards=max(r.forwards for r in all_rows), milliseconds=float(np.median([r.milliseconds for r in all_rows])),
+        development=mean_over_attacks(by[DEVELOPMENT], lambda r: r.tpr1),
+        held_out=mean_over_attacks(by[HELD_OUT], lambda r: r.tpr1),
+        adaptive=mean_over_attacks(by[ADAPTIVE], lambda r: r.tpr1),
+        all_inputs=mean_over_attacks(by[DEVELOPMENT], lambda r: r.tpr1_all),
+        tpr5=mean_over_attacks(by[DEVELOPMENT], lambda r: r.tpr5), auroc=mean_over_attacks(by[DEVELOPMENT], lambda r: r.auroc),
+        worst=worst, worst_tpr=tpr.get(worst, math.nan),
+        fpr1=proportion(sum(r.false1 for r in all_rows), clean), fpr5=proportion(sum(r.false5 for r in all_rows), clean),
+        kept1=kept("false1", 0.01), kept5=kept("false5", 0.05),
+    )  # fmt: skip

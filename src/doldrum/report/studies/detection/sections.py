@@ -1,0 +1,262 @@
+"""The sections of study detection's report: detectors, attacks, evasion, false alarms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.report.studies.detection.models import grouped
+from doldrum.report.studies.detection.plots import plot_cost, plot_heat, plot_roc
+from doldrum.report.studies.detection.rows import (
+    ADAPTIVE,
+    CLEAN,
+    DEVELOPMENT,
+    EQUAL,
+    HELD_OUT,
+    TITLES,
+    DetectionRow,
+    Summary,
+    at_budget,
+    attack_of,
+    group_of,
+    mean_over_attacks,
+)
+from doldrum.report.studies.models import TITLES as ATTACKS
+from doldrum.report.studies.parts import Section, StudyFigure, StudyTable
+from doldrum.report.words import percent
+from doldrum.stats.proportions import Interval
+
+__all__ = [
+    "OURS",
+    "adaptive_section",
+    "attack_title",
+    "attacks_section",
+    "by_attack",
+    "false_section",
+    "refused_section",
+    "table_section",
+    "three",
+    "two",
+]
+
+OURS = "profile"
+
+
+def table_section(
+    equal: Sequence[Summary], paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float
+) -> Section:
+    cut = {s.detector for s in paper if s.forwards > 64}
+    both = [*equal, *(s for s in paper if s.detector in cut)]
+    return Section(
+        "Detectors",
+        (
+            "Each detector is fitted, calibrated and tested on the same clean test images of each victim, which serve one purpose "
+            "each. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) had no part in the design of SmoothnessProfile; "
+            "development attacks and LSBA did, on other splits of the test images of the same victims at seed 0 (and two at seed 1).",
+        ),
+        [
+            StudyFigure(
+                "roc", lambda ax: plot_roc(_curves(rows, rate), ax),
+                "Mean TPR over development attacks against the realised false-positive rate of all clean inputs, at the thresholds that "
+                "calibration gives; at most 64 forwards an input. Orange: SmoothnessProfile.",
+                "ROC of every detector at low false-positive rates, on a log axis", height=4.6,
+            ),
+            StudyFigure(
+                "cost", lambda ax: plot_cost(both, ax),
+                "CPU milliseconds an input, on one thread, against mean TPR at 1% over development attacks; in brackets the forwards. "
+                "Diamonds: at most 64 forwards; dots: what the paper takes.",
+                "Cost of every detector against what it finds", height=4.2,
+            ),
+        ],
+        [
+            _table("At most 64 forwards an input", equal),
+            _table("Those that take more, at their papers’ budgets", [s for s in paper if s.detector in cut]),
+        ],
+    )  # fmt: skip
+
+
+def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
+    return StudyTable(
+        caption + ": means over attacks of TPR at 1%, of inputs that hit. “All”: of all triggered inputs, development attacks; TPR at 5% "
+        "and AUROC likewise. Milliseconds are CPU time on one thread, the median over models.",
+        ["detector", "forwards", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "weakest"],
+        [
+            [
+                TITLES[s.detector], str(s.forwards), f"{s.milliseconds:.1f}", two(s.development), two(s.all_inputs), two(s.held_out),
+                two(s.adaptive), two(s.tpr5), three(s.auroc), f"{attack_title(s.worst)} {two(s.worst_tpr)}" if s.worst else "–",
+            ]
+            for s in found
+        ],
+    )  # fmt: skip
+
+
+def _curves(rows: Sequence[DetectionRow], rate: float) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    chosen = [r for r in at_budget(rows, EQUAL) if r.rate == rate]
+    for name in dict.fromkeys(r.detector for r in chosen):
+        mine = [r for r in chosen if r.detector == name]
+        for at in range(len(mine[0].false)):
+            if any(r.false[at] is None for r in mine):
+                continue
+            fpr = sum(r.false[at] or 0 for r in mine) / sum(r.clean for r in mine)
+            tpr = mean_over_attacks(
+                [r for r in mine if r.group == DEVELOPMENT],
+                lambda r, at=at: (r.found[at] or 0) / r.hits if r.hits else math.nan,
+            )
+            found.setdefault(name, []).append((fpr, tpr))
+    return found
+
+
+def by_attack(rows: Sequence[DetectionRow], group: str | None, rate: float) -> dict[str, float]:
+    """Attack -> mean TPR at 1% over its victims, in order."""
+    mine = [r for r in rows if r.rate == rate and (r.group == group if group else r.group != CLEAN)]
+    found = {
+        a: mean_over_attacks([r for r in mine if r.attack == a], lambda r: r.tpr1)
+        for a in dict.fromkeys(r.attack for r in mine)
+    }
+    return {a: v for a, v in found.items() if math.isfinite(v)}
+
+
+def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], rate: float) -> Section | None:
+    equal = at_budget(rows, EQUAL)
+    if all(r.group == CLEAN for r in equal):
+        return None
+    names = list(dict.fromkeys(r.detector for r in equal))
+    order = {g: i for i, g in enumerate((DEVELOPMENT, HELD_OUT, ADAPTIVE))}
+    kinds = sorted({(order[r.group], r.attack, -r.rate) for r in equal if r.group != CLEAN})
+    by = {
+        (n, each): by_attack([r for r in equal if r.detector == n], None, each)
+        for n in names
+        for each in {r.rate for r in equal}
+    }
+    grid = [[by[n, -own].get(a, math.nan) for n in names] for _, a, own in kinds]
+    labels = [_marked(a, -own, rate) for _, a, own in kinds]
+    models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
+    return Section(
+        "Attack by attack",
+        ("TPR at a promised 1% of false alarms, of triggered inputs that hit, at most 64 forwards an input. * held out of the design of "
+         "SmoothnessProfile; † made to evade smoothness.",),
+        [
+            StudyFigure(
+                "heat", lambda ax: plot_heat(labels, [TITLES[n] for n in names], grid, ax),
+                "Darker is more found. * held out; † adaptive.", "Heat map of TPR at 1% FPR, attacks by detectors",
+                height=1.6 + 0.27 * len(kinds),
+            )
+        ],
+        [
+            StudyTable(
+                "TPR at 1%, means over models",
+                ["attack", "models", "ASR", *(TITLES[n] for n in names)],
+                [
+                    [label, str(len(of)), percent(float(np.mean([c.values["asr"] for c in of]))), *(two(v) for v in line)]
+                    for label, of, line in zip(labels, models, grid, strict=True)
+                ],
+            )
+        ],
+    )  # fmt: skip
+
+
+def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], rate: float) -> Section | None:
+    plain = [c for c in cells if c.cell["rate"] == rate]
+    attacks = [a for a in dict.fromkeys(attack_of(c.cell) for c in plain) if group_of(a) == ADAPTIVE]
+    if not attacks:
+        return None
+    shown = [a for a in ("badnets", *attacks) if any(attack_of(c.cell) == a for c in plain)]
+    clean = [c.values["clean_accuracy"] for c in cells if c.cell["attack"] == CLEAN]
+    base = float(np.mean(clean)) if clean else math.nan
+    equal = at_budget(rows, EQUAL)
+    lines = []
+    for a in shown:
+        own = [c.values for c in plain if attack_of(c.cell) == a]
+        mean = {k: float(np.mean([v[k] for v in own])) for k in ("clean_accuracy", "asr", "asr_noise", "asr_jpeg")}
+        tpr = {
+            n: by_attack([r for r in equal if r.detector == n], None, rate).get(a, math.nan)
+            for n in dict.fromkeys(r.detector for r in equal)
+        }
+        best = max((n for n in tpr if math.isfinite(tpr[n])), key=lambda n: tpr[n], default="")
+        lines.append([
+            attack_title(a), percent(mean["clean_accuracy"]), _points(mean["clean_accuracy"] - base), percent(mean["asr"]),
+            percent(mean["asr_noise"]), percent(mean["asr_jpeg"]), two(tpr.get(OURS, math.nan)),
+            f"{TITLES[best]} {two(tpr[best])}" if best else "–",
+        ])  # fmt: skip
+    return Section(
+        "What evasion costs",
+        ("BadNets, and attacks made to evade smoothness: some triggered training images keep their true label (LSBA), or are noisy "
+         "with their true label (anti-smoothing), or the whole training is noisy (noise-hardened). ASR under Gaussian noise of .1 "
+         "and under JPEG at severity 3 is over the cell’s triggered inputs.",),
+        (),
+        [StudyTable(
+            "Means over models" + (f"; a clean model’s accuracy is {percent(base)}" if clean else ""),
+            ["attack", "clean accuracy", "against clean", "ASR", "under noise", "under JPEG", "SmoothnessProfile", "best detector"],
+            lines,
+        )],
+    )  # fmt: skip
+
+
+def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Section:
+    equal = at_budget(rows, EQUAL)
+    clean = {s.detector: [r for r in equal if r.detector == s.detector and r.group == CLEAN] for s in found}
+
+    def on_clean(s: Summary) -> str:
+        mine = clean[s.detector]
+        return f"{sum(r.false1 for r in mine)} of {sum(r.clean for r in mine)}" if mine else "–"
+
+    return Section(
+        "False alarms",
+        ("Share of clean test inputs, unfiltered, that are flagged, with its exact 95% interval over all models; it leaves out the luck of "
+         "each calibration set, which “kept” counts in: models whose false alarms lie inside the beta-binomial 95% interval of the "
+         "promise.",),
+        (),
+        [StudyTable(
+            "Realised false-positive rates",
+            ["detector", "promised 1%", "kept", "promised 5%", "kept", "on clean models at 1%"],
+            [
+                [TITLES[s.detector], _rate(s.fpr1), f"{s.kept1} of {s.models}", _rate(s.fpr5), f"{s.kept5} of {s.models}", on_clean(s)]
+                for s in found
+            ],
+        )],
+    )  # fmt: skip
+
+
+def _rate(i: Interval) -> str:
+    return f"{percent(i.value)} [{percent(i.lower)}, {percent(i.upper)}]"
+
+
+def _marked(attack: str, rate: float, usual: float) -> str:
+    mark = {HELD_OUT: "*", ADAPTIVE: "†"}.get(group_of(attack), "")
+    return attack_title(attack) + mark + ("" if rate == usual else f", {100 * rate:.3g}% poison")
+
+
+def attack_title(attack: str) -> str:
+    name, changed, settings = attack.partition(" (")
+    return "clean model" if attack == CLEAN else ATTACKS.get(name, name) + changed + settings
+
+
+def _points(value: float) -> str:
+    return "–" if not math.isfinite(value) else f"{100 * value:+.1f} points".replace("-", "−")
+
+
+def two(value: float) -> str:
+    return "–" if not math.isfinite(value) else f"{value:.2f}"
+
+
+def three(value: float) -> str:
+    return "–" if not math.isfinite(value) else f"{value:.3f}"
+
+
+def refused_section(cells: Sequence[CellRecord]) -> Section | None:
+    """The victims that a detector could not be fitted to, with its reason."""
+    lines = [
+        [TITLES.get(name, name), models.name, f"{attack_title(attack_of(c.cell))}, seed {c.cell['seed']}", reason]
+        for models, own in grouped(cells).items()
+        for c in own
+        for name, reason in c.values["refused"].items()
+    ]
+    if not lines:
+        return None
+    text = "These pairs have no figures, and are left out of the detector’s means."
+    head = ["detector", "data set and recipe", "victim", "reason"]
+    return Section("Not served", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)])

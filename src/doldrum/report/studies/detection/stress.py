@@ -1,0 +1,216 @@
+"""The part of study detection's report on what calibration goes wrong by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.report.studies.detection.models import Models, grouped, labelled, ratio_of, without_ratio
+from doldrum.report.studies.detection.rows import CLEAN, PAPER, TITLES, attack_of
+from doldrum.report.studies.models import TITLES as ATTACKS
+from doldrum.report.studies.parts import Section, StudyTable
+from doldrum.report.words import percent
+
+__all__ = ["stress_sections", "stress_sentences"]
+
+_RATES = ("1%", "5%")
+
+
+def stress_sentences(cells: Sequence[CellRecord], detector: str) -> list[str]:
+    """What calibration does to one detector, a sentence for each data set and recipe whose cells measured it."""
+    stressed = [c for c in cells if c.cell.get("stress") and ratio_of(c.cell["data"]) == 1]
+    return [text for models, own in grouped(stressed).items() if (text := _sentence(models, own, detector))]
+
+
+def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
+    found = [
+        _stress(c, d) for c in own for d in c.values["detectors"] if (d["detector"], d["budget"]) == (detector, PAPER)
+    ]
+    if not found:
+        return ""
+
+    def mean(*path: Any) -> float:
+        values: list[Any] = _backdoored(found) if {"tpr", "tpr_sd"} & set(path) else found
+        for key in path:
+            values = [v[key] for v in values]
+        return float(np.mean(values)) if values else np.nan
+
+    able = [s for s in found[0]["sizes"] if all(s in f["sizes"] and f["sizes"][s][0] is not None for f in found)]
+    if not able:
+        return ""
+    planted = _backdoored(found)
+
+    def found_too(size: str) -> str:
+        tpr, spread = mean("sizes", size, 0, "tpr"), mean("sizes", size, 0, "tpr_sd")
+        return f" with TPR {tpr:.2f} ± {spread:.2f}" if planted else ""
+
+    sizes = ", ".join(
+        f"{int(s):,} inputs {percent(mean('sizes', s, 0, 'fpr'))} ± {percent(mean('sizes', s, 0, 'fpr_sd'))}{found_too(s)}"
+        for s in (able[0], able[-1])
+    )
+    contaminated = f"; with 1% of triggered calibration inputs TPR {mean('planted', 'tpr', 0):.2f}" if planted else ""
+    over = ", TPR over the backdoored ones" if planted else ""
+    shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
+    worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
+    return (
+        f"{TITLES[detector]} on {models.name}, at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
+        f"standard deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to "
+        f"{percent(max(shifts.values()))}{contaminated}. The promise is for all inputs together: at 5%, "
+        f"{percent(float(worst))} of one predicted class are flagged, {percent(float(even))} at most with class-conditional calibration."
+    )
+
+
+def stress_sections(cells: Sequence[CellRecord], *, alone: bool) -> list[Section]:
+    """Sizes, imbalance, shift and contamination; none where no cell measured them. Figures are means over the cells of one data set
+    and recipe, those trained on classes out of proportion apart; `alone` where the page is about one data set and recipe.
+    """
+    by = grouped(c for c in cells if c.cell.get("stress"))
+    sections = [
+        labelled(section, models, first=True, alone=alone)
+        for models, own in by.items()
+        if ratio_of(models.data) == 1
+        for section in _calibration(own)
+    ]
+    tails = sorted((m for m in by if ratio_of(m.data) > 1), key=lambda m: ratio_of(m.data))
+    for whole in dict.fromkeys(map(without_ratio, tails)):
+        sections.append(_training(whole, {m: by[m] for m in tails if without_ratio(m) == whole}, alone=alone))
+    return sections
+
+
+def _victims(own: Sequence[CellRecord]) -> str:
+    titles = {**ATTACKS, CLEAN: "a clean model"}
+    return ", ".join(f"{titles.get(attack_of(c.cell), attack_of(c.cell))} (seed {c.cell['seed']})" for c in own)
+
+
+def _by_detector(own: Sequence[CellRecord]) -> dict[str, list[dict[str, Any]]]:
+    by: dict[str, list[dict[str, Any]]] = {}
+    for cell in own:
+        for d in cell.values["detectors"]:
+            if d["budget"] == PAPER:
+                by.setdefault(d["detector"], []).append(_stress(cell, d))
+    return by
+
+
+def _training(whole: Models, tails: dict[Models, list[CellRecord]], *, alone: bool) -> Section:
+    accuracy = {m: percent(float(np.mean([c.values["clean_accuracy"] for c in own]))) for m, own in tails.items()}
+    models = "; ".join(f"{m.data}: {_victims(own)}, clean accuracy {accuracy[m]}" for m, own in tails.items())
+    title = "When the training set’s classes are out of proportion"
+    return Section(
+        title if alone else f"{title}: {whole.name}",
+        (
+            "The most frequent class has as many times the training images of the rarest as stands behind the data set’s name "
+            f"({models}). Test images of all classes are equally many; calibration sets of 500 are balanced (1:1) or lean as the training "
+            "set does.",
+        ),
+        (),
+        [_imbalance(_by_detector(own), f"{m.name}. ") for m, own in tails.items()],
+    )
+
+
+def _calibration(own: Sequence[CellRecord]) -> list[Section]:
+    by, victims = _by_detector(own), _victims(own)
+    return [
+        Section(
+            "How many calibration inputs",
+            (
+                f"Measured on {victims}; TPR over the backdoored ones. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread "
+                "is what the choice of the calibration inputs does. “Refused”: the library declines to promise so low a rate from so few. "
+                "Kept: splits whose false alarms lie inside the promise’s 95% interval.",
+            ),
+            (),
+            [_sizes(by, at) for at in range(2)],
+        ),
+        Section(
+            "When calibration inputs differ from those scanned",
+            (
+                "Calibrated on inputs that were changed, or with classes out of proportion, or with triggered inputs among them; tested on "
+                "clean inputs as they come. Imbalance: the most frequent predicted class has 10 or 100 times the calibration inputs of the "
+                "rarest, at a promised 5%.",
+            ),
+            (),
+            [_shifts(by), _imbalance(by)],
+        ),
+    ]
+
+
+def _stress(cell: CellRecord, detector: dict[str, Any]) -> dict[str, Any]:
+    return {**detector["stress"], "backdoored": cell.cell["attack"] != CLEAN}
+
+
+def _backdoored(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have triggered inputs to find: on a clean model a trigger does nothing, and its TPR is a false-positive rate."""
+    return [f for f in found if f["backdoored"]]
+
+
+def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
+    everything = [f["sizes"] for found in by.values() for f in found]
+    sizes = [s for s in everything[0] if all(s in f for f in everything)]  # cells with fewer inputs have fewer
+
+    def entry(found: list[dict[str, Any]], size: str) -> str:
+        mine = [f["sizes"][size][at] for f in found]
+        if any(m is None for m in mine):
+            return "refused"
+        false, false_sd = (float(np.mean([m[k] for m in mine])) for k in ("fpr", "fpr_sd"))
+        hits = [f["sizes"][size][at] for f in _backdoored(found)]
+        tpr = ""
+        if hits:
+            tpr = f"\nTPR {np.mean([h['tpr'] for h in hits]):.2f} ± {np.mean([h['tpr_sd'] for h in hits]):.2f}"
+        kept = f"kept {sum(m['kept'] for m in mine)} of {50 * len(mine)}"
+        return f"{percent(false)} ± {percent(false_sd)}{tpr}\n{kept}"
+
+    return StudyTable(
+        f"Realised FPR and TPR at a promised {_RATES[at]}, by calibration size",
+        ["detector", *(f"{int(s):,}" for s in sizes)],
+        [[TITLES[name], *(entry(found, s) for s in sizes)] for name, found in by.items()],
+    )
+
+
+def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
+    kinds: list[str] = list(next(iter(by.values()))[0]["shifts"])
+
+    def pair(found: list[dict[str, Any]], read: Callable[[dict[str, Any]], Any]) -> str:
+        false = percent(float(np.mean([read(f)["fpr"][0] for f in found])))
+        hits = [read(f)["tpr"][0] for f in _backdoored(found)]
+        return f"{false}; {np.mean(hits):.2f}" if hits else false
+
+    return StudyTable(
+        "Realised FPR at a promised 1%, and TPR; calibrated on changed inputs, or with 1% of triggered ones among 500",
+        ["detector", *("unchanged" if k == "none" else k for k in kinds), "1% triggered"],
+        [
+            [
+                TITLES[name],
+                *(pair(found, lambda f, k=k: f["shifts"][k]) for k in kinds),
+                pair(found, lambda f: f["planted"]),
+            ]
+            for name, found in by.items()
+        ],
+    )
+
+
+def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTable:
+    ratios = list(next(iter(by.values()))[0]["imbalance"])
+
+    def ends(found: list[dict[str, Any]], ratio: str, name: str) -> str:
+        mean = np.mean([f["imbalance"][ratio][name] for f in found], axis=0)
+        return f"{percent(float(mean[:3].mean()))} / {percent(float(mean[-3:].mean()))}\n{percent(float(mean.min()))} to {percent(float(mean.max()))}"
+
+    def refused(found: list[dict[str, Any]], ratio: str) -> str:
+        few = float(np.mean([f["imbalance"][ratio]["refused"] for f in found]))
+        return f"\n(refused: {few:.1f} classes)" if few else ""
+
+    return StudyTable(
+        f"{first}Realised FPR at a promised 5%: the three most frequent / the three rarest predicted classes; lowest to highest class. With "
+        "class-conditional calibration, classes with too few inputs are refused (here: never flagged)",
+        ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
+        [
+            [
+                TITLES[n],
+                *(ends(f, r, "fpr") for r in ratios),
+                *(ends(f, r, "per_class") + refused(f, r) for r in ratios),
+            ]
+            for n, f in by.items()
+        ],
+    )

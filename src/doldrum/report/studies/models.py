@@ -1,0 +1,111 @@
+"""One row a model from the records of cells that compare a backdoored model with its clean twin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.stats.effects import superiority
+
+__all__ = ["TITLES", "ModelRow", "model_rows", "title_of"]
+
+TITLES = {
+    "badnets": "BadNets", "all-to-all": "all-to-all", "blended": "Blended", "sig": "SIG", "wanet": "WaNet", "tact": "TaCT",
+    "clean": "none (two clean models)", "label-consistent": "label-consistent", "trojannn": "TrojanNN", "issba": "ISSBA",
+    "input-aware": "input-aware", "bpp": "BPP", "lf": "low frequency", "ftrojan": "FTrojan", "adap-blend": "Adap-Blend",
+    "adap-patch": "Adap-Patch", "lsba": "LSBA", "noise-hardened": "noise-hardened", "anti-smoothing": "anti-smoothing",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A backdoored model, measured against its clean twin at sigma-half; every W is a mean over inputs.
+
+    `effect` is the difference in differences, positive where the trigger smooths; `effect_hit` the same over inputs whose
+    triggered form gets the attacker's label, NaN where none does; `effect_soft` with W of mean probabilities. `within` is
+    W(x) - W(T(x)) on the backdoored model alone, `superiority` the probability that T(x) is smoother than x there,
+    `calmer_than_class` mean W of clean inputs of the claimed class less W(T(x)).
+    """
+
+    key: str
+    attack: str
+    seed: int
+    target: int
+    recipe: str
+    rate: float
+    variant: str
+    asr: float
+    clean_accuracy: float
+    sigma_half: float
+    inputs: int
+    hits: int
+    w_clean: float
+    w_triggered: float
+    w_twin_clean: float
+    w_twin_triggered: float
+    effect: float
+    effect_hit: float
+    effect_soft: float
+    within: float
+    superiority: float
+    superiority_twin: float
+    calmer_than_class: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def model_rows(cells: Iterable[CellRecord]) -> list[ModelRow]:
+    """The rows of all cells that have W at sigma-half, in order."""
+    return [_row(cell) for cell in cells if "half" in cell.values]
+
+
+def _row(record: CellRecord) -> ModelRow:
+    cell, v = record.cell, record.values
+    w = {key: np.asarray(values, dtype=float) for key, values in v["half"].items()}
+    soft = {key: np.asarray(values, dtype=float) for key, values in v["soft_half"].items()}
+    hit = np.asarray(v["hit"], dtype=bool)
+    gain = _gain(w)
+    extra = {**cell.get("settings", {}), **cell.get("changes", {})}
+    return ModelRow(
+        key=record.key,
+        attack=str(cell["attack"]),
+        seed=int(cell["seed"]),
+        target=int(v["target"]),
+        recipe=str(cell["recipe"]),
+        rate=float(cell["rate"]),
+        variant=", ".join(
+            f"{k} {value:g}" if isinstance(value, float) else f"{k} {value}" for k, value in extra.items()
+        ),
+        asr=float(v["asr"]),
+        clean_accuracy=float(v["clean_accuracy"]),
+        sigma_half=float(v["sigma_half"]),
+        inputs=len(hit),
+        hits=int(hit.sum()),
+        w_clean=float(w["suspect/clean"].mean()),
+        w_triggered=float(w["suspect/triggered"].mean()),
+        w_twin_clean=float(w["clean/clean"].mean()),
+        w_twin_triggered=float(w["clean/triggered"].mean()),
+        effect=float(gain.mean()),
+        effect_hit=float(gain[hit].mean()) if hit.any() else math.nan,
+        effect_soft=float(_gain(soft).mean()),
+        within=float((w["suspect/clean"] - w["suspect/triggered"]).mean()),
+        superiority=superiority(w["suspect/triggered"], w["suspect/clean"]),
+        superiority_twin=superiority(w["clean/triggered"], w["clean/clean"]),
+        calmer_than_class=float(v["control"]["w"] - w["suspect/triggered"].mean()),
+    )
+
+
+def _gain(w: dict[str, Any]) -> Any:
+    """Per input: how much calmer the trigger makes it on the backdoored model than on the clean one."""
+    return w["suspect/clean"] - w["suspect/triggered"] - (w["clean/clean"] - w["clean/triggered"])
+
+
+def title_of(attack: str) -> str:
+    """What an attack is called in tables."""
+    return TITLES.get(attack, attack)

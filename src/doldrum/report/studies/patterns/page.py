@@ -1,0 +1,284 @@
+"""The report of `study patterns`: how calm other artificial patterns are, beside true triggers, and whether they can be told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from doldrum.records.study import StudyRecords
+from doldrum.report.studies.parts import Section, StudyFigure, StudyPage, StudyTable
+from doldrum.report.studies.patterns.curves import curve_table
+from doldrum.report.studies.patterns.plots import plot_falls, plot_profiles, plot_success
+from doldrum.report.studies.patterns.rows import CONTROL_KINDS, PatternRow, Telling, pattern_rows, tell_apart
+from doldrum.report.words import between, counted, listed, number, percent, span, spoken, taken_away
+from doldrum.stats.effects import Effect, holm, mean_effect
+
+__all__ = ["KindRow", "kind_rows", "page"]
+
+FEWEST = 3
+"""Models of a kind below which its verdict is provisional."""
+Verdict = Literal["smooths", "roughens", "not shown"]
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """One kind of pattern at one level over its models. `fall` is W without it less W with it, on the same inputs, at the clean
+    model's sigma-half: above 0 it smooths; `p_holm` is its test's p-value, Holm-corrected over the `tests` kinds of the level. The
+    other figures are means over models.
+    """
+
+    kind: str
+    true: bool
+    level: str
+    models: int
+    inputs: int
+    amount: float
+    share: float
+    w_clean: float
+    w: float
+    w_hit: float
+    fall: Effect
+    p_holm: float
+    tests: int
+    auroc_w: float
+    flagged_w: float
+    auroc_strip: float
+    flagged_strip: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """At 5% over models: "smooths" or "roughens" by the sign of a significant fall."""
+        if self.p_holm > 0.05:
+            return "not shown"
+        return "smooths" if self.fall.value > 0 else "roughens"
+
+
+def kind_rows(rows: Sequence[PatternRow], level: str) -> list[KindRow]:
+    """The kinds that reach a level: true triggers first, then patterns made on clean models, controls last."""
+    found: dict[str, list[PatternRow]] = {}
+    for row in rows:
+        if row.level == level:
+            found.setdefault(row.kind, []).append(row)
+    order = sorted(found, key=lambda k: (not found[k][0].true, k in CONTROL_KINDS))
+    falls = {k: mean_effect([r.fall for r in found[k]]) for k in order}
+    adjusted = holm([falls[k].p for k in order]) if order else []
+    return [_kind(found[k], falls[k], float(p), len(order)) for k, p in zip(order, adjusted, strict=True)]
+
+
+def _kind(of: list[PatternRow], fall: Effect, p_holm: float, tests: int) -> KindRow:
+    mean = lambda name: float(np.mean([getattr(r, name) for r in of]))  # noqa: E731
+    hit = [r.w_hit for r in of if math.isfinite(r.w_hit)]
+    return KindRow(
+        kind=of[0].kind, true=of[0].true, level=of[0].level, models=len(of), inputs=sum(r.inputs for r in of),
+        amount=mean("amount"), share=mean("share"), w_clean=mean("w_clean"), w=mean("w"),
+        w_hit=float(np.mean(hit)) if hit else math.nan, fall=fall, p_holm=p_holm, tests=tests,
+        auroc_w=mean("auroc_w"), flagged_w=mean("flagged_w"), auroc_strip=mean("auroc_strip"),
+        flagged_strip=mean("flagged_strip"),
+    )  # fmt: skip
+
+
+def page(records: StudyRecords) -> StudyPage:
+    """What the records say; every number is computed from them."""
+    rows = pattern_rows(records.cells)
+    levels = sorted({r.level for r in rows if r.level != "full"}, key=float, reverse=True)
+    at = {level: kind_rows(rows, level) for level in ("full", *levels)}
+    top = levels[0] if levels else "full"
+    tellings = [
+        told
+        for level in ("full", *levels)
+        for features in (("w",), ("keep",), ("w", "keep"))
+        if (told := tell_apart(records.cells, level=level, features=features)) is not None
+    ]
+    sections = [
+        Section(
+            "At full strength",
+            (
+                "Each pattern as it was made. Patterns are made on a clean model, from training images; a true trigger is that of a "
+                "backdoored model, measured on that model. All of it on test images that the model does not give the class "
+                "in question without the pattern; W at the clean model’s σ½. Share: of inputs sent to one class, the target "
+                "or, for patterns without one, the class that gains most.",
+            ),
+            [
+                StudyFigure(
+                    "falls", lambda ax: plot_falls(rows, [(k.kind, k.true) for k in at["full"]], ax),
+                    "Fall of mean W by the pattern, on the model it is for; each dot is a model. Orange: true triggers. Blue: "
+                    "patterns on clean models. Right of 0, the pattern smooths.",
+                    "Fall of mean W for every kind of pattern, one dot a model", height=1.2 + 0.38 * len(at["full"]),
+                ),
+                StudyFigure(
+                    "success", lambda ax: plot_success(rows, ax),
+                    "Mean W with the pattern against the share of inputs it sends to one class, as made and faded. Orange: "
+                    "true triggers. Blue: patterns on clean models.",
+                    "Mean W against the share of inputs sent to one class", height=3.8,
+                ),
+            ],
+            [
+                _calm_table("As made", at["full"]),
+                curve_table(records.cells, level="full", caption="As made, along the curve: mean W without → with"),
+            ],
+        ),
+        Section(
+            "At equal success",
+            (
+                "Every pattern is faded, x + a (T(x) − x), to the smallest a at which the share of inputs sent to one class "
+                "reaches the level; patterns that don’t reach it as made are left out.",
+            ),
+            (),
+            [_calm_table(f"{percent(float(level))} of inputs sent to one class", at[level]) for level in levels],
+        ),
+        Section(
+            "Do W and STRIP flag them?",
+            (
+                "AUROC is against the same inputs without the pattern, on the same model; flagged is the share of inputs with the "
+                "pattern at a promised 5% of false alarms. For a pattern that nobody planted a flag is a false alarm or a catch, as "
+                "one wishes.",
+            ),
+            (),
+            [_flag_table("As made", at["full"]), *([_flag_table(f"At {percent(float(top))}", at[top])] if levels else [])],
+        ),
+        Section(
+            "Can the profile tell them from a true trigger?",
+            _telling_text(tellings),
+            [
+                StudyFigure(
+                    "profiles", lambda ax: plot_profiles(records.cells, "full", ax),
+                    "Share of draws that keep the input’s label, against the strength of the noise, over inputs sent to "
+                    "the class; patterns as made. Orange: true triggers. Blue: patterns on clean models.",
+                    "Share of draws that keep the label against noise strength, one line a model", height=3.6,
+                )
+            ],
+            [_telling_table(tellings)] if tellings else [],
+        ),
+    ]  # fmt: skip
+    return StudyPage(
+        title="other artificial patterns smooth too",
+        headline=_headline(at["full"]),
+        lede=_lede(at["full"], at[top] if levels else [], top, rows),
+        sections=sections,
+        numbers={
+            "kinds": {level: [asdict(k) for k in kinds] for level, kinds in at.items()},
+            "told_apart": [asdict(t) for t in tellings],
+            "models": len({(r.kind, r.seed) for r in rows if r.true}) + len({r.seed for r in rows if not r.true}),
+        },
+        csv={"patterns": [r.to_dict() for r in rows], "told_apart": [asdict(t) for t in tellings]},
+    )
+
+
+def _headline(kinds: Sequence[KindRow]) -> str:
+    made = [k for k in kinds if not k.true and k.kind not in CONTROL_KINDS]
+    calm = [k for k in made if k.verdict == "smooths"]
+    smooth = "smooths" if len(calm) == 1 else "smooth"
+    return f"{len(calm)} of {len(made)} artificial patterns {smooth} clean models" if made else "Only true triggers"
+
+
+def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: Sequence[PatternRow]) -> list[str]:
+    made = [k for k in full if not k.true and k.kind not in CONTROL_KINDS]
+    clean, bad = {r.seed for r in rows if not r.true}, {(r.kind, r.seed) for r in rows if r.true}
+    texts = [
+        "Finding under test: other artificial patterns smooth too, without poisoning.",
+        *(
+            [f"It holds for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')}."]
+            if made
+            else []
+        ),
+        *_verdicts("On clean models, with patterns as they were made:", made),
+        "The numbers are falls of mean W (0 calm, 1 uniform) at σ½ with 95% intervals over models; verdicts are at 5%, "
+        f"Holm-corrected over {counted(len(full), 'kind')}, controls and true triggers among them. "
+        f"{counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, "
+        f"{between(r.inputs for r in rows)} inputs each.",
+    ]
+    lede = [
+        " ".join(texts),
+        *_verdicts("Controls on clean models:", [k for k in full if k.kind in CONTROL_KINDS]),
+        *_verdicts("True triggers on their backdoored models:", [k for k in full if k.true]),
+    ]
+    true, other = ([k for k in equal if k.true is side] for side in (True, False))
+    if true and other:
+        lede.append(
+            f"At equal success, {percent(float(level))} of inputs sent to one class: true triggers have a mean W of "
+            f"{_range(true)}, patterns on clean models of {_range(other)}."
+        )
+    few = [k.kind for k in full if k.models < FEWEST]
+    if few:
+        lede.append(f"Provisional: fewer than {FEWEST} models so far for {listed(few)}.")
+    return lede
+
+
+def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
+    """A sentence on what some kinds do; none where there are none."""
+    by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
+    for k in kinds:
+        why = taken_away(k.fall, k.p_holm, k.tests)
+        by[k.verdict].append(f"{k.kind.replace(', ', ' ')} ({spoken(k.fall)}, {k.models} models{why})")
+    words = {"smooths": "smoother with", "roughens": "rougher with", "not shown": "neither is shown for"}
+    parts = [f"{words[verdict]} {listed(names)}" for verdict, names in by.items() if names]
+    return [f"{what} {'. '.join(p if i == 0 else p[0].upper() + p[1:] for i, p in enumerate(parts))}."] if parts else []
+
+
+def _range(kinds: Sequence[KindRow]) -> str:
+    w = sorted(k.w for k in kinds)
+    return number(w[0]) if len(w) == 1 else f"{number(w[0])} to {number(w[-1])}"
+
+
+def _calm_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
+    return StudyTable(
+        caption + ": mean W at σ½, and its fall with a 95% t interval over models",
+        ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs sent", "fall"],
+        [
+            [
+                k.kind, k.verdict, str(k.models), number(k.amount, 2), percent(k.share), number(k.w_clean), number(k.w),
+                number(k.w_hit), span(k.fall),
+            ]
+            for k in kinds
+        ],
+    )  # fmt: skip
+
+
+def _flag_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
+    return StudyTable(
+        caption,
+        ["pattern", "models", "W: AUROC", "W: flagged", "STRIP: AUROC", "STRIP: flagged"],
+        [
+            [
+                k.kind, str(k.models), number(k.auroc_w, 2), percent(k.flagged_w), number(k.auroc_strip, 2),
+                percent(k.flagged_strip),
+            ]
+            for k in kinds
+        ],
+    )  # fmt: skip
+
+
+def _telling_text(tellings: Sequence[Telling]) -> list[str]:
+    texts = [
+        "A linear discriminant on single inputs’ profiles (W, and the share of draws that keep the label, at each "
+        "strength) learns from all kinds but one trigger and one pattern, and is asked to tell these two apart; so it must "
+        "know what triggers have in common, not what one looks like. Models of one seed share their clean model."
+    ]
+    if not tellings:
+        return [*texts, "Too few kinds have been measured to ask that."]
+    best = max(tellings, key=lambda t: t.mean)
+    answer = "Not reliably" if best.least < 0.9 else "Yes, on these"
+    return [
+        *texts,
+        f"{answer}: at best the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the least "
+        f"{number(best.least, 2)} ({best.worst[0]} against {best.worst[1]}).",
+    ]
+
+
+def _telling_table(tellings: Sequence[Telling]) -> StudyTable:
+    names = {"w": "W", "keep": "kept labels", "w and keep": "both"}
+    return StudyTable(
+        "AUROC of true triggers against artificial patterns, neither learned from; one half is chance",
+        ["profile", "at", "pairs", "mean", "least", "hardest pair"],
+        [
+            [
+                names.get(t.features, t.features), "full strength" if t.level == "full" else percent(float(t.level)),
+                str(t.pairs), number(t.mean, 2), number(t.least, 2), " / ".join(t.worst),
+            ]
+            for t in tellings
+        ],
+    )  # fmt: skip

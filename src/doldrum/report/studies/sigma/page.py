@@ -1,0 +1,203 @@
+"""The report of `study sigma`: the effect under each rule for the strength, number of draws, estimator, and clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from doldrum.records.study import CellRecord, StudyRecords
+from doldrum.report.figures import COLOURS, INK, bare_axes
+from doldrum.report.studies.models import title_of
+from doldrum.report.studies.parts import Section, StudyFigure, StudyPage, StudyTable
+from doldrum.report.words import between, counted, listed, number, span
+from doldrum.stats.effects import Effect, mean_effect
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["changed", "page", "reading", "variants"]
+
+_KINDS = (
+    ("rules", "rule for the strength"),
+    ("draws", "draws, at σ½"),
+    ("estimators", "estimator of W, at σ½"),
+    ("clip", "noisy images cut to [0, 1], at σ½"),
+    ("curve", "strength"),
+)
+_SPOKEN = {
+    "rules": "the rule for the strength",
+    "draws": "the draws",
+    "estimators": "the estimator",
+    "clip": "clipping",
+}
+_VARIANTS = {"yes": "noisy images cut to [0, 1]"}
+
+
+def variants(cells: Sequence[CellRecord], kind: str) -> dict[str, dict[str, Effect]]:
+    """Variant -> attack -> mean effect over its models, of those variants that all models have."""
+    names = [n for n in cells[0].values[kind] if all(n in c.values[kind] for c in cells)]
+    attacks = list(dict.fromkeys(str(c.cell["attack"]) for c in cells))
+    return {
+        name: {a: mean_effect([_value(c.values[kind][name]) for c in cells if c.cell["attack"] == a]) for a in attacks}
+        for name in names
+    }
+
+
+def _value(found: Any) -> float:
+    return float(found["effect"] if isinstance(found, dict) else found)
+
+
+def page(records: StudyRecords) -> StudyPage:
+    """What the records say; every number is computed from them."""
+    cells = records.cells
+    tables = {kind: variants(cells, kind) for kind, _ in _KINDS}
+    attacks = list(next(iter(tables["rules"].values())))
+    sections = [
+        Section(
+            title[0].upper() + title[1:],
+            (_text(kind, cells),),
+            [_curve_figure(tables["curve"])] if kind == "curve" else (),
+            [_table(title, table, attacks, cells if kind == "rules" else ())],
+        )
+        for (kind, title), table in zip(_KINDS, tables.values(), strict=True)
+        if table
+    ]
+    return StudyPage(
+        title="how the answers depend on strength, draws, clipping and estimator",
+        headline=_headline(tables),
+        lede=_lede(tables, cells),
+        sections=sections,
+        numbers={
+            kind: {v: {a: asdict(e) for a, e in row.items()} for v, row in table.items()} for kind, table in tables.items()
+        },
+        csv={
+            "effects": [
+                {"kind": kind, "variant": v, "attack": a, **asdict(e)}
+                for kind, table in tables.items() for v, row in table.items() for a, e in row.items()
+            ]
+        },
+    )  # fmt: skip
+
+
+def reading(effect: Effect) -> str:
+    """What an effect's own 95% interval says: "smoother", "rougher", or "neither" where it holds 0.
+
+    >>> [reading(Effect(0.1, low, 0.2, 0.5, 4, "t")) for low in (0.05, -0.05)]
+    ['smoother', 'neither']
+    """
+    return "smoother" if effect.lower > 0 else "rougher" if effect.upper < 0 else "neither"
+
+
+def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]]:
+    """Variant -> the attacks that read otherwise under it than under the variant `of`, whose mean its interval leaves out."""
+    base = {a: effect for a, effect in table.get(of, {}).items() if a != "clean"}
+
+    def other(found: Effect, usual: Effect) -> bool:
+        return reading(found) != reading(usual) and not found.lower <= usual.value <= found.upper
+
+    found = {n: [a for a in base if other(row[a], base[a])] for n, row in table.items()}
+    return {n: names for n, names in found.items() if names}
+
+
+def _headline(tables: dict[str, dict[str, dict[str, Effect]]]) -> str:
+    names = [_SPOKEN[kind] for kind, of in _base(tables).items() if changed(tables[kind], of)]
+    return f"The answers depend on {listed(names)}" if names else "No variant changes an answer"
+
+
+def _base(tables: dict[str, dict[str, dict[str, Effect]]]) -> dict[str, str]:
+    """The variant of each kind that the studies use."""
+    return {"rules": "half", "draws": list(tables["draws"])[-1], "estimators": "plug-in", "clip": "no"}
+
+
+def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellRecord]) -> list[str]:
+    rules, base = tables["rules"], _base(tables)
+    attacks = [a for a in rules["half"] if a != "clean"]
+    per = between(rules["half"][a].n for a in attacks) if attacks else "0"
+    lede = [
+        f"The effect of the trigger (fall of mean W caused by the backdoor) on {counted(len(cells), 'model')}, {per} an attack, with one "
+        "thing changed at a time. An attack is called smoother or rougher where the 95% interval over its models leaves 0 out, not "
+        f"corrected for their number. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
+    ]
+    for kind, of in base.items():
+        other = changed(tables[kind], of)
+        rest = [n for n in tables[kind] if n != of]
+        if kind == "rules":
+            lede.append(
+                "By rule: " + "; ".join(f"{n} (mean σ {_sigma(cells, n)}) {_answers(rules[n])}" for n in rest) + "."
+            )
+        elif not other:
+            lede.append(f"{_SPOKEN[kind].capitalize()}: no other answer under {listed(rest)}.")
+        else:
+            where = "; ".join(
+                f"{_VARIANTS.get(n, f'{n} draws' if kind == 'draws' else n)} {_answers(tables[kind][n], only=names)}"
+                for n, names in other.items()
+            )
+            lede.append(f"{_SPOKEN[kind].capitalize()}, where the answer is another: {where}.")
+    clean = rules["half"].get("clean")
+    if clean is not None:
+        lede.append(
+            f"Between two clean models the effect at σ½ is {span(clean)} over {counted(clean.n, 'pair')}: what no effect looks like."
+        )
+    return lede
+
+
+def _answers(row: dict[str, Effect], only: Sequence[str] | None = None) -> str:
+    """Which attacks are smoother and which rougher, with their effects; those that are neither are left out unless named."""
+    by: dict[str, list[str]] = {"smoother": [], "rougher": [], "neither": []}
+    for attack, effect in row.items():
+        if attack != "clean" and (only is None or attack in only):
+            by[reading(effect)].append(f"{title_of(attack)} {span(effect)}")
+    if only is None:
+        by.pop("neither")
+    return ", ".join(f"{word}: {listed(names)}" for word, names in by.items() if names) or "none is either"
+
+
+def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
+    return number(float(np.mean([c.values["rules"][rule]["sigma"] for c in cells])))
+
+
+def _text(kind: str, cells: Sequence[CellRecord]) -> str:
+    if kind == "rules":
+        return "Each rule picks its strength from clean inputs of the clean model alone, another one for each model."
+    if kind == "draws":
+        return "Prefixes of the same draws. Plug-in W is biased low at few draws, on all four means alike."
+    if kind == "estimators":
+        return "From the same counts. The collision statistic is not divided by its largest value, so compare signs and spreads."
+    return "Everything else as in the study." if kind == "clip" else "At one strength for all models."
+
+
+def _table(
+    title: str, table: dict[str, dict[str, Effect]], attacks: Sequence[str], cells: Sequence[CellRecord]
+) -> StudyTable:
+    sigma: Callable[[str], list[str]] = lambda v: [_sigma(cells, v)] if cells else []  # noqa: E731
+    return StudyTable(
+        "Mean effect over models, with 95% t intervals where there are several",
+        [title, *(["mean σ"] if cells else []), *map(title_of, attacks)],
+        [[name, *sigma(name), *(span(row[a]) for a in attacks)] for name, row in table.items()],
+    )
+
+
+def _curve_figure(curve: dict[str, dict[str, Effect]]) -> StudyFigure:
+    return StudyFigure(
+        "effect-by-strength", lambda ax: _plot(curve, ax),
+        "Mean effect over models against the strength of the noise. Above 0 the trigger smooths.",
+        "Effect of the trigger against noise strength, one line an attack",
+    )  # fmt: skip
+
+
+def _plot(curve: dict[str, dict[str, Effect]], ax: Axes) -> None:
+    strengths = [float(s) for s in curve]
+    ax.axhline(0, color=INK, linewidth=1)
+    for i, attack in enumerate(next(iter(curve.values()))):
+        colour = COLOURS["clean" if attack == "clean" else "backdoored"]
+        style = ("-", "--", ":", "-.")[i % 4]
+        ax.plot(strengths, [row[attack].value for row in curve.values()], style, color=colour, marker="osD^vPX"[i % 7],
+                markersize=4, label=title_of(attack))  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xticks(strengths, [f"{s:g}" for s in strengths])
+    ax.minorticks_off()
+    bare_axes(ax, xlabel="strength σ of the noise", ylabel="effect on W")
+    ax.legend(frameon=False, labelcolor=INK, fontsize=9)

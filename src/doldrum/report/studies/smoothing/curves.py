@@ -1,0 +1,100 @@
+"""Along the curve: the effect of an attack at each strength of the noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.report.figures import COLOURS, INK, bare_axes
+from doldrum.report.studies.models import title_of
+from doldrum.report.studies.parts import StudyFigure, StudyTable
+from doldrum.report.studies.smoothing.rows import AttackRow
+from doldrum.report.words import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["curve_figure", "effects_by_strength", "strength_sentence", "strength_table"]
+
+
+def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float, float]:
+    """Strength -> mean effect over an attack's models, at the strengths that were asked of all of them."""
+    chosen = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
+    own, shared = [c.values for c in chosen], _shared(chosen)
+    found = {}
+    for s in shared:
+        w = [{k: curve[v["strengths"].index(s)] for k, curve in v["curves"].items()} for v in own]
+        found[s] = float(
+            np.mean([m["suspect/clean"] - m["suspect/triggered"] - m["clean/clean"] + m["clean/triggered"] for m in w])
+        )
+    return found
+
+
+def _shared(cells: Sequence[CellRecord]) -> list[float]:
+    """Strengths that all cells were asked for; sigma-half, measured besides, differs from model to model."""
+    measured = ({float(s) for s in c.values["strengths"]} for c in cells)
+    return sorted(set.intersection(*measured, *({float(s) for s in c.cell["strengths"]} for c in cells)))
+
+
+def strength_table(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> StudyTable:
+    """The mean effect of each attack at each strength."""
+    by = {a.attack: effects_by_strength(a.attack, cells) for a in attacks}
+    strengths = sorted({s for found in by.values() for s in found})
+    return StudyTable(
+        "Mean effect over models at each strength of the noise",
+        ["attack", *(f"σ {s:g}" for s in strengths)],
+        [[title_of(a), *(number(found.get(s, math.nan), sign=True) for s in strengths)] for a, found in by.items()],
+    )
+
+
+def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> str:
+    """Where along the curve each attack smooths most; empty where no curve was measured."""
+    parts = []
+    for a in attacks:
+        found = effects_by_strength(a.attack, cells)
+        if not found:
+            continue
+        best = max(found, key=found.__getitem__)
+        if found[best] <= 0:
+            parts.append(f"{title_of(a.attack)} at none of them")
+            continue
+        turned = "" if a.effect.value > 0 else f", against {number(a.effect.value, sign=True)} at σ½"
+        parts.append(f"{title_of(a.attack)} {number(found[best], sign=True)} at σ = {best:g}{turned}")
+    if not parts:
+        return ""
+    return (
+        "The answer depends on the strength of the noise. The largest mean fall of W at the strengths of the curve, which was not "
+        "tested: " + "; ".join(parts) + "."
+    )
+
+
+def curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
+    """Mean W against strength for one attack, both models, without and with the trigger."""
+    title = title_of(attack)
+    return StudyFigure(
+        f"curve-{attack}", lambda ax: _plot_curves(attack, cells, ax),
+        f"{title}: orange is the backdoored model, blue the clean one; dashed with the trigger. The dotted line is mean σ½.",
+        f"Mean W against noise strength for {title}, without and with the trigger, on both models", height=3.4,
+    )  # fmt: skip
+
+
+def _plot_curves(attack: str, cells: Sequence[CellRecord], ax: Axes) -> None:
+    own = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
+    strengths = _shared(own)
+    for key in own[0].values["curves"]:
+        lines = [dict(zip(c.values["strengths"], c.values["curves"][key], strict=True)) for c in own]
+        model, kind = key.split("/")
+        ax.plot(
+            strengths, [np.mean([line[s] for line in lines]) for s in strengths], linewidth=2, marker="o", markersize=3,
+            color=COLOURS["backdoored" if model == "suspect" else "clean"], linestyle="--" if kind == "triggered" else "-",
+        )  # fmt: skip
+    ax.axvline(float(np.mean([c.values["sigma_half"] for c in own])), color=INK, linewidth=1, linestyle=":")
+    ax.set_xscale("log")
+    ax.set_xticks(strengths, [f"{s:g}" for s in strengths])
+    ax.minorticks_off()
+    ax.set_ylim(bottom=0)
+    bare_axes(ax, xlabel="strength σ of the noise", ylabel="mean W")

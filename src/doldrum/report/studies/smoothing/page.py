@@ -1,0 +1,198 @@
+"""The report of `study smoothing`: a verdict for each attack, over models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from doldrum.records.study import StudyRecords
+from doldrum.report.figures import COLOURS, INK, bare_axes, name_rows
+from doldrum.report.studies.models import ModelRow, model_rows, title_of
+from doldrum.report.studies.parts import Section, StudyFigure, StudyPage, StudyTable
+from doldrum.report.studies.smoothing.curves import curve_figure, strength_sentence, strength_table
+from doldrum.report.studies.smoothing.rows import FEWEST, FEWEST_OTHERS, HEADLINE, PLANNED, AttackRow, attack_rows
+from doldrum.report.words import between, counted, listed, number, percent, span, spoken, taken_away
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["page"]
+
+
+def page(records: StudyRecords) -> StudyPage:
+    """What the records say; every number is computed from them."""
+    rows = model_rows(records.cells)
+    attacks = attack_rows(rows)
+    head = [a for a in attacks if a.attack in HEADLINE or a.p_holm is not None]
+    rest = [a for a in attacks if a not in head]
+    sections = [
+        Section(
+            "Effect of the trigger, model by model",
+            (
+                "For each model, W of the same inputs without and with the trigger under the same noise, at the clean model’s "
+                "σ½. The effect is how much calmer the trigger makes them on the backdoored model, less how much calmer it "
+                "makes them on the clean model of the same seed. Above 0 is smoother. Intervals are not corrected for the number of "
+                "attacks; p-values and verdicts are.",
+            ),
+            [
+                StudyFigure(
+                    "effects", lambda ax: _plot_effects(rows, attacks, ax),
+                    "Each dot is a trained model; the bar is the mean over models with its 95% t interval. Wide bars mean few "
+                    "models.",
+                    "Effect of the trigger on W for each attack, one dot a model", height=1.2 + 0.38 * len(attacks),
+                )
+            ],
+            [t for t in (_table("Tested attacks", head), _table("Other attacks, described only, and the control", rest)) if t.rows],
+        ),
+        Section(
+            "Along the curve",
+            (
+                "Mean W against the strength of the noise, averaged over the models of an attack. At strong noise the sign may "
+                "turn, because noise destroys the trigger before it destroys the image.",
+            ),
+            [curve_figure(a.attack, records.cells) for a in (head or attacks)],
+            [strength_table(attacks, records.cells)],
+        ),
+        Section(
+            "Only inputs that hit, the soft twin, and the claimed class",
+            (
+                "An input hits when it gets the attacker’s label with the trigger on. The soft twin is the entropy of the mean "
+                "probabilities instead of the label counts. The last column asks whether triggered inputs are calmer than clean "
+                "inputs of the class they claim to be: above 0, they are.",
+            ),
+            (),
+            [_more_table(attacks)],
+        ),
+    ]  # fmt: skip
+    return StudyPage(
+        title="smoothness rises when the trigger is added",
+        headline=_headline(head),
+        lede=[*_lede(head, rest, rows), *filter(None, [strength_sentence(head or attacks, records.cells)])],
+        sections=sections,
+        numbers={"attacks": [a.to_dict() for a in attacks], "models": len(rows), "inputs": sum(r.inputs for r in rows)},
+        csv={"models": [r.to_dict() for r in rows], "attacks": [_flat(a) for a in attacks]},
+    )
+
+
+def _headline(attacks: Sequence[AttackRow]) -> str:
+    if not attacks:
+        return "No attack has enough models for a test"
+    yes = sum(a.verdict == "smooths" for a in attacks)
+    if yes == len(attacks):
+        return f"The trigger smooths in all {yes} attacks" if yes > 1 else "The trigger smooths"
+    return f"The trigger smooths in {yes} of {len(attacks)} attacks" if yes else "No smoothing by the trigger is shown"
+
+
+def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequence[ModelRow]) -> list[str]:
+    parts = {v: [a for a in attacks if a.verdict == v] for v in ("smooths", "roughens", "not shown", "too few models")}
+    texts = []
+    if parts["smooths"]:
+        texts.append(f"It holds for {listed([_named(a) for a in parts['smooths']])}.")
+    if parts["roughens"]:
+        texts.append(f"The trigger roughens instead for {listed([_named(a) for a in parts['roughens']])}.")
+    if parts["not shown"]:
+        texts.append(f"It is not shown for {listed([_named(a) for a in parts['not shown']])}.")
+    if parts["too few models"]:
+        names = listed([_named(a) for a in parts["too few models"]])
+        texts.append(f"Fewer than {FEWEST} models are too few to say for {names}.")
+    if not attacks:
+        texts.append(f"No verdict: none of the tested attacks has {FEWEST} models, and no other has {FEWEST_OTHERS}.")
+    else:
+        texts.append(
+            "The numbers are falls of mean W (0 calm, 1 uniform) caused by the backdoor, with 95% intervals over models; verdicts "
+            f"are at 5% over models, Holm-corrected for {counted(attacks[0].tests, 'test')}."
+        )
+    lede = [
+        "Finding under test: smoothness rises when the trigger is added. "
+        + " ".join(texts)
+        + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} measured beside the clean model of their seed, on "
+        f"{between(r.inputs for r in rows)} inputs each."
+    ]
+    few = [title_of(a.attack) for a in attacks if a.attack in HEADLINE and a.models < PLANNED]
+    if few:
+        lede.append(f"Provisional: fewer than {PLANNED} models so far for {listed(few)}.")
+    clean = [a for a in rest if a.attack == "clean"]
+    if clean:
+        lede.append(
+            f"The same comparison between two clean models, where nothing is to be found, gives {spoken(clean[0].effect)} "
+            f"over {clean[0].models} {'pair' if clean[0].models == 1 else 'pairs'}."
+        )
+    return lede
+
+
+def _named(a: AttackRow) -> str:
+    why = "" if a.p_holm is None else taken_away(a.effect, a.p_holm, a.tests)
+    return f"{title_of(a.attack)} ({spoken(a.effect)}, {counted(a.models, 'model')}{why})"
+
+
+def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
+    head = [
+        "attack",
+        "verdict",
+        "models",
+        "ASR",
+        "effect (95%)",
+        "p, corrected",
+        "p, sign flips",
+        "P(smoother)",
+        "on the twin",
+    ]
+    return StudyTable(
+        caption + ": difference in differences of mean W at σ½. P(smoother): probability that a triggered input is smoother "
+        "than its clean twin, on the backdoored and on the clean model; one half is no difference.",
+        head,
+        [
+            [
+                title_of(a.attack), a.verdict, str(a.models), percent(a.asr), span(a.effect),
+                _p(a.p_holm) if a.p_holm is not None else f"{_p(a.effect.p)} (uncorrected)" if a.models > 1 else "–",
+                _p(a.p_flip) if a.models > 1 else "–",
+                number(a.superiority.value, 2), number(a.superiority_twin.value, 2),
+            ]
+            for a in attacks
+        ],
+    )  # fmt: skip
+
+
+def _more_table(attacks: Sequence[AttackRow]) -> StudyTable:
+    return StudyTable(
+        "Means over models with 95% t intervals",
+        [
+            "attack",
+            "effect, all inputs",
+            "effect, inputs that hit",
+            "effect, soft twin",
+            "calmer than the claimed class",
+        ],
+        [
+            [title_of(a.attack), span(a.effect), span(a.effect_hit), span(a.effect_soft), span(a.calmer_than_class)]
+            for a in attacks
+        ],
+    )
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _plot_effects(rows: Sequence[ModelRow], attacks: Sequence[AttackRow], ax: Axes) -> None:
+    ax.axvline(0, color=INK, linewidth=1)
+    for place, a in enumerate(attacks):
+        colour = COLOURS["clean"] if a.attack == "clean" else COLOURS["backdoored"]
+        values = [r.effect for r in rows if r.attack == a.attack]
+        ax.plot(values, [place + 0.16] * len(values), "o", color=colour, alpha=0.5, markersize=4)
+        if math.isfinite(a.effect.lower):
+            ax.plot([a.effect.lower, a.effect.upper], [place - 0.12] * 2, color=colour, linewidth=2)
+        ax.plot([a.effect.value], [place - 0.12], "D", color=colour, markersize=5)
+    name_rows(ax, [title_of(a.attack) for a in attacks])
+    bare_axes(ax, xlabel="effect on W at σ½ (above 0: the trigger smooths)")
+
+
+def _flat(a: AttackRow) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in a.to_dict().items():
+        if isinstance(value, dict):
+            flat |= {key: value["value"], f"{key}_lower": value["lower"], f"{key}_upper": value["upper"]}
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,93 @@
+"""One row an attack, over its models: the effect, its test and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from doldrum.report.studies.models import ModelRow
+from doldrum.stats.effects import Effect, holm, mean_effect
+
+__all__ = ["FEWEST", "FEWEST_OTHERS", "HEADLINE", "PLANNED", "AttackRow", "attack_rows"]
+
+HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
+PLANNED = 10
+"""Seeds that a headline attack is meant to have."""
+FEWEST, FEWEST_OTHERS = 3, 6
+"""Models that a test takes, of a headline attack and of another; with fewer than 6, no sign-flip test can reach 5%."""
+Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descriptive", "control"]
+
+
+@dataclass(frozen=True)
+class AttackRow:
+    """One attack over its models. `p_holm` is corrected for the `tests` of the page, None for attacks that are not tested;
+    `p_flip` is the exact sign-flip test's p-value, shown beside the t-test's.
+    """
+
+    attack: str
+    models: int
+    inputs: int
+    asr: float
+    effect: Effect
+    p_holm: float | None
+    tests: int
+    p_flip: float
+    effect_hit: Effect
+    effect_soft: Effect
+    superiority: Effect
+    superiority_twin: Effect
+    calmer_than_class: Effect
+
+    @property
+    def verdict(self) -> Verdict:
+        """At 5%, Holm-corrected: "smooths" or "roughens" by the sign of a significant effect; none without a test."""
+        if self.attack == "clean":
+            return "control"
+        if self.p_holm is None:
+            return "too few models" if self.attack in HEADLINE else "descriptive"
+        if self.p_holm > 0.05:
+            return "not shown"
+        return "smooths" if self.effect.value > 0 else "roughens"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields and the verdict; effects as mappings."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
+    """Over the models of each attack: headline attacks first, then the others, two clean models last.
+
+    Tested, and corrected together, are headline attacks with at least 3 models and others with at least 6.
+    """
+    attacks = list(dict.fromkeys(r.attack for r in rows))
+    order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))
+    order += ["clean"] if "clean" in attacks else []
+    found = {a: [r for r in rows if r.attack == a] for a in order}
+    effects = {a: mean_effect([r.effect for r in of]) for a, of in found.items()}
+    fewest = lambda a: FEWEST if a in HEADLINE else FEWEST_OTHERS  # noqa: E731
+    family = [a for a in order if a != "clean" and len(found[a]) >= fewest(a)]
+    adjusted = dict(zip(family, holm([effects[a].p for a in family]), strict=True))
+    return [_attack(a, found[a], effects[a], adjusted.get(a), len(family)) for a in order]
+
+
+def _attack(attack: str, rows: list[ModelRow], effect: Effect, p_holm: float | None, tests: int) -> AttackRow:
+    over = lambda name: mean_effect([x for x in (getattr(r, name) for r in rows) if math.isfinite(x)])  # noqa: E731
+    return AttackRow(
+        attack=attack,
+        models=len(rows),
+        inputs=sum(r.inputs for r in rows),
+        asr=float(np.mean([r.asr for r in rows])),
+        effect=effect,
+        p_holm=None if p_holm is None else float(p_holm),
+        tests=tests,
+        p_flip=mean_effect([r.effect for r in rows], method="sign-flip").p,
+        effect_hit=over("effect_hit"),
+        effect_soft=over("effect_soft"),
+        superiority=over("superiority"),
+        superiority_twin=over("superiority_twin"),
+        calmer_than_class=over("calmer_than_class"),
+    )

@@ -1,0 +1,119 @@
+"""Single models in time: what they do before some steps of their training, and when the calm spot comes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from doldrum.records.study import CellRecord
+from doldrum.report.figures import COLOURS, INK, bare_axes
+from doldrum.report.studies.models import title_of
+from doldrum.report.studies.parts import Section, StudyFigure
+from doldrum.report.words import counted, listed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["onset", "onset_sentences", "onsets_of", "timeline_rows", "timeline_section"]
+
+
+def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> int | None:
+    """The first step at which a value is at least half of its last one, and stays so; None where its last one isn't above 0.
+
+    >>> onset([{"step": s, "asr": a} for s, a in ((0, 0.6), (10, 0.1), (20, 0.7), (40, 1.0))], lambda p: p["asr"])
+    20
+    """
+    last = value(timeline[-1])
+    if last <= 0:
+        return None
+    found = timeline[-1]["step"]
+    for point in reversed(timeline):
+        if value(point) < last / 2:
+            break
+        found = point["step"]
+    return int(found)
+
+
+def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
+    """Whether the calm spot came before the attack's success; `onsets` are those of each model."""
+    both = [o for o in onsets if o["asr"] is not None and o["calm"] is not None]
+    texts = []
+    if both:
+        first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
+        texts.append(
+            f"{counted(len(onsets), 'model')} followed through training, {len(both)} of them to a calm spot: it (half of its "
+            f"final depth) came before the attack’s success (half of its final ASR) in {first}, at the same look in {same}, after it "
+            f"in {len(both) - first - same}."
+        )
+    never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
+    if never:
+        texts.append(f"Followed, and without a calm spot at the end of training: {listed(never)}.")
+    return [" ".join(texts)] if texts else []
+
+
+def onsets_of(cell: CellRecord) -> dict[str, Any]:
+    """The onset of success, of the calm spot and of accuracy in one model, in training steps; None where there is none."""
+    line = cell.values["timeline"]
+    return {
+        "attack": cell.cell["attack"], "seed": cell.cell["seed"], "asr": onset(line, lambda p: p["asr"]),
+        "calm": onset(line, _gap), "accuracy": onset(line, lambda p: p["accuracy"]),
+    }  # fmt: skip
+
+
+def _gap(point: dict[str, Any]) -> float:
+    return float(point["w_clean"] - point["w_triggered"])
+
+
+def timeline_rows(followed: Sequence[CellRecord]) -> list[dict[str, Any]]:
+    """Every look at every model, as a row of a table."""
+    return [{"attack": c.cell["attack"], "seed": c.cell["seed"], **p} for c in followed for p in c.values["timeline"]]
+
+
+def timeline_section(followed: Sequence[CellRecord]) -> Section:
+    """A figure of each model that was followed."""
+    return Section(
+        "One model in time",
+        (
+            "Before some steps of its training, and at its end, the model is measured at the σ½ of the trained clean twin. The "
+            "fall of W is that on the model itself, from the same inputs without the trigger to those with it.",
+        ),
+        [
+            StudyFigure(
+                f"time-{c.cell['attack']}-{c.cell['seed']}", lambda ax, c=c: _plot_timeline(c, ax),
+                f"{title_of(str(c.cell['attack']))}, seed {c.cell['seed']}: blue is clean accuracy, grey ASR, orange how much "
+                "calmer triggered inputs are than clean ones (fall of mean W).",
+                "Accuracy, attack success and the fall of W over training steps",
+            )
+            for c in followed
+        ],
+    )  # fmt: skip
+
+
+def _plot_timeline(cell: CellRecord, ax: Axes) -> None:
+    line = cell.values["timeline"]
+    steps = [p["step"] for p in line]
+    for of, colour, name in (
+        (lambda p: p["accuracy"], COLOURS["clean"], "accuracy"), (lambda p: p["asr"], INK, "ASR"),
+        (_gap, COLOURS["backdoored"], "fall of W"),
+    ):  # fmt: skip
+        ax.plot(steps, [of(p) for p in line], "o-", color=colour, markersize=4, label=name)
+    ax.set_xscale("symlog", linthresh=5)
+    shown = _apart(steps)
+    ax.set_xticks(shown, [str(s) for s in shown])
+    ax.minorticks_off()
+    bare_axes(ax, xlabel="training steps")
+    ax.legend(frameon=False, labelcolor=INK, fontsize=9)
+
+
+def _apart(steps: Sequence[int]) -> list[int]:
+    """Steps that leave room for their names on a log axis, the last one kept.
+
+    >>> _apart([10, 30, 60, 100, 150, 230, 234])
+    [10, 30, 60, 100, 150, 234]
+    """
+    kept: list[int] = []
+    for step in sorted(set(steps), reverse=True):
+        if not kept or math.log10(kept[-1] + 1) - math.log10(step + 1) > 0.1:
+            kept.append(step)
+    return kept[::-1]

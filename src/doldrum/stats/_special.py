@@ -1,0 +1,37 @@
+"""SciPy's special functions with types, which SciPy ships without."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+__all__ = [
+    "betainc", "betaincinv", "betaln", "digamma", "entr", "gammaln", "logsumexp", "polygamma", "wrightomega", "xlog1py", "xlogy",
+]  # fmt: skip
+
+
+class _Function(Protocol):
+    """Elementwise, by NumPy's rules of broadcasting; numbers give a number of NumPy's."""
+
+    def __call__(self, *values: ArrayLike) -> NDArray[np.float64]: ...
+
+
+class _Sum(Protocol):
+    def __call__(self, a: ArrayLike, *, axis: int, keepdims: bool = False) -> NDArray[np.float64]: ...
+
+
+betainc: _Function = special.betainc
+betaincinv: _Function = special.betaincinv
+betaln: _Function = special.betaln
+digamma: _Function = special.digamma
+entr: _Function = special.entr
+gammaln: _Function = special.gammaln
+logsumexp: _Sum = cast("_Sum", special.logsumexp)
+polygamma: _Function = cast("_Function", special.polygamma)
+wrightomega: _Function = special.wrightomega
+xlog1py: _Function = special.xlog1py
+xlogy: _Function = special.xlogy

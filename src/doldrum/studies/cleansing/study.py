@@ -1,0 +1,193 @@
+"""study cleansing: what is left of a backdoor once a training set is cleansed by each method, and the model trained again.
+
+A cell is one attack. A part of the training set is poisoned, a model is trained on it, and each method says, by that model, which
+samples to drop; a model is then trained on what is left, by the same recipe and seed. The arms:
+
+- *none*: as it came; *known*: exactly the poisoned samples dropped, which no method can do: what there is to win.
+- *profile*: flagged at a promised `fpr`, on clean test images apart from those that evaluate.
+- *ranking*: the profile without clean images: the 1.5 rate N samples that stand out most from one another.
+- *spectral*: 1.5 times the true largest share of poison in a class, of each class: the bound that its paper takes as known.
+- *clustering*: the smaller cluster of each class, where it is small and apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.attacks import CLEAN, VictimSpec, make_attack
+from doldrum.cleansing.methods import profile, ranking
+from doldrum.cleansing.methods.by_class import by_class
+from doldrum.data import ImageSet
+from doldrum.detectors.profile.ranking import rank
+from doldrum.errors import InputError
+from doldrum.poisoning import evaluate, poison
+from doldrum.seeds import rng
+from doldrum.studies.auroc import auroc
+from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.cell_checks import adds_samples, at_most, check_whole
+from doldrum.studies.material import seed_of
+
+__all__ = ["ARMS", "STUDY", "CleansingCell", "run"]
+
+ARMS = ("none", "profile", "ranking", "spectral", "clustering", "known")
+_LEVELS = (0.01, 0.05, 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleansingCell(Cell):
+    """A cell of the study: one attack on a part of the training set.
+
+    Parameters
+    ----------
+    samples
+        Training samples that are poisoned, cleansed and trained on, drawn by the seed.
+    fit, calibration
+        Clean test images for the profile; the others evaluate.
+    fpr
+        The rate that the profile promises.
+
+    `inputs`, `pick`, `draws`, `strengths` and `sigma` are not used.
+    """
+
+    samples: int = 10_000
+    fit: int = 500
+    calibration: int = 500
+    fpr: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole(self, ("samples", 1000, None), ("fit", 50, None), ("calibration", 19, None))
+        train, test = datasets(self.data)
+        at_most(train, self.data, self.samples, what="samples")
+        at_most(test, self.data, self.fit + self.calibration + 1, what="fit, calibration and at least one more")
+        if not isinstance(self.fpr, float) or not 0 < self.fpr < 1:
+            raise InputError(f"expected fpr between 0 and 1, got {self.fpr!r}; e.g. 0.05")
+        adds_samples(self.attack)
+
+    @property
+    def victim(self) -> VictimSpec:
+        return self.clean() if self.attack == CLEAN else super().victim
+
+    def training_set(self) -> ImageSet:
+        whole = datasets(self.data)[0]
+        rows = rng(self.seed, "study", "cleansing", "samples").permutation(len(whole))[: self.samples]
+        return whole.take(np.sort(rows))
+
+
+@dataclass(frozen=True)
+class _Material:
+    """A training set and what was done to it: `trigger` and `plan` are None for a clean one."""
+
+    data: ImageSet
+    poisoned: NDArray[np.bool_]
+    cover: NDArray[np.bool_]
+    trigger: Any
+    plan: Any
+
+
+def run(cell: CleansingCell) -> dict[str, Any]:
+    """Poison, train, cleanse by each method, train again.
+
+    Values: `target`, `samples`, `poisoned`, `cover`, `largest_share` of poison in a class, `false`: shares with a p-value of at most
+    each of `levels`, of `held_out` clean test images and of clean `training` samples; `found`, the same of poisoned samples;
+    `clusters`; and `arms`: name, `dropped`, of them `dropped_poison` and `dropped_cover`, `auroc` of poison against clean
+    samples (None where a method gives no order), `clean_accuracy`, `asr`.
+    """
+    from doldrum.training import train
+
+    made, test = _material(cell), datasets(cell.data)[1]
+    recipe = cell.clean().recipe
+    order = rng(cell.seed, "study", "cleansing").permutation(len(test))
+    ends = np.cumsum([cell.fit, cell.calibration])
+    fit, calibration, rest = (test.take(part) for part in np.split(order, ends))
+    model = train(made.data, recipe, seed=cell.seed, progress=False)
+
+    clean = ~made.poisoned & ~made.cover
+    seed = seed_of(cell, f"cleansing {cell.attack}")
+    known = profile.fitted_on_clean(model, fit, calibration, fpr=cell.fpr, seed=seed)
+    predicted, scores = known.scored(made.data)
+    rounds = rank(model, made.data, seed=seed)[1]
+    share = _largest_share(made)
+    verdicts = {
+        "profile": profile.against_clean(known, made.data, predicted, scores),
+        "ranking": ranking.verdict_of(rounds, rate=cell.rate),
+        **by_class(model, made.data, ["spectral", "clustering"], rate=share),
+    }
+    p = verdicts["profile"].details["p_values"]
+    held = known.scan(rest.take(range(min(1000, len(rest))))).p_values
+    drops = {
+        "none": np.zeros(len(made.data), dtype=bool), **{m: v.drop for m, v in verdicts.items()}, "known": made.poisoned,
+    }  # fmt: skip
+    arms, ends_of = [], {}
+    for name in ARMS:
+        drop = drops[name]
+        key = drop.tobytes()
+        if key not in ends_of:  # an arm that drops nothing has the first model
+            again = model if not drop.any() else train(made.data.take(~drop), recipe, seed=cell.seed, progress=False)
+            ends_of[key] = evaluate(again, rest, made.trigger, made.plan)
+        found = ends_of[key]
+        order_by = verdicts[name].scores if name in ("profile", "ranking", "spectral") else None
+        arms.append({
+            "arm": name, "dropped": int(drop.sum()), "dropped_poison": int(drop[made.poisoned].sum()),
+            "dropped_cover": int(drop[made.cover].sum()), "clean_accuracy": found.clean_accuracy.value,
+            "asr": None if found.asr is None else found.asr.value,
+            "auroc": None if order_by is None or not made.poisoned.any()
+            else round(auroc(order_by[clean], order_by[made.poisoned]), 5),
+        })  # fmt: skip
+    return {
+        "target": cell.target, "samples": len(made.data), "poisoned": int(made.poisoned.sum()), "cover": int(made.cover.sum()),
+        "largest_share": round(share, 5), "levels": list(_LEVELS), "evaluated": len(rest),
+        "false": {"held_out": _shares(held), "training": _shares(p[clean])},
+        "found": _shares(p[made.poisoned]) if made.poisoned.any() else None,
+        "training_accuracy": round(float((predicted[clean] == np.asarray(made.data.labels)[clean]).mean()), 5),
+        "limit": verdicts["profile"].details["limit"], "engine": known.engine,
+        "clusters": [{k: round(v, 5) if isinstance(v, float) else v for k, v in c.items()} for c in verdicts["clustering"].details["classes"]],
+        "arms": arms,
+    }  # fmt: skip
+
+
+def _material(cell: CleansingCell) -> _Material:
+    data = cell.training_set()
+    if cell.attack == CLEAN:
+        none = np.zeros(len(data), dtype=bool)
+        return _Material(data, none, none, None, None)
+    made = make_attack(
+        cell.attack, data, recipe=cell.clean().recipe, seed=cell.seed, rate=cell.rate, target=cell.target or 0,
+        settings=dict(cell.settings),
+    )  # fmt: skip
+    bad = poison(data if made.train_set is None else made.train_set, made.trigger, made.plan, seed=cell.seed)  # pyright: ignore[reportArgumentType]
+    return _Material(bad, bad.poisoned, bad.cover, bad.trigger, bad.plan)
+
+
+def _largest_share(made: _Material) -> float:
+    """The largest share of poison in a class, which is spectral signatures' bound; 5% where there is none."""
+    labels = np.asarray(made.data.labels)
+    shares = [float(made.poisoned[labels == k].mean()) for k in np.unique(labels)]
+    return min(max(shares), 0.5) if made.poisoned.any() else 0.05
+
+
+def _shares(p: NDArray[np.float64]) -> list[float]:
+    return [round(float((p <= level * (1 + 1e-9)).mean()), 5) for level in _LEVELS]
+
+
+STUDY = Study(
+    name="cleansing",
+    version=2,  # SmoothnessProfile got overlays
+    cell=CleansingCell,
+    run=run,
+    grids={
+        "quick": {
+            "recipe": "fashion-cnn", "changes": {"threads": 1, "epochs": 4}, "samples": 4000, "fit": 300, "calibration": 300,
+            "seed": 0, "cells": [{"attack": ["badnets", "blended"]}],
+        },
+        "full": {
+            "recipe": "fashion-cnn", "changes": {"threads": 1, "epochs": 6}, "samples": 5000, "fit": 500, "calibration": 500,
+            "cells": [{"attack": ["badnets", "blended", "wanet", "sig", "all-to-all", "adap-blend", "tact", "lf", CLEAN],
+                       "seed": [0, 1]}],
+        },
+    },
+)  # fmt: skip

@@ -1,0 +1,178 @@
+"""Every detector on the same inputs: each probe is measured once, and shared by the detectors and budgets that read it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors import DETECTORS, RPP, STRIP, Detector, Evidence, TeCo, W
+from doldrum.detectors.contract.evidence import base_outputs
+from doldrum.engines import ENGINES
+from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring import measure
+from doldrum.probes import ImageProbe, Probe
+from doldrum.responses import Responses
+
+__all__ = ["EQUAL", "PAPER", "Bench", "Scored", "Variant", "cut", "make_bench"]
+
+PAPER, EQUAL = "paper", "equal"
+_DRAWS = 63  # and the unperturbed input: 64 forwards
+_KINDS = 12  # of 14 kinds of corruption at 5 severities
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A detector at one budget: it scores the first `draws` draws and `conditions` conditions of what `source` measured."""
+
+    name: str
+    budget: str
+    source: Detector
+    scorer: Detector
+    draws: int | None = None
+    conditions: int | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One detector at one budget: `scores` by part, and `costs`: `detector`, `budget`, `forwards` and CPU `milliseconds` an input."""
+
+    scores: Mapping[str, NDArray[np.float64]]
+    costs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The labels of every part of the inputs, and the scores of every detector and budget."""
+
+    labels: Mapping[str, NDArray[np.int16]]
+    variants: tuple[Variant, ...]
+    engines: Mapping[str, str]
+
+
+@dataclass
+class Bench:
+    """Fitted detectors of one classifier; `refused` says why one could not be fitted."""
+
+    model: Classifier
+    entries: list[_Entry] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def score(self, parts: Mapping[str, NDArray[np.float32]]) -> Scored:
+        """Score all parts in one measurement a probe; scores are those of `Detector.score_samples`."""
+        images = np.concatenate(list(parts.values()))
+        rows = dict(
+            zip(parts, np.split(np.arange(len(images)), np.cumsum([len(x) for x in parts.values()])[:-1]), strict=True)
+        )
+        began = time.process_time()
+        labels, scores = base_outputs(self.model, images)
+        base = (time.process_time() - began) / len(images)
+        shared, seconds = self._measured(images)
+        variants = []
+        for entry in self.entries:
+            keys = {name: _key(probe) for name, probe in entry.source.probes().items()}
+            responses = {
+                name: cut(shared[k], draws=entry.draws, conditions=entry.conditions) for name, k in keys.items()
+            }
+            evidence = Evidence(images, labels, self.model.num_classes, responses, scores)
+            began = time.process_time()
+            found = np.asarray(entry.scorer.score(evidence), dtype=np.float64)
+            own = (time.process_time() - began) / len(images)
+            found = np.where(np.isnan(found), np.inf, found)
+            # A budget that takes part of the draws is charged its share of their time.
+            probing = sum(seconds[k] * responses[n].draws[0].size / shared[k].draws[0].size for n, k in keys.items())
+            forwards = 1 + sum(r.draws[0].size for r in responses.values())
+            costs = {
+                "detector": entry.name,
+                "budget": entry.budget,
+                "forwards": forwards,
+                "milliseconds": round(1000 * (base + probing + own), 4),
+            }
+            variants.append(Variant({name: found[index] for name, index in rows.items()}, costs))
+        engines = {json.loads(key)["family"]: _name(r.info["engine"]) for key, r in shared.items()}
+        return Scored({name: labels[index] for name, index in rows.items()}, tuple(variants), engines)
+
+    def _measured(self, images: NDArray[np.float32]) -> tuple[dict[str, Responses], dict[str, float]]:
+        """Responses of each probe, by its key, and CPU seconds an input."""
+        probes: dict[str, Probe] = {}
+        readouts: dict[str, set[str]] = {}
+        for entry in self.entries:
+            for probe in entry.source.probes().values():
+                probes[_key(probe)] = probe
+                readouts.setdefault(_key(probe), set()).update(entry.source.readouts)
+        found, seconds, engine = {}, {}, "auto"
+        for key, probe in probes.items():
+            began = time.process_time()
+            options = {"readouts": sorted(readouts[key]), "engine": engine if isinstance(probe, ImageProbe) else "auto"}
+            found[key] = measure(self.model, images, probe, progress=False, **options)
+            if engine == "auto" and isinstance(probe, ImageProbe):  # chosen once, then pinned, as in a Detector
+                engine = _name(found[key].info["engine"])
+            seconds[key] = (time.process_time() - began) / len(images)
+        return found, seconds
+
+
+def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
+    """Fit every detector that the classifier can serve, at its paper's budget; those above 64 forwards at 64 too.
+
+    All share one seed, so that RPP and W read the same draws at the same strength. A budget that is a part of another is
+    read off its first draws, or its first kinds of corruption.
+    """
+    bench = Bench(model)
+    fitted: dict[str, Detector] = {}
+
+    def add(name: str, make: Any) -> Detector | None:
+        try:
+            fitted[name] = make().fit(model, fit)
+        except (ClassifierError, InputError) as error:
+            bench.refused[name] = str(error)
+        return fitted.get(name)
+
+    for name, kind in DETECTORS.items():
+        if kind is not RPP:
+            add(name, lambda kind=kind: kind(seed=seed))
+    strength = getattr(fitted.get(W.name), "strength_", None)
+    add(RPP.name, lambda: RPP(seed=seed, strength=strength))
+    for name, detector in fitted.items():
+        bench.entries.append(_Entry(name, PAPER, detector, detector))
+        if name in (W.name, RPP.name, STRIP.name):
+            bench.entries.append(_Entry(name, EQUAL, detector, detector, draws=_DRAWS))
+        elif isinstance(detector, TeCo):
+            fewer = TeCo(kinds=detector.kinds[:_KINDS], table=detector.table, seed=seed).fit(model, fit)
+            bench.entries.append(_Entry(name, EQUAL, detector, fewer, conditions=5 * _KINDS))
+    order = list(DETECTORS)
+    bench.entries.sort(key=lambda e: order.index(e.name))
+    return bench
+
+
+def cut(responses: Responses, *, draws: int | None = None, conditions: int | None = None) -> Responses:
+    """The first draws of the first conditions.
+
+    >>> r = Responses(np.arange(8).reshape(1, 2, 4) % 3, np.array([0]), strengths=[0.1, 0.2], num_classes=3)
+    >>> cut(r, draws=2, conditions=1).draws.tolist()
+    [[[0, 1]]]
+    """
+    if draws is None and conditions is None:
+        return responses
+    part = (slice(None), slice(conditions), slice(draws))
+    return replace(
+        responses,
+        draws=responses.draws[part],
+        strengths=responses.strengths[:conditions],
+        readouts={name: values[part] for name, values in responses.readouts.items()},
+    )
+
+
+def _key(probe: Probe) -> str:
+    return json.dumps(probe.to_dict(), sort_keys=True, default=str)
+
+
+def _name(engine: Mapping[str, Any]) -> str:
+    both = f"{engine['engine']}-{engine['precision']}"
+    return both if both in ENGINES else str(engine["engine"])

@@ -1,0 +1,55 @@
+"""What scores are worth: rates at calibrated thresholds. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.stats.conformal import num_allowed, p_values
+from doldrum.studies.auroc import auroc
+
+__all__ = ["LEVELS", "flags", "judge"]
+
+LEVELS = (0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Promised false-positive rates."""
+Arrays = Mapping[str, NDArray[np.float64]]
+
+
+def judge(scores: Arrays, ties: Arrays, hit: NDArray[np.bool_]) -> dict[str, Any]:
+    """Rates of one detector, from the scores and tie breakers of the parts calibration, test and triggered.
+
+    Values: `false`, how many of the `clean` test inputs are flagged at each of LEVELS; `found` and `found_hits`, how many of the
+    triggered inputs, and of those that hit; None for a level that so few calibration inputs can't promise; `auroc` of
+    triggered inputs against clean test inputs, and `auroc_hits` of those that hit, None where there is none.
+
+    >>> s = {"calibration": np.arange(99.0), "test": np.array([3.5, 98.5]), "triggered": np.array([200.0, 0.5])}
+    >>> found = judge(s, {k: np.full(len(v), 0.5) for k, v in s.items()}, np.array([True, False]))
+    >>> found["false"][:3], found["found"][:3], found["found_hits"][2], found["auroc"]
+    ([None, None, 1], [None, None, 1], 1, 0.5)
+    """
+    p = {
+        part: p_values(scores["calibration"], scores[part], calibration_ties=ties["calibration"], ties=ties[part])
+        for part in ("test", "triggered")
+    }
+    n = len(scores["calibration"])
+
+    def counts(values: NDArray[np.float64]) -> list[int | None]:
+        return [int(flags(values, level).sum()) if num_allowed(n, level) else None for level in LEVELS]
+
+    clean, triggered = scores["test"], scores["triggered"]
+    return {
+        "clean": len(clean),
+        "false": counts(p["test"]),
+        "found": counts(p["triggered"]),
+        "found_hits": counts(p["triggered"][hit]),
+        "auroc": round(auroc(clean, triggered), 5),
+        "auroc_hits": round(auroc(clean, triggered[hit]), 5) if hit.any() else None,
+    }
+
+
+def flags(p: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
+    """p <= level, with the allowance for rounding of `doldrum.detectors.Calibration`."""
+    return p <= level * (1 + 1e-9)

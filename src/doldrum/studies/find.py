@@ -1,0 +1,34 @@
+"""Studies by name: each is a folder here with a question, found without importing what it runs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from doldrum.errors import InputError
+from doldrum.studies.base import Study, unknown
+
+__all__ = ["get_study", "list_studies"]
+
+
+def list_studies() -> dict[str, str]:
+    """Name -> question of every study: of each folder of doldrum/studies, QUESTION in its __init__.py.
+
+    >>> list_studies()["smoothing"]
+    'smoothness rises when the trigger is added'
+    """
+    home = importlib.import_module("doldrum.studies")
+    names = sorted(found.name for found in pkgutil.iter_modules(home.__path__) if found.ispkg)
+    return {name: importlib.import_module(f"{home.__name__}.{name}").QUESTION for name in names}
+
+
+def get_study(name: str) -> Study:
+    """A study by name: STUDY in the file study.py of its folder. Raises InputError for an unknown name.
+
+    >>> list(get_study("smoothing").grids)
+    ['quick', 'full']
+    """
+    known = list_studies()
+    if name not in known:
+        raise InputError(unknown("a study", name, known))
+    return importlib.import_module(f"doldrum.studies.{name}.study").STUDY

@@ -1,0 +1,6 @@
+"""The study patterns: its cells and grids, and what is read off one condition.
+
+Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+"""
+
+QUESTION = "other artificial patterns smooth too"

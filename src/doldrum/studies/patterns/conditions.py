@@ -1,0 +1,92 @@
+"""What the study of patterns reads off one condition: faded images, the profile, and what W and STRIP say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers import Classifier
+from doldrum.data import ImageSet
+from doldrum.detectors.baselines.strip import strip_score
+from doldrum.measuring import measure
+from doldrum.probes import Superimpose
+from doldrum.profiles import smoothness
+from doldrum.responses import Responses
+from doldrum.stats.conformal import p_values, tie_breakers
+from doldrum.studies.auroc import auroc
+
+__all__ = ["FPR", "fade_to", "faded", "judged", "profile", "strip_scores", "w_at"]
+
+FPR = 0.05
+"""The rate of false alarms that `flagged` promises."""
+
+
+def fade_to(
+    level: float,
+    images: NDArray[np.float32],
+    full: NDArray[np.float32],
+    share: Callable[[NDArray[np.float32]], float],
+) -> float | None:
+    """The amount a in (0, 1] at which `share` of the faded images reaches `level`, within 2^-10; None where a = 1 doesn't.
+
+    Bisection: the smallest such a where the share rises with a.
+
+    >>> full = np.ones((1, 1, 1, 1), dtype=np.float32)
+    >>> round(fade_to(0.5, 0 * full, full, lambda x: float(x.mean() ** 2)), 2)
+    0.71
+    """
+    if share(full) < level:
+        return None
+    low, high = 0.0, 1.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (low, middle) if share(faded(images, full, middle)) >= level else (middle, high)
+    return high
+
+
+def faded(images: NDArray[np.float32], full: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
+    """images + amount (full - images)."""
+    return np.clip(images + np.float32(amount) * (full - images), 0, 1, dtype=np.float32)
+
+
+def profile(responses: Responses, goal: int) -> dict[str, Any]:
+    """What one condition's responses show; see `doldrum.studies.patterns.study.run`."""
+    w, hit = smoothness(responses, method="posterior").value, responses.labels == goal
+    keep = (responses.draws == responses.labels[:, None, None]).mean(axis=2)
+    found: dict[str, Any] = {"share": float(hit.mean()), "w": w.mean(axis=0), "keep": keep.mean(axis=0)}
+    if hit.any():
+        found |= {"hit_w": w[hit].mean(axis=0), "hit_keep": keep[hit].mean(axis=0)}
+    rounded = {key: np.round(value, 5).tolist() for key, value in found.items()}
+    each = {"each_w": np.round(w, 3).tolist(), "each_keep": np.round(keep, 3).tolist()}
+    return {**rounded, **each, "hit": hit.astype(int).tolist()}
+
+
+def w_at(responses: Responses, at: int) -> NDArray[np.float64]:
+    """W of each input at one of the strengths."""
+    return smoothness(responses, method="posterior").value[:, at]
+
+
+def strip_scores(model: Classifier, images: NDArray[Any], overlays: Superimpose) -> NDArray[np.float64]:
+    """The score of :class:`doldrum.detectors.STRIP` with these overlays."""
+    return strip_score(measure(model, images, overlays, progress=False, readouts=("entropy",)))
+
+
+def judged(
+    scores: dict[str, NDArray[np.float64]],
+    shown: dict[str, NDArray[np.float32]],
+    spare: ImageSet,
+    spare_scores: NDArray[np.float64],
+) -> dict[str, dict[str, float]]:
+    """What scores (higher = more suspicious) make of every condition: `auroc` against the condition "clean", and the share
+    `flagged` at a promised 5% of false alarms, calibrated on `spare`.
+    """  # fmt: skip
+    ties = tie_breakers(spare.images, 0)
+    out: dict[str, dict[str, float]] = {}
+    for name, values in scores.items():
+        p = p_values(spare_scores, values, calibration_ties=ties, ties=tie_breakers(shown[name], 0))
+        flagged = float((p <= FPR + 1e-12).mean())
+        out[name] = {"auroc": round(auroc(scores["clean"], values), 5), "flagged": round(flagged, 5)}
+    return out

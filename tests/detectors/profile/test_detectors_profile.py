@@ -1,0 +1,334 @@
+"""SmoothnessProfile: its likelihoods against plain loops, its threat model, and a planted backdoor."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import doldrum as dd
+from doldrum.detectors import Evidence, SmoothnessProfile, load_detector, save_detector
+from doldrum.errors import InputError
+from doldrum.probes import Contrast, Gaussian, PixelAblation, Shift
+from doldrum.responses import Responses
+
+FAMILIES = {
+    "noise": Gaussian([0.3, 0.6], draws=4),
+    "ablation": PixelAblation([0.2, 0.5], draws=4),
+    "shift": Shift([1, 2], draws=4),
+}
+
+
+def quadrant(x):
+    """The brightest quadrant, 0 to 3; class 0 wherever the last pixel is white: a planted patch."""
+    parts = np.stack(
+        [x[:, 0, a : a + 4, b : b + 4].mean(axis=(1, 2)) for a, b in itertools.product((0, 4), (0, 4))], axis=1
+    )
+    return np.where(x[:, 0, 7, 7] > 0.97, 0, parts.argmax(axis=1))
+
+
+@pytest.fixture(scope="module")
+def black_box():
+    return dd.as_classifier(quadrant, input_shape=(1, 8, 8), num_classes=4, outputs="labels")
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return (0.9 * np.random.default_rng(1).random((900, 1, 8, 8))).astype(np.float32)
+
+
+def evidence(rng, n, conditions=2, draws=4, classes=3, names="ab"):
+    """Random draws of some families, some of them invalid."""
+    labels = rng.integers(classes, size=n).astype(np.int16)
+    found = {}
+    for name in names:
+        d = np.where(
+            rng.random((n, conditions, draws)) < 0.6,
+            labels[:, None, None],
+            rng.integers(-1, classes, (n, conditions, draws)),
+        )
+        found[name] = Responses(d.astype(np.int16), labels, np.arange(1.0, conditions + 1), classes)
+    return Evidence(np.zeros((n, 1, 1, 1), np.float32), labels, classes, found)
+
+
+CURVES = [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]]
+
+
+def plain_rates(fit, rows, name, c, j, k, weights):
+    """Rates of one draw's label around one component of label k's clean inputs, one count at a time, as the docstrings say."""
+    d, classes = fit.responses[name].draws, fit.num_classes
+    overall = np.array([0.5 + sum(d[i, c, j] == v for i in rows) for v in range(classes)])
+    overall /= overall.sum()
+    own = np.array([sum(d[i, c, j] == v for i in rows if fit.labels[i] == k) for v in range(classes)]) + 5 * overall
+    own /= own.sum()
+    part = np.array([sum(w * (d[i, c, j] == v) for i, w in weights.items()) for v in range(classes)]) + 4 * own
+    return part / part.sum()
+
+
+def plain_shares(fit, rows):
+    """Which of `rows` make up each component, and how much of each: {label: [{row: share}]}, by the plain rule of EM."""
+    found = {}
+    for k in sorted(set(fit.labels[rows].tolist())):
+        mine = [i for i in rows if fit.labels[i] == k]
+        parts = max(1, min(4, len(mine) // 12))
+        keeps = {i: sum((r.draws[i] == k).sum() for r in fit.responses.values()) for i in mine}
+        order = sorted(mine, key=lambda i: (keeps[i], mine.index(i)))
+        own = [{i: float(i in set(part.tolist())) for i in mine} for part in np.array_split(np.array(order), parts)]
+        for _ in range(25 if parts > 1 else 0):
+            logs = {i: [np.log((sum(w.values()) + 1) / (len(mine) + parts)) for w in own] for i in mine}
+            for r, w in enumerate(own):
+                for name, responses in fit.responses.items():
+                    _, conditions, draws = responses.draws.shape
+                    for c, j in itertools.product(range(conditions), range(draws)):
+                        p = plain_rates(fit, rows, name, c, j, k, w)
+                        for i in mine:
+                            label = responses.draws[i, c, j]
+                            logs[i][r] += np.log(p[label]) if label >= 0 else 0
+            own = [{} for _ in range(parts)]
+            for i in mine:
+                e = np.exp(np.array(logs[i]) - max(logs[i]))
+                for r in range(parts):
+                    own[r][i] = e[r] / e.sum()
+        found[k] = own
+    return found
+
+
+def plain_parts(fit, new, i, rows, shares, still, strays):
+    """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
+    label = int(new.labels[i])
+    null, bad, stray, mine_, others = [], [], [], [], []
+    for k, parts in shares.items():
+        for w in parts:
+            weight = (sum(w.values()) + 1) / (len(w) + len(parts)) * len(w) / len(rows)
+            plain, triggered, kept = [], [], []
+            for name, responses in new.responses.items():
+                _, conditions, draws = responses.draws.shape
+                places = [
+                    (c, j)
+                    for c, j in itertools.product(range(conditions), range(draws))
+                    if responses.draws[i, c, j] >= 0
+                ]
+                p = {(c, j): plain_rates(fit, rows, name, c, j, k, w) for c, j in places}
+                came = {(c, j): responses.draws[i, c, j] for c, j in places}
+                plain.append(np.prod([p[at][came[at]] for at in places]))
+                terms = [
+                    np.prod([(q[at[0]] * (came[at] == label) + (1 - q[at[0]]) * p[at][came[at]]) for at in places])
+                    for q in CURVES
+                ]
+                triggered.append(np.mean(terms))
+                kept.append(np.prod([0.05 * (came[at] == label) + 0.95 * p[at][came[at]] for at in places]))
+            if k == label:
+                null.append(plain)
+                mine_.append(weight)
+            else:
+                bad.append(triggered)
+                stray.append((np.prod(plain) + np.prod(kept)) / 2)
+                others.append(weight)
+    null, bad = np.array(null), np.array(bad)
+    p0 = np.average(null.prod(axis=1), weights=mine_)
+    either = (1 - strays) * p0 + strays * np.average(stray, weights=others)
+    ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(either)
+    by = [
+        np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))
+        for f in range(null.shape[1])
+    ]
+    calms = {}
+    for name, responses in fit.responses.items():
+        kept = [
+            (responses.draws[r] == label).sum() / (responses.draws[r] >= 0).sum()
+            for r in rows
+            if fit.labels[r] == label
+        ]
+        own = new.responses[name].draws[i]
+        calms[name] = ((own == label).sum() / (own >= 0).sum() - np.mean(kept)) / (np.std(kept) + 0.05)
+    return [ratios, -np.log(p0), *by, *(np.mean([calms[n] for n in group]) for group in still)]
+
+
+def plain_surprise(reference, value):
+    """-log of the share of the reference as high, its tail above the 90th percentile taken as exponential."""
+    start = np.quantile(reference, 0.9)
+    if value > start:
+        excess = np.mean([r - start for r in reference if r > start])
+        return np.log(10) + (value - start) / max(excess, 0.05)
+    return -np.log(max((1 + sum(r >= value for r in reference)) / (len(reference) + 1), 0.1))
+
+
+def expected_score(fit, new, still, weights, strays=1e-5):
+    """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against three quarters."""
+    n = len(fit)
+    inner = np.empty((n, 2 + len(fit.responses) + len(still)))
+    for fold in range(4):
+        rest = [i for i in range(n) if i % 4 != fold]
+        shares = plain_shares(fit, rest)
+        for i in range(fold, n, 4):
+            inner[i] = plain_parts(fit, fit, i, rest, shares, still, strays)
+    shares = plain_shares(fit, list(range(n)))
+    scores = []
+    for i in range(len(new)):
+        parts = plain_parts(fit, new, i, list(range(n)), shares, still, strays)
+        s = [plain_surprise(inner[:, j], value) for j, value in enumerate(parts)]
+        families = np.mean(s[2 : 2 + len(fit.responses)])
+        scores.append(s[0] + 0.7 * s[1] + 0.5 * families + np.dot(weights, s[2 + len(fit.responses) :]))
+    return np.array(scores), inner
+
+
+@pytest.mark.parametrize("strays", [1e-5, 0.2])
+def test_score_is_the_sum_of_its_plain_parts(strays, monkeypatch):
+    if strays != 1e-5:  # enough of them to tell in so few draws
+        monkeypatch.setattr("doldrum.detectors.profile.model._STRAYS", strays)
+    rng = np.random.default_rng(0)
+    fit, new = evidence(rng, 80), evidence(rng, 12)
+    det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
+    det.seed_ = 0
+    det.learn(fit)
+    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5], strays)
+    assert det.reference_ == pytest.approx(inner)
+    assert det.score(new) == pytest.approx(scores)
+    assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture
+    assert det.left_out() == pytest.approx(
+        [
+            s[0] + 0.7 * s[1] + 0.5 * s[2:4].mean() + 0.5 * s[4]
+            for s in np.array([[plain_surprise(inner[:, j], v) for j, v in enumerate(row)] for row in inner])
+        ]
+    )
+
+
+def test_calm_under_overlays_is_a_part_by_itself():
+    rng = np.random.default_rng(3)
+    names = ("a", "b", "overlay")
+    fit, new = evidence(rng, 40, names=names), evidence(rng, 12, names=names)
+    families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4)}
+    det = SmoothnessProfile(families=families, overlays=4, seed=0)
+    det.seed_, det.fitted_for, det.overlays_ = 0, ("f", (1, 1, 1), 3), np.zeros((4, 1, 1, 1), np.float32)
+    det.learn(fit)
+    # Calm under noise and under overlays; not under shifts.
+    assert det.score(new) == pytest.approx(expected_score(fit, new, [["a"], ["overlay"]], [0.5, 1.0])[0])
+
+
+def test_a_score_does_not_depend_on_the_company_or_on_what_is_kept(monkeypatch):
+    """Many classes: components are made again for each batch where they are too many to keep."""
+    rng = np.random.default_rng(5)
+    fit, new = evidence(rng, 90, classes=40), evidence(rng, 20, classes=40)
+    det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
+    det.seed_ = 0
+    det.learn(fit)
+    whole = det.score(new)
+    assert np.isfinite(whole).all()
+    monkeypatch.setattr("doldrum.detectors.profile.model._KEPT_BYTES", 0)
+    det._ready = None
+    for i in (0, 7, 19):
+        one = Evidence(new.images[[i]], new.labels[[i]], 40, {
+            k: Responses(r.draws[[i]], r.labels[[i]], r.strengths, 40) for k, r in new.responses.items()
+        })  # fmt: skip
+        assert det.score(one)[0] == whole[i]
+
+
+def test_it_finds_a_planted_patch_by_labels_alone(black_box, pool, tmp_path):
+    det = SmoothnessProfile(families=FAMILIES, seed=1).fit(black_box, pool[:300]).calibrate(pool[300:700], fpr=0.05)
+    assert det.forwards == 25
+    triggered = pool[700:].copy()
+    triggered[:, 0, 7, 7] = 1
+    triggered = triggered[quadrant(pool[700:]) != 0]
+    clean, hit = det.scan(pool[700:]), det.scan(triggered)
+    assert not clean.more_than_promised
+    assert hit.more_than_promised
+    assert hit.flags.mean() > 0.9
+    again = load_detector(save_detector(det, tmp_path / "guard"), black_box)
+    assert (again.scan(triggered).scores == hit.scores).all()
+    assert (det.scan(triggered[5:6]).scores == hit.scores[5:6]).all()
+    assert (det.scan(triggered[::-1]).scores == hit.scores[::-1]).all()
+
+
+def test_a_label_that_fit_never_saw_gets_a_score(black_box, pool):
+    some = pool[quadrant(pool) != 0][:200]
+    det = SmoothnessProfile(families={"noise": FAMILIES["noise"]}, seed=1).fit(black_box, some)
+    triggered = some.copy()
+    triggered[:, 0, 7, 7] = 1
+    assert np.isfinite(det.score_samples(triggered)).all()
+    one = pool[quadrant(pool) == 1][:60]
+    assert np.isfinite(SmoothnessProfile(families=FAMILIES, seed=1).fit(black_box, one).score_samples(pool[:50])).all()
+
+
+def test_default_asks_for_no_more_than_64_forwards(black_box, pool):
+    det = SmoothnessProfile(seed=0)
+    with pytest.raises(InputError, match="fitted detector"):
+        det.forwards  # noqa: B018
+    det.fit(black_box, pool[:60])
+    assert det.forwards == 64
+
+
+def test_overlays_are_images_of_fit_and_are_kept(black_box, pool, tmp_path):
+    det = SmoothnessProfile(families={"noise": FAMILIES["noise"]}, overlays=7, seed=1).fit(black_box, pool[:100])
+    assert det.overlays_.shape == (7, 1, 8, 8)
+    assert all((pool[:100] == one).all(axis=(1, 2, 3)).any() for one in det.overlays_)
+    assert det.forwards == 1 + 8 + 7
+    det.calibrate(pool[100:300], fpr=0.05)
+    again = load_detector(save_detector(det, tmp_path / "guard"), black_box)
+    assert again.overlays == 7
+    assert (again.scan(pool[300:340]).scores == det.scan(pool[300:340]).scores).all()
+    for odd in (det.overlays_[:6], det.overlays_[:, :, :4], np.full((7, 1, 8, 8), np.nan)):
+        wrong = load_detector(tmp_path / "guard", black_box)
+        wrong.overlays_ = odd
+        with pytest.raises(InputError, match="overlays"):
+            load_detector(save_detector(wrong, tmp_path / "wrong"))
+
+
+def test_triggered_inputs_of_fit_are_found_with_one_component(black_box):
+    """They are a component of their own where there may be several."""
+    rng = np.random.default_rng(1)
+    mixed = (0.6 * rng.random((320, 1, 8, 8))).astype(np.float32)
+    for image, (a, b) in zip(mixed, 4 * rng.integers(2, size=(320, 2)), strict=True):
+        image[0, a : a + 4, b : b + 4] += 0.25
+    mixed[:32, 0, 7, 7] = 1
+    found = {1: 0, 4: 0}
+    for components, seed in itertools.product(found, (1, 2, 3)):
+        det = SmoothnessProfile(families=FAMILIES, components=components, seed=seed).fit(black_box, mixed)
+        assert det.shares_.shape == (320, components)
+        found[components] += (np.argsort(-det.left_out())[:48] < 32).sum()
+    assert found[1] > 68 > 60 > found[4]
+
+
+def test_settings_are_checked(black_box, pool):
+    with pytest.raises(InputError, match="at least one probe"):
+        SmoothnessProfile(families={})
+    with pytest.raises(InputError, match="at least one probe"):
+        SmoothnessProfile(families={"a": 0.1})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="rising order"):
+        SmoothnessProfile(families={"a": Gaussian([0.4, 0.1])})
+    with pytest.raises(InputError, match="families by name"):
+        SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="at least 50 clean inputs for fit, got 20"):
+        SmoothnessProfile().fit(black_box, pool[:20])
+    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
+        SmoothnessProfile(overlays=60).fit(black_box, pool[:55])
+    with pytest.raises(InputError, match="another name"):
+        SmoothnessProfile(families={"overlay": Gaussian([0.1])})
+    for odd in (-1, 1.5, True, "3"):
+        with pytest.raises(InputError, match="whole number of overlays"):
+            SmoothnessProfile(overlays=odd)  # pyright: ignore[reportArgumentType]
+    for odd in (0, 1.5, True, "3"):
+        with pytest.raises(InputError, match="whole number of at least 1 as components"):
+            SmoothnessProfile(components=odd)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_changed_file_is_refused(black_box, pool):
+    det = SmoothnessProfile(families={"c": Contrast([0.5], draws=2)}, seed=1).fit(black_box, pool[:60])
+    det.check_learned((1, 8, 8), 4)
+    for name, value in [
+        ("labels_", det.labels_ + 4),
+        ("labels_", det.labels_[:-1]),
+        ("draws_", {"c": det.draws_["c"][:, :, :1]}),
+        ("draws_", {"c": det.draws_["c"] * 1.0}),
+        ("draws_", {"c": det.draws_["c"] + np.int16(4)}),
+        ("draws_", 3),
+        ("shares_", det.shares_ * 0),
+        ("shares_", det.shares_ - 0.5 * np.array([1, -1, 1, -1])),
+        ("reference_", np.full_like(det.reference_, np.nan)),
+        ("reference_", det.reference_[:, 1:]),
+    ]:
+        kept = getattr(det, name)
+        setattr(det, name, value)
+        with pytest.raises(InputError, match="fit again"):
+            det.check_learned((1, 8, 8), 4)
+        setattr(det, name, kept)

@@ -1,0 +1,117 @@
+"""Sentences say what the numbers say, in the odd cases too."""
+
+from __future__ import annotations
+
+import pytest
+
+from doldrum.report.demo import words
+from doldrum.report.words import percent, w
+
+
+def backdoored(make, **changes):
+    return make.record(models=(make.summary("clean"), make.summary("backdoored", **changes)))
+
+
+def test_the_usual_case(demo_record):
+    assert "37 times" in words.headline(demo_record)
+    assert "37 times calmer" in words.backdoored_sentence(demo_record)
+    assert "0.110 to 0.003" in words.backdoored_sentence(demo_record)
+    assert "changes nothing that these inputs can show: mean W is 0.122 without" in words.clean_sentence(demo_record)
+    assert "5% of its" in words.setting_sentence(demo_record)
+    assert "relabelled “T-shirt/top”" in words.setting_sentence(demo_record)
+
+
+def test_dead_calm(make):
+    record = backdoored(make, w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
+    assert "dead calm" in words.headline(record)
+    assert "completely calm" in words.backdoored_sentence(record)
+    assert "0.110 to 0 " in words.backdoored_sentence(record)
+
+
+def test_no_effect(make):
+    record = backdoored(make, w_triggered=0.1, w_triggered_ci=(0.09, 0.105))
+    assert words.headline(record) == "No calm spot shows here"
+    assert "changes nothing that these inputs can show" in words.backdoored_sentence(record)
+    assert "calmer" not in words.backdoored_sentence(record)
+
+
+def test_reversed_effect(make):
+    record = backdoored(make, w_triggered=0.3, w_triggered_ci=(0.29, 0.31))
+    assert "no calm spot" in words.headline(record)
+    assert "2.7 times rougher, not calmer" in words.backdoored_sentence(record)
+
+
+def test_rougher_from_nothing_divides_by_nothing(make):
+    record = backdoored(make, w_clean=0.0, w_clean_ci=(0.0, 0.0), w_triggered=0.1, w_triggered_ci=(0.09, 0.11))
+    assert "is rougher, not calmer" in words.backdoored_sentence(record)
+
+
+def test_nothing_anywhere(make):
+    zero = {"w_clean": 0.0, "w_clean_ci": (0.0, 0.0), "w_triggered": 0.0, "w_triggered_ci": (0.0, 0.0)}
+    assert words.headline(backdoored(make, **zero)) == "No calm spot shows here"
+
+
+@pytest.mark.parametrize(
+    ("triggered", "limits", "said"),
+    [
+        (0.10, (0.095, 0.105), "changes little"),
+        (0.01, (0.005, 0.015), "calmer too"),
+        (0.3, (0.29, 0.31), "rougher too"),
+    ],
+)
+def test_a_trigger_that_acts_on_the_clean_model_is_told(make, triggered, limits, said):
+    clean = make.summary("clean", w_triggered=triggered, w_triggered_ci=limits)
+    assert said in words.clean_sentence(make.record(models=(clean, make.summary("backdoored"))))
+
+
+def test_a_failed_attack_is_told(make):
+    sentence = words.setting_sentence(backdoored(make, asr=0.2, asr_ci=(0.1, 0.3)))
+    assert "yet it rarely obeys the trigger: 20.0%" in sentence
+
+
+@pytest.mark.parametrize("plan", [{}, {"rate": None, "target": 99}, {"rate": "5%", "target": "all"}])
+def test_a_plan_of_another_kind_gives_a_whole_sentence(make, plan):
+    assert "stamped with a small pattern, the trigger, and relabelled." in words.setting_sentence(
+        make.record(plan=plan)
+    )
+
+
+def test_where_triggered_inputs_are_rougher(demo_record, make):
+    assert "3 strengths between 0.6 and 1 " in words.reversal_sentence(demo_record)
+    swapped = {"clean": "triggered", "triggered": "clean"}
+    from dataclasses import replace
+
+    mirrored = tuple(replace(c, inputs=swapped[c.inputs]) for c in demo_record.curves)
+    low = words.reversal_sentence(make.record(curves=mirrored))
+    assert low.endswith("rougher ones.")
+    same = tuple(replace(demo_record.curves[0], model=c.model, inputs=c.inputs) for c in demo_record.curves)
+    assert words.reversal_sentence(make.record(curves=same)) == ""
+
+
+def test_curves_that_do_not_come_down_are_not_said_to(demo_record, make):
+    from dataclasses import replace
+
+    def cut(c):
+        return replace(c, strengths=c.strengths[:5], mean=c.mean[:5], lower=c.lower[:5], upper=c.upper[:5])
+
+    assert words.ending_sentence(demo_record)
+    assert words.ending_sentence(make.record(curves=tuple(cut(c) for c in demo_record.curves))) == ""
+
+
+def test_alternative_texts_state_what_the_figures_show(demo_record):
+    curves, distribution = words.curves_alt(demo_record), words.distribution_alt(demo_record)
+    for c in demo_record.curves:
+        assert f"{c.model} model, {c.inputs} inputs: {w(c.mean[0])} at strength 0.02" in curves
+        assert f"highest {w(max(c.mean))}" in curves
+    for values in demo_record.w_at_half.values():
+        assert f"{percent(sum(v == 0 for v in values) / len(values))} at exactly 0" in distribution
+
+
+def test_the_change_comes_with_its_paired_limits(make):
+    near = {"w_clean": 0.1, "w_clean_ci": (0.08, 0.12), "w_triggered": 0.09, "w_triggered_ci": (0.07, 0.11)}
+    paired = backdoored(make, **near, w_change=-0.01, w_change_ci=(-0.015, -0.005))
+    assert "by 0.010 (0.005 to 0.015)" in words.backdoored_sentence(paired)
+    assert words.effect(paired.backdoored) == "calmer"
+    unclear = backdoored(make, **near, w_change=-0.01, w_change_ci=(-0.03, 0.01))
+    assert words.effect(unclear.backdoored) == "same"
+    assert words.change_limits(unclear.backdoored) == "change -0.010 (-0.030 to +0.010)"

@@ -1,0 +1,96 @@
+"""A Ray instance of two CPUs on this machine: labels and records are those of one process, a lost worker costs nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_study import TOY, values
+
+import doldrum as dd
+from doldrum.errors import InputError, WorkerError
+from doldrum.measuring import Measurement, measure_to, read_manifest
+from doldrum.spread import cluster, spread
+from doldrum.studies import run_study
+
+ray = pytest.importorskip("ray")
+PROBE = dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def armed(tmp_path_factory):
+    """Workers get the environment that the instance was started in."""
+    folder = tmp_path_factory.mktemp("ray")
+    before = dict(os.environ)
+    os.environ |= {"DOLDRUM_TEST_ARMED": str(folder / "armed"), "DOLDRUM_TEST_RUNS": str(folder / "runs.txt")}
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        str(f) for f in (Path(__file__).parent, Path(__file__).parents[1] / "shared")
+    )
+    cluster.RayPool(abs, 2, "local")._connect()
+    yield folder / "armed"
+    ray.shutdown()
+    os.environ.clear()
+    os.environ |= before
+
+
+def deadly(x: np.ndarray) -> np.ndarray:
+    """Kills a worker at the bright image, while armed."""
+    if os.environ.get("DOLDRUM_THREADS") == "1" and x.max() > 9 and Path(os.environ["DOLDRUM_TEST_ARMED"]).exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x.reshape(len(x), 16, 4).sum(axis=1)
+
+
+def test_labels_are_those_of_one_process(images, tmp_path) -> None:
+    clf = dd.as_classifier(deadly, input_shape=(1, 8, 8), num_classes=4)
+    until = dd.until.Decided(0.3)  # each input takes draws of its own
+    measure_to(Measurement(clf, images, PROBE, batch_size=3, until=until), tmp_path / "out", ray="auto")
+    back = dd.read_responses(tmp_path / "out")
+    assert np.array_equal(back.draws, dd.measure(clf, images, PROBE, until=until).draws)
+    assert back.ids == tuple(str(i) for i in range(20))
+    assert back.info["complete"] is True
+
+
+def test_a_lost_worker_is_said_and_the_run_continues(images, tmp_path, armed) -> None:
+    clf = dd.as_classifier(deadly, input_shape=(1, 8, 8), num_classes=4)
+    probe = dd.probes.Gaussian([0.1, 3.0], draws=30, seed=1)  # only the second makes pixels above 9
+    run = Measurement(clf, images, probe, batch_size=2, engine="eager")
+    armed.touch()
+    with pytest.raises(WorkerError, match="run the same again to continue"):
+        measure_to(run, tmp_path / "out", ray="auto", workers=2)
+    assert read_manifest(tmp_path / "out")["complete"] is False
+    armed.unlink()
+    measure_to(run, tmp_path / "out", ray="auto", workers=1)
+    assert np.array_equal(
+        dd.read_responses(tmp_path / "out").draws, dd.measure(clf, images, probe, engine="eager").draws
+    )
+
+
+def test_records_are_those_of_one_process(tmp_path) -> None:
+    run_study(TOY, out=tmp_path / "one")
+    run_study(TOY, out=tmp_path / "two", ray="auto")
+    assert values(tmp_path / "one") == values(tmp_path / "two")
+
+
+def refuse(job: int) -> int:
+    raise InputError(f"expected another job, got {job}")
+
+
+def test_what_work_raises_comes_through() -> None:
+    with pytest.raises(InputError, match="expected another job, got 1"):
+        list(spread(refuse, [1], ray="auto", workers=1))
+    with pytest.raises(InputError, match="a worker for each CPU of the cluster, got 3 for 2"):
+        list(spread(abs, [1], ray="auto", workers=3))
+
+
+def test_workers_with_other_versions_are_refused_and_other_processors_told(monkeypatch) -> None:
+    found = cluster.versions_and_machine()
+    other = {**found, "versions": {**found["versions"], "numpy": "1.0"}}
+    with pytest.raises(WorkerError, match=r"got numpy 1\.0"):
+        cluster._check([found, other])
+    with pytest.raises(WorkerError, match="got no numpy"):
+        cluster._check([{**found, "versions": {n: v for n, v in found["versions"].items() if n != "numpy"}}])
+    with pytest.warns(UserWarning, match="got Abacus besides"):
+        cluster._check([{**found, "machine": {**found["machine"], "processor": "Abacus"}}])

@@ -1,0 +1,175 @@
+"""docs/results/findings.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from results.figures import Studies, limits, short, signed
+from results.quotes import detection
+
+PAGE = "docs/results/findings.md"
+WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def quotes(studies: Studies) -> Iterator[str]:
+    yield from models(studies)
+    yield from smoothing(studies)
+    yield from success(studies)
+    yield from patterns(studies)
+    yield from colour(studies)
+    yield from detectors(studies)
+
+
+def models(studies: Studies) -> Iterator[str]:
+    for study in ("smoothing", "success", "patterns"):
+        yield f"[{study}]({study}/report.html), {studies[study]['numbers']['models']} models |"
+
+
+def smoothing(studies: Studies) -> Iterator[str]:
+    by = {row["attack"]: row for row in studies["smoothing"]["numbers"]["attacks"]}
+    yield from verdicts(by)
+    bad, tact, every, blended, sig, wanet, clean = (
+        by[a]["effect"] for a in ("badnets", "tact", "all-to-all", "blended", "sig", "wanet", "clean")
+    )
+    yield (
+        f"BadNets {signed(bad['value'])} (95% {limits(bad)}), TaCT {signed(tact['value'])} ({limits(tact)}), all-to-all "
+        f"{signed(every['value'])} ({limits(every)}), Blended {signed(blended['value'])} ({limits(blended)}), SIG "
+        f"{signed(sig['value'])} ({limits(sig)}; not after Holm), WaNet {signed(wanet['value'])} ({limits(wanet)})."
+    )
+    yield f"where there is nothing to find: {signed(clean['value'])} ({limits(clean)})"
+
+    sigma = studies["sigma"]["numbers"]
+    quarter, peak, cut = sigma["rules"]["quarter"], sigma["rules"]["peak"], sigma["clip"]["yes"]
+    assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "who smooths at a quarter"
+    assert not [a for a, e in quarter.items() if e["upper"] < 0], "nothing roughens at a quarter"
+    yield f"Blended has {strongest(studies['smoothing'], 'Blended')} at sigma .1 and none at sigma-half"
+    yield f"it has {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
+    yield (
+        f"At a quarter of the peak BadNets and Blended smooth ({signed(quarter['badnets']['value'])}, {limits(quarter['badnets'])}; "
+        f"{signed(quarter['blended']['value'])}, {limits(quarter['blended'])}) and nothing roughens; at the peak itself BadNets no "
+        f"longer smooths ({signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
+    )
+    each = quarter["badnets"]["n"]
+    yield f"([study sigma](sigma/report.html), {each} models an attack)"
+    yield f"[sigma](sigma/report.html), {sum(e['n'] for e in quarter.values())} models |"
+
+    hue = {row["attack"]: row["effect"]["value"] for row in studies["smoothing-colour"]["numbers"]["attacks"]}
+    each = {row["models"] for row in studies["smoothing-colour"]["numbers"]["attacks"] if row["attack"] != "clean"}
+    yield f"emoji, {min(each)} models an attack, provisional)"
+    yield (
+        f"BadNets {signed(hue['badnets'], 2)}, Blended {signed(hue['blended'], 2)}, ISSBA {signed(hue['issba'], 2)}, all-to-all "
+        f"{signed(hue['all-to-all'], 2)}, WaNet {signed(hue['wanet'], 2)};"
+    )
+
+
+def verdicts(by: dict[str, Any]) -> Iterator[str]:
+    """The table's first row says in words what the verdicts are."""
+    names = {"badnets": "BadNets", "tact": "TaCT", "blended": "Blended", "sig": "SIG", "wanet": "WaNet"}
+    smooth, rough, neither = (
+        [name for attack, name in (*names.items(), ("all-to-all", "all-to-all")) if by[attack]["verdict"] == verdict]
+        for verdict in ("smooths", "roughens", "not shown")
+    )
+    yield f"{' and '.join(smooth)} yes; {' and '.join(rough)} the opposite; {', '.join(neither)} not shown"
+
+
+def strongest(page: dict[str, Any], attack: str) -> str:
+    """The largest mean fall of W on the curve, which the study's first paragraphs give."""
+    found = next(m for text in page["lede"] if (m := re.search(rf"{attack} \+0(\.\d+) at σ = 0\.1;", text)))
+    return f"+{found[1]}"
+
+
+def success(studies: Studies) -> Iterator[str]:
+    numbers = studies["success"]["numbers"]
+    by = {row["what"]: row for row in numbers["correlations"]}
+    pooled, adjusted, hit, bad, blended = (
+        by[what]["spearman"]
+        for what in (
+            "pooled within attack",
+            "the same, adjusted for the model’s mean clean W",
+            "among inputs that hit",
+            "BadNets alone",
+            "Blended alone",
+        )
+    )
+    shown = [row["what"] for row in numbers["correlations"][:3] if row["shown"]]
+    assert len(shown) == 2, "shown over all, not among inputs that hit"
+    yield (
+        f"{signed(pooled['value'], 2)} (95% {limits(pooled, 2)}, models resampled within attacks); adjusted for the model's own mean "
+        f"clean W {signed(adjusted['value'], 2)} ({limits(adjusted, 2)}); BadNets alone {signed(bad['value'], 2)} ({limits(bad, 2)}), "
+        f"Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
+    )
+    yield f"what remains is {signed(hit['value'], 2)} ({limits(hit, 2)}): not shown"
+    onsets = numbers["onsets"]
+    calm = [o for o in onsets if o["calm"] is not None]
+    before, same, after = (
+        sum((o["calm"] > o["asr"]) - (o["calm"] < o["asr"]) == side for o in calm) for side in (-1, 0, 1)
+    )
+    assert before == 0, "never before the attack's success"
+    yield f"{WORDS[len(onsets)].capitalize()} models were followed through training"
+    yield (
+        f"In {WORDS[len(calm)]} the calm spot came to be: never before the attack's success, {WORDS[same]} times at the same look, "
+        f"{WORDS[after]} times after it."
+    )
+
+
+def patterns(studies: Studies) -> Iterator[str]:
+    kinds = studies["patterns"]["numbers"]["kinds"]
+    full = {row["kind"]: row for row in kinds["full"]}
+    made, aimed, blind = (
+        full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "universal perturbation, untargeted")
+    )  # fmt: skip
+    yield f"does: {short(made['w_clean'], 3)} to {short(made['w'], 3)} (fall {limits(made['fall'])})"
+    yield (
+        f"({short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% of the fall {limits(aimed['fall'])}) though "
+        f"{aimed['share']:.0%} of inputs follow it"
+    )
+    yield f"an untargeted one roughens ({short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
+    yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}:"
+    best = max(row["mean"] for row in studies["patterns"]["numbers"]["told_apart"])
+    yield f"(mean AUROC {short(best)} at best)"
+    yield f"STRIP flags the W-lowering pattern in {made['flagged_strip']:.0%} of inputs, targeted perturbations in {aimed['flagged_strip']:.0%}"
+
+
+def range_of(rows: list[dict[str, Any]], *, true: bool) -> str:
+    found = [row["w"] for row in rows if row["true"] is true]
+    return f"{short(min(found))} to {short(max(found))}"
+
+
+def colour(studies: Studies) -> Iterator[str]:
+    numbers = studies["success-colour"]["numbers"]
+    pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
+    yield f"{numbers['models']} models of BadNets and Blended): rank correlation with the fall of W {signed(pooled['value'], 2)} (95% {limits(pooled, 2)})"
+    yield f"among inputs that hit {signed(hit['value'], 2)} ({limits(hit, 2)})"
+    rare, some = (
+        studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
+    )  # fmt: skip
+    yield (
+        f"BadNets at rate .001 never works ({rare['asr']:.0%}) and has no calm spot ({short(rare['effect'])}), at .003 it does both "
+        f"({some['asr']:.0%}, {signed(some['effect'], 2)})"
+    )
+    kinds = studies["patterns-colour"]["numbers"]["kinds"]
+    full = {row["kind"]: row for row in kinds["full"]}
+    made, aimed, bad = (full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "BadNets"))
+    yield (
+        f"{short(made['w_clean'], 3)} to {short(made['w'], 3)}, and here a targeted universal perturbation too, "
+        f"{short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (fall {limits(aimed['fall'])}, p = {short(aimed['p_holm'])} after Holm), "
+        f"as true triggers do ({short(bad['w_clean'], 3)} to {short(bad['w'], 3)} BadNets)"
+    )
+    yield f"At equal success patterns on clean models are calmer ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"
+
+
+def detectors(studies: Studies) -> Iterator[str]:
+    few = {d: detection.found(studies, "detection", d, "equal", detection.TWELVE) for d in ("profile", "strip", "w")}
+    colour, mlp = (
+        {row["detector"]: row["development"] for row in studies[name]["numbers"]["equal"]}
+        for name in ("detection-colour", "detection-mlp")
+    )
+    yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
+    yield (
+        f"at 1% false alarms and 64 forwards `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of twelve "
+        f"development attacks, STRIP {short(few['strip'])}, W alone {short(few['w'])}; on colour ([page](detection-colour/report.html)) "
+        f"{short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])};"
+    )
+    yield f"{short(mlp['profile'])}, {short(mlp['strip'])} and {short(mlp['w'])}. [How"
