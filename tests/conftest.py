@@ -37,7 +37,7 @@ def images() -> np.ndarray:
 @pytest.fixture
 def one_engine(monkeypatch) -> None:
     """For tests that compare two runs which each choose an engine: others round otherwise, and with AMX far otherwise."""
-    monkeypatch.setattr("doldrum.engines.choose._candidates", lambda classifier: [("eager", "fp32")])
+    monkeypatch.setattr("doldrum.engines.choose.candidates", lambda classifier: [("eager", "fp32")])
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from doldrum.detectors import load_detector, save_detector
     from doldrum.errors import DoldrumError
     from doldrum.measuring import measure, read_responses, until
+    from doldrum.opening import open_model
     from doldrum.poisoning import PoisonPlan, evaluate, poison
     from doldrum.profiles import mean_smoothness, sigma_half, smoothness
     from doldrum.responses import Responses
@@ -36,6 +37,7 @@ _HOMES = {
     "ImageSet": "data",
     "load_dataset": "data",
     "read_images": "data",
+    "open_model": "opening",
     "load_detector": "detectors",
     "save_detector": "detectors",
     "DoldrumError": "errors",
@@ -55,7 +57,7 @@ _HOMES = {
 _ROOMS = ("attacks", "detectors", "probes", "triggers")
 
 __all__ = [  # noqa: RUF022  (the order a reader meets them in)
-    "as_classifier", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
+    "as_classifier", "open_model", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
     "attacks", "run_attack", "detectors", "save_detector", "load_detector",

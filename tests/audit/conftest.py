@@ -6,17 +6,18 @@ import pytest
 from audit_material import Material, here, make
 
 from doldrum.audit import work
-from doldrum.confined import material as opening
 from doldrum.confined import sending as confined
 from doldrum.confined.scanning import budget
+from doldrum.opening import inside
+from doldrum.suspects import Suspect
 
-_known: dict[str, opening.Opened] = {}
+_known: dict[str, Suspect] = {}
 
 
 def _opened(job):
     """Each model is opened once, so that its engines are built once."""
     if job["model"] not in _known:
-        _known[job["model"]] = opening.open_suspect(job)
+        _known[job["model"]] = inside.open_suspect(job)
     return _known[job["model"]]
 
 

@@ -66,7 +66,7 @@ def test_where_nothing_can_be_kept_timing_does_not_decide(clf, images, monkeypat
     """A confined process can't write the cache: two runs of it must not take two engines."""
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("DOLDRUM_ENGINES", str(tmp_path / "file" / "engines"))
-    monkeypatch.setattr(choose, "_candidates", lambda classifier: [("onnxruntime", "fp32"), ("eager", "fp32")])
+    monkeypatch.setattr(choose, "candidates", lambda classifier: [("onnxruntime", "fp32"), ("eager", "fp32")])
     for fastest in ("onnxruntime", "eager"):
         monkeypatch.setattr(choose, "_seconds", lambda found, sample, name=fastest: [f[0].name != name for f in found])
         assert choose_engine(clf, "auto", rows=8, sample=images)[1].engine == "onnxruntime"

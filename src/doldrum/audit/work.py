@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from doldrum.audit import pictures
 from doldrum.confined import matching
 from doldrum.confined.job import Tell
-from doldrum.confined.material import Material, Opened, left_out, listed, open_suspect, read_material, same_images
+from doldrum.confined.material import Material, left_out, listed, read_material, same_images
 from doldrum.confined.scanning import budget, detecting, scan
 from doldrum.confined.scanning.detecting import FEWEST_FIT
 from doldrum.confined.scanning.plan import Task
@@ -23,10 +24,12 @@ from doldrum.detectors.contract.evidence import base_outputs
 from doldrum.detectors.contract.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
+from doldrum.opening.inside import open_suspect
 from doldrum.pixels import to_float
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size
+from doldrum.suspects import Suspect
 
 __all__ = ["split_clean", "work"]
 
@@ -79,7 +82,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "input_shape": list(opened.classifier.input_shape),
             "num_classes": opened.classifier.num_classes,
             "class_names": names and list(names),
-            "preprocessing": opened.preprocessing,
+            "preprocessing": asdict(opened.preprocessing),
             "notes": list(opened.notes),
         },
         "images": {
@@ -121,7 +124,7 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     return order[:fit], order[fit : fit + max(_MOST_CALIBRATION, 2 * needed)]
 
 
-def _checked(opened: Opened, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def _checked(opened: Suspect, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Accuracy on the clean images against what is claimed, said at once."""
     classifier = opened.classifier
     parts = []

@@ -10,6 +10,7 @@ import typer
 
 import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
+from doldrum.cli.flags import in_flags
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
 
@@ -76,7 +77,7 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code)
     except DoldrumError as error:
-        message(f"doldrum: {error}")
+        message(f"doldrum: {in_flags(str(error))}")
         died = isinstance(error, (WorkerError, EndpointError)) or (
             isinstance(error, SandboxError) and error.reason == "died"
         )

@@ -7,11 +7,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from doldrum.cli.output import message_skipped
+from doldrum.cli.output import message, message_skipped
 from doldrum.errors import InputError
 from doldrum.locks import check_out_apart
+
+if TYPE_CHECKING:
+    from doldrum.opening import ModelSettings
+    from doldrum.suspects import Suspect
 
 __all__ = ["IMAGES", "check_limit", "load_images", "load_model", "stored_images"]
 
@@ -22,22 +26,14 @@ IMAGES = (
 """Help for what `stored_images` takes."""
 
 
-def load_model(model: str, *, outputs: str = "logits", num_classes: int | None = None) -> Any:
-    """The Classifier in an .onnx file or in a .safetensors checkpoint of ours."""
-    from doldrum.classifiers import as_classifier
+def load_model(settings: ModelSettings) -> Suspect:
+    """The model, opened by the one door, with what is to be said of it on standard error."""
+    from doldrum.opening import open_settings
 
-    path = Path(model)
-    if not path.is_file():
-        raise InputError(f"expected a model file, got {model}, which is not there; check the path")
-    if path.suffix.lower() == ".onnx":
-        return as_classifier(path, num_classes=num_classes, outputs=outputs)  # pyright: ignore[reportArgumentType]
-    if path.suffix.lower() == ".safetensors":
-        from doldrum.training import load_checkpoint
-
-        return load_checkpoint(path)
-    raise InputError(
-        f"expected an .onnx file or a .safetensors checkpoint of doldrum's, got {model}; export the model to ONNX"
-    )
+    suspect = open_settings(settings)
+    for note in suspect.notes:
+        message(f"note: {note}")
+    return suspect
 
 
 def load_images(source: str, *, classifier: Any = None) -> Any:
@@ -64,6 +60,7 @@ def stored_images(
     out: Path,
     *,
     classifier: Any,
+    resize: str = "stretch",
     limit: int | None = None,
     check: Callable[[Path], Any] | None = None,
     unfinished: Callable[[Path], bool] | None = None,
@@ -94,7 +91,7 @@ def stored_images(
             keep = False
             try:
                 check(out)  # another run may have ended since it was looked at first
-                found = collect_images(source, work, shape=classifier.input_shape, limit=limit)
+                found = collect_images(source, work, shape=classifier.input_shape, resize=resize, limit=limit)
                 message_skipped(found.skipped)
                 yield found, found.skipped
             except BaseException:

@@ -16,6 +16,7 @@ from doldrum.confined.settings import JobSettings
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 from doldrum.locks import check_out_apart, locked
+from doldrum.opening.files import digest_of
 
 __all__ = ["begin", "forget"]
 
@@ -31,7 +32,7 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
     for source in settings.sources.values():
         if source is not None:
             check_out_apart(source, out)
-    digest = "" if settings.remote else _sha256(Path(settings.model))
+    digest = "" if settings.remote else digest_of(Path(settings.model))
     states = {name: _state(source) for name, source in settings.sources.items()}
     _recognised(job, settings, digest, states)
     with locked(out):
@@ -100,15 +101,4 @@ def _state(path: str | None) -> str:
             found = os.lstat(file)
             told = f"{os.path.relpath(file, path)}\0{found.st_size}\0{found.st_mtime_ns}\n"
             digest.update(told.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    """Of a file's bytes; of a folder, of its files' names and hashes in order."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

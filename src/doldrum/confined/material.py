@@ -1,44 +1,30 @@
-"""In the confined process: open the model, and turn images into one array of the shape that it takes."""
+"""In the confined process: turn images into one array of the shape that the model takes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from doldrum.classifiers.base import Classifier
-from doldrum.confined.endpoint import endpoint_of, is_address
 from doldrum.confined.job import Tell
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 from doldrum.intake import CollectedImages, Skipped, as_array, open_images, visible
-from doldrum.suspects import Preprocessing, open_model
+from doldrum.suspects import Suspect
 
 __all__ = [
     "Material",
-    "Opened",
     "left_out",
     "listed",
     "open_material",
-    "open_suspect",
     "read_material",
     "same_images",
 ]
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The suspect, opened: its Classifier, and what its files say."""
-
-    classifier: Classifier
-    format: str
-    preprocessing: dict[str, Any] | None
-    class_names: tuple[str, ...] | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,26 +42,6 @@ class Material:
     def numbered(self) -> bool:
         arrays = self.kind == "npz" or (self.kind == "Parquet" and not self.class_names)
         return arrays and all(name is None or (name.isascii() and name.isdigit()) for name in self.labels)
-
-
-def open_suspect(settings: dict[str, Any]) -> Opened:
-    """The model of a job's settings, with the preprocessing and class names given there in place of its own."""
-    told: dict[str, Any] = {
-        name: settings[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
-    }
-    model = endpoint_of(settings) if is_address(settings["model"]) else settings["model"]
-    known = {k: _tupled(settings[k]) for k in ("size", "mean", "std", "channels") if settings[k] is not None}
-    if known and "size" not in known:  # the file may know it
-        found = open_model(model, **told)
-        known = {"size": found.preprocessing.size, "channels": found.preprocessing.channels, **known}
-        del found  # before the second is opened: one model is in memory at a time
-    suspect = open_model(model, preprocessing=Preprocessing(**known) if known else None, **told)
-    names = _class_names(settings["labels"], suspect.classifier.num_classes) or suspect.class_names
-    return Opened(suspect.classifier, suspect.format, asdict(suspect.preprocessing), names, suspect.notes)
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def open_material(
@@ -98,7 +64,7 @@ def read_material(
     path: str,
     what: str,
     folder: Path,
-    opened: Opened,
+    opened: Suspect,
     settings: dict[str, Any],
     tell: Tell,
     *,
@@ -155,20 +121,3 @@ def same_images(folder: Path, material: Material, clean: Material | None) -> Non
     if path.exists() and path.read_text(encoding="utf-8").strip() != found:
         raise InputError("expected the images that this run began with, got others; name another folder with --out")
     write_text_whole(path, found)
-
-
-def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
-    """The lines of --labels, one a class."""
-    if path is None:
-        return None
-    with open(path, "rb") as file:
-        data = file.read((1 << 22) + 1)
-    try:
-        names = [line.strip() for line in data.decode("utf-8").splitlines()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"expected --labels as UTF-8 text, got {error}; one class's name a line") from error
-    while names and not names[-1]:
-        names.pop()
-    if len(names) != num_classes or len(data) > 1 << 22:
-        raise InputError(f"expected {num_classes} lines in --labels, one a class of the model, got {len(names)}")
-    return tuple(names)

@@ -10,6 +10,7 @@ from doldrum.confined.job import Begun, Job
 from doldrum.confined.settings import JobSettings
 from doldrum.errors import SandboxError
 from doldrum.intake import visible
+from doldrum.opening.files import readable
 from doldrum.progress import progress_bar
 from doldrum.sandbox import Limits, run_confined
 
@@ -20,9 +21,7 @@ def send(
     job: Job, settings: JobSettings, sent: dict[str, Any], begun: Begun, *, progress: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """What the job's function answers in a confined process to the settings as `sent`; its messages are drawn and said."""
-    paths = [sent[name] for name in (*settings.SOURCES, "labels") if sent[name] is not None]
-    if not settings.remote:
-        paths.append(sent["model"])
+    paths = [*readable(settings), *(sent[name] for name in settings.SOURCES if sent[name] is not None)]
     asked = {"settings": sent, "work": str(begun.work.resolve()), "seed": begun.seed}
     limits = Limits(
         memory=int(settings.memory * (1 << 30)),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier
 from doldrum.provenance import cores
 
-__all__ = ["Engine", "Tile", "default_rows", "threads"]
+__all__ = ["Engine", "HasEngines", "Tile", "default_rows", "threads"]
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
 """A key, and a function that writes the tile's rows into a buffer (rows, C, H, W)."""
@@ -72,3 +72,15 @@ class Engine(ABC):
 
         self.run((tile(s) for s in starts), lambda key, out: parts.__setitem__(key, out.copy()))
         return np.concatenate([parts[s] for s in starts])[: len(images)]
+
+
+class HasEngines(ABC):
+    """A classifier whose model is elsewhere, and so are the engines that can run it."""
+
+    @abstractmethod
+    def candidates(self) -> list[tuple[str, str]]:
+        """(engine, precision) that "auto" looks at, best guess first, the classifier itself last."""
+
+    @abstractmethod
+    def make_engine(self, name: str, precision: str, rows: int) -> Engine:
+        """That engine, ready to run; EngineError where it can't be."""

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier, labels_of
 from doldrum.engines import openvino as ov_engine
 from doldrum.engines import remembered
-from doldrum.engines.base import Engine
+from doldrum.engines.base import Engine, HasEngines
 from doldrum.engines.compiled import CompiledEngine
 from doldrum.engines.direct import DirectEngine, own_precision
 from doldrum.engines.onnxruntime import OnnxRuntimeEngine
 from doldrum.engines.precision import best_precision
 from doldrum.errors import DoldrumError, EngineError, InputError
 
-__all__ = ["ENGINES", "MIN_AGREEMENT", "EngineChoice", "build_engine", "check_engine", "choose_engine"]
+__all__ = ["ENGINES", "MIN_AGREEMENT", "EngineChoice", "build_engine", "candidates", "check_engine", "choose_engine"]
 
 ENGINES = (
     "auto", "eager", "openvino", "openvino-bf16", "openvino-fp32", "onnxruntime", "onnxruntime-fp32",
@@ -89,16 +89,16 @@ def choose_engine(
                 stacklevel=3,
             )
         return _chosen((built, outputs, agreement), sample)
-    candidates = _candidates(classifier)
-    key = remembered.key(classifier.fingerprint, rows, sample.shape[1:], candidates)
-    known = remembered.recall(key) if len(candidates) > 1 else None
-    if known in candidates:
+    suited = candidates(classifier)
+    key = remembered.key(classifier.fingerprint, rows, sample.shape[1:], suited)
+    known = remembered.recall(key) if len(suited) > 1 else None
+    if known in suited:
         found = _agreeing(classifier, [known], rows, sample, reference)
         if found:
             return _chosen(found[0], sample)
-    found = _agreeing(classifier, candidates, rows, sample, reference)
+    found = _agreeing(classifier, suited, rows, sample, reference)
     best = found[0] if len(found) == 1 else min(zip(_seconds(found, sample), found, strict=True), key=lambda f: f[0])[1]
-    if len(candidates) > 1 and known is None:
+    if len(suited) > 1 and known is None:
         kept = remembered.keep(key, (best[0].name, best[0].precision))
         # Another process that chose at the same moment was first: take what it took. Where nothing can be kept (a confined
         # process), what timing says would differ from run to run: take the best guess.
@@ -111,14 +111,14 @@ _Found = tuple[Engine, NDArray[Any], float]
 
 def _agreeing(
     classifier: Classifier,
-    candidates: list[tuple[str, str]],
+    suited: list[tuple[str, str]],
     rows: int,
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
 ) -> list[_Found]:
     """The engines that can be built and agree with the classifier, with their outputs; itself it has no excuse."""
     found = []
-    for name, precision in candidates:
+    for name, precision in suited:
         try:
             built = build_engine(classifier, name, precision, rows)
             outputs = built(sample)
@@ -171,8 +171,10 @@ def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
     return name, own_precision(classifier) if name == "eager" else "fp32"
 
 
-def _candidates(classifier: Classifier) -> list[tuple[str, str]]:
+def candidates(classifier: Classifier) -> list[tuple[str, str]]:
     """What "auto" looks at, best guess first, the classifier itself last."""
+    if isinstance(classifier, HasEngines):
+        return classifier.candidates()
     found = []
     if own_precision(classifier) != "fp32":
         return [("eager", own_precision(classifier))]  # others take fp32
@@ -205,7 +207,10 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
         if known == key and engine.classifier is classifier:
             _built.append(_built.pop(i))
             return engine
-    engine = _KINDS[name](classifier, rows=rows, precision=precision)
+    if isinstance(classifier, HasEngines):
+        engine = classifier.make_engine(name, precision, rows)
+    else:
+        engine = _KINDS[name](classifier, rows=rows, precision=precision)
     _built.append((key, engine))
     del _built[:-_KEPT]
     return engine

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from doldrum.provenance import versions_and_machine
 
 __all__ = ["StoredImages", "collect_images"]
 
+Resize = Literal["stretch", "crop"]
 _LIMITS = ImageLimits(pixels=64 << 20, members=1 << 40)  # the caller's own images: only a bomb is that large
 
 
@@ -59,6 +60,7 @@ def collect_images(
     folder: str | Path,
     *,
     shape: tuple[int, int, int],
+    resize: Resize = "stretch",
     limit: int | None = None,
     progress: bool = True,
 ) -> StoredImages:
@@ -72,7 +74,9 @@ def collect_images(
         Receives images.npy (uint8, N x C x H x W bytes) and images.json. They are taken again, and nothing is decoded, while the
         names, sizes and times of the files at `path`, the versions and the arguments are the same.
     shape : (C, H, W)
-        What the classifier takes. Images of another size are stretched to it; colour images for C = 1 are skipped.
+        What the classifier takes. Colour images for C = 1 are skipped.
+    resize : "stretch" or "crop"
+        Images of another size are stretched to it, or scaled until they cover it and cut.
     limit : int, optional
         Look at the first so many readable images only.
 
@@ -88,7 +92,7 @@ def collect_images(
     """
     target, notes = Path(folder) / "images.npy", Path(folder) / "images.json"
     source = open_images(path, limits=_LIMITS)
-    made_of = _made_of(source.path, source.kind, [*shape, limit])
+    made_of = _made_of(source.path, source.kind, [*shape, resize, limit])
     earlier = _earlier(target, notes, made_of)
     if earlier is not None:
         return earlier
@@ -105,7 +109,7 @@ def collect_images(
                         return
 
         try:
-            found = as_array(items(), target, shape=shape)
+            found = as_array(items(), target, shape=shape, resize=resize)
         except InputError as error:
             raise InputError(f"{visible(os.fspath(path))}: {error}") from error
     ids, skipped = list(found.ids), [(item.id, item.why) for item in found.skipped]

@@ -1,4 +1,4 @@
-"""A function in a process of its own with bounded memory, time and files, no network and no new programs: `run_confined`.
+"""A function in a process of its own with bounded memory, time and files, no network and no new programs: `run_confined`, or `Service` where it stays.
 
 Nothing that knows images or models: what runs inside is the caller's, and what comes back is JSON that the caller checks.
 """
@@ -8,5 +8,6 @@ from __future__ import annotations
 from doldrum.sandbox.confine import confinement
 from doldrum.sandbox.limits import Limits
 from doldrum.sandbox.parent import run_confined
+from doldrum.sandbox.service import Service
 
-__all__ = ["Limits", "confinement", "run_confined"]
+__all__ = ["Limits", "Service", "confinement", "run_confined"]

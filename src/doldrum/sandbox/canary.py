@@ -1,14 +1,28 @@
-"""A function to see that a confined process answers."""
+"""Functions to see that a confined process answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["double"]
+__all__ = ["double", "doubler"]
 
 
 def double(argument: Any, tell: Callable[[Any], None]) -> Any:
     """Twice the argument."""
     tell("doubling")
     return argument * 2
+
+
+def doubler(argument: Any, tell: Callable[[Any], None]) -> tuple[str, Any]:
+    """Answers each block of bytes with each of them twice, and its number."""
+
+    def handle(request: Any, read: Any, block: Any) -> tuple[str, int]:
+        count = 0
+        while request is not None:
+            count += 1
+            block(count, bytes(byte for byte in request[1] for _ in range(2)))
+            request = read()
+        return "doubles bytes", count
+
+    return "ready", handle

@@ -1,4 +1,4 @@
-"""The confined process: read the job, confine oneself, import and call the function, send back what it gives."""
+"""The confined process: read the job, confine oneself, import and call the function, send back what it gives; where it is asked, answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["main"]
+__all__ = ["Handle", "Request", "main"]
+
+Request = tuple[Any, bytes]
+"""A JSON value and raw bytes."""
+Handle = Callable[[Request, Callable[[], Request | None], Callable[[Any, Any], None]], Any]
+"""`handle(request, read, block)`: `read` gives what follows of this request, `block` sends a value with raw bytes; the value returned ends it."""
 
 
 def main(temporary: str) -> None:
@@ -18,7 +24,6 @@ def main(temporary: str) -> None:
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not look like an answer
     job = json.loads((Path(temporary) / "job.json").read_text())
-    from doldrum.errors import DoldrumError
     from doldrum.sandbox.confine import confine
     from doldrum.sandbox.frames import MESSAGE, VALUE, write_frame
 
@@ -29,24 +34,66 @@ def main(temporary: str) -> None:
         module, _, name = job["function"].partition(":")
         function = getattr(importlib.import_module(module), name)
         value = function(job["argument"], lambda message: write_frame(channel, MESSAGE, message))
-        write_frame(channel, VALUE, value)
-    except MemoryError:
-        _fail(channel, "MemoryError", "")
-    except DoldrumError as error:
-        _fail(channel, type(error).__name__, str(error))
+        if job["asked"]:
+            value, handle = value
+            write_frame(channel, VALUE, value)
+            _serve(handle, channel)
+        else:
+            write_frame(channel, VALUE, value)
     except BaseException as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(
-                channel, "full disk", f"{error.strerror or 'the disk is full'}: {error.filename or 'a temporary file'}"
-            )
-            return
-        import traceback
-
-        traceback.print_exc()
-        _fail(channel, "" if isinstance(error, Exception) else "exit", f"{type(error).__name__}: {error}")
+        _tell(channel, error)
     finally:
         sys.stderr.flush()
         os._exit(0)  # libraries' own ends may hang or crash, and nothing of theirs is left to save
+
+
+def _serve(handle: Handle, channel: BinaryIO) -> None:
+    """Answer one request after another, until nobody is there to ask."""
+    from doldrum.sandbox.frames import BLOCK, VALUE, read_frame, write_frame
+
+    asked = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
+    more = False
+
+    def read() -> Request | None:
+        """The next part of a request; None at its end."""
+        nonlocal more
+        frame = read_frame(asked, 1 << 40)
+        if frame is None:  # nobody asks any more
+            os._exit(0)
+        more = frame.value is not None
+        return (frame.value, frame.data) if more else None
+
+    while True:
+        try:
+            request = read()
+            assert request is not None
+            value = handle(request, read, lambda value, data: write_frame(channel, BLOCK, value, data))
+            while more:
+                read()
+            write_frame(channel, VALUE, value)
+        except BrokenPipeError:
+            return
+        except BaseException as error:
+            _tell(channel, error)
+            while more:
+                read()
+
+
+def _tell(channel: BinaryIO, error: BaseException) -> None:
+    """Send an error as what it is."""
+    from doldrum.errors import DoldrumError
+
+    if isinstance(error, MemoryError):
+        _fail(channel, "MemoryError", "")
+    elif isinstance(error, DoldrumError):
+        _fail(channel, type(error).__name__, str(error))
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _fail(channel, "full disk", f"{error.strerror or 'the disk is full'}: {error.filename or 'a temporary file'}")
+    else:
+        import traceback
+
+        traceback.print_exception(error)
+        _fail(channel, "" if isinstance(error, Exception) else "exit", f"{type(error).__name__}: {error}")
 
 
 def _fail(channel: BinaryIO, kind: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""How two processes talk over a pipe: one byte of kind, four of length, then JSON.
+"""How two processes talk over a pipe: one byte of kind, four of length, then JSON; a block has eight more of length and raw bytes.
 
 What comes out of a confined process is hostile: a length is checked before anything is read, and what is no JSON is
 nonsense, not an exception of another kind.
@@ -8,37 +8,52 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-__all__ = ["ERROR", "MESSAGE", "VALUE", "Nonsense", "read_frame", "write_frame"]
+__all__ = ["BLOCK", "ERROR", "MESSAGE", "VALUE", "Frame", "Nonsense", "read_frame", "write_frame"]
 
-MESSAGE, VALUE, ERROR = b"m", b"v", b"e"
-_HEAD = struct.Struct(">cI")
+MESSAGE, VALUE, ERROR, BLOCK = b"m", b"v", b"e", b"b"
+_HEAD, _SIZE = struct.Struct(">cI"), struct.Struct(">Q")
 
 
 class Nonsense(Exception):
     """Not a frame."""
 
 
-def write_frame(stream: BinaryIO, kind: bytes, value: Any) -> None:
-    r"""Write one frame; TypeError or ValueError for what JSON can't hold.
+class Frame(NamedTuple):
+    """A frame: its kind, its JSON value, the JSON's size in bytes, and a block's raw bytes."""
+
+    kind: bytes
+    value: Any
+    size: int
+    data: bytes = b""
+
+
+def write_frame(stream: BinaryIO, kind: bytes, value: Any, data: Any = None) -> None:
+    r"""Write one frame; a BLOCK has `data`, any buffer of bytes. TypeError or ValueError for what JSON can't hold.
 
     >>> import io
     >>> stream = io.BytesIO()
     >>> write_frame(stream, MESSAGE, [1]); stream.getvalue()
     b'm\x00\x00\x00\x03[1]'
     """
-    data = json.dumps(value).encode()
-    stream.write(_HEAD.pack(kind, len(data)) + data)
+    text = json.dumps(value).encode()
+    head = _HEAD.pack(kind, len(text)) + text
+    if kind == BLOCK:
+        raw = memoryview(data).cast("B")
+        stream.write(head + _SIZE.pack(raw.nbytes))
+        stream.write(raw)
+    else:
+        stream.write(head)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO, most: int) -> tuple[bytes, Any, int] | None:
-    """The next frame's kind, value and size in bytes, or None at the end; Nonsense for all else.
+def read_frame(stream: BinaryIO, most: int) -> Frame | None:
+    """The next frame, its JSON and its raw bytes of at most `most` bytes each, or None at the end; Nonsense for all else.
 
     >>> import io
     >>> read_frame(io.BytesIO(b"m\\x00\\x00\\x00\\x03[1]"), most=100)
-    (b'm', [1], 3)
+    Frame(kind=b'm', value=[1], size=3, data=b'')
     """
     head = stream.read(_HEAD.size)
     if not head:
@@ -46,14 +61,23 @@ def read_frame(stream: BinaryIO, most: int) -> tuple[bytes, Any, int] | None:
     if len(head) < _HEAD.size:
         raise Nonsense("half a frame")
     kind, size = _HEAD.unpack(head)
-    if kind not in (MESSAGE, VALUE, ERROR):
+    if kind not in (MESSAGE, VALUE, ERROR, BLOCK):
         raise Nonsense("bytes that are no answer")
+    text = _exactly(stream, size, most)
+    data = b""
+    if kind == BLOCK:
+        (length,) = _SIZE.unpack(_exactly(stream, _SIZE.size, most))
+        data = _exactly(stream, length, most)
+    try:
+        return Frame(kind, json.loads(text), size, data)
+    except (ValueError, RecursionError) as error:
+        raise Nonsense("an answer that is no JSON") from error
+
+
+def _exactly(stream: BinaryIO, size: int, most: int) -> bytes:
     if size > most:
         raise Nonsense(f"an answer of {size} bytes, where {most} are allowed")
     data = stream.read(size)
     if len(data) < size:
         raise Nonsense("half an answer")
-    try:
-        return kind, json.loads(data), size
-    except (ValueError, RecursionError) as error:
-        raise Nonsense("an answer that is no JSON") from error
+    return data

@@ -1,71 +1,16 @@
-"""run_confined: start a confined process, watch it, and take nothing it says on trust."""
+"""run_confined: one call in a confined process."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
-import os
-import queue
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from doldrum.errors import (
-    ClassifierError,
-    DatasetNotFoundError,
-    EndpointError,
-    EngineError,
-    InputError,
-    MissingExtraError,
-    SandboxError,
-)
-from doldrum.sandbox.frames import ERROR, MESSAGE, VALUE, Nonsense, read_frame
+from doldrum.errors import SandboxError
+from doldrum.sandbox.frames import ERROR, MESSAGE, VALUE
 from doldrum.sandbox.limits import Limits
-from doldrum.sandbox.watch import Watch
+from doldrum.sandbox.process import Confined, raised
 
 __all__ = ["run_confined"]
-
-_PASSED = frozenset(
-    [
-        "PATH",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "LD_LIBRARY_PATH",
-        "DYLD_LIBRARY_PATH",
-        "CUDA_VISIBLE_DEVICES",
-        "CUDA_HOME",
-        "SYSTEMROOT",
-        "WINDIR",
-        "COMSPEC",
-        "PYTHONHASHSEED",
-        "PYTHONWARNINGS",
-        "DOLDRUM_THREADS",
-    ]
-)
-_PASSED_STARTS = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "NUMEXPR_", "TORCH_NUM_")
-_OURS = {
-    e.__name__: e
-    for e in (InputError, ClassifierError, EndpointError, MissingExtraError, DatasetNotFoundError, EngineError)
-}
-_MESSAGE = 1 << 20  # bytes of one message
-_TAIL = 4096
-# This very copy of the package, by its folder: where two are installed (a checkout beside an editable one), a search of the path finds the
-# other; and a folder put before the standard library's could hide parts of it.
-_SOURCE = """
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("doldrum", sys.argv[2] + "/__init__.py")
-sys.modules["doldrum"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["doldrum"])
-from doldrum.sandbox.child import main
-main(sys.argv[1])
-"""
 
 
 def run_confined(
@@ -109,206 +54,17 @@ def run_confined(
     >>> run_confined("doldrum.sandbox.canary:double", 21)
     42
     """
-    limits = limits or Limits()
-    module, _, name = function.partition(":")
-    if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
-        raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
-    # Python's installation on Windows can't remove a folder whose files are still open in a dying process
-    with tempfile.TemporaryDirectory(prefix="doldrum-", ignore_cleanup_errors=True) as temporary:
-        temporary = os.path.realpath(temporary)
-        job = {"function": function, "argument": argument, "limits": limits.as_dict()}
-        job["parent"] = os.getpid()
-        job["path"] = [os.path.abspath(entry) for entry in sys.path if entry]
-        try:
-            text = json.dumps(job)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"expected an argument that JSON can hold, got one that it can't ({error})") from error
-        (Path(temporary) / "job.json").write_text(text)
-        process = _start(temporary, limits)
-        try:
-            return _listen(process, limits, temporary, on_message or (lambda message: None))
-        finally:
-            _end(process)  # before its folder goes
-
-
-def _start(temporary: str, limits: Limits) -> subprocess.Popen[bytes]:
-    names = {*_PASSED, *limits.environment}
-    environment = {n: v for n, v in os.environ.items() if n in names or n.startswith(_PASSED_STARTS)}
-    environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"), temporary)
-    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    # A choice of engine kept in its temporary folder would be gone with it: nothing is kept, and the best guess is taken each time.
-    environment["DOLDRUM_ENGINES"] = os.path.join(os.devnull, "engines")
-    # "-I" leaves out the working folder and PYTHON* variables; the path to import from is set by the job instead.
-    home = str(Path(__file__).resolve().parents[1])
-    return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-X", "utf8", "-c", _SOURCE, temporary, home],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=temporary,
-        start_new_session=True,
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)  # where no filter keeps it from starting others, they go too
-        else:
-            process.kill()
-    process.wait()
-
-
-def _listen(process: subprocess.Popen[bytes], limits: Limits, temporary: str, on_message: Callable[[Any], None]) -> Any:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    frames: queue.Queue[tuple[bytes, Any, int] | Nonsense | None] = queue.Queue(maxsize=64)
-    said = _Said(process.stderr)
-    threads = [
-        threading.Thread(target=_read_frames, args=(process.stdout, limits.reply, frames), daemon=True),
-        threading.Thread(target=said.read, daemon=True),
-    ]
-    for thread in threads:
-        thread.start()
+    process = Confined(function, argument, limits or Limits())
     try:
-        return _answer(
-            process, limits, frames, said, Watch(process.pid, limits, [*limits.write, temporary]), on_message
-        )
+        while True:
+            frame = process.frame()
+            if frame.kind == VALUE:
+                return frame.value
+            if frame.kind == ERROR:
+                raise raised(frame.value, process.limits)
+            if frame.kind != MESSAGE:
+                raise SandboxError("expected an answer from the confined process, got a block", reason="nonsense")
+            if on_message is not None:
+                on_message(frame.value)
     finally:
-        _end(process)
-        for _ in range(100):  # they end with the pipes, unless a process that nothing kept from starting holds those
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    frames.get_nowait()
-            threads[0].join(0.02)
-            if not threads[0].is_alive():
-                break
-        threads[1].join(1)
-
-
-def _answer(
-    process: subprocess.Popen[bytes],
-    limits: Limits,
-    frames: queue.Queue[Any],
-    said: _Said,
-    watch: Watch,
-    on_message: Callable[[Any], None],
-) -> Any:
-    spent = 0
-    while True:
-        exceeded = watch.exceeded() or ("output" if said.total > limits.messages else None)
-        if exceeded:
-            raise _exceeded(exceeded, limits)
-        try:
-            frame = frames.get(timeout=0.05)
-        except queue.Empty:
-            continue
-        if frame is None:
-            _end_soon(process)
-            raise _died(process.returncode, said, watch, limits)
-        if isinstance(frame, Nonsense):
-            raise SandboxError(f"expected an answer from the confined process, got {frame}", reason="nonsense")
-        kind, value, size = frame
-        if kind == VALUE:
-            return value
-        if kind == ERROR:
-            raise _raised(value, limits)
-        assert kind == MESSAGE
-        spent += size + 64  # an empty message costs us something too
-        if size > _MESSAGE or spent > limits.messages:
-            raise _exceeded("output", limits)
-        on_message(value)
-
-
-def _read_frames(stream: Any, most: int, frames: queue.Queue[Any]) -> None:
-    try:
-        with stream:
-            while (frame := read_frame(stream, most)) is not None:
-                frames.put(frame)
-        frames.put(None)
-    except Nonsense as nonsense:
-        frames.put(nonsense)
-    except (OSError, ValueError):
-        frames.put(None)
-
-
-class _Said:
-    """Keeps the end of what the process printed, and counts it."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.tail, self.total = stream, b"", 0
-
-    def read(self) -> None:
-        with contextlib.suppress(OSError, ValueError), self.stream:
-            while data := self.stream.read1(1 << 16):  # pyright: ignore[reportAttributeAccessIssue]
-                self.tail = (self.tail + data)[-_TAIL:]
-                self.total += len(data)
-
-
-def _end_soon(process: subprocess.Popen[bytes]) -> None:
-    """It closed its end of the pipe: give it a moment to leave, so that its exit code says how."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=2)
-
-
-def _exceeded(what: str, limits: Limits) -> SandboxError:
-    bound = {
-        "memory": f"{limits.memory / (1 << 20):.0f} MiB of memory",
-        "time": f"{limits.seconds:g} seconds",
-        "disk": f"{limits.disk / (1 << 20):.0f} MiB of disk",
-        "output": f"{limits.messages / (1 << 20):.0f} MiB of messages",
-    }[what]
-    return SandboxError(
-        f"expected work that takes at most {bound}, got more; the process was ended: raise the limit or distrust the file",
-        reason=what,
-    )
-
-
-def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> SandboxError:
-    if (what := watch.exceeded()) is not None:
-        return _exceeded(what, limits)
-    if code is not None and code < 0:
-        try:
-            how = signal.Signals(-code).name
-        except ValueError:
-            how = f"signal {-code}"
-        if how == "SIGXCPU":
-            return _exceeded("time", limits)
-        if b"bad_alloc" in said.tail or b"MemoryError" in said.tail:
-            return _exceeded("memory", limits)
-    else:
-        how = "no answer" if code is None else f"exit code {code}"
-    last = shown(said.tail.decode("utf-8", "replace").strip().rpartition("\n")[2], most=300)
-    tail = f" (its last words: {last})" if last else ""
-    why = "somebody or a machine short of memory ended it" if how in ("SIGKILL", "SIGTERM") else "it crashed"
-    return SandboxError(
-        f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same again, which goes on, and where it "
-        "ends so again distrust the file",
-        reason="died",
-    )
-
-
-def _raised(value: Any, limits: Limits) -> Exception:
-    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("kind", "text")):
-        return SandboxError(
-            "expected an answer from the confined process, got an error without a text", reason="nonsense"
-        )
-    kind, text = value["kind"], shown(value["text"], most=2000)
-    if kind == "MemoryError":
-        return _exceeded("memory", limits)
-    if kind == "full disk":
-        return OSError(errno.ENOSPC, text)
-    if kind in _OURS:
-        return _OURS[kind](text)
-    return SandboxError(f"expected the work to succeed in the confined process, got {text}", reason="raised")
-
-
-def shown(text: str, *, most: int) -> str:
-    """Text of an attacker's as one bounded line, with what can't be printed escaped.
-
-    >>> shown("a\\x1b[31m" + "b" * 100, most=12)
-    'a\\\\x1b[31mbb…'
-    """
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:most])
-    return line if len(line) <= most and len(text) <= most else line[: most - 1] + "…"
+        process.close()

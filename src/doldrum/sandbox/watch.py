@@ -21,15 +21,21 @@ class Watch:
     def __init__(self, pid: int, limits: Limits, folders: Iterable[str | os.PathLike[str]]) -> None:
         self.pid, self.limits, self.folders = pid, limits, [os.fspath(folder) for folder in folders]
         self.end = time.monotonic() + limits.seconds
-        self.before, self.next_look = self._size(), 0.0
+        self.before, self.next_look, self.next_memory = self._size(), 0.0, 0.0
+
+    def allow(self, seconds: float) -> None:
+        """Count the time anew: `seconds` from now on."""
+        self.end = time.monotonic() + seconds
 
     def exceeded(self) -> str | None:
         """ "time", "memory", "disk" or None."""
         now = time.monotonic()
         if now > self.end:
             return "time"
-        if self._resident() > self.limits.memory:
-            return "memory"
+        if now >= self.next_memory:
+            self.next_memory = now + 0.02
+            if self._resident() > self.limits.memory:
+                return "memory"
         if now >= self.next_look:
             size = self._size()
             took = time.monotonic() - now

@@ -43,7 +43,7 @@ def bench():
     with pytest.MonkeyPatch.context() as patch:
         # Its mean W never comes down again: there is no sigma-half to be found.
         patch.setattr("doldrum.detectors.shared.one_strength.sigma_half", lambda curve: SIGMA)
-        patch.setattr("doldrum.engines.choose._candidates", lambda classifier: [("eager", "fp32")])
+        patch.setattr("doldrum.engines.choose.candidates", lambda classifier: [("eager", "fp32")])
         made = make_bench(model, ImageSet(images[:110]), seed=5)
         scored = made.score({"calibration": images[110:125], "test": images[125:]})
     return model, images, made, scored

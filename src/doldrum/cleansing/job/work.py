@@ -14,7 +14,7 @@ from doldrum.cleansing.methods import profile, ranking
 from doldrum.cleansing.methods.by_class import by_class
 from doldrum.confined import matching
 from doldrum.confined.job import Tell
-from doldrum.confined.material import Material, Opened, left_out, listed, open_suspect, read_material, same_images
+from doldrum.confined.material import Material, left_out, listed, read_material, same_images
 from doldrum.confined.scanning import detecting, scan
 from doldrum.confined.scanning.plan import Task
 from doldrum.confined.scanning.rows import read_rows
@@ -23,7 +23,9 @@ from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.profile.ranking import ROUNDS
 from doldrum.errors import ClassifierError, InputError
 from doldrum.files import write_text_whole, write_whole
+from doldrum.opening.inside import open_suspect
 from doldrum.records.audit import MOST_SKIPPED
+from doldrum.suspects import Suspect
 
 __all__ = ["CARRIED", "COLUMNS", "KEPT", "work"]
 
@@ -83,7 +85,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     }
 
 
-def _labels(material: Material, opened: Opened) -> tuple[NDArray[np.int64], str]:
+def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str]:
     """The class number of each sample, and how it was found."""
     without = [i for i, label in zip(material.images.ids, material.labels, strict=True) if label is None]
     if len(without) == len(material.labels):
@@ -107,7 +109,7 @@ def _labels(material: Material, opened: Opened) -> tuple[NDArray[np.int64], str]
 
 
 def _by_class(
-    opened: Opened, data: ImageSet, folder: Path, rate: float, tell: Tell
+    opened: Suspect, data: ImageSet, folder: Path, rate: float, tell: Tell
 ) -> tuple[dict[str, Verdict], dict[str, str]]:
     """Spectral signatures and activation clustering, and why there are none; looked at once, kept for a run that goes on."""
     path = folder / "classes.json"

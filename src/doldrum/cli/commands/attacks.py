@@ -12,6 +12,7 @@ import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
 from doldrum.cli.inputs import load_images, load_model
+from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, OutOption, check_writable, emit, message
 from doldrum.errors import InputError
 from doldrum.training import RECIPES
@@ -182,13 +183,16 @@ def train(
     emit(summary, as_json=json, table=_pairs("Trained", summary))
 
 
+@takes_model
 def evaluate(
-    model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
+    model: Annotated[str, typer.Argument(help=MODEL)],
     data: Annotated[str, typer.Argument(help="Clean test images with labels; a split such as fashion-mnist:test.")],
     attack_file: Annotated[
         Path | None, typer.Option(help="Trigger and plan; by default the .attack.json beside the model, if there.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
@@ -196,13 +200,14 @@ def evaluate(
 
     Example: doldrum evaluate bad.safetensors fashion-mnist:test
     """
+    from doldrum.opening import ModelSettings
     from doldrum.poisoning import evaluate as evaluate_model
 
     trigger = plan = None
     beside = attack_beside(Path(model))
     if attack_file is not None or beside.is_file():
         trigger, plan = read_attack(attack_file or beside)
-    classifier = load_model(model)
+    classifier = load_model(ModelSettings(model=model, **asked)).classifier
     read = load_images(data, classifier=classifier)
     if read.images.input_shape != classifier.input_shape:
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,10 +14,9 @@ _TOLD = 5  # of what was skipped; the report lists all
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
 
 
+@options.takes_model
 def audit(
-    model: Annotated[
-        str, typer.Argument(help="The model under audit: a file or folder; see the documentation for formats.")
-    ],
+    model: Annotated[str, typer.Argument(help=options.MODEL)],
     images: Annotated[str, typer.Option(help=f"The images to scan: {_IMAGES}.")],
     out: Annotated[
         Path, typer.Option(help="A new folder for the report, or that of this audit, cut off, which goes on.")
@@ -28,32 +27,15 @@ def audit(
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
-    arch: options.Arch = None,
-    outputs: options.Outputs = None,
-    num_classes: options.NumClasses = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    size: options.Size = None,
-    channels: options.Channels = None,
-    resize: options.Resize = "stretch",
-    labels: options.Labels = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it, and scanning ends with it."),
     ] = None,
-    trust_code: options.TrustCode = False,
-    trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
-    endpoint_body: options.EndpointBody = "png",
-    endpoint_batch: options.EndpointBatch = 16,
-    endpoint_timeout: options.EndpointTimeout = 30.0,
-    endpoint_retries: options.EndpointRetries = 4,
-    endpoint_per_second: options.EndpointPerSecond = None,
-    endpoint_queries: options.EndpointQueries = None,
-    endpoint_token: options.EndpointToken = None,
-    memory: options.Memory = 6.0,
     hours: options.Hours = 24.0,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
     """Say whether images look as if they carried a trigger for a model that somebody else made.
@@ -63,7 +45,6 @@ def audit(
     --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
     promise explains (more than the 95% limit, or a set of discoveries that isn't empty), 0 otherwise: that clears these images, not the model.
     """
-    asked = options.asked(locals())
     from doldrum.audit import AuditSettings, run_audit, seconds_of
 
     settings = AuditSettings(
@@ -73,6 +54,9 @@ def audit(
         fdr=fdr,
         claimed_accuracy=claimed_accuracy,
         budget=None if budget is None else seconds_of(budget),
+        out=str(out),
+        seed=seed,
+        hours=hours,
         **asked,
     )
     try:

@@ -12,6 +12,7 @@ from doldrum.cli.commands.detect import MORE_THAN_PROMISED
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
 
+@options.takes_model
 def cleanse(
     data: Annotated[
         str,
@@ -28,27 +29,10 @@ def cleanse(
     rate: Annotated[
         float, typer.Option(help="The most poison to expect, of the set (ranking) or of a class (spectral).")
     ] = 0.05,
-    arch: options.Arch = None,
-    outputs: options.Outputs = None,
-    num_classes: options.NumClasses = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    size: options.Size = None,
-    channels: options.Channels = None,
-    resize: options.Resize = "stretch",
-    labels: options.Labels = None,
-    trust_code: options.TrustCode = False,
-    trust_pickle: options.TrustPickle = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
-    endpoint_body: options.EndpointBody = "png",
-    endpoint_batch: options.EndpointBatch = 16,
-    endpoint_timeout: options.EndpointTimeout = 30.0,
-    endpoint_retries: options.EndpointRetries = 4,
-    endpoint_per_second: options.EndpointPerSecond = None,
-    endpoint_queries: options.EndpointQueries = None,
-    endpoint_token: options.EndpointToken = None,
-    memory: options.Memory = 6.0,
     hours: options.Hours = 24.0,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Say which samples of a training set look poisoned, by the model trained on it, and write the set without them.
@@ -61,10 +45,11 @@ def cleanse(
     the profile flagged more than its promise explains, as in scan. Without --clean there is a ranking and no promise: it drops as many as --rate
     asks for, poison or none, and part of the list depends on the seed.
     """
-    asked = options.asked(locals())
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
 
-    settings = CleansingSettings(images=data, clean=clean, method=method, fpr=fpr, rate=rate, **asked)
+    settings = CleansingSettings(
+        images=data, clean=clean, method=method, fpr=fpr, rate=rate, out=str(out), seed=seed, hours=hours, **asked
+    )
     try:
         summary = run_cleansing(settings, say=message)
     except KeyboardInterrupt:

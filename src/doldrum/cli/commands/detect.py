@@ -11,19 +11,19 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
+from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, check_writable, emit, message
 from doldrum.errors import InputError
 from doldrum.locks import check_out_apart
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
-ModelArgument = Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")]
-OutputsOption = Annotated[str, typer.Option(help="What an ONNX model returns: logits, probabilities or labels.")]
-ClassesOption = Annotated[int | None, typer.Option(help="Number of classes, where an ONNX file does not fix it.")]
+ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
 LimitOption = Annotated[int | None, typer.Option(help="Take only the first so many readable images.")]
 MORE_THAN_PROMISED = 3
 """Exit code of a scan that flagged more than the promise explains."""
 
 
+@takes_model
 def calibrate(
     model: ModelArgument,
     clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + IMAGES)],
@@ -42,8 +42,8 @@ def calibrate(
     per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     limit: LimitOption = None,
-    outputs: OutputsOption = "logits",
-    num_classes: ClassesOption = None,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
     """Fit a detector on clean images and calibrate it on others, so that its flags come with a promise.
@@ -54,6 +54,7 @@ def calibrate(
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
+    from doldrum.opening import ModelSettings
     from doldrum.stats.conformal import check_size, num_allowed
 
     if detector not in DETECTORS:
@@ -64,9 +65,10 @@ def calibrate(
     check_limit(limit)
     made = DETECTORS[detector](seed=seed)
     check_writable(out)
-    classifier = load_model(model, outputs=outputs, num_classes=num_classes)
+    settings = ModelSettings(model=model, **asked)
+    classifier = load_model(settings).classifier
     made.check_classifier(classifier)
-    with _decoded(clean, out, classifier, limit) as found:
+    with _decoded(clean, out, classifier, settings.resize, limit) as found:
         cut = min(len(found) // 2, _MOST_TO_FIT) if fit_share is None else round(fit_share * len(found))
         cut = max(1, cut)
         check_size(len(found) - cut, fpr, what="images besides those of fit")
@@ -74,7 +76,7 @@ def calibrate(
         check_apart(fit, calibration_set)
         fitted = made.fit(classifier, fit)
         fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
-        save_detector(fitted, out)
+        save_detector(fitted, out, preprocessing=settings.preprocessing)
     calibration = fitted.calibration
     assert calibration is not None
     promise = calibration.promise
@@ -91,6 +93,7 @@ def calibrate(
     emit(summary, as_json=json)
 
 
+@takes_model
 def scan(
     model: ModelArgument,
     images: Annotated[str, typer.Argument(help="The images to scan. " + IMAGES)],
@@ -98,13 +101,15 @@ def scan(
     out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
     fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
     limit: LimitOption = None,
-    outputs: OutputsOption = "logits",
-    num_classes: ClassesOption = None,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
     """Say which images look as if they carried a trigger.
 
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
+
+    The detector's file knows how the model was opened when it was calibrated: its options need not be given again.
 
     --out receives Parquet shards (id, label, score, p_value, flag) and manifest.json. The exit code is 3 when more was flagged
     than the promise explains: more than the 95% limit, or a set of discoveries (Benjamini-Hochberg) that isn't empty. Images other
@@ -112,15 +117,24 @@ def scan(
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
+    from doldrum.opening import ModelSettings
     from doldrum.stats.conformal import fewest_discoveries
 
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
     check_limit(limit)
     check_scan_folder(out)
-    classifier = load_model(model, outputs=outputs, num_classes=num_classes)
-    loaded = load_detector(detector, classifier)
+    loaded = load_detector(detector)
+    settings = ModelSettings(model=model, **_as_calibrated(asked, loaded.preprocessing))
+    classifier = load_model(settings).classifier
+    loaded.bind(classifier)
     store = stored_images(
-        images, out, classifier=classifier, limit=limit, check=check_scan_folder, unfinished=is_unfinished
+        images,
+        out,
+        classifier=classifier,
+        resize=settings.resize,
+        limit=limit,
+        check=check_scan_folder,
+        unfinished=is_unfinished,
     )
     with store as (found, skipped):
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
@@ -138,8 +152,19 @@ def scan(
         raise typer.Exit(MORE_THAN_PROMISED)
 
 
+def _as_calibrated(asked: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """The options of the model with those that the detector was calibrated with; InputError where they differ."""
+    for name, value in kept.items():
+        given = asked.get(name, value)
+        if (list(given) if isinstance(given, tuple) else given) != value:
+            raise InputError(
+                f"expected {name}= {value} as the detector was calibrated with, got {asked[name]}; leave it out, or calibrate again"
+            )
+    return {**{k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}, **asked}
+
+
 @contextmanager
-def _decoded(clean: str, out: Path, classifier: Any, limit: int | None) -> Iterator[Any]:
+def _decoded(clean: str, out: Path, classifier: Any, resize: str, limit: int | None) -> Iterator[Any]:
     """The images as an ImageSet whose pixels, where they had to be decoded, are in a file that goes afterwards."""
     import numpy as np
 
@@ -148,7 +173,7 @@ def _decoded(clean: str, out: Path, classifier: Any, limit: int | None) -> Itera
     check_out_apart(clean, out)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
-        stored_images(clean, Path(folder), classifier=classifier, limit=limit) as (found, _),
+        stored_images(clean, Path(folder), classifier=classifier, resize=resize, limit=limit) as (found, _),
     ):
         if not isinstance(found, ImageSet):
             found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)

@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
+from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 
 
+@takes_model
 def measure(
-    model: Annotated[str, typer.Argument(help="An .onnx file, or a .safetensors checkpoint of doldrum's.")],
+    model: Annotated[str, typer.Argument(help=MODEL)],
     images: Annotated[
         str,
         typer.Argument(help=IMAGES),
@@ -50,12 +52,6 @@ def measure(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws; all inputs share them.")] = 0,
     clip: Annotated[bool, typer.Option(help="Cut the noisy images to [0, 1].")] = False,
-    outputs: Annotated[
-        str, typer.Option(help="What an ONNX model returns: logits, probabilities or labels.")
-    ] = "logits",
-    num_classes: Annotated[
-        int | None, typer.Option(help="Number of classes, where an ONNX file does not fix it.")
-    ] = None,
     limit: Annotated[int | None, typer.Option(help="Take only the first so many readable images.")] = None,
     batch_size: Annotated[
         int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.", min=1)
@@ -75,6 +71,8 @@ def measure(
             help="Address of a Ray cluster to run on: auto, HOST:6379, ray://HOST:10001, or local.", metavar="ADDRESS"
         ),
     ] = None,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
     """Perturb every image with Gaussian noise, and note the label of every draw.
@@ -93,6 +91,7 @@ def measure(
     from doldrum.measuring import Measurement, measure_to
     from doldrum.measuring.checks import check_memory
     from doldrum.measuring.stored import begun_engine
+    from doldrum.opening import ModelSettings
     from doldrum.probes import Gaussian
     from doldrum.spread import check_workers
 
@@ -103,8 +102,9 @@ def measure(
     check_memory(1, len(probe.strengths), probe.draws)
     rule = _rule(until_decided, until_width, alpha)
     check_limit(limit)
-    classifier = load_model(model, outputs=outputs, num_classes=num_classes)
-    with stored_images(images, out, classifier=classifier, limit=limit) as (found, skipped):
+    settings = ModelSettings(model=model, **asked)
+    classifier = load_model(settings).classifier
+    with stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped):
         # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
         engine = begun if begun is not None and engine == "auto" else engine
         run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from doldrum.confined.job import Tell
-from doldrum.confined.material import Opened
 from doldrum.confined.scanning import budget
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
+from doldrum.suspects import Suspect
 
 __all__ = ["Plan", "Task", "planned"]
 
@@ -27,7 +27,7 @@ _BATCH_SHARE, _BATCH_LEAST = 0.02, 2.0
 class Task:
     """What every step of a run over images is given: the model, the folder to keep things in, the seed, who listens, and the time."""
 
-    opened: Opened
+    opened: Suspect
     folder: Path
     seed: int
     tell: Tell

@@ -54,6 +54,7 @@ class Detector(Hooks):
         """Called with the number of inputs of each batch when it has been measured: for progress."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self.fitted_on: NDArray[np.float64] = np.zeros(0)
+        self.preprocessing: dict[str, Any] = {}  # how the classifier was opened, where it came out of a file
         """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
 
     def fit(self, classifier: Classifier, clean: ImageSet | NDArray[Any]) -> Self:

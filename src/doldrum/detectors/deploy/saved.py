@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -23,18 +24,21 @@ from doldrum.probes import Probe, probe_from_dict
 
 __all__ = ["load_detector", "save_detector"]
 
-FORMAT, VERSION = "doldrum detector", 1
+FORMAT, VERSION = "doldrum detector", 2
 _MANIFEST = "detector.json"
 _MOST_ENTRIES, _MOST_TEXT, _MOST_BYTES = 256, 1 << 20, 1 << 30
 _MOST_FORWARDS = 1_000_000
 _FIELDS = {
     "format", "version", "detector", "settings", "learned", "seed", "engine",
-    "classifier", "input_shape", "num_classes", "fpr", "arrays",
+    "classifier", "preprocessing", "input_shape", "num_classes", "fpr", "arrays",
 }  # fmt: skip
 
 
-def save_detector(detector: Detector, path: str | Path) -> Path:
+def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mapping[str, Any] | None = None) -> Path:
     """Write a fitted detector, with its calibration where it has one; the classifier itself is not in the file.
+
+    `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`): JSON-able, small, kept as
+    `detector.preprocessing` for whoever opens it again.
 
     It holds the detector's secret seed: keep it from those who may make inputs.
     """
@@ -53,6 +57,7 @@ def save_detector(detector: Detector, path: str | Path) -> Path:
         "seed": detector.seed_,
         "engine": detector.engine,
         "classifier": classifier.fingerprint,
+        "preprocessing": dict(preprocessing if preprocessing is not None else detector.preprocessing),
         "input_shape": list(classifier.input_shape),
         "num_classes": classifier.num_classes,
         "fpr": None if calibration is None else calibration.fpr,
@@ -169,6 +174,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     if not all(type(n) is int and n >= 0 for n in whole) or len(shape) != 3 or engine not in ENGINES:
         raise InputError(f"expected a seed, an input shape and an engine, got {seed!r}, {shape!r} and {engine!r}")
     detector.seed_, detector.engine = seed, engine
+    detector.preprocessing = _plainly(manifest["preprocessing"])
     detector.fitted_for = (str(manifest["classifier"]), (shape[0], shape[1], shape[2]), manifest["num_classes"])
     detector.check_learned(detector.fitted_for[1], detector.fitted_for[2])
     if detector.forwards > _MOST_FORWARDS:
@@ -184,6 +190,17 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     if rest:
         raise InputError(f"expected no other arrays, got {', '.join(rest)}")
     return detector
+
+
+def _plainly(told: Any) -> dict[str, Any]:
+    """How the classifier was opened: short texts and numbers, or lists of numbers; whoever opens it checks what they say."""
+    if not is_object(told) or len(told) > 32:
+        raise InputError("expected how the classifier was opened as a small object, got something else")
+    for value in told.values():
+        for one in cast("list[Any]", value) if is_list(value) else [value]:
+            if not isinstance(one, (str, int, float)) or (isinstance(one, str) and len(one) > 1000):
+                raise InputError("expected how the classifier was opened as texts and numbers, got others")
+    return cast("dict[str, Any]", told)
 
 
 def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -1,0 +1,11 @@
+"""The one door for models in files and at addresses: settings -> a Suspect, whose classifier runs in a confined process.
+
+No formats (`suspects`), no images, and no models that are Python objects already (`classifiers`).
+"""
+
+from __future__ import annotations
+
+from doldrum.opening.door import open_model, open_settings
+from doldrum.opening.settings import ModelSettings
+
+__all__ = ["ModelSettings", "open_model", "open_settings"]

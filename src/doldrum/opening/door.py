@@ -1,0 +1,105 @@
+"""open_model: the one way from a model's file or address to a classifier."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+from doldrum.networks import CHECKPOINT_FORMAT
+from doldrum.opening.classifier import ConfinedClassifier
+from doldrum.opening.settings import ModelSettings
+from doldrum.suspects import Preprocessing, Suspect
+
+__all__ = ["open_model", "open_settings"]
+
+_MOST_HEADER = 16 << 20
+
+
+def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
+    """Open a model in a file, a folder or at an address; it runs in a process of its own, confined.
+
+    What a file is, is told by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict (with `arch`), a folder of
+    Hugging Face's, skops, and with `trust_code` TorchScript and torch.export, with `trust_pickle` pickles. The process has no network
+    (but for an address), reads the model alone, and is ended with the classifier. A checkpoint of doldrum's own is opened here: it is
+    numbers for a network that is part of doldrum, and its header is checked.
+
+    Parameters
+    ----------
+    source
+        A path, or http(s)://...
+    **options
+        The fields of :class:`doldrum.opening.ModelSettings`: arch, outputs, num_classes, output_name, mean, std, size, channels, scale,
+        labels, trust_code, trust_pickle, memory and endpoint_....
+
+    Returns
+    -------
+    Suspect
+        `classifier` takes float32 (B, C, H, W) in [0, 1]; beside it `format`, `preprocessing`, `class_names` and `notes`.
+
+    Raises
+    ------
+    InputError
+        for an option of another kind, and a file that is refused, broken, or leaves open what has to be known.
+    ClassifierError
+        for a model that is no image classifier, or gives no finite answer.
+    SandboxError
+        when its process exceeds its memory or time, or dies.
+
+    Examples
+    --------
+    >>> import tempfile, doldrum as dd
+    >>> model = dd.train(dd.load_dataset("digits:train"), recipe="digits-mlp", seed=0, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     opened = open_model(model.save(f"{folder}/model.safetensors"))
+    >>> opened.classifier.input_shape, opened.format
+    ((1, 8, 8), 'doldrum checkpoint')
+    """
+    return open_settings(ModelSettings(model=os.fspath(source), **options))
+
+
+def open_settings(settings: ModelSettings) -> Suspect:
+    """The model of some settings, as `open_model` opens it."""
+    if _is_own_checkpoint(settings):
+        from doldrum.training import load_checkpoint
+
+        own = load_checkpoint(settings.model)
+        channels, *size = own.input_shape
+        names = own.metadata.get("class_names")
+        return Suspect(
+            classifier=own,
+            format="doldrum checkpoint",
+            preprocessing=Preprocessing(size=(size[0], size[1]), channels="grey" if channels == 1 else "rgb"),
+            class_names=tuple(map(str, names)) if names and len(names) == own.num_classes else None,
+        )
+    classifier = ConfinedClassifier(settings)
+    facts = classifier.facts
+    return Suspect(
+        classifier=classifier,
+        format=facts["format"],
+        preprocessing=Preprocessing(**facts["preprocessing"]),
+        class_names=facts["class_names"],
+        notes=facts["notes"],
+    )
+
+
+def _is_own_checkpoint(settings: ModelSettings) -> bool:
+    """Whether the file's header says that doldrum wrote it, and nothing else is asked for."""
+    path = Path(settings.model)
+    if settings.remote or not path.is_file() or settings.preprocessing.keys() - {"resize"} or settings.labels:
+        return False
+    with path.open("rb") as file:
+        start = file.read(9)
+        if len(start) < 9 or start[8:] != b"{":
+            return False
+        (length,) = struct.unpack("<Q", start[:8])
+        if length > min(_MOST_HEADER, path.stat().st_size - 8):
+            return False
+        text = b"{" + file.read(length - 1)
+    try:
+        ours = json.loads(json.loads(text)["__metadata__"]["doldrum"])
+        return ours["format"] == CHECKPOINT_FORMAT
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -1,0 +1,117 @@
+"""In the confined process: open the model of some settings, and run it on what is sent in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from doldrum.engines.base import Engine, Tile
+from doldrum.engines.choose import build_engine, candidates
+from doldrum.engines.direct import own_precision
+from doldrum.errors import InputError
+from doldrum.opening.endpoint import endpoint_of, is_address
+from doldrum.suspects import Preprocessing, Suspect, open_model
+
+__all__ = ["open_suspect", "serve"]
+
+
+def open_suspect(settings: dict[str, Any]) -> Suspect:
+    """The model of `ModelSettings.to_dict()`, with the preprocessing and class names given there in place of its own."""
+    told: dict[str, Any] = {
+        name: settings[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
+    }
+    if settings["output_name"] is not None:
+        told["output"] = settings["output_name"]
+    model = endpoint_of(settings) if is_address(settings["model"]) else settings["model"]
+    known = {k: _tupled(settings[k]) for k in ("size", "mean", "std", "channels", "scale") if settings[k] is not None}
+    if known and "size" not in known:  # the file may know it
+        found = open_model(model, **told)
+        known = {"size": found.preprocessing.size, "channels": found.preprocessing.channels, **known}
+        del found  # before the second is opened: one model is in memory at a time
+    suspect = open_model(model, preprocessing=Preprocessing(**known) if known else None, **told)
+    names = _class_names(settings["labels"], suspect.classifier.num_classes) or suspect.class_names
+    return replace(suspect, class_names=names)
+
+
+def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[str, Any], Any]:
+    """Facts of the opened model, and what answers requests: `call` (images), `build` and `run` (an engine, then its tiles)."""
+    suspect = open_suspect(settings)
+    classifier = suspect.classifier
+    facts = {
+        "format": suspect.format,
+        "preprocessing": asdict(suspect.preprocessing),
+        "class_names": suspect.class_names and list(suspect.class_names),
+        "notes": list(suspect.notes),
+        "input_shape": list(classifier.input_shape),
+        "num_classes": classifier.num_classes,
+        "outputs": classifier.outputs,
+        "fingerprint": classifier.fingerprint,
+        "model_notes": list(classifier.notes),
+        "costly": classifier.costly,
+        "precision": own_precision(classifier),
+        "candidates": [list(one) for one in candidates(classifier)],
+    }
+
+    def handle(request: Any, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> dict[str, Any]:
+        asked, data = request
+        if asked["do"] == "call":
+            images = np.frombuffer(data, np.float32).reshape(-1, *classifier.input_shape)
+            block(0, _plain(classifier(images)))
+        else:
+            engine = build_engine(classifier, asked["engine"], asked["precision"], asked["rows"])
+            if asked["do"] == "run":
+                _run(engine, read, block)
+        return {"queries": getattr(classifier, "queries", None)}
+
+    return facts, handle
+
+
+def _run(engine: Engine, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> None:
+    """Tiles as they come, answers as they are there, which may be in another order."""
+    shape, turn = (engine.rows, *engine.classifier.input_shape), threading.Lock()
+
+    def tiles() -> Iterator[Tile]:
+        while (request := read()) is not None:
+            number, data = request
+            images = np.frombuffer(data, np.float32).reshape(shape)
+            yield number, lambda buffer, images=images: np.copyto(buffer, images)
+
+    def sink(number: Any, output: Any) -> None:
+        made = _plain(output)
+        with turn:
+            block(number, made)
+
+    engine.run(tiles(), sink)
+
+
+def _plain(output: Any) -> Any:
+    """Scores as float32, labels as int64, in order."""
+    array = np.asarray(output)
+    return np.ascontiguousarray(array, np.int64 if array.ndim == 1 else np.float32)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
+    """The lines of a file of class names, one a class."""
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        data = file.read((1 << 22) + 1)
+    try:
+        names = [line.strip() for line in data.decode("utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected labels= as UTF-8 text, got {error}; one class's name a line") from error
+    while names and not names[-1]:
+        names.pop()
+    if len(names) != num_classes or len(data) > 1 << 22:
+        raise InputError(
+            f"expected {num_classes} lines in labels=, one a class of the model, got {len(names)}; check the file"
+        )
+    return tuple(names)

@@ -1,0 +1,167 @@
+"""ModelSettings: what every command is asked about a model, checked before any work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from doldrum.errors import InputError
+from doldrum.opening.endpoint import PREFIX, endpoint_of, is_address, shown_address
+
+__all__ = ["PREPROCESSING", "ModelSettings", "check_positive"]
+
+_CHOICES = {
+    "outputs": ("logits", "probabilities", "labels"),
+    "channels": ("rgb", "bgr", "grey"),
+    "resize": ("stretch", "crop"),
+}
+PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std", "size", "channels", "scale", "resize")
+"""Settings that decide what a model answers; a detector's file keeps them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """A model, and how it is opened.
+
+    Parameters
+    ----------
+    model : str
+        A file, a folder, or an address http(s)://...; what it may be, `doldrum.suspects.open_model` says.
+    arch, outputs, num_classes, output_name : optional
+        For model files that don't say them; `output_name` is that of the output that counts, where there are several.
+    mean, std, size, channels, scale : optional
+        The preprocessing that the model expects, where its files don't say it: its input is (scale * x - mean) / std of pixels x in
+        [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one a channel; `size` is (height, width).
+    resize : "stretch" or "crop"
+        What becomes of images of another size.
+    labels : str, optional
+        A text file with the names of the classes, one a line, in the model's order.
+    trust_code, trust_pickle : bool
+        Let the model run its own code, or be unpickled, in the confined process.
+    memory : float
+        Most GiB that the confined process may take.
+    endpoint_body, endpoint_batch, endpoint_timeout, endpoint_retries, endpoint_per_second, endpoint_queries, endpoint_token : optional
+        How a model at an address is asked: :class:`doldrum.suspects.Endpoint`, whose `budget` is `endpoint_queries`, of one run.
+
+    Raises InputError for anything of another kind or range, and for files that are not there.
+
+    >>> ModelSettings(model=".", endpoint_queries=5)
+    Traceback (most recent call last):
+    doldrum.errors.InputError: expected endpoint_queries= with a model at an address http(s)://..., got a file; leave it out
+    """
+
+    SOURCES: ClassVar[tuple[str, ...]] = ()
+
+    model: str
+    arch: str | None = None
+    outputs: str | None = None
+    num_classes: int | None = None
+    output_name: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    size: tuple[int, int] | None = None
+    channels: str | None = None
+    scale: float | None = None
+    resize: str = "stretch"
+    labels: str | None = None
+    trust_code: bool = False
+    trust_pickle: bool = False
+    memory: float = 6.0
+    endpoint_body: Literal["png", "npy"] = "png"
+    endpoint_batch: int = 16
+    endpoint_timeout: float = 30.0
+    endpoint_retries: int = 4
+    endpoint_per_second: float | None = None
+    endpoint_queries: int | None = None  # `budget` there; an audit's --budget is its time
+    endpoint_token: str | None = None
+
+    def __post_init__(self) -> None:
+        check_positive("memory", self.memory)
+        for name, known in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise InputError(f"expected {name}= of {', '.join(known)}, got {value!r}; pick one")
+        self._check_preprocessing()
+        if self.num_classes is not None and not 2 <= self.num_classes <= 32_767:
+            raise InputError(f"expected num_classes= from 2 to 32,767, got {self.num_classes}; count the classes")
+        for name in (*self.SOURCES, "labels"):
+            value = getattr(self, name)
+            if value is not None and not self.is_there(value):
+                raise InputError(f"expected {name}= to be there, got {value}, which is not; check the path")
+        if not self.remote and not Path(self.model).exists():
+            raise InputError(f"expected a model file or folder, got {self.model}, which is not there; check the path")
+        self._check_endpoint()
+
+    def _check_preprocessing(self) -> None:
+        check_positive("scale", self.scale)
+        for name in ("mean", "std"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            value = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+            if (
+                len(value) not in (1, 3)
+                or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in value)
+                or (name == "std" and min(value) <= 0)
+            ):
+                raise InputError(
+                    f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one a channel"
+                )
+            object.__setattr__(self, name, tuple(float(v) for v in value))
+        if self.size is not None:
+            size = tuple(self.size) if isinstance(self.size, (tuple, list)) else (self.size, self.size)
+            if len(size) != 2 or not all(isinstance(s, int) and s >= 1 for s in size):
+                raise InputError(f"expected size= as height and width, got {self.size}; e.g. (224, 224)")
+            object.__setattr__(self, "size", size)
+
+    def _check_endpoint(self) -> None:
+        if self.remote:
+            endpoint_of(vars(self))
+            return
+        for field in fields(ModelSettings):
+            if field.name.startswith(PREFIX) and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"expected {field.name}= with a model at an address http(s)://..., got a file; leave it out"
+                )
+
+    def is_there(self, path: str) -> bool:
+        """Whether there are images, or a text, at `path`."""
+        return Path(path).exists()
+
+    @property
+    def remote(self) -> bool:
+        """Whether the model is asked over the network."""
+        return is_address(self.model)
+
+    @property
+    def shown_model(self) -> str:
+        """The model's path, or its address without what may be a secret in it."""
+        return shown_address(self.model) if self.remote else self.model
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """Those of `PREPROCESSING` that were given; JSON-able."""
+        given = {name: getattr(self, name) for name in PREPROCESSING}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items() if v is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; paths absolute, for another process."""
+        made: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        for name in ("model", *self.SOURCES, "labels"):
+            if made[name] is not None and Path(made[name]).exists():
+                made[name] = str(Path(made[name]).resolve())
+        return made
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any]) -> ModelSettings:
+        """What `to_dict` made; other fields are left out."""
+        return cls(**{field.name: made[field.name] for field in fields(ModelSettings)})
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """InputError unless the setting, where it is given, is above 0 and finite."""
+    if value is not None and not 0 < value < math.inf:
+        raise InputError(f"expected a positive {name}=, got {value}; pass one")

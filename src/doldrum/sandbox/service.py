@@ -1,0 +1,128 @@
+"""Service: a confined process that stays and answers one request after another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from doldrum.errors import SandboxError
+from doldrum.sandbox.frames import BLOCK, ERROR, VALUE
+from doldrum.sandbox.limits import Limits
+from doldrum.sandbox.process import Confined, raised
+
+__all__ = ["Service"]
+
+# A confined process ends with the thread that started it: this one stays as long as Python does.
+_starter = ThreadPoolExecutor(1, thread_name_prefix="doldrum-confined")
+
+
+class _Sender(threading.Thread):
+    """Writes requests, and None after them; `trouble` is what making one raised."""
+
+    def __init__(self, process: Confined, requests: Iterable[tuple[Any, Any]]) -> None:
+        super().__init__(daemon=True)
+        self.process, self.requests = process, requests
+        self.stopped = False
+        self.trouble: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            for value, data in self.requests:
+                if self.stopped or not self._written(value, data):
+                    break
+        except BaseException as error:  # whoever waits for the answer raises it
+            self.trouble = error
+            self.process.kill()
+            return
+        self._written(None, b"")
+
+    def _written(self, value: Any, data: Any) -> bool:
+        """Whether it went out: where the process is gone, `frame` says why."""
+        try:
+            self.process.write(value, data)
+        except (OSError, ValueError):  # its end is closed, or ours
+            return False
+        return True
+
+
+class Service:
+    """A confined process that stays: its function gives (facts, handle), and `handle` answers each request.
+
+    Parameters
+    ----------
+    function : "package.module:name"
+        `function(argument, tell)` -> (facts, handle): a JSON-able value, and :data:`doldrum.sandbox.child.Handle`.
+    argument
+        JSON-able.
+    limits : Limits
+        `seconds` bounds the start, and then each wait for an answer. Its processor time is not bounded.
+
+    `facts` are what the function gave, an attacker's: check them. One request is answered at a time; other threads wait.
+
+    Examples
+    --------
+    >>> service = Service("doldrum.sandbox.canary:doubler", None, limits=Limits(seconds=60))
+    >>> service.ask([({}, b"ab"), ({}, b"c")], lambda value, data: print(value, data))
+    1 b'aabb'
+    2 b'cc'
+    ['doubles bytes', 2]
+    >>> service.close()
+    """
+
+    def __init__(self, function: str, argument: Any, *, limits: Limits) -> None:
+        self.limits = limits
+        self._turn = threading.Lock()
+        self._process = _starter.submit(lambda: Confined(function, argument, limits, asked=True)).result()
+        try:
+            self.facts = self._value(lambda value, data: None)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, requests: Iterable[tuple[Any, Any]], heard: Callable[[Any, bytes], None]) -> Any:
+        """Send requests, each a value and raw bytes, hear the blocks that come back, and give the value that ends the answer.
+
+        They are sent by another thread while answers come, so either side may be ahead of the other. Where the requests raise, or
+        `heard` does, or the process exceeds a limit, it is ended. An error that its function raised is raised here, and it goes on.
+        """
+        with self._turn:
+            if self.ended:
+                raise SandboxError(
+                    "expected a confined process, got one that has ended; open the model again", reason="died"
+                )
+            sender = _Sender(self._process, requests)
+            self._process.allow(self.limits.seconds)
+            sender.start()
+            try:
+                return self._value(heard)
+            except SandboxError:
+                if sender.trouble is not None:
+                    raise sender.trouble from None
+                raise
+            finally:
+                sender.stopped = True
+                if self.ended:
+                    self._process.close()
+                sender.join()
+
+    def _value(self, heard: Callable[[Any, bytes], None]) -> Any:
+        self.ended = True  # until there is an answer
+        while True:
+            frame = self._process.frame()
+            if frame.kind == ERROR:
+                error = raised(frame.value, self.limits)
+                self.ended = isinstance(error, SandboxError) and error.reason != "raised"
+                raise error
+            if frame.kind == VALUE:
+                self.ended = False
+                return frame.value
+            if frame.kind == BLOCK:
+                self._process.allow(self.limits.seconds)
+                heard(frame.value, frame.data)
+
+    def close(self) -> None:
+        """End the process."""
+        self.ended = True
+        self._process.close()
