@@ -64,7 +64,7 @@ class Classifier(ABC):
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:
             raise ClassifierError(
-                f"expected {self.outputs} of shape {expected}, got {out.shape}; check num_classes and outputs="
+                f"expected {self.outputs} of shape {expected}, got {out.shape}; check num_classes= and outputs="
             )
         if self.outputs == "labels":
             if out.dtype.kind not in "biuf":

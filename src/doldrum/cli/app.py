@@ -10,7 +10,7 @@ import typer
 
 import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
-from doldrum.cli.flags import in_flags
+from doldrum.cli.flags import flags_of, in_flags
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
 
@@ -77,7 +77,7 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code)
     except DoldrumError as error:
-        message(f"doldrum: {in_flags(str(error))}")
+        message(f"doldrum: {in_flags(str(error), flags_of(typer.main.get_command(app)))}")
         died = isinstance(error, (WorkerError, EndpointError)) or (
             isinstance(error, SandboxError) and error.reason == "died"
         )

@@ -1,27 +1,55 @@
-"""Errors name Python's arguments, `num_classes=`; at the command line they are to name flags, `--num-classes`. Here one becomes the other."""
+"""Errors name Python's arguments, `num_classes=`; at the command line they name flags, `--num-classes`. Here one becomes the other."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from typing import Any
 
-__all__ = ["in_flags"]
+__all__ = ["flags_of", "in_flags"]
 
-# name= at the end of a word, or with a value: outputs='labels', trust_code=True, size=(3, 224)
-_ARGUMENT = re.compile(r"(?<![\w&?.-])([a-z][a-z_]*)=(?!=)('[^']*'|\"[^\"]*\"|True\b|[\w.]+)?")
-# Arguments of functions that the command line calls by another name.
-_OTHERS = {"input_shape": "--size and --channels", "preprocessing": "--size", "until": "--until-decided"}
+# name=, or with a value: outputs='labels', trust_code=True, size=(224, 224)
+_ARGUMENT = re.compile(
+    r"(?<![\w&?./-])(?<!--set )([a-z][a-z_]*)=(?!=)('[^']*'|\"[^\"]*\"|\([^()]*\)|\[[^\[\]]*\]|True\b|[\w.]+)?"
+)
+# Arguments that the command line calls by another name.
+_OTHERS = {
+    "input_shape": "--size and --channels",
+    "preprocessing": "--size",
+    "until": "--until-decided",
+    "token": "--endpoint-token",
+}
 
 
-def in_flags(text: str) -> str:
-    """An error's text with flags in place of arguments.
+def flags_of(command: Any) -> frozenset[str]:
+    """The names of all options, with underscores, of a click command and those below it."""
+    names = {
+        word.removeprefix("--").replace("-", "_")
+        for one in [command, *getattr(command, "commands", {}).values()]
+        for parameter in one.params
+        for word in parameter.opts
+        if word.startswith("--")
+    }
+    return frozenset(names)
 
-    >>> in_flags("expected num_classes= for labels, got none; pass outputs='logits' or trust_code=True")
-    'expected --num-classes for labels, got none; pass --outputs logits or --trust-code'
+
+def in_flags(text: str, flags: Collection[str]) -> str:
+    """An error's text with flags in place of those arguments that are some.
+
+    >>> in_flags("expected num_classes= for labels; pass outputs='logits' or trust_code=True", {"num_classes", "outputs", "trust_code"})
+    'expected --num-classes for labels; pass --outputs logits or --trust-code'
+    >>> in_flags("expected size= as height and width, got 7; e.g. size=(224, 224)", {"size"})
+    'expected --size as height and width, got 7; e.g. --size 224x224'
     """
 
     def flag(match: re.Match[str]) -> str:
         name, value = match[1], match[2]
+        if name not in flags and name not in _OTHERS:
+            return match[0]
         told = _OTHERS.get(name, f"--{name.replace('_', '-')}")
-        return told if value in (None, "True") else f"{told} {value.strip(chr(39) + chr(34))}"
+        if value in (None, "True") or name in _OTHERS:
+            return told
+        parts = [part.strip(" '\"") for part in value.strip("'\"()[]").split(",")]
+        return f"{told} {('x' if name == 'size' else ',').join(parts)}"
 
     return _ARGUMENT.sub(flag, text)

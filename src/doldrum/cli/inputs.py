@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from doldrum.cli.output import message, message_skipped
 from doldrum.errors import InputError
@@ -60,7 +60,7 @@ def stored_images(
     out: Path,
     *,
     classifier: Any,
-    resize: str = "stretch",
+    resize: Literal["stretch", "crop"] = "stretch",
     limit: int | None = None,
     check: Callable[[Path], Any] | None = None,
     unfinished: Callable[[Path], bool] | None = None,

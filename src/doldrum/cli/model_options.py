@@ -73,15 +73,14 @@ def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
         if name != "asked":
             parameters.append(parameter)
             continue
-        parameters += [
-            inspect.Parameter(
+        for option, (kind, about) in _OPTIONS.items():
+            made = inspect.Parameter(
                 option,
                 inspect.Parameter.POSITIONAL_OR_KEYWORD,
                 default=False if kind is bool else None,
-                annotation=Annotated[kind, told],
+                annotation=Annotated[kind, about],
             )
-            for option, (kind, told) in _OPTIONS.items()
-        ]
+            parameters.append(made)
 
     def run(**given: Any) -> Any:
         asked = {name: given.pop(name) for name in _OPTIONS}

@@ -65,7 +65,7 @@ class ModelSettings:
     size: tuple[int, int] | None = None
     channels: str | None = None
     scale: float | None = None
-    resize: str = "stretch"
+    resize: Literal["stretch", "crop"] = "stretch"
     labels: str | None = None
     trust_code: bool = False
     trust_pickle: bool = False

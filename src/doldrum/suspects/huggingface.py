@@ -188,7 +188,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
     if not path.is_file():
         size = config.get("image_size")
         if size is None:
-            raise InputError(f"expected preprocessor_config.json in {shown}, got none; pass preprocessing= (--size)")
+            raise InputError(f"expected preprocessor_config.json in {shown}, got none; pass size=")
         notes.append(
             "there is no preprocessor_config.json; pixels were passed in [0, 1]: pass mean and std if the model wants others"
         )
@@ -196,17 +196,13 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         return Preprocessing(size=sides, channels=channels)
     found = read_json(path)
     if found.get("auto_map"):
-        raise InputError(
-            f"expected a plain preprocessor, got code of its own (auto_map) in {shown}; pass preprocessing="
-        )
+        raise InputError(f"expected a plain preprocessor, got code of its own (auto_map) in {shown}; pass size=")
     crops = bool(found.get("do_center_crop")) and found.get("crop_size") is not None
     size = found.get("crop_size") if crops else found.get("size", config.get("image_size"))
     if isinstance(size, dict):
         size = (size.get("height"), size.get("width")) if "height" in size else size.get("shortest_edge")
     if size is None or (isinstance(size, tuple) and None in size):
-        raise InputError(
-            f"expected a size in preprocessor_config.json of {shown}, got none; pass preprocessing= (--size)"
-        )
+        raise InputError(f"expected a size in preprocessor_config.json of {shown}, got none; pass size=")
     rescaled = found.get("rescale_factor", 1 / 255) if found.get("do_rescale", True) else 1.0
     mean: Any
     std: Any

@@ -72,7 +72,7 @@ def module_classifier(
         raise ClassifierError(f"expected a row of scores an image from {shown}, got {got}; it is no image classifier")
     labels = out.ndim == 1
     if labels and num_classes is None:
-        raise InputError(f"expected num_classes for {shown}, which gives labels, got none; pass it (--classes)")
+        raise InputError(f"expected num_classes= for {shown}, which gives labels, got none; pass it")
     return ModuleClassifier(
         prepared,
         input_shape=preprocessing.input_shape,

@@ -105,7 +105,7 @@ def _from_metadata(
     if not isinstance(height, int) or not isinstance(width, int) or channels not in (1, 3):
         raise InputError(
             f"expected a file that fixes the size and channels of its images, got {shown}, which leaves them open; pass "
-            "preprocessing= (--size)"
+            "size="
         )
     grey: dict[str, Any] = {"channels": "grey"} if channels == 1 else {}
     order = str(metadata.get("channels", metadata.get("channel_order", ""))).lower()

@@ -163,7 +163,7 @@ def _torch(
             return estimator_suspect(found, path, format="pickle", preprocessing=preprocessing, outputs=outputs)
     assert module is not None
     if preprocessing is None:
-        raise InputError(f"expected the size of images for {shown}, got none; pass preprocessing= (--size)")
+        raise InputError(f"expected the size of images for {shown}, got none; pass size=")
     classifier = module_classifier(module, preprocessing, num_classes=num_classes, outputs=outputs, shown=shown)
     return Suspect(
         classifier=classifier,
@@ -199,7 +199,7 @@ def _weights(
         return module, plain, ours["class_names"], notes
     if arch is None:
         raise InputError(
-            f"expected the architecture of the weights in {shown}, got none; pass arch= (--arch NAME, timm/NAME or package.module:function)"
+            f"expected the architecture of the weights in {shown}, got none; pass arch= (a name, timm/NAME or package.module:function)"
         )
     shape = preprocessing.input_shape if preprocessing is not None else None
     module, usual = with_weights(
@@ -221,7 +221,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
     """TorchScript or torch.export: programs in a file, whose readers can also load pickles."""
     if not trust_code:
         what = "a TorchScript program" if kind == "torchscript" else "a program of torch.export's (.pt2)"
-        advice = "ask for ONNX, or pass trust_code=True (--trust-code) if you would run a program from the same place"
+        advice = "ask for ONNX, or pass trust_code=True if you would run a program from the same place"
         raise refused(what, shown, advice)
     import warnings
 

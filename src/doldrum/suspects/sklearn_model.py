@@ -133,4 +133,4 @@ def _square(features: int, shown: str) -> Preprocessing:
         side = math.isqrt(features // count)
         if count * side * side == features and side > 1:
             return Preprocessing(size=(side, side), channels=channels)
-    raise InputError(f"expected square images, got {features} features in {shown}; pass preprocessing= (--size)")
+    raise InputError(f"expected square images, got {features} features in {shown}; pass size=")

@@ -66,7 +66,7 @@ def with_weights(
         return module, None
     check_network(arch)
     if input_shape is None:
-        raise InputError(f"expected the size of images for {arch}, got none; pass preprocessing= (--size)")
+        raise InputError(f"expected the size of images for {arch}, got none; pass size=")
     why: InputError | None = None
     for classes in [num_classes] if num_classes else _counts(tensors):
         for whole in (True, False):  # with our own first layer, or the bare architecture as its author has it
@@ -107,7 +107,7 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
         known = ", ".join(sorted(NETWORKS))
         raise InputError(
             f"expected an architecture among {known} or timm/NAME, got '{visible(arch)}', which is code; pass "
-            "trust_code=True (--trust-code) if you trust it"
+            "trust_code=True if you trust it"
         )
     name, _, function = arch.partition(":")
     try:

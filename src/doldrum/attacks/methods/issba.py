@@ -92,7 +92,7 @@ def check_encoder(images: NDArray[Any], *, bits: int, amplitude: float, steps: i
     if not len(images) or not 1 <= bits <= 4096 or steps < 1 or not 0 < amplitude <= 1:
         raise InputError(
             f"expected images, 1 to 4096 bits, at least 1 step and an amplitude above 0 and at most 1, got {len(images)}, "
-            f"{bits}, {steps} and {amplitude:g}; e.g. bits=16, steps=300, amplitude=.1"
+            f"{bits}, {steps} and {amplitude:g}; e.g. 16 bits, 300 steps, an amplitude of .1"
         )
 
 

@@ -78,7 +78,9 @@ class OnnxClassifier(Classifier):
         if outputs != "labels":
             (classes,) = _merge("num_classes", outs[0].shape[1:2], None if num_classes is None else (num_classes,))
         elif classes is None:
-            raise InputError("expected num_classes for a model that gives labels, got none; pass num_classes=")
+            raise InputError(
+                "expected num_classes= for a model that gives labels, got none; pass how many classes there are"
+            )
         assert classes is not None
         super().__init__(input_shape=(shape[0], shape[1], shape[2]), num_classes=classes, outputs=outputs)
 

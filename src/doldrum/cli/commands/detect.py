@@ -164,7 +164,7 @@ def _as_calibrated(asked: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any
 
 
 @contextmanager
-def _decoded(clean: str, out: Path, classifier: Any, resize: str, limit: int | None) -> Iterator[Any]:
+def _decoded(clean: str, out: Path, classifier: Any, resize: Any, limit: int | None) -> Iterator[Any]:
     """The images as an ImageSet whose pixels, where they had to be decoded, are in a file that goes afterwards."""
     import numpy as np
 

@@ -67,17 +67,13 @@ def check_md5(path: Path, md5: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
-        raise InputError(
-            f"expected the published file (MD5 {md5}) at {path}, got MD5 {found}; fetch it again, or pass check=False"
-        )
+        raise InputError(f"expected the published file (MD5 {md5}) at {path}, got MD5 {found}; fetch it again")
 
 
 def check_count(found: int, published: int, what: str) -> None:
     """Raise InputError unless a copy holds as many images as were published."""
     if found != published:
-        raise InputError(
-            f"expected the {published} published images of {what}, got {found}; unpack or fetch it again, or pass check=False"
-        )
+        raise InputError(f"expected the {published} published images of {what}, got {found}; unpack or fetch it again")
 
 
 def check_list(files: Sequence[ListedImage], where: Path) -> None:

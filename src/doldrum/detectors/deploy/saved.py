@@ -197,10 +197,10 @@ def _plainly(told: Any) -> dict[str, Any]:
     if not is_object(told) or len(told) > 32:
         raise InputError("expected how the classifier was opened as a small object, got something else")
     for value in told.values():
-        for one in cast("list[Any]", value) if is_list(value) else [value]:
+        for one in value if is_list(value) else [value]:
             if not isinstance(one, (str, int, float)) or (isinstance(one, str) and len(one) > 1000):
                 raise InputError("expected how the classifier was opened as texts and numbers, got others")
-    return cast("dict[str, Any]", told)
+    return told
 
 
 def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -1,0 +1,80 @@
+"""Errors at the command line name flags: every error that the package can raise, read as `doldrum` shows it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import typer
+
+import doldrum
+from doldrum import errors
+from doldrum.cli.app import app
+from doldrum.cli.flags import flags_of, in_flags
+
+ERRORS = {name for name in dir(errors) if name.endswith("Error")}
+ROOT = Path(doldrum.__file__).parent
+# Arguments of functions and objects that no command makes: what Python alone can be given.
+PYTHON_ONLY = {
+    "attacks/registry.py": {"settings"},
+    "classifiers/adapters/art_layout.py": {"clip_values"},
+    "data/readers/huggingface.py": {"image_column", "label_column", "decode"},
+    "detectors/profile/profile.py": {"overlays"},
+    "measuring/readouts.py": {"readouts"},
+    "measuring/until.py": {"of"},
+    "probes/__init__.py": {"overlays"},
+    "probes/dropout.py": {"where"},
+    "stats/correlation.py": {"kind"},
+}
+
+
+def raised_texts():
+    """(file, line, text) of every error of doldrum's: its constant words, with … for what is filled in."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS:
+                parts = [
+                    "".join(v.value if isinstance(v, ast.Constant) else "…" for v in one.values)
+                    if isinstance(one, ast.JoinedStr)
+                    else one.value
+                    for one in ast.walk(node)
+                    if isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str))
+                ]
+                yield path.relative_to(ROOT), node.lineno, " ".join(parts)
+
+
+def test_no_error_names_a_python_argument_at_the_command_line():
+    flags, texts = flags_of(typer.main.get_command(app)), list(raised_texts())
+    assert len(texts) > 400
+    odd = []
+    for path, line, text in texts:
+        names = re.findall(r"(?<![\w-])(?<!--set )([a-z_]+)=(?!=)", in_flags(text, flags))
+        odd += [f"{path}:{line}: {name}=" for name in names if name not in PYTHON_ONLY.get(path.as_posix(), ())]
+    assert not odd, "\n".join(odd)
+
+
+def test_the_exceptions_are_still_there():
+    found = {}
+    for path, _, text in raised_texts():
+        found.setdefault(path.as_posix(), set()).update(re.findall(r"([a-z_]+)=", text))
+    assert not {(file, name) for file, names in PYTHON_ONLY.items() for name in names - found.get(file, set())}
+
+
+def test_what_python_calls_by_name_becomes_a_flag_and_nothing_else_changes():
+    flags = flags_of(typer.main.get_command(app))
+    assert {"num_classes", "trust_pickle", "until_decided", "fpr"} <= flags
+    assert in_flags("expected num_classes= for labels; pass num_classes=10", flags) == (
+        "expected --num-classes for labels; pass --num-classes 10"
+    )
+    assert in_flags("pass trust_pickle=True or outputs='labels'", flags) == "pass --trust-pickle or --outputs labels"
+    assert in_flags("mean=(0.5, 0.4, 0.3), size=(8, 9)", flags) == "--mean 0.5,0.4,0.3, --size 8x9"
+    for text in ("http://host/a?size=1&mean=2", "x == y", "--set NAME=VALUE", "--set size=5", "a b=png c", "size == 3"):
+        assert in_flags(text, flags) == text
+
+
+def test_the_command_line_says_it_in_flags(call, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"")
+    code, _, said = call("measure", tmp_path / "m.onnx", tmp_path, "--scale", "-1", "--out", tmp_path / "out")
+    assert code == 2
+    assert "expected a positive --scale, got -1.0" in said

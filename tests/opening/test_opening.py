@@ -1,0 +1,281 @@
+"""The one door: models run in a confined process, and answer as they do here."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_nets import small_net
+
+import doldrum as dd
+from doldrum.classifiers.adapters.module import ModuleClassifier
+from doldrum.engines.choose import build_engine, candidates
+from doldrum.errors import ClassifierError, InputError, SandboxError
+from doldrum.measuring import Measurement
+from doldrum.opening import ModelSettings, open_settings
+from doldrum.opening.classifier import ConfinedClassifier, _checked, _ConfinedEngine
+from doldrum.opening.files import beside, digest_of
+
+
+@pytest.fixture(scope="session")
+def onnx_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of its older exporter
+        torch.onnx.export(
+            small_net(), (torch.rand(1, 1, 8, 8),), path, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "b"}}
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def opened(onnx_file):
+    suspect = dd.open_model(onnx_file)
+    yield suspect
+    suspect.classifier.close()
+
+
+@pytest.fixture(scope="session")
+def here() -> ModuleClassifier:
+    return ModuleClassifier(small_net(), input_shape=(1, 8, 8), num_classes=4)
+
+
+def test_scores_are_those_of_the_model_itself(opened, here, images):
+    clf = opened.classifier
+    assert (opened.format, clf.input_shape, clf.num_classes, clf.outputs) == ("onnx", (1, 8, 8), 4, "logits")
+    np.testing.assert_allclose(clf(images), here(images), rtol=1e-4, atol=1e-5)
+    assert clf(images[:0]).shape == (0, 4)
+
+
+def test_it_is_in_another_process_that_cannot_be_reached_from_here(opened):
+    process = opened.classifier._service._process.process
+    assert process.pid != os.getpid()
+    assert not hasattr(opened.classifier, "session")
+
+
+@pytest.mark.parametrize("name", ["eager", "openvino", "onnxruntime"])
+def test_each_engine_in_there_gives_the_labels_of_the_model_itself(opened, here, images, name):
+    probe = dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1)
+    got = dd.measure(opened.classifier, images, probe, engine=name)
+    assert got.info["engine"]["engine"] == name
+    np.testing.assert_array_equal(got.draws, dd.measure(here, images, probe, engine="eager").draws)
+
+
+def test_labels_do_not_depend_on_the_batch_or_the_workers(opened, images, tmp_path):
+    from doldrum.measuring import measure_to, read_responses
+
+    probe = dd.probes.Gaussian([0.2], draws=40, seed=3)
+    whole = dd.measure(opened.classifier, images, probe, batch_size=7)
+    measure_to(Measurement(opened.classifier, images, probe), tmp_path / "out", workers=2, progress=False)
+    np.testing.assert_array_equal(whole.draws, read_responses(tmp_path / "out").draws)
+
+
+def test_sent_to_another_process_it_is_opened_again_with_the_same_fingerprint(opened, images):
+    again = pickle.loads(pickle.dumps(opened.classifier))
+    assert again.fingerprint == opened.classifier.fingerprint
+    np.testing.assert_array_equal(again(images), opened.classifier(images))
+    again.close()
+
+
+def test_the_fingerprint_tells_other_preprocessing_and_other_weights(opened, onnx_file, tmp_path):
+    other = dd.open_model(onnx_file, mean=0.5)
+    assert other.classifier.fingerprint != opened.classifier.fingerprint
+    assert other.preprocessing.mean == (0.5,)
+    other.classifier.close()
+    (tmp_path / "a.onnx").write_bytes(onnx_file.read_bytes() + b"\x62\x00")
+    assert digest_of(tmp_path / "a.onnx") != digest_of(onnx_file)
+
+
+def test_killed_from_outside_it_says_so_and_opens_again_when_used_again(onnx_file, images):
+    clf = dd.open_model(onnx_file).classifier
+    before = clf(images)
+    os.kill(clf._service._process.process.pid, signal.SIGKILL)
+    with pytest.raises(SandboxError, match="got its end by SIGKILL"):
+        clf(images)
+    np.testing.assert_array_equal(clf(images), before)
+    clf.close()
+
+
+def test_ctrl_c_in_a_measurement_leaves_a_classifier_that_works(opened, images):
+    engine = build_engine(opened.classifier, *candidates(opened.classifier)[0], rows=8)
+    before = opened.classifier(images)
+
+    def tiles():
+        for k in range(1000):
+            if k == 20:
+                raise KeyboardInterrupt
+            yield k, lambda buffer: buffer.fill(0.5)
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(tiles(), lambda key, out: None)
+    np.testing.assert_array_equal(opened.classifier(images), before)
+
+
+def test_threads_take_turns(opened, images):
+    expected, found = opened.classifier(images), {}
+
+    def ask(k):
+        found[k] = opened.classifier(images[k : k + 1])
+
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k in range(8):
+        np.testing.assert_allclose(found[k][0], expected[k], rtol=1e-5, atol=1e-6)
+
+
+def test_no_process_is_left_when_the_classifier_goes(onnx_file):
+    clf = dd.open_model(onnx_file).classifier
+    pid = clf._service._process.process.pid
+    del clf
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {pid} is still there")
+
+
+def test_an_error_of_the_model_is_of_its_own_kind_here(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"#!/bin/sh\n")
+    with pytest.raises(InputError, match="got a script"):
+        dd.open_model(tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="which is not there"):
+        dd.open_model(tmp_path / "none.onnx")
+
+
+def test_an_own_checkpoint_is_opened_here(tmp_path):
+    model = dd.train(dd.load_dataset("digits:train").take(range(64)), recipe="digits-mlp", seed=0, progress=False)
+    opened = dd.open_model(model.save(tmp_path / "m.safetensors"))
+    assert opened.format == "doldrum checkpoint"
+    assert isinstance(opened.classifier, ModuleClassifier)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"mean": "x"}, "mean= as 1 or 3 numbers"),
+        ({"std": 0}, r"std= as 1 or 3 numbers, above 0"),
+        ({"size": (0, 3)}, "size= as height and width"),
+        ({"scale": -1}, "positive scale="),
+        ({"outputs": "words"}, "outputs= of logits, probabilities, labels"),
+        ({"resize": "pad"}, "resize= of stretch, crop"),
+        ({"num_classes": 1}, "num_classes= from 2"),
+        ({"labels": "/no/such"}, "labels= to be there"),
+        ({"endpoint_token": "X"}, "with a model at an address"),
+    ],
+)
+def test_options_are_checked_before_any_process_starts(onnx_file, options, match):
+    with pytest.raises(InputError, match=match):
+        dd.open_model(onnx_file, **options)
+
+
+def test_settings_come_back_from_a_dictionary():
+    settings = ModelSettings(model=".", mean=0.5, size=8, channels="grey")
+    assert settings.preprocessing == {"mean": [0.5], "size": [8, 8], "channels": "grey", "resize": "stretch"}
+    again = ModelSettings.from_dict(settings.to_dict())
+    assert (again.mean, again.size, again.channels) == ((0.5,), (8, 8), "grey")
+
+
+FACTS = {
+    "format": "onnx",
+    "preprocessing": {"size": (8, 8)},
+    "class_names": ["a\x1b[0m", "b"],
+    "notes": ["n"],
+    "model_notes": [],
+    "input_shape": [1, 8, 8],
+    "num_classes": 2,
+    "outputs": "logits",
+    "fingerprint": "f",
+    "costly": False,
+    "precision": "fp32",
+    "candidates": [["eager", "fp32"]],
+}
+
+
+def test_facts_are_taken_as_an_attackers():
+    assert _checked(FACTS)["class_names"] == ("a\\x1b[0m", "b")
+    for change in (
+        {"candidates": []},
+        {"candidates": [["rm", "fp32"]]},
+        {"precision": "int4"},
+        {"input_shape": [1, 8]},
+        {"input_shape": [1, -8, 8]},
+        {"input_shape": "abc"},
+    ):
+        with pytest.raises((ValueError, TypeError, KeyError)):
+            _checked({**FACTS, **change})
+
+
+class _Lies:
+    """A service whose process answers what an attacker likes."""
+
+    ended = False
+
+    def __init__(self, facts, answers):
+        self.facts, self.answers = facts, answers
+
+    def ask(self, requests, heard):
+        for _ in requests:
+            pass
+        for number, data in self.answers:
+            heard(number, data)
+        return {"queries": None}
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[], [(0, b"123")], [(7, bytes(8 * 2 * 4))], [(0, bytes(8 * 2 * 4))] * 2, [("0", bytes(8 * 2 * 4))]],
+    ids=["none", "short", "another tile", "twice", "no number"],
+)
+def test_answers_are_taken_as_an_attackers(monkeypatch, onnx_file, answers):
+    monkeypatch.setattr("doldrum.opening.classifier.Service", lambda function, sent, limits: _Lies({**FACTS}, answers))
+    clf = ConfinedClassifier(ModelSettings(model=str(onnx_file)))
+    engine = _ConfinedEngine(clf, "eager", rows=8, precision="fp32")
+    with pytest.raises(SandboxError, match=r"^expected "):
+        engine.run([("key", lambda buffer: buffer.fill(0))], lambda key, out: None)
+
+
+def test_labels_of_a_hostile_process_are_held_to_the_range(monkeypatch, onnx_file):
+    facts = {**FACTS, "outputs": "labels"}
+    wrong = np.array([5], np.int64).tobytes()
+    monkeypatch.setattr("doldrum.opening.classifier.Service", lambda function, sent, limits: _Lies(facts, [(0, wrong)]))
+    clf = ConfinedClassifier(ModelSettings(model=str(onnx_file)))
+    with pytest.raises(ClassifierError, match="expected labels in"):
+        clf(np.zeros((1, 1, 8, 8), np.float32))
+
+
+def test_weights_beside_the_model_are_found_by_their_names_in_it(tmp_path):
+    model = tmp_path / "m.onnx"
+    model.write_bytes(b"....weights.data....")
+    for name in ("weights.data", "other.data", "m.bin"):
+        (tmp_path / name).write_bytes(b"w")
+    (tmp_path / "link.data").symlink_to(tmp_path / "weights.data")
+    assert sorted(p.name for p in beside(model)) == ["m.bin", "weights.data"]
+    before = digest_of(model)
+    (tmp_path / "weights.data").write_bytes(b"x")
+    assert digest_of(model) != before
+
+
+def test_a_folder_cannot_be_read_but_for_the_model(tmp_path, onnx_file):
+    """Landlock: what lies beside the model and isn't named in it stays unread."""
+    from doldrum.opening.files import readable
+
+    (tmp_path / "secret.txt").write_text("s")
+    (tmp_path / "m.onnx").write_bytes(onnx_file.read_bytes())
+    assert readable(ModelSettings(model=str(tmp_path / "m.onnx"))) == [str(tmp_path / "m.onnx")]
+    suspect = open_settings(ModelSettings(model=str(tmp_path / "m.onnx")))
+    assert suspect.classifier.input_shape == (1, 8, 8)
+    suspect.classifier.close()

@@ -1,0 +1,82 @@
+"""A confined process that stays: many requests, errors that end nothing, and bounds on each wait."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from doldrum.errors import InputError, SandboxError
+from doldrum.sandbox import Limits, Service
+
+HERE = "service_canaries"
+
+
+@pytest.fixture(scope="module")
+def echo():
+    service = Service(f"{HERE}:echo", None, limits=Limits(seconds=60, memory=1 << 30))
+    yield service
+    service.close()
+
+
+def asked(service, parts, heard=None):
+    found = []
+    value = service.ask(parts, heard or (lambda value, data: found.append((value, data))))
+    return value, found
+
+
+def test_many_requests_of_many_parts_come_back_in_order(echo):
+    for size in (0, 1, 1 << 20):
+        value, found = asked(echo, [({"k": k}, bytes([k]) * size) for k in range(20)])
+        assert value == 20
+        assert found == [({"k": k}, bytes([k]) * size) for k in range(20)]
+
+
+def test_an_error_inside_is_raised_here_and_the_next_request_is_answered(echo):
+    with pytest.raises(InputError, match="no such luck"):
+        asked(echo, [({"raise": "InputError"}, b"")] + [({}, b"x" * 100_000)] * 50)
+    with pytest.raises(SandboxError, match="ZeroDivisionError"):
+        asked(echo, [({"raise": "ZeroDivisionError"}, b"")])
+    assert asked(echo, [({"k": 1}, b"y")]) == (1, [({"k": 1}, b"y")])
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [("sleep", "time"), ("die", "died"), ("allocate", "memory"), ("garbage", "nonsense"), ("huge", "nonsense")],
+)
+def test_every_bad_end_has_a_reason_and_ends_the_process(what, reason):
+    seconds = 2 if what == "sleep" else 60
+    service = Service(f"{HERE}:echo", None, limits=Limits(seconds=seconds, memory=512 << 20, reply=1 << 20))
+    began = time.monotonic()
+    with pytest.raises(SandboxError) as caught:
+        asked(service, [({"do": what}, b"")])
+    assert caught.value.reason == reason
+    assert time.monotonic() - began < 30
+    assert service.ended
+    with pytest.raises(SandboxError, match="has ended"):
+        asked(service, [({}, b"")])
+
+
+def test_what_the_caller_raises_is_raised_and_ends_the_process():
+    service = Service(f"{HERE}:echo", None, limits=Limits(seconds=60))
+
+    def parts():
+        yield {}, b"1"
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        asked(service, parts())
+    assert service.ended
+
+
+def test_time_is_counted_for_each_wait_not_in_all():
+    service = Service(f"{HERE}:echo", None, limits=Limits(seconds=3))
+    for _ in range(4):
+        time.sleep(1)
+        assert asked(service, [({"k": 0}, b"z")])[0] == 1
+    service.close()
+
+
+def test_an_error_at_the_start_is_raised():
+    with pytest.raises(InputError, match="not today"):
+        Service(f"{HERE}:refuses", None, limits=Limits(seconds=60))
