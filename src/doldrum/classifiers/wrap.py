@@ -27,17 +27,19 @@ def as_classifier(
     num_classes: int | None = None,
     outputs: Outputs | None = None,
 ) -> Classifier:
-    """Make a Classifier of a torch `nn.Module`, the path of an `.onnx` file, a model of another library's, or any function.
+    """Make a Classifier of a torch `nn.Module`, a model of another library's, or any function.
+
+    A model in a file is opened by :func:`doldrum.open_model`.
 
     Parameters
     ----------
     model
-        An `nn.Module` in evaluation mode; a path ending in `.onnx`; a function from float32 images (B, C, H, W) in
+        An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in
         [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned as it is. Of other libraries: an ART
         classifier with `clip_values` (given inputs in that range), an image-classification pipeline of transformers (which
         applies its own processor's scaling), a fitted scikit-learn classifier of rows of pixels.
     input_shape, num_classes
-        (C, H, W) and K. An ONNX file or another library's model may fix them itself; for modules and functions both are needed.
+        (C, H, W) and K. Another library's model may fix them itself; for modules and functions both are needed.
     outputs : "logits", "probabilities" or "labels", optional
         What the model returns; by default what another library's model says of itself, else "logits". Labels are enough for
         every core result. ART doesn't say whether its neural networks give logits or probabilities: detectors that read
@@ -53,13 +55,7 @@ def as_classifier(
     if isinstance(model, Classifier):
         return model
     if isinstance(model, (str, Path)):
-        if Path(model).suffix.lower() != ".onnx":
-            ours = Path(model).suffix.lower() == ".safetensors"
-            hint = "read a checkpoint of doldrum's with dd.load_checkpoint" if ours else "load other formats first"
-            raise InputError(f"expected a path that ends in .onnx, got {model}; {hint}")
-        from doldrum.classifiers.adapters.onnx import OnnxClassifier
-
-        return OnnxClassifier(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs or "logits")
+        raise InputError(f"expected a model in memory, got the path {model}; open it with dd.open_model")
     for module, kind, home, maker in _OTHERS:
         library = sys.modules.get(module)
         if library is not None and isinstance(model, getattr(library, kind)):
@@ -78,5 +74,5 @@ def as_classifier(
 
         return FunctionClassifier(model, **known)
     raise InputError(
-        f"expected an nn.Module, an .onnx path or a function, got {type(model).__name__}; wrap it in a function"
+        f"expected an nn.Module or a function, got {type(model).__name__}; wrap it in a function"
     )

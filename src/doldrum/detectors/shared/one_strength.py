@@ -48,7 +48,7 @@ class OneStrength(Detector):
                 self.strength_ = sigma_half(curve)
             except InputError as error:
                 raise InputError(
-                    f"{error}; or choose the strength yourself, in Python: {type(self).__name__}(0.1)"
+                    f"{error}; or choose the strength yourself, in Python, for {type(self).__name__}"
                 ) from error
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
