@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         self._service: Service | None = None
         self._digest = "" if settings.remote else digest_of(Path(settings.model))
         self._queries = 0
-        self._pid = 0
+        self._pid, self._starting = 0, threading.Lock()
         facts = self._started().facts
         try:
             self.facts = _checked(facts)
@@ -108,13 +109,14 @@ class ConfinedClassifier(Classifier, HasEngines):
             self._service.close()
         self._service = None
 
-    def __del__(self) -> None:
-        self.close()
-
     def __reduce__(self) -> tuple[Any, ...]:
         return ConfinedClassifier, (self.settings,)
 
     def _started(self) -> Service:
+        with self._starting:
+            return self._service_now()
+
+    def _service_now(self) -> Service:
         if self._service is None or self._service.ended or self._pid != os.getpid():
             settings = self.settings
             sent = settings.to_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -75,6 +76,7 @@ class Service:
         self.limits = limits
         self._turn = threading.Lock()
         self._process = _starter.submit(lambda: Confined(function, argument, limits, asked=True)).result()
+        self._end = weakref.finalize(self, self._process.close)  # with this object, or with Python
         try:
             self.facts = self._value(lambda value, data: None)
         except BaseException:
@@ -104,7 +106,7 @@ class Service:
             finally:
                 sender.stopped = True
                 if self.ended:
-                    self._process.close()
+                    self._end()
                 sender.join()
 
     def _value(self, heard: Callable[[Any, bytes], None]) -> Any:
@@ -125,4 +127,4 @@ class Service:
     def close(self) -> None:
         """End the process."""
         self.ended = True
-        self._process.close()
+        self._end()
