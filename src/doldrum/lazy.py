@@ -1,13 +1,48 @@
-"""Names that are imported when they are first used, so that a package can be imported without torch."""
+"""Libraries that an optional extra brings: which extra, and names that are imported when they are first used."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from doldrum.errors import missing_extra
 
-__all__ = ["torch_names"]
+__all__ = ["EXTRAS", "extras", "torch_names"]
+
+EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "openvino": "openvino",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "sklearn": "sklearn",
+    "skops": "skops",
+    "transformers": "transformers",
+    "timm": "timm",
+    "ray": "ray",
+    "art": "art",
+}
+"""The extra that brings a library, by the name that is imported."""
+
+
+@contextmanager
+def extras() -> Iterator[None]:
+    """What is imported inside needs an extra: where its library is absent, MissingExtraError says what to install.
+
+    >>> with extras():
+    ...     raise ModuleNotFoundError("No module named 'timm'", name="timm")
+    Traceback (most recent call last):
+    ...
+    doldrum.errors.MissingExtraError: expected the library 'timm', got none; run: pip install 'doldrum[timm]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        raise missing_extra(library, EXTRAS[library]) from error
 
 
 def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
@@ -20,11 +55,7 @@ def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], objec
     def __getattr__(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        try:
+        with extras():
             return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
-        except ModuleNotFoundError as error:
-            if error.name in ("torch", "safetensors"):
-                raise missing_extra(error.name, "torch") from error
-            raise
 
     return __getattr__

@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Callable
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-
 from doldrum.errors import InputError, missing_extra
+from doldrum.lazy import extras
+
+with extras():
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
 
 __all__ = ["NETWORKS", "Normalise", "build", "check_network"]
 

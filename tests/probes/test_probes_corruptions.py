@@ -12,6 +12,8 @@ from test_probes_families import drawn, picture
 import doldrum as dd
 from doldrum.errors import InputError
 from doldrum.probes import CORRUPTIONS, Corruptions
+from doldrum.probes._corruption_kinds import KINDS
+from doldrum.probes._corruption_tables import TABLES
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (2, 8, 11)]
 
@@ -27,7 +29,7 @@ def corrupt(kind: str, image: np.ndarray, severity: int, table: str = "cifar-10-
 
 @pytest.mark.parametrize("table", ["cifar-10-c", "imagenet-c"])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", CORRUPTIONS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_takes_every_shape_and_severities_do_not_add_up(kind, shape, table) -> None:
     image = smooth_picture(shape)
     before = image.copy()
@@ -53,6 +55,15 @@ def test_conditions_go_kind_by_kind() -> None:
         assert np.array_equal(drawn(probe, image, c, 0, 1), corrupt(kind, image, severity))
     assert probe.strengths == (2, 4, 2, 4)
     assert len(Corruptions().strengths) == 70
+
+
+def test_a_kind_of_ones_own_is_taken_by_name_and_leaves_the_default_alone(monkeypatch) -> None:
+    """What TeCo and saved detectors mean by all kinds stays the paper's fourteen."""
+    monkeypatch.setitem(KINDS, "inversion", lambda x, share, at: (1 - share) * x + share * (1 - x))
+    monkeypatch.setitem(TABLES["cifar-10-c"], "inversion", [0.1, 0.2, 0.3, 0.4, 0.5])
+    image = picture((1, 6, 6))
+    assert np.allclose(corrupt("inversion", image, 5)[0], 0.5, atol=1e-6)
+    assert Corruptions().kinds == CORRUPTIONS
 
 
 def test_noises_are_their_distributions() -> None:

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError
+from doldrum.lazy import extras
 from doldrum.triggers.base import Trigger, trigger_from_dict
 
 __all__ = ["load_trigger"]
@@ -31,12 +32,8 @@ def load_trigger(record: dict[str, Any]) -> Trigger:
         raise InputError("expected a trigger of a few parts, got one nested too deep; write it with to_dict") from error
     for name in names:
         if name in _LEARNED:
-            try:
+            with extras():
                 importlib.import_module(f"doldrum.attacks.methods.{_LEARNED[name]}")
-            except ModuleNotFoundError as error:
-                if error.name == "torch":
-                    raise missing_extra("torch", "torch") from error
-                raise
     return trigger_from_dict(record)
 
 

@@ -15,6 +15,7 @@ from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
 from doldrum.checks import finite_number, is_number, whole_number
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
+from doldrum.lazy import extras
 from doldrum.poisoning import PoisonPlan, poison
 from doldrum.poisoning.poison import choose_samples
 from doldrum.seeds import child_seed
@@ -199,7 +200,8 @@ def _make(
     setup = Setup(
         train_set=train_set, rate=rate, target=target, seed=seed, surrogate=surrogate, untrained=untrained, ready=ready
     )
-    return attack.make(setup, **given)
+    with extras():  # what a maker trains, or changes in training, needs torch
+        return attack.make(setup, **given)
 
 
 def run_attack(

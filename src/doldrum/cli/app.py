@@ -13,6 +13,7 @@ from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect
 from doldrum.cli.flags import flags_of, in_flags
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
+from doldrum.lazy import extras
 
 __all__ = ["app", "main"]
 
@@ -71,7 +72,8 @@ def main() -> None:
     if reconfigure is not None:  # a terminal that lacks a character gets its escape, not a crash
         reconfigure(errors="backslashreplace")
     try:
-        code = app(standalone_mode=False)
+        with extras():
+            code = app(standalone_mode=False)
         code = code if isinstance(code, int) else 0
         if code == 130:  # the argument parser takes Ctrl-C for itself
             raise KeyboardInterrupt

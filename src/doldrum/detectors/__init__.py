@@ -24,7 +24,6 @@ from doldrum.detectors.kinds import (
     TeCo,
     W,
 )
-from doldrum.errors import missing_extra
 
 if TYPE_CHECKING:
     from doldrum.detectors.deploy.estimator import OutlierDetector as OutlierDetector
@@ -55,8 +54,6 @@ def __getattr__(name: str) -> object:
     """`OutlierDetector` needs scikit-learn, and nothing else here does: it is imported when it is first asked for."""
     if name != "OutlierDetector":
         raise AttributeError(f"module 'doldrum.detectors' has no attribute {name!r}")
-    try:
-        from doldrum.detectors.deploy.estimator import OutlierDetector
-    except ModuleNotFoundError as error:
-        raise missing_extra("scikit-learn", "sklearn") from error
+    from doldrum.detectors.deploy.estimator import OutlierDetector
+
     return OutlierDetector

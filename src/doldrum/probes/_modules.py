@@ -5,27 +5,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import nn
-
-from doldrum.classifiers.adapters.module import ModuleClassifier
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from doldrum.classifiers.adapters.module import ModuleClassifier
 
 __all__ = ["changed_copy", "keep_shares", "output_shapes"]
 
 
 def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module], Any]) -> ModuleClassifier:
     """A classifier whose module is a copy of `classifier`'s, changed in place by `change`."""
-    if not isinstance(classifier, ModuleClassifier):
+    if not hasattr(classifier, "module"):  # asked without torch, which a user of another model may not have
         raise ClassifierError(
             f"expected a torch module with {need}, got a {type(classifier).__name__}: its inside can't be changed; "
             "pass the nn.Module, or use a probe of images"
         )
-    changed = copy.copy(classifier)
-    changed.module = copy.deepcopy(classifier.module)
+    changed = copy.copy(cast("ModuleClassifier", classifier))
+    changed.module = copy.deepcopy(changed.module)
     change(changed.module)
     return changed
 
@@ -34,6 +36,8 @@ def output_shapes(
     module: nn.Module, parts: Sequence[nn.Module], input_shape: tuple[int, int, int]
 ) -> list[list[tuple[int, ...]]]:
     """Of each part, the shape of what it gives for one image, at each time it is called."""
+    import torch
+
     found: list[list[tuple[int, ...]]] = [[] for _ in parts]
 
     def note(shapes: list[tuple[int, ...]]) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError, InputError
+from doldrum.probes._modules import changed_copy
 from doldrum.probes.base import ModelProbe
 
 if TYPE_CHECKING:
@@ -44,11 +45,9 @@ class BatchNormScale(ModelProbe):
         return {"family": self.family, "strengths": list(self.strengths), "omega": self.omega}
 
     def model(self, classifier: Classifier, condition: int, draw: int) -> Classifier:
-        import torch
-
-        from doldrum.probes._modules import changed_copy
-
         def scale(module: nn.Module) -> None:
+            import torch
+
             layers = batch_norms(module)
             if max(self.strengths) > len(layers):
                 raise ClassifierError(

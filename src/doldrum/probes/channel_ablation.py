@@ -11,6 +11,7 @@ import numpy as np
 
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError, InputError
+from doldrum.probes._modules import changed_copy, keep_shares
 from doldrum.probes.base import ModelProbe
 from doldrum.seeds import rng
 
@@ -47,13 +48,10 @@ class ChannelAblation(ModelProbe):
         return super().to_dict() | {"layers": self.layers}
 
     def model(self, classifier: Classifier, condition: int, draw: int) -> Classifier:
-        import torch
-        from torch import nn as torch_nn
-
-        from doldrum.probes._modules import changed_copy, keep_shares
-
         def cut(module: nn.Module) -> None:
-            convolutions = [part for part in module.modules() if isinstance(part, torch_nn.Conv2d)]
+            import torch
+
+            convolutions = [part for part in module.modules() if isinstance(part, torch.nn.Conv2d)]
             if len(convolutions) < self.layers:
                 raise ClassifierError(
                     f"expected a model with at least {self.layers} convolutions, got {len(convolutions)}; "

@@ -15,8 +15,14 @@ from doldrum.probes.base import ImageProbe
 
 __all__ = ["CORRUPTIONS", "Corruptions"]
 
-CORRUPTIONS = tuple(KINDS)
-"""The kinds: noise, blur, weather and digital corruptions of ImageNet-C, all but frost, which is made of photographs."""
+CORRUPTIONS = (
+    "gaussian-noise", "shot-noise", "impulse-noise", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur", "snow", "fog",
+    "brightness", "contrast", "elastic-transform", "pixelate", "jpeg-compression",
+)  # fmt: skip
+"""The kinds of ImageNet-C: noise, blur, weather and digital corruptions, all but frost, which is made of photographs.
+
+What detectors and saved results mean by "all": a kind that is added to KINDS is taken where it is named.
+"""
 
 
 class Corruptions(ImageProbe):
@@ -28,8 +34,8 @@ class Corruptions(ImageProbe):
 
     Parameters
     ----------
-    kinds : names of CORRUPTIONS
-        By default all 14.
+    kinds : names of KINDS
+        By default the 14 of CORRUPTIONS.
     severities : whole numbers, 0 to 5
         0 leaves the image as it is.
     table : "cifar-10-c" or "imagenet-c"
@@ -63,7 +69,7 @@ class Corruptions(ImageProbe):
         self.kinds = tuple(kinds)
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds or len(set(self.kinds)) != len(self.kinds):
-            raise InputError(f"expected different kinds of {', '.join(CORRUPTIONS)}, got {list(self.kinds)}")
+            raise InputError(f"expected different kinds of {', '.join(KINDS)}, got {list(self.kinds)}")
         if table not in TABLES:
             raise InputError(f"expected a table of {', '.join(TABLES)}, got {table!r}")
         self.table = table

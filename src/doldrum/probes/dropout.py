@@ -11,6 +11,7 @@ import numpy as np
 
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError
+from doldrum.probes._modules import changed_copy, keep_shares, output_shapes
 from doldrum.probes.base import ModelProbe
 from doldrum.seeds import rng
 
@@ -54,13 +55,11 @@ class Dropout(ModelProbe):
         return super().to_dict() | {"where": self.where if isinstance(self.where, str) else list(self.where)}
 
     def model(self, classifier: Classifier, condition: int, draw: int) -> Classifier:
-        import torch
-
-        from doldrum.probes._modules import changed_copy, keep_shares, output_shapes
-
         p = self.strengths[condition]
 
         def drop(module: nn.Module) -> None:
+            import torch
+
             parts = _parts(module, self.where)
             number = 0
             for part, shapes in zip(parts, output_shapes(module, parts, classifier.input_shape), strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from detector_specimens import normed_classifier, pool
 
+from doldrum import detectors
 from doldrum.detectors import IBDPSC, PSBD, RPP, STRIP, ScaleUp, TeCo, W
 from doldrum.detectors.contract import detector as base
 from doldrum.probes import CORRUPTIONS
@@ -38,6 +39,13 @@ def test_scores_depend_on_the_image_alone_and_settings_are_kept(make, monkeypatc
     assert det.paper
     for name in det.learned:
         assert getattr(det, name) is not None
+
+
+def test_every_detector_is_shown_and_tested() -> None:
+    """A new one has a line in `detectors/__init__` and one in DETECTORS above, or a file of its own that checks the same."""
+    assert {kind.__name__ for kind in detectors.DETECTORS.values()} <= set(detectors.__all__)
+    own = {"profile", "max-softmax", "w", "frequency"}
+    assert {make().name for make in DETECTORS} | own == set(detectors.DETECTORS)
 
 
 PAPERS = {

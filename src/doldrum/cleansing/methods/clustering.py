@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.cleansing.methods.base import checked_class
-from doldrum.errors import missing_extra
+from doldrum.lazy import extras
 from doldrum.records.clusters import LEAST_SILHOUETTE, MOST_SHARE
 
 __all__ = ["FEWEST", "LEAST_SILHOUETTE", "MOST_SHARE", "Clusters", "activation_clusters"]  # fmt: skip
@@ -76,11 +76,9 @@ def activation_clusters(features: Any, *, seed: int = 0) -> Clusters:
 
 def _reduced(features: NDArray[np.float64], seed: int) -> NDArray[np.float64] | None:
     """Independent components (n, up to 10); None where the features don't vary."""
-    try:
+    with extras():
         from sklearn.decomposition import PCA, FastICA
         from sklearn.exceptions import ConvergenceWarning
-    except ModuleNotFoundError as error:
-        raise missing_extra("scikit-learn", "sklearn") from error
     # FastICA whitens by principal components anyway; taken first, directions without any variance can be left out.
     spread = features.std(axis=0).max()
     if spread <= 1e-12 * max(1.0, float(np.abs(features).max())):

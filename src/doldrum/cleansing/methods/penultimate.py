@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import to_float
-from doldrum.errors import ClassifierError, missing_extra
+from doldrum.errors import ClassifierError
+from doldrum.lazy import extras
 
 __all__ = ["last_linear", "penultimate"]
 
@@ -27,10 +28,8 @@ def last_linear(classifier: Classifier) -> Any:
             f"expected a torch module, whose activations can be read, got {type(classifier).__name__}; use the profile, "
             "which needs labels only"
         )
-    try:
+    with extras():
         from torch import nn
-    except ModuleNotFoundError as error:
-        raise missing_extra("torch", "torch") from error
     ran: list[Any] = []
 
     def note(layer: Any, given: tuple[Any, ...], output: Any) -> None:

@@ -7,16 +7,26 @@ from importlib.metadata import version
 from typing import Any
 
 from doldrum.cli.output import JsonFlag, OutOption, emit
+from doldrum.lazy import EXTRAS
 from doldrum.provenance import versions_and_machine
 
-_EXTRAS = {
-    "torch": ("torch", "nn.Module classifiers, training, the demo"),
-    "safetensors": ("torch", "checkpoints"),
-    "openvino": ("openvino", "the fast CPU engine"),
-    "onnx": ("onnx", ".onnx models"),
-    "onnxruntime": ("onnx", ".onnx models"),
-    "sklearn": ("sklearn", "the digits data set"),
+_USES = {
+    "torch": "nn.Module classifiers, training, the demo",
+    "safetensors": "checkpoints",
+    "openvino": "the fast CPU engine",
+    "onnx": ".onnx models",
+    "onnxruntime": ".onnx models",
+    "sklearn": "the digits data set, OutlierDetector, activation clustering",
+    "skops": "audits of scikit-learn models",
+    "transformers": "audits of Hugging Face models",
+    "timm": "networks by the name timm/NAME",
+    "ray": "--ray",
+    "art": "our detectors under ART's names",
 }
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "art": "adversarial-robustness-toolbox",
+}  # where it isn't the name that is imported
 
 
 def doctor(
@@ -38,10 +48,10 @@ def examine() -> dict[str, Any]:
     from doldrum.sandbox import confinement
 
     extras = []
-    for module, (extra, use) in _EXTRAS.items():
+    for module, use in _USES.items():
         here = importlib.util.find_spec(module) is not None
-        hint = None if here else f"pip install 'doldrum[{extra}]'"
-        name = "scikit-learn" if module == "sklearn" else module
+        hint = None if here else f"pip install 'doldrum[{EXTRAS[module]}]'"
+        name = _PACKAGES.get(module, module)
         extras.append({"library": name, "use": use, "version": version(name) if here else None, "install": hint})
     engines: list[dict[str, Any]] = [{"engine": "eager", "precisions": ["fp32"]}]
     if importlib.util.find_spec("openvino"):
@@ -72,7 +82,10 @@ def _table(findings: dict[str, Any]) -> Any:
     table.add_column(overflow="fold")
     table.add_row("python", findings["versions"]["python"])
     table.add_row("processor", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}")
-    table.add_row("GPU", findings["gpu"] or "none found by torch")
+    table.add_row(
+        "GPU",
+        findings["gpu"] or ("none found by torch" if "torch" in findings["versions"] else "not known without torch"),
+    )
     for engine in findings["engines"]:
         table.add_row(f"engine {engine['engine']}", ", ".join(engine["precisions"]))
     if not any(e["engine"] == "openvino" for e in findings["engines"]):

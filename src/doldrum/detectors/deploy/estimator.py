@@ -9,16 +9,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from doldrum.checks import is_number, is_whole
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.errors import InputError
+from doldrum.lazy import extras
 from doldrum.seeds import child_seed
 from doldrum.stats import conformal
+
+with extras():
+    from sklearn.base import BaseEstimator, OutlierMixin
+    from sklearn.utils.validation import check_is_fitted, validate_data
 
 __all__ = ["OutlierDetector"]
 

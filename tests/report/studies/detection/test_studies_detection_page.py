@@ -107,6 +107,13 @@ def test_victims_without_a_hit_and_stress_cells_are_left_out_of_means(cells):
     assert summaries(rows, EQUAL)[0].development == pytest.approx(0.5)
 
 
+def test_a_detector_that_the_page_knows_no_name_of_has_its_id():
+    found = [detector("profile", 0.4), detector("of-mine", 0.9, budget=EQUAL), detector("of-mine", 0.9)]
+    page = study_page(records_of(cell("badnets", found), cell("clean", found)))
+    assert "of-mine 0.90" in " ".join(page.lede)
+    assert "of-mine" in render_study(records_of(cell("badnets", found)), page)
+
+
 def test_sentences_say_what_was_found(cells):
     page = study_page(records_of(*cells))
     assert (

@@ -16,12 +16,12 @@ from doldrum.report.studies.detection.rows import (
     EQUAL,
     HELD_OUT,
     PAPER,
-    TITLES,
     DetectionRow,
     Summary,
     at_budget,
     attack_of,
     detection_rows,
+    detector_title,
     headline_rate,
     summaries,
 )
@@ -117,7 +117,7 @@ def _headline(parts: Sequence[_Part]) -> str:
         return "No development attack was measured"
     best = parts[0].ranked[0]
     return (
-        f"At 64 forwards an input {TITLES[best.detector]} finds {two(best.development)} of triggered inputs at 1% false alarms on "
+        f"At 64 forwards an input {detector_title(best.detector)} finds {two(best.development)} of triggered inputs at 1% false alarms on "
         f"{parts[0].models.data}"
     )
 
@@ -149,7 +149,7 @@ def _answer(part: _Part) -> list[str]:
         mine = [r for r in at_budget(part.rows, EQUAL) if r.detector == OURS]
         by = {name: by_attack(mine, name, part.rate) for name in (HELD_OUT, ADAPTIVE)}
         said = [
-            f"{TITLES[OURS]}: AUROC {three(ours.auroc)} over development attacks, weakest on {attack_title(ours.worst)} ({two(ours.worst_tpr)})"
+            f"{detector_title(OURS)}: AUROC {three(ours.auroc)} over development attacks, weakest on {attack_title(ours.worst)} ({two(ours.worst_tpr)})"
         ]
         said += [
             f"{name} attacks, {'never used in its design' if name == HELD_OUT else 'made to evade smoothness'}: "
@@ -164,7 +164,7 @@ def _answer(part: _Part) -> list[str]:
 def _ranking(part: _Part) -> str:
     return (
         "over development attacks: "
-        + ", ".join(f"{TITLES[s.detector]} {two(s.development)}" for s in part.ranked)
+        + ", ".join(f"{detector_title(s.detector)} {two(s.development)}" for s in part.ranked)
         + "."
     )
 
@@ -174,8 +174,8 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     kept1, kept5 = sum(s.kept1 for s in found), sum(s.kept5 for s in found)
     low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
     return (
-        f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({TITLES[low.detector]}) to "
-        f"{percent(high.fpr1.value)} ({TITLES[high.detector]}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
+        f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
+        f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
         f"they lie inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
         "are not independent."
     )  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from doldrum.report.studies.detection.rows import DEVELOPMENT, TITLES, DetectionRow, Summary, mean_over_attacks
+from doldrum.report.studies.detection.rows import DEVELOPMENT, DetectionRow, Summary, detector_title, mean_over_attacks
 from doldrum.report.studies.models import TITLES as ATTACKS
 from doldrum.report.studies.parts import Section, StudyTable
 
@@ -46,7 +46,7 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
     ranked = [s for s in paper if math.isfinite(s.development)]
     lines = [
         [
-            TITLES[s.detector], known.figure, known.on,
+            detector_title(s.detector), known.figure, known.on,
             "\n".join(_here(rows, s.detector, rate, measure, attack) for measure, attack in known.here),
             f"{place} of {len(ranked)}",
         ]

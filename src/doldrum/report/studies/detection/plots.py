@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from doldrum.report.figures import COLOURS, INK, bare_axes, is_narrow
-from doldrum.report.studies.detection.rows import TITLES, Summary
+from doldrum.report.studies.detection.rows import Summary, detector_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
         ours = name == _OURS
         if kept:
             ax.plot(
-                *zip(*kept, strict=True), label=TITLES.get(name, name), linewidth=2.6 if ours else 1.3,
+                *zip(*kept, strict=True), label=detector_title(name), linewidth=2.6 if ours else 1.3,
                 color=COLOURS["backdoored" if ours else "clean"], linestyle=_DASHES[number % len(_DASHES)],
                 marker="" if ours else "osD^vP*Xhp"[number % 10], markersize=4,
             )  # fmt: skip
@@ -62,7 +62,7 @@ def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
     ax.set_ylim(-0.05, 1.08)
     bare_axes(ax, xlabel="CPU milliseconds an input (log)", ylabel="mean TPR at 1% FPR")
     names = {
-        (s.milliseconds, s.development): f"{TITLES.get(s.detector, s.detector)} ({s.forwards})"
+        (s.milliseconds, s.development): f"{detector_title(s.detector)} ({s.forwards})"
         for s in found
         if math.isfinite(s.development)
     }

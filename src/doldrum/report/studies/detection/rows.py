@@ -16,11 +16,11 @@ from doldrum.stats.conformal import flags_interval
 from doldrum.stats.proportions import Interval, proportion
 
 __all__ = [
-    "ADAPTIVE", "CLEAN", "DEVELOPMENT", "EQUAL", "HELD_OUT", "PAPER", "TITLES", "DetectionRow", "Summary", "at_budget", "attack_of",
-    "detection_rows", "group_of", "headline_rate", "mean_over_attacks", "summaries",
+    "ADAPTIVE", "CLEAN", "DEVELOPMENT", "EQUAL", "HELD_OUT", "PAPER", "DetectionRow", "Summary", "at_budget", "attack_of", "detection_rows",
+    "detector_title", "group_of", "headline_rate", "mean_over_attacks", "summaries",
 ]  # fmt: skip
 
-TITLES = {
+_TITLES = {
     "profile": "SmoothnessProfile", "max-softmax": "max softmax", "w": "W", "rpp": "RPP", "strip": "STRIP",
     "scale-up": "SCALE-UP", "teco": "TeCo", "frequency": "Frequency", "ibd-psc": "IBD-PSC", "psbd": "PSBD",
 }  # fmt: skip
@@ -30,6 +30,15 @@ DEVELOPMENT, HELD_OUT, ADAPTIVE, CLEAN = "development", "held out", "adaptive", 
 PAPER, EQUAL = "paper", "equal"
 _USUAL_RATE = 0.05
 _interval = cache(flags_interval)  # thousands of rows have a handful of sizes
+
+
+def detector_title(id: str) -> str:
+    """What the page calls a detector: its paper's name, or its id where this file has none.
+
+    >>> detector_title("scale-up"), detector_title("of-your-own")
+    ('SCALE-UP', 'of-your-own')
+    """
+    return _TITLES.get(id, id)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from doldrum.report.studies.detection.rows import (
     DEVELOPMENT,
     EQUAL,
     HELD_OUT,
-    TITLES,
     DetectionRow,
     Summary,
     at_budget,
     attack_of,
+    detector_title,
     group_of,
     mean_over_attacks,
 )
@@ -85,7 +85,7 @@ def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
         ["detector", "forwards", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "weakest"],
         [
             [
-                TITLES[s.detector], str(s.forwards), f"{s.milliseconds:.1f}", two(s.development), two(s.all_inputs), two(s.held_out),
+                detector_title(s.detector), str(s.forwards), f"{s.milliseconds:.1f}", two(s.development), two(s.all_inputs), two(s.held_out),
                 two(s.adaptive), two(s.tpr5), three(s.auroc), f"{attack_title(s.worst)} {two(s.worst_tpr)}" if s.worst else "–",
             ]
             for s in found
@@ -141,7 +141,7 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
          "SmoothnessProfile; † made to evade smoothness.",),
         [
             StudyFigure(
-                "heat", lambda ax: plot_heat(labels, [TITLES[n] for n in names], grid, ax),
+                "heat", lambda ax: plot_heat(labels, [detector_title(n) for n in names], grid, ax),
                 "Darker is more found. * held out; † adaptive.", "Heat map of TPR at 1% FPR, attacks by detectors",
                 height=1.6 + 0.27 * len(kinds),
             )
@@ -149,7 +149,7 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
         [
             StudyTable(
                 "TPR at 1%, means over models",
-                ["attack", "models", "ASR", *(TITLES[n] for n in names)],
+                ["attack", "models", "ASR", *(detector_title(n) for n in names)],
                 [
                     [label, str(len(of)), percent(float(np.mean([c.values["asr"] for c in of]))), *(two(v) for v in line)]
                     for label, of, line in zip(labels, models, grid, strict=True)
@@ -180,7 +180,7 @@ def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], 
         lines.append([
             attack_title(a), percent(mean["clean_accuracy"]), _points(mean["clean_accuracy"] - base), percent(mean["asr"]),
             percent(mean["asr_noise"]), percent(mean["asr_jpeg"]), two(tpr.get(OURS, math.nan)),
-            f"{TITLES[best]} {two(tpr[best])}" if best else "–",
+            f"{detector_title(best)} {two(tpr[best])}" if best else "–",
         ])  # fmt: skip
     return Section(
         "What evasion costs",
@@ -214,7 +214,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
             "Realised false-positive rates",
             ["detector", "promised 1%", "kept", "promised 5%", "kept", "on clean models at 1%"],
             [
-                [TITLES[s.detector], _rate(s.fpr1), f"{s.kept1} of {s.models}", _rate(s.fpr5), f"{s.kept5} of {s.models}", on_clean(s)]
+                [detector_title(s.detector), _rate(s.fpr1), f"{s.kept1} of {s.models}", _rate(s.fpr5), f"{s.kept5} of {s.models}", on_clean(s)]
                 for s in found
             ],
         )],
@@ -250,7 +250,7 @@ def three(value: float) -> str:
 def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     """The victims that a detector could not be fitted to, with its reason."""
     lines = [
-        [TITLES.get(name, name), models.name, f"{attack_title(attack_of(c.cell))}, seed {c.cell['seed']}", reason]
+        [detector_title(name), models.name, f"{attack_title(attack_of(c.cell))}, seed {c.cell['seed']}", reason]
         for models, own in grouped(cells).items()
         for c in own
         for name, reason in c.values["refused"].items()

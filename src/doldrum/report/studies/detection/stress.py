@@ -9,7 +9,7 @@ import numpy as np
 
 from doldrum.records.study import CellRecord
 from doldrum.report.studies.detection.models import Models, grouped, labelled, ratio_of, without_ratio
-from doldrum.report.studies.detection.rows import CLEAN, PAPER, TITLES, attack_of
+from doldrum.report.studies.detection.rows import CLEAN, PAPER, attack_of, detector_title
 from doldrum.report.studies.models import TITLES as ATTACKS
 from doldrum.report.studies.parts import Section, StudyTable
 from doldrum.report.words import percent
@@ -56,7 +56,7 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{TITLES[detector]} on {models.name}, at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
+        f"{detector_title(detector)} on {models.name}, at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
         f"standard deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to "
         f"{percent(max(shifts.values()))}{contaminated}. The promise is for all inputs together: at 5%, "
         f"{percent(float(worst))} of one predicted class are flagged, {percent(float(even))} at most with class-conditional calibration."
@@ -164,7 +164,7 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
     return StudyTable(
         f"Realised FPR and TPR at a promised {_RATES[at]}, by calibration size",
         ["detector", *(f"{int(s):,}" for s in sizes)],
-        [[TITLES[name], *(entry(found, s) for s in sizes)] for name, found in by.items()],
+        [[detector_title(name), *(entry(found, s) for s in sizes)] for name, found in by.items()],
     )
 
 
@@ -181,7 +181,7 @@ def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
         ["detector", *("unchanged" if k == "none" else k for k in kinds), "1% triggered"],
         [
             [
-                TITLES[name],
+                detector_title(name),
                 *(pair(found, lambda f, k=k: f["shifts"][k]) for k in kinds),
                 pair(found, lambda f: f["planted"]),
             ]
@@ -207,7 +207,7 @@ def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTab
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [
             [
-                TITLES[n],
+                detector_title(n),
                 *(ends(f, r, "fpr") for r in ratios),
                 *(ends(f, r, "per_class") + refused(f, r) for r in ratios),
             ]
