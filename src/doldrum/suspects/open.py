@@ -27,6 +27,7 @@ def open_model(
     trust_code: bool = False,
     trust_pickle: bool = False,
     outputs: Outputs | None = None,
+    output: str | None = None,
     preprocessing: Preprocessing | None = None,
     num_classes: int | None = None,
 ) -> Suspect:
@@ -49,6 +50,9 @@ def open_model(
         Load pickles, which run whatever their author wrote.
     outputs
         "logits", "probabilities" or "labels"; told from the model where not given.
+    output
+        Name of the output to read, of an ONNX, OpenVINO or TensorFlow Lite file that has several; left out, the one that has the shape or
+        the name of scores, with a note.
     preprocessing
         How images become its input. Left out, it is read from the model's own files, or taken from their shapes with a note.
     num_classes
@@ -83,7 +87,7 @@ def open_model(
     if kind == "onnx":
         from doldrum.suspects.onnx_model import open_onnx
 
-        suspect = open_onnx(path, preprocessing=preprocessing, outputs=outputs, num_classes=num_classes)
+        suspect = open_onnx(path, preprocessing=preprocessing, outputs=outputs, output=output, num_classes=num_classes)
     elif kind == "skops":
         from doldrum.suspects.sklearn_model import open_skops
 

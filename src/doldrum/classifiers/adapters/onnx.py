@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class OnnxClassifier(Classifier):
         input_shape: tuple[int, int, int] | None = None,
         num_classes: int | None = None,
         outputs: Outputs = "logits",
+        notes: Sequence[str] = (),
     ) -> None:
         try:
             import onnx
@@ -81,6 +83,7 @@ class OnnxClassifier(Classifier):
             raise InputError("expected num_classes for a model that gives labels, got none; pass num_classes=")
         assert classes is not None
         super().__init__(input_shape=(shape[0], shape[1], shape[2]), num_classes=classes, outputs=outputs)
+        self.notes = tuple(notes)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
         size = self.fixed_batch or max(len(images), 1)
@@ -96,8 +99,8 @@ class OnnxClassifier(Classifier):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: a session can't be sent, and its file can be read again."""
-        make = partial(OnnxClassifier, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs)
-        return make, (str(self.path),)
+        known = {"input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs}
+        return partial(OnnxClassifier, **known, notes=self.notes), (str(self.path),)
 
     @property
     def fingerprint(self) -> str:
@@ -110,8 +113,8 @@ class OnnxClassifier(Classifier):
 
 
 def _refuse_unsafe(proto: Any, path: Path) -> None:
-    domains = {o.domain for o in proto.opset_import} | {n.domain for n in proto.graph.node}
-    custom = sorted(domains - _STANDARD_DOMAINS)
+    own = {(f.domain, f.name) for f in proto.functions}
+    custom = sorted({n.domain for n in proto.graph.node if (n.domain, n.op_type) not in own} - _STANDARD_DOMAINS)
     if custom:
         raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it")
     if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):
