@@ -31,7 +31,7 @@ class Classifier(ABC):
     """Whether each image asked about may cost somebody money: then engines are checked on a few images in place of hundreds."""
 
     notes: tuple[str, ...] = ()
-    """What a reader of any measurement has to know of the answers, such as that images are rounded to bytes; kept in its record."""
+    """What was done to make a Classifier of the model and is not seen from outside; each measurement's record has them."""
 
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         if outputs not in ("logits", "probabilities", "labels"):

@@ -33,7 +33,7 @@ def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
 
 
 def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:
-    """Run a first small batch; raise on a broken contract, and note what the classifier says of itself and what looks odd but harmless."""
+    """Run a first small batch; raise on a broken contract, and note what looks odd but harmless."""
     classifier.check_state()
     notes = list(classifier.notes)
     output = classifier(images)

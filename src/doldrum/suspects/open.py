@@ -174,7 +174,7 @@ def _torch(
         format=format,
         preprocessing=preprocessing,
         class_names=class_names_of(names, classifier.num_classes),
-        notes=tuple(notes),
+        notes=(*notes, *classifier.notes),
     )
 
 
@@ -193,7 +193,7 @@ def _weights(
     ours = our_metadata(metadata, shown)
     if ours is not None and arch in (None, ours["network"]):
         shape = ours["input_shape"]
-        module, _ = with_weights(
+        module, _, _ = with_weights(
             tensors, ours["network"], input_shape=shape, num_classes=ours["num_classes"], trust_code=False, shown=shown
         )
         # its first layer normalises
@@ -206,9 +206,11 @@ def _weights(
             f"expected the architecture of the weights in {shown}, got none; pass arch= (--arch NAME, timm/NAME or package.module:function)"
         )
     shape = preprocessing.input_shape if preprocessing is not None else None
-    module, usual = with_weights(
+    module, usual, prefix = with_weights(
         tensors, arch, input_shape=shape, num_classes=num_classes, trust_code=trust_code, shown=shown
     )
+    if prefix:
+        notes.append(f"the names of all weights begin with '{visible(prefix, most=80)}', which was taken off")
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(
@@ -246,7 +248,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
 
 def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
     """A state dict, or, where pickles are trusted, whatever there is."""
-    from doldrum.suspects.tensors import pickle_refused, read_state_dict, tensors_of
+    from doldrum.suspects.tensors import pickle_broken, pickle_refused, read_state_dict, tensors_of
 
     if not trust_pickle:
         if kind == "torch":
@@ -263,7 +265,8 @@ def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown:
         try:
             with open(path, "rb") as file:
                 found = pickle.load(file)
-        except Exception as error:  # trusted, but broken
-            why = visible(str(first).strip().partition("\n")[0], most=200)
-            raise InputError(f"expected a pickle, got {shown}, which can't be read ({why}); it is broken") from error
+        except Exception as error:  # trusted, but broken, or without what it was made of
+            raise pickle_broken(path, kind, first, shown) from error
+        if isinstance(found, int):  # which torch's files before its zip begin with
+            raise pickle_broken(path, kind, first, shown) from first
     return tensors_of(found, shown) if isinstance(found, dict) else found

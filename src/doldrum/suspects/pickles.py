@@ -5,11 +5,16 @@ Source: Lib/pickletools.py; torch/_weights_only_unpickler.py for what a state di
 
 from __future__ import annotations
 
+import importlib
+import io
+import pickle
 import pickletools
+from collections.abc import Iterator
+from typing import Any
 
 from doldrum.intake import visible
 
-__all__ = ["callables_in", "is_state_dict"]
+__all__ = ["callables_in", "is_state_dict", "missing_class"]
 
 _STORAGES = [
     "Float",
@@ -39,6 +44,8 @@ UNKNOWN = "something that can't be told"
 def callables_in(data: bytes) -> list[str]:
     """The dotted names that a pickle would look up, in order, each once; what it hides is `UNKNOWN`.
 
+    Several pickles that follow one another, as torch's files before its zip have them, are read as one.
+
     >>> import pickle
     >>> callables_in(pickle.dumps(len))
     ['builtins.len']
@@ -48,7 +55,7 @@ def callables_in(data: bytes) -> list[str]:
     memo: dict[int, str] = {}
     last: str | None = None
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        for count, (opcode, argument, _) in enumerate(_opcodes(data)):
             name = opcode.name
             if count > _MOST_OPCODES:
                 names[UNKNOWN] = None
@@ -76,6 +83,13 @@ def callables_in(data: bytes) -> list[str]:
     return [visible(name, most=80) for name in names]
 
 
+def _opcodes(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    stream = io.BytesIO(data)
+    yield from pickletools.genops(stream)
+    while data[stream.tell() : stream.tell() + 1] == pickle.PROTO:
+        yield from pickletools.genops(stream)
+
+
 def is_state_dict(data: bytes) -> bool:
     """Whether a pickle builds nothing but tensors in dicts, as torch.save writes a state dict.
 
@@ -84,3 +98,25 @@ def is_state_dict(data: bytes) -> bool:
     (True, False)
     """
     return set(callables_in(data)) <= _STATE_DICT
+
+
+def missing_class(data: bytes) -> tuple[str, str] | None:
+    r"""(module, name) of the first thing that a pickle would look up and that is not there; None where all are.
+
+    Imports what it names: for pickles that are trusted only.
+
+    >>> import pickle
+    >>> missing_class(pickle.dumps(len)) is None, missing_class(b"ctrain\nNet\n.")
+    (True, ('train', 'Net'))
+    """
+    for dotted in callables_in(data):
+        module, _, name = dotted.rpartition(".")
+        if not module:
+            continue
+        try:
+            found = importlib.import_module(module)
+        except Exception:  # importing runs code, which raises what it likes
+            return module, name
+        if not hasattr(found, name):
+            return module, name
+    return None
