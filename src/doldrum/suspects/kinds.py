@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 from pathlib import Path
@@ -22,8 +23,6 @@ _STARTS = (
     (b"MZ", "a program", "distrust where it came from"),
     (b"#!", "a script", "distrust where it came from"),
     (b"\xcf\xfa\xed\xfe", "a program", "distrust where it came from"),
-    (b"<?xml", "an XML file (OpenVINO IR?)", "export the model as ONNX"),
-    (b"<net", "an OpenVINO IR file", "export the model as ONNX"),
 )
 _KINDS = {
     "HDF5": ("an HDF5 file (Keras?)", "export the model as ONNX"),
@@ -42,8 +41,8 @@ _PICKLE_PROTOCOL_0 = (b"cos\n", b"cposix\n", b"cbuiltins\n", b"c__builtin__\n", 
 
 
 def model_kind(path: str | os.PathLike[str]) -> str:
-    """What the file or folder at `path` is: "onnx", "safetensors", "torch", "torchscript", "pt2", "pickle", "skops" or
-    "huggingface" (a folder).
+    """What the file or folder at `path` is: "onnx", "openvino", "tflite", "safetensors", "torch", "torchscript", "pt2", "pickle",
+    "skops" or "huggingface" (a folder).
 
     A few hundred bytes are read, and the table of contents of a zip; of ONNX the outermost field tags.
 
@@ -82,7 +81,9 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
         if head.startswith(start):
             raise refused(what, shown, advice)
     if head[4:8] == b"TFL3":
-        raise refused("a TensorFlow Lite file", shown, "export the model as ONNX")
+        return "tflite"
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|net\b)", head):
+        return "openvino"
     if head[4:8] == b"ORTM":
         raise refused("an ONNX Runtime file (.ort)", shown, "pass the .onnx file that it was made from")
     kind = kind_of(head)

@@ -39,7 +39,7 @@ def open_model(
     Parameters
     ----------
     path
-        An ONNX file; safetensors, or a state dict of torch's (with `arch`, unless doldrum saved it); a folder of Hugging Face's with
+        An ONNX file, with weights in files beside it or not; OpenVINO's .xml, beside its .bin; a TensorFlow Lite file; safetensors, or a state dict of torch's (with `arch`, unless doldrum saved it); a folder of Hugging Face's with
         an image classifier; a scikit-learn pipeline saved by skops; an address http(s)://... or an `Endpoint`.
     arch
         Architecture of a state dict: a name of doldrum's own, "timm/NAME" or, with `trust_code`, "package.module:function", called
@@ -88,6 +88,12 @@ def open_model(
         from doldrum.suspects.onnx_model import open_onnx
 
         suspect = open_onnx(path, preprocessing=preprocessing, outputs=outputs, output=output, num_classes=num_classes)
+    elif kind in ("openvino", "tflite"):
+        from doldrum.suspects.openvino_model import open_openvino
+
+        suspect = open_openvino(
+            path, kind=kind, preprocessing=preprocessing, outputs=outputs, output=output, num_classes=num_classes
+        )
     elif kind == "skops":
         from doldrum.suspects.sklearn_model import open_skops
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape
+from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape, fixed_batches
 from doldrum.errors import ClassifierError, InputError, missing_extra
 
 __all__ = ["OnnxClassifier"]
@@ -86,13 +86,10 @@ class OnnxClassifier(Classifier):
         self.notes = tuple(notes)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
-        size = self.fixed_batch or max(len(images), 1)
         parts: list[NDArray[Any]] = []
-        for start in range(0, len(images), size):
-            part = images[start : start + size]
-            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            out = self.session.run([self.output_name], {self.input_name: np.ascontiguousarray(padded)})[0]
-            parts.append(np.asarray(out)[: len(part)])
+        for batch, count in fixed_batches(images, self.fixed_batch):
+            out = self.session.run([self.output_name], {self.input_name: np.ascontiguousarray(batch)})[0]
+            parts.append(np.asarray(out)[:count])
         if not parts:
             return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
         return np.concatenate(parts)
