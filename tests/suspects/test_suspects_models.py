@@ -103,13 +103,14 @@ def test_our_own_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("file", ["safetensors", "pt"])
+@pytest.mark.parametrize("file", ["safetensors", "pt", "old pt"])
 def test_weights_with_an_architecture(tmp_path, whole, file):
     net = build("fashion-cnn", input_shape=(3, 16, 16), num_classes=7)
     state = (net if whole else net[1]).state_dict()
     path = tmp_path / "weights"
-    if file == "pt":  # as a training script with several GPUs would leave it
-        torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
+    if file != "safetensors":  # as a training script with several GPUs would leave it
+        saved = {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}
+        torch.save(saved, path, _use_new_zipfile_serialization=file == "pt")
     else:
         save_file(state, path)
     wanted = Preprocessing(size=16) if whole else Preprocessing(size=16, mean=MEAN, std=STD)
@@ -118,7 +119,7 @@ def test_weights_with_an_architecture(tmp_path, whole, file):
     inside = batch if whole else (batch - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
     expected = scores(net if whole else net[1], inside.astype(np.float32))
     np.testing.assert_allclose(suspect.classifier(batch), expected, rtol=1e-3, atol=1e-4)
-    assert suspect.format == ("state dict" if file == "pt" else "safetensors")
+    assert suspect.format == ("safetensors" if file == "safetensors" else "state dict")
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.module.", "model.", "net.backbone.", "\x1b[31m."])

@@ -81,7 +81,8 @@ class _Check:
             self._tensor(tensor)
         for value in [*model.graph.input, *model.graph.output]:
             dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
-            if any(not 0 <= d <= _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
+            dims = [max(d, 0) for d in dims]  # some exporters write -1 for an open size
+            if any(d > _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
                 raise self.bad(f"the shape {dims} for '{visible(value.name, most=60)}'", "that fits no image or score")
         return outside
 

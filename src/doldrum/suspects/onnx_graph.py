@@ -27,8 +27,8 @@ def opset(model: Any) -> int:
 
 
 def dims_of(value: Any) -> tuple[int | None, ...]:
-    """Sizes of an input or output; None for those that are open."""
-    return tuple(d.dim_value or None for d in value.type.tensor_type.shape.dim)
+    """Sizes of an input or output; None for those that are open (0 or -1 where they have no name)."""
+    return tuple(d.dim_value if d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim)
 
 
 def batch_of(value: Any) -> int | None:

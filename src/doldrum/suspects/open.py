@@ -254,13 +254,15 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
 
 def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
     """A state dict, or, where pickles are trusted, whatever there is."""
+    from doldrum.suspects.pickles import OLD_TORCH
     from doldrum.suspects.tensors import pickle_broken, pickle_refused, read_state_dict, tensors_of
 
     if not trust_pickle:
-        if kind == "torch":
-            return read_state_dict(path)
         with open(path, "rb") as file:
-            raise pickle_refused(file.read(1 << 20), shown)
+            head = file.read(1 << 20)
+        if kind == "torch" or head.startswith(OLD_TORCH):
+            return read_state_dict(path)
+        raise pickle_refused(head, shown)
     import torch
 
     try:
@@ -273,6 +275,6 @@ def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown:
                 found = pickle.load(file)
         except Exception as error:  # trusted, but broken, or without what it was made of
             raise pickle_broken(path, kind, first, shown) from error
-        if isinstance(found, int):  # which torch's files before its zip begin with
+        if isinstance(found, int):  # torch's files before its zip begin with one
             raise pickle_broken(path, kind, first, shown) from first
     return tensors_of(found, shown) if isinstance(found, dict) else found

@@ -14,7 +14,7 @@ from typing import Any
 
 from doldrum.intake import visible
 
-__all__ = ["callables_in", "is_state_dict", "missing_class"]
+__all__ = ["OLD_TORCH", "callables_in", "is_state_dict", "missing_class"]
 
 _STORAGES = [
     "Float",
@@ -37,6 +37,9 @@ _STATE_DICT = frozenset(
     + [f"torch.storage.{name}Storage" for name in ("Untyped", "Typed")]
 )
 _OTHER_WAYS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "NEWOBJ_EX"}
+OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How torch's files begin before its zip (release 1.6): a number, pickled."""
+_PICKLES = 5  # in such a file: this number, a version, sizes of types, the object, keys; then come the values
 _MOST_OPCODES = 5_000_000
 UNKNOWN = "something that can't be told"
 
@@ -44,7 +47,7 @@ UNKNOWN = "something that can't be told"
 def callables_in(data: bytes) -> list[str]:
     """The dotted names that a pickle would look up, in order, each once; what it hides is `UNKNOWN`.
 
-    Several pickles that follow one another, as torch's files before its zip have them, are read as one.
+    Five pickles that follow one another, as torch's files before its zip have them, are read as one.
 
     >>> import pickle
     >>> callables_in(pickle.dumps(len))
@@ -85,9 +88,10 @@ def callables_in(data: bytes) -> list[str]:
 
 def _opcodes(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
     stream = io.BytesIO(data)
-    yield from pickletools.genops(stream)
-    while data[stream.tell() : stream.tell() + 1] == pickle.PROTO:
+    for _ in range(_PICKLES):
         yield from pickletools.genops(stream)
+        if data[stream.tell() : stream.tell() + 1] != pickle.PROTO:
+            break
 
 
 def is_state_dict(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.errors import InputError, missing_extra
 from doldrum.intake import visible
-from doldrum.suspects.pickles import callables_in, is_state_dict, missing_class
+from doldrum.suspects.pickles import OLD_TORCH, callables_in, is_state_dict, missing_class
 from doldrum.suspects.zips import checked_zip, read_member
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
 
 _MOST_HEADER = 16 << 20
 _MOST_TENSORS = 100_000
+_MOST_TABLE = 64 << 20
 _SIZES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4,
     "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8,
@@ -114,18 +115,14 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tens
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Tensors by name from torch's zip, by `weights_only`, and only where its pickle names nothing but tensors.
+    """Tensors by name from torch's file, by `weights_only`, and only where its pickle names nothing but tensors.
 
     Raises InputError for a pickle that would do anything else, with the name of what it would call.
     """
     shown = visible(path)
-    members = checked_zip(path, shown)
-    tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
-    if len(tables) != 1 or any(m.compress_type for m in members):
-        raise InputError(
-            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; distrust it"
-        )
-    data = read_member(path, tables[0], most=64 << 20, shown=shown)
+    with open(path, "rb") as file:
+        old = file.read(len(OLD_TORCH)) == OLD_TORCH
+        data = OLD_TORCH + file.read(_MOST_TABLE) if old else _table(path, shown)
     if not is_state_dict(data):
         raise pickle_refused(data, shown)
     import torch
@@ -138,6 +135,17 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
             f"expected a state dict, got {shown}, which can't be read ({why}); the file is broken"
         ) from error
     return tensors_of(found, shown)
+
+
+def _table(path: str | os.PathLike[str], shown: str) -> bytes:
+    """The pickle in torch's zip."""
+    members = checked_zip(path, shown)
+    tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
+    if len(tables) != 1 or any(m.compress_type for m in members):
+        raise InputError(
+            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; distrust it"
+        )
+    return read_member(path, tables[0], most=_MOST_TABLE, shown=shown)
 
 
 def pickle_refused(data: bytes, shown: str) -> InputError:
@@ -155,10 +163,10 @@ def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown
     data = b""
     if kind == "torch":
         tables = [m for m in checked_zip(path, shown) if m.filename.endswith("data.pkl")]
-        data = read_member(path, tables[0], most=64 << 20, shown=shown) if tables else b""
+        data = read_member(path, tables[0], most=_MOST_TABLE, shown=shown) if tables else b""
     else:
         with open(path, "rb") as file:
-            data = file.read(64 << 20)
+            data = file.read(_MOST_TABLE)
     module, name = missing_class(data) or ("", "")
     if not module:
         text = visible(str(why).strip().partition("\n")[0], most=200)
