@@ -242,3 +242,11 @@ def _zipmap(names: list[str]) -> Form:
     model.graph.node.insert(0, helper.make_node("Constant", [], ["label"], value_strings=["cat"]))
     model.graph.output.insert(0, helper.make_tensor_value_info("label", T.STRING, ["n"]))
     return Form(model, labels=lambda y: np.array([max(range(CLASSES), key=lambda k: row[names[k]]) for row in y]))
+
+
+FORMS_OF_OPENVINO = (
+    "plain", "nhwc", "fixed1", "fixed8", "one in name only", "row of one image", "softmax and logits", "features and scores", "asked for",
+    "uint8", "uint8 nhwc", "int8", "int32 nhwc", "grey without channels", "flat", "open size", "pixels to 255", "caffe", "argmax",
+    "argmax column", "sigmoid", "one logit", "scores 1x1", "1x1 scores", "fp16",
+)  # fmt: skip
+"""Those that are worth trying as OpenVINO writes them."""

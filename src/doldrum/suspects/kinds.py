@@ -12,7 +12,7 @@ from typing import BinaryIO
 from doldrum.errors import InputError
 from doldrum.intake import visible
 from doldrum.intake.kinds import kind_of
-from doldrum.suspects.zips import zip_kind
+from doldrum.suspects.zips import KERAS, zip_kind
 
 __all__ = ["model_kind", "refused"]
 
@@ -24,8 +24,9 @@ _STARTS = (
     (b"#!", "a script", "distrust where it came from"),
     (b"\xcf\xfa\xed\xfe", "a program", "distrust where it came from"),
 )
+_OVC = "convert it with OpenVINO (ovc {} --output_model model.xml), and pass model.xml"
 _KINDS = {
-    "HDF5": ("an HDF5 file (Keras?)", "export the model as ONNX"),
+    "HDF5": ("an HDF5 file (Keras?)", KERAS),
     "gzip": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
     "xz": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
     "bzip2": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
@@ -68,7 +69,9 @@ def model_kind(path: str | os.PathLike[str]) -> str:
 
 def refused(what: str, shown: str, advice: str) -> InputError:
     """The error for a file of a kind that is not opened."""
-    return InputError(f"expected a model as ONNX or safetensors, got {what} in {shown}; {advice}")
+    return InputError(
+        f"expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got {what} in {shown}; {advice}"
+    )
 
 
 def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.PathLike[str]) -> str:
@@ -97,6 +100,8 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
     if kind is not None:
         what, advice = _KINDS.get(kind, (f"{kind}", "pass a model"))
         raise refused(what, shown, advice)
+    if Path(path).suffix == ".pdmodel":
+        raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
     raise refused("a file of no kind known here (or a broken one)", shown, "check it, or export the model anew")
 
 
@@ -139,7 +144,9 @@ def _folder(path: Path, shown: str) -> str:
     if (path / "config.json").is_file():
         return "huggingface"
     if (path / "saved_model.pb").exists():
-        raise refused("a TensorFlow SavedModel", shown, "export the model as ONNX")
+        raise refused("a TensorFlow SavedModel", shown, _OVC.format("FOLDER"))
+    if any(path.glob("*.pdmodel")):
+        raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
     raise InputError(
         f"expected a model file, or a folder of Hugging Face's with config.json, got the folder {shown}; pass a file in it"
     )

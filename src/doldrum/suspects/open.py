@@ -78,7 +78,7 @@ def open_model(
     ...     _ = file.write_bytes(b"#!/bin/sh\\n")
     ...     try: open_model(file)
     ...     except InputError as error: print(str(error).replace(folder, ""))
-    expected a model as ONNX or safetensors, got a script in /model.onnx; distrust where it came from
+    expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got a script in /model.onnx; distrust where it came from
     """
     if isinstance(path, Endpoint) or str(path).startswith(("http://", "https://")):
         endpoint = path if isinstance(path, Endpoint) else Endpoint(url=str(path))
@@ -146,7 +146,7 @@ def _torch(
     from doldrum.suspects.tensors import read_safetensors
 
     shown, notes, names = visible(path), [], None
-    format = {"torch": "state dict"}.get(kind, kind)
+    format = kind
     module: nn.Module | None = None
     if kind == "huggingface":
         from doldrum.suspects.huggingface import open_folder
@@ -163,6 +163,7 @@ def _torch(
     else:
         found = _pickled(path, kind, trust_pickle, shown)
         if isinstance(found, dict):
+            format = "state dict"
             module, preprocessing, _, more = _weights(found, {}, arch, preprocessing, num_classes, trust_code, shown)
             notes += more
         elif hasattr(found, "modules") and hasattr(found, "forward"):

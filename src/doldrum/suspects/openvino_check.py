@@ -105,6 +105,8 @@ def _parsed(data: bytes, shown: str) -> ElementTree.Element:
     try:
         parser.Parse(data, True)
         return builder.close()
+    except InputError:
+        raise
     except (expat.ExpatError, AssertionError, ValueError) as error:
         raise bad(
             f"text that is no XML ({visible(str(error), most=100)})", "it is cut off or broken: fetch it again"

@@ -76,7 +76,7 @@ class _Source:
         self.ov, self.kind, self.shown = ov, kind, shown
         if kind == "openvino":
             self.xml, self.weights = checked_ir(path)
-            self.digest = hashlib.sha256(self.xml.encode() + hashlib.sha256(memoryview(self.weights)).digest()).digest()
+            self.digest = hashlib.sha256(self.xml.encode() + hashlib.sha256(self.weights.data).digest()).digest()
             return
         if os.path.getsize(path) > _MOST_TFLITE:
             raise InputError(f"expected a TensorFlow Lite file of at most 2 GiB, got {shown}; distrust it")
