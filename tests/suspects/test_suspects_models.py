@@ -103,13 +103,14 @@ def test_our_own_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("file", ["safetensors", "pt"])
+@pytest.mark.parametrize("file", ["safetensors", "pt", "old pt"])
 def test_weights_with_an_architecture(tmp_path, whole, file):
     net = build("fashion-cnn", input_shape=(3, 16, 16), num_classes=7)
     state = (net if whole else net[1]).state_dict()
     path = tmp_path / "weights"
-    if file == "pt":  # as a training script with several GPUs would leave it
-        torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
+    if file != "safetensors":  # as a training script with several GPUs would leave it
+        saved = {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}
+        torch.save(saved, path, _use_new_zipfile_serialization=file == "pt")
     else:
         save_file(state, path)
     wanted = Preprocessing(size=16) if whole else Preprocessing(size=16, mean=MEAN, std=STD)
@@ -118,7 +119,77 @@ def test_weights_with_an_architecture(tmp_path, whole, file):
     inside = batch if whole else (batch - np.reshape(MEAN, (1, 3, 1, 1))) / np.reshape(STD, (1, 3, 1, 1))
     expected = scores(net if whole else net[1], inside.astype(np.float32))
     np.testing.assert_allclose(suspect.classifier(batch), expected, rtol=1e-3, atol=1e-4)
-    assert suspect.format == ("state dict" if file == "pt" else "safetensors")
+    assert suspect.format == ("safetensors" if file == "safetensors" else "state dict")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.module.", "model.", "net.backbone.", "\x1b[31m."])
+def test_a_prefix_that_all_names_share_is_taken_off_and_said(tmp_path, prefix):
+    net = build("fashion-cnn", input_shape=(3, 16, 16), num_classes=7)
+    state = {prefix + name: tensor for name, tensor in net[1].state_dict().items()}
+    lightning = {
+        "state_dict": state,
+        "epoch": 3,
+        "hyper_parameters": {"lr": 0.1},
+        "pytorch-lightning_version": "2.4",
+        "callbacks": {},
+    }
+    torch.save(lightning, tmp_path / "last.ckpt")
+    save_file(state, tmp_path / "weights")
+    batch = images(3, 16, 16)
+    for name in ("last.ckpt", "weights"):
+        suspect = open_model(tmp_path / name, arch="fashion-cnn", preprocessing=Preprocessing(size=16, scale=2.0))
+        np.testing.assert_allclose(suspect.classifier(batch), scores(net[1], 2 * batch), rtol=1e-3, atol=1e-4)
+        told = next(note for note in suspect.notes if "taken off" in note)
+        assert told.isprintable()
+        assert ("\\x1b[31m." if "\x1b" in prefix else prefix) in told
+
+
+class Nested(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = small_net()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)
+
+
+def test_a_prefix_that_is_the_networks_own_stays(tmp_path):
+    torch.save(Nested().state_dict(), tmp_path / "a.pt")
+    torch.save({f"module.{k}": v for k, v in Nested().state_dict().items()}, tmp_path / "b.pt")
+    told = {"arch": f"{__name__}:Nested", "preprocessing": GREY, "trust_code": True}
+    for name, off in (("a.pt", None), ("b.pt", "'module.'")):
+        suspect = open_model(tmp_path / name, **told)
+        assert [off] == [n.split()[7].rstrip(",") for n in suspect.notes if "taken off" in n] or off is None
+        assert off is not None or not any("taken off" in n for n in suspect.notes)
+        np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(small_net(), images(1, 8, 8)), atol=1e-5)
+    torch.save({f"a.{k}": v for k, v in small_net(classes=5).state_dict().items() if k != "0.bias"}, tmp_path / "c.pt")
+    with pytest.raises(InputError, match=r"lacks '0\.bias' \(1 names differ\)"):  # of the names that fit, not of all
+        open_model(tmp_path / "c.pt", arch="small_nets:small_net", preprocessing=GREY, trust_code=True)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("module", ["train_of_somebody", "__main__"])
+def test_a_class_that_cannot_be_imported_is_named_with_its_module(tmp_path, monkeypatch, module, zipped):
+    """As their training script saved it: the class is in that script, which is not here."""
+    import types
+
+    made = types.ModuleType(module) if module != "__main__" else sys.modules["__main__"]
+    theirs = type("Net", (Nested,), {"__module__": module})
+    monkeypatch.setitem(sys.modules, module, made)
+    monkeypatch.setattr(made, "Net", theirs, raising=False)
+    net = theirs().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no source to keep beside it
+        torch.save(net, tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
+    suspect = open_model(tmp_path / "whole.pt", preprocessing=GREY, trust_pickle=True)
+    np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), atol=1e-5)
+    monkeypatch.undo()
+    with pytest.raises(
+        InputError, match=rf"which needs Net of the module {module}; .*save its state dict and pass arch="
+    ):
+        open_model(tmp_path / "whole.pt", preprocessing=GREY, trust_pickle=True)
+    with pytest.raises(InputError, match=rf"a pickle that calls {module}\.Net in"):
+        open_model(tmp_path / "whole.pt", preprocessing=GREY)
 
 
 def test_code_only_where_it_is_trusted(tmp_path):

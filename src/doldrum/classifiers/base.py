@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from doldrum.checks import whole_number
 from doldrum.errors import ClassifierError, InputError
 
-__all__ = ["INVALID_LABEL", "Classifier", "Outputs", "as_array", "checked_classes", "checked_shape", "labels_of"]
+__all__ = [
+    "INVALID_LABEL",
+    "Classifier",
+    "Outputs",
+    "as_array",
+    "checked_classes",
+    "checked_shape",
+    "fixed_batches",
+    "labels_of",
+]
 
 Outputs = Literal["logits", "probabilities", "labels"]
 INVALID_LABEL = -1
@@ -84,6 +93,18 @@ class Classifier(ABC):
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
         """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
+
+
+def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
+    """Images in batches of `size` (None: all at once), the last filled up with its last image; and how many of each are not filling.
+
+    >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
+    [([0, 1], 2), ([2, 2], 1)]
+    """
+    size = size or max(len(images), 1)
+    for start in range(0, len(images), size):
+        part = images[start : start + size]
+        yield np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)]), len(part)
 
 
 def checked_shape(input_shape: Any) -> tuple[int, int, int]:

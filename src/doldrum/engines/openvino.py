@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,23 +10,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_library
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile, threads
 from doldrum.engines.precision import best_precision
-from doldrum.errors import EngineError, InputError, missing_extra
+from doldrum.errors import EngineError, InputError
 
 __all__ = ["OpenVINOEngine", "supports"]
-
-
-def _openvino() -> Any:
-    # Each conversion would start a dozen processes that report it to its makers: with a start method of "spawn" each of them
-    # imports the caller's script again. Without the package OpenVINO does without; who has imported it has chosen.
-    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
-    try:
-        import openvino
-    except ImportError as error:
-        raise missing_extra("openvino", "openvino") from error
-    return openvino
 
 
 # Models that ran last. OpenVINO's thread may hold its model for a moment after the last wait returns; if ours were the only other
@@ -36,8 +25,10 @@ _recent: deque[Any] = deque(maxlen=4)
 
 
 def supports(classifier: Classifier) -> bool:
-    """Whether this classifier's graph can be read: an nn.Module or an ONNX file."""
-    return hasattr(classifier, "module") or hasattr(classifier, "session")
+    """Whether this classifier's graph can be read: an nn.Module, an ONNX file or OpenVINO's own."""
+    return any(hasattr(classifier, name) for name in ("module", "session")) or isinstance(
+        classifier, OpenVINOClassifier
+    )
 
 
 class OpenVINOEngine(Engine):
@@ -50,7 +41,7 @@ class OpenVINOEngine(Engine):
         if precision not in ("bf16", "fp32"):
             raise InputError(f"expected precision 'bf16' or 'fp32', got {precision!r}")
         super().__init__(classifier, rows=rows, precision=precision)
-        ov = _openvino()
+        ov = openvino_library()
         try:
             model = _graph(ov, classifier)
             model.reshape([rows, *classifier.input_shape])
@@ -111,7 +102,7 @@ def _graph(ov: Any, classifier: Classifier) -> Any:
     if path is None:
         raise EngineError(f"expected an nn.Module or an ONNX file, got {type(classifier).__name__}; use engine='eager'")
     if getattr(classifier, "fixed_batch", None):
-        raise EngineError(
-            "expected an ONNX file with a free batch size, got a fixed one; export it with a dynamic batch"
-        )
+        raise EngineError("expected a model with a free batch size, got a fixed one; export it with a dynamic batch")
+    if isinstance(classifier, OpenVINOClassifier):
+        return ov.Core().read_model(path)
     return ov.Core().read_model(io.BytesIO(path.read_bytes()))

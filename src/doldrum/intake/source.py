@@ -41,7 +41,8 @@ class ImageSource:
     def __iter__(self) -> Iterator[Picture | Skipped]:
         """Items in a stable order, one in memory at a time; each id is unique.
 
-        Raises InputError where nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
+        What macOS puts beside images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
+        InputError where nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
         """
         name = visible(os.path.basename(os.path.abspath(self.path)))
         items = (
@@ -50,13 +51,24 @@ class ImageSource:
             else _file(self.path, name, self.limits, alone=True)
         )
         last: dict[str, int] = {}
+        of_macos = 0
         for count, item in enumerate(items):
             if count >= self.limits.members:
                 yield Skipped(
                     f"{name}: the rest", f"expected at most {self.limits.members} entries, got more; split it"
                 )
                 return
+            if _is_of_macos(item.id):
+                of_macos += 1
+                continue
             yield _renamed(item, last)
+        if of_macos:
+            yield _renamed(
+                Skipped(
+                    "__MACOSX", f"expected images, got {of_macos} entries that macOS adds to them, which are left out"
+                ),
+                last,
+            )
 
 
 def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = None) -> ImageSource:
@@ -215,6 +227,16 @@ def _folder(root: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
             yield Skipped(visible(entry.name), entry.why)
         else:
             yield from _file(entry.path, entry.name, limits, alone=False)
+
+
+def _is_of_macos(name: str) -> bool:
+    """Whether macOS put an entry there: a folder's settings, or what its archives keep of a file beside its bytes.
+
+    >>> [_is_of_macos(n) for n in ("cat/._1.png", "x.zip/__MACOSX/cat/._1.png", ".DS_Store", "cat/1.png")]
+    [True, True, True, False]
+    """
+    *folders, last = name.split("/")
+    return "__MACOSX" in folders or last == "__MACOSX" or last == ".DS_Store" or last.startswith("._")
 
 
 def _renamed(item: Picture | Skipped, last: dict[str, int]) -> Picture | Skipped:

@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +218,4 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
     sides: Any = size if isinstance(size, int) else tuple(size)
     plain = Preprocessing(size=sides, mean=mean, std=std, channels=channels)
     scale = 255 * rescaled  # the model's values are pixels / 255 * scale
-    if abs(scale - 1) < 1e-6:
-        return plain
-    values = {"mean": tuple(m / scale for m in plain.mean), "std": tuple(s / scale for s in plain.std)}
-    return Preprocessing(size=plain.size, channels=channels, **values)
+    return plain if abs(scale - 1) < 1e-6 else replace(plain, scale=scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import BinaryIO
 from doldrum.errors import InputError
 from doldrum.intake import visible
 from doldrum.intake.kinds import kind_of
-from doldrum.suspects.zips import zip_kind
+from doldrum.suspects.zips import KERAS, zip_kind
 
 __all__ = ["model_kind", "refused"]
 
@@ -22,11 +23,10 @@ _STARTS = (
     (b"MZ", "a program", "distrust where it came from"),
     (b"#!", "a script", "distrust where it came from"),
     (b"\xcf\xfa\xed\xfe", "a program", "distrust where it came from"),
-    (b"<?xml", "an XML file (OpenVINO IR?)", "export the model as ONNX"),
-    (b"<net", "an OpenVINO IR file", "export the model as ONNX"),
 )
+_OVC = "convert it with OpenVINO (ovc {} --output_model model.xml), and pass model.xml"
 _KINDS = {
-    "HDF5": ("an HDF5 file (Keras?)", "export the model as ONNX"),
+    "HDF5": ("an HDF5 file (Keras?)", KERAS),
     "gzip": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
     "xz": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
     "bzip2": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
@@ -42,8 +42,8 @@ _PICKLE_PROTOCOL_0 = (b"cos\n", b"cposix\n", b"cbuiltins\n", b"c__builtin__\n", 
 
 
 def model_kind(path: str | os.PathLike[str]) -> str:
-    """What the file or folder at `path` is: "onnx", "safetensors", "torch", "torchscript", "pt2", "pickle", "skops" or
-    "huggingface" (a folder).
+    """What the file or folder at `path` is: "onnx", "openvino", "tflite", "safetensors", "torch", "torchscript", "pt2", "pickle",
+    "skops" or "huggingface" (a folder).
 
     A few hundred bytes are read, and the table of contents of a zip; of ONNX the outermost field tags.
 
@@ -69,7 +69,9 @@ def model_kind(path: str | os.PathLike[str]) -> str:
 
 def refused(what: str, shown: str, advice: str) -> InputError:
     """The error for a file of a kind that is not opened."""
-    return InputError(f"expected a model as ONNX or safetensors, got {what} in {shown}; {advice}")
+    return InputError(
+        f"expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got {what} in {shown}; {advice}"
+    )
 
 
 def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.PathLike[str]) -> str:
@@ -82,7 +84,9 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
         if head.startswith(start):
             raise refused(what, shown, advice)
     if head[4:8] == b"TFL3":
-        raise refused("a TensorFlow Lite file", shown, "export the model as ONNX")
+        return "tflite"
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|net\b)", head):
+        return "openvino"
     if head[4:8] == b"ORTM":
         raise refused("an ONNX Runtime file (.ort)", shown, "pass the .onnx file that it was made from")
     kind = kind_of(head)
@@ -96,6 +100,8 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
     if kind is not None:
         what, advice = _KINDS.get(kind, (f"{kind}", "pass a model"))
         raise refused(what, shown, advice)
+    if Path(path).suffix == ".pdmodel":
+        raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
     raise refused("a file of no kind known here (or a broken one)", shown, "check it, or export the model anew")
 
 
@@ -138,7 +144,9 @@ def _folder(path: Path, shown: str) -> str:
     if (path / "config.json").is_file():
         return "huggingface"
     if (path / "saved_model.pb").exists():
-        raise refused("a TensorFlow SavedModel", shown, "export the model as ONNX")
+        raise refused("a TensorFlow SavedModel", shown, _OVC.format("FOLDER"))
+    if any(path.glob("*.pdmodel")):
+        raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
     raise InputError(
         f"expected a model file, or a folder of Hugging Face's with config.json, got the folder {shown}; pass a file in it"
     )

@@ -18,12 +18,13 @@ __all__ = ["Prepared", "module_classifier"]
 
 
 class Prepared(nn.Module):
-    """Channel order, (x - mean) / std, then the model; of an output with a field `logits`, that."""
+    """Channel order, (scale * x - mean) / std, then the model; of an output with a field `logits`, that."""
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.model = model
         self.flip = preprocessing.channels == "bgr"
+        self.scale = preprocessing.scale
         shape = (1, -1, 1, 1)
         self.mean: torch.Tensor
         self.std: torch.Tensor
@@ -33,8 +34,15 @@ class Prepared(nn.Module):
     def forward(self, x: torch.Tensor) -> Any:
         if self.flip:
             x = x.flip(1)
+        if self.scale != 1:
+            x = x * self.scale
         out = self.model((x - self.mean) / self.std)
         return getattr(out, "logits", out)
+
+    def extra_repr(self) -> str:
+        """What is no buffer: a classifier's fingerprint reads it here."""
+        told = ["bgr"] if self.flip else []
+        return ", ".join(told + ([f"scale={self.scale:g}"] if self.scale != 1 else []))
 
 
 def module_classifier(

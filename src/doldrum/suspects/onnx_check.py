@@ -12,23 +12,26 @@ from typing import Any
 
 from doldrum.errors import InputError, missing_extra
 from doldrum.intake import visible
+from doldrum.suspects.onnx_external import WAY_OUT, read_external
 
 __all__ = ["checked_onnx"]
 
 _DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 _OLDEST = 7  # before it, operators broadcast in another way
+_CONVERT = "convert it with onnx.version_converter.convert_version"
 _MOST_BYTES = (2 << 30) - 1  # protobuf's own limit
 _MOST_NODES = 200_000
 _MOST_VALUES = 1 << 31  # of one tensor
 _MOST_SIDE = 1 << 20  # of a declared shape
 
 
-def checked_onnx(path: str | os.PathLike[str]) -> Any:
-    """The ModelProto at `path`, of standard operators only, with all its weights inside, and of sane sizes.
+def checked_onnx(path: str | os.PathLike[str]) -> tuple[Any, bool]:
+    """The ModelProto at `path`, of standard operators only, with all its weights inside, and of sane sizes; and whether weights
+    were read from files beside it.
 
     Walked are the graph, all graphs inside nodes, and the file's own functions with what they would expand to. Raises InputError for a custom
-    domain, external data, training graphs, functions that call themselves or expand without end, a tensor whose shape and
-    bytes differ, NaN weights, or too new or old an opset.
+    domain, external data elsewhere than beside the file, training graphs, functions that call themselves or expand without end, a tensor whose
+    shape and bytes differ, NaN weights, too new or old an opset, and more than 2 GiB.
     """
     try:
         import onnx
@@ -36,14 +39,14 @@ def checked_onnx(path: str | os.PathLike[str]) -> Any:
         raise missing_extra("onnx", "onnx") from error
     shown = visible(path)
     if os.path.getsize(path) > _MOST_BYTES:
-        raise InputError(f"expected an ONNX file of at most 2 GiB, got {shown}; export a smaller model")
+        raise InputError(f"expected an ONNX file of at most 2 GiB, got {shown}; {WAY_OUT}")
     try:
         model = onnx.load_model(str(path), load_external_data=False)
     except Exception as error:  # protobuf raises several unrelated types on a broken file
         raise InputError(f"expected an ONNX file, got {shown}, which is cut off or broken; fetch it again") from error
     newest = onnx.defs.onnx_opset_version()
-    _Check(model, shown, newest).run()
-    return model
+    outside = _Check(model, shown, newest).run(path)
+    return model, outside
 
 
 class _Check:
@@ -53,12 +56,14 @@ class _Check:
     def bad(self, what: str, advice: str) -> InputError:
         return InputError(f"expected a plain ONNX model, got {what} in {self.shown}; {advice}")
 
-    def run(self) -> None:
+    def run(self, path: str | os.PathLike[str]) -> bool:
         model = self.model
         opsets = {o.domain: o.version for o in model.opset_import}
         version = opsets.get("", opsets.get("ai.onnx"))
         if version is None or not _OLDEST <= version <= self.newest:
-            raise self.bad(f"opset {version}", f"export it with an opset from {_OLDEST} to {self.newest}")
+            raise self.bad(
+                f"opset {version}", f"export it with an opset from {_OLDEST} to {self.newest}, or {_CONVERT}"
+            )
         if len(model.training_info):
             raise self.bad("graphs for training", "export it for inference")
         own = self._functions()
@@ -70,12 +75,16 @@ class _Check:
                     raise self.bad(
                         f"the custom domain {name}", "its operators are code from elsewhere: export without it"
                     )
+        room = _MOST_BYTES - model.ByteSize() - (1 << 20)  # for what is put around the graph
+        outside = read_external(_tensors(graphs), path, widths=_WIDTHS, most=room, shown=self.shown)
         for tensor in _tensors(graphs):
             self._tensor(tensor)
         for value in [*model.graph.input, *model.graph.output]:
             dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
-            if any(not 0 <= d <= _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
+            dims = [max(d, 0) for d in dims]  # some exporters write -1 for an open size
+            if any(d > _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
                 raise self.bad(f"the shape {dims} for '{visible(value.name, most=60)}'", "that fits no image or score")
+        return outside
 
     def _functions(self) -> set[tuple[str, str]]:
         """Names of the file's own functions, after their calls were counted out: a few can stand for 2^60 nodes."""
@@ -112,10 +121,6 @@ class _Check:
 
     def _tensor(self, tensor: Any) -> None:
         name = visible(tensor.name, most=60)
-        if tensor.data_location == tensor.EXTERNAL or len(tensor.external_data):
-            places = [e.value for e in tensor.external_data if e.key == "location"]
-            where = f" in '{visible(places[0], most=100)}'" if places else ""
-            raise self.bad(f"the tensor '{name}' kept outside{where}", "save the model as one file")
         count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
         width = _WIDTHS.get(tensor.data_type)
         shape = f"the tensor '{name}' of shape {visible(str(list(tensor.dims)), most=60)}"

@@ -27,6 +27,7 @@ def open_model(
     trust_code: bool = False,
     trust_pickle: bool = False,
     outputs: Outputs | None = None,
+    output: str | None = None,
     preprocessing: Preprocessing | None = None,
     num_classes: int | None = None,
 ) -> Suspect:
@@ -38,7 +39,7 @@ def open_model(
     Parameters
     ----------
     path
-        An ONNX file; safetensors, or a state dict of torch's (with `arch`, unless doldrum saved it); a folder of Hugging Face's with
+        An ONNX file, with weights in files beside it or not; OpenVINO's .xml, beside its .bin; a TensorFlow Lite file; safetensors, or a state dict of torch's (with `arch`, unless doldrum saved it); a folder of Hugging Face's with
         an image classifier; a scikit-learn pipeline saved by skops; an address http(s)://... or an `Endpoint`.
     arch
         Architecture of a state dict: a name of doldrum's own, "timm/NAME" or, with `trust_code`, "package.module:function", called
@@ -49,6 +50,9 @@ def open_model(
         Load pickles, which run whatever their author wrote.
     outputs
         "logits", "probabilities" or "labels"; told from the model where not given.
+    output
+        Name of the output to read, of an ONNX, OpenVINO or TensorFlow Lite file that has several; left out, the one that has the shape or
+        the name of scores, with a note.
     preprocessing
         How images become its input. Left out, it is read from the model's own files, or taken from their shapes with a note.
     num_classes
@@ -74,7 +78,7 @@ def open_model(
     ...     _ = file.write_bytes(b"#!/bin/sh\\n")
     ...     try: open_model(file)
     ...     except InputError as error: print(str(error).replace(folder, ""))
-    expected a model as ONNX or safetensors, got a script in /model.onnx; distrust where it came from
+    expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got a script in /model.onnx; distrust where it came from
     """
     if isinstance(path, Endpoint) or str(path).startswith(("http://", "https://")):
         endpoint = path if isinstance(path, Endpoint) else Endpoint(url=str(path))
@@ -83,7 +87,13 @@ def open_model(
     if kind == "onnx":
         from doldrum.suspects.onnx_model import open_onnx
 
-        suspect = open_onnx(path, preprocessing=preprocessing, outputs=outputs, num_classes=num_classes)
+        suspect = open_onnx(path, preprocessing=preprocessing, outputs=outputs, output=output, num_classes=num_classes)
+    elif kind in ("openvino", "tflite"):
+        from doldrum.suspects.openvino_model import open_openvino
+
+        suspect = open_openvino(
+            path, kind=kind, preprocessing=preprocessing, outputs=outputs, output=output, num_classes=num_classes
+        )
     elif kind == "skops":
         from doldrum.suspects.sklearn_model import open_skops
 
@@ -136,7 +146,7 @@ def _torch(
     from doldrum.suspects.tensors import read_safetensors
 
     shown, notes, names = visible(path), [], None
-    format = {"torch": "state dict"}.get(kind, kind)
+    format = kind
     module: nn.Module | None = None
     if kind == "huggingface":
         from doldrum.suspects.huggingface import open_folder
@@ -153,6 +163,7 @@ def _torch(
     else:
         found = _pickled(path, kind, trust_pickle, shown)
         if isinstance(found, dict):
+            format = "state dict"
             module, preprocessing, _, more = _weights(found, {}, arch, preprocessing, num_classes, trust_code, shown)
             notes += more
         elif hasattr(found, "modules") and hasattr(found, "forward"):
@@ -170,7 +181,7 @@ def _torch(
         format=format,
         preprocessing=preprocessing,
         class_names=class_names_of(names, classifier.num_classes),
-        notes=tuple(notes),
+        notes=(*notes, *classifier.notes),
     )
 
 
@@ -189,7 +200,7 @@ def _weights(
     ours = our_metadata(metadata, shown)
     if ours is not None and arch in (None, ours["network"]):
         shape = ours["input_shape"]
-        module, _ = with_weights(
+        module, _, _ = with_weights(
             tensors, ours["network"], input_shape=shape, num_classes=ours["num_classes"], trust_code=False, shown=shown
         )
         # its first layer normalises
@@ -202,9 +213,11 @@ def _weights(
             f"expected the architecture of the weights in {shown}, got none; pass arch= (a name, timm/NAME or package.module:function)"
         )
     shape = preprocessing.input_shape if preprocessing is not None else None
-    module, usual = with_weights(
+    module, usual, prefix = with_weights(
         tensors, arch, input_shape=shape, num_classes=num_classes, trust_code=trust_code, shown=shown
     )
+    if prefix:
+        notes.append(f"the names of all weights begin with '{visible(prefix, most=80)}', which was taken off")
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(
@@ -242,13 +255,15 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
 
 def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
     """A state dict, or, where pickles are trusted, whatever there is."""
-    from doldrum.suspects.tensors import pickle_refused, read_state_dict, tensors_of
+    from doldrum.suspects.pickles import OLD_TORCH
+    from doldrum.suspects.tensors import pickle_broken, pickle_refused, read_state_dict, tensors_of
 
     if not trust_pickle:
-        if kind == "torch":
-            return read_state_dict(path)
         with open(path, "rb") as file:
-            raise pickle_refused(file.read(1 << 20), shown)
+            head = file.read(1 << 20)
+        if kind == "torch" or head.startswith(OLD_TORCH):
+            return read_state_dict(path)
+        raise pickle_refused(head, shown)
     import torch
 
     try:
@@ -259,7 +274,8 @@ def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown:
         try:
             with open(path, "rb") as file:
                 found = pickle.load(file)
-        except Exception as error:  # trusted, but broken
-            why = visible(str(first).strip().partition("\n")[0], most=200)
-            raise InputError(f"expected a pickle, got {shown}, which can't be read ({why}); it is broken") from error
+        except Exception as error:  # trusted, but broken, or without what it was made of
+            raise pickle_broken(path, kind, first, shown) from error
+        if isinstance(found, int):  # torch's files before its zip begin with one
+            raise pickle_broken(path, kind, first, shown) from first
     return tensors_of(found, shown) if isinstance(found, dict) else found

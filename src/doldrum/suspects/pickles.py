@@ -5,11 +5,16 @@ Source: Lib/pickletools.py; torch/_weights_only_unpickler.py for what a state di
 
 from __future__ import annotations
 
+import importlib
+import io
+import pickle
 import pickletools
+from collections.abc import Iterator
+from typing import Any
 
 from doldrum.intake import visible
 
-__all__ = ["callables_in", "is_state_dict"]
+__all__ = ["OLD_TORCH", "callables_in", "is_state_dict", "missing_class"]
 
 _STORAGES = [
     "Float",
@@ -32,12 +37,17 @@ _STATE_DICT = frozenset(
     + [f"torch.storage.{name}Storage" for name in ("Untyped", "Typed")]
 )
 _OTHER_WAYS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "NEWOBJ_EX"}
+OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How torch's files begin before its zip (release 1.6): a number, pickled."""
+_PICKLES = 5  # in such a file: this number, a version, sizes of types, the object, keys; then come the values
 _MOST_OPCODES = 5_000_000
 UNKNOWN = "something that can't be told"
 
 
 def callables_in(data: bytes) -> list[str]:
     """The dotted names that a pickle would look up, in order, each once; what it hides is `UNKNOWN`.
+
+    Five pickles that follow one another, as torch's files before its zip have them, are read as one.
 
     >>> import pickle
     >>> callables_in(pickle.dumps(len))
@@ -48,7 +58,7 @@ def callables_in(data: bytes) -> list[str]:
     memo: dict[int, str] = {}
     last: str | None = None
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        for count, (opcode, argument, _) in enumerate(_opcodes(data)):
             name = opcode.name
             if count > _MOST_OPCODES:
                 names[UNKNOWN] = None
@@ -76,6 +86,14 @@ def callables_in(data: bytes) -> list[str]:
     return [visible(name, most=80) for name in names]
 
 
+def _opcodes(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    stream = io.BytesIO(data)
+    for _ in range(_PICKLES):
+        yield from pickletools.genops(stream)
+        if data[stream.tell() : stream.tell() + 1] != pickle.PROTO:
+            break
+
+
 def is_state_dict(data: bytes) -> bool:
     """Whether a pickle builds nothing but tensors in dicts, as torch.save writes a state dict.
 
@@ -84,3 +102,25 @@ def is_state_dict(data: bytes) -> bool:
     (True, False)
     """
     return set(callables_in(data)) <= _STATE_DICT
+
+
+def missing_class(data: bytes) -> tuple[str, str] | None:
+    r"""(module, name) of the first thing that a pickle would look up and that is not there; None where all are.
+
+    Imports what it names: for pickles that are trusted only.
+
+    >>> import pickle
+    >>> missing_class(pickle.dumps(len)) is None, missing_class(b"ctrain\nNet\n.")
+    (True, ('train', 'Net'))
+    """
+    for dotted in callables_in(data):
+        module, _, name = dotted.rpartition(".")
+        if not module:
+            continue
+        try:
+            found = importlib.import_module(module)
+        except Exception:  # importing runs code, which raises what it likes
+            return module, name
+        if not hasattr(found, name):
+            return module, name
+    return None

@@ -108,7 +108,7 @@ def estimator_suspect(
 
     def answer(images: NDArray[np.float32]) -> NDArray[Any]:
         images = images[:, ::-1] if preprocessing.channels == "bgr" else images
-        rows = ((images - mean) / std).reshape(len(images), -1)
+        rows = ((images * np.float32(preprocessing.scale) - mean) / std).reshape(len(images), -1)
         if scores:
             return np.asarray(estimator.predict_proba(rows))
         return np.array([numbers[label] for label in np.asarray(estimator.predict(rows)).tolist()], dtype=np.int64)

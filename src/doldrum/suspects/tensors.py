@@ -11,22 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.errors import InputError, missing_extra
 from doldrum.intake import visible
-from doldrum.suspects.pickles import callables_in, is_state_dict
+from doldrum.suspects.pickles import OLD_TORCH, callables_in, is_state_dict, missing_class
 from doldrum.suspects.zips import checked_zip, read_member
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["checked_header", "read_safetensors", "read_state_dict"]
+__all__ = [
+    "checked_header",
+    "pickle_broken",
+    "pickle_refused",
+    "read_safetensors",
+    "read_state_dict",
+    "tensors_of",
+]
 
 _MOST_HEADER = 16 << 20
 _MOST_TENSORS = 100_000
+_MOST_TABLE = 64 << 20
 _SIZES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4,
     "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8,
 }  # fmt: skip
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
-_PREFIXES = ("module.", "_orig_mod.")
 
 
 def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -108,18 +115,14 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tens
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Tensors by name from torch's zip, by `weights_only`, and only where its pickle names nothing but tensors.
+    """Tensors by name from torch's file, by `weights_only`, and only where its pickle names nothing but tensors.
 
     Raises InputError for a pickle that would do anything else, with the name of what it would call.
     """
     shown = visible(path)
-    members = checked_zip(path, shown)
-    tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
-    if len(tables) != 1 or any(m.compress_type for m in members):
-        raise InputError(
-            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; distrust it"
-        )
-    data = read_member(path, tables[0], most=64 << 20, shown=shown)
+    with open(path, "rb") as file:
+        old = file.read(len(OLD_TORCH)) == OLD_TORCH
+        data = OLD_TORCH + file.read(_MOST_TABLE) if old else _table(path, shown)
     if not is_state_dict(data):
         raise pickle_refused(data, shown)
     import torch
@@ -134,6 +137,17 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     return tensors_of(found, shown)
 
 
+def _table(path: str | os.PathLike[str], shown: str) -> bytes:
+    """The pickle in torch's zip."""
+    members = checked_zip(path, shown)
+    tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
+    if len(tables) != 1 or any(m.compress_type for m in members):
+        raise InputError(
+            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; distrust it"
+        )
+    return read_member(path, tables[0], most=_MOST_TABLE, shown=shown)
+
+
 def pickle_refused(data: bytes, shown: str) -> InputError:
     """The error for a pickle, naming what it would call first that no state dict needs."""
     odd = [name for name in callables_in(data) if not name.startswith(("collections.OrderedDict", "torch._utils._re"))]
@@ -144,8 +158,30 @@ def pickle_refused(data: bytes, shown: str) -> InputError:
     )
 
 
+def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown: str) -> InputError:
+    """The error for a trusted pickle that can't be loaded: which class it needs, and from where, or else why."""
+    data = b""
+    if kind == "torch":
+        tables = [m for m in checked_zip(path, shown) if m.filename.endswith("data.pkl")]
+        data = read_member(path, tables[0], most=_MOST_TABLE, shown=shown) if tables else b""
+    else:
+        with open(path, "rb") as file:
+            data = file.read(_MOST_TABLE)
+    module, name = missing_class(data) or ("", "")
+    if not module:
+        text = visible(str(why).strip().partition("\n")[0], most=200)
+        return InputError(f"expected a pickle, got {shown}, which can't be read ({text}); it is broken")
+    where = f"put the folder with {module.partition('.')[0]}.py (or its package) on PYTHONPATH"
+    if module == "__main__":
+        where = "it was saved by the script that defines it: define it in a module there, and save again"
+    return InputError(
+        f"expected a pickle whose classes can be imported, got {shown}, which needs {name} of the module {module}; {where}, or save its "
+        "state dict and pass arch= (--arch)"
+    )
+
+
 def tensors_of(found: Any, shown: str) -> dict[str, torch.Tensor]:
-    """The state dict in what a training script saved: unwrapped, without the prefixes that wrappers leave."""
+    """The state dict in what a training script saved, unwrapped."""
     import torch
 
     for _ in range(3):
@@ -155,8 +191,4 @@ def tensors_of(found: Any, shown: str) -> dict[str, torch.Tensor]:
         raise InputError(
             f"expected a state dict of tensors by name, got something else in {shown}; save model.state_dict()"
         )
-    tensors = {str(name): tensor for name, tensor in found.items()}
-    for prefix in _PREFIXES * 2:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
+    return {str(name): tensor for name, tensor in found.items()}

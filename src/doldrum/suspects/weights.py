@@ -52,18 +52,21 @@ def with_weights(
     num_classes: int | None,
     trust_code: bool,
     shown: str,
-) -> tuple[nn.Module, Preprocessing | None]:
-    """The network `arch` with these weights, in evaluation mode, and the normalisation that goes with it, if known.
+) -> tuple[nn.Module, Preprocessing | None, str]:
+    """The network `arch` with these weights, in evaluation mode, the normalisation that goes with it, if known, and what was taken off
+    their names.
 
-    Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError when names, shapes
+    A prefix that all names share, as wrappers leave it ("module.", "model.", "net.backbone."), is taken off where the network's own
+    names don't have it. Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError when names, shapes
     or kinds of number differ, or a weight is not finite.
     """
     if sum(tensor.numel() for tensor in tensors.values()) > _MOST_VALUES:
         raise InputError(f"expected a model of at most {_MOST_VALUES} values, got more in {shown}; audit it as ONNX")
     if ":" in arch:
         module = _from_code(arch, input_shape=input_shape, num_classes=num_classes, trust_code=trust_code)
+        prefix, tensors = _fitting(tensors, module.state_dict())
         _fill(module, tensors, arch, shown)
-        return module, None
+        return module, None, prefix
     check_network(arch)
     if input_shape is None:
         raise InputError(f"expected the size of images for {arch}, got none; pass size=")
@@ -72,15 +75,31 @@ def with_weights(
         for whole in (True, False):  # with our own first layer, or the bare architecture as its author has it
             with torch.device("meta"):
                 shapes = _part(arch, input_shape, classes, whole).state_dict()
+            prefix, named = _fitting(tensors, shapes)
             try:
-                _compare(shapes, tensors, arch, shown)
+                _compare(shapes, named, arch, shown)
             except InputError as error:
                 why = why or error
                 continue
             module = _part(arch, input_shape, classes, whole)
-            _fill(module, tensors, arch, shown)
-            return module, None if whole else _usual(module, input_shape)
+            _fill(module, named, arch, shown)
+            return module, None if whole else _usual(module, input_shape), prefix
     raise why or InputError(f"expected weights of {arch}, got none that fit in {shown}; check --arch")
+
+
+def _fitting(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, torch.Tensor]]:
+    """The weights without that part of a common prefix whose absence makes most names those that are wanted; and that part."""
+    prefix, best = "", ("", tensors)
+    most = len(wanted.keys() & tensors.keys())
+    while True:
+        first = next(iter(tensors), "").partition(".")[0] + "."
+        if not all(name.startswith(first) and len(name) > len(first) for name in tensors) or not tensors:
+            return best
+        prefix += first
+        tensors = {name.removeprefix(first): tensor for name, tensor in tensors.items()}
+        fit = len(wanted.keys() & tensors.keys())
+        if fit > most or (fit == most and not most):
+            most, best = fit, (prefix, tensors)
 
 
 def _part(arch: str, shape: tuple[int, int, int], classes: int, whole: bool) -> nn.Module:

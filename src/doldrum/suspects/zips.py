@@ -7,8 +7,9 @@ import zipfile
 
 from doldrum.errors import InputError
 
-__all__ = ["checked_zip", "read_member", "zip_kind"]
+__all__ = ["KERAS", "checked_zip", "read_member", "zip_kind"]
 
+KERAS = "if you trust it, load it with Keras, which may run its code, and pass what model.export('model.onnx', format='onnx') writes"
 _MOST_MEMBERS = 100_000
 _MOST_BYTES = 16 << 30
 _MOST_RATIO, _FREE = 100, 64 << 20
@@ -51,6 +52,8 @@ def zip_kind(path: str | os.PathLike[str], shown: str) -> str:
         return "pt2"
     if "data.pkl" in inner:
         return "torch"
+    if "model.weights.h5" in names or {"config.json", "metadata.json"} <= set(names):
+        raise InputError(f"expected a model, got a Keras model in {shown}; {KERAS}")
     if any(name.endswith((".onnx", ".safetensors")) for name in names):
         raise InputError(f"expected a model, got {shown}, a zip with a model in it; unpack it, and pass that file")
     raise InputError(f"expected a model as ONNX or safetensors, got {shown}, a zip of something else; pass the model")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape
+from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape, fixed_batches
 from doldrum.errors import ClassifierError, InputError, missing_extra
 
 __all__ = ["OnnxClassifier"]
@@ -36,6 +37,7 @@ class OnnxClassifier(Classifier):
         input_shape: tuple[int, int, int] | None = None,
         num_classes: int | None = None,
         outputs: Outputs = "logits",
+        notes: Sequence[str] = (),
     ) -> None:
         try:
             import onnx
@@ -83,23 +85,21 @@ class OnnxClassifier(Classifier):
             )
         assert classes is not None
         super().__init__(input_shape=(shape[0], shape[1], shape[2]), num_classes=classes, outputs=outputs)
+        self.notes = tuple(notes)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
-        size = self.fixed_batch or max(len(images), 1)
         parts: list[NDArray[Any]] = []
-        for start in range(0, len(images), size):
-            part = images[start : start + size]
-            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            out = self.session.run([self.output_name], {self.input_name: np.ascontiguousarray(padded)})[0]
-            parts.append(np.asarray(out)[: len(part)])
+        for batch, count in fixed_batches(images, self.fixed_batch):
+            out = self.session.run([self.output_name], {self.input_name: np.ascontiguousarray(batch)})[0]
+            parts.append(np.asarray(out)[:count])
         if not parts:
             return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
         return np.concatenate(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: a session can't be sent, and its file can be read again."""
-        make = partial(OnnxClassifier, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs)
-        return make, (str(self.path),)
+        known = {"input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs}
+        return partial(OnnxClassifier, **known, notes=self.notes), (str(self.path),)
 
     @property
     def fingerprint(self) -> str:
@@ -112,8 +112,8 @@ class OnnxClassifier(Classifier):
 
 
 def _refuse_unsafe(proto: Any, path: Path) -> None:
-    domains = {o.domain for o in proto.opset_import} | {n.domain for n in proto.graph.node}
-    custom = sorted(domains - _STANDARD_DOMAINS)
+    own = {(f.domain, f.name) for f in proto.functions}
+    custom = sorted({n.domain for n in proto.graph.node if (n.domain, n.op_type) not in own} - _STANDARD_DOMAINS)
     if custom:
         raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it")
     if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):

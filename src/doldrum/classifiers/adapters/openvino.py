@@ -1,0 +1,85 @@
+"""An OpenVINO model as a Classifier, run by OpenVINO in fp32."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, Outputs, fixed_batches
+from doldrum.errors import ClassifierError, missing_extra
+
+__all__ = ["OpenVINOClassifier", "openvino_library"]
+
+
+def openvino_library() -> Any:
+    """The library, without its telemetry.
+
+    Each conversion would start a dozen processes that report it to its makers: with a start method of "spawn" each of them imports
+    the caller's script again. Without the package OpenVINO does without; who has imported it has chosen.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    try:
+        import openvino
+    except ImportError as error:
+        raise missing_extra("openvino", "openvino") from error
+    return openvino
+
+
+class OpenVINOClassifier(Classifier):
+    """Runs a plain model in OpenVINO's own format: float32 (N, C, H, W) in, scores (N, K) or labels (N,) out.
+
+    `path` is its .xml, beside which is its .bin; `fixed_batch` is how many images it takes at a time, None for any number.
+    `fingerprint` is that of the files that it was made from: OpenVINO numbers the parts of a model anew whenever it writes one.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        outputs: Outputs,
+        fingerprint: str,
+        fixed_batch: int | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
+        self.path, self.fixed_batch, self.notes = Path(path), fixed_batch, tuple(notes)
+        self._fingerprint = fingerprint
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The model for this processor, in fp32."""
+        core = openvino_library().Core()
+        try:
+            return core.compile_model(core.read_model(self.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        except RuntimeError as error:
+            why = str(error).strip().splitlines()[-1:]
+            raise ClassifierError(f"expected a model that OpenVINO can run, got {why}; export it as ONNX") from error
+
+    def forward(self, images: NDArray[np.float32]) -> Any:
+        parts = [
+            np.array(self.compiled(np.ascontiguousarray(batch))[0])[:count]
+            for batch, count in fixed_batches(images, self.fixed_batch)
+        ]
+        if not parts:
+            return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
+        return np.concatenate(parts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: a compiled model can't be sent, and its file can be read again."""
+        known: dict[str, Any] = {
+            "input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs,
+            "fingerprint": self._fingerprint, "fixed_batch": self.fixed_batch, "notes": self.notes,
+        }  # fmt: skip
+        return partial(OpenVINOClassifier, **known), (str(self.path),)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint

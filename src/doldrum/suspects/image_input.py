@@ -1,0 +1,155 @@
+"""Which input of a model takes images, how they lie in it, and the preprocessing that goes with it; the same rules for every format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from doldrum.errors import ClassifierError, InputError
+from doldrum.intake import visible
+from doldrum.suspects.base import Preprocessing
+
+__all__ = ["KINDS", "ROUNDED", "ImageInput", "image_input", "whole_side"]
+
+KINDS = {"uint8": (0, 255), "int8": (-128, 127), "int32": (0, 255), "int64": (0, 255)}
+"""Types of whole numbers that pixels come in, and the values that they may have."""
+ROUNDED = (
+    "the model takes whole numbers: noisy images are rounded and cut to bytes before it, as any 8-bit image would be, so that W is "
+    "that of the model behind this rounding"
+)
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """An input of images. Sizes are None where the file leaves them open; `values` is D of an input (N, D)."""
+
+    name: str
+    layout: Literal["nchw", "nhwc", "nhw", "flat"]
+    kind: str
+    batch: int | None
+    channels: int | None = None
+    height: int | None = None
+    width: int | None = None
+    values: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it takes whole numbers."""
+        return self.kind in KINDS
+
+    def told(self) -> list[str]:
+        """What was put in front of it, in words."""
+        return {
+            "nchw": [],
+            "nhwc": ["the model takes channels last; a transpose was put before it"],
+            "nhw": ["the model takes grey images without an axis of channels (N, H, W)"],
+            "flat": ["the model takes rows of pixels (N, D); images were laid out channel by channel, then row by row"],
+        }[self.layout] + ([ROUNDED] if self.whole else [])
+
+    def preprocessing(
+        self, given: Preprocessing | None, said: Mapping[str, Any], *, shown: str, notes: list[str]
+    ) -> Preprocessing:
+        """What is done to images: as `given`, else as the file's own metadata say (`size`, `mean`, `std`, `order`), else as its shape says.
+
+        Pixels of whole numbers are 0 to 255 by themselves (-128 to 127 for int8). Raises InputError for sizes that don't fit the
+        file, or that neither says.
+        """
+        if given is None:
+            given = self._from_file(said, shown, notes)
+        else:
+            self._check(given, shown)
+        if self.whole and given.scale == 1:
+            signed = self.kind == "int8" and not any(given.mean)
+            given = replace(given, scale=255.0, **({"mean": (128.0,)} if signed else {}))
+            if signed:
+                notes.append(
+                    "the model takes int8; a pixel of 0 to 255 less 128 was passed: pass mean and scale if it wants others"
+                )
+        return given
+
+    def _check(self, given: Preprocessing, shown: str) -> None:
+        want = (self.channels, self.height, self.width)
+        if any(side is not None and side != said for side, said in zip(want, given.input_shape, strict=True)):
+            raise InputError(
+                f"expected images of {want} as {shown} fixes them, got {given.input_shape} (channels, height, width); leave it out"
+            )
+        if self.values is not None and math.prod(given.input_shape) != self.values:
+            raise InputError(
+                f"expected images of {self.values} values as {shown} takes them, got {given.input_shape} (channels, height, width); "
+                "pass another size"
+            )
+
+    def _from_file(self, said: Mapping[str, Any], shown: str, notes: list[str]) -> Preprocessing:
+        channels, height, width = self.channels, self.height, self.width
+        if self.values is not None:
+            side, channels = _square(self.values)
+            height = width = side
+        size = said.get("size")
+        size = size if isinstance(size, (list, tuple)) and len(size) == 2 else (size, size)
+        height, width = height or whole_side(size[0]), width or whole_side(size[1])
+        if height is None or width is None or channels not in (1, 3):
+            raise InputError(
+                f"expected a file that fixes the size and channels of its images, got {shown}, which leaves them open; pass "
+                "preprocessing= (--size)"
+            )
+        known: dict[str, Any] = {"size": (height, width)}
+        order = str(said.get("order") or "").lower()
+        if channels == 1:
+            known["channels"] = "grey"
+        elif order in ("rgb", "bgr"):
+            known["channels"] = order
+        mean, std = said.get("mean"), said.get("std")
+        if mean is not None and std is not None:
+            notes.append("mean and std were read from the file's metadata")
+            found = Preprocessing(**known, mean=mean, std=std)
+            large = max(*map(abs, found.mean), *found.std) > 2  # in units of 0 to 255: no pixel of [0, 1] has such
+            return replace(found, scale=255.0) if large else found
+        if not self.whole:
+            notes.append(
+                "the file doesn't say how images are normalised; pixels were passed as RGB in [0, 1]: pass mean, std, scale and channel "
+                "order if the model wants others"
+            )
+        return Preprocessing(**known)
+
+
+def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool | None, shown: str) -> ImageInput:
+    """The input called `name`, of these sizes (None: open) and this type ("float" or one of `KINDS`).
+
+    `last` says, where the file's own graph shows it, whether channels come last. Raises ClassifierError for what takes no images.
+    """
+    batch = dims[0] if dims else None
+    sizes = tuple(dims[1:])
+    if kind == "float" or kind in KINDS:
+        if len(sizes) == 3:
+            if last is None:
+                last = sizes[0] not in (1, 3) and sizes[2] in (1, 3)
+            c, h, w = (sizes[2], sizes[0], sizes[1]) if last else sizes
+            return ImageInput(name, "nhwc" if last else "nchw", kind, batch, c, h, w)
+        if len(sizes) == 2 and not (batch == 3 or (sizes[1] == 3 and batch is not None)):
+            return ImageInput(name, "nhw", kind, batch, 1, *sizes)
+        if len(sizes) == 2:
+            raise ClassifierError(
+                f"expected images (N, C, H, W), got {tuple(dims)} without an axis for the batch in {shown}; export it with one"
+            )
+        if len(sizes) == 1:
+            return ImageInput(name, "flat", kind, batch, values=sizes[0])
+    shape = ", ".join("?" if d is None else str(d) for d in dims)
+    raise ClassifierError(
+        f"expected an input of images (N, C, H, W), (N, H, W, C), (N, H, W) or (N, D), got {visible(name, most=40)} ({shape}) of type "
+        f"{visible(kind, most=20)} in {shown}; it is no image classifier"
+    )
+
+
+def whole_side(value: Any) -> int | None:
+    """A side of an image as a file names it, or None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _square(values: int) -> tuple[int | None, int | None]:
+    for channels in (1, 3):
+        side = math.isqrt(values // channels)
+        if channels * side * side == values and side > 1:
+            return side, channels
+    return None, None

@@ -1,0 +1,110 @@
+"""Weights that an ONNX file keeps in files beside it, read into it after a look at where they are and how long.
+
+Source: onnx.proto, TensorProto.external_data; ONNX documentation, "External Data".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from doldrum.errors import InputError
+from doldrum.intake import visible
+
+__all__ = ["WAY_OUT", "read_external"]
+
+WAY_OUT = "convert it with OpenVINO (ovc MODEL --output_model model.xml), and pass model.xml"
+_KEYS = {"location", "offset", "length", "checksum"}
+
+
+def read_external(
+    tensors: Iterable[Any], path: str | os.PathLike[str], *, widths: dict[int, float], most: int, shown: str
+) -> bool:
+    """Read what lies outside into the tensors; whether there was any.
+
+    Files must lie in the model's own folder, under a bare name, and be no links; a tensor's bytes must be inside its file and as many as its
+    type and shape take, and all of them together at most `most`. Raises InputError otherwise, before a byte of them is read.
+    """
+    plans = []
+    total = 0
+    for tensor in tensors:
+        if not _outside(tensor):
+            continue
+        name, offset, length = _place(tensor, widths, shown)
+        total += length
+        if total > most:
+            raise InputError(
+                f"expected an ONNX model of at most 2 GiB with its weights, got more in {shown}; {WAY_OUT}"
+            )
+        plans.append((tensor, name, offset, length))
+    files: dict[str, BinaryIO] = {}
+    try:
+        for tensor, name, offset, length in plans:
+            if name not in files:
+                files[name] = _open(Path(path).parent / name, name, shown)
+            size = os.fstat(files[name].fileno()).st_size
+            if offset + length > size:
+                raise InputError(
+                    f"expected {length} bytes at {offset} for the tensor '{visible(tensor.name, most=60)}' of {shown}, got a file "
+                    f"'{visible(name, most=100)}' of {size}; it is cut off: fetch it again"
+                )
+        for tensor, name, offset, length in plans:
+            files[name].seek(offset)
+            tensor.raw_data = files[name].read(length)
+            tensor.data_location = tensor.DEFAULT
+            del tensor.external_data[:]
+    finally:
+        for file in files.values():
+            file.close()
+    return bool(plans)
+
+
+def _outside(tensor: Any) -> bool:
+    return tensor.data_location == tensor.EXTERNAL or len(tensor.external_data) > 0
+
+
+def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int, int]:
+    """File, offset and length of a tensor; the length by its shape, which the file must not contradict."""
+    told = f"the tensor '{visible(tensor.name, most=60)}'"
+
+    def bad(what: str, advice: str) -> InputError:
+        return InputError(f"expected a plain ONNX model, got {told} {what} in {shown}; {advice}")
+
+    keys = [entry.key for entry in tensor.external_data]
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    name = entries.get("location", "")
+    if len(entries) < len(keys) or not set(keys) <= _KEYS or tensor.data_location != tensor.EXTERNAL:
+        raise bad("kept outside, with a place that can't be", "the file is broken or hostile")
+    if not name or name in (".", "..") or any(c in name for c in "/\\:\0"):
+        where = visible(name, most=100)
+        raise bad(f"kept outside in '{where}'", "only files in the model's own folder are read: save it as one file")
+    width = widths.get(tensor.data_type)
+    count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
+    if width is None or not 0 <= count <= 1 << 31 or tensor.ByteSize() > 1 << 16:
+        raise bad(f"of shape {visible(str(list(tensor.dims)), most=60)} kept outside", "that is no weight")
+    length = math.ceil(count * width)
+    numbers = [entries.get(key, default) for key, default in (("offset", "0"), ("length", str(length)))]
+    if not all(n.isascii() and n.isdigit() and len(n) < 16 for n in numbers):
+        raise bad("kept outside, at a place that is no number", "the file is broken or hostile")
+    if int(numbers[1]) != length:
+        raise bad(f"of {length} bytes kept outside in {int(numbers[1])}", "shape and bytes differ: the file is broken")
+    return name, int(numbers[0]), length
+
+
+def _open(path: Path, name: str, shown: str) -> BinaryIO:
+    """A regular file, no link."""
+    told = f"'{visible(name, most=100)}'"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        link = path.is_symlink()
+        what = "a link, which is not followed: copy the file itself" if link else "none that can be read: put it"
+        raise InputError(f"expected the weights of {shown} in {told} beside it, got {what} there") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError(f"expected the weights of {shown} in {told} beside it, got no regular file; distrust it")
+    return os.fdopen(handle, "rb")

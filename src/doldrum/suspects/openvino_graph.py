@@ -1,0 +1,165 @@
+"""Preprocessing put before an OpenVINO graph, and its output made scores (N, K) or labels (N,)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from doldrum.errors import ClassifierError
+from doldrum.intake import visible
+from doldrum.suspects.base import Preprocessing
+from doldrum.suspects.image_input import KINDS, ImageInput, image_input
+from doldrum.suspects.score_output import Chosen, Output
+
+__all__ = ["argmax_width", "ov_input", "ov_outputs", "with_output", "with_preprocessing"]
+
+_KINDS = {
+    "f32": "float",
+    "f16": "float",
+    "f64": "float",
+    "bf16": "float",
+    "u8": "uint8",
+    "i8": "int8",
+    "i32": "int32",
+    "i64": "int64",
+}
+_NUMBERS = {"float": "float", "uint8": "byte", "int8": "byte", "int32": "integer", "int64": "integer"}
+_PASSING = {"Convert", "Reshape", "Squeeze", "Unsqueeze", "Result", "FakeQuantize"}
+
+
+def ov_input(model: Any, shown: str) -> ImageInput:
+    """The one input of images, and how they lie in it; ClassifierError where there is none, or more than one."""
+    if len(model.inputs) != 1:
+        found = ", ".join(visible(_name(i), most=40) for i in model.inputs[:6])
+        raise ClassifierError(
+            f"expected one input of images, got {len(model.inputs)} ({found}) in {shown}; export the model with one"
+        )
+    given = model.inputs[0]
+    kind = str(given.get_element_type().get_type_name())
+    return image_input(_name(given), _dims(given, shown), _KINDS.get(kind, kind), last=None, shown=shown)
+
+
+def ov_outputs(model: Any, shown: str) -> list[Output]:
+    """The graph's outputs."""
+    sources = [output.get_node().input_value(0) for output in model.outputs]
+    above = [_above(source.get_node()) for source in sources]
+    names = [_name(output) for output in model.outputs]
+    found = []
+    for i, output in enumerate(model.outputs):
+        kind = _KINDS.get(output.get_element_type().get_type_name(), "other")
+        own = sources[i].get_node().get_friendly_name()
+        feeds = frozenset(names[j] for j in range(len(names)) if j != i and (own in above[j] or above[i] < above[j]))
+        found.append(
+            Output(names[i], _NUMBERS.get(kind, "other"), _dims(output, shown), _made_by(sources[i])[0], feeds)
+        )
+    return found
+
+
+def argmax_width(model: Any, index: int) -> int | None:
+    """How many scores the highest was picked of, behind output `index`."""
+    made_by, node = _made_by(model.outputs[index].get_node().input_value(0))
+    if made_by != "argmax":
+        return None
+    side = node.input_value(0).get_partial_shape()[node.get_attributes()["axis"]]
+    return side.get_length() if side.is_static else None
+
+
+def _name(port: Any) -> str:
+    """The name that the file's author gave, as far as it is one."""
+    names = sorted(port.get_names())
+    return names[0] if names else port.get_node().get_friendly_name()
+
+
+def _dims(port: Any, shown: str) -> tuple[int | None, ...]:
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic:
+        raise ClassifierError(
+            f"expected shapes that are known, got one of any rank in {shown}; export the model with them"
+        )
+    return tuple(side.get_length() if side.is_static else None for side in shape)
+
+
+def _made_by(source: Any) -> tuple[str, Any]:
+    for _ in range(20):
+        node, kind = source.get_node(), source.get_node().get_type_name()
+        if kind in ("Softmax", "Sigmoid"):
+            return kind.lower(), node
+        if kind == "TopK" and source.get_index() == 1:
+            return "argmax", node
+        if kind not in _PASSING:
+            break
+        source = node.input_value(0)
+    return "other", None
+
+
+def _above(node: Any) -> set[str]:
+    """Names of all that a node is computed from."""
+    seen, left = set[str](), [node]
+    while left:
+        for value in left.pop().input_values():
+            before = value.get_node()
+            if before.get_friendly_name() not in seen:
+                seen.add(before.get_friendly_name())
+                left.append(before)
+    return seen
+
+
+def with_preprocessing(ov: Any, model: Any, found: ImageInput, wanted: Preprocessing, *, batch: int | None) -> Any:
+    """The new input, float32 images (N, C, H, W) in [0, 1]: as `onnx_rewrite.with_preprocessing`."""
+    import openvino.opset13 as ops
+
+    old = model.get_parameters()[0]
+    images = ops.parameter(ov.PartialShape([batch or -1, *wanted.input_shape]), np.float32, name="images")
+    x = images
+    if wanted.channels == "bgr":
+        x = ops.gather(x, np.array([2, 1, 0], np.int64), np.int64(1))
+    if wanted.scale != 1:
+        x = ops.multiply(x, np.float32(wanted.scale))
+    if found.whole:
+        x = _rounded(ops, x, 0, wanted.scale)
+    if any(wanted.mean) or any(s != 1 for s in wanted.std):
+        x = ops.subtract(x, np.array(wanted.mean, np.float32).reshape(1, -1, 1, 1))
+        x = ops.divide(x, np.array(wanted.std, np.float32).reshape(1, -1, 1, 1))
+        if found.whole:
+            x = _rounded(ops, x, *(KINDS[found.kind] if found.kind in ("uint8", "int8") else (-(2**24), 2**24)))
+    _, height, width = wanted.input_shape
+    if found.layout == "nhwc":
+        x = ops.transpose(x, np.array([0, 2, 3, 1], np.int64))
+    elif found.layout == "nhw":
+        x = ops.reshape(x, np.array([-1, height, width], np.int64), special_zero=False)
+    elif found.layout == "flat":
+        x = ops.reshape(x, np.array([0, -1], np.int64), special_zero=True)
+    kind = old.get_element_type().get_type_name()
+    x = x if kind == "f32" else ops.convert(x, kind)
+    model.add_parameters([images])
+    old.output(0).replace(x.output(0))
+    model.remove_parameter(old)
+    return images
+
+
+def _rounded(ops: Any, x: Any, low: float, high: float) -> Any:
+    """To whole numbers from low to high; halves go up."""
+    return ops.clamp(ops.floor(ops.add(x, np.float32(0.5))), float(low), float(high))
+
+
+def with_output(ov: Any, images: Any, source: Any, chosen: Chosen) -> Any:
+    """A model from the input to one output: scores float32 (N, K) or labels int64 (N,)."""
+    import openvino.opset13 as ops
+
+    row = np.array([0, -1], np.int64)
+    if chosen.form == "labels":
+        y = ops.reshape(ops.convert(source, "i64"), np.array([-1], np.int64), special_zero=False)
+    else:
+        y = ops.convert(source, "f32")
+        if chosen.form == "one":
+            second = ops.reshape(y, np.array([-1, 1], np.int64), special_zero=False)
+            first = ops.subtract(np.float32(1) if chosen.outputs == "probabilities" else second, second)
+            y = ops.concat([first, second], 1)
+        elif len(chosen.output.dims) == 1:
+            y = ops.reshape(y, np.array([1, -1], np.int64), special_zero=False)
+        else:
+            y = ops.reshape(y, row, special_zero=True)
+    made = ov.Model([ops.result(y)], [images], "doldrum")
+    made.validate_nodes_and_infer_types()
+    return made

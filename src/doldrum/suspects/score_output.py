@@ -1,0 +1,137 @@
+"""Which output of a model holds the scores or labels, and what they are; the same rules for every format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from doldrum.classifiers.base import Outputs
+from doldrum.errors import ClassifierError, InputError
+from doldrum.intake import visible
+
+__all__ = ["Chosen", "Output", "choose_output"]
+
+Form = Literal["scores", "labels", "one"]
+_NAMED = re.compile(
+    r"(?!onnx::).*(logit|score|prob|pred|softmax|class)", re.IGNORECASE
+)  # onnx::Softmax_20 is what a softmax takes
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a model.
+
+    `numbers` is "float", "byte" (int8 and uint8, as quantised models give them), "integer" or "other". `dims` have the batch first, None
+    where they are open. `made_by` is "softmax", "sigmoid", "argmax" or "other"; `feeds` are the other outputs that are computed from it, or from
+    all that it is computed from.
+    """
+
+    name: str
+    numbers: str
+    dims: tuple[int | None, ...]
+    made_by: str = "other"
+    feeds: frozenset[str] = field(default=frozenset())
+
+    def form(self, batch: int | None) -> Form | None:
+        """What it can be: a row of scores an image, a label an image, one number an image (of two classes), or None."""
+        if not self.dims or self.numbers == "other":
+            return None
+        rest = self.dims[1:]
+        if not rest and batch == 1 and self.numbers in ("float", "byte") and (self.dims[0] or 1) > 1:
+            return "scores"  # (K,) of a model of one image
+        wide = [d for d in rest if d != 1]
+        if len(wide) == 1 and self.numbers in ("float", "byte"):
+            return "scores"
+        if wide:
+            return None
+        return "labels" if self.made_by == "argmax" or self.numbers != "float" else "one"
+
+    @property
+    def shown(self) -> str:
+        """Name and shape, safe to show."""
+        sizes = ", ".join("N" if i == 0 else "?" if d is None else str(d) for i, d in enumerate(self.dims))
+        return f"{visible(self.name, most=60)} ({sizes})"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An output, what it is, what a Classifier says of it, and what is to be noted."""
+
+    output: Output
+    form: Form
+    outputs: Outputs
+    notes: tuple[str, ...] = ()
+
+
+def choose_output(
+    found: Sequence[Output],
+    *,
+    name: str | None,
+    outputs: Outputs | None,
+    num_classes: int | None,
+    batch: int | None,
+    shown: str,
+) -> Chosen:
+    """The output called `name`, or the one whose shape is that of scores (N, K), else of labels (N,), else of one number (N, 1).
+
+    Of several of one kind: that with `num_classes` classes, else the one whose name says so, else the last computed, else the first; a
+    note says which. Raises InputError where no output has the name, ClassifierError where none can be scores or labels.
+    """
+    listed = ", ".join(o.shown for o in found[:6]) or "none"
+    if name is not None and all(o.name != name for o in found):
+        raise InputError(f"expected an output of {shown} ({listed}), got '{visible(name, most=60)}'; name one of them")
+    left: list[tuple[Output, Form]] = [
+        (o, form) for o in found if name in (None, o.name) and (form := o.form(batch)) is not None
+    ]
+    if not left:
+        raise ClassifierError(
+            f"expected an output of scores (N, K) or labels (N,), got {listed} in {shown}; it is no image classifier"
+        )
+    output, form = left[0]
+    if len(left) > 1:
+        output, form = _best(left, num_classes)
+    notes: list[str] = []
+    if len(found) > 1:
+        what = {"scores": "scores", "labels": "labels", "one": "score of two classes"}[form]
+        how = "as asked" if name is not None else "pass output= to choose another"
+        notes.append(f"the model has the outputs {listed}; {output.shown} was taken for the {what} ({how})")
+    if form == "labels" or (form == "one" and outputs == "labels"):
+        return Chosen(output, "labels", "labels", tuple(notes))
+    kind: Outputs = "probabilities" if output.made_by in ("softmax", "sigmoid") else "logits"
+    if form == "scores":
+        kind = outputs or ("probabilities" if output.made_by == "softmax" else "logits")
+        return Chosen(output, form, kind, tuple(notes))
+    kind = kind if outputs is None else outputs
+    row = "[1 - p, p]" if kind == "probabilities" else "[0, z]"
+    why = (
+        "as said"
+        if outputs is not None
+        else "its last step is a sigmoid"
+        if kind == "probabilities"
+        else "no sigmoid comes last"
+    )
+    what = "the probability p of the second" if kind == "probabilities" else "the logit z of the second"
+    notes.append(f"the model gives one number an image; it was taken for {what} of two classes ({why}), scores {row}")
+    return Chosen(output, form, kind, tuple(notes))
+
+
+def _best(left: list[tuple[Output, Form]], num_classes: int | None) -> tuple[Output, Form]:
+    def rank(item: tuple[Output, Form]) -> int:
+        output, form = item
+        if form == "scores":
+            return 0
+        return 1 if output.made_by == "sigmoid" else 2 if form == "labels" else 3
+
+    best = min(map(rank, left))
+    left = [item for item in left if rank(item) == best]
+    names = {o.name for o, _ in left}
+    rules = (
+        lambda o: num_classes is not None and num_classes in o.dims[1:],
+        lambda o: _NAMED.match(o.name) is not None,
+        lambda o: not o.feeds & names,
+    )
+    for rule in rules:
+        left = [item for item in left if rule(item[0])] or left
+    return left[0]
