@@ -30,6 +30,9 @@ class Classifier(ABC):
     costly: ClassVar[bool] = False
     """Whether each image asked about may cost somebody money: then engines are checked on a few images in place of hundreds."""
 
+    notes: tuple[str, ...] = ()
+    """What was done to make a Classifier of the model and is not seen from outside; each measurement's record has them."""
+
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         if outputs not in ("logits", "probabilities", "labels"):
             raise InputError(f"expected outputs 'logits', 'probabilities' or 'labels', got {outputs!r}; pick one")

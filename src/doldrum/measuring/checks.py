@@ -35,9 +35,10 @@ def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
 def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:
     """Run a first small batch; raise on a broken contract, and note what looks odd but harmless."""
     classifier.check_state()
+    notes = list(classifier.notes)
     output = classifier(images)
     if output.ndim == 1:
-        return []
+        return notes
     finite = np.isfinite(output).all(axis=1)
     if not finite.any():
         raise ClassifierError(
@@ -52,8 +53,8 @@ def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> lis
             f"{scores.sum(axis=1).max():.3g}; pass outputs='logits'"
         )
     if classifier.outputs == "logits" and sums_to_one:
-        return ["scores declared as logits sum to 1: they look like probabilities (labels are the same)"]
-    return []
+        notes.append("scores declared as logits sum to 1: they look like probabilities (labels are the same)")
+    return notes
 
 
 def perturbed_sample(images: Inputs, bound: BoundProbe | None, plan: TilePlan, seed: int) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from doldrum.checks import is_number, whole_number
 from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier, as_array, labels_of
+from doldrum.classifiers.outputs import answer_of
 from doldrum.data import ImageSet, to_float
 from doldrum.errors import ClassifierError, InputError
 from doldrum.poisoning.plan import PoisonPlan
@@ -159,15 +160,16 @@ def _as_model(model: Any, test_set: ImageSet) -> Any:
     """A Classifier, or a plain function, which may answer with scores or labels."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
+        from doldrum.classifiers.adapters.module import scores_shape
+
         # How many classes it tells apart shows in its scores for one image, whatever the test set names.
-        one = as_classifier(model, input_shape=test_set.input_shape, num_classes=2)
-        scores = as_array(one.forward(to_float(np.asarray(test_set.images[:1]))))
-        if scores.ndim != 2 or len(scores) != 1:
+        shape = scores_shape(model, to_float(np.asarray(test_set.images[:1])))
+        if len(shape) != 2 or shape[0] != 1:
             raise ClassifierError(
-                f"expected scores (1, K) for one image, got shape {scores.shape}; wrap the model in a function that gives "
+                f"expected scores (1, K) for one image, got shape {shape}; wrap the model in a function that gives "
                 "labels, or one row of scores an image"
             )
-        return as_classifier(model, input_shape=test_set.input_shape, num_classes=scores.shape[1])
+        return as_classifier(model, input_shape=test_set.input_shape, num_classes=shape[1])
     if not (callable(model) or hasattr(model, "predict") or isinstance(model, (str, Path))):
         raise InputError(f"expected a Classifier or a function, got {type(model).__name__}; see dd.as_classifier")
     try:
@@ -193,7 +195,8 @@ def _predict(
     for start in range(0, len(rows), batch_size):
         batch = to_float(np.asarray(images[rows[start : start + batch_size]]))
         batch = batch if trigger is None else trigger(batch)
-        answer = as_array(model(batch))
+        answer = model(batch)
+        answer = as_array(answer if isinstance(model, Classifier) else answer_of(answer, rows=len(batch)))
         if not isinstance(model, Classifier) and (
             answer.ndim not in (1, 2) or len(answer) != len(batch) or answer.dtype.kind not in "biuf"
         ):
