@@ -105,7 +105,7 @@ def answer_of(returned: Any, *, rows: int, num_classes: int | None = None, outpu
 def shape_of(value: Any) -> tuple[int, ...] | None:
     """The shape of an array or a tensor of any library; None for everything else."""
     shape = getattr(value, "shape", None)
-    return tuple(int(n) for n in shape) if isinstance(shape, (tuple, list)) else None
+    return tuple(int(n) for n in cast("Sequence[Any]", shape)) if isinstance(shape, (tuple, list)) else None
 
 
 def _holds_arrays(values: Sequence[Any]) -> bool:

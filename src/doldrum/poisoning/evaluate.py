@@ -15,7 +15,7 @@ from doldrum.checks import is_number, whole_number
 from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier, as_array, labels_of
 from doldrum.classifiers.outputs import answer_of
-from doldrum.data import ImageSet, to_float
+from doldrum.data import Images, ImageSet, as_labelled, to_float
 from doldrum.errors import ClassifierError, InputError
 from doldrum.poisoning.plan import PoisonPlan
 from doldrum.stats.proportions import proportion
@@ -88,7 +88,7 @@ class Evaluation:
 
 def evaluate(
     model: Classifier | Callable[[NDArray[np.float32]], Any] | Any,
-    test_set: ImageSet,
+    test_set: Images,
     trigger: Trigger | None = None,
     plan: PoisonPlan | None = None,
     *,
@@ -100,7 +100,8 @@ def evaluate(
     `model` maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels (B,): any Classifier, or a
     function. What else :func:`doldrum.as_classifier` takes does too, an `nn.Module` in evaluation mode among it: the
     image shape is then the test set's, and the number of classes is how many scores the model gives. `test_set` is an
-    ImageSet of clean images, which is not changed. The trigger is applied in its test form.
+    ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows, such as a torch Dataset
+    (:func:`doldrum.data.read_stream`). The trigger is applied in its test form.
 
     Raises ClassifierError for answers of another shape and a module in training mode, InputError for a test set without
     labels, and for a trigger without a plan or a plan without a trigger.
@@ -112,8 +113,9 @@ def evaluate(
     >>> result.clean_accuracy.value, result.asr.value, result.eligible
     (0.75, 1.0, 3)
     """
-    if not isinstance(test_set, ImageSet):
-        raise InputError(f"expected an ImageSet, got {type(test_set).__name__}; make one: dd.ImageSet(images, labels)")
+    test_set = as_labelled(
+        test_set, shape=model.input_shape if isinstance(model, Classifier) else None, what="a test set"
+    )
     batch_size = whole_number(batch_size, "batch_size", least=1, hint="e.g. 500")
     if test_set.labels is None:
         raise InputError("expected a test set with labels, got none; accuracy is about labels")

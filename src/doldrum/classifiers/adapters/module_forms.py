@@ -1,5 +1,7 @@
 """Modules whose answer is inside something, or that take one image only, as modules that give a tensor for a batch."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from typing import Any
