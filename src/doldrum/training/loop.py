@@ -76,7 +76,10 @@ def train(
         )
     if checkpoint is not None and not isinstance(checkpoint, (str, Path)):
         raise InputError(f"expected the path of a resume file, got {type(checkpoint).__name__}; name a file")
-    data = data if getattr(data, "images", None) is not None else as_labelled(data, what="training data")
+    if getattr(data, "images", None) is None or hasattr(
+        data, "__getitem__"
+    ):  # what has items may hide other things as `images`
+        data = as_labelled(data, what="training data")
     images, labels, classes = checked_data(data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))

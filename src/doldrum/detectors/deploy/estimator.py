@@ -71,7 +71,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit on a share of the rows, calibrate on the others; y is ignored."""
-        images = self._images(X, reset=True)
+        images = self._taken(X, reset=True)
         detector, classifier = self._parts()
         if not is_number(self.fpr) or not 0 < self.fpr < 1:
             raise InputError(f"expected a false-positive rate in (0, 1), got {self.fpr!r}; pass 0.01 for 1%")
@@ -97,7 +97,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Minus the detector's scores (N,): the lower, the more suspicious."""
         check_is_fitted(self)
-        images = self._images(X, reset=False)
+        images = self._taken(X, reset=False)
         return -self._set_apart(self.detector_.score_samples(images), images)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -128,8 +128,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             )
         return self.detector, self.classifier
 
-    def _images(self, X: Any, *, reset: bool) -> ImageSet:
-        """Rows, or a source of images, as images; InputError where they don't fit the classifier."""
+    def _taken(self, X: Any, *, reset: bool) -> ImageSet:
+        """Rows, or a source of images, as images."""
         if isinstance(X, ImageSet) or holds_images(X):
             classifier = self._parts()[1]
             images = as_image_set(X, **wanted_by(classifier))
@@ -140,7 +140,11 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
             return images
         least: dict[str, Any] = {"ensure_min_samples": 2} if reset else {}
         rows: Any = validate_data(self, X, dtype=np.float64, reset=reset, **least)
+        return self._images(rows)
+
+    def _images(self, X: NDArray[np.float64]) -> ImageSet:
+        """Rows as images; InputError where they don't fit the classifier."""
         shape = self._parts()[1].input_shape
-        if rows.shape[1] != math.prod(shape):
-            raise InputError(f"expected {math.prod(shape)} features ({shape}), got {rows.shape[1]}; flatten the images")
-        return ImageSet(rows.reshape(-1, *shape).astype(np.float32))
+        if X.shape[1] != math.prod(shape):
+            raise InputError(f"expected {math.prod(shape)} features ({shape}), got {X.shape[1]}; flatten the images")
+        return ImageSet(X.reshape(-1, *shape).astype(np.float32))
