@@ -62,12 +62,12 @@ def test_wrong_models_and_settings_are_refused(model, options, word) -> None:
         dd.as_classifier(model, **options)
 
 
-def test_a_model_that_returns_a_dict_is_named(images) -> None:
-    class Wrapped(torch.nn.Module):
+def test_a_model_that_returns_nothing_is_named(images) -> None:
+    class Silent(torch.nn.Module):
         def forward(self, x):
-            return {"logits": x}
+            return None
 
-    clf = dd.as_classifier(Wrapped().eval(), input_shape=(1, 8, 8), num_classes=4)
+    clf = dd.as_classifier(Silent().eval(), input_shape=(1, 8, 8), num_classes=4)
     with pytest.raises(ClassifierError, match="expected a tensor"):
         clf(images)
 
@@ -128,7 +128,8 @@ def test_tensors_with_gradients_lists_and_booleans_will_do(images) -> None:
     ("returned", "outputs", "word"),
     [
         (None, "logits", "got NoneType"),
-        ({"logits": [[0, 1, 2, 3]]}, "logits", "got dict"),
+        ({"logits": [[0, 1, 2]]}, "logits", "check num_classes"),
+        ({"features": [[0, 1, 2, 3]]}, "logits", "got a dict of features list"),
         ([[1, 2], [3]], "logits", "got list"),
         (["cat"], "labels", "return integers"),
         ([["a", "b", "c", "d"]], "logits", "return floats"),

@@ -215,6 +215,18 @@ def test_torchscript_and_pickle_only_where_they_are_trusted(tmp_path):
         np.testing.assert_allclose(suspect.classifier(batch), scores(net, batch), rtol=1e-4, atol=1e-5)
 
 
+class Answers(torch.nn.Module):
+    """A module of somebody else's that returns more than scores; with two that may be them, it is refused."""
+
+    def __init__(self, good: bool) -> None:
+        super().__init__()
+        self.net, self.good = small_net(), good
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = self.net(x)
+        return {"features": x, "probs": found} if self.good else {"a\nb": found, "c": found}
+
+
 def test_an_exported_program_only_where_it_is_trusted(tmp_path):
     net, image = small_net(), torch.zeros(2, 1, 8, 8)
     with warnings.catch_warnings():
@@ -222,13 +234,28 @@ def test_an_exported_program_only_where_it_is_trusted(tmp_path):
         many = torch.export.export(net, (image,), dynamic_shapes=({0: torch.export.Dim("n")},))
         torch.export.save(many, str(tmp_path / "many.pt2"))
         torch.export.save(torch.export.export(net, (image[:1],)), str(tmp_path / "one.pt2"))
+        torch.export.save(torch.export.export(net, (image.repeat(2, 1, 1, 1),)), str(tmp_path / "four.pt2"))
     with pytest.raises(InputError, match=r"torch\.export"):
         open_model(tmp_path / "many.pt2", preprocessing=GREY)
     suspect = open_model(tmp_path / "many.pt2", preprocessing=GREY, trust_code=True)
     assert suspect.format == "pt2"
     np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), atol=1e-5)
+    one = open_model(tmp_path / "one.pt2", preprocessing=GREY, trust_code=True).classifier
+    assert one.notes  # "image by image"
+    np.testing.assert_allclose(one(images(1, 8, 8)), scores(net, images(1, 8, 8)), atol=1e-5)
     with pytest.raises(ClassifierError, match="any number of images at once"):
-        open_model(tmp_path / "one.pt2", preprocessing=GREY, trust_code=True)
+        open_model(tmp_path / "four.pt2", preprocessing=GREY, trust_code=True)
+
+
+def test_what_a_strangers_module_returns_is_taken_apart_and_refused_by_name(tmp_path):
+    batch, nets = images(1, 8, 8), {True: Answers(True), False: Answers(False)}
+    for good, net in nets.items():
+        torch.save(net.eval(), tmp_path / f"{good}.pt")
+    suspect = open_model(tmp_path / "True.pt", preprocessing=GREY, trust_pickle=True)
+    assert suspect.classifier.num_classes == 4
+    np.testing.assert_allclose(suspect.classifier(batch), scores(nets[True].net, batch), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ClassifierError, match=r"got a dict of a\\nb \(2, 4\), c \(2, 4\)"):
+        open_model(tmp_path / "False.pt", preprocessing=GREY, trust_pickle=True)
 
 
 def test_an_absent_timm_is_named_with_what_to_install(tmp_path, monkeypatch):

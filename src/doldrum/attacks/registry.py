@@ -13,7 +13,7 @@ import numpy as np
 from doldrum.attacks import makers
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
 from doldrum.checks import finite_number, is_number, whole_number
-from doldrum.data import ImageSet
+from doldrum.data import Images, ImageSet, as_labelled
 from doldrum.errors import InputError
 from doldrum.lazy import extras
 from doldrum.poisoning import PoisonPlan, poison
@@ -206,7 +206,7 @@ def _make(
 
 def run_attack(
     id: str,
-    train_set: ImageSet,
+    train_set: Images,
     *,
     recipe: str | Recipe = "fashion-cnn",
     seed: int = 0,
@@ -223,7 +223,7 @@ def run_attack(
     id
         A key of ATTACKS.
     train_set
-        A clean ImageSet; it is not changed.
+        A clean ImageSet, which is not changed; or a source of (image, label) pairs or rows, such as a torch Dataset.
     recipe, seed
         As in `train`; the seed also decides which samples are poisoned and all that the attack draws.
     rate, target
@@ -238,6 +238,7 @@ def run_attack(
     """
     from doldrum.training import train
 
+    train_set = as_labelled(train_set, what="a training set")
     _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
     first = None if checkpoint is None else surrogate_beside(checkpoint)
     made = make_attack(

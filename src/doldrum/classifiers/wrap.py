@@ -35,7 +35,8 @@ def as_classifier(
     ----------
     model
         An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in
-        [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned as it is. Of other libraries: an ART
+        [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned as it is. Scores in a dict, a tuple or a field `logits`
+        are found (:mod:`doldrum.classifiers.outputs`); a module that takes one image only is run image by image. Of other libraries: an ART
         classifier with `clip_values` (given inputs in that range), an image-classification pipeline of transformers (which
         applies its own processor's scaling), a fitted scikit-learn classifier of rows of pixels.
     input_shape, num_classes

@@ -1,4 +1,5 @@
-"""Images with labels, ids and class names (`ImageSet`), and the ways to get one: `sets` by name, `readers` of the user's own files.
+"""Images with labels, ids and class names (`ImageSet`), and the ways to get one: `sets` by name, `readers` of the user's own files, `streams` of the
+user's own objects.
 
 No files that may be hostile (`intake`), no poisoning, and no network traffic except for a published set that the user asked for.
 """
@@ -16,6 +17,7 @@ from doldrum.data.sets.house_numbers import svhn
 from doldrum.data.sets.imagenet import imagenet_folder, tiny_imagenet
 from doldrum.data.sets.sklearn_digits import digits
 from doldrum.data.sets.traffic_signs import gtsrb
+from doldrum.data.streams import Images, as_image_set, as_labelled, read_stream
 from doldrum.pixels import as_nchw, to_float
 
 __all__ = [
@@ -23,6 +25,9 @@ __all__ = [
     "DatasetStatus",
     "ImageRead",
     "ImageSet",
+    "Images",
+    "as_image_set",
+    "as_labelled",
     "as_nchw",
     "cifar10",
     "cifar100",
@@ -38,6 +43,7 @@ __all__ = [
     "read_folder",
     "read_image",
     "read_images",
+    "read_stream",
     "svhn",
     "tiny_imagenet",
     "to_float",

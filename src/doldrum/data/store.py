@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
@@ -17,7 +20,7 @@ _IN_MEMORY = 1 << 30
 
 
 class PixelStore:
-    """Takes uint8 images (C, H, W) of one shape, one by one; gives them back as (N, C, H, W).
+    """Takes images (C, H, W) of one shape and type (uint8, uint16 or float32), one by one; gives them back as (N, C, H, W).
 
     Beyond `in_memory` bytes they go to a file in the cache folder that has no name there (where the system allows it), so
     nothing stays behind however the process ends.
@@ -31,7 +34,8 @@ class PixelStore:
     def __init__(self, *, in_memory: int = _IN_MEMORY) -> None:
         self._in_memory = in_memory
         self._shape: tuple[int, ...] | None = None
-        self._held: list[NDArray[np.uint8]] = []
+        self._dtype: np.dtype[Any] = np.dtype(np.uint8)
+        self._held: list[NDArray[Any]] = []
         self._file: IO[bytes] | None = None
         self._count = 0
 
@@ -44,16 +48,20 @@ class PixelStore:
         return None if self._shape is None else self._shape[0]
 
     def add(self, image: NDArray[Any]) -> None:
-        """Append one image. Raises InputError when its shape is not the first one's."""
+        """Append one image. Raises InputError when its shape or type is not the first one's; OSError, with what to do, on a full disk."""
         if self._shape is None:
-            self._shape = image.shape
+            self._shape, self._dtype = image.shape, image.dtype
         if image.shape != self._shape:
             raise InputError(
-                f"expected images of one shape {self._shape}, got {image.shape}; pass size=(height, width)"
+                f"expected images of one shape {self._shape}, got {image.shape}; resize them, or pass size=(height, width) where it is taken"
+            )
+        if image.dtype != self._dtype:
+            raise InputError(
+                f"expected pixels of one type, {self._dtype} as in the first image, got {image.dtype}; convert them"
             )
         self._count += 1
         if self._file is not None:
-            self._file.write(image.tobytes())
+            self._write(image)
             return
         self._held.append(np.ascontiguousarray(image))
         if self._count * image.nbytes > self._in_memory:
@@ -67,20 +75,38 @@ class PixelStore:
                     "one that can be written"
                 ) from error
             for one in self._held:
-                self._file.write(one.tobytes())
+                self._write(one)
             self._held.clear()
 
-    def finish(self) -> NDArray[np.uint8]:
+    def _write(self, image: NDArray[Any]) -> None:
+        assert self._file is not None
+        with _room():
+            self._file.write(image.tobytes())
+
+    def finish(self) -> NDArray[Any]:
         """All images in the order added; nothing can be added afterwards. Raises InputError when there are none."""
         if self._shape is None:
             raise InputError("expected at least one image, got none; check where they are from")
         if self._file is None:
             return np.stack(self._held)
-        self._file.flush()
-        mapped = np.memmap(self._file, dtype=np.uint8, mode="r", shape=(self._count, *self._shape))
+        with _room():
+            self._file.flush()
+        mapped = np.memmap(self._file, dtype=self._dtype, mode="r", shape=(self._count, *self._shape))
         self._file.close()  # the mapping holds on to it
         return mapped
 
     def __del__(self) -> None:
         if self._file is not None:  # given up before `finish`
             self._file.close()
+
+
+@contextmanager
+def _room() -> Generator[None, None, None]:
+    """A full disk says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        text = "expected room for the images' pixels, got a full disk; free some, or set XDG_CACHE_HOME to a folder with more"
+        raise OSError(error.errno, text, str(cache_folder())) from error

@@ -176,8 +176,8 @@ def candidates(classifier: Classifier) -> list[tuple[str, str]]:
     if isinstance(classifier, HasEngines):
         return classifier.candidates()
     found = []
-    if own_precision(classifier) != "fp32":
-        return [("eager", own_precision(classifier))]  # others take fp32
+    if own_precision(classifier) != "fp32" or _one_by_one(classifier):
+        return [("eager", own_precision(classifier))]  # others take fp32, and whole tiles
     if ov_engine.supports(classifier) and _on_cpu(classifier):
         if importlib.util.find_spec("openvino"):
             found = [("openvino", p) for p in dict.fromkeys((best_precision(), "fp32"))]
@@ -193,10 +193,18 @@ def _on_cpu(classifier: Classifier) -> bool:
     return device is None or device.type == "cpu"
 
 
+def _one_by_one(classifier: Classifier) -> bool:
+    return getattr(classifier, "one_by_one", False)
+
+
 def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -> Engine:
     """The engine of this name and precision; the last few are kept for their classifier's next run."""
     if name == "eager":
         return DirectEngine(classifier, rows=rows)
+    if _one_by_one(classifier):
+        raise EngineError(
+            f"expected a module that takes several images at once for {name}, got one that takes one; use engine='eager'"
+        )
     if (own := own_precision(classifier)) != "fp32":
         raise EngineError(
             f"expected a module of fp32 for {name}, got one of {own}; use engine='eager', or convert it with model.float()"

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.data import ImageSet
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageRead, Images, ImageSet, read_stream
+from doldrum.data.readers.objects import gives_slices
 from doldrum.errors import InputError
-from doldrum.pixels import SCALES, check_pixels
+from doldrum.pixels import check_pixels
 
-__all__ = ["Inputs", "Stream"]
+__all__ = ["Inputs", "Stream", "wanted_by"]
 
 
 class Stream(Protocol):
@@ -25,15 +27,21 @@ class Stream(Protocol):
 
 
 class Inputs:
-    """N images (C, H, W). Arrays and ImageSets are checked whole; a stream (`shape` and slices) as it is read.
+    """N images (C, H, W). A stream (`shape` and slices) is checked as it is read; all else is read whole by `data.read_stream`.
 
     A stream is never held: memory has the slices under way, and ids are made as they are needed. It may have `ids` and
-    `content_hash()` of its own, as an ImageSet has.
+    `content_hash()` of its own, as an ImageSet has. Other sources (torch Datasets, lists, generators, …) are gone through once, into an
+    array that is a file where it is large; `skipped` has (id, why) of items that could not be read, `notes` what was done to
+    the others.
     """
 
-    def __init__(self, images: Any) -> None:
-        stream = not isinstance(images, np.ndarray) and hasattr(images, "shape") and hasattr(images, "__getitem__")
-        self._source: Any = images if stream or isinstance(images, ImageSet) else ImageSet(as_images(images))
+    def __init__(self, images: Images, classifier: Classifier | None = None) -> None:
+        self.skipped: tuple[tuple[str, str], ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self._source: Any = images
+        if not _is_stream(images):
+            read = read_stream(images, **({} if classifier is None else wanted_by(classifier)))
+            self._source, self.skipped, self.notes = read.images, read.skipped, read.notes
         self._checked = isinstance(self._source, ImageSet)
         self._images = self._source.images if self._checked else self._source
         self._ids = getattr(self._source, "ids", None)
@@ -43,6 +51,11 @@ class Inputs:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def check_whole(self) -> None:
+        """Raise InputError where an item could not be read."""
+        if not _is_stream(self._source):
+            ImageRead(self._source, self.skipped).whole()
 
     def block(self, start: int, stop: int) -> tuple[NDArray[Any], list[str]]:
         """Images and ids start..stop; InputError when a stream gives another shape or pixels out of range."""
@@ -69,15 +82,10 @@ class Inputs:
         return digest.hexdigest()
 
 
-def as_images(images: Any) -> NDArray[Any]:
-    """Check that an array is NCHW, of pixels of a known range; their values are checked by ImageSet."""
-    if isinstance(images, np.ma.MaskedArray):
-        raise InputError("expected an array of pixels, got a masked array; fill what is masked")
-    array = np.asarray(images)
-    if array.ndim != 4:
-        raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; add the missing axes")
-    if array.dtype in SCALES:
-        return array
-    if array.dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype")
-    return array.astype(np.float32, copy=False)
+def wanted_by(classifier: Classifier) -> dict[str, Any]:
+    """What `data.read_stream` is to make of images for a classifier: its shape, and its own way with Pillow images, if it has one."""
+    return {"shape": classifier.input_shape, "fit": getattr(classifier, "images", None)}
+
+
+def _is_stream(images: Any) -> bool:
+    return gives_slices(images) and not isinstance(images, (np.ndarray, ImageSet)) and not hasattr(images, "detach")

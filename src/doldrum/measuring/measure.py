@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from doldrum.checks import is_kind, is_whole
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet
+from doldrum.data import Images
 from doldrum.engines import Engine, build_engine, choose_engine, default_rows
 from doldrum.engines.direct import DirectEngine
 from doldrum.errors import InputError
 from doldrum.measuring.adaptive import Course, adaptive_chunks
 from doldrum.measuring.checks import check_classifier, check_memory, check_shape, perturbed_sample
-from doldrum.measuring.inputs import Inputs, Stream
+from doldrum.measuring.inputs import Inputs
 from doldrum.measuring.readouts import Readings, check_readouts
 from doldrum.measuring.tiles import TilePlan, make_tiles, plan_tiles
 from doldrum.measuring.until import Rule
@@ -32,7 +32,7 @@ __all__ = ["Measurement", "measure"]
 
 def measure(
     classifier: Classifier,
-    images: ImageSet | NDArray[Any] | Stream,
+    images: Images,
     probe: Probe,
     *,
     batch_size: int = 256,
@@ -47,9 +47,11 @@ def measure(
     ----------
     classifier : Classifier
         From :func:`doldrum.as_classifier`. It is checked on a first small batch before anything long is started.
-    images : ImageSet or array (N, C, H, W)
-        uint8, or floats in [0, 1]; the classifier's input shape. Anything with a shape that gives slices will do, and is
-        never held whole: :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
+    images : ImageSet or array (N, C, H, W), or any source of images
+        uint8, or floats in [0, 1]; the classifier's input shape. A torch Dataset or DataLoader, a Hugging Face data set, a list of
+        Pillow images or arrays, a generator: see :func:`doldrum.data.read_stream`; an item that can't be read is an error, before any draw.
+        Anything with a shape that gives slices will do, and is never held whole:
+        :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
     probe : Probe
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``.
     batch_size : int
@@ -91,6 +93,7 @@ def measure(
     (np.int64(200), (1, 1, 200))
     """
     run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts, until=until)
+    run.inputs.check_whole()
     shape = len(run), len(probe.strengths), probe.draws
     check_memory(*shape, what="a measurement", hint="write to a folder as it goes (dd.measuring.measure_to)")
     with progress_bar("measuring", len(run), show=progress) as advance:
@@ -111,13 +114,14 @@ def measure(
 class Measurement:
     """A checked and prepared run: `chunks()` gives Responses of `batch_size` inputs at a time, in order.
 
-    With `readouts`, chunks hold them in memory; `measure_to` writes labels only.
+    With `readouts`, chunks hold them in memory; `measure_to` writes labels only. Items of `images` that can't be read are left out, and
+    are in `inputs.skipped` as (id, why).
     """
 
     def __init__(
         self,
         classifier: Classifier,
-        images: ImageSet | NDArray[Any] | Stream,
+        images: Images,
         probe: Probe,
         *,
         batch_size: int = 256,
@@ -135,12 +139,12 @@ class Measurement:
             raise InputError(f"expected a rule, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)")
         if until is not None and (readouts or isinstance(probe, ModelProbe)):
             raise InputError("expected until= with a probe of images and without readouts, got both; leave one out")
-        self.inputs = Inputs(images)
+        self.inputs = Inputs(images, classifier)
         check_shape(self.inputs.shape[1:], classifier.input_shape)
         self.until = until
         self.classifier, self.probe, self.batch_size = classifier, probe, int(batch_size)
         check_memory(min(self.batch_size, len(self.inputs)), len(probe.strengths), probe.draws)
-        notes = check_classifier(classifier, to_float(self.inputs.spread(8)))
+        notes = [*check_classifier(classifier, to_float(self.inputs.spread(8))), *self.inputs.notes]
         self.readouts = check_readouts(classifier, readouts)
         self.bound: BoundProbe | None
         if isinstance(probe, ModelProbe):

@@ -66,6 +66,8 @@ def measure_to(
     -1 invalid, -2 not taken). Under a rule (`until`), w_lower, w_upper and dominant_lower are those of `level` for a number
     of draws fixed beforehand: use `Rule.read` for limits that hold after stopping.
 
+    Items of the images that could not be read are listed in the manifest, under `skipped`, and the run goes on without them.
+
     Raises InputError for a folder of anything else, one that can't be written to, or one that another process writes to;
     OSError, with what to do, when the disk is full; WorkerError when a worker dies.
     """
@@ -88,6 +90,7 @@ def measure_to(
             "level": level,
             "invalid": 0,
             "shards": [],
+            "skipped": [{"path": name, "reason": why} for name, why in run.inputs.skipped],
             **run.info,
             **(extra or {}),
         }

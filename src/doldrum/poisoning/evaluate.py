@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from doldrum.checks import is_number, whole_number
 from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier, as_array, labels_of
-from doldrum.data import ImageSet, to_float
+from doldrum.classifiers.outputs import answer_of
+from doldrum.data import Images, ImageSet, as_labelled, to_float
 from doldrum.errors import ClassifierError, InputError
 from doldrum.poisoning.plan import PoisonPlan
 from doldrum.stats.proportions import proportion
@@ -87,7 +88,7 @@ class Evaluation:
 
 def evaluate(
     model: Classifier | Callable[[NDArray[np.float32]], Any] | Any,
-    test_set: ImageSet,
+    test_set: Images,
     trigger: Trigger | None = None,
     plan: PoisonPlan | None = None,
     *,
@@ -99,7 +100,8 @@ def evaluate(
     `model` maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels (B,): any Classifier, or a
     function. What else :func:`doldrum.as_classifier` takes does too, an `nn.Module` in evaluation mode among it: the
     image shape is then the test set's, and the number of classes is how many scores the model gives. `test_set` is an
-    ImageSet of clean images, which is not changed. The trigger is applied in its test form.
+    ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows, such as a torch Dataset
+    (:func:`doldrum.data.read_stream`). The trigger is applied in its test form.
 
     Raises ClassifierError for answers of another shape and a module in training mode, InputError for a test set without
     labels, and for a trigger without a plan or a plan without a trigger.
@@ -111,8 +113,9 @@ def evaluate(
     >>> result.clean_accuracy.value, result.asr.value, result.eligible
     (0.75, 1.0, 3)
     """
-    if not isinstance(test_set, ImageSet):
-        raise InputError(f"expected an ImageSet, got {type(test_set).__name__}; make one: dd.ImageSet(images, labels)")
+    test_set = as_labelled(
+        test_set, shape=model.input_shape if isinstance(model, Classifier) else None, what="a test set"
+    )
     batch_size = whole_number(batch_size, "batch_size", least=1, hint="e.g. 500")
     if test_set.labels is None:
         raise InputError("expected a test set with labels, got none; accuracy is about labels")
@@ -159,15 +162,16 @@ def _as_model(model: Any, test_set: ImageSet) -> Any:
     """A Classifier, or a plain function, which may answer with scores or labels."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
+        from doldrum.classifiers.adapters.module import scores_shape
+
         # How many classes it tells apart shows in its scores for one image, whatever the test set names.
-        one = as_classifier(model, input_shape=test_set.input_shape, num_classes=2)
-        scores = as_array(one.forward(to_float(np.asarray(test_set.images[:1]))))
-        if scores.ndim != 2 or len(scores) != 1:
+        shape = scores_shape(model, to_float(np.asarray(test_set.images[:1])))
+        if len(shape) != 2 or shape[0] != 1:
             raise ClassifierError(
-                f"expected scores (1, K) for one image, got shape {scores.shape}; wrap the model in a function that gives "
+                f"expected scores (1, K) for one image, got shape {shape}; wrap the model in a function that gives "
                 "labels, or one row of scores an image"
             )
-        return as_classifier(model, input_shape=test_set.input_shape, num_classes=scores.shape[1])
+        return as_classifier(model, input_shape=test_set.input_shape, num_classes=shape[1])
     if not (callable(model) or hasattr(model, "predict") or isinstance(model, (str, Path))):
         raise InputError(f"expected a Classifier or a function, got {type(model).__name__}; see dd.as_classifier")
     try:
@@ -193,7 +197,8 @@ def _predict(
     for start in range(0, len(rows), batch_size):
         batch = to_float(np.asarray(images[rows[start : start + batch_size]]))
         batch = batch if trigger is None else trigger(batch)
-        answer = as_array(model(batch))
+        answer = model(batch)
+        answer = as_array(answer if isinstance(model, Classifier) else answer_of(answer, rows=len(batch)))
         if not isinstance(model, Classifier) and (
             answer.ndim not in (1, 2) or len(answer) != len(batch) or answer.dtype.kind not in "biuf"
         ):

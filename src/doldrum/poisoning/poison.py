@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.checks import whole_number
-from doldrum.data import ImageSet, to_float
+from doldrum.data import Images, ImageSet, as_labelled, to_float
 from doldrum.errors import InputError
 from doldrum.poisoning.plan import PoisonPlan, count_of
 from doldrum.seeds import rng
@@ -48,8 +48,8 @@ class PoisonedSet(ImageSet):
         return np.asarray(self.labels) != self.original_labels
 
 
-def poison(train_set: ImageSet, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
-    """Poison a training set; the given set is not changed.
+def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
+    """Poison a training set: an ImageSet, which is not changed, or a source of (image, label) pairs or rows, such as a torch Dataset.
 
     Which samples: a seeded shuffle of the candidates, the first `floor(rate * N + 1/2)` of them, so the
     samples of a lower rate are among those of a higher one at the same seed. Of these, the first
@@ -70,6 +70,7 @@ def poison(train_set: ImageSet, trigger: Trigger, plan: PoisonPlan, *, seed: int
     """
     if not isinstance(trigger, Trigger):
         raise InputError(f"expected a Trigger, got {type(trigger).__name__}; e.g. dd.triggers.Patch()")
+    train_set = as_labelled(train_set, what="a training set")
     poisoned, cover = choose_samples(train_set, plan, seed=seed)
     labels = np.array(train_set.labels, dtype=np.int64)
     class_names = tuple(train_set.class_names)

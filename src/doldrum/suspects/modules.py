@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from doldrum.classifiers.adapters.module import ModuleClassifier
+from doldrum.classifiers.adapters.module_forms import plain_module
 from doldrum.classifiers.base import Outputs
 from doldrum.errors import ClassifierError, InputError
 from doldrum.intake import visible
@@ -18,7 +19,7 @@ __all__ = ["Prepared", "module_classifier"]
 
 
 class Prepared(nn.Module):
-    """Channel order, (scale * x - mean) / std, then the model; of an output with a field `logits`, that."""
+    """Channel order, (scale * x - mean) / std, then the model."""
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -36,8 +37,7 @@ class Prepared(nn.Module):
             x = x.flip(1)
         if self.scale != 1:
             x = x * self.scale
-        out = self.model((x - self.mean) / self.std)
-        return getattr(out, "logits", out)
+        return self.model((x - self.mean) / self.std)
 
     def extra_repr(self) -> str:
         """What is no buffer: a classifier's fingerprint reads it here."""
@@ -55,25 +55,31 @@ def module_classifier(
 ) -> ModuleClassifier:
     """`model` as a classifier of images in [0, 1]; how many classes it tells apart is asked of it.
 
+    Where its scores are in what it returns, and whether it takes one image only, is found as for the caller's own modules
+    (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
+
     Raises ClassifierError when it can't take such images, or gives no row of scores (or label) an image.
     """
     for part in model.modules():
         part.training = False  # .eval() is refused by what torch.export gives
     prepared = Prepared(model, preprocessing)
     prepared.training = False
-    images = torch.from_numpy(np.full((2, *preprocessing.input_shape), 0.5, np.float32))
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    images = torch.from_numpy(np.full((2, *preprocessing.input_shape), 0.5, np.float32)).to(dtype)
     try:
+        prepared = plain_module(prepared, images, num_classes=num_classes, outputs=outputs or "logits")
         with torch.inference_mode():
-            out = prepared(images.to(dtype))
+            out = prepared(images)
     except MemoryError:
         raise
+    except ClassifierError as error:
+        raise ClassifierError(f"{shown}: {visible(str(error), most=400)}") from error
     except Exception as error:  # somebody else's network raises what it likes
-        why = visible(str(error).partition("\n")[0], most=200)
+        why = visible(str(error).partition("\n")[0], most=200) or type(error).__name__
         size = "x".join(map(str, preprocessing.input_shape))
         raise ClassifierError(
-            f"expected {shown} to take two images of {size}, got {why}; check the size and the channels, and that it was exported "
-            "for any number of images at once"
+            f"expected {shown} to take images of {size}, got {why}; check the size and the channels, and that it was exported "
+            "for one image or for any number of images at once"
         ) from error
     if not isinstance(out, torch.Tensor) or out.ndim not in (1, 2) or len(out) != 2:
         got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from doldrum.checks import whole_number
+from doldrum.data import as_labelled
 from doldrum.engines.precision import best_precision
 from doldrum.errors import InputError
 from doldrum.networks import build
@@ -45,7 +46,7 @@ def train(
     Parameters
     ----------
     data
-        An ImageSet, or anything with `images` (uint8, uint16 or floats in [0, 1], (N, C, H, W)), `labels` (N,), and, if it has
+        An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or anything with `images` (uint8, uint16 or floats in [0, 1], (N, C, H, W)), `labels` (N,), and, if it has
         them, `class_names` and `content_hash()`.
     recipe
         A Recipe or the name of one in RECIPES. Its thread count holds for the run and is put back afterwards.
@@ -75,6 +76,10 @@ def train(
         )
     if checkpoint is not None and not isinstance(checkpoint, (str, Path)):
         raise InputError(f"expected the path of a resume file, got {type(checkpoint).__name__}; name a file")
+    if getattr(data, "images", None) is None or hasattr(
+        data, "__getitem__"
+    ):  # what has items may hide other things as `images`
+        data = as_labelled(data, what="training data")
     images, labels, classes = checked_data(data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))

@@ -157,7 +157,7 @@ def test_a_bomb_of_pixels_and_a_pipe_are_refused(tmp_path, monkeypatch: pytest.M
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(InputError, match=r"row 0: .*pipe"):
         from_huggingface(rows([{"bytes": None, "path": str(tmp_path / "pipe.png")}]))
-    monkeypatch.setattr(sys.modules[from_huggingface.__module__], "MOST_PIXELS", 20)
+    monkeypatch.setattr(sys.modules["doldrum.data.readers.values"], "MOST_PIXELS", 20)
     with pytest.raises(InputError, match=r"row 0: .*5 x 6"):
         from_huggingface(rows([Image.fromarray(COLOUR[0])]))
 

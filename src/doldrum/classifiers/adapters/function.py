@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier, Outputs
+from doldrum.classifiers.outputs import answer_of
 from doldrum.errors import InputError
 
 __all__ = ["FunctionClassifier"]
@@ -17,7 +18,7 @@ __all__ = ["FunctionClassifier"]
 class FunctionClassifier(Classifier):
     """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
 
-    Arrays, tensors and lists will do. It gets batches of a fixed number of rows, and a copy it may write to.
+    Arrays, tensors and lists will do, and what has them inside (:mod:`doldrum.classifiers.outputs`). It gets batches of a fixed number of rows, and a copy it may write to.
 
     >>> clf = FunctionClassifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
     ...                          input_shape=(1, 2, 2), num_classes=2, outputs="labels")
@@ -39,7 +40,8 @@ class FunctionClassifier(Classifier):
         self.function = function
 
     def forward(self, images: NDArray[np.float32]) -> Any:
-        return self.function(np.array(images, dtype=np.float32, order="C"))
+        returned = self.function(np.array(images, dtype=np.float32, order="C"))
+        return answer_of(returned, rows=len(images), num_classes=self.num_classes, outputs=self.outputs)
 
     @property
     def fingerprint(self) -> str:

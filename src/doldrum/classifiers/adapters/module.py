@@ -13,17 +13,25 @@ import torch
 from numpy.typing import NDArray
 
 from doldrum.checks import is_kind
+from doldrum.classifiers.adapters.module_forms import LOOPED, OneByOne, plain_module
 from doldrum.classifiers.base import Classifier, Outputs
 from doldrum.errors import ClassifierError, InputError
 
-__all__ = ["ModuleClassifier"]
+__all__ = ["ModuleClassifier", "scores_shape"]
+
+# What a network raises for images of another shape than it takes; an OSError or a KeyboardInterrupt is not about them.
+_BROKEN = (RuntimeError, AssertionError, ValueError, TypeError, LookupError)
 
 
 class ModuleClassifier(Classifier):
     """Wraps a module in evaluation mode; runs where its parameters are, in their precision, without gradients.
 
+    It is shown two images when it is wrapped. Where its scores are inside something (a Hugging Face output, a dict, a tuple:
+    :mod:`doldrum.classifiers.outputs`), `module` is one around it that gives them alone. One that fails on two images and takes one
+    is run image by image (`one_by_one`), and `notes` says so.
+
     Raises ClassifierError when the module, or any part of it, is in training mode: dropout and batch statistics would
-    make its answers depend on chance and on the batch.
+    make its answers depend on chance and on the batch. Likewise where no part of what it returns can be the scores.
     """
 
     def __init__(
@@ -39,24 +47,26 @@ class ModuleClassifier(Classifier):
             raise InputError(f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others")
         self.module = module
         self.check_state()
+        two = _zeros(module, self.input_shape)
+        self.module = plain_module(module, two, num_classes=self.num_classes, outputs=outputs)
+        self.notes = (LOOPED,) if self.one_by_one else ()
 
     def check_state(self) -> None:
-        parts: Iterable[tuple[str, torch.nn.Module]] = self.module.named_modules()
-        training = [name or "the model itself" for name, part in parts if part.training]
-        if training:
-            raise ClassifierError(
-                f"expected a model in evaluation mode, got training mode in {training[0]}; call model.eval() first"
-            )
+        _check_evaluation(self.module)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the module is asked about one image at a time, which no engine but "eager" can do."""
+        return isinstance(self.module, OneByOne)
 
     @property
     def device(self) -> torch.device:
-        first = next(self.module.parameters(), None)
-        return first.device if first is not None else torch.device("cpu")
+        return _device(self.module)
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the parameters, which images are converted to: a model may be in half or double precision."""
-        return next((p.dtype for p in self.module.parameters() if p.is_floating_point()), torch.float32)
+        return _dtype(self.module)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
         batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, self.dtype)
@@ -65,8 +75,8 @@ class ModuleClassifier(Classifier):
                 out = self.module(batch)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
+        except _BROKEN as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
             raise ClassifierError(
                 f"expected a model that takes images of shape {tuple(batch.shape)}, got {reason}; check input_shape"
             ) from error
@@ -82,3 +92,34 @@ class ModuleClassifier(Classifier):
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
+
+
+def scores_shape(module: torch.nn.Module, images: NDArray[np.float32]) -> tuple[int, ...]:
+    """Shape of a module's scores for some images, for where its number of classes isn't known; errors as of a ModuleClassifier."""
+    c, h, w = images.shape[1:]
+    _check_evaluation(module)
+    plain = plain_module(module, _zeros(module, (c, h, w)), num_classes=None, outputs="logits")
+    return tuple(ModuleClassifier(plain, input_shape=(c, h, w), num_classes=2).forward(images).shape)
+
+
+def _check_evaluation(module: torch.nn.Module) -> None:
+    parts: Iterable[tuple[str, torch.nn.Module]] = module.named_modules()
+    training = [name or "the model itself" for name, part in parts if part.training]
+    if training:
+        raise ClassifierError(
+            f"expected a model in evaluation mode, got training mode in {training[0]}; call model.eval() first"
+        )
+
+
+def _zeros(module: torch.nn.Module, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Two black images where the module is, in its precision."""
+    return torch.zeros((2, *shape), device=_device(module), dtype=_dtype(module))
+
+
+def _device(module: torch.nn.Module) -> torch.device:
+    first = next(module.parameters(), None)
+    return first.device if first is not None else torch.device("cpu")
+
+
+def _dtype(module: torch.nn.Module) -> torch.dtype:
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)

@@ -13,9 +13,10 @@ from doldrum.classifiers.base import Classifier
 from doldrum.cleansing.methods import profile, ranking
 from doldrum.cleansing.methods.base import Verdict, checked_rate
 from doldrum.cleansing.methods.by_class import by_class
-from doldrum.data import ImageSet
+from doldrum.data import Images, ImageSet, as_image_set, as_labelled
 from doldrum.detectors.profile.ranking import ROUNDS, rank
 from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring.inputs import wanted_by
 from doldrum.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class Cleansing:
 
 def cleanse(
     classifier: Classifier,
-    data: ImageSet,
+    data: Images,
     *,
-    clean: ImageSet | None = None,
+    clean: Images | None = None,
     methods: Sequence[str] = METHODS,
     fpr: float = 0.05,
     rate: float = 0.05,
@@ -110,7 +111,8 @@ def cleanse(
     Parameters
     ----------
     data
-        The training set, with the labels that the model was trained on.
+        The training set, with the labels that the model was trained on: an ImageSet, or a source of (image, label) pairs or rows,
+        such as a torch Dataset (:func:`doldrum.data.read_stream`).
     clean
         Clean images that the model was not trained on, 500 or more; or training samples that somebody has looked at.
     rate
@@ -132,6 +134,9 @@ def cleanse(
     >>> int(found.drop("spectral").sum())
     4
     """
+    if isinstance(classifier, Classifier):
+        data = as_labelled(data, shape=classifier.input_shape, what="a training set")
+        clean = None if clean is None else as_image_set(clean, **wanted_by(classifier))
     wanted = _checked(classifier, data, clean, methods, fpr)
     rate = checked_rate(rate)
     assert data.labels is not None
@@ -167,10 +172,8 @@ def _checked(
     """The methods asked for; InputError where something can't be used."""
     if not isinstance(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
-    if not isinstance(data, ImageSet) or data.labels is None:
+    if data.labels is None:
         raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
-    if clean is not None and not isinstance(clean, ImageSet):
-        raise InputError(f"expected clean images as an ImageSet, got {type(clean).__name__}; pass ImageSet(images)")
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(

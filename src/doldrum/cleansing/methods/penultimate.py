@@ -66,9 +66,12 @@ def penultimate(classifier: Classifier, images: NDArray[Any], *, layer: Any = No
     hook = layer.register_forward_pre_hook(lambda _, given: held.append(given[0].detach().float().cpu().numpy().copy()))
     parts = []
     try:
-        for start in range(0, len(images), _BATCH):
+        each = (
+            1 if getattr(classifier, "one_by_one", False) else _BATCH
+        )  # of several, the layer would see the last alone
+        for start in range(0, len(images), each):
             held.clear()
-            classifier(to_float(images[start : start + _BATCH]))
+            classifier(to_float(images[start : start + each]))
             parts.append(held[-1])
     finally:
         hook.remove()

@@ -22,10 +22,18 @@ SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 
 @dataclass(frozen=True)
 class ImageRead:
-    """Images, and what could not be read: (path, reason) each."""
+    """Images, what could not be read: (path or number, reason) each, and notes on what was done to the images."""
 
     images: ImageSet
     skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def whole(self) -> ImageSet:
+        """The images; InputError where something could not be read."""
+        for _, why in self.skipped[:1]:
+            more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
+            raise InputError(f"expected images that can all be read, got: {why}{more}; fix it, or leave it out")
+        return self.images
 
 
 def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[int, int] | None = None) -> ImageRead:

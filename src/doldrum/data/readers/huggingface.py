@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 
 from doldrum.checks import whole_number
 from doldrum.data.imageset import ImageSet
-from doldrum.data.readers.image_file import MOST_PIXELS, read_image
+from doldrum.data.readers.values import is_picture, picture_pixels
 from doldrum.data.store import PixelStore
 from doldrum.errors import InputError
-from doldrum.intake import fit_image, image_pixels, visible
+from doldrum.intake import fit_image, visible
 
 __all__ = ["from_huggingface"]
 
@@ -131,24 +130,8 @@ def _check_columns(columns: Sequence[str] | None, wanted: list[str]) -> None:
 def _pixels(value: Any) -> NDArray[np.uint8]:
     if isinstance(value, np.ndarray):
         return _array_pixels(value)
-    image: Any = value
-    if isinstance(value, dict) and ("bytes" in value or "path" in value):
-        if value.get("bytes") is not None:
-            return read_image(io.BytesIO(value["bytes"]))
-        if value.get("path"):
-            return read_image(value["path"])
-    if hasattr(value, "mode") and hasattr(value, "convert"):
-        from PIL import ImageOps
-
-        width, height = image.size
-        if width * height > MOST_PIXELS:
-            raise InputError(f"expected at most {MOST_PIXELS} pixels, got {width} x {height}; make it smaller")
-        try:
-            return image_pixels(ImageOps.exif_transpose(image))
-        except InputError:
-            raise
-        except Exception as error:  # decoders of broken files raise what they like
-            raise InputError(f"expected a whole image, got one that can't be decoded ({error})") from error
+    if is_picture(value):
+        return picture_pixels(value)
     raise InputError(f"expected an image, got {type(value).__name__}; cast the column with datasets.Image()")
 
 

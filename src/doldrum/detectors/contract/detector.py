@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,16 +13,17 @@ from numpy.typing import NDArray
 
 from doldrum.checks import is_kind, is_number
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet
+from doldrum.data import ImageRead, Images, ImageSet, as_image_set, read_stream
 from doldrum.detectors.contract.calibration import Calibration
 from doldrum.detectors.contract.definition import check_definition, check_learned, check_probes
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.contract.hooks import Hooks
-from doldrum.detectors.contract.measuring import as_set, engine_of, evidence_of, joined, prepared
+from doldrum.detectors.contract.measuring import engine_of, evidence_of, joined, prepared
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring import Measurement
 from doldrum.measuring.checks import check_shape
+from doldrum.measuring.inputs import wanted_by
 from doldrum.stats import conformal
 
 __all__ = ["Detector"]
@@ -57,15 +59,17 @@ class Detector(Hooks):
         self.preprocessing: dict[str, Any] = {}  # how the classifier was opened, where it came out of a file
         """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
 
-    def fit(self, classifier: Classifier, clean: ImageSet | NDArray[Any]) -> Self:
+    def fit(self, classifier: Classifier, clean: Images) -> Self:
         """Bind to a classifier, and learn from clean inputs what the detector needs.
+
+        Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads.
 
         Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
         shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
         check_definition(self)
         self.check_classifier(classifier)
-        images = as_set(clean)
+        images = as_image_set(clean, **wanted_by(classifier))
         check_shape(images.input_shape, classifier.input_shape)
         self.classifier, self.calibration, self.engine = classifier, None, "auto"
         self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
@@ -81,7 +85,7 @@ class Detector(Hooks):
         self.fitted_on = np.unique(conformal.tie_breakers(images.images, self.seed_))
         return self
 
-    def calibrate(self, clean: ImageSet | NDArray[Any], *, fpr: float = 0.01, per_class: bool = False) -> Self:
+    def calibrate(self, clean: Images, *, fpr: float = 0.01, per_class: bool = False) -> Self:
         """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
 
         `per_class=True` promises it for the inputs of each predicted class by themselves (Mondrian calibration); every
@@ -109,17 +113,17 @@ class Detector(Hooks):
         self.calibration = Calibration(scores, ties, fpr=fpr, seed=seed, groups=groups)
         return self
 
-    def scan(self, images: ImageSet | NDArray[Any]) -> ScanResult:
+    def scan(self, images: Images) -> ScanResult:
         """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
 
-        Memory holds a batch of inputs at a time. Raises InputError before `calibrate`.
+        Memory holds a batch of inputs at a time. Items of a source that can't be read are left out, and are in the result's `skipped`. Raises InputError before `calibrate`.
         """
         if self.calibration is None:
             self.fitted_seed()
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
-        found = self.taken(images)
-        labels, scores = self.scored(found)
-        return self.judge(labels, scores, found)
+        read = self.read(images)
+        labels, scores = self.scored(read.images)
+        return replace(self.judge(labels, scores, read.images), skipped=read.skipped, notes=read.notes)
 
     def judge(self, labels: NDArray[Any], scores: NDArray[np.float64], images: ImageSet) -> ScanResult:
         """The ScanResult of inputs whose scores are known."""
@@ -145,7 +149,7 @@ class Detector(Hooks):
             limit=calibration.limit(groups),
         )
 
-    def score_samples(self, images: ImageSet | NDArray[Any]) -> NDArray[np.float64]:
+    def score_samples(self, images: Images) -> NDArray[np.float64]:
         """Scores (N,) alone, higher = more suspicious; needs `fit`, not `calibrate`."""
         self.fitted_seed()
         return self.scored(self.taken(images))[1]
@@ -229,9 +233,16 @@ class Detector(Hooks):
             scores.append(np.where(np.isnan(found), np.inf, found))
         return np.concatenate(labels), np.concatenate(scores)
 
-    def taken(self, images: ImageSet | NDArray[Any]) -> ImageSet:
-        """Images as an ImageSet of the shape that the classifier takes."""
-        found = as_set(images)
+    def taken(self, images: Images) -> ImageSet:
+        """Images as an ImageSet of the shape that the classifier takes; InputError where an item can't be read."""
+        return self.read(images).whole()
+
+    def read(self, images: Images) -> ImageRead:
+        """Images of the shape that the classifier takes, and what could not be read."""
+        if self.classifier is not None:
+            found = read_stream(images, **wanted_by(self.classifier))
+        else:
+            found = read_stream(images, shape=None if self.fitted_for is None else self.fitted_for[1])
         if self.fitted_for is not None:
-            check_shape(found.input_shape, self.fitted_for[1])
+            check_shape(found.images.input_shape, self.fitted_for[1])
         return found

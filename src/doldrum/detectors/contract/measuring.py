@@ -18,15 +18,7 @@ from doldrum.measuring import Measurement
 from doldrum.probes import Probe
 from doldrum.responses import Responses
 
-__all__ = ["as_set", "engine_of", "evidence_of", "joined", "prepared"]
-
-
-def as_set(images: ImageSet | NDArray[Any]) -> ImageSet:
-    """Images as an ImageSet, checked; tensors of torch too, from whatever device."""
-    if isinstance(images, ImageSet):
-        return images
-    tensor: Any = images
-    return ImageSet(np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor))
+__all__ = ["engine_of", "evidence_of", "joined", "prepared"]
 
 
 def prepared(

@@ -42,6 +42,8 @@ class ScanResult:
         Clean inputs behind the promise; with class-conditional calibration, those of the smallest class.
     limit : int
         The most flags among N clean inputs that the promise explains: more come less than 5% of the time.
+    skipped : (id, why) of items that could not be read; they are none of the N
+    notes : what was done to the images, such as resizing
     """
 
     ids: Sequence[str]
@@ -52,6 +54,8 @@ class ScanResult:
     fpr: float
     num_calibration: int
     limit: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.scores)

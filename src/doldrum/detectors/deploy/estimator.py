@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from doldrum.checks import is_number, is_whole
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet
+from doldrum.data import ImageSet, as_image_set
+from doldrum.data.readers.objects import holds_images
 from doldrum.detectors.contract.detector import Detector
 from doldrum.errors import InputError
 from doldrum.lazy import extras
+from doldrum.measuring.checks import check_shape
+from doldrum.measuring.inputs import wanted_by
 from doldrum.seeds import child_seed
 from doldrum.stats import conformal
 
@@ -27,7 +30,8 @@ __all__ = ["OutlierDetector"]
 
 
 class OutlierDetector(OutlierMixin, BaseEstimator):
-    """An outlier detector: triggered inputs are the outliers. X is (N, C * H * W), rows of images in [0, 1].
+    """An outlier detector: triggered inputs are the outliers. X is (N, C * H * W), rows of images in [0, 1]; or an ImageSet, a torch
+    Dataset or DataLoader, a list of Pillow images, … (:func:`doldrum.data.read_stream`).
 
     Parameters
     ----------
@@ -70,14 +74,13 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit on a share of the rows, calibrate on the others; y is ignored."""
-        data: Any = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        images = self._taken(X, reset=True)
         detector, classifier = self._parts()
         if not is_number(self.fpr) or not 0 < self.fpr < 1:
             raise InputError(f"expected a false-positive rate in (0, 1), got {self.fpr!r}; pass 0.01 for 1%")
         if not is_number(self.fit_share) or not 0 < self.fit_share < 1:
             raise InputError(f"expected a fit_share in (0, 1), got {self.fit_share!r}; e.g. 0.5")
         seed = self._seed()
-        images = self._images(data)
         # Not by the tie breakers themselves: the calibration inputs would be those with the highest ones.
         first = conformal.tie_breakers(images.images, child_seed(seed, "sklearn", "split")).argsort(kind="stable")
         cut = min(max(1, round(self.fit_share * len(images))), len(images) - 1)
@@ -97,8 +100,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Minus the detector's scores (N,): the lower, the more suspicious."""
         check_is_fitted(self)
-        data: Any = validate_data(self, X, dtype=np.float64, reset=False)
-        images = self._images(data)
+        images = self._taken(X, reset=False)
         return -self._set_apart(self.detector_.score_samples(images), images)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -128,6 +130,20 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
                 "expected a detector and a classifier, got none; pass OutlierDetector(detector, classifier)"
             )
         return self.detector, self.classifier
+
+    def _taken(self, X: Any, *, reset: bool) -> ImageSet:
+        """Rows, or a source of images, as images."""
+        if isinstance(X, ImageSet) or holds_images(X):
+            classifier = self._parts()[1]
+            images = as_image_set(X, **wanted_by(classifier))
+            check_shape(images.input_shape, classifier.input_shape)
+            if reset and len(images) < 2:
+                raise InputError(f"expected at least 2 images to fit and calibrate on, got {len(images)}; give more")
+            self.n_features_in_ = math.prod(images.input_shape)
+            return images
+        least: dict[str, Any] = {"ensure_min_samples": 2} if reset else {}
+        rows: Any = validate_data(self, X, dtype=np.float64, reset=reset, **least)
+        return self._images(rows)
 
     def _images(self, X: NDArray[np.float64]) -> ImageSet:
         """Rows as images; InputError where they don't fit the classifier."""

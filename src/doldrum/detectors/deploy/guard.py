@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind
 from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageSet
+from doldrum.data import Images
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import InputError
@@ -62,8 +62,8 @@ class Guard:
         self.detector = detector.bind(model)
         self._runs: dict[str, Measurement] | None = None
 
-    def __call__(self, images: ImageSet | NDArray[Any]) -> Guarded:
-        """Labels and verdicts of images (N, C, H, W)."""
+    def __call__(self, images: Images) -> Guarded:
+        """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""
         found = self.detector.taken(images)
         if self._runs is None:
             self._runs = self.detector.runs(found.take(range(min(len(found), 64))))

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from doldrum.checks import is_list, is_object
-from doldrum.data import ImageSet
+from doldrum.data import Images, ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import InputError
@@ -36,7 +36,7 @@ _SHARD = 1024  # inputs a shard: what a kill can lose
 
 def scan_to(
     detector: Detector,
-    images: ImageSet | StoredImages,
+    images: Images | StoredImages,
     out: str | Path,
     *,
     fdr: float = 0.1,
@@ -52,12 +52,20 @@ def scan_to(
     Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
     to, and one that another process writes to; OSError, with what to do, when the disk is full.
 
+    `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
+    `skipped`, and the run goes on without them.
+
     Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
     `fdr`), `note`, and `suspicious`: whether more was flagged than the limit, or the set of discoveries isn't empty.
     """
     calibration = detector.calibration
     if calibration is None or detector.fitted_for is None:
         raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
+    if not isinstance(images, StoredImages):
+        read = detector.read(images)
+        images = read.images
+        listed = [{"path": name, "reason": why} for name, why in read.skipped]
+        extra = {"skipped": listed, **cast("dict[str, Any]", extra or {})}
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,

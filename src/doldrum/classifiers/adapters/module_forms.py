@@ -1,0 +1,80 @@
+"""Modules whose answer is inside something, or that take one image only, as modules that give a tensor for a batch."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from doldrum.classifiers.base import Outputs
+from doldrum.classifiers.outputs import Place, find_answer, take_answer
+
+__all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
+
+LOOPED = "the model takes one image at a time: it is run image by image, by the engine 'eager' alone"
+
+
+class Picked(nn.Module):
+    """The model, then one part of what it returns; a module of its own, so that every engine sees a tensor."""
+
+    def __init__(self, model: nn.Module, place: Place) -> None:
+        super().__init__()
+        self.model, self.place = model, place
+        self.training = False  # the model's own state is the model's
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return take_answer(self.model(x), self.place)
+
+    def extra_repr(self) -> str:
+        return " ".join(map(str, self.place))
+
+
+class OneByOne(nn.Module):
+    """The model, asked about one image at a time; a row (or label) without its first axis gets one."""
+
+    def __init__(self, model: nn.Module, *, labels: bool) -> None:
+        super().__init__()
+        self.model, self.labels = model, labels
+        self.training = False
+
+    def forward(self, x: torch.Tensor) -> Any:
+        rows = [self.model(x[i : i + 1]) for i in range(len(x))]
+        return torch.cat([row.reshape(1) if self.labels else row.reshape(1, -1) for row in rows])
+
+
+def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | None, outputs: Outputs) -> nn.Module:
+    """`module` as one that gives a tensor for a batch; found out by showing it two images.
+
+    A module that fails on both images together, and on one alone too, is given back as it is: calling it says why. Raises
+    ClassifierError where no part of what it returns, or more than one, can be the answer.
+    """
+    labels = outputs == "labels"
+    known: dict[str, Any] = {"num_classes": num_classes, "outputs": outputs}
+    cuda = [images.device] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), torch.inference_mode():
+        try:
+            returned = module(images)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except (
+            Exception
+        ):  # somebody else's network raises what it likes: with no message, where it asserts a batch of one
+            returned = None
+        if returned is not None:
+            place = find_answer(returned, rows=len(images), **known)
+            answer = take_answer(returned, place)
+            if not isinstance(answer, torch.Tensor) or answer.shape[:1] == (len(images),):
+                return module if place is None else Picked(module, place)
+        try:
+            returned = module(images[:1])
+        except Exception:
+            return module
+        place = find_answer(returned, rows=1, **known)
+    answer = take_answer(returned, place)
+    count = 1 if labels else num_classes
+    if not isinstance(answer, torch.Tensor) or (count is not None and answer.numel() != count):
+        return module
+    return OneByOne(module if place is None else Picked(module, place), labels=labels)

@@ -1,0 +1,125 @@
+"""Which part of what a model returns are its scores, or labels: one rule for every kind of model, torch never imported.
+
+- An array, a tensor, or plain lists of numbers: itself.
+- An object with a field `logits`, as Hugging Face models return: that field.
+- A dict: `logits`, else `scores`, `probabilities`, `probs`, … where its shape fits, else its one array of shape (B, K).
+- A tuple or list of arrays: its one array of shape (B, K).
+
+For a model declared to give labels, the same with `labels` and one array of shape (B,). Anything else is refused, and what was
+found is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from doldrum.classifiers.base import Outputs
+from doldrum.errors import ClassifierError
+
+__all__ = ["Place", "answer_of", "find_answer", "shape_of", "take_answer"]
+
+Place = tuple[str, Any]
+"""Where the answer is in what a model returns: ("field", name), ("key", key) or ("item", number)."""
+
+_PROBABILITIES = ("probabilities", "probs", "prob", "softmax")
+_SCORES = (
+    "logits",
+    "scores",
+    "score",
+    *_PROBABILITIES,
+    "outputs",
+    "output",
+    "out",
+    "predictions",
+    "preds",
+    "pred",
+    "y",
+)
+_LABELS = ("labels", "label", "predicted_labels", "classes", "predictions", "preds", "pred", "outputs", "output", "y")
+
+
+def find_answer(
+    returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits"
+) -> Place | None:
+    """The place of the answer to `rows` images in what a model returned; None where it is the answer itself.
+
+    `num_classes` of None takes scores of any number of classes. Raises ClassifierError where no part, or more than one, can be it.
+
+    >>> import numpy as np
+    >>> find_answer((np.zeros((2, 64)), np.zeros((2, 10))), rows=2, num_classes=10)
+    ('item', 1)
+    """
+    if shape_of(returned) is not None:
+        return None
+    labels = outputs == "labels"
+    if not labels and getattr(returned, "logits", None) is not None:
+        return "field", "logits"
+
+    def fits(value: Any) -> bool:
+        shape = shape_of(value)
+        if shape is None or shape[:1] != (rows,):
+            return False
+        return len(shape) == 1 if labels else len(shape) == 2 and num_classes in (None, shape[1])
+
+    if isinstance(returned, Mapping):
+        parts = cast("Mapping[Any, Any]", returned)
+        if not labels and parts.get("logits") is not None and outputs == "logits":
+            return "key", "logits"
+        names = _LABELS if labels else _SCORES if outputs == "logits" else (*_PROBABILITIES, *_SCORES)
+        named = next((name for name in names if name in parts and fits(parts[name])), None)
+        if named is not None:
+            return "key", named
+        found: list[Place] = [("key", key) for key, value in parts.items() if fits(value)]
+    elif isinstance(returned, (tuple, list)) and _holds_arrays(cast("Sequence[Any]", returned)):
+        found = [("item", i) for i, value in enumerate(cast("Sequence[Any]", returned)) if fits(value)]
+    else:
+        return None  # rows of plain numbers, or what `as_array` refuses by name
+    if len(found) != 1:
+        wanted = f"({rows},)" if labels else f"({rows}, {'K' if num_classes is None else num_classes})"
+        raise ClassifierError(
+            f"expected one tensor of {outputs} of shape {wanted} in what the model returns, got {_described(returned)}; return it alone, "
+            "or wrap the model in a function that does"
+        )
+    return found[0]
+
+
+def take_answer(returned: Any, place: Place | None) -> Any:
+    """What is at `place`."""
+    if place is None:
+        return returned
+    kind, name = place
+    return getattr(returned, name) if kind == "field" else returned[name]
+
+
+def answer_of(returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits") -> Any:
+    """The scores (or labels) in what a model returned for `rows` images; arguments and errors as in `find_answer`.
+
+    >>> import numpy as np
+    >>> answer_of({"loss": None, "probs": np.array([[0.2, 0.8]])}, rows=1).tolist()
+    [[0.2, 0.8]]
+    """
+    return take_answer(returned, find_answer(returned, rows=rows, num_classes=num_classes, outputs=outputs))
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array or a tensor of any library; None for everything else."""
+    shape = getattr(value, "shape", None)
+    return tuple(int(n) for n in cast("Sequence[Any]", shape)) if isinstance(shape, (tuple, list)) else None
+
+
+def _holds_arrays(values: Sequence[Any]) -> bool:
+    """Whether these are several outputs: an array of two axes or more is among them, which is no row of one image."""
+    return any(len(shape_of(value) or ()) >= 2 for value in values)
+
+
+def _described(returned: Any) -> str:
+    def parts() -> Iterator[str]:
+        if isinstance(returned, Mapping):
+            for key, value in cast("Mapping[Any, Any]", returned).items():
+                yield f"{key} {shape_of(value) or type(value).__name__}"
+        else:
+            for value in returned:
+                yield str(shape_of(value) or type(value).__name__)
+
+    return f"a {type(returned).__name__} of {', '.join(parts()) or 'nothing'}"

@@ -1,0 +1,178 @@
+"""What the user's own objects give, one value after another: torch Datasets and DataLoaders, Hugging Face sets, lists, generators.
+
+A library is recognised through `sys.modules`: an object of its kind can only be given where it is already imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from doldrum.data.readers.values import LABEL_COLUMNS, array_of, is_picture
+from doldrum.intake import visible
+
+__all__ = [
+    "Failed",
+    "class_names_of",
+    "gives_slices",
+    "holds_images",
+    "is_source",
+    "loader_notes",
+    "name_of",
+    "unit_of",
+    "values_of",
+]
+
+_BLOCK = 256  # images that are read at a time of what gives slices
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A value that its source raised for: why, and how many images are lost with it."""
+
+    why: str
+    images: int = 1
+
+
+def is_source(value: Any) -> bool:
+    """Whether images can be looked for in this: it has items, or can be gone through, and is no text, file name, picture or dict."""
+    if isinstance(value, (str, bytes, Path, Mapping)) or is_picture(value):
+        return False
+    return hasattr(value, "__getitem__") or hasattr(value, "__iter__") or hasattr(value, "__next__")
+
+
+def holds_images(value: Any) -> bool:
+    """Whether this is a source of images where it might be a table of numbers: (N, C * H * W), in an array, a frame or lists."""
+    if hasattr(value, "__array__") or hasattr(value, "__dataframe__"):
+        return False
+    if isinstance(value, (list, tuple)) and value:
+        first: Any = cast("Sequence[Any]", value)[0]
+        first = first[0] if isinstance(first, tuple) and first else first
+        return is_picture(first) or isinstance(first, Mapping) or getattr(array_of(first), "ndim", 0) >= 2
+    return gives_slices(value) or (
+        not hasattr(value, "shape") and is_source(value) and not isinstance(value, (list, tuple))
+    )
+
+
+def gives_slices(source: Any) -> bool:
+    """Whether this is an array in all but name: a shape of four axes, and slices."""
+    shape = getattr(source, "shape", None)
+    return isinstance(shape, tuple) and len(cast("tuple[Any, ...]", shape)) == 4 and hasattr(source, "__getitem__")
+
+
+def unit_of(source: Any) -> str:
+    """What one of its values is called in messages."""
+    return "batch" if _is_loader(source) else "block" if gives_slices(source) else "item"
+
+
+def values_of(source: Any) -> Iterator[tuple[int, Any]]:
+    """(number, value or `Failed`), in the source's own order, each asked for once.
+
+    Of what has items, one that raises is followed by the next. Of what is gone through once (a generator, a stream), nothing can follow:
+    the value is then the last, and its `images` are 0.
+    """
+    if _is_loader(source):
+        goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
+        lost = source.batch_size or 1
+        yield from _passed(iter(source), most=len(source) if goes_on else None, lost=lost)
+    elif gives_slices(source):
+        for number, start in enumerate(range(0, int(source.shape[0]), _BLOCK)):
+            yield number, source[start : start + _BLOCK]
+    elif _gives_items(source):
+        rows = _plain_rows(source)
+        for number in range(len(rows)):
+            yield number, _tried(lambda number=number: rows[number])
+    else:
+        yield from _passed(iter(_plain_rows(source)), most=None, lost=0)
+
+
+def _passed(values: Iterator[Any], *, most: int | None, lost: int) -> Iterator[tuple[int, Any]]:
+    """Values until the end; after one that raised, the next, where there are known to be at most `most`."""
+    number = 0
+    while most is None or number < most:
+        value = _tried(lambda: next(values, _END), lost=0 if most is None else lost)
+        if value is _END:
+            return
+        yield number, value
+        if isinstance(value, Failed) and most is None:
+            return
+        number += 1
+
+
+_END = object()
+
+
+def _tried(read: Callable[[], Any], *, lost: int = 1) -> Any:
+    try:
+        return read()
+    except MemoryError:
+        raise
+    except Exception as error:  # a Dataset raises what it likes
+        why = visible(str(error).strip().partition("\n")[0], most=300)
+        return Failed(f"{type(error).__name__}: {why}" if why else type(error).__name__, lost)
+
+
+def loader_notes(source: Any) -> Iterator[str]:
+    """What a DataLoader does to its data set that isn't seen from the images."""
+    if not _is_loader(source):
+        return
+    torch = _torch_data()
+    if not isinstance(source.dataset, torch.IterableDataset) and not isinstance(
+        source.sampler, torch.SequentialSampler
+    ):
+        yield "the DataLoader gives images in an order of its own: ids count them in that order"
+    if source.drop_last:
+        yield "the DataLoader has drop_last=True: what doesn't fill its last batch is left out"
+
+
+def class_names_of(source: Any) -> tuple[str, ...]:
+    """Names of the classes: `classes` of a torchvision set, also inside a Subset or a DataLoader; the ClassLabel of a Hugging Face set."""
+    for _ in range(4):
+        classes = getattr(source, "classes", None)
+        if isinstance(classes, (list, tuple)):
+            return tuple(visible(str(name)) for name in cast("list[Any]", classes))
+        features = getattr(source, "features", None)
+        if isinstance(features, Mapping):
+            known = cast("Mapping[str, Any]", features)
+            column = next((c for c in LABEL_COLUMNS if c in known), None)
+            names = getattr(known.get(column), "names", None) if column else None
+            return tuple(visible(str(name)) for name in names or ())
+        source = getattr(source, "dataset", None)
+    return ()
+
+
+def name_of(source: Any) -> str:
+    """A Hugging Face set's name and split; else the kind of object."""
+    parts = (getattr(getattr(source, "info", None), "dataset_name", None), getattr(source, "split", None))
+    return ":".join(str(p) for p in parts if p) or type(source).__name__
+
+
+def _torch_data() -> Any:
+    return sys.modules.get("torch.utils.data")
+
+
+def _is_loader(source: Any) -> bool:
+    torch = _torch_data()
+    return torch is not None and isinstance(source, torch.DataLoader)
+
+
+def _gives_items(source: Any) -> bool:
+    torch = _torch_data()
+    if torch is not None and isinstance(source, torch.IterableDataset):
+        return False
+    return hasattr(source, "__getitem__") and hasattr(source, "__len__")
+
+
+def _plain_rows(source: Any) -> Any:
+    """A Hugging Face set without a format such as "torch", which would hand out tensors in its own layout; the user's own transform stays."""
+    form: Any = getattr(source, "format", None)
+    if (
+        isinstance(form, dict)
+        and cast("dict[str, Any]", form).get("type") not in (None, "custom")
+        and hasattr(source, "with_format")
+    ):
+        return source.with_format(None)
+    return source

@@ -1,0 +1,209 @@
+"""Images in objects of the user's own: the one way from a torch Dataset, a list, a generator, … to an ImageSet.
+
+Each image is read once, in the order that the source gives, and goes into one array: in memory while small, else in an unnamed
+file in the cache folder (:mod:`doldrum.data.store`). Memory then doesn't grow with the source, a transform that draws at random is
+drawn once, and whatever is measured later sees the same pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.data.imageset import ImageSet
+from doldrum.data.readers.folder import ImageRead
+from doldrum.data.readers.objects import (
+    Failed,
+    class_names_of,
+    gives_slices,
+    is_source,
+    loader_notes,
+    name_of,
+    unit_of,
+    values_of,
+)
+from doldrum.data.readers.values import array_of, expanded, fitted_array, fitted_picture, is_picture
+from doldrum.data.store import PixelStore
+from doldrum.errors import InputError
+from doldrum.pixels import SCALES
+
+__all__ = ["Fit", "Images", "as_image_set", "as_images", "as_labelled", "read_stream"]
+
+Images = Any
+"""What is taken wherever images are: an ImageSet, an array or tensor (N, C, H, W), or what `read_stream` reads."""
+
+Fit = Callable[[Sequence[Any]], NDArray[Any]]
+"""A classifier's own way from Pillow images to its pixels, such as that of a Hugging Face pipeline."""
+
+_IN_MEMORY = 256 << 20  # bytes
+
+
+def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageRead:
+    """The images of a source of any kind, what of it could not be read, and notes on what was done to them.
+
+    Parameters
+    ----------
+    source
+        An ImageSet or array, which are taken as they are; a torch `Dataset` or `DataLoader`; a Hugging Face data set or stream; a list, or
+        anything with a length and items; a generator or any other iterable; anything with a shape (N, C, H, W) that gives slices. Its values are
+        images, (image, label) pairs, rows (dicts), or batches of them: Pillow images, or arrays and tensors (C, H, W), (H, W, C), (H, W)
+        of uint8, uint16, or floats in [0, 1].
+    shape : (C, H, W), optional
+        What the classifier takes. Pillow images are stretched to it, as a folder's are; arrays of other sizes are refused. Without
+        it all must have one size.
+    fit : function, optional
+        Takes the place of stretching.
+
+    Items that can't be read (the source raises, a picture can't be decoded) are in `skipped`, as (id, why); ids count the items. Labels are there where
+    every item has one, from 0 up.
+
+    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier), other shapes, where
+    nothing can be read, and where a generator or stream raises: what follows it can't be read either.
+
+    >>> read = read_stream(np.full((2, 2, 3), i, np.uint8) for i in range(5))
+    >>> read.images, read.images.ids[-1], read.skipped
+    (ImageSet('generator', 5 images of 3 x 2 x 2, uint8, no labels), '4', ())
+    """
+    if isinstance(source, ImageSet):
+        return ImageRead(source)
+    array = array_of(source)
+    if array is None and _is_numbers(source):
+        try:
+            array = np.asarray(source)
+        except ValueError as error:
+            raise InputError(
+                f"expected images of one shape, got rows of other lengths ({error}); pass arrays"
+            ) from error
+    if array is not None:
+        return ImageRead(ImageSet(as_images(array)))
+    _check_kind(source)
+    return _Reading(source, shape, fit).read()
+
+
+def as_image_set(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageSet:
+    """The images of a source of which all must be readable; arguments and errors as in `read_stream`.
+
+    Raises InputError, too, for the first item that can't be read.
+    """
+    return read_stream(source, shape=shape, fit=fit).whole()
+
+
+def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, what: str) -> ImageSet:
+    """The images of a source of (image, label) pairs or rows; an ImageSet is given back as it is, with labels or without."""
+    if isinstance(source, ImageSet):
+        return source
+    if source is None or array_of(source) is not None or not is_source(source):
+        raise InputError(f"expected an ImageSet, got {type(source).__name__}; make one: dd.ImageSet(images, labels)")
+    found = as_image_set(source, shape=shape)
+    if found.labels is None:
+        raise InputError(
+            f"expected {what} with labels, got a {type(source).__name__} without a class number from 0 up for each item; give (image, "
+            "label) pairs, or dd.ImageSet(images, labels)"
+        )
+    return found
+
+
+def as_images(images: Any) -> NDArray[Any]:
+    """Check that an array is NCHW, of pixels of a known range; their values are checked by ImageSet."""
+    if isinstance(images, np.ma.MaskedArray):
+        raise InputError("expected an array of pixels, got a masked array; fill what is masked")
+    array = np.asarray(images)
+    if array.ndim != 4:
+        raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; add the missing axes")
+    if array.dtype in SCALES:
+        return array
+    if array.dtype.kind != "f":
+        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype")
+    return array.astype(np.float32, copy=False)
+
+
+@dataclass(eq=False)
+class _Reading:
+    """One pass over a source."""
+
+    source: Any
+    shape: tuple[int, int, int] | None
+    fit: Fit | None
+    store: PixelStore = field(default_factory=lambda: PixelStore(in_memory=_IN_MEMORY))
+    ids: list[str] = field(default_factory=list[str])
+    labels: list[int | None] = field(default_factory=list["int | None"])
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    resized: int = 0
+
+    def read(self) -> ImageRead:
+        names = getattr(self.source, "ids", None) if gives_slices(self.source) else None
+        at = 0  # images before this one, whether they could be read or not
+        for number, value in values_of(self.source):
+            where = f"{unit_of(self.source)} {number} of the {type(self.source).__name__}"
+            if isinstance(value, Failed) and not value.images:
+                raise InputError(f"{where} raised {value.why}; what follows it can't be read: fix it, or leave it out")
+            if isinstance(value, Failed):
+                self.skipped.append((str(at), f"{where} raised {value.why}"))
+                at += value.images
+                continue
+            try:
+                for image, label in expanded(value, self.shape):
+                    self._take(str(at if names is None else names[at]), image, label, where)
+                    at += 1
+            except InputError as error:
+                raise InputError(f"{where}: {error}") from error
+        if not self.ids:
+            why = f"{len(self.skipped)} that can't be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
+            raise InputError(f"expected at least one image in the {type(self.source).__name__}, got {why}")
+        labels = None if None in self.labels else np.array(self.labels, dtype=np.int64)
+        classes = () if labels is None else class_names_of(self.source)
+        if labels is not None and labels.max() >= len(classes):
+            classes = ()
+        images = ImageSet(self.store.finish(), labels, self.ids, classes, name_of(self.source))
+        return ImageRead(images, tuple(self.skipped), (*self._resizing(), *loader_notes(self.source)))
+
+    def _take(self, name: str, image: Any, label: int | None, where: str) -> None:
+        if is_picture(image):
+            try:
+                array, resized = fitted_picture(image, self.shape, self.fit)
+            except InputError as error:
+                self.skipped.append((name, f"{where}: {error}"))
+                return
+            self.resized += resized
+        else:
+            array = fitted_array(image, self.shape)
+        self.store.add(array)
+        self.ids.append(name)
+        self.labels.append(label)
+
+    def _resizing(self) -> Iterator[str]:
+        if self.resized and self.shape is not None:
+            how = (
+                "resized by the model's own processor"
+                if self.fit
+                else f"stretched to {self.shape[1]} x {self.shape[2]}"
+            )
+            yield f"{self.resized} of {len(self.ids)} pictures were {how}"
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether these are nested lists of plain numbers."""
+    while isinstance(value, (list, tuple)) and value:
+        value = cast("Sequence[Any]", value)[0]
+    return isinstance(value, (int, float, np.generic))
+
+
+def _check_kind(source: Any) -> None:
+    if is_source(source):
+        return
+    hint = "give one of these"
+    if isinstance(source, (str, bytes, Path)):
+        hint = "read files with dd.read_images(path).images"
+    elif is_picture(source):
+        hint = "put it into a list"
+    elif isinstance(source, Mapping):
+        hint = f"pass one of {', '.join(map(str, cast('Mapping[Any, Any]', source)))}"
+    raise InputError(
+        "expected images as an ImageSet, an array (N, C, H, W), a torch Dataset or DataLoader, a Hugging Face data set, a list of Pillow "
+        f"images or arrays, or an iterable of batches, got {type(source).__name__}; {hint}"
+    )
