@@ -20,29 +20,35 @@ _MOST_CLASSES = 32767
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How images become a model's input: resized to `size`, channels in order, then (x - mean) / std.
+    """How images become a model's input: resized to `size`, channels in order, then (scale * x - mean) / std, with x in [0, 1].
 
     Parameters
     ----------
     size : (height, width)
         Or one number for both.
     mean, std : one number, or one a channel, in the model's channel order
-        In units of the [0, 1] pixel range: a model that takes 0 to 255 has std = 1/255.
+        In units of the scaled pixel.
     channels : "rgb", "bgr" or "grey"
         What the model takes; "grey" is one channel.
+    scale : float
+        255 for a model that takes 0 to 255; one that takes -1 to 1 has mean and std 0.5.
 
-    Raises InputError for a size that is not from 1 to 4096, or a mean or std that is not finite, or std not positive.
+    Raises InputError for a size that is not from 1 to 4096, for a mean, std or scale that is not finite, and for a std or scale that is
+    not positive.
 
     Examples
     --------
     >>> Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)).input_shape
     (3, 224, 224)
+    >>> Preprocessing(size=224, mean=(104, 117, 123), channels="bgr", scale=255).normalises
+    True
     """
 
     size: tuple[int, int]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     channels: Literal["rgb", "bgr", "grey"] = "rgb"
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         size: Any = self.size
@@ -57,6 +63,12 @@ class Preprocessing:
         object.__setattr__(self, "std", self._values("std", self.std))
         if min(self.std) <= 0:
             raise InputError(f"expected a positive std, got {self.std}; pass what the model was trained with")
+        scale: Any = self.scale
+        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+            raise InputError(
+                f"expected a positive scale, got {visible(repr(scale))}; 255 for a model that takes 0 to 255"
+            )
+        object.__setattr__(self, "scale", float(scale))
 
     def _values(self, name: str, given: Any) -> tuple[float, ...]:
         values = given if isinstance(given, (tuple, list)) else (given,)
@@ -76,7 +88,8 @@ class Preprocessing:
     @property
     def normalises(self) -> bool:
         """Whether there is anything to do beside resizing."""
-        return any(m != 0 for m in self.mean) or any(s != 1 for s in self.std) or self.channels == "bgr"
+        values = (*self.mean, self.scale - 1, *(s - 1 for s in self.std))
+        return any(v != 0 for v in values) or self.channels == "bgr"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +97,8 @@ class Suspect:
     """A model of somebody else's, ready to be asked.
 
     `classifier` takes float32 (B, C, H, W) in [0, 1], RGB or grey, of `preprocessing.input_shape`, and normalises them itself.
-    `format` is "onnx", "safetensors", "state dict", "huggingface", "torchscript", "pt2", "pickle", "skops" or "endpoint".
+    `format` is "onnx", "openvino", "tflite", "safetensors", "state dict", "huggingface", "torchscript", "pt2", "pickle", "skops" or
+    "endpoint".
     `class_names` are visible text of somebody else's, or None; `notes` say what was assumed or left out.
     """
 
