@@ -20,7 +20,7 @@ __all__ = ["COPIES", "Answers", "ask"]
 COPIES = 2
 _NOISE = 0.1  # standard deviation, in units of the [0, 1] range
 _SHIFT = 1 / 32  # of the side, down and to the right
-_BATCH = 32
+_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)

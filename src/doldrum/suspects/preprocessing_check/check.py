@@ -23,7 +23,7 @@ __all__ = ["PreprocessingCheck", "Sample", "check_preprocessing", "sample_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingCheck:
-    """The candidates, best first, and what they show.
+    """The candidates, and what they show: those shown to be better first, then the one as opened, then the others.
 
     `shown` says that `best` is better than the one as opened, beyond chance and by enough to matter. `warning` is one sentence that
     names flags, or None; `verdict` always says something. `labelled` says that accuracy was compared, else spread and steadiness.
@@ -40,7 +40,7 @@ class PreprocessingCheck:
 
     @property
     def best(self) -> Row:
-        """The row that fits best."""
+        """The row that fits best: the one as opened, unless another is shown to be better."""
         return self.rows[0]
 
     @property
@@ -77,7 +77,7 @@ def check_preprocessing(
     accuracy is compared, and a candidate is better by an exact McNemar test and at least 5 points. Without, what is compared is the
     information of its labels: -log of a label's share among the images, for labels that a shift by a 32nd of the side and noise of 0.1 leave as
     they are (:attr:`Answers.information`). A candidate is then better by a z-test over images (20 or more), where the one as opened has less than
-    85% of its information, and it has half of what there can be. Both tests are at 1% over all candidates.
+    60% of its information, and it has half of what there can be. Both tests are at 1% over all candidates.
 
     Parameters
     ----------

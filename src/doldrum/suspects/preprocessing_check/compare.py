@@ -24,7 +24,7 @@ ALPHA = 0.01
 FEWEST = 20
 """Images without labels below which no candidate is called better: the test needs a mean that is about normal."""
 _POINTS = 0.05  # of accuracy: less is not worth a word
-_SHARE = 0.85  # of the better one's information
+_SHARE = 0.6  # of the better one's information: right ones of uneven classes can have less than a wrong one
 _COVERED = 0.5  # of the most information there could be: with less, the images may be of a few classes only
 
 
@@ -68,7 +68,10 @@ def rows_of(
     resize: Resize,
     num_classes: int,
 ) -> tuple[Row, ...]:
-    """A row a candidate, best first; of equals the one as opened, then the more usual. The first candidate is the one as opened."""
+    """A row a candidate; the first candidate is the one as opened.
+
+    Best first: those shown to be better by what is compared, then the one as opened, then the others; of equals the more usual.
+    """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)
     rows: list[Row] = []
@@ -95,9 +98,8 @@ def rows_of(
                 better=k > 0 and p < ALPHA and matters,
             )
         )
-    return tuple(
-        sorted(rows, key=lambda row: (-(row.accuracy.value if row.accuracy else 0.0), -round(row.information, 9)))
-    )
+    rank = lambda row: (-(row.accuracy.value if row.accuracy else 0.0), -round(row.information, 9))  # noqa: E731
+    return tuple(sorted(rows, key=lambda row: (not row.better, not row.opened, rank(row))))
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:

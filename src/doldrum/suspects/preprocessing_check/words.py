@@ -37,6 +37,4 @@ def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
         return "All images get one label, or none that lasts, under every candidate: nothing can be said of the preprocessing."
     if not labelled and images < FEWEST:
         return f"{images} images without labels are too few to compare candidates; give {FEWEST} or more, or labels."
-    if opened is best:
-        return f"As it was opened ({opened.name}) the model fits best of the {len(rows)} candidates."
-    return f"{best.name} comes first, but is not shown to be better than as the model was opened ({opened.name}): nothing to change."
+    return f"None of the {len(rows) - 1} other candidates is shown to be better than as the model was opened ({opened.name})."
