@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from doldrum.suspects import Suspect
     from doldrum.suspects.preprocessing_check import PreprocessingCheck
 
-__all__ = ["preprocessing_table", "preprocessing_values"]
+__all__ = ["look_at_preprocessing", "preprocessing_table", "preprocessing_values"]
+
+
+def look_at_preprocessing(
+    suspect: Suspect, clean: str, *, resize: Literal["stretch", "crop"] = "stretch", most: int = 300, seed: int = 0
+) -> PreprocessingCheck:
+    """The body of the command: the check on at most `most` images of `clean`, drawn at random, with their labels where they are known."""
+    from doldrum.cli.clean_sample import clean_sample
+    from doldrum.cli.output import message
+    from doldrum.suspects.preprocessing_check import preprocessing_report
+
+    sample = clean_sample(clean, suspect, resize=resize, most=most, seed=seed)
+    message(sample.how if sample.labels is not None else f"accuracy is not compared: {sample.how}")
+    return preprocessing_report(suspect, sample.images, sample.labels, resize=resize, most=most, seed=seed)
 
 
 def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:
