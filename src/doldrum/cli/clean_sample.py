@@ -62,7 +62,7 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
     if not kept:
         raise InputError(f"expected clean images in {visible(source)}, got none that can be read; check the path")
     found: tuple[Resize, ...] = (resize,) if same else ("stretch", "crop")
-    images = {way: np.stack([ways[way] for ways, _ in kept]) for way in found}
+    images: dict[Resize, NDArray[np.uint8]] = {way: np.stack([ways[way] for ways, _ in kept]) for way in found}
     table_names = names()
     labels, how = class_numbers(
         [label for _, label in kept],

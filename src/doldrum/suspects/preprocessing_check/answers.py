@@ -58,7 +58,7 @@ def ask(
     classifier: Classifier,
     candidates: Sequence[Candidate],
     images: Mapping[Resize, Any],
-    picked: Sequence[int],
+    picked: Sequence[int] | NDArray[np.int64],
     *,
     opened: Preprocessing,
     seed: int = 0,
@@ -69,10 +69,10 @@ def ask(
     """
     labels: list[list[Any]] = [[] for _ in candidates]
     sure: list[list[Any]] = [[] for _ in candidates]
-    resizes = sorted({c.resize for c in candidates})
+    resizes: set[Resize] = {c.resize for c in candidates}
     for start in range(0, len(picked), _BATCH):
         part = picked[start : start + _BATCH]
-        made = {r: _with_copies(images[r], part, seed) for r in resizes}
+        made = {way: _with_copies(images[way], part, seed) for way in resizes}
         for k, candidate in enumerate(candidates):
             found = []
             for batch in made[candidate.resize]:
@@ -87,19 +87,20 @@ def ask(
     ]
 
 
-def _with_copies(images: Any, picked: Sequence[int], seed: int) -> list[NDArray[np.float32]]:
+def _with_copies(images: Any, picked: Sequence[int] | NDArray[np.int64], seed: int) -> list[NDArray[np.float32]]:
     plain = to_float(np.concatenate([images[i : i + 1] for i in picked]))
     height, width = plain.shape[2:]
     down, right = max(1, round(height * _SHIFT)), max(1, round(width * _SHIFT))
     shifted = np.pad(plain, ((0, 0), (0, 0), (down, 0), (right, 0)), mode="edge")[:, :, :height, :width]
     noise = [rng(seed, "preprocessing", int(i)).standard_normal(plain.shape[1:], dtype=np.float32) for i in picked]
-    return [plain, np.ascontiguousarray(shifted), np.clip(plain + np.float32(_NOISE) * np.stack(noise), 0, 1)]
+    noisy = np.clip(plain + np.float32(_NOISE) * np.stack(noise), 0, 1).astype(np.float32)
+    return [plain, np.ascontiguousarray(shifted), noisy]
 
 
 def _confidence(scores: NDArray[np.float32], logits: bool) -> NDArray[np.float64]:
     """(B,) highest probabilities; 0 where there is no answer."""
     values = scores.astype(np.float64)
-    fine = np.isfinite(values).all(axis=1)
+    fine = np.asarray(np.isfinite(values).all(axis=1))
     values = np.where(fine[:, None], values, 0.0)
     if logits:
         values = np.exp(values - values.max(axis=1, keepdims=True))

@@ -21,10 +21,14 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
             f"({opened.name}) on {opened.accuracy.value:.0%}; its preprocessing looks wrong"
         )
     return (
-        f"note: {how} the labels of {images} clean images are more spread and steadier (largest class {best.largest:.0%}, "
-        f"{best.kept:.0%} kept under small changes) than as the model was opened ({opened.name}: {opened.largest:.0%}, {opened.kept:.0%}); "
-        "its preprocessing looks wrong"
+        f"note: {how} the model tells {images} clean images apart better ({_answers(best)}) than as it was opened ({opened.name}: "
+        f"{_answers(opened)}); its preprocessing looks wrong"
     )
+
+
+def _answers(row: Row) -> str:
+    many = "1 label" if row.classes == 1 else f"{row.classes} labels"
+    return f"{many}, the largest of {row.largest:.0%}, {row.kept:.0%} kept under small changes"
 
 
 def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str:
