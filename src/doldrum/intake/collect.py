@@ -16,7 +16,7 @@ from doldrum.files import write_whole
 from doldrum.intake.base import Picture, Skipped
 from doldrum.intake.decode import fit_image
 
-__all__ = ["CollectedImages", "as_array"]
+__all__ = ["CollectedImages", "as_array", "fitted"]
 
 _HEADER = 128  # bytes of an .npy header: room for any number of rows
 
@@ -78,7 +78,7 @@ def as_array(
                     skipped.append(item)
                     continue
                 try:
-                    row = _fit(item.pixels, (channels, height, width), resize)
+                    row = fitted(item.pixels, (channels, height, width), resize)
                 except InputError as error:
                     skipped.append(Skipped(item.id, str(error)))
                     continue
@@ -98,7 +98,8 @@ def as_array(
     return CollectedImages(images, tuple(ids), tuple(labels), tuple(skipped))
 
 
-def _fit(pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: str | None) -> NDArray[np.uint8]:
+def fitted(pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: str | None) -> NDArray[np.uint8]:
+    """One picture (H, W, 3) as :func:`as_array` makes it: uint8 of `shape`. InputError for one that would be skipped."""
     channels, height, width = shape
     array = fit_image(pixels.transpose(2, 0, 1), channels=channels)
     tall, wide = array.shape[1:]

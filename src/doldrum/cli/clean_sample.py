@@ -1,0 +1,94 @@
+"""Some clean images for a look at a model: drawn at random from a source of any size, at the model's size, with classes where they are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.cli.output import message_skipped
+from doldrum.confined.matching import class_numbers
+from doldrum.errors import InputError
+from doldrum.intake import Picture, Skipped, open_images, visible
+from doldrum.intake.collect import fitted
+from doldrum.seeds import rng
+from doldrum.suspects import Suspect
+
+__all__ = ["CleanSample", "clean_sample"]
+
+Resize = Literal["stretch", "crop"]
+
+
+@dataclass(frozen=True, eq=False)
+class CleanSample:
+    """uint8 images (N, C, H, W) by how they were resized, their classes (-1: none) or None, and how the classes were found."""
+
+    images: dict[Resize, NDArray[np.uint8]]
+    labels: NDArray[np.int64] | None
+    how: str
+
+
+def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, seed: int = 0) -> CleanSample:
+    """At most `most` images of `source`, each as likely as another; memory holds those alone.
+
+    Names of folders, or labels of a table or an array, become classes as in an audit. Images come under both ways to resize where these
+    differ, else under `resize` alone.
+    Raises InputError where no image can be read.
+    """
+    shape = suspect.classifier.input_shape
+    kept: list[tuple[dict[Resize, NDArray[np.uint8]], str | None]] = []
+    skipped: list[tuple[str, str]] = []
+    draw, seen, same = rng(seed, "clean sample"), 0, True
+    items, names, kind = _items(source)
+    for item in items:
+        if isinstance(item, Skipped):
+            skipped.append((item.id, item.why))
+            continue
+        place = seen if seen < most else int(draw.integers(seen + 1))
+        if place < most:  # a reservoir
+            try:
+                ways: dict[Resize, NDArray[np.uint8]] = {w: fitted(item.pixels, shape, w) for w in ("stretch", "crop")}
+            except InputError as error:
+                skipped.append((item.id, str(error)))
+                continue
+            same = same and np.array_equal(ways["stretch"], ways["crop"])
+            kept[place:] = [(ways, item.label), *kept[place + 1 :]]
+        seen += 1
+    message_skipped(skipped, most=5)
+    if not kept:
+        raise InputError(f"expected clean images in {visible(source)}, got none that can be read; check the path")
+    found: tuple[Resize, ...] = (resize,) if same else ("stretch", "crop")
+    images: dict[Resize, NDArray[np.uint8]] = {way: np.stack([ways[way] for ways, _ in kept]) for way in found}
+    table_names = names()
+    labels, how = class_numbers(
+        [label for _, label in kept],
+        model_names=suspect.class_names,
+        table_names=table_names,
+        num_classes=suspect.classifier.num_classes,
+        numbered=kind in ("npz", "set") or (kind == "Parquet" and not table_names),
+    )
+    return CleanSample(images, labels, how)
+
+
+def _items(source: str) -> tuple[Iterator[Any], Any, str]:
+    """Pictures and what was skipped, the table's class names once they are read, and the kind of source."""
+    if os.path.exists(source):
+        opened = open_images(source)
+        return iter(opened), lambda: tuple(opened.class_names), opened.kind
+    from doldrum.data import load_dataset
+
+    data = load_dataset(source)
+    numbers = data.labels
+
+    def pictures() -> Iterator[Picture]:
+        for k in range(len(data)):
+            pixels = np.asarray(data.images[k])
+            pixels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
+            colour = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels
+            yield Picture(data.ids[k], colour.transpose(1, 2, 0), None if numbers is None else str(int(numbers[k])))
+
+    return pictures(), tuple, "set"

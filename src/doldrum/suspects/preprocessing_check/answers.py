@@ -1,0 +1,108 @@
+"""What a classifier answers under each candidate, for clean images and for slightly changed copies of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import INVALID_LABEL, Classifier, labels_of
+from doldrum.pixels import to_float
+from doldrum.seeds import rng
+from doldrum.suspects.base import Preprocessing
+from doldrum.suspects.preprocessing_check.candidates import Candidate, Resize, emulated
+
+__all__ = ["COPIES", "Answers", "ask"]
+
+COPIES = 2
+_NOISE = 0.1  # standard deviation, in units of the [0, 1] range
+_SHIFT = 1 / 32  # of the side, down and to the right
+_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labels (N,) of the images, labels (COPIES, N) of their copies, and mean highest probability or None without scores."""
+
+    labels: NDArray[np.int16]
+    copies: NDArray[np.int16]
+    confidence: float | None
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """(N,) of the share of images that have the same label as each."""
+        _, where, counts = np.unique(self.labels, return_inverse=True, return_counts=True)
+        return counts[where] / len(self.labels)
+
+    @property
+    def kept(self) -> NDArray[np.float64]:
+        """(N,) of the share of its copies that keep an image's label; an image without an answer keeps none."""
+        return np.mean((self.copies == self.labels) & (self.labels != INVALID_LABEL), axis=0)
+
+    @property
+    def information(self) -> NDArray[np.float64]:
+        """(N,): (g - q) / (1 - q) * -log q, of the share g of copies that keep the label, and the share q of images that have it.
+
+        Its mean is the entropy of the labels, in nats, where each one is kept, and 0 where copies get labels by chance or
+        all images get one label: it is high only for labels that are many and steady.
+        """
+        q = self.shares
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(q < 1, (self.kept - q) / (1 - q) * -np.log(q), 0.0)
+
+
+def ask(
+    classifier: Classifier,
+    candidates: Sequence[Candidate],
+    images: Mapping[Resize, Any],
+    picked: Sequence[int] | NDArray[np.int64],
+    *,
+    opened: Preprocessing,
+    seed: int = 0,
+) -> list[Answers]:
+    """The answers under each candidate for the `picked` images: (1 + COPIES) forwards an image and candidate.
+
+    All candidates see the same copies: one shifted by a 32nd of the side, one with Gaussian noise of 0.1, clipped to [0, 1].
+    """
+    labels: list[list[Any]] = [[] for _ in candidates]
+    sure: list[list[Any]] = [[] for _ in candidates]
+    resizes: set[Resize] = {c.resize for c in candidates}
+    for start in range(0, len(picked), _BATCH):
+        part = picked[start : start + _BATCH]
+        made = {way: _with_copies(images[way], part, seed) for way in resizes}
+        for k, candidate in enumerate(candidates):
+            found = []
+            for batch in made[candidate.resize]:
+                out = classifier(emulated(batch, candidate, opened))
+                found.append(labels_of(out))
+                if len(found) == 1 and out.ndim == 2:
+                    sure[k].append(_confidence(out, classifier.outputs == "logits"))
+            labels[k].append(np.stack(found))
+    return [
+        Answers(all_of[0], all_of[1:], float(np.concatenate(one).mean()) if one else None)
+        for all_of, one in zip((np.concatenate(part, axis=1) for part in labels), sure, strict=True)
+    ]
+
+
+def _with_copies(images: Any, picked: Sequence[int] | NDArray[np.int64], seed: int) -> list[NDArray[np.float32]]:
+    plain = to_float(np.concatenate([images[i : i + 1] for i in picked]))
+    height, width = plain.shape[2:]
+    down, right = max(1, round(height * _SHIFT)), max(1, round(width * _SHIFT))
+    shifted = np.pad(plain, ((0, 0), (0, 0), (down, 0), (right, 0)), mode="edge")[:, :, :height, :width]
+    noise = [rng(seed, "preprocessing", int(i)).standard_normal(plain.shape[1:], dtype=np.float32) for i in picked]
+    noisy = np.clip(plain + np.float32(_NOISE) * np.stack(noise), 0, 1).astype(np.float32)
+    return [plain, np.ascontiguousarray(shifted), noisy]
+
+
+def _confidence(scores: NDArray[np.float32], logits: bool) -> NDArray[np.float64]:
+    """(B,) highest probabilities; 0 where there is no answer."""
+    values = scores.astype(np.float64)
+    fine = np.asarray(np.isfinite(values).all(axis=1))
+    values = np.where(fine[:, None], values, 0.0)
+    if logits:
+        values = np.exp(values - values.max(axis=1, keepdims=True))
+        values /= values.sum(axis=1, keepdims=True)
+    return np.where(fine, values.max(axis=1), 0.0)

@@ -1,0 +1,129 @@
+"""Which candidate fits best, and whether it is shown to fit better than the one that the model was opened with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.stats.paired import mcnemar
+from doldrum.stats.proportions import Interval, proportion
+from doldrum.suspects.base import Preprocessing
+from doldrum.suspects.preprocessing_check.answers import Answers
+from doldrum.suspects.preprocessing_check.candidates import Candidate, Resize, flags_of
+
+__all__ = ["ALPHA", "FEWEST", "Row", "could_be_better", "figure", "rows_of"]
+
+ALPHA = 0.01
+"""Chance that some candidate is called better by accident, over all candidates of a check."""
+FEWEST = 20
+"""Images without labels below which no candidate is called better: the test needs a mean that is about normal."""
+_POINTS = 0.05  # of accuracy: less is not worth a word
+_SHARE = 0.6  # of the better one's information: right ones of uneven classes can have less than a wrong one
+_COVERED = 0.5  # of the most information there could be: with less, the images may be of a few classes only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One candidate of a check.
+
+    `flags` open the model so; empty for the one as it was opened. `accuracy` with its 95% Clopper-Pearson limits, where labels were given.
+    `confidence` is the mean highest probability, where the model gives scores; `classes` how many labels came back; `largest` the share of the
+    most frequent one; `kept` the share of slightly changed copies that keep their label; `information` the mean of
+    :attr:`Answers.information`, in nats. `p` tests "no better than as opened", one-sided, times the number of candidates; `better`
+    says that it is below ALPHA and the difference is one that matters.
+    """
+
+    name: str
+    flags: str
+    opened: bool
+    resize: Resize
+    layout: str
+    preprocessing: Preprocessing
+    accuracy: Interval | None
+    confidence: float | None
+    classes: int
+    largest: float
+    kept: float
+    information: float
+    p: float
+    better: bool
+
+
+def figure(answers: Answers, truth: NDArray[Any] | None) -> NDArray[np.float64]:
+    """(N,): what is compared, image by image: whether the label is right, or without `truth` its information."""
+    return answers.information if truth is None else (answers.labels == truth).astype(np.float64)
+
+
+def rows_of(
+    candidates: Sequence[Candidate],
+    answers: Sequence[Answers],
+    truth: NDArray[Any] | None,
+    *,
+    resize: Resize,
+    num_classes: int,
+) -> tuple[Row, ...]:
+    """A row a candidate; the first candidate is the one as opened.
+
+    Best first: those shown to be better by what is compared, then the one as opened, then the others; of equals the more usual.
+    """
+    opened, before = candidates[0].preprocessing, answers[0]
+    tests = max(len(candidates) - 1, 1)
+    rows: list[Row] = []
+    for k, (candidate, found) in enumerate(zip(candidates, answers, strict=True)):
+        p = min(1.0, tests * _p_value(found, before, truth)) if k else 1.0
+        matters = _matters(found, before, truth, num_classes)
+        count = len(found.labels)
+        right = None if truth is None else proportion(int((found.labels == truth).sum()), count)
+        rows.append(
+            Row(
+                name=candidate.name + (f", {candidate.resize}" if candidate.resize != resize else ""),
+                flags=flags_of(candidate, opened=opened, resize=resize),
+                opened=k == 0,
+                resize=candidate.resize,
+                layout=candidate.layout,
+                preprocessing=candidate.preprocessing,
+                accuracy=right,
+                confidence=found.confidence,
+                classes=len(np.unique(found.labels)),
+                largest=float(found.shares.max()),
+                kept=float(found.kept.mean()),
+                information=float(found.information.mean()),
+                p=p,
+                better=k > 0 and p < ALPHA and matters,
+            )
+        )
+    rank = lambda row: (-(row.accuracy.value if row.accuracy else 0.0), -round(row.information, 9))  # noqa: E731
+    return tuple(sorted(rows, key=lambda row: (not row.better, not row.opened, rank(row))))
+
+
+def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
+    """Whether there is room for a candidate that matters: where not, the others need not be asked about."""
+    mean = float(figure(before, truth).mean())
+    return mean <= 1 - _POINTS if truth is not None else mean < _SHARE * _most(before, num_classes)
+
+
+def _p_value(found: Answers, before: Answers, truth: NDArray[Any] | None) -> float:
+    if truth is not None:
+        return mcnemar(found.labels == truth, before.labels == truth)
+    difference = found.information - before.information
+    count = len(difference)
+    spread = float(difference.std(ddof=1)) if count >= FEWEST else 0.0
+    return 1.0 if spread == 0 else 1 - NormalDist().cdf(float(difference.mean()) * math.sqrt(count) / spread)
+
+
+def _matters(found: Answers, before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
+    new, old = (float(figure(one, truth).mean()) for one in (found, before))
+    if truth is not None:
+        return new - old >= _POINTS - 1e-9
+    return new >= _COVERED * _most(found, num_classes) and old < _SHARE * new
+
+
+def _most(answers: Answers, num_classes: int) -> float:
+    """The highest information that so many images of so many classes can have, in nats."""
+    return math.log(max(2, min(num_classes, len(answers.labels))))

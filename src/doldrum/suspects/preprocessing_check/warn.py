@@ -1,0 +1,68 @@
+"""The hook of other commands: one sentence where the preprocessing looks wrong, for few forwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from doldrum.suspects.base import Suspect
+from doldrum.suspects.preprocessing_check.answers import ask
+from doldrum.suspects.preprocessing_check.candidates import Resize, usual_candidates
+from doldrum.suspects.preprocessing_check.check import PreprocessingCheck, check_preprocessing, sample_of
+from doldrum.suspects.preprocessing_check.compare import could_be_better
+
+__all__ = ["preprocessing_report", "preprocessing_warning"]
+
+
+def preprocessing_report(
+    suspect: Suspect,
+    images: Any,
+    labels: ArrayLike | None = None,
+    *,
+    resize: Resize = "stretch",
+    most: int = 300,
+    seed: int = 0,
+) -> PreprocessingCheck:
+    """:func:`check_preprocessing` of a model as `open_model` gives it, which says itself what can be tried."""
+    return check_preprocessing(
+        suspect.classifier,
+        suspect.preprocessing,
+        images,
+        labels,
+        resize=resize,
+        fixed_range=_fixed_range(suspect),
+        open_layout=any("rows of pixels" in note for note in suspect.notes),
+        most=most,
+        seed=seed,
+    )
+
+
+def preprocessing_warning(
+    suspect: Suspect,
+    images: Any,
+    labels: ArrayLike | None = None,
+    *,
+    resize: Resize = "stretch",
+    most: int = 200,
+    seed: int = 0,
+) -> str | None:
+    """ "note: ..." with flags to set, where the usual preprocessings show one that fits clean images better; else None.
+
+    Arguments as in :func:`check_preprocessing`. Asks about at most `most` images: 3 forwards an image for a model that is right on nearly all
+    of them, or whose labels are as spread and steady as can be, about 42 for others. A model that costs money to ask is not asked. Nothing is changed.
+    """
+    classifier = suspect.classifier
+    if classifier.costly:
+        return None
+    sample = sample_of(classifier, images, labels, resize=resize, most=most, seed=seed)
+    as_opened = usual_candidates(suspect.preprocessing, resize=resize)[:1]
+    (before,) = ask(classifier, as_opened, sample.images, sample.picked, opened=suspect.preprocessing, seed=seed)
+    if not could_be_better(before, sample.truth, classifier.num_classes):
+        return None
+    return preprocessing_report(suspect, images, labels, resize=resize, most=most, seed=seed).warning
+
+
+def _fixed_range(suspect: Suspect) -> bool:
+    """Whether values outside of [0, 1] are cut or rounded before the model."""
+    return any("rounded" in note for note in (*suspect.notes, *getattr(suspect.classifier, "notes", ())))
