@@ -59,7 +59,7 @@ def opened(other: Other, folder: Path) -> Any:
     return open_model(folder / "wheel" / other.model, preprocessing=Preprocessing(**sight), **options)
 
 
-def look(other: Other, folder: Path) -> dict[str, Any]:
+def looked(other: Other, folder: Path) -> dict[str, Any]:
     """What doldrum says of the model."""
     suspect, file = opened(other, folder), folder / "wheel" / other.model
     return {
@@ -68,29 +68,36 @@ def look(other: Other, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def compare(other: Other, folder: Path) -> dict[str, Any]:
-    """doldrum's label and the package's own of each of the first clean images."""
-    files = sorted((folder / "clean").rglob("*.png"), key=lambda p: p.name)[: other.most]
-    own = folder / "own.json"
-    if not own.exists():
-        command = [_python(other, folder.parent), str(OWN), folder.name, str(folder / "wheel"), str(own), *map(str, files)]
-        path = "" if other.needs else os.environ.get("PYTHONPATH", "")
-        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
-    theirs, ours = json.loads(own.read_text()), _labels(other, folder, files)
-    unlike = [file.name for file, a, b in zip(files, ours, theirs, strict=True) if a != b]
+def answered(other: Other, folder: Path) -> dict[str, Any]:
+    """What the package's own code says of the first clean images: own.json."""
+    files, own = _first(folder, other.most), folder / "own.json"
+    command = [_python(other, folder.parent), str(OWN), folder.name, str(folder / "wheel"), str(own), *map(str, files)]
+    path = "" if other.needs else os.environ.get("PYTHONPATH", "")
+    done = subprocess.run(
+        command, check=False, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    theirs = json.loads(own.read_text())
     classes = sorted({p.name for p in (folder / "clean").iterdir() if p.is_dir()}, key=int)
-    right = [file.parent.name == classes[b] for file, b in zip(files, theirs, strict=True)] if classes else []
-    return {
-        "images": len(files), "alike": len(files) - len(unlike), "unlike": unlike[:20], "classes_seen": len(set(theirs)),
-        "own_accuracy": round(sum(right) / len(right), 4) if right else None,
-    }  # fmt: skip
+    right = [file.parent.name == classes[label] for file, label in zip(files, theirs, strict=True)] if classes else []
+    accuracy = round(sum(right) / len(right), 4) if right else None
+    return {"images": len(files), "classes_seen": len(set(theirs)), "accuracy": accuracy}
+
+
+def compared(other: Other, folder: Path) -> dict[str, Any]:
+    """doldrum's label of each of these images, beside the package's own."""
+    files, theirs = _first(folder, other.most), json.loads((folder / "own.json").read_text())
+    ours = _labels(other, folder, files)
+    unlike = [file.name for file, a, b in zip(files, ours, theirs, strict=True) if a != b]
+    return {"images": len(files), "alike": len(files) - len(unlike), "unlike": unlike[:20]}
 
 
 def measured(other: Other, folder: Path) -> dict[str, Any]:
     """Mean smoothness W of the first clean images under Gaussian noise."""
     import doldrum as dd
 
-    files = sorted((folder / "clean").rglob("*.png"), key=lambda p: p.name)[: other.few]
+    files = _first(folder, other.few)
     classifier = opened(other, folder).classifier
     start = time.perf_counter()
     responses = dd.measure(classifier, _pixels(files, classifier.input_shape), dd.probes.Gaussian([0.1], draws=10, seed=0))
@@ -123,11 +130,16 @@ def audited(other: Other, folder: Path) -> dict[str, Any]:
 
 
 STEPS: dict[str, Callable[[Other, Path], dict[str, Any]]] = {
-    "opened": look,
-    "compared": compare,
+    "answered": answered,
+    "opened": looked,
+    "compared": compared,
     "measured": measured,
     "audited": audited,
 }
+
+
+def _first(folder: Path, most: int) -> list[Path]:
+    return sorted((folder / "clean").rglob("*.png"), key=lambda p: p.name)[:most]
 
 
 def _labels(other: Other, folder: Path, files: list[Path]) -> list[int]:

@@ -23,18 +23,18 @@ def of(records: list[dict[str, Any]]) -> str:
     said = [
         f"- {record['name']}: {step}: {text}"
         for record in records
-        for step in ("opened", "compared", "measured", "audited")
+        for step in ("answered", "opened", "compared", "measured", "audited")
         if (text := record.get(step, {}).get("error") or record.get(step, {}).get("said"))
     ]
     return "\n".join([*lines, *([""] if said else []), *said])
 
 
 def _row(record: dict[str, Any]) -> list[str]:
-    looked, same, measured, audit = (record.get(s, {}) for s in ("opened", "compared", "measured", "audited"))
+    looked, own, same, measured, audit = (record.get(s, {}) for s in ("opened", "answered", "compared", "measured", "audited"))
     shape = looked.get("input_shape")
     cells = (
         record["name"], record["package"], looked.get("format"), " x ".join(map(str, shape)) if shape else None, looked.get("num_classes"),
-        f"{same['alike']} of {same['images']}" if "alike" in same else None, same.get("classes_seen"), measured.get("W"),
+        f"{same['alike']} of {same['images']}" if "alike" in same else None, own.get("classes_seen"), measured.get("W"),
         audit.get("accuracy"), audit.get("scanned"), audit.get("flagged"), audit.get("expected"), audit.get("limit"),
         audit.get("squares"), audit.get("exit"),
     )  # fmt: skip
