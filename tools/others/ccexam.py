@@ -18,12 +18,21 @@ def _own(name: str, files: list[Path]) -> list[int]:
     return [int(n) for n in InferenceFactory.create(name).predict_batch(files)]
 
 
-def _other(name: str, network: str, size: int, channels: str, mean: object, std: object, images: Callable[[], Drawn]) -> Other:
+def _other(
+    name: str, network: str, size: int, channels: str, mean: object, std: object, images: Callable[[], Drawn]
+) -> Other:
     made = f"from models import {network}\n\n\ndef net():\n    return {network}({size})\n"
-    options = {"arch": f"net_{name}:net", "trust_code": True, "size": size, "channels": channels, "mean": mean, "std": std}
+    options = {
+        "arch": f"net_{name}:net",
+        "trust_code": True,
+        "size": size,
+        "channels": channels,
+        "mean": mean,
+        "std": std,
+    }
     return Other(
         "ccexam==1.0.0", "MIT", f"ccexam/weights/{name}.pth", options, images, partial(_own, name),
-        more=("torchvision==0.29.2",), path=("ccexam",), written={f"ccexam/net_{name}.py": made}, most=500,
+        more=("torchvision==0.29.2",), path=("ccexam",), written={f"ccexam/net_{name}.py": made}, most=200,
     )  # fmt: skip
 
 

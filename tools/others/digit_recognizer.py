@@ -24,6 +24,6 @@ OTHERS = {
     "digits": Other(
         "digit-recognizer-py==0.1.0", "MIT", "digit_recognizer/models/handwriting_model.pth",
         {"arch": "model:CNN", "trust_code": True, "size": 28, "channels": "grey", "mean": 0.1307, "std": 0.3081}, drawn.digits, _own,
-        more=("torchvision==0.29.2",), path=("digit_recognizer",), audit=("--claimed-accuracy", "0.99"), most=500,
+        more=("torchvision==0.29.2",), path=("digit_recognizer",), audit=("--claimed-accuracy", "0.99"), most=200,
     ),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """occular-deskew: which way up a document is, 4 classes. ONNX of plain convolutions.
 
-The package asks its network four times, for the image in four orientations, and averages; doldrum sees the network alone.
+The package asks its network four times, for the image in four orientations, and averages; doldrum sees the network alone. That is the
+whole difference: where labels differ, the network by itself gives doldrum's.
 """
 
 from __future__ import annotations

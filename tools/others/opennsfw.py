@@ -20,7 +20,9 @@ def edged(file: Path) -> object:
     import numpy as np
     from PIL import Image
 
-    return Image.fromarray(np.pad(np.asarray(Image.open(file).convert("RGB")), ((16, 16), (16, 16), (0, 0)), mode="edge"))
+    return Image.fromarray(
+        np.pad(np.asarray(Image.open(file).convert("RGB")), ((16, 16), (16, 16), (0, 0)), mode="edge")
+    )
 
 
 def _own(files: list[Path]) -> list[int]:

@@ -100,7 +100,9 @@ def measured(other: Other, folder: Path) -> dict[str, Any]:
     files = _first(folder, other.few)
     classifier = opened(other, folder).classifier
     start = time.perf_counter()
-    responses = dd.measure(classifier, _pixels(files, classifier.input_shape), dd.probes.Gaussian([0.1], draws=10, seed=0))
+    responses = dd.measure(
+        classifier, _pixels(files, classifier.input_shape), dd.probes.Gaussian([0.1], draws=10, seed=0)
+    )
     return {
         "sigma": 0.1, "draws": 10, "images": len(files), "W": round(float(dd.smoothness(responses).value.mean()), 4),
         "seconds": round(time.perf_counter() - start, 1),
@@ -110,14 +112,29 @@ def measured(other: Other, folder: Path) -> dict[str, Any]:
 def audited(other: Other, folder: Path) -> dict[str, Any]:
     """The command as a user would type it."""
     options = words(other.options)
-    line = ["audit", str(folder / "wheel" / other.model), "--images", str(folder / "suspects"), "--clean", str(folder / "clean")]
+    line = [
+        "audit",
+        str(folder / "wheel" / other.model),
+        "--images",
+        str(folder / "suspects"),
+        "--clean",
+        str(folder / "clean"),
+    ]
     line += [*options, *other.audit, "--out", str(folder / "report"), "--seed", "1"]
     command = [sys.executable, "-c", "from doldrum.cli import main; main()", *line]
-    path = os.pathsep.join([*(str(folder / "wheel" / p) for p in other.path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join(
+        [*(str(folder / "wheel" / p) for p in other.path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     start = time.perf_counter()
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, check=False, stderr=subprocess.PIPE, text=True
+    )
     said = " ".join(done.stderr.split("doldrum:")[-1].split())
-    typed = {"typed": " ".join([*options, *other.audit]), "exit": done.returncode, "seconds": round(time.perf_counter() - start)}
+    typed = {
+        "typed": " ".join([*options, *other.audit]),
+        "exit": done.returncode,
+        "seconds": round(time.perf_counter() - start),
+    }
     if done.returncode not in (0, 3):
         return {**typed, "said": said[-400:]}
     made = json.loads((folder / "report" / "record.json").read_text())

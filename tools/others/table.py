@@ -30,7 +30,9 @@ def of(records: list[dict[str, Any]]) -> str:
 
 
 def _row(record: dict[str, Any]) -> list[str]:
-    looked, own, same, measured, audit = (record.get(s, {}) for s in ("opened", "answered", "compared", "measured", "audited"))
+    looked, own, same, measured, audit = (
+        record.get(s, {}) for s in ("opened", "answered", "compared", "measured", "audited")
+    )
     shape = looked.get("input_shape")
     cells = (
         record["name"], record["package"], looked.get("format"), " x ".join(map(str, shape)) if shape else None, looked.get("num_classes"),
