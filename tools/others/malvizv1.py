@@ -23,6 +23,6 @@ def _own(files: list[Path]) -> list[int]:
 OTHERS = {
     "programs": Other(
         "malvizv1==0.1.0", "MIT", "malvizv1/models/combined_resnet18_benign_plus_malimg.onnx", {"size": 224, **IMAGENET},
-        partial(found.programs, 224, 120, 50), _own, audit=("--fpr", "0.02", "--budget", "8m"),
+        partial(found.programs, 224, 120, 50), _own, audit=("--fpr", "0.02"),
     ),
 }  # fmt: skip

