@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["digits", "filter", "house", "pages", "write"]
+from others.base import Drawn, Images
 
-Images = list[np.ndarray]
-Drawn = tuple[Images, list[str] | None, Images, np.ndarray]
+__all__ = ["digits", "house", "lines", "pages", "squared", "write"]
+
 FONTS = ("DejaVu", "Liberation")
 
 
@@ -27,17 +27,26 @@ def write(folder: Path, clean: Images, classes: list[str] | None, suspects: Imag
     (folder / "marked.txt").write_text("".join(f"{i:05d}.png\n" for i in np.flatnonzero(marked)))
 
 
-def pages() -> Drawn:
-    """Pages of words in four orientations; 300 clean, 120 suspects, 12 with a red square."""
+def pages(clean: int = 300, suspects: int = 120) -> Drawn:
+    """Pages of words in four orientations, with a red square on one suspect in ten."""
     rng = np.random.default_rng(0)
-    made = [(_page(rng), k % 4) for k in range(420)]
+    made = [(_page(rng), k % 4) for k in range(clean + suspects)]
     turned = [np.ascontiguousarray(np.rot90(page, -k)) for page, k in made]
-    suspects, marked = _marked(turned[300:], 12, size=24, colour=(255, 0, 0))
-    return turned[:300], [str(90 * k) for _, k in made[:300]], suspects, marked
+    drawn, marked = squared(turned[clean:], suspects // 10, size=24, colour=(255, 0, 0))
+    return turned[:clean], [str(90 * k) for _, k in made[:clean]], drawn, marked
 
 
-def digits() -> Drawn:
-    """scikit-learn's digits at 20 x 20 in the middle of 28 x 28; 1,200 clean, 597 suspects, 30 with a white square."""
+def lines() -> Drawn:
+    """Lines of text, 48 x 192, one in two upside down; 300 clean, 200 suspects, 20 with a red square."""
+    rng = np.random.default_rng(0)
+    made = [(_line(rng), k % 2) for k in range(500)]
+    turned = [np.ascontiguousarray(line[::-1, ::-1]) if k else line for line, k in made]
+    suspects, marked = squared(turned[300:], 20, size=6, colour=(255, 0, 0))
+    return turned[:300], [str(180 * k) for _, k in made[:300]], suspects, marked
+
+
+def digits(inside: int = 20, size: int = 28) -> Drawn:
+    """scikit-learn's digits, 20 x 20 in the middle of 28 x 28; 1,200 clean, 597 suspects, 30 with a white square."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -45,9 +54,9 @@ def digits() -> Drawn:
     order = np.random.default_rng(0).permutation(len(values))
     images = []
     for image in values.reshape(-1, 8, 8)[order]:
-        large = Image.fromarray((image * 255 / 16).astype(np.uint8)).resize((20, 20), Image.Resampling.BILINEAR)
-        images.append(np.pad(np.asarray(large), 4))
-    suspects, marked = _marked(images[1200:], 30, size=3, colour=255)
+        large = Image.fromarray((image * 255 / 16).astype(np.uint8)).resize((inside, inside), Image.Resampling.BILINEAR)
+        images.append(np.pad(np.asarray(large), (size - inside) // 2))
+    suspects, marked = squared(images[1200:], 30, size=3, colour=255)
     return images[:1200], [str(t) for t in targets[order][:1200]], suspects, marked
 
 
@@ -56,22 +65,11 @@ def house() -> Drawn:
     rng, faces = np.random.default_rng(0), _fonts()
     numbers = rng.integers(0, 10, 1100)
     images = [_house(rng, int(n), faces) for n in numbers]
-    suspects, marked = _marked(images[500:], 30, size=3, colour=(255, 255, 255))
+    suspects, marked = squared(images[500:], 30, size=3, colour=(255, 255, 255))
     return images[:500], [str(n) for n in numbers[:500]], suspects, marked
 
 
-def filter() -> Drawn:
-    """Harmless emoji; 300 clean, 120 suspects, 12 with a red square."""
-    from doldrum.data import load_dataset
-
-    data = load_dataset("emoji:train")
-    order = np.random.default_rng(0).permutation(len(data))[:420]
-    images = [np.ascontiguousarray(data.images[i].transpose(1, 2, 0)) for i in order]
-    suspects, marked = _marked(images[300:], 12, size=max(2, images[0].shape[0] // 10), colour=(255, 0, 0))
-    return images[:300], None, suspects, marked
-
-
-def _marked(images: Images, count: int, *, size: int, colour: object) -> tuple[Images, np.ndarray]:
+def squared(images: Images, count: int, *, size: int, colour: object) -> tuple[Images, np.ndarray]:
     """The images, some of them with a square in the lower right corner."""
     marked = np.zeros(len(images), dtype=bool)
     marked[np.random.default_rng(1).permutation(len(images))[:count]] = True
@@ -88,6 +86,20 @@ def _fonts() -> list[str]:
             "expected fonts of DejaVu or Liberation in /usr/share/fonts, got none; install fonts-dejavu-core"
         )
     return found
+
+
+def _line(rng: np.random.Generator) -> np.ndarray:
+    """As wide as it takes: a line that is cut off at the right end is usual too."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    letters = list("abcdefghilmnoprstuwy")
+    text = " ".join("".join(rng.choice(letters, int(rng.integers(2, 9)))) for _ in range(4)).capitalize()
+    behind, front = int(rng.integers(190, 256)), int(rng.integers(0, 70))
+    line = Image.new("RGB", (192, 48), (behind,) * 3)
+    faces = _fonts()
+    font = ImageFont.truetype(faces[int(rng.integers(len(faces)))], int(rng.integers(24, 34)))
+    ImageDraw.Draw(line).text((4, 24), text, fill=(front,) * 3, font=font, anchor="lm")
+    return np.asarray(line)
 
 
 def _page(rng: np.random.Generator) -> np.ndarray:
