@@ -20,6 +20,7 @@ PYTHON_ONLY = {
     "attacks/registry.py": {"settings"},
     "classifiers/adapters/art_layout.py": {"clip_values"},
     "data/readers/huggingface.py": {"image_column", "label_column", "decode"},
+    "data/readers/values.py": {"image_column"},
     "detectors/profile/profile.py": {"overlays"},
     "measuring/readouts.py": {"readouts"},
     "measuring/until.py": {"of"},

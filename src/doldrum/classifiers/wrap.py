@@ -74,6 +74,4 @@ def as_classifier(
         from doldrum.classifiers.adapters.function import FunctionClassifier
 
         return FunctionClassifier(model, **known)
-    raise InputError(
-        f"expected an nn.Module or a function, got {type(model).__name__}; wrap it in a function"
-    )
+    raise InputError(f"expected an nn.Module or a function, got {type(model).__name__}; wrap it in a function")
