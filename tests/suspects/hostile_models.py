@@ -186,6 +186,7 @@ def _huge_at_run() -> bytes:
 
 SMALL: dict[str, Any] = {"arch": "mlp", "num_classes": 4}
 F32 = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+_XML = b'<?xml version="1.0"?>'
 _PICKLE = "which runs its author's code"
 
 
@@ -296,6 +297,32 @@ def _specimens(canary: str) -> list[tuple[str, bytes | Callable[[], bytes], str,
         ("channels.onnx", plain_onnx(shape=("N", 7, 8, 8)).SerializeToString(), "which leaves them open", {}),
         ("classes.onnx", plain_onnx().SerializeToString(), "leave it out", {"num_classes": 5}),
         ("nested.onnx", _nested(12), "", {}),
+        # OpenVINO, TensorFlow Lite
+        (
+            "type.xml",
+            _XML + b'<!DOCTYPE net [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><net>&c;</net>',
+            "a document type or an entity",
+            {},
+        ),
+        ("outside.xml", _XML + b'<!DOCTYPE net SYSTEM "file:///etc/passwd"><net/>', "a document type or an entity", {}),
+        ("picture.xml", _XML + b"<svg/>", "got <svg>", {}),
+        ("deep.xml", _XML + b"<net>" * 100_000, "nested or repeated without end", {}),
+        ("cut.xml", _XML + b"<net><layers>", "cut off or broken", {}),
+        (
+            "custom.xml",
+            _XML + b'<net><layer type="Evil&#10;" version="extension"/></net>',
+            "'Evil\\n' of 'extension'",
+            {},
+        ),
+        (
+            "alone.xml",
+            _XML + b'<net><layer type="Const" version="opset1"/></net>',
+            "'alone.bin' beside it, got none",
+            {},
+        ),
+        ("empty.xml", _XML + b"<net/>", "", {}),
+        ("zeros.tflite", b"\x1c\0\0\0TFL3" + bytes(4096), "TensorFlow Lite model that OpenVINO reads", {}),
+        ("ones.tflite", b"\x1c\0\0\0TFL3" + b"\xff" * 4096, "TensorFlow Lite model that OpenVINO reads", {}),
         ("runs.onnx", _huge_at_run(), "", {}),
     ]
 

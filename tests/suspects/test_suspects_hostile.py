@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
 pytest.importorskip("skops")
 pytest.importorskip("transformers")
 sys.path.insert(0, str(Path(__file__).parent))  # the confined process imports from where this one does

@@ -8,7 +8,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from doldrum.networks import CHECKPOINT_FORMAT
 from doldrum.opening.classifier import ConfinedClassifier
 from doldrum.opening.settings import ModelSettings
 from doldrum.suspects import Preprocessing, Suspect
@@ -99,7 +98,9 @@ def _is_own_checkpoint(settings: ModelSettings) -> bool:
             return False
         text = b"{" + file.read(length - 1)
     try:
-        ours = json.loads(json.loads(text)["__metadata__"]["doldrum"])
-        return ours["format"] == CHECKPOINT_FORMAT
+        named = json.loads(json.loads(text)["__metadata__"]["doldrum"])["format"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
+    from doldrum.networks import CHECKPOINT_FORMAT  # with torch, which other formats can do without
+
+    return named == CHECKPOINT_FORMAT
