@@ -143,6 +143,8 @@ def _checked(opened: Suspect, clean: Material, settings: dict[str, Any], tell: T
     doubts = matching.doubts(
         predicted, accuracy, claimed=settings["claimed_accuracy"], num_classes=classifier.num_classes
     )
+    if (odd := matching.odd_preprocessing(opened, clean.images, truth, settings["resize"])) is not None:
+        doubts.append(odd)
     remarks = []
     if accuracy is None:
         why = f", since {how}" if truth is None else ""

@@ -61,7 +61,11 @@ for _name, _command, _short in (
     ("audit", audit.audit, "A model and images that somebody else made: a report."),
     ("cleanse", cleanse.cleanse, "Which samples of a training set to drop, and the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),
-    ("doctor", doctor.doctor, "What this installation can do here."),
+    (
+        "doctor",
+        doctor.doctor,
+        "What this installation can do here; how a model is opened, and which preprocessing fits.",
+    ),
 ):
     app.command(_name, short_help=_short)(_command)
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from doldrum.cli.output import message, message_skipped
 from doldrum.errors import InputError
 from doldrum.locks import check_out_apart
+from doldrum.pixels import to_float
 
 if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
     from doldrum.suspects import Suspect
 
-__all__ = ["IMAGES", "check_limit", "load_images", "load_model", "stored_images"]
+__all__ = ["IMAGES", "check_limit", "load_images", "load_model", "stored_images", "warn_of_preprocessing"]
 
+_LOOK = 200  # images that a look at the preprocessing takes at most
 IMAGES = (
     "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
     "data set's split such as fashion-mnist:test."
@@ -34,6 +36,27 @@ def load_model(settings: ModelSettings) -> Suspect:
     for note in suspect.notes:
         message(f"note: {note}")
     return suspect
+
+
+def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings, labels: Any = None) -> None:
+    """Say it where one of the usual preprocessings fits these images better than the one asked for; nothing is changed.
+
+    A few images, spread evenly over all, are looked at; `labels` are numbers of classes.
+    """
+    import numpy as np
+
+    from doldrum.measuring.inputs import Inputs
+    from doldrum.suspects.preprocessing_check import preprocessing_warning
+
+    if suspect.format == "doldrum checkpoint":  # its network normalises, as it was trained
+        return
+    inputs = Inputs(images)
+    places = np.unique(np.linspace(0, len(inputs) - 1, min(_LOOK, len(inputs))).astype(int))
+    some = to_float(np.concatenate([inputs.block(int(i), int(i) + 1)[0] for i in places]))
+    known = None if labels is None else np.asarray(labels)[places]
+    warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
+    if warning is not None:
+        message(warning)
 
 
 def load_images(source: str, *, classifier: Any = None) -> Any:

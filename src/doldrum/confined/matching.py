@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.data import ImageSet
 from doldrum.stats.proportions import proportion
+from doldrum.suspects import Suspect
+from doldrum.suspects.preprocessing_check import preprocessing_warning
 
-__all__ = ["accuracy_of", "class_numbers", "doubts"]
+__all__ = ["accuracy_of", "class_numbers", "doubts", "odd_preprocessing"]
 
 _FAR = 0.05  # accuracy may lie this much below the claim: other images, other rounding
 _MOST_ONE_CLASS = 0.9
@@ -111,3 +114,11 @@ def doubts(
         if most > _MOST_ONE_CLASS:
             told.append(f"The model gives {most:.0%} of the clean images the same class. {check}")
     return told
+
+
+def odd_preprocessing(
+    opened: Suspect, clean: ImageSet, truth: NDArray[np.int64] | None, resize: Literal["stretch", "crop"]
+) -> str | None:
+    """A sentence where one of the usual preprocessings fits the clean images better than the one that the model was opened with."""
+    warning = preprocessing_warning(opened, clean.images, truth, resize=resize)
+    return None if warning is None else warning.removeprefix("note: ")

@@ -92,7 +92,7 @@ class ImageInput:
         if height is None or width is None or channels not in (1, 3):
             raise InputError(
                 f"expected a file that fixes the size and channels of its images, got {shown}, which leaves them open; pass "
-                "preprocessing= (--size)"
+                "size="
             )
         known: dict[str, Any] = {"size": (height, width)}
         order = str(said.get("order") or "").lower()

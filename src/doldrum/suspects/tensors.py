@@ -176,7 +176,7 @@ def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown
         where = "it was saved by the script that defines it: define it in a module there, and save again"
     return InputError(
         f"expected a pickle whose classes can be imported, got {shown}, which needs {name} of the module {module}; {where}, or save its "
-        "state dict and pass arch= (--arch)"
+        "state dict and pass arch="
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
-from doldrum.cli.inputs import load_images, load_model
+from doldrum.cli.inputs import load_images, load_model, warn_of_preprocessing
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, OutOption, check_writable, emit, message
 from doldrum.errors import InputError
@@ -207,13 +207,16 @@ def evaluate(
     beside = attack_beside(Path(model))
     if attack_file is not None or beside.is_file():
         trigger, plan = read_attack(attack_file or beside)
-    classifier = load_model(ModelSettings(model=model, **asked)).classifier
+    settings = ModelSettings(model=model, **asked)
+    suspect = load_model(settings)
+    classifier = suspect.classifier
     read = load_images(data, classifier=classifier)
     if read.images.input_shape != classifier.input_shape:
         raise InputError(
             f"expected images of shape {classifier.input_shape}, as the model takes, got {read.images.input_shape}; "
             "pass the data it was trained for"
         )
+    warn_of_preprocessing(suspect, read.images, settings, labels=read.images.labels)
     found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
     if trigger is None:
         message(f"no attack file at {beside}: clean accuracy only")

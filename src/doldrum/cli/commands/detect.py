@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
+from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, check_writable, emit, message
 from doldrum.errors import InputError
@@ -66,9 +66,11 @@ def calibrate(
     made = DETECTORS[detector](seed=seed)
     check_writable(out)
     settings = ModelSettings(model=model, **asked)
-    classifier = load_model(settings).classifier
+    suspect = load_model(settings)
+    classifier = suspect.classifier
     made.check_classifier(classifier)
     with _decoded(clean, out, classifier, settings.resize, limit) as found:
+        warn_of_preprocessing(suspect, found, settings)
         cut = min(len(found) // 2, _MOST_TO_FIT) if fit_share is None else round(fit_share * len(found))
         cut = max(1, cut)
         check_size(len(found) - cut, fpr, what="images besides those of fit")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from doldrum.cli.commands.preprocessing import look_at_model
+from doldrum.cli.inputs import IMAGES
+from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, OutOption, emit
+from doldrum.errors import InputError
 from doldrum.lazy import EXTRAS
 from doldrum.provenance import versions_and_machine
 
@@ -29,15 +35,34 @@ _PACKAGES = {
 }  # where it isn't the name that is imported
 
 
+@takes_model
 def doctor(
+    model: Annotated[
+        str | None, typer.Argument(help="A model to look at; without one, this installation. " + MODEL)
+    ] = None,
+    clean: Annotated[
+        str | None,
+        typer.Option(help="Clean images for the model, with labels or without: which preprocessing fits? " + IMAGES),
+    ] = None,
+    *,
+    asked: dict[str, Any],
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Print engines, precisions, cores, GPU, data sets and extras found here, what to install for the rest, and how far
-    hostile files are confined.
+    """Without a model: engines, precisions, cores, GPU, data sets and extras found here, what to install for the rest, and how far
+    hostile files are confined. With a model: how it is opened, and with --clean which preprocessing fits.
 
     Example: doldrum doctor --json --out machine.json
+    Example: doldrum doctor model.onnx --clean trusted/
+
+    With --clean the table has a row for each usual preprocessing ([0, 1], [0, 255], [-1, 1], ImageNet's, RGB and BGR, stretched and cut), best first,
+    with the flags that ask for it. Nothing is changed.
     """
+    if model is not None:
+        look_at_model(model, clean, asked, as_json=json, out=out)
+        return
+    if clean is not None or asked:
+        raise InputError("expected a model with these options, got none; name it: doldrum doctor MODEL --clean DIR")
     findings = examine()
     emit(findings, as_json=json, out=out, table=_table(findings))
 

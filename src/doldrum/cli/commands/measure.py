@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images
+from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
@@ -103,8 +103,10 @@ def measure(
     rule = _rule(until_decided, until_width, alpha)
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)
-    classifier = load_model(settings).classifier
+    suspect = load_model(settings)
+    classifier = suspect.classifier
     with stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped):
+        warn_of_preprocessing(suspect, found, settings)
         # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
         engine = begun if begun is not None and engine == "auto" else engine
         run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)

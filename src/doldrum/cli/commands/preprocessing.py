@@ -3,13 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from doldrum.cli.output import emit, message
 
 if TYPE_CHECKING:
     from doldrum.suspects import Suspect
     from doldrum.suspects.preprocessing_check import PreprocessingCheck
 
-__all__ = ["look_at_preprocessing", "preprocessing_table", "preprocessing_values"]
+__all__ = ["look_at_model", "look_at_preprocessing", "preprocessing_table", "preprocessing_values"]
+
+
+def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_json: bool, out: Path | None) -> None:
+    """Open a model, print how, and with clean images which of the usual preprocessings fits."""
+    from doldrum.cli.inputs import load_model
+    from doldrum.opening import ModelSettings
+
+    settings = ModelSettings(model=model, **asked)
+    suspect = load_model(settings)
+    classifier = suspect.classifier
+    told = {
+        "model": settings.shown_model,
+        "format": suspect.format,
+        "input_shape": list(classifier.input_shape),
+        "num_classes": classifier.num_classes,
+        "outputs": classifier.outputs,
+        "preprocessing": asdict(suspect.preprocessing),
+        "class_names": suspect.class_names and list(suspect.class_names),
+        "notes": list(suspect.notes),
+    }
+    if clean is None:
+        emit(told, as_json=as_json, out=out, table=_opened_table(told))
+        return
+    check = look_at_preprocessing(suspect, clean, resize=settings.resize)
+    emit({**told, "check": preprocessing_values(check)}, as_json=as_json, out=out, table=preprocessing_table(check))
+
+
+def _opened_table(told: dict[str, Any]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="how the model is opened", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in told.items():
+        if name != "notes":
+            table.add_row(name.replace("_", " "), escape(str(value)))
+    return table
 
 
 def look_at_preprocessing(
@@ -17,7 +58,6 @@ def look_at_preprocessing(
 ) -> PreprocessingCheck:
     """The body of the command: the check on at most `most` images of `clean`, drawn at random, with their labels where they are known."""
     from doldrum.cli.clean_sample import clean_sample
-    from doldrum.cli.output import message
     from doldrum.suspects.preprocessing_check import preprocessing_report
 
     sample = clean_sample(clean, suspect, resize=resize, most=most, seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from doldrum.suspects.base import Suspect
@@ -13,6 +14,8 @@ from doldrum.suspects.preprocessing_check.check import PreprocessingCheck, check
 from doldrum.suspects.preprocessing_check.compare import could_be_better
 
 __all__ = ["preprocessing_report", "preprocessing_warning"]
+
+_PIXELS = 10_000_000  # values of all images that a warning may cost a look
 
 
 def preprocessing_report(
@@ -44,17 +47,20 @@ def preprocessing_warning(
     labels: ArrayLike | None = None,
     *,
     resize: Resize = "stretch",
-    most: int = 200,
+    most: int | None = None,
     seed: int = 0,
 ) -> str | None:
     """ "note: ..." with flags to set, where the usual preprocessings show one that fits clean images better; else None.
 
-    Arguments as in :func:`check_preprocessing`. Asks about at most `most` images: 3 forwards an image for a model that is right on nearly all
+    Arguments as in :func:`check_preprocessing`. Asks about at most `most` images, by default 200, or fewer, 50 at least, where
+    they are large: 3 forwards an image for a model that is right on nearly all
     of them, or whose labels are as spread and steady as can be, about 42 for others. A model that costs money to ask is not asked. Nothing is changed.
     """
     classifier = suspect.classifier
     if classifier.costly:
         return None
+    if most is None:
+        most = int(min(200, max(50, _PIXELS // np.prod(classifier.input_shape))))
     sample = sample_of(classifier, images, labels, resize=resize, most=most, seed=seed)
     as_opened = usual_candidates(suspect.preprocessing, resize=resize)[:1]
     (before,) = ask(classifier, as_opened, sample.images, sample.picked, opened=suspect.preprocessing, seed=seed)
