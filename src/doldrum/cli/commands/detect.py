@@ -160,9 +160,16 @@ def _as_calibrated(asked: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any
         given = asked.get(name, value)
         if (list(given) if isinstance(given, tuple) else given) != value:
             raise InputError(
-                f"expected {name}= {value} as the detector was calibrated with, got {asked[name]}; leave it out, or calibrate again"
+                f"expected {name}={_shown(value)} as the detector was calibrated with, got {_shown(given)}; leave it out, or "
+                "calibrate again"
             )
     return {**{k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}, **asked}
+
+
+def _shown(value: Any) -> str:
+    """A list of one as its number."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    return str(values[0]) if len(values) == 1 else f"({', '.join(map(str, values))})"
 
 
 @contextmanager
