@@ -168,7 +168,7 @@ def _labels(other: Other, folder: Path, files: list[Path]) -> list[int]:
     return [int(labels_of(classifier(pixels[i : i + 1]))[0]) for i in range(len(files))]
 
 
-def _pixels(files: list[Path], shape: tuple[int, ...]) -> Any:
+def _pixels(files: list[Path], shape: tuple[int, int, int]) -> Any:
     import tempfile
 
     from doldrum.intake import as_array, open_images
