@@ -76,8 +76,8 @@ def check_preprocessing(
     A candidate is tried on the classifier as it is: images are changed so that the model sees what it would have seen. With labels,
     accuracy is compared, and a candidate is better by an exact McNemar test and at least 5 points. Without, what is compared is the
     information of its labels: -log of a label's share among the images, for labels that a shift by a 32nd of the side and noise of 0.1 leave as
-    they are (:attr:`Answers.information`). A candidate is then better by a z-test over images (20 or more), where the one as opened has less than
-    60% of its information, and it has half of what there can be. Both tests are at 1% over all candidates.
+    they are (:attr:`Answers.information`). A candidate is then better where the one as opened is shown to
+    have less than 70% of its information, by a z-test over images (20 or more), and it has half of what there can be. Both tests are at 1% over all candidates.
 
     Parameters
     ----------

@@ -24,7 +24,9 @@ ALPHA = 0.01
 FEWEST = 20
 """Images without labels below which no candidate is called better: the test needs a mean that is about normal."""
 _POINTS = 0.05  # of accuracy: less is not worth a word
-_SHARE = 0.6  # of the better one's information: right ones of uneven classes can have less than a wrong one
+_SHARE = (
+    0.7  # of the better one's information: with uneven classes the right one can have a little less than a wrong one
+)
 _COVERED = 0.5  # of the most information there could be: with less, the images may be of a few classes only
 
 
@@ -35,7 +37,8 @@ class Row:
     `flags` open the model so; empty for the one as it was opened. `accuracy` with its 95% Clopper-Pearson limits, where labels were given.
     `confidence` is the mean highest probability, where the model gives scores; `classes` how many labels came back; `largest` the share of the
     most frequent one; `kept` the share of slightly changed copies that keep their label; `information` the mean of
-    :attr:`Answers.information`, in nats. `p` tests "no better than as opened", one-sided, times the number of candidates; `better`
+    :attr:`Answers.information`, in nats. `p` tests "right no more often than as opened", or without labels "as opened it has
+    70% of this information or more", one-sided, times the number of candidates; `better`
     says that it is below ALPHA and the difference is one that matters.
     """
 
@@ -111,7 +114,7 @@ def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: in
 def _p_value(found: Answers, before: Answers, truth: NDArray[Any] | None) -> float:
     if truth is not None:
         return mcnemar(found.labels == truth, before.labels == truth)
-    difference = found.information - before.information
+    difference = _SHARE * found.information - before.information
     count = len(difference)
     spread = float(difference.std(ddof=1)) if count >= FEWEST else 0.0
     return 1.0 if spread == 0 else 1 - NormalDist().cdf(float(difference.mean()) * math.sqrt(count) / spread)
@@ -119,9 +122,7 @@ def _p_value(found: Answers, before: Answers, truth: NDArray[Any] | None) -> flo
 
 def _matters(found: Answers, before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
     new, old = (float(figure(one, truth).mean()) for one in (found, before))
-    if truth is not None:
-        return new - old >= _POINTS - 1e-9
-    return new >= _COVERED * _most(found, num_classes) and old < _SHARE * new
+    return new - old >= _POINTS - 1e-9 if truth is not None else new >= _COVERED * _most(found, num_classes)
 
 
 def _most(answers: Answers, num_classes: int) -> float:
