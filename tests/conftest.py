@@ -15,6 +15,9 @@ from small_nets import small_net
 import doldrum as dd
 from doldrum.measuring import Measurement
 
+# A test that imports OpenVINO before our engine does would let its telemetry in: a dozen processes with each conversion.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+
 # Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
 os.environ.setdefault("DOLDRUM_ENGINES", tempfile.mkdtemp(prefix="doldrum-engines-"))
 

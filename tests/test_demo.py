@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,9 +71,11 @@ def test_a_finished_measurement_that_was_harmed_is_made_again(clf, images, tmp_p
     assert np.array_equal(again.draws, whole.draws)
 
 
-def test_a_truncated_model_is_trained_again(tmp_path) -> None:
+def test_a_truncated_model_is_trained_again(tmp_path, monkeypatch) -> None:
     from doldrum.demo import DemoSettings, _model
+    from doldrum.training import RECIPES
 
+    monkeypatch.setitem(RECIPES, "digits-mlp", replace(RECIPES["digits-mlp"], epochs=1))
     digits = dd.load_dataset("digits:test")
     said: list[str] = []
     settings = DemoSettings(recipe="digits-mlp")

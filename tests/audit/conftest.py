@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from audit_material import Material, here, make
+from answers import Answered
+from audit_material import Material, here, make, settings
 
-from doldrum.audit import work
+from doldrum.audit import run_audit, work
 from doldrum.confined import sending as confined
 from doldrum.confined.scanning import budget
 from doldrum.opening import inside
@@ -29,7 +30,22 @@ def material(tmp_path_factory) -> Material:
 @pytest.fixture
 def near(monkeypatch):
     """Audits without confinement, and with untimed forwards."""
-    monkeypatch.setattr(confined, "run_confined", here)
-    monkeypatch.setattr(work, "open_suspect", _opened)
-    monkeypatch.setattr(budget, "seconds_per_forward", lambda classifier, images: 1e-4)
-    monkeypatch.setattr(budget, "clock", lambda: 0.0)  # a busy machine is no reason to end early
+    _bring_near(monkeypatch)
+
+
+def _bring_near(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(confined, "run_confined", here)
+    patch.setattr(work, "open_suspect", _opened)
+    patch.setattr(budget, "seconds_per_forward", lambda classifier, images: 1e-4)
+    patch.setattr(budget, "clock", lambda: 0.0)  # a busy machine is no reason to end early
+
+
+@pytest.fixture(scope="session")
+def answered(material, tmp_path_factory) -> Answered:
+    """One audit of images 200 to 259 with images 0 to 199 as clean ones, for all tests that spoil its answer."""
+    folder, answered = tmp_path_factory.mktemp("answered"), Answered()
+    with pytest.MonkeyPatch.context() as patch:
+        _bring_near(patch)
+        patch.setattr(confined, "run_confined", answered.keeping(here, folder / "kept"))
+        run_audit(settings(material, folder, material.images[:200], material.images[200:260], budget=5.0))
+    return answered

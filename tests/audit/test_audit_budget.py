@@ -139,14 +139,12 @@ def test_what_was_spent_before_the_plan_is_not_planned_for(material, tmp_path, m
         run_audit(asked)
 
 
-def test_facts_of_another_kind_are_refused(material, tmp_path, monkeypatch):
-    from audit_material import here
-
+def test_facts_of_another_kind_are_refused(material, tmp_path, monkeypatch, answered):
     from doldrum.confined import sending as confined
     from doldrum.errors import SandboxError
 
     def spoiled(*args, **kwargs):
-        facts = here(*args, **kwargs)
+        facts = answered.again(*args, **kwargs)
         return json.loads(json.dumps(facts | {"images": facts["images"] | {"unreached": -1}}))
 
     monkeypatch.setattr(confined, "run_confined", spoiled)

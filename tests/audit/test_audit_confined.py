@@ -1,4 +1,4 @@
-"""doldrum audit from the shell, in its confined process: exit codes, a kill and going on, hostile names."""
+"""doldrum audit and its confined process: exit codes, a kill and going on, hostile names. From the shell, where processes are killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doldrum(*words, cwd):
 
 def test_killed_it_goes_on_and_ends_as_if_it_had_not_been(material, tmp_path):
     np.save(tmp_path / "clean.npy", material.images[:250])
-    np.save(tmp_path / "new.npy", np.concatenate([material.images[250:1200], material.triggered(slice(1200, 1280))]))
+    np.save(tmp_path / "new.npy", np.concatenate([material.images[250:900], material.triggered(slice(1200, 1280))]))
     words = [material.model, "--images", "new.npy", "--clean", "clean.npy", "--fpr", "0.05", "--seed", "7", "--json"]
     first = doldrum(*words, "--out", "a", cwd=tmp_path)
     work = tmp_path / "a" / "work"
@@ -37,8 +37,7 @@ def test_killed_it_goes_on_and_ends_as_if_it_had_not_been(material, tmp_path):
     first.send_signal(signal.SIGKILL)
     first.communicate()
     assert not (tmp_path / "a" / "record.json").exists()
-    before = {p.name: p.stat().st_mtime_ns for p in work.glob("rows-*.jsonl")}
-    assert before
+    assert list(work.glob("rows-*.jsonl"))
     again, whole = doldrum(*words, "--out", "a", cwd=tmp_path), doldrum(*words, "--out", "b", cwd=tmp_path)
     said, other = json.loads(again.communicate()[0]), json.loads(whole.communicate()[0])
     assert again.returncode == whole.returncode == 3
@@ -51,7 +50,8 @@ def test_killed_it_goes_on_and_ends_as_if_it_had_not_been(material, tmp_path):
         assert names == ["audit.json", "pictures", "record.json", "report.html", "rows.parquet"]
 
 
-def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
+def test_names_that_attack_are_shown_not_obeyed(material, call, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     hostile = [
         "<script>alert(1)</script>.png".replace("/", "∕"),
         "\x1b[31mred.png",
@@ -67,9 +67,8 @@ def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
     (tmp_path / "in" / "\x1b]0;owned\x07.png").write_bytes(b"no image")
     for i in range(7):
         (tmp_path / "in" / f"z{i}.txt").write_text("no image")
-    run = doldrum(material.model, "--images", "in", "--out", "out", "--budget", "10m", cwd=tmp_path)
-    said, error = run.communicate()
-    assert run.returncode == 0, error
+    code, said, error = call("audit", material.model, "--images", "in", "--out", "out", "--budget", "10m")
+    assert code == 0, error
     text = said + error + (tmp_path / "out" / "record.json").read_text()
     assert not any(c in text for c in ("\x1b", "\x07", "\u202e"))
     ids = pd.read_parquet(tmp_path / "out" / "rows.parquet")["id"]
@@ -87,7 +86,8 @@ def test_names_that_attack_are_shown_not_obeyed(material, tmp_path):
     assert told[5:] == ["skipped 3 more; see the report"]
 
 
-def test_bad_input_is_exit_code_2(material, tmp_path):
+def test_bad_input_is_exit_code_2(material, call, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "few.npy", material.images[:100])
     (tmp_path / "model.onnx").write_bytes(b"\x80\x04\x95not a model")
     for words, says in (
@@ -95,9 +95,8 @@ def test_bad_input_is_exit_code_2(material, tmp_path):
         (["model.onnx", "--images", "few.npy"], "model.onnx"),
         ([material.model, "--images", "nowhere"], "nowhere"),
     ):
-        run = doldrum(*words, "--out", "out", cwd=tmp_path)
-        error = run.communicate()[1]
-        assert run.returncode == 2, error
+        code, _, error = call("audit", *words, "--out", "out")
+        assert code == 2, error
         assert says in error
         assert "Traceback" not in error
         assert not (tmp_path / "out").exists()  # or the mended command would be refused
@@ -124,7 +123,7 @@ def until_it_writes(run, work, pattern):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="finds the confined process in /proc")
 def test_a_confined_process_that_was_killed_is_no_bad_input(material, tmp_path):
-    np.save(tmp_path / "new.npy", material.images[:1400])
+    np.save(tmp_path / "new.npy", material.images[:400])
     words = [material.model, "--images", "new.npy", "--seed", "7", "--out", "a"]
     run = doldrum(*words, cwd=tmp_path)
     until_it_writes(run, tmp_path / "a" / "work", "images.npy")
@@ -140,12 +139,14 @@ def test_a_confined_process_that_was_killed_is_no_bad_input(material, tmp_path):
 
 
 def test_two_at_once_in_one_folder_do_not_disturb_each_other(material, tmp_path):
-    np.save(tmp_path / "new.npy", material.images[:1400])
+    np.save(tmp_path / "new.npy", material.images[:60])
     words = [material.model, "--images", "new.npy", "--seed", "5", "--out", "a"]
     first = doldrum(*words, cwd=tmp_path)
     until_it_writes(first, tmp_path / "a", "audit.json")
+    first.send_signal(signal.SIGSTOP)  # it waits, and holds the folder, until the second has ended
     second = doldrum(*words, cwd=tmp_path)
     _, error = second.communicate()
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 2, error
     assert "expected one run at a time" in error
     assert "wait for the first, or name another folder" in error

@@ -211,6 +211,12 @@ def test_images_that_were_called_clean_are_counted(material, tmp_path):
     assert any("50 of the 110 images are among the clean ones" in s for s in record.verdict["sentences"])
 
 
+def test_the_answer_that_others_spoil_is_a_report_as_it_is(material, tmp_path, monkeypatch, answered):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    monkeypatch.setattr(confined, "run_confined", answered.again)
+    assert run_audit(asked).images["scanned"] == 60
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -228,10 +234,10 @@ def test_images_that_were_called_clean_are_counted(material, tmp_path):
         lambda facts, folder: (folder / "pixels" / "00003.json").write_text("[" * 100_000) and facts,
     ],
 )
-def test_a_hostile_answer_is_an_error_not_a_report(material, tmp_path, monkeypatch, spoil):
+def test_a_hostile_answer_is_an_error_not_a_report(material, tmp_path, monkeypatch, answered, spoil):
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
     folder = tmp_path / "out" / "work"
-    monkeypatch.setattr(confined, "run_confined", lambda *a, **k: spoil(here(*a, **k), folder))
+    monkeypatch.setattr(confined, "run_confined", lambda *a, **k: spoil(answered.again(*a, **k), folder))
     with pytest.raises(SandboxError, match="from the confined process"):
         run_audit(asked)
     assert not (tmp_path / "out" / "record.json").exists()

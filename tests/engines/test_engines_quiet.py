@@ -30,3 +30,9 @@ def test_converting_a_model_starts_no_process() -> None:
     pytest.importorskip("openvino")
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_no_test_lets_telemetry_in() -> None:
+    """Not even one that imports OpenVINO first, as several do: it cost the tests a third of their time."""
+    pytest.importorskip("openvino")
+    assert [name for name, found in sys.modules.items() if name.startswith("openvino_telemetry") and found] == []

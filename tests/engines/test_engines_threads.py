@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
 import torch
 
 import doldrum as dd
-from doldrum.engines import build_engine
+from doldrum.engines import build_engine, precision
 from doldrum.engines.precision import best_precision
 
 pytest.importorskip("openvino")
@@ -53,6 +54,20 @@ def test_threads_are_tied_to_no_core() -> None:
     assert engine.compiled.get_property("ENABLE_CPU_PINNING") is False  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_without_torch_the_best_precision_is_fp32(monkeypatch) -> None:
+def test_without_torch_the_best_precision_is_fp32(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(precision, "_CPUS", tmp_path / "none")
     monkeypatch.setitem(sys.modules, "torch", None)
     assert best_precision() == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "best"), [("avx512_bf16 avx2", "fp32"), ("avx2 amx_bf16 amx_tile", "bf16"), (None, "bf16")]
+)
+def test_torch_is_asked_where_the_processor_may_have_amx(monkeypatch, tmp_path, flags, best) -> None:
+    """A torch that says yes: asked, or not imported at all."""
+    monkeypatch.setattr(precision, "_CPUS", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"model name : any\nflags : {flags}\n")
+    yes = types.SimpleNamespace(cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: True))
+    monkeypatch.setitem(sys.modules, "torch", yes)
+    assert best_precision() == best

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from doldrum.stats import conformal
+from doldrum.stats._laws import hypergeom_tail
 
 __all__ = ["Counts", "concentration", "counted"]
 
@@ -80,7 +80,11 @@ def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[s
         return None
     classes, sizes = np.unique(labels, return_counts=True)
     held = np.array([int((flags & (labels == c)).sum()) for c in classes])
-    p = np.minimum(1.0, len(classes) * stats.hypergeom.sf(held - 1, len(labels), sizes, total))
+    tails = [
+        hypergeom_tail(int(h), population=len(labels), marked=int(n), drawn=total)
+        for h, n in zip(held, sizes, strict=True)
+    ]
+    p = np.minimum(1.0, len(classes) * np.array(tails))
     best = int(np.lexsort((-held, p))[0])
     return {
         "label": int(classes[best]),

@@ -135,9 +135,9 @@ def _agreeing(
 
 def _shown_to_differ(agreement: float, checked: int) -> bool:
     """Whether so few equal labels would be rare (5%) in an engine that agrees on `MIN_AGREEMENT` of all."""
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    return bool(binom.cdf(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)
+    return bool(bdtr(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)
 
 
 def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["best_precision"]
+
+_CPUS = Path("/proc/cpuinfo")
 
 
 def best_precision(device: torch.device | None = None) -> str:
@@ -16,6 +19,8 @@ def best_precision(device: torch.device | None = None) -> str:
     AVX512-BF16 alone doesn't count: without AMX, products, networks and training in bf16 took half as long again as in fp32, up
     to twice as long (docs/performance.md).
     """
+    if device is None and _no_amx():
+        return "fp32"
     try:
         import torch
     except ImportError:  # an extra: ONNX files and functions do without it
@@ -25,3 +30,11 @@ def best_precision(device: torch.device | None = None) -> str:
     else:
         fast = bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
     return "bf16" if fast else "fp32"
+
+
+def _no_amx() -> bool:
+    """Whether Linux says that the processor has none: to ask torch takes an import of 1.5 s, which ONNX files do without."""
+    try:
+        return "amx_tile" not in _CPUS.read_text(encoding="utf-8")
+    except OSError:
+        return False

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 __all__ = [
-    "betainc", "betaincinv", "betaln", "digamma", "entr", "gammaln", "logsumexp", "polygamma", "wrightomega", "xlog1py", "xlogy",
+    "betainc", "betaincinv", "betaln", "digamma", "entr", "gammaln", "logsumexp", "polygamma", "stdtr", "stdtrit",
+    "wrightomega", "xlog1py", "xlogy",
 ]  # fmt: skip
 
 
@@ -32,6 +33,8 @@ entr: _Function = special.entr
 gammaln: _Function = special.gammaln
 logsumexp: _Sum = cast("_Sum", special.logsumexp)
 polygamma: _Function = cast("_Function", special.polygamma)
+stdtr: _Function = special.stdtr
+stdtrit: _Function = special.stdtrit
 wrightomega: _Function = special.wrightomega
 xlog1py: _Function = special.xlog1py
 xlogy: _Function = special.xlogy

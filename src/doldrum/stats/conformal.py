@@ -4,8 +4,6 @@ Scores are higher = more suspicious. All of it holds for clean inputs exchangeab
 their distribution, as long as the score is a fixed function of the input.
 """
 
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import hashlib
@@ -16,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
 from doldrum.stats._counts import check_level
+from doldrum.stats._laws import betabinom_pmf
+from doldrum.stats._special import betaincinv
 from doldrum.stats.proportions import Interval
 
 __all__ = [
@@ -157,8 +156,8 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
     """
     check_size(n, fpr)
     k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
-    beta: Any = stats.beta(k, n + 1 - k)
-    return Interval(k / (n + 1), float(beta.ppf(tail)), float(beta.ppf(1 - tail)))
+    lower, upper = betaincinv(k, n + 1 - k, [tail, 1 - tail])
+    return Interval(k / (n + 1), float(lower), float(upper))
 
 
 def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[int, int]:
@@ -171,8 +170,8 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
     """
     check_size(n, fpr)
     k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
-    flags: Any = stats.betabinom(m, k, n + 1 - k)
-    return int(flags.ppf(tail)), int(flags.ppf(1 - tail))
+    fewest, most = np.searchsorted(np.cumsum(betabinom_pmf(m, k, n + 1 - k)), [tail, 1 - tail])
+    return int(fewest), min(int(most), m)
 
 
 def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
@@ -186,14 +185,13 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
     """
     pairs = list(zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True))
     total: NDArray[np.float64] = np.ones(1)
-    law: Any = stats.betabinom
     for inputs, size in pairs:
         k = num_allowed(size, fpr)
         if inputs == 0 or k == 0:
             continue
-        shape = (inputs, k, size + 1 - k)
-        most = int(law.isf(1e-13, *shape))  # beyond this many no figure changes at float precision
-        total = np.convolve(total, np.asarray(law.pmf(np.arange(most + 1), *shape), dtype=np.float64))
+        law = betabinom_pmf(inputs, k, size + 1 - k)
+        more = np.cumsum(law[::-1])[::-1]  # P(at least so many): below 1e-13 no figure changes at float precision
+        total = np.convolve(total, law[more > 1e-13])
     return int(np.searchsorted(np.cumsum(total), check_level(level) - 1e-12))
 
 

@@ -14,7 +14,7 @@ from doldrum.seeds import rng
 from doldrum.stats._counts import check_level
 from doldrum.stats.proportions import Interval
 
-__all__ = ["cluster_bootstrap", "rank_correlation"]
+__all__ = ["cluster_bootstrap", "mid_ranks", "rank_correlation"]
 
 Kind = Literal["spearman", "kendall"]
 
@@ -75,6 +75,20 @@ def rank_correlation(
     if scale <= 1e-10 * float((ranks[:, :2] ** 2).sum()):
         return math.nan
     return float(np.clip((left[:, 0] * left[:, 1]).sum() / scale, -1, 1))
+
+
+def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rank of each value from 1 up; equal ones share the mean of theirs.
+
+    >>> mid_ranks(np.array([3.0, 1.0, 3.0])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    new = np.append(True, ordered[1:] != ordered[:-1])[: len(values)]
+    out = np.empty(len(values))
+    out[order] = 1 + _middles(np.flatnonzero(new), len(values))[0]
+    return out
 
 
 def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> NDArray[np.float64]:

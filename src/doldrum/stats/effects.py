@@ -4,8 +4,6 @@ The unit is the model: give one number a model (a difference in differences, say
 model share its weights, its draws and its training set.
 """
 
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import math
@@ -14,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 
 from doldrum.errors import InputError
 from doldrum.seeds import rng
 from doldrum.stats._counts import check_level
+from doldrum.stats._special import stdtr, stdtrit
 
 __all__ = ["Effect", "holm", "mean_effect", "superiority"]
 
@@ -85,10 +83,10 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     if method == "sign-flip":
         return _sign_flip(x, level, seed)
     value, error = float(x.mean()), float(x.std(ddof=1) / math.sqrt(n))
-    half = float(student.ppf((1 + level) / 2, n - 1)) * error
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * error
     if error == 0:
         return Effect(value, value, value, 1.0 if value == 0 else 0.0, n, method)
-    p = 2 * float(student.sf(abs(value) / error, n - 1))
+    p = 2 * float(stdtr(n - 1, -abs(value) / error))
     return Effect(value, value - half, value + half, p, n, method)
 
 

@@ -14,16 +14,14 @@ Coverage in simulation, at a promised 95% and with 99% of the noise shared by al
 88% at 10 to 15 (the mean of few shared draws is skewed). Without sharing 94-99%.
 """
 
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 
 from doldrum.errors import InputError
 from doldrum.stats._counts import check_level
+from doldrum.stats._special import stdtrit
 from doldrum.stats.entropy import plug_in
 from doldrum.stats.intervals import entropy_interval
 from doldrum.stats.proportions import Interval
@@ -163,7 +161,7 @@ class MeanEntropy:
         if variance <= 1e-30:
             return self._mean, 0.0, 0.0
         freedom = variance**2 / ((inputs**2 / (n - 1) if n > 1 else 0.0) + draws**2 / (g - 1))
-        half = float(student.ppf((1 + level) / 2, freedom)) * variance**0.5
+        half = float(stdtrit(freedom, (1 + level) / 2)) * variance**0.5
         return self._mean, half, variance**0.5
 
     def calm_upper(self, level: float) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+
+from doldrum.stats.correlation import mid_ranks
 
 __all__ = ["auroc"]
 
@@ -15,5 +16,5 @@ def auroc(clean: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     >>> auroc(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
     0.875
     """
-    ranks = rankdata(np.concatenate([clean, other]))[len(clean) :]
+    ranks = mid_ranks(np.concatenate([clean, other]))[len(clean) :]
     return float((ranks.sum() - len(other) * (len(other) + 1) / 2) / (len(clean) * len(other)))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from answers import Answered
 from PIL import Image
 
 import doldrum as dd
@@ -47,14 +48,18 @@ def made(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Two families in place of six, untimed; twenty images a batch."""
+    fewer(monkeypatch)
+
+
+def fewer(patch: pytest.MonkeyPatch) -> None:
     from doldrum.probes import Gaussian, PixelAblation
 
     def families(shape):
         return {"noise": Gaussian([0.2, 0.5], draws=5), "ablation": PixelAblation([0.3, 0.6], draws=5)}
 
-    monkeypatch.setattr("doldrum.detectors.profile.profile.default_families", families)
-    monkeypatch.setattr("doldrum.confined.scanning.budget.default_families", families)
-    monkeypatch.setattr(budget, "seconds_per_forward", lambda classifier, images: 0.05)
+    patch.setattr("doldrum.detectors.profile.profile.default_families", families)
+    patch.setattr("doldrum.confined.scanning.budget.default_families", families)
+    patch.setattr(budget, "seconds_per_forward", lambda classifier, images: 0.05)
 
 
 def here(function, argument, *, limits, on_message):
@@ -215,6 +220,21 @@ def test_labels_that_are_not_the_models_are_refused(made, tmp_path, monkeypatch)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture(scope="module")
+def answered(made, tmp_path_factory) -> Answered:
+    folder, answered = tmp_path_factory.mktemp("answered"), Answered()
+    with pytest.MonkeyPatch.context() as patch:
+        fewer(patch)
+        patch.setattr(confined, "run_confined", answered.keeping(here, folder / "kept"))
+        run_cleansing(asked(made, folder / "out"), progress=False)
+    return answered
+
+
+def test_the_answer_that_others_spoil_is_a_summary_as_it_is(made, tmp_path, monkeypatch, answered) -> None:
+    monkeypatch.setattr(confined, "run_confined", answered.again)
+    assert run_cleansing(asked(made, tmp_path / "out"), progress=False)["samples"] == ROWS
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -231,9 +251,9 @@ def test_labels_that_are_not_the_models_are_refused(made, tmp_path, monkeypatch)
         lambda facts, folder: edit(folder, "profile_p_value", slice(1), []) or facts,
     ],
 )
-def test_a_hostile_answer_is_an_error_and_not_a_summary(made, tmp_path, monkeypatch, spoil) -> None:
+def test_a_hostile_answer_is_an_error_and_not_a_summary(made, tmp_path, monkeypatch, answered, spoil) -> None:
     folder = tmp_path / "out" / "work"
-    monkeypatch.setattr(confined, "run_confined", lambda *a, **k: spoil(here(*a, **k), folder))
+    monkeypatch.setattr(confined, "run_confined", lambda *a, **k: spoil(answered.again(*a, **k), folder))
     with pytest.raises(SandboxError, match="from the confined process"):
         run_cleansing(asked(made, tmp_path / "out"), progress=False)
     assert not (tmp_path / "out" / "summary.json").exists()

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from doldrum.cleansing.methods.base import MARGIN, Verdict, highest
+from doldrum.stats.correlation import mid_ranks
 
 __all__ = ["LIMITS", "verdict_of"]
 
@@ -27,7 +27,7 @@ def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict
     >>> verdict_of([np.array([1.0, 5.0, 3.0, 2.0]), np.array([1.0, 5.0, 2.0, 3.0])], rate=0.25).details["in_every_round"]
     1
     """
-    scores = np.mean([rankdata(one) for one in rounds], axis=0) / len(rounds[0])
+    scores = np.mean([mid_ranks(one) for one in rounds], axis=0) / len(rounds[0])
     drop = highest(scores, rate)
     every = int((drop & np.all([highest(one, rate) for one in rounds], axis=0)).sum())
     rule = f"the {MARGIN * rate:.3g} of all samples that stand out most over {len(rounds)} rounds of draws; a ranking, without a promise"

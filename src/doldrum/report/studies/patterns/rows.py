@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from doldrum.records.study import CellRecord
 from doldrum.report.studies.models import TITLES
+from doldrum.stats.correlation import mid_ranks
 
 __all__ = ["CONTROL_KINDS", "KINDS", "PatternRow", "Telling", "kind_of", "pattern_rows", "tell_apart", "told_pairs"]
 
@@ -168,5 +168,5 @@ def _discriminant(true: Sequence[NDArray[np.float64]], other: Sequence[NDArray[n
 
 
 def _auroc(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
-    ranks = rankdata(np.concatenate([low, high]))[len(low) :]
+    ranks = mid_ranks(np.concatenate([low, high]))[len(low) :]
     return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))
