@@ -145,5 +145,5 @@ def test_what_is_no_answer_is_named(images, returned, outputs, word) -> None:
 
 
 def test_a_checkpoint_of_ours_points_to_its_reader() -> None:
-    with pytest.raises(InputError, match=r"dd\.load_checkpoint"):
+    with pytest.raises(InputError, match=r"open it with dd\.open_model"):
         dd.as_classifier("x.safetensors")

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from small_nets import small_net
 
 import doldrum as dd
+from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.engines import choose, choose_engine, remembered
 from doldrum.engines.compiled import CompiledEngine
 from doldrum.engines.onnxruntime import OnnxRuntimeEngine
@@ -37,7 +38,7 @@ def test_onnx_runtime_runs_a_file_and_any_number_of_threads_gives_the_same(tmp_p
     graph = helper.make_graph(nodes, "g", [first], [last], [numpy_helper.from_array(weights, "w")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, str(tmp_path / "m.onnx"))
-    clf = dd.as_classifier(tmp_path / "m.onnx")
+    clf = OnnxClassifier(tmp_path / "m.onnx")
     outputs = []
     for threads in ("1", "3"):
         monkeypatch.setenv("DOLDRUM_THREADS", threads)

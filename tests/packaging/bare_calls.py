@@ -44,7 +44,7 @@ def main(files: str) -> None:
         "probe of a model": lambda: dd.measure(scores, images, dd.probes.Dropout([0.5], draws=2)),
         "probe of channels": lambda: dd.measure(scores, images, dd.probes.ChannelAblation([0.5], draws=2)),
         "probe of layers": lambda: dd.measure(scores, images, dd.probes.BatchNormScale([1])),
-        "an .onnx file": lambda: dd.as_classifier(f"{files}/lin.onnx"),
+        "an .onnx file": lambda: dd.open_model(f"{files}/lin.onnx"),
         "a checkpoint": lambda: dd.load_checkpoint(f"{files}/lin.safetensors"),
         "digits": lambda: dd.load_dataset("digits:test"),
         "scikit-learn's names": lambda: dd.detectors.OutlierDetector,

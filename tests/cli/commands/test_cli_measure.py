@@ -9,6 +9,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +54,7 @@ def test_a_folder_an_archive_and_a_table_give_the_same_draws(model, tmp_path, ca
     want = np.stack(
         [np.asarray(Image.open(folder / f"{i}.png").resize((8, 8), Image.Resampling.BILINEAR)) for i in range(6)]
     )
-    direct = dd.measure(dd.as_classifier(model), want[:, None], dd.probes.Gaussian([0.2], draws=20, seed=0))
+    direct = dd.measure(dd.open_model(model).classifier, want[:, None], dd.probes.Gaussian([0.2], draws=20, seed=0))
     for name in ("in", "in.zip", "in.tar", "in.parquet"):
         out = tmp_path / f"out-{name}"
         words = (model, tmp_path / name, "--strengths", 0.2, "--draws", 20, "--out", out, "--json")
@@ -101,7 +102,7 @@ def test_a_run_whose_images_changed_meanwhile_is_refused(model, tmp_path, capsys
 def test_a_second_run_on_one_folder_is_refused_while_the_first_decodes(model, tmp_path) -> None:
     from doldrum.cli.inputs import stored_images
 
-    clf, folder = dd.as_classifier(model), folder_of(tmp_path / "in")
+    clf, folder = SimpleNamespace(input_shape=(1, 8, 8)), folder_of(tmp_path / "in")
     with (
         stored_images(str(folder), tmp_path / "out", classifier=clf) as (found, _),
         pytest.raises(InputError, match="one run at a time"),
@@ -120,7 +121,7 @@ def test_a_run_that_begins_as_another_ends_leaves_its_folder_alone(model, tmp_pa
     before = sorted((tmp_path / "out").iterdir())
     with (
         pytest.raises(InputError, match="which is finished"),
-        stored_images(str(folder), tmp_path / "out", classifier=dd.as_classifier(model)),
+        stored_images(str(folder), tmp_path / "out", classifier=SimpleNamespace(input_shape=(1, 8, 8))),
     ):
         pass
     assert sorted((tmp_path / "out").iterdir()) == before
@@ -151,7 +152,7 @@ def test_until_decided_stops_as_python_does_and_says_what_it_spent(model, tmp_pa
     code, text, err = measure(*words, "--out", tmp_path / "out", "--json", capsys=capsys, monkeypatch=monkeypatch)
     assert code == 0, err
     rule = dd.until.Decided(0.3, alpha=0.01)
-    r = dd.measure(dd.as_classifier(model), x, dd.probes.Gaussian([0.1, 0.4], draws=200, seed=0), until=rule)
+    r = dd.measure(dd.open_model(model).classifier, x, dd.probes.Gaussian([0.1, 0.4], draws=200, seed=0), until=rule)
     stopped, found = rule.read(r), json.loads(text)
     assert np.array_equal(dd.read_responses(tmp_path / "out").draws, r.draws)
     assert found["draws_spent"] == stopped.draws.sum() < found["draws_at_most"] == 8 * 2 * 200
