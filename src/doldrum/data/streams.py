@@ -98,7 +98,9 @@ def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, wh
     if isinstance(source, ImageSet):
         return source
     if source is None or array_of(source) is not None or not is_source(source):
-        raise InputError(f"expected an ImageSet, got {type(source).__name__}; make one: dd.ImageSet(images, labels)")
+        raise InputError(
+            f"expected an ImageSet, got {type(source).__name__}; make one of images and labels: dd.ImageSet(images, labels)"
+        )
     found = as_image_set(source, shape=shape)
     if found.labels is None:
         raise InputError(
