@@ -1,7 +1,7 @@
 """efficientnet-lite0 and -lite1: ImageNet, 1,000 classes, 224 and 240 pixels. State dicts as torch saved them before its zip.
 
-The code is in a third package, whose README says ImageNet's mean and std. The networks were trained with (x - 127) / 128, and answer much
-the same under both.
+The code is in a third package, whose README says ImageNet's mean and std. TensorFlow's release of them has (x - 127) / 128; lite0
+answers much the same under both.
 """
 
 from __future__ import annotations
