@@ -31,11 +31,17 @@ def linear() -> tuple[np.ndarray, np.ndarray]:
 
 
 def tflite(
-    *, kind: Any = np.float32, end: int = SOFTMAX, classes: int = CLASSES, custom: bool = False, rows: int = -1
+    *,
+    kind: Any = np.float32,
+    end: int = SOFTMAX,
+    classes: int = CLASSES,
+    custom: bool = False,
+    rows: int = -1,
+    old: bool = False,
 ) -> bytes:
     """The file: images (1, 16, 16, 3), of `kind`, to what `end` makes of the scores; `classes` of 1 is class 3 against class 5.
 
-    `rows` of 1 binds it to one image at a time.
+    `rows` of 1 binds it to one image at a time. With `old`, weights are int8 under the name of uint8, as TensorFlow 1 wrote them.
     """
     weights, bias = linear()
     if classes == 1:
@@ -45,14 +51,14 @@ def tflite(
     buffers: list[bytes] = [b""]
     tensors: list[Any] = []
 
-    def tensor(name: str, shape: list[int], dtype: Any, data: np.ndarray | None = None, quantised: bool = False) -> int:
+    def tensor(name: str, shape: list[int], dtype: Any, data: np.ndarray | None = None, quantised: float = 0) -> int:
         if data is not None:
             buffers.append(np.ascontiguousarray(data, dtype).tobytes())
         at = len(buffers) - 1 if data is not None else 0
         fields = {0: _ints(b, shape), 3: b.CreateString(name)}
         if quantised:
             zero = -128 if np.dtype(dtype) == np.int8 else 0
-            scales, zeros = b.CreateNumpyVector(np.float32([1 / 255])), b.CreateNumpyVector(np.int64([zero]))
+            scales, zeros = b.CreateNumpyVector(np.float32([quantised])), b.CreateNumpyVector(np.int64([zero]))
             fields[4] = _table(b, 7, {2: scales, 3: zeros})
         tensors.append(_table(b, 9, fields, {2: at}, {1: TYPES[np.dtype(dtype)]}))
         return len(tensors) - 1
@@ -66,12 +72,19 @@ def tflite(
         operators.append(_table(b, 9, fields, {0: len(codes) - 1}, {3: options[0]} if options else {}))
         return output
 
-    current = first = tensor("images", [1, SIZE, SIZE, 3], kind, quantised=whole)
+    current = first = tensor("images", [1, SIZE, SIZE, 3], kind, quantised=whole / 255)
     if whole:
         current = operator(DEQUANTIZE, [current], tensor("floats", [1, SIZE, SIZE, 3], np.float32))
     shape = tensor("shape", [2], np.int32, np.array([rows, flat]))
     current = operator(RESHAPE, [current, shape], tensor("flat", [1, flat], np.float32))
-    w, c = tensor("w", [classes, flat], np.float32, weights), tensor("b", [classes], np.float32, bias)
+    if old:
+        step = float(np.abs(weights).max() / 127)
+        w = tensor(
+            "w", [classes, flat], np.uint8, np.rint(weights / step).astype(np.int8).view(np.uint8), quantised=step
+        )
+    else:
+        w = tensor("w", [classes, flat], np.float32, weights)
+    c = tensor("b", [classes], np.float32, bias)
     current = operator(
         FULLY_CONNECTED, [current, w, c], tensor("logits", [1, classes], np.float32), (8, _table(b, 4, {}))
     )

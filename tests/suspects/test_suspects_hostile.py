@@ -43,6 +43,26 @@ def test_hostile_files_get_their_message_and_run_nothing(tmp_path):
     assert not canary.exists()
 
 
+def test_openvino_reads_its_own_format_and_tflite_in_a_confined_process(tmp_path):
+    """Libraries that start threads and write files of their own; weights beside the model are read there too."""
+    import io
+
+    import onnx
+    import openvino as ov
+    from model_forms import onnx_forms
+    from tflite_file import tflite
+
+    model = onnx_forms()["plain"].model
+    ov.save_model(ov.Core().read_model(io.BytesIO(model.SerializeToString())), tmp_path / "a.xml")
+    (tmp_path / "b").write_bytes(tflite())
+    onnx.save(model, tmp_path / "c", save_as_external_data=True, location="w.bin", size_threshold=0)
+    ends = []
+    limits = Limits(memory=3 << 30, seconds=240, write=[], read=[tmp_path])
+    jobs = [[str(tmp_path / name), {}] for name in ("a.xml", "b", "c")]
+    run_confined("suspects_worker:open_each", jobs, limits=limits, on_message=ends.append)
+    assert [end[:2] for end in ends] == [["opened", "openvino"], ["opened", "tflite"], ["opened", "onnx"]]
+
+
 def test_the_canaries_would_sing(tmp_path):
     """The pickles do run code when they are loaded: their refusal above is what kept them quiet."""
     import pickle

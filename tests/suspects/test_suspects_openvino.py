@@ -184,6 +184,21 @@ def test_tflite_labels_one_sigmoid_and_one_image_at_a_time(tmp_path):
     assert np.array_equal(one(x).argmax(1), raw[:, 3] > raw[:, 5])
 
 
+def test_tflite_weights_of_early_converters_are_signed(tmp_path):
+    """OpenVINO takes them for 0 to 255; a model of a registry (facex 1.1.0) gave one class to all for it."""
+    (tmp_path / "old.tflite").write_bytes(tflite(old=True))
+    suspect = open_model(tmp_path / "old.tflite")
+    x = (pictures(500) / np.float32(255)).astype(np.float32)
+    weights, bias = linear()
+    step = np.abs(weights).max() / 127
+    raw = x.transpose(0, 2, 3, 1).reshape(500, -1) @ (np.rint(weights / step) * step).T + bias
+    soft = np.exp(raw - raw.max(1, keepdims=True))
+    got = suspect.classifier(x)  # OpenVINO rounds what such weights are multiplied by
+    np.testing.assert_allclose(got, soft / soft.sum(1, keepdims=True), atol=1e-3)
+    assert np.array_equal(labels(got), raw.argmax(1))
+    assert any("signed" in note for note in suspect.notes)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -12,7 +12,7 @@ from doldrum.suspects.base import Preprocessing
 from doldrum.suspects.image_input import KINDS, ImageInput, image_input
 from doldrum.suspects.score_output import Chosen, Output
 
-__all__ = ["argmax_width", "ov_input", "ov_outputs", "with_output", "with_preprocessing"]
+__all__ = ["argmax_width", "ov_input", "ov_outputs", "with_output", "with_preprocessing", "with_signed_weights"]
 
 _KINDS = {
     "f32": "float",
@@ -63,6 +63,33 @@ def argmax_width(model: Any, index: int) -> int | None:
         return None
     side = node.input_value(0).get_partial_shape()[node.get_attributes()["axis"]]
     return side.get_length() if side.is_static else None
+
+
+def with_signed_weights(model: Any) -> bool:
+    """Read weights of uint8 without a zero point as int8, and say whether there were any.
+
+    TensorFlow's early converters wrote the int8 weights of float models as uint8, and TensorFlow Lite reads them as int8; OpenVINO
+    (2026.4) takes them by their name, and gives other answers. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
+    """
+    import openvino.opset13 as ops
+
+    nodes = model.get_ops()
+    if any(
+        node.get_type_name() == "FakeQuantize" for node in nodes
+    ):  # activations are of 8 bits too: its weights are what they say
+        return False
+    found = False
+    for node in nodes:
+        before = node.input_value(0).get_node() if node.get_type_name() == "Multiply" else None
+        if before is None or before.get_type_name() != "Convert":
+            continue
+        weights = before.input_value(0).get_node()
+        if weights.get_type_name() == "Constant" and weights.get_element_type().get_type_name() == "u8":
+            weights.output(0).replace(ops.constant(weights.data.view(np.int8)).output(0))
+            found = True
+    if found:
+        model.validate_nodes_and_infer_types()
+    return found
 
 
 def _name(port: Any) -> str:

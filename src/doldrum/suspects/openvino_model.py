@@ -21,7 +21,14 @@ from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect
 from doldrum.suspects.image_input import ROUNDED, ImageInput
 from doldrum.suspects.openvino_check import checked_ir
-from doldrum.suspects.openvino_graph import argmax_width, ov_input, ov_outputs, with_output, with_preprocessing
+from doldrum.suspects.openvino_graph import (
+    argmax_width,
+    ov_input,
+    ov_outputs,
+    with_output,
+    with_preprocessing,
+    with_signed_weights,
+)
 from doldrum.suspects.score_output import Chosen, choose_output
 
 __all__ = ["open_openvino"]
@@ -51,6 +58,10 @@ def open_openvino(
         told: dict[str, Any] = {"name": output, "outputs": outputs, "num_classes": num_classes, "shown": shown}
         model, chosen, count, batch = _built(ov, source, found, wanted, told)
         notes += chosen.notes
+        if source.signed:
+            notes.append(
+                "weights of 8 bits were read as signed, as TensorFlow Lite reads those of its early converters"
+            )
         if batch is not None:
             notes.append(_IN_BATCHES.format("one image" if batch == 1 else f"{batch} images"))
         count = num_classes or count
@@ -73,7 +84,7 @@ class _Source:
     """A checked file that OpenVINO can read as often as needed: putting a graph together changes it."""
 
     def __init__(self, ov: Any, path: str | os.PathLike[str], kind: str, folder: Path, shown: str) -> None:
-        self.ov, self.kind, self.shown = ov, kind, shown
+        self.ov, self.kind, self.shown, self.signed = ov, kind, shown, False
         if kind == "openvino":
             self.xml, self.weights = checked_ir(path)
             self.digest = hashlib.sha256(self.xml.encode() + hashlib.sha256(self.weights.data).digest()).digest()
@@ -90,7 +101,9 @@ class _Source:
         try:
             if self.kind == "openvino":
                 return core.read_model(self.xml.encode(), self.ov.Tensor(self.weights) if len(self.weights) else b"")
-            return core.read_model(self.path)
+            model = core.read_model(self.path)
+            self.signed = with_signed_weights(model)
+            return model
         except MemoryError:
             raise
         except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
