@@ -48,6 +48,7 @@ def audit(
     from doldrum.audit import AuditSettings, run_audit, seconds_of
 
     settings = AuditSettings(
+        model=model,
         images=images,
         clean=clean,
         fpr=fpr,

@@ -48,7 +48,16 @@ def cleanse(
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
 
     settings = CleansingSettings(
-        images=data, clean=clean, method=method, fpr=fpr, rate=rate, out=str(out), seed=seed, hours=hours, **asked
+        model=model,
+        images=data,
+        clean=clean,
+        method=method,
+        fpr=fpr,
+        rate=rate,
+        out=str(out),
+        seed=seed,
+        hours=hours,
+        **asked,
     )
     try:
         summary = run_cleansing(settings, say=message)
