@@ -42,7 +42,7 @@ def test_measure_writes_what_measure_gives(model, tmp_path) -> None:
     summary = json.loads(done.stdout)
     assert summary["complete"] is True
     assert summary["probe"] == {"family": "gaussian", "strengths": [0.1, 0.3], "draws": 20, "seed": 4, "clip": False}
-    r = dd.measure(dd.as_classifier(model), pixels, dd.probes.Gaussian([0.1, 0.3], draws=20, seed=4))
+    r = dd.measure(dd.open_model(model).classifier, pixels, dd.probes.Gaussian([0.1, 0.3], draws=20, seed=4))
     assert np.array_equal(dd.read_responses(tmp_path / "out").draws, r.draws)
     assert {"classifier", "engine", "versions", "machine"} <= set(summary)
     for row, strength, want in zip(summary["mean_w"], r.strengths, dd.mean_smoothness(r), strict=True):
@@ -90,7 +90,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "images that are not there": ([model, tmp / "none"], "none that is there"),
         "a model that is not there": ([tmp / "none.onnx", ok], "not there"),
         "a model that is no model": ([tmp / "text.onnx", ok], "expected"),
-        "a torch file": ([tmp / "weights.pt", ok], "export the model to ONNX"),
+        "a torch file": ([tmp / "weights.pt", ok], "pass --trust-pickle"),
         "a broken checkpoint": ([tmp / "junk.safetensors", ok], "expected"),
         "strengths that are no numbers": ([model, ok, "--strengths", "a,b"], "comma-separated numbers"),
         "no draws": ([model, ok, "--draws", 0], "at least 1"),

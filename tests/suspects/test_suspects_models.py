@@ -84,7 +84,7 @@ def test_onnx_reads_its_metadata(tmp_path):
 
 def test_onnx_size_is_asked_for_where_it_is_open_and_held_against_the_file_where_not(tmp_path):
     onnx.save(plain_onnx(shape=("N", 1, "H", "W")), tmp_path / "open.onnx")
-    with pytest.raises(InputError, match="pass preprocessing="):
+    with pytest.raises(InputError, match="pass size="):
         open_model(tmp_path / "open.onnx")
     assert open_model(tmp_path / "open.onnx", preprocessing=GREY).classifier.input_shape == (1, 8, 8)
     onnx.save(plain_onnx(), tmp_path / "fixed.onnx")
@@ -195,7 +195,7 @@ def test_a_class_that_cannot_be_imported_is_named_with_its_module(tmp_path, monk
 def test_code_only_where_it_is_trusted(tmp_path):
     net = small_net()
     torch.save(net.state_dict(), tmp_path / "weights.pt")
-    with pytest.raises(InputError, match="--trust-code"):
+    with pytest.raises(InputError, match="trust_code=True"):
         open_model(tmp_path / "weights.pt", arch="small_nets:small_net", preprocessing=GREY)
     suspect = open_model(tmp_path / "weights.pt", arch="small_nets:small_net", preprocessing=GREY, trust_code=True)
     np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), rtol=1e-4, atol=1e-5)

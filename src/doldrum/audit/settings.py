@@ -37,7 +37,7 @@ class AuditSettings(JobSettings):
 
     >>> AuditSettings(model="m.onnx", images="x", out="r", fpr=2.0)
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected --fpr between 0 and 1, got 2.0; e.g. 0.01
+    doldrum.errors.InputError: expected fpr= between 0 and 1, got 2.0; e.g. 0.01
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ("images", "clean")
@@ -53,7 +53,7 @@ class AuditSettings(JobSettings):
         check_share("fpr", self.fpr)
         check_share("fdr", self.fdr)
         if self.claimed_accuracy is not None and not 0 <= self.claimed_accuracy <= 1:
-            raise InputError(f"expected --claimed-accuracy in [0, 1], got {self.claimed_accuracy}; 0.93 for 93%")
+            raise InputError(f"expected claimed_accuracy= in [0, 1], got {self.claimed_accuracy}; 0.93 for 93%")
         check_positive("budget", self.budget)
         super().__post_init__()
 
