@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from doldrum.errors import InputError
 from doldrum.probes import BoundProbe, ImageProbe, ModelProbe, Probe
 
 __all__ = ["Battery", "as_probes", "count_draws"]
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 def as_probes(probe: Probe | Mapping[str, Probe]) -> dict[str, Probe]:
@@ -79,7 +82,7 @@ class Battery:
             if a < b:
                 bound.fill(image, condition, a - first, b - first, out[a - start : b - start])
 
-    def split(self, name: str, values: NDArray[np.generic]) -> NDArray[np.generic]:
+    def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
         """A probe's part (N, C, n) of what is known of every row (N, rows)."""
         probe = self.probes[name]
         return values[:, self.places[name]].reshape(len(values), len(probe.strengths), probe.draws)

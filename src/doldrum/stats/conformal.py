@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,12 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)
     """
-    pairs = list(zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True))
+    pairs = zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True)
+    return _flags_limit(tuple(pairs), fpr, check_level(level))
+
+
+@lru_cache(maxsize=1024)  # in front of a model the same few are asked for with every image
+def _flags_limit(pairs: tuple[tuple[int, int], ...], fpr: float, level: float) -> int:
     total: NDArray[np.float64] = np.ones(1)
     law: Any = stats.betabinom
     for inputs, size in pairs:
@@ -194,7 +200,7 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
         shape = (inputs, k, size + 1 - k)
         most = int(law.isf(1e-13, *shape))  # beyond this many no figure changes at float precision
         total = np.convolve(total, np.asarray(law.pmf(np.arange(most + 1), *shape), dtype=np.float64))
-    return int(np.searchsorted(np.cumsum(total), check_level(level) - 1e-12))
+    return int(np.searchsorted(np.cumsum(total), level - 1e-12))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ overlay of a shoe pulls otherwise than one of a shirt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,10 @@ _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's
 # but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
 _STRAYS, _STRAY_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
+_AT_ONCE = 1 << 21  # numbers worked on at a time
 
 
+@cache
 def survivals(conditions: int) -> Array:
     """(Q, C) chances that a trigger decides the label at each strength, weakest first: falling from .97 to 0.
 
@@ -39,7 +41,9 @@ def survivals(conditions: int) -> Array:
         rows.append([_KEEP] * i + [0.0] * (conditions - i))
         if i < conditions:
             rows.append([_KEEP] * i + [0.5] + [0.0] * (conditions - i - 1))
-    return np.unique(np.array(rows), axis=0)
+    made = np.unique(np.array(rows), axis=0)
+    made.flags.writeable = False  # it is handed out again
+    return made
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
@@ -102,7 +106,8 @@ class Clean:
         self._seen = np.unique(labels)
         self._overall = _rates(_tally(self._places, np.ones((len(labels), 1)), num_classes)[0] + 0.5)
         size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
-        self._made: dict[int, tuple[Array, Array]] | None = {} if size <= _KEPT_BYTES else None
+        self._keeps = size <= _KEPT_BYTES
+        self._kept: tuple[Array, Array, NDArray[np.int64]] | None = None
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
@@ -116,16 +121,21 @@ class Clean:
 
         All given the input's label; one that no clean input has is held against the rates of all.
         """
+        each = max(1, _AT_ONCE // (self._places.shape[1] * self.shares.shape[1] * len(self._seen)))
+        starts = range(0, len(labels), each)
+        slices = [({f: d[a : a + each] for f, d in draws.items()}, labels[a : a + each]) for a in starts]
+        return np.concatenate([self._ratios(*some) for some in slices])
+
+    def _ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
         found = {f: d.reshape(len(d), -1) for f, d in draws.items()}
         parts: list[tuple[Array, Array, Array]] = []
         own: list[NDArray[np.int64]] = []
         weights: list[Array] = []
-        for label in self._seen:
-            p, weight = self._mixture(int(label))
+        for p, log_weight, kind in self._components():
             parts.append(self._of_components(found, labels, p))
-            own.append(np.full(len(weight), label))
-            weights.append(weight)
-        kinds, weight = np.concatenate(own), np.log(np.concatenate(weights))
+            own.append(kind)
+            weights.append(log_weight)
+        kinds, weight = np.concatenate(own), np.concatenate(weights)
         clean, bad, kept = (
             np.concatenate([part[i] for part in parts], axis=2) for i in range(3)
         )  # (families, N, components)
@@ -162,31 +172,40 @@ class Clean:
             seen = _read(p[:, first : first + flat.shape[1]], flat, empty=1.0)  # (N, R, places)
             first += flat.shape[1]
             logs, hit, lost = np.log(seen), (flat == labels[:, None])[:, None], (flat >= 0)[:, None]
-
-            def winning(q: Array, seen: Array = seen, logs: Array = logs, hit: Any = hit, lost: Any = lost) -> Array:
-                """Each draw's label is the input's with chance q (places), else the component's."""
-                return np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=2)
-
+            # A draw's label is the input's with chance q, else the component's: (Q, N, R), the last row that of strays.
             curves = survivals(self.draws[family].shape[1])
-            terms = [winning(q) for q in np.repeat(curves, self.draws[family].shape[2], axis=1)]
+            rows = np.vstack(
+                [np.repeat(curves, self.draws[family].shape[2], axis=1), np.full(flat.shape[1], _STRAY_KEEPS)]
+            )
+            q = rows[:, None, None]
+            terms = np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=3)
             clean.append(logs.sum(axis=2))
-            bad.append(log_sum(np.stack(terms), axis=0) - np.log(len(curves)))
-            kept.append(winning(np.full(int(flat.shape[1]), _STRAY_KEEPS)))
+            bad.append(log_sum(terms[:-1], axis=0) - np.log(len(curves)))
+            kept.append(terms[-1])
         return np.stack(clean), np.stack(bad), np.stack(kept)
+
+    def _components(self) -> Iterator[tuple[Array, Array, NDArray[np.int64]]]:
+        """Components (R, places, K), the logs of their weights (R,), which sum to 1 over all, and their labels (R,): all at once where that
+        can be kept, else label by label."""
+        if self._kept is not None:
+            yield self._kept
+            return
+        mixtures = ((*self._mixture(int(label)), int(label)) for label in self._seen)
+        made = ((p, np.log(weight), np.full(len(weight), label)) for p, weight, label in mixtures)
+        if not self._keeps:
+            yield from made
+            return
+        p, weight, kinds = (np.concatenate(parts) for parts in zip(*made, strict=True))
+        self._kept = p, weight, kinds
+        yield self._kept
 
     def _mixture(self, label: int) -> tuple[Array, Array]:
         """Components (R, places, K) of a label, and their weights, which sum to the label's share of the clean inputs."""
-        kept = self._made
-        if kept is not None and label in kept:
-            return kept[label]
         mine = self.labels == label
         own = self.shares[mine]
         own = own[:, own.sum(axis=0) > 0]
         p = _components(self._places[mine], own, self._overall)
-        weight = (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
-        if kept is not None:
-            kept[label] = p, weight
-        return p, weight
+        return p, (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
 
     def _calm_of(self, family: str) -> tuple[Array, Array]:
         kept = calm(self.draws[family], self.labels)
@@ -212,12 +231,12 @@ class Surprise:
         self.excess = np.maximum(excess, 0.05)
 
     def __call__(self, values: Array) -> Array:
-        n, out = len(self.sorted), np.empty(values.shape)
+        n, below = len(self.sorted), np.empty(values.shape)
         for j in range(values.shape[1]):
-            share = (1 + n - np.searchsorted(self.sorted[:, j], values[:, j], side="left")) / (n + 1)
-            tail = (values[:, j] - self.start[j]) / self.excess[j] - np.log(0.1)
-            out[:, j] = np.where(values[:, j] > self.start[j], tail, -np.log(np.maximum(share, 0.1)))
-        return out
+            below[:, j] = self.sorted[:, j].searchsorted(values[:, j], side="left")
+        share = (1 + n - below) / (n + 1)
+        tail = (values - self.start) / self.excess - np.log(0.1)
+        return np.where(values > self.start, tail, -np.log(np.maximum(share, 0.1)))
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:
