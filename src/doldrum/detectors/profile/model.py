@@ -7,7 +7,7 @@ overlay of a shoe pulls otherwise than one of a shirt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -26,7 +26,7 @@ _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's
 # but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
 _STRAYS, _STRAY_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
-_AT_ONCE = 1 << 21  # numbers worked on at a time
+_AT_ONCE = 1 << 15  # numbers worked on at a time
 
 
 @cache
@@ -108,6 +108,7 @@ class Clean:
         size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
         self._keeps = size <= _KEPT_BYTES
         self._kept: tuple[Array, Array, NDArray[np.int64]] | None = None
+        self._columns = _Columns([d.shape[1:] for d in draws.values()])
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
@@ -121,32 +122,29 @@ class Clean:
 
         All given the input's label; one that no clean input has is held against the rates of all.
         """
-        each = max(1, _AT_ONCE // (self._places.shape[1] * self.shares.shape[1] * len(self._seen)))
+        each = max(1, _AT_ONCE // (len(self._columns.q) * self.shares.shape[1] * len(self._seen)))
         starts = range(0, len(labels), each)
-        slices = [({f: d[a : a + each] for f, d in draws.items()}, labels[a : a + each]) for a in starts]
-        return np.concatenate([self._ratios(*some) for some in slices])
+        places = _places({family: draws[family] for family in self.draws})
+        return np.concatenate([self._ratios(places[a : a + each], labels[a : a + each]) for a in starts])
 
-    def _ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        found = {f: d.reshape(len(d), -1) for f, d in draws.items()}
+    def _ratios(self, places: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
         parts: list[tuple[Array, Array, Array]] = []
         own: list[NDArray[np.int64]] = []
         weights: list[Array] = []
         for p, log_weight, kind in self._components():
-            parts.append(self._of_components(found, labels, p))
+            parts.append(self._of_components(places, labels, p))
             own.append(kind)
             weights.append(log_weight)
         kinds, weight = np.concatenate(own), np.concatenate(weights)
-        clean, bad, kept = (
-            np.concatenate([part[i] for part in parts], axis=2) for i in range(3)
-        )  # (families, N, components)
+        # (families, N, components)
+        clean, bad, kept = (np.concatenate([part[i] for part in parts], axis=2) for i in range(3))
         same = kinds[None, :] == labels[:, None]
         alone, new = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, weight)
         mine = np.where(same | new[:, None], weight, -np.inf)
         null, alternative = self._mixed(clean, mine), self._mixed(bad, other)
         if new.any():  # no component of its own: the rates of all stand in
-            some = {f: d[new] for f, d in found.items()}
-            base = self._of_components(some, labels[new], self._overall[None])[0][:, :, 0]
+            base = self._of_components(places[new], labels[new], self._overall[None])[0][:, :, 0]
             null[0][new], null[1][:, new] = base.sum(axis=0), base
         strays = log_sum(np.stack([self._mixed(clean, other)[0], self._mixed(kept, other)[0]]), axis=0) - np.log(2)
         either = np.logaddexp(np.log1p(-_STRAYS) + null[0], np.log(_STRAYS) + strays)
@@ -159,30 +157,21 @@ class Clean:
         return log_sum(logs.sum(axis=0) + weights, axis=1) - total, log_sum(logs + weights, axis=2) - total
 
     def _of_components(
-        self, found: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], p: Array
+        self, places: NDArray[np.int16], labels: NDArray[np.int16], p: Array
     ) -> tuple[Array, Array, Array]:
         """Log likelihoods (families, N, R) of the draws under components p (R, places, K); under them with a trigger; and where a
         few draws keep the input's label.
         """
-        clean: list[Array] = []
-        bad: list[Array] = []
-        kept: list[Array] = []
-        first = 0
-        for family, flat in found.items():
-            seen = _read(p[:, first : first + flat.shape[1]], flat, empty=1.0)  # (N, R, places)
-            first += flat.shape[1]
-            logs, hit, lost = np.log(seen), (flat == labels[:, None])[:, None], (flat >= 0)[:, None]
-            # A draw's label is the input's with chance q, else the component's: (Q, N, R), the last row that of strays.
-            curves = survivals(self.draws[family].shape[1])
-            rows = np.vstack(
-                [np.repeat(curves, self.draws[family].shape[2], axis=1), np.full(flat.shape[1], _STRAY_KEEPS)]
-            )
-            q = rows[:, None, None]
-            terms = np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=3)
-            clean.append(logs.sum(axis=2))
-            bad.append(log_sum(terms[:-1], axis=0) - np.log(len(curves)))
-            kept.append(terms[-1])
-        return np.stack(clean), np.stack(bad), np.stack(kept)
+        at = self._columns
+        seen = _read(p, places, empty=1.0)  # (N, R, places)
+        logs, hit, lost = np.log(seen), (places == labels[:, None])[:, None], (places >= 0)[:, None]
+        # A draw's label is the input's with chance q, else the component's: a column for each draw on each curve.
+        won = np.log(at.q + (1 - at.q) * seen[..., at.place])
+        terms = np.where(hit[..., at.place], won, logs[..., at.place] + at.missed * lost[..., at.place])
+        found = np.add.reduceat(terms, at.curves, axis=2).transpose(2, 0, 1)  # (curves of all families, N, R)
+        curves = np.concatenate([found, np.full((1, *found.shape[1:]), -np.inf)])[at.of_family]
+        bad = log_sum(curves, axis=0) - at.log_curves
+        return np.add.reduceat(logs, at.families, axis=2).transpose(2, 0, 1), bad, found[at.strays]
 
     def _components(self) -> Iterator[tuple[Array, Array, NDArray[np.int64]]]:
         """Components (R, places, K), the logs of their weights (R,), which sum to 1 over all, and their labels (R,): all at once where that
@@ -211,6 +200,37 @@ class Clean:
         kept = calm(self.draws[family], self.labels)
         groups = [kept[self.labels == k] if (self.labels == k).sum() > 2 else kept for k in range(self.num_classes)]
         return np.array([g.mean() for g in groups]), np.array([g.std() for g in groups]) + 0.05
+
+
+class _Columns:
+    """Where each family's draws lie, and each draw on each curve of `survivals`: the curves of a family follow one another, and the last
+    is that of strays, who keep the input's label with one chance.
+
+    `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
+    columns of the curves, `families` the first places of the families; `of_family` (most curves, families, 1, 1) the numbers of a
+    family's curves, -1 where it has fewer, and `strays` (families,) of those of strays.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        made = [survivals(conditions) for conditions, _ in shapes]
+        rows = [
+            np.vstack([np.repeat(c, n, axis=1), np.full(c.shape[1] * n, _STRAY_KEEPS)])
+            for c, (_, n) in zip(made, shapes, strict=True)
+        ]
+        widths, counts = [r.shape[1] for r in rows], [len(r) for r in rows]
+        self.families = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.intp)
+        starts = zip(self.families, rows, strict=True)
+        self.place = np.concatenate([np.tile(first + np.arange(r.shape[1]), len(r)) for first, r in starts])
+        self.q = np.concatenate([r.ravel() for r in rows])
+        self.missed = np.log1p(-self.q)
+        lengths = np.repeat(widths, counts)
+        self.curves = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+        ends = np.cumsum(counts)
+        self.strays = ends - 1
+        self.of_family = np.full((max(counts) - 1, len(shapes)), -1)
+        for family, (end, count) in enumerate(zip(ends, counts, strict=True)):
+            self.of_family[: count - 1, family] = np.arange(end - count, end - 1)
+        self.log_curves = np.log(np.array(counts) - 1)[:, None, None]
 
 
 class Surprise:
