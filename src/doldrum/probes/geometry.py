@@ -36,11 +36,18 @@ class Shift(ImageProbe):
         super().__init__(strengths, draws=draws, seed=seed)
         self.check_whole("pixels")
 
-    def bind(self, input_shape: tuple[int, int, int]) -> _Resampler:
-        def field(j: int, s: float) -> NDArray[np.float64]:
-            return (np.floor(rng(self.seed, self.family, j).random((2, 1, 1)) * (2 * s + 1)) - s) * np.ones((1, 1, 1))
+    def bind(self, input_shape: tuple[int, int, int]) -> _Moved:
+        _, height, width = input_shape
+        rows, columns = np.arange(height)[:, None], np.arange(width)
 
-        return _Resampler(self, input_shape, field)
+        def read_from(j: int) -> NDArray[np.intp]:
+            moved = np.empty((len(self.strengths), height, width), dtype=np.intp)
+            for c, s in enumerate(self.strengths):
+                dy, dx = (np.floor(rng(self.seed, self.family, j).random(2) * (2 * s + 1)) - s).astype(np.intp)
+                moved[c] = np.clip(rows + dy, 0, height - 1) * width + np.clip(columns + dx, 0, width - 1)
+            return moved
+
+        return _Moved(make_bank(self.draws, (len(self.strengths), height, width), read_from, np.int32))
 
 
 class Warp(ImageProbe):
@@ -77,6 +84,18 @@ class Warp(ImageProbe):
             return s * smooth / np.sqrt((smooth**2).mean(axis=(1, 2), keepdims=True))
 
         return _Resampler(self, input_shape, field)
+
+
+class _Moved:
+    """Which pixel of the image each pixel of each draw is."""
+
+    def __init__(self, bank: NDArray[np.int32]) -> None:
+        self.bank = bank
+
+    def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
+        pixels = self.bank[start:stop, condition].astype(np.intp)
+        for c, channel in enumerate(image.reshape(len(image), -1)):
+            out[:, c] = channel.take(pixels)
 
 
 class _Resampler:

@@ -142,19 +142,17 @@ class Clean:
         alone, new = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, weight)
         mine = np.where(same | new[:, None], weight, -np.inf)
-        null, alternative = self._mixed(clean, mine), self._mixed(bad, other)
+        totals = log_sum(np.stack([mine, other]), axis=2)
+        # The families one by one, then all of them jointly; of the last, also without a trigger, and as strays.
+        null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
+        jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
+        alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
         if new.any():  # no component of its own: the rates of all stand in
             base = self._of_components(places[new], labels[new], self._overall[None])[0][:, :, 0]
-            null[0][new], null[1][:, new] = base.sum(axis=0), base
-        strays = log_sum(np.stack([self._mixed(clean, other)[0], self._mixed(kept, other)[0]]), axis=0) - np.log(2)
-        either = np.logaddexp(np.log1p(-_STRAYS) + null[0], np.log(_STRAYS) + strays)
-        return np.column_stack([alternative[0] - either, -null[0], *(alternative[1] - null[1])])
-
-    @staticmethod
-    def _mixed(logs: Array, weights: Array) -> tuple[Array, Array]:
-        """Log of the weighted mean over components: of all families jointly (N,), and of each (families, N)."""
-        total = log_sum(weights, axis=1)
-        return log_sum(logs.sum(axis=0) + weights, axis=1) - total, log_sum(logs + weights, axis=2) - total
+            null[:, new] = np.concatenate([base, base.sum(axis=0)[None]])
+        strays = log_sum(alternative[-2:], axis=0) - np.log(2)
+        either = np.logaddexp(np.log1p(-_STRAYS) + null[-1], np.log(_STRAYS) + strays)
+        return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _of_components(
         self, places: NDArray[np.int16], labels: NDArray[np.int16], p: Array

@@ -218,7 +218,9 @@ class SmoothnessProfile(Detector):
                 clean = model.Clean(self.draws_, self.labels_, evidence.num_classes, self.shares_)
                 self._ready = clean, model.Surprise(self.reference_)
             clean, surprise = self._ready
-            draws = {k: evidence.responses[k].draws[valid] for k in self.draws_}
+            draws = {k: evidence.responses[k].draws for k in self.draws_}
+            if len(valid) < len(evidence):
+                draws = {k: d[valid] for k, d in draws.items()}
             found[valid] = self._sum(surprise(self._parts(clean, draws, evidence.labels[valid])))
         return found
 
