@@ -110,7 +110,9 @@ def test_the_unperturbed_image_is_shown_first_and_once_and_all_draws_beside_it()
 
     clf = dd.as_classifier(look, input_shape=(1, 8, 8), num_classes=2, outputs="labels")
     images = np.random.default_rng(0).random((5, 1, 8, 8), dtype=np.float32)
-    run = Measurement(clf, images, {"noise": dd.probes.Gaussian([0.1, 0.2], draws=30, seed=0), "scaled": dd.probes.Scale([2, 3, 4])})
+    run = Measurement(
+        clf, images, {"noise": dd.probes.Gaussian([0.1, 0.2], draws=30, seed=0), "scaled": dd.probes.Scale([2, 3, 4])}
+    )
     assert run.battery.rows == 64
     shown.clear()
     list(run.chunks())
@@ -140,7 +142,9 @@ def test_invalid_labels_are_counted_once() -> None:
     x = np.full((3, 1, 8, 8), 0.1, np.float32)
     x[1] = 1
     both = {"a": dd.probes.Scale([1.5, 2]), "b": dd.probes.Scale([20])}
-    with pytest.warns(UserWarning, match="for 6 draws or inputs"):  # the white one, its three draws, and two of the others
+    with pytest.warns(
+        UserWarning, match="for 6 draws or inputs"
+    ):  # the white one, its three draws, and two of the others
         dd.measure(clf, x, both)
 
 

@@ -35,7 +35,9 @@ def test_a_later_run_asks_nothing_and_gives_the_same(images) -> None:
     first = Measurement(black_box(asked), images, PROBE)
     assert 0 < asked.count <= 8 + 3 * 128
     asked.count = 0
-    again = Measurement(black_box(asked), images, PROBE, checked=Checked.from_dict(json.loads(json.dumps(first.checked.to_dict()))))
+    again = Measurement(
+        black_box(asked), images, PROBE, checked=Checked.from_dict(json.loads(json.dumps(first.checked.to_dict())))
+    )
     assert asked.count == 0
     assert again.info == first.info
     assert again.plan == first.plan
