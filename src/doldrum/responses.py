@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +20,7 @@ INVALID = -1
 NOT_TAKEN = -2
 """Code of a draw that was never made."""
 
+_MOST = int(np.iinfo(np.int16).max)  # labels are kept as int16: a higher class would wrap
 _COUNT_ROWS = 4096  # rows counted at a time: bounds the scratch memory of `counts`, whatever N is
 
 
@@ -71,10 +73,10 @@ class Responses:
             raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one an input")
         if len(self.strengths) != draws.shape[1]:
             raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition")
-        if not np.isfinite(strengths := np.asarray(self.strengths, dtype=float)).all():
-            raise InputError(f"expected finite strengths, got {strengths.tolist()}; leave out what was not measured")
-        most = int(np.iinfo(np.int16).max)  # labels are kept as int16: a higher one would wrap
-        classes = whole_number(self.num_classes, "num_classes", least=2, most=most, hint="W needs two classes")
+        strengths = tuple(float(s) for s in self.strengths)
+        if not all(map(math.isfinite, strengths)):
+            raise InputError(f"expected finite strengths, got {list(strengths)}; leave out what was not measured")
+        classes = whole_number(self.num_classes, "num_classes", least=2, most=_MOST, hint="W needs two classes")
         for name, array in (("draws", draws), ("labels", labels)):
             if array.dtype.kind not in "iu":
                 raise InputError(f"expected integer {name}, got {array.dtype}; pass class numbers")
@@ -92,7 +94,7 @@ class Responses:
                 raise InputError(f"expected readout {name!r} of shape {draws.shape}, got {readout.shape}")
         object.__setattr__(self, "draws", draws.astype(np.int16, copy=False))
         object.__setattr__(self, "labels", labels.astype(np.int16, copy=False))
-        object.__setattr__(self, "strengths", tuple(strengths.tolist()))
+        object.__setattr__(self, "strengths", strengths)
         object.__setattr__(self, "num_classes", classes)
         object.__setattr__(self, "ids", ids)
 

@@ -52,6 +52,7 @@ _KINDS: dict[str, Any] = {
 }
 _built: list[tuple[tuple[str, str, int, str], Engine]] = []
 _FEW = 8  # images that a costly classifier is checked on
+_ALONE = 128  # images on which a classifier is compared with itself, where it has no other engine
 _KEPT = 4  # engines kept for their classifier's next run: each holds its classifier and compiled weights
 
 
@@ -75,21 +76,23 @@ def choose_engine(
     sample shows that it is below `MIN_AGREEMENT` (a one-sided binomial test at 5%: one label of 32 shows nothing).
     """
     check_engine(engine)
+    suited = candidates(classifier) if engine == "auto" else [_named(classifier, engine)]
+    if all(name == "eager" for name, _ in suited):
+        return _itself(classifier, rows, sample)
     sample = sample[:_FEW] if classifier.costly else sample
     reference = labels_of(DirectEngine(classifier, rows=rows)(sample))
     if engine != "auto":
-        name, precision = _named(classifier, engine)
+        ((name, precision),) = suited
         built = build_engine(classifier, name, precision, rows)
         outputs = built(sample)
         agreement = float((labels_of(outputs) == reference).mean())
-        if name != "eager" and _shown_to_differ(agreement, len(sample)):
+        if _shown_to_differ(agreement, len(sample)):
             warnings.warn(
                 f"expected {name} ({precision}) to agree with the model itself on {MIN_AGREEMENT:.0%} of labels, got {agreement:.1%} "
                 f"of {len(sample)}; use engine='eager' for the reference",
                 stacklevel=3,
             )
         return _chosen((built, outputs, agreement), sample)
-    suited = candidates(classifier)
     key = remembered.key(classifier.fingerprint, rows, sample.shape[1:], suited)
     known = remembered.recall(key) if len(suited) > 1 else None
     if known in suited:
@@ -154,13 +157,31 @@ def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:
 def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineChoice]:
     built, outputs, agreement = found
     if built.name == "eager" and agreement < 1:
-        warnings.warn(
-            f"expected the same labels of the same images twice, got others for {1 - agreement:.1%}: the model's answers "
-            "change, and what is measured counts that too (a detector can promise nothing then); fix its seed or state, unless that is what you measure",
-            stacklevel=4,
-        )
+        _say_that_answers_change(agreement)
     independent = _rows_independent(built, sample, outputs)
     return built, EngineChoice(built.name, built.precision, agreement, len(sample), independent)
+
+
+def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> tuple[Engine, EngineChoice]:
+    """The classifier as its own engine: there are no other labels to compare, so some images are run twice, in another order."""
+    built = DirectEngine(classifier, rows=rows)
+    most = _FEW if classifier.costly else _ALONE
+    sample = sample[np.unique(np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int))]
+    outputs, agreement = built(sample), 1.0
+    independent = _rows_independent(built, sample, outputs)
+    if not independent:  # rows that mix, or answers that change
+        agreement = float((labels_of(built(sample)) == labels_of(outputs)).mean())
+        if agreement < 1:
+            _say_that_answers_change(agreement)
+    return built, EngineChoice(built.name, built.precision, agreement, len(sample), independent)
+
+
+def _say_that_answers_change(agreement: float) -> None:
+    warnings.warn(
+        f"expected the same labels of the same images twice, got others for {1 - agreement:.1%}: the model's answers "
+        "change, and what is measured counts that too (a detector can promise nothing then); fix its seed or state, unless that is what you measure",
+        stacklevel=5,
+    )
 
 
 def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
@@ -226,5 +247,8 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
 
 def _rows_independent(engine: Engine, sample: NDArray[np.float32], outputs: NDArray[Any]) -> bool:
     """Whether a row's output is bitwise the same in another row, among other neighbours."""
-    backwards = engine(np.ascontiguousarray(sample[::-1]))[::-1]
-    return bool(np.array_equal(backwards, outputs, equal_nan=outputs.dtype.kind == "f"))
+    # Backwards alone, full batches would keep their company; where all fit into one, half of it stays away.
+    order = np.roll(np.arange(len(sample))[::-1], engine.rows // 2)
+    order = order[: (len(order) + 1) // 2] if len(order) <= engine.rows else order
+    again = engine(np.ascontiguousarray(sample[order]))
+    return bool(np.array_equal(again, outputs[order], equal_nan=outputs.dtype.kind == "f"))

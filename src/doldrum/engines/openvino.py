@@ -62,8 +62,7 @@ class OpenVINOEngine(Engine):
     def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
         # Not openvino.AsyncInferQueue: its callbacks leave OpenVINO's threads wanting the interpreter's lock once more after
         # wait_all, and one that gets there as the interpreter ends aborts the process ("terminate called without an active exception").
-        requests = [self.compiled.create_infer_request() for _ in range(self._jobs)]
-        free, busy = deque(requests), deque[tuple[Any, Any]]()
+        free, busy = deque[Any](), deque[tuple[Any, Any]]()
 
         def finish() -> None:
             request, key = busy.popleft()
@@ -73,8 +72,10 @@ class OpenVINOEngine(Engine):
 
         try:
             for key, fill in tiles:
-                if not free:
+                if not free and len(busy) == self._jobs:
                     finish()
+                elif not free:
+                    free.append(self.compiled.create_infer_request())
                 request = free.popleft()
                 fill(request.get_input_tensor(0).data)
                 request.start_async()

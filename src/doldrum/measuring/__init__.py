@@ -1,9 +1,11 @@
-"""From a classifier, images and a probe to Responses: in memory, until a rule is content, in a folder, over workers.
+"""From a classifier, images and probes to Responses: in memory, until a rule is content, in a folder, over workers.
 
 No statistics of them (`stats`, `profiles`), no perturbation (`probes`) and no verdict (`detectors`).
 """
 
 from doldrum.measuring import until
+from doldrum.measuring.answers import Answers
+from doldrum.measuring.checked import Checked
 from doldrum.measuring.measure import Measurement, measure
 from doldrum.measuring.readouts import READOUTS
 from doldrum.measuring.shards import measure_to
@@ -11,6 +13,8 @@ from doldrum.measuring.stored import StoredResponses, check_new_folder, read_man
 
 __all__ = [
     "READOUTS",
+    "Answers",
+    "Checked",
     "Measurement",
     "StoredResponses",
     "check_new_folder",

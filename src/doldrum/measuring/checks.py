@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from doldrum.checks import fits_in_memory
 from doldrum.classifiers.base import Classifier
+from doldrum.engines import Engine, choose_engine
 from doldrum.errors import ClassifierError, InputError
+from doldrum.measuring.battery import Battery
+from doldrum.measuring.checked import Checked, this_machine
 from doldrum.measuring.inputs import Inputs
-from doldrum.measuring.tiles import TilePlan
 from doldrum.pixels import to_float
-from doldrum.probes import BoundProbe
 from doldrum.seeds import rng
 
-__all__ = ["check_classifier", "check_memory", "check_shape", "perturbed_sample"]
+__all__ = ["check_all", "check_classifier", "check_memory", "check_shape", "perturbed_sample"]
 
 _SAMPLE = 512  # forwards in fp32 that the engine's labels are checked against
 _SAMPLE_FLOATS = 1 << 27  # of which are fewer where images are large: the sample and its copies lie in memory whole
@@ -57,32 +58,36 @@ def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> lis
     return notes
 
 
-def perturbed_sample(images: Inputs, bound: BoundProbe | None, plan: TilePlan, seed: int) -> NDArray[np.float32]:
-    """Some of the caller's images under some of the probe's draws: what engines are checked on."""
+def check_all(
+    classifier: Classifier, images: Inputs, battery: Battery, engine: str, *, rows: int
+) -> tuple[Engine, Checked]:
+    """See whether the classifier keeps its contract on some of the images, and choose its engine for batches of `rows`."""
+    notes = check_classifier(classifier, to_float(images.spread(8)))
+    built, choice = choose_engine(classifier, engine, rows=rows, sample=perturbed_sample(images, battery))
+    return built, Checked(classifier.fingerprint, rows, choice, tuple(notes), this_machine())
+
+
+def perturbed_sample(images: Inputs, battery: Battery) -> NDArray[np.float32]:
+    """Some of the caller's images under some of the battery's draws: what engines are checked on."""
     most = max(8, min(_SAMPLE, _SAMPLE_FLOATS // math.prod(images.shape[1:])))
     base = to_float(images.spread(min(32, most)))
-    per = min(plan.pairs, max(1, most // len(base)))
+    per = min(battery.image_rows, max(1, most // len(base)))
     sample = np.empty((len(base) * per, *base.shape[1:]), dtype=np.float32)
-    picks = rng(seed, "engine check")
+    picks = rng(next((p.seed for p in battery.probes.values()), 0), "engine check")
     for i, image in enumerate(base):
         # The first is the unperturbed row, the others any of the draws.
-        for j, pair in enumerate([0, *(1 + picks.choice(plan.pairs - 1, per - 1, replace=False))]):
-            out = sample[i * per + j : i * per + j + 1]
-            if pair == 0 or bound is None:
-                out[0] = image
-            else:
-                condition, draw = divmod(int(pair) - 1, plan.draws)
-                bound.fill(image, condition, draw, draw + 1, out)
-    return sample
+        rows = [0, *(1 + picks.choice(battery.image_rows - 1, per - 1, replace=False))]
+        for at, row in enumerate(map(int, rows), start=i * per):
+            battery.fill(image, row, row + 1, sample[at : at + 1])
+    # One row by itself can't show whether rows mix.
+    return np.concatenate([sample, 1 - sample]) if len(sample) == 1 else sample
 
 
-def check_memory(
-    inputs: int, conditions: int, draws: int, *, what: str = "a batch", hint: str = "a smaller batch_size"
-) -> None:
+def check_memory(inputs: int, draws: int, *, what: str = "a batch", hint: str = "a smaller batch_size") -> None:
     """Raise InputError when the labels of some inputs are more than the memory there is."""
-    size = 2 * inputs * conditions * draws
+    size = 2 * inputs * draws
     if not fits_in_memory(size):
         raise InputError(
-            f"expected {what} whose labels fit in memory, got {inputs} inputs x {conditions} strengths x {draws} draws, "
+            f"expected {what} whose labels fit in memory, got {inputs} inputs x {draws} draws, "
             f"{size / 2**30:,.1f} GiB; ask for fewer draws or {hint}"
         )

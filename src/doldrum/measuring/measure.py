@@ -1,10 +1,10 @@
-"""measure: the one way from a classifier, images and a probe to Responses."""
+"""measure: the one way from a classifier, images and probes to Responses."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind, is_whole
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images
-from doldrum.engines import Engine, build_engine, choose_engine, default_rows
+from doldrum.engines import Engine, build_engine, default_rows
 from doldrum.engines.direct import DirectEngine
 from doldrum.errors import InputError
 from doldrum.measuring.adaptive import Course, adaptive_chunks
-from doldrum.measuring.checks import check_classifier, check_memory, check_shape, perturbed_sample
+from doldrum.measuring.answers import Answers
+from doldrum.measuring.battery import Battery, as_probes, count_draws
+from doldrum.measuring.checked import Checked
+from doldrum.measuring.checks import check_all, check_memory, check_shape
 from doldrum.measuring.inputs import Inputs
 from doldrum.measuring.readouts import Readings, check_readouts
 from doldrum.measuring.tiles import TilePlan, make_tiles, plan_tiles
 from doldrum.measuring.until import Rule
 from doldrum.pixels import to_float
-from doldrum.probes import BoundProbe, ImageProbe, ModelProbe, Probe
+from doldrum.probes import ImageProbe, Probe
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.responses import Responses
@@ -30,17 +33,45 @@ from doldrum.responses import Responses
 __all__ = ["Measurement", "measure"]
 
 
+@overload
 def measure(
     classifier: Classifier,
     images: Images,
     probe: Probe,
+    *,
+    batch_size: int = ...,
+    engine: str = ...,
+    progress: bool = ...,
+    readouts: Sequence[str] = ...,
+    until: Rule | None = ...,
+) -> Responses: ...
+
+
+@overload
+def measure(
+    classifier: Classifier,
+    images: Images,
+    probe: Mapping[str, Probe],
+    *,
+    batch_size: int = ...,
+    engine: str = ...,
+    progress: bool = ...,
+    readouts: Sequence[str] = ...,
+    until: Rule | None = ...,
+) -> dict[str, Responses]: ...
+
+
+def measure(
+    classifier: Classifier,
+    images: Images,
+    probe: Probe | Mapping[str, Probe],
     *,
     batch_size: int = 256,
     engine: str = "auto",
     progress: bool = True,
     readouts: Sequence[str] = (),
     until: Rule | None = None,
-) -> Responses:
+) -> Responses | dict[str, Responses]:
     """Perturb every image (or the model) as the probe says and note the label of every draw.
 
     Parameters
@@ -52,8 +83,9 @@ def measure(
         Pillow images or arrays, a generator: see :func:`doldrum.data.read_stream`; an item that can't be read is an error, before any draw.
         Anything with a shape that gives slices will do, and is never held whole:
         :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
-    probe : Probe
-        E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``.
+    probe : Probe, or mapping of names to probes
+        E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several are one battery: all draws of an image, and the
+        unperturbed image once, go to the model side by side.
     batch_size : int
         Inputs taken up at a time; bounds memory and changes nothing else. The engine's own batches have one fixed
         number of rows whatever this is.
@@ -70,11 +102,12 @@ def measure(
     until : rule, optional
         E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input takes draws, `probe.draws` at most, until the rule is content
         with it. Its draws are the first ones of a full measurement; the others are `NOT_TAKEN`. `until.read(responses)`
-        gives decisions, limits and numbers of draws. Plug-in W of different numbers of draws must not be compared.
+        gives decisions, limits and numbers of draws. Plug-in W of different numbers of draws must not be compared. Takes one
+        probe.
 
     Returns
     -------
-    Responses
+    Responses, or for several probes a dict of them by name
         Labels are the same for every batch size, order and slice of the images on a given engine and precision.
 
     Raises
@@ -91,28 +124,37 @@ def measure(
     >>> r = dd.measure(clf, np.full((1, 1, 2, 2), 0.5), dd.probes.Gaussian([0.1], draws=200, seed=0))
     >>> r.counts.sum(), r.draws.shape
     (np.int64(200), (1, 1, 200))
+    >>> both = {"noise": dd.probes.Gaussian([0.1], draws=5), "scaled": dd.probes.Scale([3, 5])}
+    >>> {name: r.draws.shape for name, r in dd.measure(clf, np.full((1, 1, 2, 2), 0.5), both).items()}
+    {'noise': (1, 1, 5), 'scaled': (1, 2, 1)}
     """
     run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts, until=until)
+    if not run.battery.probes:
+        raise InputError("expected a probe or more, got an empty mapping; e.g. dd.probes.Gaussian([0.1])")
     run.inputs.check_whole()
-    shape = len(run), len(probe.strengths), probe.draws
-    check_memory(*shape, what="a measurement", hint="write to a folder as it goes (dd.measuring.measure_to)")
+    hint = "write to a folder as it goes (dd.measuring.measure_to)"
+    check_memory(len(run), count_draws(run.battery.probes), what="a measurement", hint=hint)
     with progress_bar("measuring", len(run), show=progress) as advance:
-        chunks: list[Responses] = []
+        chunks: list[Answers] = []
         for chunk in run.chunks():
             chunks.append(chunk)
             advance(len(chunk))
-    responses = Responses.concatenate(chunks)
-    if responses.num_invalid:
+    found = Answers.concatenate(chunks)
+    if found.num_invalid:
         warnings.warn(
-            f"expected finite scores, got NaN or infinities for {responses.num_invalid} draws or inputs; "
+            f"expected finite scores, got NaN or infinities for {found.num_invalid} draws or inputs; "
             "they are marked invalid and counted nowhere (Responses.num_invalid)",
             stacklevel=2,
         )
-    return responses
+    return dict(found.responses) if isinstance(probe, Mapping) else found.only
 
 
 class Measurement:
-    """A checked and prepared run: `chunks()` gives Responses of `batch_size` inputs at a time, in order.
+    """A checked and prepared run: `chunks()` gives Answers of `batch_size` inputs at a time, in order.
+
+    Arguments are those of `measure`, and two more. `scores` asks for the probabilities of the unperturbed inputs, without readouts
+    too; then, or with none, the battery may be empty. `checked` is what an earlier run found (`Measurement.checked`): while it holds
+    for classifier, rows and machine its engine is taken, whatever `engine` says, and nothing is asked of the model.
 
     With `readouts`, chunks hold them in memory; `measure_to` writes labels only. Items of `images` that can't be read are left out, and
     are in `inputs.skipped` as (id, why).
@@ -122,82 +164,94 @@ class Measurement:
         self,
         classifier: Classifier,
         images: Images,
-        probe: Probe,
+        probe: Probe | Mapping[str, Probe],
         *,
         batch_size: int = 256,
         engine: str = "auto",
         readouts: Sequence[str] = (),
+        scores: bool = False,
         until: Rule | None = None,
+        checked: Checked | None = None,
     ) -> None:
         if not is_kind(classifier, Classifier):
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
-        if not isinstance(probe, (ImageProbe, ModelProbe)):
-            raise InputError(f"expected a probe, got {type(probe).__name__}; e.g. dd.probes.Gaussian([0.1])")
+        probes = as_probes(probe)
         if not is_whole(batch_size) or batch_size < 1:
             raise InputError(f"expected a whole number of at least 1 as batch_size, got {batch_size!r}; e.g. 256")
         if until is not None and not is_kind(until, Rule):
             raise InputError(f"expected a rule, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)")
-        if until is not None and (readouts or isinstance(probe, ModelProbe)):
-            raise InputError("expected until= with a probe of images and without readouts, got both; leave one out")
+        if until is not None and (readouts or len(probes) != 1 or not isinstance(probe, ImageProbe)):
+            raise InputError("expected until= with one probe of images and without readouts, got more; leave one out")
         self.inputs = Inputs(images, classifier)
         check_shape(self.inputs.shape[1:], classifier.input_shape)
         self.until = until
-        self.classifier, self.probe, self.batch_size = classifier, probe, int(batch_size)
-        check_memory(min(self.batch_size, len(self.inputs)), len(probe.strengths), probe.draws)
-        notes = [*check_classifier(classifier, to_float(self.inputs.spread(8))), *self.inputs.notes]
-        self.readouts = check_readouts(classifier, readouts)
-        self.bound: BoundProbe | None
-        if isinstance(probe, ModelProbe):
-            self.bound = None
-            # Each pass shows every input once, to one model: tiles hold row 0 of many inputs.
-            plan = plan_tiles(0, probe.draws, target=default_rows(classifier.input_shape))
-            engine = "eager" if engine == "auto" else engine
-            probe.model(classifier, 0, 0)  # raises where the probe can't perturb this model
-        else:
-            self.bound = probe.bind(classifier.input_shape)
-            plan = plan_tiles(len(probe.strengths), probe.draws, target=default_rows(classifier.input_shape))
-        sample = perturbed_sample(self.inputs, self.bound, plan, probe.seed)
+        self.classifier, self.batch_size = classifier, int(batch_size)
+        check_memory(min(self.batch_size, len(self.inputs)), count_draws(probes))
+        self.readouts, self.scores = check_readouts(classifier, readouts, scores=scores), bool(scores or readouts)
+        self.battery = Battery(probes, classifier.input_shape)
+        for variant, _, _ in self.battery.variants.values():
+            variant.model(classifier, 0, 0)  # raises where the probe can't perturb this model
+            break
+        plan = plan_tiles(self.battery.image_rows, target=default_rows(classifier.input_shape))
         self.engine: Engine
-        self.engine, choice = choose_engine(classifier, engine, rows=plan.rows, sample=sample)
-        self.plan: TilePlan = plan.shared(choice.mixes_inputs)
-        self.shares_tiles = choice.mixes_inputs
+        if checked is not None and checked.holds(classifier, plan.rows):
+            classifier.check_state()
+            self.engine = build_engine(classifier, checked.choice.engine, checked.choice.precision, plan.rows)
+        else:
+            # An engine pays where each input is perturbed many times, and one has to be made for each perturbed model.
+            engine = "eager" if engine == "auto" and not self.battery.bound else engine
+            self.engine, checked = check_all(classifier, self.inputs, self.battery, engine, rows=plan.rows)
+        self.checked = checked
+        self.plan: TilePlan = plan.shared(checked.choice.mixes_inputs)
         self._compiled: dict[int, Engine] = {}
         self.info: dict[str, Any] = {
-            "classifier": classifier.fingerprint,
+            "classifier": checked.classifier,
             "outputs": classifier.outputs,
-            "probe": probe.to_dict(),
-            "engine": choice.to_dict(),
+            **_settings(probes),
+            "engine": checked.choice.to_dict(),
             **({"until": until.to_dict()} if until else {}),
-            "notes": notes,
+            "notes": [*checked.notes, *self.inputs.notes],
             **versions_and_machine(),
         }
+        self.infos = {name: {**self.info, **_settings({name: p})} for name, p in probes.items()}
+        """What is noted in the Responses of each probe."""
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def probe(self) -> Probe:
+        """The probe of a measurement of one; InputError where there are others."""
+        if len(self.battery.probes) != 1:
+            raise InputError(
+                f"expected a measurement of one probe, got {len(self.battery.probes)}; measure each into a folder of its own"
+            )
+        return next(iter(self.battery.probes.values()))
 
     def blocks(self, start: int = 0) -> Iterator[tuple[NDArray[Any], list[str]]]:
         """Images and ids of inputs `start`.., `batch_size` at a time."""
         for first in range(start, len(self), self.batch_size):
             yield self.inputs.block(first, first + self.batch_size)
 
-    def chunks(self, start: int = 0) -> Iterator[Responses]:
-        """Responses of inputs `start`.., `batch_size` at a time."""
+    def chunks(self, start: int = 0) -> Iterator[Answers]:
+        """Answers of inputs `start`.., `batch_size` at a time."""
         return self.answer(self.blocks(start))
 
-    def answer(self, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
-        """Responses of blocks of images and their ids, in order."""
+    def answer(self, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Answers]:
+        """Answers of blocks of images and their ids, in order."""
         if self.until is not None:
-            yield from adaptive_chunks(self._course(self.until), blocks)
+            (name,) = self.battery.probes
+            for found in adaptive_chunks(self._course(self.until, name), blocks):
+                yield Answers(found.labels, {name: found})
             return
         for images, ids in blocks:
-            yield self._responses(self._run(to_float(images)), ids)
+            yield self._answers(self._run(to_float(images)), ids)
 
-    def _course(self, until: Rule) -> Course:
-        assert self.bound is not None
+    def _course(self, until: Rule, name: str) -> Course:
         return Course(
             engine=self.engine,
-            shares_tiles=self.shares_tiles,
-            bound=self.bound,
+            shares_tiles=self.checked.choice.mixes_inputs,
+            bound=self.battery.bound[name],
             strengths=self.probe.strengths,
             draws=self.probe.draws,
             num_classes=self.classifier.num_classes,
@@ -208,50 +262,62 @@ class Measurement:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: everything but the inputs and what is made there from the same settings."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("inputs", "bound", "engine", "_compiled")}
-        return state | {"engine": (self.engine.name, self.engine.precision, self.engine.rows)}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled")}
+        return state | {"probes": self.battery.probes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        self.battery = Battery(state.pop("probes"), state["classifier"].input_shape)
         self.__dict__.update(state)
-        name, precision, rows = state["engine"]
-        self.bound = None if isinstance(self.probe, ModelProbe) else self.probe.bind(self.classifier.input_shape)
-        self.engine = build_engine(self.classifier, name, precision, rows)
+        choice = self.checked.choice
+        self.engine = build_engine(self.classifier, choice.engine, choice.precision, self.plan.rows)
         self._compiled = {}
 
     def _run(self, block: NDArray[np.float32]) -> Readings:
-        """Every row of some inputs: 0, the unperturbed one, then condition by condition, draw by draw."""
-        pairs = 1 + len(self.probe.strengths) * self.probe.draws
-        readings = Readings(self.classifier, len(block), pairs, self.readouts)
-        self.engine.run(make_tiles(self.plan, block, self.bound), readings.put)
-        if isinstance(self.probe, ModelProbe):
-            for row in range(1, pairs):
+        """Every row of some inputs; see `Battery`."""
+        readings = Readings(self.classifier, len(block), self.battery.rows, self.readouts, scores=self.scores)
+        self.engine.run(make_tiles(self.plan, block, self.battery), readings.put)
+        if self.battery.variants:
+            # Each pass shows every input once, to one model: tiles hold row 0 of many inputs.
+            plain = Battery({}, self.classifier.input_shape)
+            plan = plan_tiles(1, target=self.plan.rows).shared(self.checked.choice.mixes_inputs)
+            for row in self.battery.variants:
 
                 def put(key: tuple[int, int, int, int], output: NDArray[Any], row: int = row) -> None:
                     readings.put((*key[:2], row, row + 1), output)
 
-                self._variant(row).run(make_tiles(self.plan, block, None), put)
+                self._variant(row).run(make_tiles(plan, block, plain), put)
         return readings
 
     def _variant(self, row: int) -> Engine:
         """The perturbed model of one draw, on the kind of engine that runs the model itself."""
-        assert isinstance(self.probe, ModelProbe)
         if row in self._compiled:
             return self._compiled[row]
-        model = self.probe.model(self.classifier, *divmod(row - 1, self.probe.draws))
+        probe, condition, draw = self.battery.variants[row]
+        model = probe.model(self.classifier, condition, draw)
         if isinstance(self.engine, DirectEngine):
             return DirectEngine(model, rows=self.engine.rows)  # made in no time: not kept
         self._compiled[row] = type(self.engine)(model, rows=self.engine.rows, precision=self.engine.precision)
         return self._compiled[row]
 
-    def _responses(self, readings: Readings, ids: list[str]) -> Responses:
-        shape = (len(ids), len(self.probe.strengths), self.probe.draws)
-        return Responses(
-            readings.labels[:, 1:].reshape(shape),
-            readings.labels[:, 0],
-            self.probe.strengths,
-            self.classifier.num_classes,
-            ids,
-            self.info,
-            None if readings.scores is None else readings.scores.astype(np.float32),
-            {name: values[:, 1:].reshape(shape) for name, values in readings.readouts.items()},
-        )
+    def _answers(self, readings: Readings, ids: list[str]) -> Answers:
+        scores = None if readings.scores is None else readings.scores.astype(np.float32)
+        responses = {
+            name: Responses(
+                self.battery.split(name, readings.labels),
+                readings.labels[:, 0],
+                probe.strengths,
+                self.classifier.num_classes,
+                ids,
+                self.infos[name],
+                scores,
+                {key: self.battery.split(name, values) for key, values in readings.readouts.items()},
+            )
+            for name, probe in self.battery.probes.items()
+        }
+        return Answers(readings.labels[:, 0], responses, readings.scores)
+
+
+def _settings(probes: Mapping[str, Probe]) -> dict[str, Any]:
+    """The probe of a measurement of one, or the probes by name, JSON-able."""
+    made = {name: probe.to_dict() for name, probe in probes.items()}
+    return {"probe": next(iter(made.values()))} if len(made) == 1 else {"probes": made}

@@ -22,16 +22,15 @@ READOUTS = ("entropy", "confidence", "change")
 the unperturbed input). change: L1 distance of the draw's probabilities from those of the unperturbed input, 0 to 2."""
 
 
-def check_readouts(classifier: Classifier, readouts: Sequence[str]) -> tuple[str, ...]:
+def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: bool = False) -> tuple[str, ...]:
     """Raise InputError for an unknown readout, ClassifierError where the classifier gives labels only."""
     names = (readouts,) if isinstance(readouts, str) else tuple(dict.fromkeys(readouts))
     unknown = [name for name in names if name not in READOUTS]
     if unknown:
         raise InputError(f"expected readouts of {', '.join(READOUTS)}, got {unknown[0]!r}; pick among them")
-    if names and classifier.outputs == "labels":
-        raise ClassifierError(
-            f"expected a classifier that gives scores for {', '.join(names)}, got labels only; use readouts=()"
-        )
+    if (names or scores) and classifier.outputs == "labels":
+        what = ", ".join(names) or "probabilities"
+        raise ClassifierError(f"expected a classifier that gives scores for {what}, got labels only; use readouts=()")
     return names
 
 
@@ -51,16 +50,18 @@ def probabilities(output: NDArray[Any], outputs: Outputs) -> NDArray[np.float64]
 
 
 class Readings:
-    """Labels, base scores and readouts of a block of inputs, filled tile by tile in whatever order tiles come back.
+    """Labels, readouts and (with these, or `scores`) base scores of a block of inputs, filled tile by tile in whatever order tiles come back.
 
     Row 0 of each input is the unperturbed one. Rows that come before it are kept until it is there: engines start tiles in
     order, so few are.
     """
 
-    def __init__(self, classifier: Classifier, inputs: int, rows: int, readouts: Sequence[str]) -> None:
+    def __init__(
+        self, classifier: Classifier, inputs: int, rows: int, readouts: Sequence[str], *, scores: bool = False
+    ) -> None:
         self.classifier = classifier
         self.labels = np.empty((inputs, rows), dtype=np.int16)
-        self.scores = np.full((inputs, classifier.num_classes), np.nan) if readouts else None
+        self.scores = np.full((inputs, classifier.num_classes), np.nan) if scores or readouts else None
         self.readouts = {name: np.full((inputs, rows), np.nan, dtype=np.float32) for name in readouts}
         self._known = np.zeros(inputs, dtype=bool)
         self._early: dict[int, list[tuple[int, NDArray[np.float64]]]] = {}
@@ -71,7 +72,7 @@ class Readings:
         first, count, start, stop = key
         output = output[: count * (stop - start)]
         self.labels[first : first + count, start:stop] = labels_of(output).reshape(count, stop - start)
-        if self.scores is None:
+        if self.scores is None or (start > 0 and not self.readouts):
             return
         p = probabilities(output, self.classifier.outputs).reshape(count, stop - start, -1)
         with self._lock:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.locks import locked
+from doldrum.measuring.answers import Answers
 from doldrum.measuring.measure import Measurement
 from doldrum.measuring.stored import (
     FORMAT_VERSION,
@@ -69,10 +70,11 @@ def measure_to(
 
     Items of the images that could not be read are listed in the manifest, under `skipped`, and the run goes on without them.
 
-    Raises InputError for a folder of anything else, one that can't be written to, or one that another process writes to;
+    Raises InputError for a measurement of several probes, a folder of anything else, one that can't be written to, or one that another process writes to;
     OSError, with what to do, when the disk is full; WorkerError when a worker dies.
     """
     check_workers(workers, ray=ray)
+    probe = run.probe  # raises for several
     alone = ray is None and not isinstance(workers, bool) and (workers is None or workers == 1)
     parts = run.chunks if alone else partial(worker_chunks, run, workers, ray=ray)
     folder = check_folder(out)
@@ -87,7 +89,7 @@ def measure_to(
             "inputs": len(run),
             "images_hash": run.inputs.fingerprint(),
             "num_classes": run.classifier.num_classes,
-            "strengths": list(run.probe.strengths),
+            "strengths": list(probe.strengths),
             "level": level,
             "invalid": 0,
             "shards": [],
@@ -117,7 +119,7 @@ def _writing(folder: Path) -> Generator[None, None, None]:
 
 def _write_shards(
     run: Measurement,
-    parts: Callable[..., Iterator[Responses]],
+    parts: Callable[..., Iterator[Answers]],
     folder: Path,
     manifest: dict[str, Any],
     *,
@@ -130,7 +132,7 @@ def _write_shards(
         for chunk in parts(start=start):
             name = f"part-{len(manifest['shards']):05d}.parquet"
             buffer: Any = pa.BufferOutputStream()
-            pq.write_table(_table(chunk, manifest["level"]), buffer, compression="zstd")
+            pq.write_table(_table(chunk.only, manifest["level"]), buffer, compression="zstd")
             data: bytes = buffer.getvalue()
             with _writing(folder):
                 write_whole(folder / name, partial(_put, data=data))

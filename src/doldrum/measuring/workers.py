@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.responses import Responses
+from doldrum.measuring.answers import Answers
 from doldrum.spread import spread
 
 if TYPE_CHECKING:
@@ -21,13 +20,13 @@ __all__ = ["worker_chunks"]
 
 def worker_chunks(
     run: Measurement, workers: int | None = None, start: int = 0, *, ray: str | None = None
-) -> Iterator[Responses]:
+) -> Iterator[Answers]:
     """`run.chunks(start)` by workers that each hold the engine, in order; arguments and errors as in `spread`."""
     blocks = ((np.ascontiguousarray(images), ids) for images, ids in run.blocks(start))
     found = spread(partial(_answer, run), blocks, workers=workers, ray=ray)
-    return (replace(answer, ids=block[1], info=run.info) for block, answer in found)
+    return (answer.noted(block[1], run.infos) for block, answer in found)
 
 
-def _answer(run: Measurement, block: tuple[NDArray[Any], list[str]]) -> Responses:
+def _answer(run: Measurement, block: tuple[NDArray[Any], list[str]]) -> Answers:
     (answer,) = run.answer([block])
-    return replace(answer, info={})
+    return answer.noted([], {name: {} for name in answer.responses})

@@ -36,11 +36,18 @@ class Shift(ImageProbe):
         super().__init__(strengths, draws=draws, seed=seed)
         self.check_whole("pixels")
 
-    def bind(self, input_shape: tuple[int, int, int]) -> _Resampler:
-        def field(j: int, s: float) -> NDArray[np.float64]:
-            return (np.floor(rng(self.seed, self.family, j).random((2, 1, 1)) * (2 * s + 1)) - s) * np.ones((1, 1, 1))
+    def bind(self, input_shape: tuple[int, int, int]) -> _Moved:
+        _, height, width = input_shape
+        rows, columns = np.arange(height)[:, None], np.arange(width)
 
-        return _Resampler(self, input_shape, field)
+        def read_from(j: int) -> NDArray[np.intp]:
+            moved = np.empty((len(self.strengths), height, width), dtype=np.intp)
+            for c, s in enumerate(self.strengths):
+                dy, dx = (np.floor(rng(self.seed, self.family, j).random(2) * (2 * s + 1)) - s).astype(np.intp)
+                moved[c] = np.clip(rows + dy, 0, height - 1) * width + np.clip(columns + dx, 0, width - 1)
+            return moved
+
+        return _Moved(make_bank(self.draws, (len(self.strengths), height, width), read_from, np.int32))
 
 
 class Warp(ImageProbe):
@@ -79,34 +86,52 @@ class Warp(ImageProbe):
         return _Resampler(self, input_shape, field)
 
 
+class _Moved:
+    """Which pixel of the image each pixel of each draw is."""
+
+    def __init__(self, bank: NDArray[np.int32]) -> None:
+        self.bank = bank
+
+    def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
+        pixels = self.bank[start:stop, condition].astype(np.intp)
+        for c, channel in enumerate(image.reshape(len(image), -1)):
+            out[:, c] = channel.take(pixels)
+
+
 class _Resampler:
     """Where each pixel of each draw is read: the upper left of four neighbours, and the shares of lower and right."""
 
     def __init__(self, probe: ImageProbe, input_shape: tuple[int, int, int], field: Any) -> None:
         _, height, width = input_shape
-        self.rows, self.columns = np.indices((height, width))
-        self.height, self.width = height, width
+        rows, columns = np.indices((height, width))
+        self.below, self.right = (width if height > 1 else 0), int(width > 1)
 
         def place(j: int) -> NDArray[np.float32]:
             moved = np.empty((len(probe.strengths), 2, height, width))
             for c, s in enumerate(probe.strengths):
-                moved[c] = np.stack([self.rows, self.columns]) + field(j, s)
+                moved[c] = np.stack([rows, columns]) + field(j, s)
             limits = np.array([height - 1, width - 1]).reshape(2, 1, 1)
             return np.clip(moved, 0, limits).astype(np.float32)
 
-        self.places = make_bank(probe.draws, (len(probe.strengths), 2, height, width), place)
+        self.shares = make_bank(probe.draws, (len(probe.strengths), 2, height, width), place)
+
+        def corner(j: int) -> NDArray[np.int32]:
+            places = self.shares[j]
+            # The last row and column are read as the lower or right neighbour of those before them.
+            most = np.array([max(height - 2, 0), max(width - 2, 0)]).reshape(2, 1, 1)
+            corners = np.minimum(places.astype(np.int32), most)
+            places -= corners  # exact: what stays is the share
+            return corners[:, 0] * width + corners[:, 1]
+
+        self.first = make_bank(probe.draws, (len(probe.strengths), height, width), corner, np.int32)
 
     def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
-        places = self.places[start:stop, condition]
-        i, j = places[:, 0], places[:, 1]
-        # The last row and column are read as the lower or right neighbour of those before them.
-        top = np.minimum(i.astype(np.int32), max(self.height - 2, 0))
-        left = np.minimum(j.astype(np.int32), max(self.width - 2, 0))
-        down, along = i - top, j - left
-        first = top * self.width + left
-        below, right = (self.width if self.height > 1 else 0), int(self.width > 1)
+        down, along = (self.shares[start:stop, condition, axis].astype(np.float64) for axis in range(2))
+        first = self.first[start:stop, condition].astype(np.intp)
+        back, up = 1 - along, 1 - down
         flat = image.reshape(len(image), -1)
         for c in range(len(image)):
-            upper = (1 - along) * flat[c][first] + along * flat[c][first + right]
-            lower = (1 - along) * flat[c][first + below] + along * flat[c][first + below + right]
-            out[:, c] = (1 - down) * upper + down * lower
+            above, under = flat[c], flat[c][self.below :]
+            upper = back * above.take(first) + along * above[self.right :].take(first)
+            lower = back * under.take(first) + along * under[self.right :].take(first)
+            out[:, c] = up * upper + down * lower

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,12 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)
     """
-    pairs = list(zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True))
+    pairs = zip(np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist(), strict=True)
+    return _flags_limit(tuple(pairs), fpr, check_level(level))
+
+
+@lru_cache(maxsize=1024)  # in front of a model the same few are asked for with every image
+def _flags_limit(pairs: tuple[tuple[int, int], ...], fpr: float, level: float) -> int:
     total: NDArray[np.float64] = np.ones(1)
     for inputs, size in pairs:
         k = num_allowed(size, fpr)
@@ -192,7 +198,7 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
         law = betabinom_pmf(inputs, k, size + 1 - k)
         more = np.cumsum(law[::-1])[::-1]  # P(at least so many): below 1e-13 no figure changes at float precision
         total = np.convolve(total, law[more > 1e-13])
-    return int(np.searchsorted(np.cumsum(total), check_level(level) - 1e-12))
+    return int(np.searchsorted(np.cumsum(total), level - 1e-12))
 
 
 @dataclass(frozen=True, eq=False)

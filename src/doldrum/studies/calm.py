@@ -69,7 +69,7 @@ def measure_calm(classifier: Classifier, images: ImageSet | NDArray[Any], probe:
             at, count, a, b = key
             scores[at : at + count, a:b] = out[: count * (b - a)].reshape(count, b - a, k)
 
-        run.engine.run(make_tiles(run.plan, block, run.bound), keep)
+        run.engine.run(make_tiles(run.plan, block, run.battery), keep)
         answers = labels_of(scores.reshape(-1, k)).reshape(len(block), pairs)
         draws = answers[:, 1:].reshape(len(block), len(probe.strengths), probe.draws)
         hard.append(plug_in(Responses(draws, answers[:, 0], probe.strengths, k).counts))

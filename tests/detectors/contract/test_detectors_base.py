@@ -7,7 +7,17 @@ import pytest
 
 import doldrum as dd
 from doldrum.data import ImageSet
-from doldrum.detectors import IBDPSC, PSBD, STRIP, Calibration, Detector, Frequency, MaxSoftmax, W
+from doldrum.detectors import (
+    IBDPSC,
+    PSBD,
+    STRIP,
+    Calibration,
+    Detector,
+    Frequency,
+    MaxSoftmax,
+    SmoothnessProfile,
+    W,
+)
 from doldrum.detectors.contract import detector as base
 from doldrum.errors import ClassifierError, InputError
 from doldrum.probes import Gaussian
@@ -33,7 +43,7 @@ class Spread(Detector):
 
 
 def specimens():
-    return [MaxSoftmax(seed=1), W(seed=1, draws=10, strength=0.2), Spread(seed=1)]
+    return [MaxSoftmax(seed=1), W(seed=1, draws=10, strength=0.2), Spread(seed=1), SmoothnessProfile(seed=1)]
 
 
 @pytest.fixture(scope="module")
@@ -242,10 +252,18 @@ def test_by_class_an_input_without_an_answer_is_held_against_all(pool):
     assert not new.flags.any()
 
 
-def test_a_classifier_that_answers_nothing_is_not_calibrated(pool):
-    clf = dd.as_classifier(lambda x: np.full((len(x), 4), np.nan), input_shape=(1, 8, 8), num_classes=4)
+def test_a_classifier_that_answers_nothing_is_neither_fitted_nor_calibrated(pool):
+    def broken(x):
+        return np.full((len(x), 4), np.nan)
+
+    def dark_only(x):
+        return np.where(x.mean(axis=(1, 2, 3))[:, None] < 0.1, x[:, 0, 0, :4], np.nan)
+
+    clf, half = (dd.as_classifier(f, input_shape=(1, 8, 8), num_classes=4) for f in (broken, dark_only))
+    with pytest.raises(ClassifierError, match="expected finite scores"):
+        MaxSoftmax(seed=0).fit(clf, pool[:2])
     with pytest.raises(InputError, match="that the classifier can answer"):
-        MaxSoftmax(seed=0).fit(clf, pool[:2]).calibrate(pool[2:200], fpr=0.05)
+        MaxSoftmax(seed=0).fit(half, pool[:2] / 20).calibrate(pool[2:200], fpr=0.05)
 
 
 def test_more_than_promised(clf, pool):

@@ -13,7 +13,6 @@ from detector_specimens import normed_classifier
 from small_nets import small_net
 
 import doldrum as dd
-from doldrum.classifiers import as_classifier
 from doldrum.detectors import (
     IBDPSC,
     PSBD,
@@ -108,6 +107,7 @@ HOSTILE = {
     "nan learned": ({"change": {"learned": {"strength_": float("nan")}}}, "expected a strength"),
     "seed": ({"change": {"seed": "0"}}, "expected a seed"),
     "engine": ({"change": {"engine": "curl"}}, "an engine"),
+    "checked": ({"change": {"checked": {"engine": "curl"}}}, "expected what was checked"),
     "shape": ({"change": {"input_shape": [1]}}, "an input shape"),
     "too small a rate": ({"change": {"fpr": 1e-6}}, "expected at least 999999 calibration inputs"),
     "not JSON": ({"text": b"{"}, "can't be read"),
@@ -215,24 +215,3 @@ def test_guard_turns_flagged_inputs_away(net, clf, pool):
         Guard(net, MaxSoftmax())
     with pytest.raises(InputError, match="fitted on"):
         Guard(small_net(seed=1), det)
-
-
-def test_a_guard_checks_model_and_engine_once(pool):
-    asked = []
-
-    def count(x):
-        asked.append(len(x))
-        return (x[:, 0].mean(axis=(1, 2)) > x[:, 0, 0].mean(axis=1)).astype(int)
-
-    box = as_classifier(count, input_shape=pool.shape[1:], num_classes=2, outputs="labels")
-    det = W(strength=0.3, draws=20, seed=0).fit(box, pool[:20]).calibrate(pool[20:80], fpr=0.05)
-    guard, rows = Guard(box, det), []
-    for image in pool[80:84]:
-        asked.clear()
-        one = guard(image[None])
-        rows.append(sum(asked))
-        assert one.result.scores == det.scan(image[None]).scores
-    assert rows[0] > rows[1] == rows[2] == rows[3]
-    assert (
-        rows[1] < 4 * det.forwards < rows[0]
-    )  # a batch of the engine, which holds three inputs; the checks come on top

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from doldrum.data import ImageSet
-from doldrum.detectors import MaxSoftmax, W, load_detector
+from doldrum.detectors import MaxSoftmax, SmoothnessProfile, W, load_detector
 from doldrum.detectors.contract import splitting
 from doldrum.detectors.deploy import scanning
 from doldrum.detectors.deploy.scanning import scan_to
@@ -28,13 +28,14 @@ def pool():
     return ImageSet(np.random.default_rng(1).random((400, 1, 8, 8), dtype=np.float32))
 
 
-def test_a_scan_that_is_cut_off_goes_on(clf, pool, tmp_path, monkeypatch):
+@pytest.mark.parametrize("make", [lambda: W(strength=0.2, draws=3), SmoothnessProfile], ids=["w", "profile"])
+def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(scanning, "_SHARD", 30)
-    det = W(strength=0.2, draws=3).fit(clf, pool.take(range(2))).calibrate(pool.take(range(2, 200)), fpr=0.05)
+    det = make().fit(clf, pool.take(range(60))).calibrate(pool.take(range(60, 200)), fpr=0.05)
     new = pool.take(range(200, 330))
     whole = scan_to(det, new, tmp_path / "whole", progress=False)
     scanned = []
-    real = W.scan
+    kind, real = type(det), type(det).scan
 
     def scan(self, images):
         if len(scanned) == 2:
@@ -42,11 +43,11 @@ def test_a_scan_that_is_cut_off_goes_on(clf, pool, tmp_path, monkeypatch):
         scanned.append(len(images))
         return real(self, images)
 
-    monkeypatch.setattr(W, "scan", scan)
+    monkeypatch.setattr(kind, "scan", scan)
     with pytest.raises(KeyboardInterrupt):
         scan_to(det, new, tmp_path / "cut", progress=False)
     assert json.loads((tmp_path / "cut" / "manifest.json").read_text())["complete"] is False
-    monkeypatch.setattr(W, "scan", lambda self, images: scanned.append(len(images)) or real(self, images))
+    monkeypatch.setattr(kind, "scan", lambda self, images: scanned.append(len(images)) or real(self, images))
     again = scan_to(det, new, tmp_path / "cut", progress=False)
     assert scanned == [30, 30, 30, 30, 10]
     assert again == whole

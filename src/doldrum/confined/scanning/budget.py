@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
@@ -84,22 +83,22 @@ def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
 
 def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
     """What a forward takes here, perturbations included: some images under all families, timed when all is warm."""
-    probes = families_of(classifier.input_shape, LADDER[0]).values()
+    probes = families_of(classifier.input_shape, LADDER[0])
     if isinstance(classifier, EndpointClassifier):  # each forward may cost somebody money, and nothing has to get warm
         before, began = classifier.queries, time.perf_counter()
-        _run([Measurement(classifier, ImageSet(images.images[:2]), probe) for probe in probes])
+        _run(Measurement(classifier, ImageSet(images.images[:2]), probes))
         return (time.perf_counter() - began) / (classifier.queries - before)
     count = 8
     while True:
         sample = ImageSet(images.images[: min(count, len(images))])
-        runs = [Measurement(classifier, sample, probe) for probe in probes]
+        run = Measurement(classifier, sample, probes)
         if count == 8:
-            _run(runs)
+            _run(run)
         began = time.perf_counter()
-        _run(runs)
+        _run(run)
         took = time.perf_counter() - began
         if took >= _ENOUGH or count >= min(512, len(images)):
-            return took / (len(sample) * sum(1 + len(r.probe.strengths) * r.probe.draws for r in runs))
+            return took / (len(sample) * run.battery.rows)
         count *= 4
 
 
@@ -126,7 +125,6 @@ def fitting_step(
     return fitting[-1], expected[fitting[-1]]
 
 
-def _run(runs: list[Any]) -> None:
-    for run in runs:
-        for _ in run.chunks():
-            pass
+def _run(run: Measurement) -> None:
+    for _ in run.chunks():
+        pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -18,10 +18,10 @@ from doldrum.detectors.contract.calibration import Calibration
 from doldrum.detectors.contract.definition import check_definition, check_learned, check_probes
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.contract.hooks import Hooks
-from doldrum.detectors.contract.measuring import engine_of, evidence_of, joined, prepared
+from doldrum.detectors.contract.measuring import evidence_of, joined, prepared
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import ClassifierError, InputError
-from doldrum.measuring import Measurement
+from doldrum.measuring import Checked, Measurement
 from doldrum.measuring.checks import check_shape
 from doldrum.measuring.inputs import wanted_by
 from doldrum.stats import conformal
@@ -50,17 +50,24 @@ class Detector(Hooks):
         self.classifier: Classifier | None = None
         self.calibration: Calibration | None = None
         self.engine = "auto"
+        """The engine's name, chosen by `fit`. Another one, or "auto", is checked at the next measurement."""
+        self.checked: Checked | None = None
+        """What `fit` found out of classifier and engine: while it holds, nothing of it is asked again."""
         self.batch_size = _BATCH
         """Inputs measured at a time; changes nothing but memory and how often `on_batch` is called."""
         self.on_batch: Callable[[int], None] | None = None
         """Called with the number of inputs of each batch when it has been measured: for progress."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self.fitted_on: NDArray[np.float64] = np.zeros(0)
-        self.preprocessing: dict[str, Any] = {}  # how the classifier was opened, where it came out of a file
         """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
+        self.preprocessing: dict[str, Any] = {}
+        """How the classifier was opened, where it came out of a file."""
 
     def fit(self, classifier: Classifier, clean: Images) -> Self:
-        """Bind to a classifier, and learn from clean inputs what the detector needs.
+        """Bind to a classifier, choose its engine, and learn from clean inputs what the detector needs.
+
+        Model and engine are checked here, on some of the images; `calibrate`, `scan` and a `Guard` trust that while classifier, engine,
+        versions and machine are the same, else they check again.
 
         Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads.
 
@@ -71,13 +78,14 @@ class Detector(Hooks):
         self.check_classifier(classifier)
         images = as_image_set(clean, **wanted_by(classifier))
         check_shape(images.input_shape, classifier.input_shape)
-        self.classifier, self.calibration, self.engine = classifier, None, "auto"
+        self.classifier, self.calibration, self.engine, self.checked = classifier, None, "auto", None
         self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
         self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
         try:
             self.prepare(classifier, images)
+            run = self.run(images)
             if type(self).learn is not Hooks.learn:
-                self.learn(joined(self.measure(images), images))
+                self.learn(joined(self.measure(images, run), images))
             check_learned(self)
         except BaseException:
             self.classifier = self.fitted_for = None
@@ -154,8 +162,9 @@ class Detector(Hooks):
         self.fitted_seed()
         return self.scored(self.taken(images))[1]
 
-    def runs(self, images: ImageSet) -> dict[str, Measurement]:
-        """A measurement for each probe, its engine checked on some of these images: for `measure`, again and again."""
+    def run(self, images: ImageSet) -> Measurement:
+        """One measurement of all probes, for `measure`, again and again. Model and engine are checked on some of these images
+        unless what `fit` found still holds."""
         self.fitted_seed()
         classifier = self.classifier
         if classifier is None:
@@ -163,24 +172,23 @@ class Detector(Hooks):
             raise InputError(f"expected a detector with a classifier, got {self!r}; call {what} first")
         probes = self.probes()
         check_probes(self, probes)
-        runs: dict[str, Measurement] = {}
-        for key, probe in probes.items():
-            runs[key] = prepared(
-                classifier, images, probe, readouts=self.readouts, batch_size=self.batch_size, engine=self.engine
-            )
-            if self.engine == "auto":  # chosen once, then pinned
-                self.engine = engine_of(runs[key])
-        return runs
-
-    def measure(self, images: ImageSet, runs: Mapping[str, Measurement] | None = None) -> Iterator[Evidence]:
-        """Evidence of the inputs, a batch at a time: what `score` is given. `runs` made before save the checks of new ones."""
-        runs = self.runs(images) if runs is None else runs
-        classifier = self.classifier
-        assert classifier is not None
-        scores = self.needs != "labels"
-        yield from evidence_of(
-            images, runs, classifier, batch_size=self.batch_size, scores=scores, on_batch=self.on_batch
+        run = prepared(
+            classifier,
+            images,
+            probes,
+            readouts=self.readouts,
+            scores=self.needs != "labels" and classifier.outputs != "labels",
+            batch_size=self.batch_size,
+            engine=self.engine,
+            checked=self.checked if self.checked is not None and self.checked.name == self.engine else None,
         )
+        self.engine, self.checked = run.checked.name, run.checked
+        return run
+
+    def measure(self, images: ImageSet, run: Measurement | None = None) -> Iterator[Evidence]:
+        """Evidence of the inputs, a batch at a time: what `score` is given. A `run` made before saves making another."""
+        run = self.run(images) if run is None else run
+        yield from evidence_of(images, run, batch_size=self.batch_size, on_batch=self.on_batch)
 
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
@@ -216,13 +224,11 @@ class Detector(Hooks):
         """Forwards an input; needs `fit` where the probes depend on it."""
         return 1 + sum(len(p.strengths) * p.draws for p in self.probes().values())
 
-    def scored(
-        self, images: ImageSet, runs: Mapping[str, Measurement] | None = None
-    ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    def scored(self, images: ImageSet, run: Measurement | None = None) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
         labels: list[NDArray[np.int16]] = []
         scores: list[NDArray[np.float64]] = []
-        for evidence in self.measure(images, runs):
+        for evidence in self.measure(images, run):
             raw = np.asarray(self.score(evidence))
             if raw.shape != (len(evidence),) or raw.dtype.kind not in "iufb":
                 raise InputError(

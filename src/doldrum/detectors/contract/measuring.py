@@ -1,4 +1,4 @@
-"""How a detector's probes are measured, a batch of inputs at a time."""
+"""How a detector's battery of probes is measured, a batch of inputs at a time."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
-from doldrum.detectors.contract.evidence import Evidence, base_outputs
-from doldrum.engines import ENGINES
+from doldrum.detectors.contract.evidence import Evidence
 from doldrum.errors import EngineError, MissingExtraError
-from doldrum.measuring import Measurement
+from doldrum.measuring import Checked, Measurement
 from doldrum.probes import Probe
 from doldrum.responses import Responses
 
-__all__ = ["engine_of", "evidence_of", "joined", "prepared"]
+__all__ = ["evidence_of", "joined", "prepared"]
 
 
 def prepared(
-    classifier: Classifier, images: ImageSet, probe: Probe, *, readouts: tuple[str, ...], batch_size: int, engine: str
+    classifier: Classifier,
+    images: ImageSet,
+    probes: Mapping[str, Probe],
+    *,
+    readouts: tuple[str, ...],
+    scores: bool,
+    batch_size: int,
+    engine: str,
+    checked: Checked | None,
 ) -> Measurement:
-    """A measurement whose engine is checked on some of the images; `engine` is the one that the detector was fitted on, or "auto"."""
+    """One measurement of all probes. `engine` is the one that the detector was fitted on, or "auto"; where `checked` doesn't hold
+    here it is checked on some of the images."""
+    options: dict[str, Any] = {"readouts": readouts, "scores": scores, "batch_size": batch_size}
     try:
-        return Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts)
+        return Measurement(classifier, images, probes, engine=engine, checked=checked, **options)
     except (MissingExtraError, EngineError) as error:
         if engine == "auto":
             raise
@@ -36,35 +45,16 @@ def prepared(
         ) from error
 
 
-def engine_of(run: Measurement) -> str:
-    """The name by which the measurement's engine is asked for again."""
-    chosen = run.info["engine"]
-    both = f"{chosen['engine']}-{chosen['precision']}"
-    return both if both in ENGINES else chosen["engine"]
-
-
 def evidence_of(
-    images: ImageSet,
-    runs: Mapping[str, Measurement],
-    classifier: Classifier,
-    *,
-    batch_size: int,
-    scores: bool,
-    on_batch: Callable[[int], None] | None,
+    images: ImageSet, run: Measurement, *, batch_size: int, on_batch: Callable[[int], None] | None
 ) -> Iterator[Evidence]:
-    """Evidence of the inputs, `batch_size` at a time; with `scores`, also the probabilities of the unperturbed ones."""
-    chunks = [run.answer(_blocks(images, batch_size)) for run in runs.values()]
-    for start in range(0, len(images), batch_size):
-        block = to_float(images.images[start : start + batch_size])
-        responses: dict[str, Responses] = {key: next(c) for key, c in zip(runs, chunks, strict=True)}
-        first = next(iter(responses.values()), None)
-        labels, found = None if first is None else first.labels, None
-        if scores or labels is None:
-            plain_labels, found = base_outputs(classifier, block)
-            labels = plain_labels if labels is None else labels
+    """Evidence of the inputs, `batch_size` at a time."""
+    starts = range(0, len(images), batch_size)
+    for start, found in zip(starts, run.answer(_blocks(images, batch_size)), strict=True):
         if on_batch is not None:
-            on_batch(len(block))
-        yield Evidence(block, labels, classifier.num_classes, responses, found)
+            on_batch(len(found))
+        block = to_float(images.images[start : start + batch_size])
+        yield Evidence(block, found.labels, run.classifier.num_classes, found.responses, found.scores)
 
 
 def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:

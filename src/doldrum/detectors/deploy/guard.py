@@ -41,8 +41,9 @@ class Guard:
         What a module or function gives.
 
     An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
-    batches of the engine; the first call costs some hundreds more, which check the model and its engine on its images. Make a new
-    Guard where the model's weights have changed.
+    batches of the engine: one batch of 64 for an image with `SmoothnessProfile`. Model and engine are those that were checked
+    at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs some hundreds. Make
+    a new Guard where the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
@@ -60,12 +61,12 @@ class Guard:
             _, shape, classes = detector.fitted_for
             model = as_classifier(model, input_shape=shape, num_classes=classes, outputs=outputs)
         self.detector = detector.bind(model)
-        self._runs: dict[str, Measurement] | None = None
+        self._run: Measurement | None = None
 
     def __call__(self, images: Images) -> Guarded:
         """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""
         found = self.detector.taken(images)
-        if self._runs is None:
-            self._runs = self.detector.runs(found.take(range(min(len(found), 64))))
-        result = self.detector.judge(*self.detector.scored(found, self._runs), found)
+        if self._run is None:
+            self._run = self.detector.run(found.take(range(min(len(found), 64))))
+        result = self.detector.judge(*self.detector.scored(found, self._run), found)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)

@@ -20,6 +20,7 @@ from doldrum.detectors.kinds import DETECTORS
 from doldrum.engines import ENGINES
 from doldrum.errors import InputError
 from doldrum.files import write_whole
+from doldrum.measuring import Checked
 from doldrum.probes import Probe, probe_from_dict
 
 __all__ = ["load_detector", "save_detector"]
@@ -30,7 +31,7 @@ _MOST_ENTRIES, _MOST_TEXT, _MOST_BYTES = 256, 1 << 20, 1 << 30
 _MOST_FORWARDS = 1_000_000
 _FIELDS = {
     "format", "version", "detector", "settings", "learned", "seed", "engine",
-    "classifier", "preprocessing", "input_shape", "num_classes", "fpr", "arrays",
+    "checked", "classifier", "preprocessing", "input_shape", "num_classes", "fpr", "arrays",
 }  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mappin
         "learned": {k: _plain(getattr(detector, k), f"learned.{k}", arrays) for k in detector.learned},
         "seed": detector.seed_,
         "engine": detector.engine,
+        "checked": None if detector.checked is None else detector.checked.to_dict(),
         "classifier": classifier.fingerprint,
         "preprocessing": dict(preprocessing if preprocessing is not None else detector.preprocessing),
         "input_shape": list(classifier.input_shape),
@@ -175,6 +177,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
         raise InputError(f"expected a seed, an input shape and an engine, got {seed!r}, {shape!r} and {engine!r}")
     detector.seed_, detector.engine = seed, engine
     detector.preprocessing = _plainly(manifest["preprocessing"])
+    detector.checked = None if manifest["checked"] is None else Checked.from_dict(manifest["checked"])
     detector.fitted_for = (str(manifest["classifier"]), (shape[0], shape[1], shape[2]), manifest["num_classes"])
     detector.check_learned(detector.fitted_for[1], detector.fitted_for[2])
     if detector.forwards > _MOST_FORWARDS:

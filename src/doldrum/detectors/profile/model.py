@@ -7,8 +7,8 @@ overlay of a shoe pulls otherwise than one of a shirt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,10 @@ _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's
 # but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
 _STRAYS, _STRAY_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
+_AT_ONCE = 1 << 15  # numbers worked on at a time
 
 
+@cache
 def survivals(conditions: int) -> Array:
     """(Q, C) chances that a trigger decides the label at each strength, weakest first: falling from .97 to 0.
 
@@ -39,7 +41,9 @@ def survivals(conditions: int) -> Array:
         rows.append([_KEEP] * i + [0.0] * (conditions - i))
         if i < conditions:
             rows.append([_KEEP] * i + [0.5] + [0.0] * (conditions - i - 1))
-    return np.unique(np.array(rows), axis=0)
+    made = np.unique(np.array(rows), axis=0)
+    made.flags.writeable = False  # it is handed out again
+    return made
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
@@ -102,7 +106,9 @@ class Clean:
         self._seen = np.unique(labels)
         self._overall = _rates(_tally(self._places, np.ones((len(labels), 1)), num_classes)[0] + 0.5)
         size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
-        self._made: dict[int, tuple[Array, Array]] | None = {} if size <= _KEPT_BYTES else None
+        self._keeps = size <= _KEPT_BYTES
+        self._kept: tuple[Array, Array, NDArray[np.int64]] | None = None
+        self._columns = _Columns([d.shape[1:] for d in draws.values()])
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
@@ -116,82 +122,113 @@ class Clean:
 
         All given the input's label; one that no clean input has is held against the rates of all.
         """
-        found = {f: d.reshape(len(d), -1) for f, d in draws.items()}
+        each = max(1, _AT_ONCE // (len(self._columns.q) * self.shares.shape[1] * len(self._seen)))
+        starts = range(0, len(labels), each)
+        places = _places({family: draws[family] for family in self.draws})
+        return np.concatenate([self._ratios(places[a : a + each], labels[a : a + each]) for a in starts])
+
+    def _ratios(self, places: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
         parts: list[tuple[Array, Array, Array]] = []
         own: list[NDArray[np.int64]] = []
         weights: list[Array] = []
-        for label in self._seen:
-            p, weight = self._mixture(int(label))
-            parts.append(self._of_components(found, labels, p))
-            own.append(np.full(len(weight), label))
-            weights.append(weight)
-        kinds, weight = np.concatenate(own), np.log(np.concatenate(weights))
-        clean, bad, kept = (
-            np.concatenate([part[i] for part in parts], axis=2) for i in range(3)
-        )  # (families, N, components)
+        for p, log_weight, kind in self._components():
+            parts.append(self._of_components(places, labels, p))
+            own.append(kind)
+            weights.append(log_weight)
+        kinds, weight = np.concatenate(own), np.concatenate(weights)
+        # (families, N, components)
+        clean, bad, kept = (np.concatenate([part[i] for part in parts], axis=2) for i in range(3))
         same = kinds[None, :] == labels[:, None]
         alone, new = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, weight)
         mine = np.where(same | new[:, None], weight, -np.inf)
-        null, alternative = self._mixed(clean, mine), self._mixed(bad, other)
+        totals = log_sum(np.stack([mine, other]), axis=2)
+        # The families one by one, then all of them jointly; of the last, also without a trigger, and as strays.
+        null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
+        jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
+        alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
         if new.any():  # no component of its own: the rates of all stand in
-            some = {f: d[new] for f, d in found.items()}
-            base = self._of_components(some, labels[new], self._overall[None])[0][:, :, 0]
-            null[0][new], null[1][:, new] = base.sum(axis=0), base
-        strays = log_sum(np.stack([self._mixed(clean, other)[0], self._mixed(kept, other)[0]]), axis=0) - np.log(2)
-        either = np.logaddexp(np.log1p(-_STRAYS) + null[0], np.log(_STRAYS) + strays)
-        return np.column_stack([alternative[0] - either, -null[0], *(alternative[1] - null[1])])
-
-    @staticmethod
-    def _mixed(logs: Array, weights: Array) -> tuple[Array, Array]:
-        """Log of the weighted mean over components: of all families jointly (N,), and of each (families, N)."""
-        total = log_sum(weights, axis=1)
-        return log_sum(logs.sum(axis=0) + weights, axis=1) - total, log_sum(logs + weights, axis=2) - total
+            base = self._of_components(places[new], labels[new], self._overall[None])[0][:, :, 0]
+            null[:, new] = np.concatenate([base, base.sum(axis=0)[None]])
+        strays = log_sum(alternative[-2:], axis=0) - np.log(2)
+        either = np.logaddexp(np.log1p(-_STRAYS) + null[-1], np.log(_STRAYS) + strays)
+        return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _of_components(
-        self, found: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], p: Array
+        self, places: NDArray[np.int16], labels: NDArray[np.int16], p: Array
     ) -> tuple[Array, Array, Array]:
         """Log likelihoods (families, N, R) of the draws under components p (R, places, K); under them with a trigger; and where a
         few draws keep the input's label.
         """
-        clean: list[Array] = []
-        bad: list[Array] = []
-        kept: list[Array] = []
-        first = 0
-        for family, flat in found.items():
-            seen = _read(p[:, first : first + flat.shape[1]], flat, empty=1.0)  # (N, R, places)
-            first += flat.shape[1]
-            logs, hit, lost = np.log(seen), (flat == labels[:, None])[:, None], (flat >= 0)[:, None]
+        at = self._columns
+        seen = _read(p, places, empty=1.0)  # (N, R, places)
+        logs, hit, lost = np.log(seen), (places == labels[:, None])[:, None], (places >= 0)[:, None]
+        # A draw's label is the input's with chance q, else the component's: a column for each draw on each curve.
+        won = np.log(at.q + (1 - at.q) * seen[..., at.place])
+        terms = np.where(hit[..., at.place], won, logs[..., at.place] + at.missed * lost[..., at.place])
+        found = np.add.reduceat(terms, at.curves, axis=2).transpose(2, 0, 1)  # (curves of all families, N, R)
+        curves = np.concatenate([found, np.full((1, *found.shape[1:]), -np.inf)])[at.of_family]
+        bad = log_sum(curves, axis=0) - at.log_curves
+        return np.add.reduceat(logs, at.families, axis=2).transpose(2, 0, 1), bad, found[at.strays]
 
-            def winning(q: Array, seen: Array = seen, logs: Array = logs, hit: Any = hit, lost: Any = lost) -> Array:
-                """Each draw's label is the input's with chance q (places), else the component's."""
-                return np.where(hit, np.log(q + (1 - q) * seen), logs + np.log1p(-q) * lost).sum(axis=2)
-
-            curves = survivals(self.draws[family].shape[1])
-            terms = [winning(q) for q in np.repeat(curves, self.draws[family].shape[2], axis=1)]
-            clean.append(logs.sum(axis=2))
-            bad.append(log_sum(np.stack(terms), axis=0) - np.log(len(curves)))
-            kept.append(winning(np.full(int(flat.shape[1]), _STRAY_KEEPS)))
-        return np.stack(clean), np.stack(bad), np.stack(kept)
+    def _components(self) -> Iterator[tuple[Array, Array, NDArray[np.int64]]]:
+        """Components (R, places, K), the logs of their weights (R,), which sum to 1 over all, and their labels (R,): all at once where that
+        can be kept, else label by label."""
+        if self._kept is not None:
+            yield self._kept
+            return
+        mixtures = ((*self._mixture(int(label)), int(label)) for label in self._seen)
+        made = ((p, np.log(weight), np.full(len(weight), label)) for p, weight, label in mixtures)
+        if not self._keeps:
+            yield from made
+            return
+        p, weight, kinds = (np.concatenate(parts) for parts in zip(*made, strict=True))
+        self._kept = p, weight, kinds
+        yield self._kept
 
     def _mixture(self, label: int) -> tuple[Array, Array]:
         """Components (R, places, K) of a label, and their weights, which sum to the label's share of the clean inputs."""
-        kept = self._made
-        if kept is not None and label in kept:
-            return kept[label]
         mine = self.labels == label
         own = self.shares[mine]
         own = own[:, own.sum(axis=0) > 0]
         p = _components(self._places[mine], own, self._overall)
-        weight = (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
-        if kept is not None:
-            kept[label] = p, weight
-        return p, weight
+        return p, (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
 
     def _calm_of(self, family: str) -> tuple[Array, Array]:
         kept = calm(self.draws[family], self.labels)
         groups = [kept[self.labels == k] if (self.labels == k).sum() > 2 else kept for k in range(self.num_classes)]
         return np.array([g.mean() for g in groups]), np.array([g.std() for g in groups]) + 0.05
+
+
+class _Columns:
+    """Where each family's draws lie, and each draw on each curve of `survivals`: the curves of a family follow one another, and the last
+    is that of strays, who keep the input's label with one chance.
+
+    `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
+    columns of the curves, `families` the first places of the families; `of_family` (most curves, families, 1, 1) the numbers of a
+    family's curves, -1 where it has fewer, and `strays` (families,) of those of strays.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        made = [survivals(conditions) for conditions, _ in shapes]
+        rows = [
+            np.vstack([np.repeat(c, n, axis=1), np.full(c.shape[1] * n, _STRAY_KEEPS)])
+            for c, (_, n) in zip(made, shapes, strict=True)
+        ]
+        widths, counts = [r.shape[1] for r in rows], [len(r) for r in rows]
+        self.families = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.intp)
+        starts = zip(self.families, rows, strict=True)
+        self.place = np.concatenate([np.tile(first + np.arange(r.shape[1]), len(r)) for first, r in starts])
+        self.q = np.concatenate([r.ravel() for r in rows])
+        self.missed = np.log1p(-self.q)
+        lengths = np.repeat(widths, counts)
+        self.curves = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+        ends = np.cumsum(counts)
+        self.strays = ends - 1
+        self.of_family = np.full((max(counts) - 1, len(shapes)), -1)
+        for family, (end, count) in enumerate(zip(ends, counts, strict=True)):
+            self.of_family[: count - 1, family] = np.arange(end - count, end - 1)
+        self.log_curves = np.log(np.array(counts) - 1)[:, None, None]
 
 
 class Surprise:
@@ -212,12 +249,12 @@ class Surprise:
         self.excess = np.maximum(excess, 0.05)
 
     def __call__(self, values: Array) -> Array:
-        n, out = len(self.sorted), np.empty(values.shape)
+        n, below = len(self.sorted), np.empty(values.shape)
         for j in range(values.shape[1]):
-            share = (1 + n - np.searchsorted(self.sorted[:, j], values[:, j], side="left")) / (n + 1)
-            tail = (values[:, j] - self.start[j]) / self.excess[j] - np.log(0.1)
-            out[:, j] = np.where(values[:, j] > self.start[j], tail, -np.log(np.maximum(share, 0.1)))
-        return out
+            below[:, j] = self.sorted[:, j].searchsorted(values[:, j], side="left")
+        share = (1 + n - below) / (n + 1)
+        tail = (values - self.start) / self.excess - np.log(0.1)
+        return np.where(values > self.start, tail, -np.log(np.maximum(share, 0.1)))
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,7 +46,12 @@ _OVERLAY = "overlay"
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
     """The default's families besides overlays, 44 draws in all; shifts and warps in proportion to a side of 28 pixels."""
-    pixels = min(input_shape[1:]) / 28
+    return dict(_default_families(min(input_shape[1:])))
+
+
+@cache  # a score asks for them
+def _default_families(side: int) -> dict[str, Probe]:
+    pixels = side / 28
     near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
     return {
         "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
@@ -212,7 +218,9 @@ class SmoothnessProfile(Detector):
                 clean = model.Clean(self.draws_, self.labels_, evidence.num_classes, self.shares_)
                 self._ready = clean, model.Surprise(self.reference_)
             clean, surprise = self._ready
-            draws = {k: evidence.responses[k].draws[valid] for k in self.draws_}
+            draws = {k: evidence.responses[k].draws for k in self.draws_}
+            if len(valid) < len(evidence):
+                draws = {k: d[valid] for k, d in draws.items()}
             found[valid] = self._sum(surprise(self._parts(clean, draws, evidence.labels[valid])))
         return found
 

@@ -1,4 +1,4 @@
-"""Every detector on the same inputs: each probe is measured once, and shared by the detectors and budgets that read it."""
+"""Every detector on the same inputs: each battery is measured once, and shared by the detectors and budgets that read it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from doldrum.classifiers import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors import DETECTORS, RPP, STRIP, Detector, Evidence, TeCo, W
-from doldrum.detectors.contract.evidence import base_outputs
-from doldrum.engines import ENGINES
 from doldrum.errors import ClassifierError, InputError
-from doldrum.measuring import measure
+from doldrum.measuring import Answers, Measurement
 from doldrum.probes import ImageProbe, Probe
 from doldrum.responses import Responses
 
@@ -57,6 +55,22 @@ class Scored:
     engines: Mapping[str, str]
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What a battery gave, at which CPU seconds an input, on which engine."""
+
+    probes: Mapping[str, Probe]
+    answers: Answers
+    seconds: float
+    engine: str
+
+    def of(self, probe: Probe) -> Responses:
+        """The responses of this probe, whatever another detector with the same battery calls it."""
+        return next(
+            self.answers.responses[name] for name, p in self.probes.items() if _key({"": p}) == _key({"": probe})
+        )
+
+
 @dataclass
 class Bench:
     """Fitted detectors of one classifier; `refused` says why one could not be fitted."""
@@ -66,56 +80,64 @@ class Bench:
     refused: dict[str, str] = field(default_factory=dict)
 
     def score(self, parts: Mapping[str, NDArray[np.float32]]) -> Scored:
-        """Score all parts in one measurement a probe; scores are those of `Detector.score_samples`."""
+        """Score all parts in one measurement a battery; scores are those of `Detector.score_samples`."""
         images = np.concatenate(list(parts.values()))
         rows = dict(
             zip(parts, np.split(np.arange(len(images)), np.cumsum([len(x) for x in parts.values()])[:-1]), strict=True)
         )
-        began = time.process_time()
-        labels, scores = base_outputs(self.model, images)
-        base = (time.process_time() - began) / len(images)
-        shared, seconds = self._measured(images)
+        shared = self._measured(images)
         variants = []
         for entry in self.entries:
-            keys = {name: _key(probe) for name, probe in entry.source.probes().items()}
+            found = shared[_key(entry.source.probes())]
             responses = {
-                name: cut(shared[k], draws=entry.draws, conditions=entry.conditions) for name, k in keys.items()
+                name: cut(found.of(probe), draws=entry.draws, conditions=entry.conditions)
+                for name, probe in entry.source.probes().items()
             }
-            evidence = Evidence(images, labels, self.model.num_classes, responses, scores)
+            answers = found.answers
+            evidence = Evidence(images, answers.labels, self.model.num_classes, responses, answers.scores)
             began = time.process_time()
-            found = np.asarray(entry.scorer.score(evidence), dtype=np.float64)
+            scores = np.asarray(entry.scorer.score(evidence), dtype=np.float64)
             own = (time.process_time() - began) / len(images)
-            found = np.where(np.isnan(found), np.inf, found)
-            # A budget that takes part of the draws is charged its share of their time.
-            probing = sum(seconds[k] * responses[n].draws[0].size / shared[k].draws[0].size for n, k in keys.items())
+            scores = np.where(np.isnan(scores), np.inf, scores)
             forwards = 1 + sum(r.draws[0].size for r in responses.values())
+            # A budget that takes part of the draws is charged its share of their time.
+            probing = found.seconds * forwards / (1 + sum(r.draws[0].size for r in answers.responses.values()))
             costs = {
                 "detector": entry.name,
                 "budget": entry.budget,
                 "forwards": forwards,
-                "milliseconds": round(1000 * (base + probing + own), 4),
+                "milliseconds": round(1000 * (probing + own), 4),
             }
-            variants.append(Variant({name: found[index] for name, index in rows.items()}, costs))
-        engines = {json.loads(key)["family"]: _name(r.info["engine"]) for key, r in shared.items()}
+            variants.append(Variant({name: scores[index] for name, index in rows.items()}, costs))
+        engines = {p.family: b.engine for b in shared.values() for p in b.probes.values()}
+        labels = next(iter(shared.values())).answers.labels
         return Scored({name: labels[index] for name, index in rows.items()}, tuple(variants), engines)
 
-    def _measured(self, images: NDArray[np.float32]) -> tuple[dict[str, Responses], dict[str, float]]:
-        """Responses of each probe, by its key, and CPU seconds an input."""
-        probes: dict[str, Probe] = {}
+    def _measured(self, images: NDArray[np.float32]) -> dict[str, _Measured]:
+        """What each battery gave, by its key."""
+        batteries: dict[str, Mapping[str, Probe]] = {}
         readouts: dict[str, set[str]] = {}
         for entry in self.entries:
-            for probe in entry.source.probes().values():
-                probes[_key(probe)] = probe
-                readouts.setdefault(_key(probe), set()).update(entry.source.readouts)
-        found, seconds, engine = {}, {}, "auto"
-        for key, probe in probes.items():
+            probes = entry.source.probes()
+            batteries.setdefault(_key(probes), probes)
+            readouts.setdefault(_key(probes), set()).update(entry.source.readouts)
+        found: dict[str, _Measured] = {}
+        engine = "auto"
+        for key, probes in batteries.items():
             began = time.process_time()
-            options = {"readouts": sorted(readouts[key]), "engine": engine if isinstance(probe, ImageProbe) else "auto"}
-            found[key] = measure(self.model, images, probe, progress=False, **options)
-            if engine == "auto" and isinstance(probe, ImageProbe):  # chosen once, then pinned, as in a Detector
-                engine = _name(found[key].info["engine"])
-            seconds[key] = (time.process_time() - began) / len(images)
-        return found, seconds
+            of_images = any(isinstance(probe, ImageProbe) for probe in probes.values())
+            run = Measurement(
+                self.model,
+                images,
+                probes,
+                readouts=sorted(readouts[key]),
+                scores=self.model.outputs != "labels",
+                engine=engine if of_images else "auto",
+            )
+            answers = Answers.concatenate(list(run.chunks()))
+            engine = run.checked.name if of_images else engine  # chosen once, then pinned
+            found[key] = _Measured(probes, answers, (time.process_time() - began) / len(images), run.checked.name)
+        return found
 
 
 def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
@@ -169,10 +191,5 @@ def cut(responses: Responses, *, draws: int | None = None, conditions: int | Non
     )
 
 
-def _key(probe: Probe) -> str:
-    return json.dumps(probe.to_dict(), sort_keys=True, default=str)
-
-
-def _name(engine: Mapping[str, Any]) -> str:
-    both = f"{engine['engine']}-{engine['precision']}"
-    return both if both in ENGINES else str(engine["engine"])
+def _key(probes: Mapping[str, Probe]) -> str:
+    return json.dumps([probe.to_dict() for probe in probes.values()], sort_keys=True, default=str)

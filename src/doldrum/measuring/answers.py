@@ -1,0 +1,63 @@
+"""Answers: what a classifier said of some inputs under a battery of probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.responses import INVALID, Responses
+
+__all__ = ["Answers"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labels of N inputs, and the Responses of every probe by its name.
+
+    Parameters
+    ----------
+    labels : int16 array (N,)
+        The label of each unperturbed input, or -1 (`INVALID`); those of all Responses.
+    responses : mapping of names to Responses
+    scores : float64 array (N, K), optional
+        Probabilities of each unperturbed input, where they were asked for; NaN where the input was invalid.
+    """
+
+    labels: NDArray[np.int16]
+    responses: Mapping[str, Responses]
+    scores: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def only(self) -> Responses:
+        """The Responses of a measurement of one probe."""
+        (found,) = self.responses.values()
+        return found
+
+    @property
+    def num_invalid(self) -> int:
+        """Draws, and unperturbed inputs, without an answer."""
+        draws = sum(int((r.draws == INVALID).sum()) for r in self.responses.values())
+        return draws + int((self.labels == INVALID).sum())
+
+    def noted(self, ids: Sequence[str], infos: Mapping[str, Mapping[str, Any]]) -> Answers:
+        """The same with these ids, and for each probe this `Responses.info`."""
+        return replace(
+            self, responses={name: replace(r, ids=ids, info=infos[name]) for name, r in self.responses.items()}
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Answers]) -> Answers:
+        """The inputs of several answers to one battery, one after another."""
+        scores = [p.scores for p in parts if p.scores is not None]
+        return cls(
+            np.concatenate([p.labels for p in parts]),
+            {name: Responses.concatenate([p.responses[name] for p in parts]) for name in parts[0].responses},
+            np.concatenate(scores) if scores else None,
+        )

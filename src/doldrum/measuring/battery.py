@@ -1,0 +1,88 @@
+"""A battery: several probes on one input, with one numbering of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.probes import BoundProbe, ImageProbe, ModelProbe, Probe
+
+__all__ = ["Battery", "as_probes", "count_draws"]
+
+Value = TypeVar("Value", bound=np.generic)
+
+
+def as_probes(probe: Probe | Mapping[str, Probe]) -> dict[str, Probe]:
+    """Name -> probe; a probe by itself has its family's name. Raises InputError for anything else.
+
+    >>> from doldrum.probes import Gaussian
+    >>> list(as_probes(Gaussian([0.1])))
+    ['gaussian']
+    """
+    probes = dict(probe) if isinstance(probe, Mapping) else {getattr(probe, "family", ""): probe}
+    for found in probes.values():
+        if not isinstance(found, (ImageProbe, ModelProbe)):
+            raise InputError(f"expected a probe, got {type(found).__name__}; e.g. dd.probes.Gaussian([0.1])")
+    return probes
+
+
+def count_draws(probes: Mapping[str, Probe]) -> int:
+    """Draws of all conditions of all probes."""
+    return sum(len(p.strengths) * p.draws for p in probes.values())
+
+
+class Battery:
+    """Several probes made ready for one input shape.
+
+    An input's rows are numbered across all probes: row 0 is the unperturbed image, then come the probes of images in the order given,
+    condition by condition, draw by draw; those `image_rows` rows go to the classifier itself. The rows of probes of the model
+    come last: row r shows the unperturbed image to a model of its own, `variants[r]`: (probe, condition, draw).
+
+    >>> from doldrum.probes import Gaussian, Scale
+    >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
+    >>> battery.rows, battery.places
+    (9, {'noise': slice(1, 7, None), 'scale': slice(7, 9, None)})
+    """
+
+    def __init__(self, probes: Mapping[str, Probe], input_shape: tuple[int, int, int]) -> None:
+        self.probes = dict(probes)
+        self.bound: dict[str, BoundProbe] = {}
+        self.places: dict[str, slice] = {}
+        self.variants: dict[int, tuple[ModelProbe, int, int]] = {}
+        self._cuts: list[tuple[int, int, BoundProbe, int]] = []
+        self.rows = 1
+        for name, probe in self.probes.items():
+            if isinstance(probe, ImageProbe):
+                self.bound[name] = bound = probe.bind(input_shape)
+                for condition in range(len(probe.strengths)):
+                    start = self.rows + condition * probe.draws
+                    self._cuts.append((start, start + probe.draws, bound, condition))
+                self._place(name, probe)
+        self.image_rows = self.rows
+        for name, probe in self.probes.items():
+            if isinstance(probe, ModelProbe):
+                pairs = ((probe, *divmod(pair, probe.draws)) for pair in range(len(probe.strengths) * probe.draws))
+                self.variants |= dict(enumerate(pairs, start=self.rows))
+                self._place(name, probe)
+
+    def _place(self, name: str, probe: Probe) -> None:
+        start, self.rows = self.rows, self.rows + len(probe.strengths) * probe.draws
+        self.places[name] = slice(start, self.rows)
+
+    def fill(self, image: NDArray[np.float32], start: int, stop: int, out: NDArray[np.float32]) -> None:
+        """Write rows start..stop, at most `image_rows`, of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
+        if start == 0 < stop:
+            out[0] = image
+        for first, last, bound, condition in self._cuts:
+            a, b = max(start, first), min(stop, last)
+            if a < b:
+                bound.fill(image, condition, a - first, b - first, out[a - start : b - start])
+
+    def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
+        """A probe's part (N, C, n) of what is known of every row (N, rows)."""
+        probe = self.probes[name]
+        return values[:, self.places[name]].reshape(len(values), len(probe.strengths), probe.draws)
