@@ -56,8 +56,9 @@ class Detector(Hooks):
         """Called with the number of inputs of each batch when it has been measured: for progress."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self.fitted_on: NDArray[np.float64] = np.zeros(0)
-        self.preprocessing: dict[str, Any] = {}  # how the classifier was opened, where it came out of a file
         """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
+        self.preprocessing: dict[str, Any] = {}
+        """How the classifier was opened, where it came out of a file."""
 
     def fit(self, classifier: Classifier, clean: Images) -> Self:
         """Bind to a classifier, and learn from clean inputs what the detector needs.
