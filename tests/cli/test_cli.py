@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +18,32 @@ from PIL import Image
 
 import doldrum as dd
 
-ONNX = "tests/classifiers/test_onnx.py"
+END = "END OF CALL"
 
 
 def run(*words: object, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from doldrum.cli import main; main()", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def runs(*calls: Sequence[object]) -> list[tuple[int, str, str]]:
+    """Exit code, standard output and standard error of each; one process for all, each command a fresh call of main."""
+    script = (
+        "import sys, json; from doldrum.cli import main\n"
+        "for words in json.load(sys.stdin):\n"
+        "    sys.argv = ['doldrum', *words]\n"
+        "    code = 0\n"
+        "    try: main()\n"
+        "    except SystemExit as e: code = e.code or 0\n"
+        f"    for stream in (sys.stdout, sys.stderr): print({END!r}, code, file=stream, flush=True)\n"
+    )
+    words = json.dumps([[*map(str, call)] for call in calls])
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=words, capture_output=True, text=True, timeout=120, check=True
+    )
+    said = [re.split(f"{END} ([0-9]+)\n", text) for text in (done.stdout, done.stderr)]
+    assert [len(parts) for parts in said] == [2 * len(calls) + 1] * 2, done
+    return [(int(code), out, err) for out, code, err in zip(said[0][::2], said[0][1::2], said[1][::2], strict=False)]
 
 
 def pngs(folder: Path, count: int = 3, mode: str = "L") -> Path:
@@ -104,34 +126,20 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "an alpha of 1": ([model, ok, "--until-decided", 0.2, "--alpha", 1], "alpha in (0, 1)"),
         "more draws than memory": ([model, pngs(tmp / "grey"), "--draws", 10**13], "fit in memory"),
         "an --out among the images": ([model, tmp], "apart from the images"),
-        "an engine that can't take the file": ([model, ok, "--engine", "compile"], "engine='eager'"),
+        "an engine that can't take the file": ([model, ok, "--engine", "compile"], "--engine eager"),
         "an unknown option": ([model, ok, "--fast"], "--fast"),
     }
 
 
 def test_bad_input_gets_one_line_and_exit_code_2(model, tmp_path) -> None:
-    # One process for all: each command is a fresh call of main.
-    script = (
-        "import sys, json; from doldrum.cli import main\n"
-        "for words in json.load(sys.stdin):\n"
-        "    sys.argv = ['doldrum', 'measure', *words]\n"
-        "    try: main()\n"
-        "    except SystemExit as e: print('CODE', e.code, file=sys.stderr, flush=True)\n"
-    )
     cases = bad_inputs(tmp_path, model)
-    calls = [[*map(str, words), "--out", str(tmp_path / f"out{i}")] for i, (words, _) in enumerate(cases.values())]
-    done = subprocess.run([sys.executable, "-c", script], input=json.dumps(calls), capture_output=True, text=True,
-                          timeout=120, check=True)  # fmt: skip
-    blocks = done.stderr.split("CODE ")
-    codes = [b.split("\n", 1)[0] for b in blocks[1:]]
-    texts = [blocks[0], *(b.split("\n", 1)[1] for b in blocks[1:-1])]
-    assert len(texts) == len(cases)
-    for (name, (_, word)), text, code, call in zip(cases.items(), texts, codes, calls, strict=True):
-        assert code == "2", (name, code, text)
+    calls = [["measure", *words, "--out", tmp_path / f"out{i}"] for i, (words, _) in enumerate(cases.values())]
+    for (name, (_, word)), call, (code, said, text) in zip(cases.items(), calls, runs(*calls), strict=True):
+        assert code == 2, (name, code, text)
         assert word in text, (name, text)
         assert "Traceback" not in text, (name, text)
         assert not Path(call[-1]).exists(), name
-    assert done.stdout == ""
+        assert said == "", name
 
 
 def test_ctrl_c_half_way_leaves_whole_shards_and_exit_code_130(model, tmp_path) -> None:
@@ -155,10 +163,10 @@ def test_ctrl_c_half_way_leaves_whole_shards_and_exit_code_130(model, tmp_path) 
 
 
 def test_lists_are_json_and_tables() -> None:
-    assert {d["name"] for d in json.loads(run("datasets", "--json").stdout)} >= {"fashion-mnist", "digits"}
-    doctor = json.loads(run("doctor", "--json").stdout)
-    assert {"engines", "gpu", "extras", "datasets", "machine", "versions"} <= set(doctor)
-    assert "openvino" in run("doctor").stdout
+    datasets, doctor, table = (done for _, done, _ in runs(["datasets", "--json"], ["doctor", "--json"], ["doctor"]))
+    assert {d["name"] for d in json.loads(datasets)} >= {"fashion-mnist", "digits"}
+    assert {"engines", "gpu", "extras", "datasets", "machine", "versions"} <= set(json.loads(doctor))
+    assert "openvino" in table
 
 
 def test_out_writes_the_list_too(tmp_path) -> None:
@@ -167,9 +175,18 @@ def test_out_writes_the_list_too(tmp_path) -> None:
     assert json.loads((tmp_path / "d" / "list.json").read_text())[0]["name"]
 
 
-@pytest.mark.parametrize("command", ["demo", "measure", "attacks", "poison", "train", "evaluate", "datasets", "doctor"])
-def test_every_command_takes_json_and_out(command) -> None:
-    text = run(command, "--help").stdout
+COMMANDS = ["demo", "measure", "attacks", "poison", "train", "evaluate", "datasets", "doctor"]
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What each command says to --help."""
+    return dict(zip(COMMANDS, (out for _, out, _ in runs(*([name, "--help"] for name in COMMANDS))), strict=True))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_json_and_out(command, helps) -> None:
+    text = helps[command]
     assert "--json" in text
     assert "--out" in text
 

@@ -79,7 +79,9 @@ def _install(package: importlib.metadata.Distribution, site: Path) -> None:
     process may read."""
     for file in package.files or []:
         source, to = Path(str(package.locate_file(file))), site / file
-        if ".." in file.parts or "tests" in file.parts or not source.exists():
+        if (
+            ".." in file.parts or "tests" in file.parts or not source.exists() or to.exists()
+        ):  # two may ask for one package
             continue
         to.parent.mkdir(parents=True, exist_ok=True)
         try:

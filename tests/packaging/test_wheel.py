@@ -134,7 +134,7 @@ def test_every_command_explains_itself_and_one_that_needs_an_extra_says_which_in
             ["study", "smoothing", *out],
         ],
         "onnx": [
-            ["measure", onnx_file, pixels, *out], ["scan", onnx_file, pixels, "--detector", "guard", *out],
+            ["measure", onnx_file, pixels, *out], ["calibrate", onnx_file, pixels, *out],
             ["audit", onnx_file, "--images", pixels, *out],
         ],
         "sklearn": [["poison", "digits:train", "--attack", "badnets", *npz]],

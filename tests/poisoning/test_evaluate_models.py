@@ -67,8 +67,8 @@ class Pair(nn.Module):
         (linear(2), "below 2"),
         (None, "got NoneType"),
         (3, "got int"),
-        ("model.safetensors", "load_checkpoint"),
-        ("model.onnx", "not there"),
+        ("model.safetensors", "dd.open_model"),
+        ("model.onnx", "dd.open_model"),
     ],
 )
 def test_other_models_are_refused_in_words(model: Any, why: str) -> None:

@@ -1,4 +1,4 @@
-"""The laws that are ours are those of SciPy."""
+"""What is ours for speed is what SciPy and NumPy give."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from doldrum.stats._counts import unique_rows
 from doldrum.stats._laws import betabinom_pmf, hypergeom_tail
 from doldrum.stats.conformal import flags_interval, flags_limit, num_allowed, realised_fpr
 from doldrum.stats.correlation import mid_ranks
@@ -36,6 +37,17 @@ def test_the_tail_is_hypergeometric() -> None:
         want = stats.hypergeom.sf(held - 1, m, marked, drawn)
         got = hypergeom_tail(held, population=m, marked=marked, drawn=drawn)
         assert got == pytest.approx(want, rel=1e-8, abs=1e-300)
+
+
+@pytest.mark.parametrize(("columns", "most"), [(1, 3), (2, 10**12), (11, 400), (40, 3), (3, 2**62)])
+@pytest.mark.parametrize("rows", [0, 1, 500])
+def test_distinct_rows_are_numpys(rows, columns, most) -> None:
+    rng = np.random.default_rng(columns)
+    some = rng.integers(0, most, (max(rows // 3, 1), columns))[rng.integers(0, max(rows // 3, 1), rows)]
+    want, where = np.unique(some, axis=0, return_inverse=True)
+    found, index = unique_rows(some)
+    assert np.array_equal(found, want)
+    assert np.array_equal(index, where.reshape(-1))
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 300])

@@ -208,7 +208,7 @@ def test_torchscript_and_pickle_only_where_they_are_trusted(tmp_path):
         torch.jit.trace(net, torch.zeros(1, 1, 8, 8)).save(str(tmp_path / "script"))
     torch.save(net, tmp_path / "pickle")
     for name, trust in (("script", {"trust_code": True}), ("pickle", {"trust_pickle": True})):
-        flag = "--" + next(iter(trust)).replace("_", "-")
+        flag = next(iter(trust)) + "=True"
         with pytest.raises(InputError, match=flag):
             open_model(tmp_path / name, preprocessing=GREY)
         suspect = open_model(tmp_path / name, preprocessing=GREY, **trust)

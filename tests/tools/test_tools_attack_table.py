@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 TOOL = Path(__file__).parents[2] / "tools/attack-table"
 loader = SourceFileLoader("attack_table", str(TOOL))
@@ -46,13 +49,17 @@ def test_every_attack_and_the_clean_model_are_wanted_seed_by_seed() -> None:
     assert [seed for seed, _, _ in wanted] == sorted(seed for seed, _, _ in wanted)
 
 
-def test_a_table_cut_short_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
+def test_a_table_cut_short_goes_on_and_does_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = [
         sys.executable, str(TOOL), "--data", "digits", "--recipe", "digits-mlp", "--change", "epochs=3", "--attacks", "badnets",
         "--seeds", "1", "--workers", "1", "--folder", str(tmp_path),
     ]  # fmt: skip
     env = {**os.environ, "DOLDRUM_VICTIMS": str(tmp_path / "victims"), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, env=env, capture_output=True)
+    with monkeypatch.context() as patch:  # the first three cells in this process, and the fourth in one of its own
+        patch.setenv("DOLDRUM_VICTIMS", env["DOLDRUM_VICTIMS"])
+        patch.setattr(table, "ProcessPoolExecutor", lambda workers, **options: ThreadPoolExecutor(workers))
+        patch.setattr(sys, "argv", command[1:])
+        table.main()
     cells = tmp_path / "attacks/digits.jsonl"
     lines = cells.read_text().splitlines()
     assert len(lines) == 3  # clean, 5%, 1%

@@ -61,7 +61,7 @@ class AuditSettings(JobSettings):
         """The command that repeats this audit, with its seed.
 
         >>> AuditSettings(model=".", images=".", out="a b", mean=(0.5,)).command(7)
-        "doldrum audit . --images . --out 'a b' --mean 0.5 --seed 7"
+        "doldrum audit . --images . --mean 0.5 --out 'a b' --seed 7"
         """
         words = ["doldrum", "audit", self.shown_model, "--images", self.images]
         for field in fields(self):

@@ -52,7 +52,7 @@ def calm_pattern(
     estimator is that of Bengio et al. 2013, arXiv 1308.3432.
 
     >>> import doldrum as dd
-    >>> digits = dd.load_dataset("digits:train")
+    >>> digits = dd.load_dataset("digits:train").take(range(200))
     >>> calm_pattern(dd.train(digits, "digits-mlp"), digits.images, budget=0.2, steps=2, seed=0).amplitude
     0.2
     """

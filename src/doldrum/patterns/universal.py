@@ -51,7 +51,7 @@ def universal_perturbation(
     section 3 (descent over batches with a clipped loss).
 
     >>> import doldrum as dd
-    >>> digits = dd.load_dataset("digits:train")
+    >>> digits = dd.load_dataset("digits:train").take(range(200))
     >>> pattern = universal_perturbation(dd.train(digits, "digits-mlp"), digits.images, target=3, steps=2, seed=0)
     >>> pattern.amplitude, pattern.perturbation.shape
     (0.1, (1, 8, 8))

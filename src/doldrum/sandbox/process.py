@@ -106,7 +106,7 @@ class Confined:
         for thread in self._threads:
             thread.start()
         self._watch = Watch(self.process.pid, limits, [*limits.write, temporary])
-        self._messages = 0
+        self._messages, self._over, self._ending = 0, False, threading.Lock()
 
     def frame(self) -> Frame:
         """The next message, value, block or error; a bound exceeded, its end, or nonsense is raised."""
@@ -139,12 +139,15 @@ class Confined:
         self._watch.allow(seconds)
 
     def kill(self) -> None:
-        """End it; `frame` then says so."""
-        _end(self.process)
+        """End it and what it started; `frame` then says so."""
+        with self._ending:  # once: when it is gone, its number may be another process's
+            if not self._over:
+                self._over = True
+                _end(self.process)
 
     def close(self) -> None:
         """End it, and remove its folder; safe to call twice."""
-        _end(self.process)  # before its folder goes
+        self.kill()  # before its folder goes
         for _ in range(100):  # they end with the pipes, unless a process that nothing kept from starting holds those
             with contextlib.suppress(queue.Empty):
                 while True:

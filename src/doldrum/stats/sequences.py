@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from doldrum.errors import InputError
-from doldrum.stats._counts import check_counts, check_level, check_successes
+from doldrum.stats._counts import check_counts, check_level, check_successes, unique_rows
 from doldrum.stats._special import betaln, gammaln, logsumexp, xlog1py, xlogy
 from doldrum.stats.majorization import calmest_steps, limited_sizes
 from doldrum.stats.wildest import largest_entropy
@@ -65,8 +65,8 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
     ([0.0, 0.338, 0.943], [0.057, 0.662, 1.0])
     """
     x, total = check_successes(successes, n, alpha=alpha, side=side)
-    pairs, index = np.unique(np.stack([x.ravel(), total.ravel()]), axis=1, return_inverse=True)
-    a, b = pairs[0].astype(float), pairs[1].astype(float)
+    pairs, index = unique_rows(np.column_stack([x.ravel(), total.ravel()]))
+    a, b = pairs.T.astype(float)
     lower = 1 - _upper(b - a, b, alpha) if side != "upper" else np.zeros(len(a))
     upper = _upper(a, b, alpha) if side != "lower" else np.ones(len(a))
     where = index.reshape(x.shape)
@@ -179,8 +179,7 @@ def _distinct(
     rest = np.sort(rest, axis=1)[:, ::-1]
     rest[known, 0] = first[known]
     rest = rest[:, : 1 + int(np.flatnonzero(rest.any(axis=0)).max(initial=0))]
-    rows, index = np.unique(np.column_stack([known, rest]), axis=0, return_inverse=True)
-    return rows.astype(np.int64), index.reshape(-1)
+    return unique_rows(np.column_stack([known.astype(np.int64), rest]))
 
 
 def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_], k: int) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -149,8 +150,11 @@ def test_what_cannot_be_cleansed_is_said_before_any_work(made) -> None:
 
 
 def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_on(
-    made, call, near, one_engine, tmp_path
+    made, call, near, one_engine, tmp_path, monkeypatch
 ) -> None:
+    from doldrum.training import RECIPES
+
+    monkeypatch.setitem(RECIPES, "digits-mlp", replace(RECIPES["digits-mlp"], epochs=1, threads=1))
     folder, bad, model = made
     out = tmp_path / "out"
     code, summary, err = call("cleanse", folder / "bad.npz", "--model", folder / "bad.safetensors", "--out", out,

@@ -26,7 +26,7 @@ def published(monkeypatch: pytest.MonkeyPatch, read: object, **counts: int) -> N
 def test_cifar_files_cut_at_a_record_are_noticed(tmp_path: Path) -> None:
     put_cifar10(tmp_path)
     for split, count in (("train", 50_000), ("test", 10_000)):
-        with pytest.raises(InputError, match=f"the {count} published images of CIFAR-10.*check=False"):
+        with pytest.raises(InputError, match=f"the {count} published images of CIFAR-10.*fetch it again"):
             cifar10(split, folder=tmp_path)
     for split in ("train", "test"):
         (tmp_path / f"{split}.bin").write_bytes(records((19, 99), (1, 42)))
