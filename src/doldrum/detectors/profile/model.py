@@ -205,8 +205,8 @@ class _Columns:
     is that of strays, who keep the input's label with one chance.
 
     `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
-    columns of the curves, `families` the first places of the families; `of_family` (most curves, families, 1, 1) the numbers of a
-    family's curves, -1 where it has fewer, and `strays` (families,) of those of strays.
+    columns of the curves, `families` the first places of the families; `of_family` (most curves, families) the numbers of a family's
+    curves, -1 where it has fewer, and `strays` (families,) of those of strays.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -217,8 +217,10 @@ class _Columns:
         ]
         widths, counts = [r.shape[1] for r in rows], [len(r) for r in rows]
         self.families = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.intp)
-        starts = zip(self.families, rows, strict=True)
-        self.place = np.concatenate([np.tile(first + np.arange(r.shape[1]), len(r)) for first, r in starts])
+        starts: list[int] = self.families.tolist()
+        each = zip(starts, rows, strict=True)
+        place = [first + i for first, r in each for _ in range(len(r)) for i in range(r.shape[1])]
+        self.place: NDArray[np.intp] = np.array(place, dtype=np.intp)
         self.q = np.concatenate([r.ravel() for r in rows])
         self.missed = np.log1p(-self.q)
         lengths = np.repeat(widths, counts)
