@@ -65,14 +65,16 @@ def counts(shape: tuple[int, int, int] = (1, 8, 8)) -> list[dict]:
     return rows
 
 
-def latency(title: str, repeats: int) -> dict:
+def latency(title: str, repeats: int, engine_name: str) -> dict:
     torch.manual_seed(0)
     name, shape = NETWORKS[title]
     module = build(name, input_shape=shape, num_classes=10).eval()
     clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
     images = np.random.default_rng(0).random((600, *shape), dtype=np.float32)
     few = 60 if title == "ResNet-18" else 250
-    detector = SmoothnessProfile(seed=0).fit(clf, images[:few]).calibrate(images[few : 2 * few], fpr=0.05)
+    detector = SmoothnessProfile(seed=0).fit(clf, images[:few])
+    detector.engine = detector.engine if engine_name == "auto" else engine_name
+    detector.calibrate(images[few : 2 * few], fpr=0.05)
     guard, engine = Guard(clf, detector), detector.run(detector.taken(images[:1])).engine
     batch = np.random.default_rng(1).random((engine.rows, *shape), dtype=np.float32)
 
@@ -130,11 +132,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=300, help="of the small CNN; a tenth of them for ResNet-18")
     parser.add_argument("--networks", default="small CNN,ResNet-18")
+    parser.add_argument("--engine", default="auto", help="of the networks")
     parser.add_argument("--json", type=Path, help="a file to write settings, versions, machine and all rows to")
     args = parser.parse_args()
     found: dict = {"counts": counts(), "latency": [remote(50)]}
     for title in args.networks.split(","):
-        found["latency"].append(latency(title, args.repeats // (10 if title == "ResNet-18" else 1)))
+        found["latency"].append(latency(title, args.repeats // (10 if title == "ResNet-18" else 1), args.engine))
     if args.json:
         settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
         found = {"settings": settings, "load_average": os.getloadavg(), **found, **versions_and_machine()}

@@ -80,7 +80,10 @@ class Responses:
         for name, array in (("draws", draws), ("labels", labels)):
             if array.dtype.kind not in "iu":
                 raise InputError(f"expected integer {name}, got {array.dtype}; pass class numbers")
-            if array.size and (array.min() < NOT_TAKEN or array.max() >= classes):
+            # The ufuncs themselves: an image alone has Responses for each of a detector's probes.
+            if array.size and (
+                np.minimum.reduce(array, axis=None) < NOT_TAKEN or np.maximum.reduce(array, axis=None) >= classes
+            ):
                 raise InputError(
                     f"expected {name} in [{NOT_TAKEN}, {classes}), got {array.min()}..{array.max()}; check num_classes"
                 )

@@ -6,7 +6,8 @@ No statistics of them (`stats`, `profiles`), no perturbation (`probes`) and no v
 from doldrum.measuring import until
 from doldrum.measuring.answers import Answers
 from doldrum.measuring.checked import Checked
-from doldrum.measuring.measure import Measurement, measure
+from doldrum.measuring.measure import measure
+from doldrum.measuring.measurement import Measurement
 from doldrum.measuring.readouts import READOUTS
 from doldrum.measuring.shards import measure_to
 from doldrum.measuring.stored import StoredResponses, check_new_folder, read_manifest, read_responses

@@ -23,7 +23,7 @@ from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.answers import Answers
-from doldrum.measuring.measure import Measurement
+from doldrum.measuring.measurement import Measurement
 from doldrum.measuring.stored import (
     FORMAT_VERSION,
     MANIFEST,

@@ -13,7 +13,7 @@ from doldrum.measuring.answers import Answers
 from doldrum.spread import spread
 
 if TYPE_CHECKING:
-    from doldrum.measuring.measure import Measurement
+    from doldrum.measuring.measurement import Measurement
 
 __all__ = ["worker_chunks"]
 

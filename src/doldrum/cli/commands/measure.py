@@ -99,7 +99,7 @@ def measure(
     check_workers(workers, ray=ray)
     check_engine(engine)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
-    check_memory(1, len(probe.strengths), probe.draws)
+    check_memory(1, len(probe.strengths) * probe.draws)
     rule = _rule(until_decided, until_width, alpha)
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)

@@ -139,7 +139,7 @@ class Detector(Hooks):
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
         groups = labels.astype(np.int64)
-        if silent := np.unique(groups[calibration.silent(groups)]).tolist():
+        if calibration.groups is not None and (silent := np.unique(groups[calibration.silent(groups)]).tolist()):
             warnings.warn(
                 f"expected calibration inputs of every predicted class, got none of class {', '.join(map(str, silent))}: inputs predicted so "
                 "can't be flagged; calibrate with such inputs, or without per_class",

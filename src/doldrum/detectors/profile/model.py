@@ -108,6 +108,9 @@ class Clean:
         size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
         self._keeps = size <= _KEPT_BYTES
         self._kept: tuple[Array, Array, NDArray[np.int64]] | None = None
+        self._row = np.full(num_classes, len(self._seen))
+        self._row[self._seen] = np.arange(len(self._seen))
+        self._weighed: tuple[Array, Array, Array, NDArray[np.bool_]] | None = None
         self._columns = _Columns([d.shape[1:] for d in draws.values()])
         self._calms = {family: self._calm_of(family) for family in draws}
 
@@ -138,11 +141,9 @@ class Clean:
         kinds, weight = np.concatenate(own), np.concatenate(weights)
         # (families, N, components)
         clean, bad, kept = (np.concatenate([part[i] for part in parts], axis=2) for i in range(3))
-        same = kinds[None, :] == labels[:, None]
-        alone, new = ~same.all(axis=1), ~same.any(axis=1)
-        other = np.where(same & alone[:, None], -np.inf, weight)
-        mine = np.where(same | new[:, None], weight, -np.inf)
-        totals = log_sum(np.stack([mine, other]), axis=2)
+        mine, other, totals, unseen = self._weights(kinds, weight)
+        row = self._row[labels]
+        mine, other, totals, new = mine[row], other[row], totals[:, row], unseen[row]
         # The families one by one, then all of them jointly; of the last, also without a trigger, and as strays.
         null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
         jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
@@ -153,6 +154,17 @@ class Clean:
         strays = log_sum(alternative[-2:], axis=0) - np.log(2)
         either = np.logaddexp(np.log1p(-_STRAYS) + null[-1], np.log(_STRAYS) + strays)
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
+
+    def _weights(self, kinds: NDArray[np.int64], weight: Array) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+        """For each label that clean inputs have, and last for any other (S, R): the weights of its own components and of the others, as
+        logs; the logs of both sums (2, S); and which rows (S,) have no component."""
+        if self._weighed is None:
+            same = kinds[None, :] == np.append(self._seen, -1)[:, None]
+            alone, unseen = ~same.all(axis=1), ~same.any(axis=1)
+            other = np.where(same & alone[:, None], -np.inf, weight)
+            mine = np.where(same | unseen[:, None], weight, -np.inf)
+            self._weighed = mine, other, log_sum(np.stack([mine, other]), axis=2), unseen
+        return self._weighed
 
     def _of_components(
         self, places: NDArray[np.int16], labels: NDArray[np.int16], p: Array
@@ -205,8 +217,8 @@ class _Columns:
     is that of strays, who keep the input's label with one chance.
 
     `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
-    columns of the curves, `families` the first places of the families; `of_family` (most curves, families, 1, 1) the numbers of a
-    family's curves, -1 where it has fewer, and `strays` (families,) of those of strays.
+    columns of the curves, `families` the first places of the families; `of_family` (most curves, families) the numbers of a family's
+    curves, -1 where it has fewer, and `strays` (families,) of those of strays.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -217,8 +229,10 @@ class _Columns:
         ]
         widths, counts = [r.shape[1] for r in rows], [len(r) for r in rows]
         self.families = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.intp)
-        starts = zip(self.families, rows, strict=True)
-        self.place = np.concatenate([np.tile(first + np.arange(r.shape[1]), len(r)) for first, r in starts])
+        starts: list[int] = self.families.tolist()
+        each = zip(starts, rows, strict=True)
+        place = [first + i for first, r in each for _ in range(len(r)) for i in range(r.shape[1])]
+        self.place: NDArray[np.intp] = np.array(place, dtype=np.intp)
         self.q = np.concatenate([r.ravel() for r in rows])
         self.missed = np.log1p(-self.q)
         lengths = np.repeat(widths, counts)
