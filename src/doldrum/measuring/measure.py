@@ -107,6 +107,7 @@ def measure(
     Examples
     --------
     >>> import doldrum as dd
+    >>> import numpy as np
     >>> clf = dd.as_classifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
     ...                        input_shape=(1, 2, 2), num_classes=2, outputs="labels")
     >>> r = dd.measure(clf, np.full((1, 1, 2, 2), 0.5), dd.probes.Gaussian([0.1], draws=200, seed=0))
