@@ -6,14 +6,21 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 READY  := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: demo test check docs bench setup data browser clean
+# A process a core, each with one thread: threads that share cores wait for one another. Neighbouring tests stay in one process, which
+# makes what they share once; a process that is done takes over tests of another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+.PHONY: demo test coverage check docs bench setup data browser clean
 
 demo: setup data
 	$(BIN)/doldrum demo
 
-# A process a core, each with one thread: threads that share cores wait for one another.
 test: setup data check browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --durations=10
+	$(PYTEST) --durations=10
+
+# The same tests, a third slower, and which lines and branches they reach: where a process is started, only those of the first.
+coverage: setup data browser
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # What a reader relies on: style, types, imports that go one way, no dead link, and figures in README and docs that are those of the records.
 check: setup

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import types
-from dataclasses import replace
 from pathlib import Path
 
 from doldrum.attacks import ATTACKS
-from doldrum.training import RECIPES
 from doldrum.triggers import base
 
 PAGE = Path(__file__).parents[2] / "docs/tutorials/write-an-attack.md"
@@ -23,8 +21,6 @@ def test_the_tutorial_runs_as_written(monkeypatch) -> None:
     monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
     home = types.ModuleType("tutorial")
     monkeypatch.setitem(sys.modules, "tutorial", home)  # dataclasses look their module up
-    # One thread: the same weights on a busy machine, sooner.
-    monkeypatch.setitem(RECIPES, "digits-mlp", replace(RECIPES["digits-mlp"], threads=1))
     before = dict(ATTACKS)
     try:
         exec(compile("\n".join(blocks()), str(PAGE), "exec", dont_inherit=True), home.__dict__)

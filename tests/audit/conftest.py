@@ -47,5 +47,5 @@ def answered(material, tmp_path_factory) -> Answered:
     with pytest.MonkeyPatch.context() as patch:
         _bring_near(patch)
         patch.setattr(confined, "run_confined", answered.keeping(here, folder / "kept"))
-        run_audit(settings(material, folder, material.images[:200], material.images[200:260], budget=5.0))
+        run_audit(settings(material, folder, material.images[:200], material.images[200:260], small=True))
     return answered

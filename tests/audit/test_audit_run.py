@@ -17,8 +17,6 @@ from doldrum.errors import InputError, SandboxError
 from doldrum.records.audit import AuditRecord
 from doldrum.stats.conformal import flags_interval
 
-SMALL = {"budget": 5.0}  # at 1e-4 s a forward: the smallest number of draws
-
 
 @pytest.fixture(autouse=True)
 def _near(near):
@@ -61,7 +59,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
 def test_pictures_are_the_images(material, tmp_path):
     from PIL import Image
 
-    run_audit(settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL))
+    run_audit(settings(material, tmp_path, material.images[:200], material.images[200:260], small=True))
     rows = pd.read_parquet(tmp_path / "out" / "rows.parquet")
     for i, name in enumerate(rows["picture"]):
         assert (np.asarray(Image.open(tmp_path / "out" / "pictures" / name)) == material.images[200 + i, 0]).all()
@@ -83,7 +81,7 @@ def test_the_promise_holds_over_random_splits(material, tmp_path, monkeypatch):
             material.images[order[200:350]],
             fpr=0.05,
             seed=k,
-            **SMALL,
+            small=True,
         )
         record = run_audit(asked)
         low, high = flags_interval(150, record.promise["num_calibration"], 0.05)
@@ -94,7 +92,9 @@ def test_the_promise_holds_over_random_splits(material, tmp_path, monkeypatch):
 
 
 def test_clean_images_pass_and_the_model_is_not_cleared(material, tmp_path):
-    record = run_audit(settings(material, tmp_path, material.images[:400], material.images[400:700], seed=3, **SMALL))
+    record = run_audit(
+        settings(material, tmp_path, material.images[:400], material.images[400:700], seed=3, small=True)
+    )
     assert record.verdict["exit_code"] == 0
     assert "It does not clear the model" in " ".join(record.verdict["sentences"])
 
@@ -106,7 +106,7 @@ def test_without_clean_images_it_ranks(material, tmp_path, count, least):
 
     bad = material.triggered(slice(0, 40))
     images = np.concatenate([material.images[40 : 40 + count], bad])
-    asked = settings(material, tmp_path, None, images, **SMALL)
+    asked = settings(material, tmp_path, None, images, small=True)
     record = run_audit(asked)
     rows = pd.read_parquet(tmp_path / "out" / "rows.parquet").sort_values("id", key=lambda s: s.astype(int))
     assert (record.verdict["exit_code"], record.promise, record.flags, record.clean) == (0, None, None, None)
@@ -130,7 +130,7 @@ def test_a_budget_that_cannot_be_kept_is_refused(material, tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused(material, tmp_path):
-    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
     run_audit(asked)
     with pytest.raises(InputError, match="holds something else"):
         run_audit(dataclasses.replace(asked, fpr=0.02))
@@ -142,7 +142,7 @@ def test_a_folder_of_something_else_is_refused(material, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_any_work(material, tmp_path, monkeypatch):
-    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
 
     def refused(path, text):
         raise OSError(30, "Read-only file system", str(path))
@@ -154,7 +154,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(material, tmp_p
 
 
 def test_images_that_changed_are_not_gone_on_with(material, tmp_path, monkeypatch):
-    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
 
     def cut(*args, **kwargs):
         here(*args, **kwargs)
@@ -171,7 +171,7 @@ def test_images_that_changed_are_not_gone_on_with(material, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("changed", ["images", "clean"])
 def test_a_finished_audit_is_not_given_for_other_images(material, tmp_path, changed):
-    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
     record = run_audit(asked)
     said = []
     assert run_audit(asked, say=said.append) == record
@@ -187,7 +187,7 @@ def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
     (tmp_path / "inbox").mkdir()
     for i, image in enumerate(material.images[200:260]):
         Image.fromarray(image[0]).save(tmp_path / "inbox" / f"{i}.png")
-    asked = settings(material, tmp_path, material.images[:200], material.images[:1], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:261], small=True)
     asked = dataclasses.replace(asked, images=str(tmp_path / "inbox"))
     run_audit(asked)
     run_audit(asked)
@@ -201,18 +201,18 @@ def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
 
 
 def test_nothing_is_said_where_all_images_are_clean_ones(material, tmp_path):
-    asked = settings(material, tmp_path, material.images[:200], material.images[:60], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[:60], small=True)
     with pytest.raises(InputError, match="apart from the clean ones, got 60 that are all among them"):
         run_audit(asked)
 
 
 def test_images_that_were_called_clean_are_counted(material, tmp_path):
-    record = run_audit(settings(material, tmp_path, material.images[:200], material.images[150:260], **SMALL))
+    record = run_audit(settings(material, tmp_path, material.images[:200], material.images[150:260], small=True))
     assert any("50 of the 110 images are among the clean ones" in s for s in record.verdict["sentences"])
 
 
 def test_the_answer_that_others_spoil_is_a_report_as_it_is(material, tmp_path, monkeypatch, answered):
-    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
     monkeypatch.setattr(confined, "run_confined", answered.again)
     assert run_audit(asked).images["scanned"] == 60
 
@@ -235,7 +235,7 @@ def test_the_answer_that_others_spoil_is_a_report_as_it_is(material, tmp_path, m
     ],
 )
 def test_a_hostile_answer_is_an_error_not_a_report(material, tmp_path, monkeypatch, answered, spoil):
-    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **SMALL)
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
     folder = tmp_path / "out" / "work"
     monkeypatch.setattr(confined, "run_confined", lambda *a, **k: spoil(answered.again(*a, **k), folder))
     with pytest.raises(SandboxError, match="from the confined process"):

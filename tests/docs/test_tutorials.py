@@ -6,7 +6,6 @@ import re
 import shlex
 import sys
 import types
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import typer
 from doldrum.attacks import ATTACKS
 from doldrum.cli.app import app
 from doldrum.detectors import DETECTORS
-from doldrum.training import RECIPES
 from doldrum.triggers import base
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -32,9 +30,6 @@ def blocks(page: Path, language: str) -> list[str]:
 def home(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """A module to run a page in; what pages add to the registries is taken out again."""
     monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
-    # One thread: the same weights on a busy machine, sooner.
-    for name in ("digits-mlp", "digits-cnn"):
-        monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], threads=1))
     for registry in (ATTACKS, DETECTORS):
         for key in ("frame", "kept-label"):
             if key not in registry:

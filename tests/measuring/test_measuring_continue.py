@@ -113,13 +113,18 @@ def test_a_full_disk_is_said_and_keeps_whole_shards(clf, images, tmp_path, monke
     assert len(dd.read_responses(tmp_path / "out")) == 20
 
 
+def sums(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), 16, 4).sum(axis=1)
+
+
 def test_workers_give_the_labels_of_one_process(clf, images, tmp_path) -> None:
-    """Under a rule too, where each input takes draws of its own."""
-    for name, until in (("fixed", None), ("until", dd.until.Decided(0.3))):
-        run = Measurement(clf, images, PROBE, batch_size=6, until=until)
+    """Under a rule too, where each input takes draws of its own: of a function, whose workers need no torch."""
+    function = dd.as_classifier(sums, input_shape=(1, 8, 8), num_classes=4)
+    for name, until, model in (("fixed", None, clf), ("until", dd.until.Decided(0.3), function)):
+        run = Measurement(model, images, PROBE, batch_size=6, until=until)
         measure_to(run, tmp_path / name, workers=2)
         back = dd.read_responses(tmp_path / name)
-        assert np.array_equal(back.draws, dd.measure(clf, images, PROBE, until=until).draws)
+        assert np.array_equal(back.draws, dd.measure(model, images, PROBE, until=until).draws)
         assert back.ids == tuple(str(i) for i in range(20))
 
 
@@ -146,7 +151,7 @@ def test_a_classifier_that_cannot_be_sent_is_refused(images, tmp_path) -> None:
 
 def slow(x: np.ndarray) -> np.ndarray:
     time.sleep(0.002)
-    return x.reshape(len(x), 16, 4).sum(axis=1)
+    return sums(x)
 
 
 def test_ten_kills_at_random_moments_change_no_label(tmp_path) -> None:

@@ -279,3 +279,24 @@ def test_a_folder_cannot_be_read_but_for_the_model(tmp_path, onnx_file):
     suspect = open_settings(ModelSettings(model=str(tmp_path / "m.onnx")))
     assert suspect.classifier.input_shape == (1, 8, 8)
     suspect.classifier.close()
+
+
+def _ask_in_a_fork(clf, images, answers):
+    answers.put(clf(images).argmax(1).tolist())
+
+
+def test_after_a_fork_the_model_is_opened_again_and_the_first_one_stays(opened, images):
+    import multiprocessing
+
+    expected = opened.classifier(images).argmax(1).tolist()
+    process = opened.classifier._service._process.process.pid
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which is what is tried
+        child = context.Process(target=_ask_in_a_fork, args=(opened.classifier, images, answers))
+        child.start()
+    assert answers.get(timeout=120) == expected
+    child.join(60)
+    assert opened.classifier(images).argmax(1).tolist() == expected
+    assert opened.classifier._service._process.process.pid == process

@@ -11,6 +11,7 @@ import numpy as np
 from doldrum.attacks import VictimSpec, get_victim
 from doldrum.audit import AuditSettings
 from doldrum.audit.work import work
+from doldrum.confined.scanning import budget
 from doldrum.data import load_dataset, to_float
 from doldrum.triggers import Trigger
 
@@ -46,8 +47,15 @@ def here(function: str, argument, *, limits=None, on_message=lambda message: Non
     return json.loads(json.dumps(work(json.loads(json.dumps(argument)), tell), allow_nan=False))
 
 
-def settings(material: Material, folder: Path, clean: np.ndarray | None, images: np.ndarray, **more) -> AuditSettings:
-    """Settings of an audit of arrays, saved in `folder`; with the least number of draws, untimed."""
+def settings(
+    material: Material, folder: Path, clean: np.ndarray | None, images: np.ndarray, *, small: bool = False, **more
+) -> AuditSettings:
+    """Settings of an audit of arrays, saved in `folder`; `small`: with a budget for the fewest draws, at 1e-4 s a forward."""
+    if small:
+        forwards = budget.forwards_of((1, 8, 8), budget.LADDER[0]) * (
+            len(images) + (0 if clean is None else len(clean))
+        )
+        more["budget"] = 1.2 * 1e-4 * forwards / 0.85
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", images)
     if clean is not None:

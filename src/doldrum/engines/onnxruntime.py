@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.classifiers.adapters.onnx import load_onnxruntime
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile, threads
-from doldrum.errors import EngineError, InputError, missing_extra
+from doldrum.errors import EngineError, InputError
 
 __all__ = ["OnnxRuntimeEngine"]
 
@@ -28,10 +29,7 @@ class OnnxRuntimeEngine(Engine):
         if precision not in (None, "fp32"):
             raise InputError(f"expected precision 'fp32' for onnxruntime, got {precision!r}")
         super().__init__(classifier, rows=rows, precision="fp32")
-        try:
-            import onnxruntime as ort
-        except ImportError as error:
-            raise missing_extra("onnxruntime", "onnx") from error
+        ort = load_onnxruntime()
         model = _model(classifier, rows)
         options = ort.SessionOptions()
         options.log_severity_level = 4

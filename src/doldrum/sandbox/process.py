@@ -55,6 +55,7 @@ _OURS = {
 }
 _MESSAGE = 1 << 20  # bytes of one message
 _TAIL = 4096
+_NO_MEMORY = (b"bad_alloc", b"MemoryError", b"Memory allocation still failed")  # OpenBLAS says the last
 _STAYS = 1e7  # seconds of processor time and core
 # This very copy of the package, by its folder: where two are installed (a checkout beside an editable one), a search of the path finds the
 # other; and a folder put before the standard library's could hide parts of it.
@@ -107,6 +108,7 @@ class Confined:
             thread.start()
         self._watch = Watch(self.process.pid, limits, [*limits.write, temporary])
         self._messages, self._over, self._ending = 0, False, threading.Lock()
+        self._owner = os.getpid()
 
     def frame(self) -> Frame:
         """The next message, value, block or error; a bound exceeded, its end, or nonsense is raised."""
@@ -146,7 +148,9 @@ class Confined:
                 _end(self.process)
 
     def close(self) -> None:
-        """End it, and remove its folder; safe to call twice."""
+        """End it, and remove its folder; safe to call twice. A process that was forked from its owner leaves it alone."""
+        if os.getpid() != self._owner:
+            return
         self.kill()  # before its folder goes
         for _ in range(100):  # they end with the pipes, unless a process that nothing kept from starting holds those
             with contextlib.suppress(queue.Empty):
@@ -238,6 +242,8 @@ def _exceeded(what: str, limits: Limits) -> SandboxError:
 def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> SandboxError:
     if (what := watch.exceeded()) is not None:
         return _exceeded(what, limits)
+    if any(word in said.tail for word in _NO_MEMORY):
+        return _exceeded("memory", limits)
     if code is not None and code < 0:
         try:
             how = signal.Signals(-code).name
@@ -245,8 +251,6 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
             how = f"signal {-code}"
         if how == "SIGXCPU":
             return _exceeded("time", limits)
-        if b"bad_alloc" in said.tail or b"MemoryError" in said.tail:
-            return _exceeded("memory", limits)
     else:
         how = "no answer" if code is None else f"exit code {code}"
     last = shown(said.tail.decode("utf-8", "replace").strip().rpartition("\n")[2], most=300)

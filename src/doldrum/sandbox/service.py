@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -17,6 +18,16 @@ __all__ = ["Service"]
 
 # A confined process ends with the thread that started it: this one stays as long as Python does.
 _starter = ThreadPoolExecutor(1, thread_name_prefix="doldrum-confined")
+
+
+def _after_fork() -> None:
+    """The thread is not in a process that was forked: it gets one of its own."""
+    global _starter
+    _starter = ThreadPoolExecutor(1, thread_name_prefix="doldrum-confined")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Sender(threading.Thread):

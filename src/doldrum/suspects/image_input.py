@@ -73,7 +73,7 @@ class ImageInput:
         want = (self.channels, self.height, self.width)
         if any(side is not None and side != said for side, said in zip(want, given.input_shape, strict=True)):
             raise InputError(
-                f"expected images of {want} as {shown} fixes them, got {given.input_shape} (channels, height, width); leave it out"
+                f"expected images of {want} as {shown} fixes them, got {given.input_shape} (channels, height, width); leave size= and channels= out"
             )
         if self.values is not None and math.prod(given.input_shape) != self.values:
             raise InputError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.classifiers.adapters.onnx import load_onnxruntime
 from doldrum.errors import ClassifierError
 from doldrum.intake import visible
 from doldrum.suspects.image_input import ImageInput, image_input
@@ -144,8 +145,9 @@ def kept_nodes(model: Any, names: Iterable[str]) -> list[Any]:
 
 def run_once(model: Any, names: Sequence[str], shape: Sequence[int], shown: str) -> list[np.ndarray]:
     """Values called `names` for a grey image in every row of `shape`, by ONNX Runtime."""
-    import onnxruntime as ort
     from onnx import helper
+
+    ort = load_onnxruntime()
 
     known = {value.name for value in model.graph.output}
     extra = [helper.make_empty_tensor_value_info(name) for name in names if name not in known]

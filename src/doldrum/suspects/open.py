@@ -109,7 +109,9 @@ def open_model(
         )  # fmt: skip
     if num_classes is not None and suspect.classifier.num_classes != num_classes:
         got = suspect.classifier.num_classes
-        raise InputError(f"expected {num_classes} classes as said, got a model of {got} in {shown}; leave it out")
+        raise InputError(
+            f"expected {num_classes} classes as said, got a model of {got} in {shown}; leave num_classes= out"
+        )
     tried(suspect.classifier, path=shown)
     return suspect
 
@@ -118,7 +120,9 @@ def _endpoint(
     endpoint: Endpoint, preprocessing: Preprocessing | None, num_classes: int | None, outputs: Outputs | None
 ) -> Suspect:
     if preprocessing is None or num_classes is None:
-        raise InputError("expected the size of images and the number of classes for an endpoint, got none; pass both")
+        raise InputError(
+            "expected the size of images and the number of classes for an endpoint, got none; pass size= and num_classes="
+        )
     if preprocessing.normalises:
         raise InputError("expected plain pixels for an endpoint, which normalises them itself, got mean, std or bgr")
     classifier = EndpointClassifier(

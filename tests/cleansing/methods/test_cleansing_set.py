@@ -154,7 +154,7 @@ def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_o
 ) -> None:
     from doldrum.training import RECIPES
 
-    monkeypatch.setitem(RECIPES, "digits-mlp", replace(RECIPES["digits-mlp"], epochs=1, threads=1))
+    monkeypatch.setitem(RECIPES, "digits-mlp", replace(RECIPES["digits-mlp"], epochs=1))
     folder, bad, model = made
     out = tmp_path / "out"
     code, summary, err = call("cleanse", folder / "bad.npz", "--model", folder / "bad.safetensors", "--out", out,

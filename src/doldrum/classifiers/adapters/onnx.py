@@ -17,9 +17,21 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape, fixed_batches
 from doldrum.errors import ClassifierError, InputError, missing_extra
 
-__all__ = ["OnnxClassifier"]
+__all__ = ["OnnxClassifier", "load_onnxruntime"]
 
 _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
+
+
+def load_onnxruntime() -> Any:
+    """ONNX Runtime, which tells its makers nothing and prints errors alone. Raises MissingExtraError where it is not installed."""
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise missing_extra("onnxruntime", "onnx") from error
+    runtime: Any = ort
+    runtime.set_default_logger_severity(4)
+    runtime.disable_telemetry_events()
+    return runtime
 
 
 class OnnxClassifier(Classifier):
@@ -39,11 +51,11 @@ class OnnxClassifier(Classifier):
         outputs: Outputs = "logits",
         notes: Sequence[str] = (),
     ) -> None:
+        ort = load_onnxruntime()
         try:
             import onnx
-            import onnxruntime as ort
         except ImportError as error:
-            raise missing_extra("onnxruntime", "onnx") from error
+            raise missing_extra("onnx", "onnx") from error
         input_shape = None if input_shape is None else checked_shape(input_shape)
         num_classes = None if num_classes is None else checked_classes(num_classes)
         self.path = Path(path)
