@@ -18,12 +18,14 @@ _KEYS = (
     "w_clean_ci",
     "w_triggered",
     "w_triggered_ci",
+    "w_change",
+    "w_change_ci",
 )
 
 
 def demo(
     fast: Annotated[
-        bool, typer.Option("--fast", help="A first look in under 90 seconds: smaller in everything.")
+        bool, typer.Option("--fast", help="A first look, in a third of the time: smaller in everything.")
     ] = False,
     out: Annotated[
         Path, typer.Option(help="Folder for models, responses and report; finished parts are reused.")

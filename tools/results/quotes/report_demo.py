@@ -1,0 +1,16 @@
+"""The range that the demo's own report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from results import demo
+from results.figures import Studies
+
+PAGE = "src/doldrum/report/demo/expected.py"
+
+
+def quotes(studies: Studies) -> Iterator[str]:
+    for scale in demo.SCALES:
+        falls = [demo.fell(run) for run in demo.of(scale)]
+        yield f'"{scale}": Expected(seeds={demo.seeds(scale)}, fell=({min(falls):.2f}, {max(falls):.2f}))'
