@@ -23,7 +23,7 @@ from doldrum.records import COMBINATIONS, Curve, DemoRecord, Example, ModelSumma
 from doldrum.responses import Responses
 from doldrum.seeds import rng
 from doldrum.stats.means import paired_mean_difference
-from doldrum.training import get_recipe, load_checkpoint, train
+from doldrum.training import Recipe, get_recipe, load_checkpoint, train
 from doldrum.triggers import Patch
 
 __all__ = ["DemoSettings", "run_demo"]
@@ -41,7 +41,7 @@ class DemoSettings:
     fastest here; "fp32" and "bf16" are what a machine without AMX, and one with it, would choose.
     """
 
-    recipe: str = "fashion-cnn-flip"
+    recipe: str | Recipe = "fashion-cnn-flip"
     patch: int = 4
     inputs: int = 300
     pick: int = 200
@@ -54,7 +54,9 @@ class DemoSettings:
 
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS:
-            raise InputError(f"expected precision among {_PRECISIONS}, got {self.precision!r}; None is the fastest here")
+            raise InputError(
+                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None is the fastest here"
+            )
 
     @classmethod
     def fast(cls) -> DemoSettings:
@@ -63,7 +65,7 @@ class DemoSettings:
 
     @property
     def scale(self) -> str:
-        """"full" or "fast" where only seed and precision differ from those settings, else ""."""
+        """ "full" or "fast" where only seed and precision differ from those settings, else ""."""
         plain = replace(self, seed=0, precision=None)
         return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 

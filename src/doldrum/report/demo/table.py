@@ -59,9 +59,7 @@ def demo_table(record: DemoRecord) -> Table:
     for model in record.models:
         table.add_column(f"{model.name} model", justify="right")
     for what, values in rows(record.models):
-        cells = [
-            Text(value, style="bold") + Text(f"\n{limits}", style="dim") for value, limits in values
-        ]
+        cells = [Text(value, style="bold") + Text(f"\n{limits}", style="dim") for value, limits in values]
         table.add_row(Text(what), *cells)
     return table
 
