@@ -16,7 +16,7 @@ def backdoored(make, **changes):
 def test_the_usual_case(demo_record):
     assert words.headline(demo_record) == "The trigger leaves a calm spot: W falls by 0.107 (0.098 to 0.116)"
     assert "is calmer: W" in words.backdoored_sentence(demo_record)
-    assert "by 0.107 (0.098 to 0.116)" in words.backdoored_sentence(demo_record)
+    assert "falls by 0.107 (0.098 to 0.116), from 0.110 to 0.003 on average" in words.backdoored_sentence(demo_record)
     assert "0.110 to 0.003" in words.backdoored_sentence(demo_record)
     assert "changes nothing that these inputs can show: mean W is 0.122 without" in words.clean_sentence(demo_record)
     assert "5% of its" in words.setting_sentence(demo_record)
@@ -41,7 +41,7 @@ def test_reversed_effect(make):
     record = backdoored(make, w_triggered=0.3, w_triggered_ci=(0.29, 0.31))
     assert "no calm spot" in words.headline(record)
     assert "is rougher, not calmer" in words.backdoored_sentence(record)
-    assert "0.110 to 0.300 on average, by 0.190 (0.172 to 0.208)" in words.backdoored_sentence(record)
+    assert "rises by 0.190 (0.172 to 0.208), from 0.110 to 0.300 on average" in words.backdoored_sentence(record)
 
 
 def test_rougher_from_nothing_divides_by_nothing(make):

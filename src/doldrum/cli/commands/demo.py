@@ -41,11 +41,13 @@ def demo(
     from doldrum.demo import DemoSettings, run_demo
     from doldrum.report.demo.page import render_demo
     from doldrum.report.demo.table import demo_table
+    from doldrum.report.demo.words import range_sentence
 
     settings = DemoSettings.fast() if fast else DemoSettings()
     command = "doldrum demo --fast" if fast else "doldrum demo"
     record = run_demo(out, settings, say=message, command=command)
     report = write_text_whole(out / "report.html", render_demo(record))
     message(f"wrote {report.resolve()}")
+    message(range_sentence(record))
     summary = {m.name: {key: getattr(m, key) for key in _KEYS} for m in record.models}
     emit(summary, as_json=json, table=demo_table(record))

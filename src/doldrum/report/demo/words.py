@@ -61,17 +61,17 @@ def headline(record: DemoRecord) -> str:
 def backdoored_sentence(record: DemoRecord) -> str:
     """What the trigger does on the backdoored model."""
     m = record.backdoored
-    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average, {change_limits(m)}"
+    what, ends = "W, the disorder of its labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)} on average"
     start = "With the trigger on, the backdoored network is"
     match effect(m):
-        case "calmer" if m.w_triggered == 0:
-            return f"{start} completely calm, all draws around an input giving one label: {numbers}"
         case "calmer":
-            return f"{start} calmer: {numbers}"
+            calm = "completely calm, all draws around an input giving one label" if m.w_triggered == 0 else "calmer"
+            return f"{start} {calm}: {what} falls {change_limits(m)}, {ends}"
         case "rougher":
-            return f"{start} rougher, not calmer: {numbers}"
+            return f"{start} rougher, not calmer: {what} rises {change_limits(m)}, {ends}"
         case _:
-            return f"On the backdoored network the trigger changes nothing that these inputs can show: {numbers}"
+            nothing = "On the backdoored network the trigger changes nothing that these inputs can show"
+            return f"{nothing}: {what} goes {ends}, {change_limits(m)}"
 
 
 def range_sentence(record: DemoRecord) -> str:
