@@ -55,8 +55,7 @@ def sentence(scale: str = "full") -> str:
     found = of(scale)
     shows = sum(backdoored(run)["w_change_ci"][1] < 0 for run in found)
     assert shows == len(found), f"W falls in {shows} of {len(found)} runs of the {scale} demo"
-    assert seeds(scale) == 5, "five seeds"
-    return f"over five seeds and both kinds of arithmetic W fell by {between(scale, fell, short)}"
+    return f"over {seeds(scale)} seeds and both kinds of arithmetic W fell by {between(scale, fell, short)}"
 
 
 def changed(model: Row) -> str:
