@@ -18,12 +18,8 @@ def runs() -> list[Row]:
 
 
 def of(scale: str) -> list[Row]:
-    """The runs that make the range: in both kinds of arithmetic, with the same seeds."""
-    found = [r for r in runs() if r["scale"] == scale and r["precision"]]
-    fp32, bf16 = ([r["seed"] for r in found if r["precision"] == p] for p in ("fp32", "bf16"))
-    if not fp32 or sorted(fp32) != sorted(bf16):
-        raise LookupError(f"expected the same seeds in fp32 and bf16, got {fp32} and {bf16}; run tools/demo-range")
-    return found
+    """The runs that make the range: those whose arithmetic was given."""
+    return [run for run in runs() if run["scale"] == scale and run["precision"]]
 
 
 def shown() -> dict[str, Any]:
@@ -40,8 +36,10 @@ def fell(run: Row) -> float:
     return -backdoored(run)["w_change"]
 
 
-def seeds(scale: str) -> int:
-    return len(of(scale)) // 2
+def seeds(scale: str) -> tuple[int, int]:
+    """How many seeds ran in fp32, and how many in bf16."""
+    found = [run["precision"] for run in of(scale)]
+    return found.count("fp32"), found.count("bf16")
 
 
 def between(scale: str, value: Callable[[Row], float], form: Callable[[float], str]) -> str:
@@ -55,7 +53,8 @@ def sentence(scale: str = "full") -> str:
     found = of(scale)
     shows = sum(backdoored(run)["w_change_ci"][1] < 0 for run in found)
     assert shows == len(found), f"W falls in {shows} of {len(found)} runs of the {scale} demo"
-    return f"over {seeds(scale)} seeds and both kinds of arithmetic W fell by {between(scale, fell, short)}"
+    fp32, bf16 = seeds(scale)
+    return f"over {fp32} seeds in fp32 and {bf16} in bf16, W fell by {between(scale, fell, short)}"
 
 
 def changed(model: Row) -> str:

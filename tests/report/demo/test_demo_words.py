@@ -65,9 +65,9 @@ def test_nothing_anywhere(make):
     ],
 )
 def test_where_a_run_stands_among_others(make, monkeypatch, change, said):
-    monkeypatch.setattr(words, "EXPECTED", {"full": Expected(seeds=3, fell=(0.08, 0.14))})
+    monkeypatch.setattr(words, "EXPECTED", {"full": Expected(fp32=4, bf16=2, fell=(0.08, 0.14))})
     record = backdoored(make, w_change=change, w_change_ci=(change - 0.01, change + 0.01))
-    assert "over 3 seeds, each in fp32 and in bf16, W fell by 0.08 to 0.14. " in words.range_sentence(record)
+    assert "over 4 seeds in fp32 and 2 in bf16, W fell by 0.08 to 0.14. " in words.range_sentence(record)
     assert words.range_sentence(record).endswith(said)
 
 

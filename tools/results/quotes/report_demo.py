@@ -13,4 +13,5 @@ PAGE = "src/doldrum/report/demo/expected.py"
 def quotes(studies: Studies) -> Iterator[str]:
     for scale in demo.SCALES:
         falls = [demo.fell(run) for run in demo.of(scale)]
-        yield f'"{scale}": Expected(seeds={demo.seeds(scale)}, fell=({min(falls):.2f}, {max(falls):.2f}))'
+        fp32, bf16 = demo.seeds(scale)
+        yield f'"{scale}": Expected(fp32={fp32}, bf16={bf16}, fell=({min(falls):.2f}, {max(falls):.2f}))'

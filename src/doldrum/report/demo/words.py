@@ -88,7 +88,7 @@ def range_sentence(record: DemoRecord) -> str:
     chance = f", where 1 run in {known.runs + 1} would be by chance" if side else ""
     here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
     return (
-        f"Another seed or another kind of processor trains another network: over {known.seeds} seeds, each in fp32 and in bf16, "
+        f"Another seed or another kind of processor trains another network: over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
         f"W fell by {low:.2f} to {high:.2f}. Here it {here}, {side or 'in'} that range{chance}."
     )
 
