@@ -123,6 +123,16 @@ def test_curves_that_do_not_come_down_are_not_said_to(demo_record, make):
     assert words.ending_sentence(make.record(curves=tuple(cut(c) for c in demo_record.curves))) == ""
 
 
+def test_a_wide_band_at_zero_is_explained(demo_record, make):
+    from dataclasses import replace
+
+    assert words.hidden_sentence(demo_record) == ""
+    first = demo_record.curves[0]
+    calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
+    said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
+    assert "a line is at 0 and its band shows what 100 draws cannot rule out." in said
+
+
 def test_alternative_texts_state_what_the_figures_show(demo_record):
     curves, distribution = words.curves_alt(demo_record), words.distribution_alt(demo_record)
     for c in demo_record.curves:

@@ -18,6 +18,7 @@ __all__ = [
     "effect",
     "ending_sentence",
     "headline",
+    "hidden_sentence",
     "range_sentence",
     "reversal_sentence",
     "setting_sentence",
@@ -147,6 +148,13 @@ def ending_sentence(record: DemoRecord) -> str:
     if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
         return "Every line comes down at the right, because enough noise drowns any image and few labels are left."
     return ""
+
+
+def hidden_sentence(record: DemoRecord) -> str:
+    """Why a band is wide where its line is at 0; empty where no line is."""
+    if all(mean > 1e-12 for c in record.curves for mean in c.mean):
+        return ""
+    return f"Where no label of any input changed, a line is at 0 and its band shows what {record.backdoored.draws:,} draws cannot rule out."
 
 
 def curves_alt(record: DemoRecord) -> str:
