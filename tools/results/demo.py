@@ -75,3 +75,9 @@ def sizes() -> str:
     """What the figure shows."""
     settings = shown()["settings"]
     return f"{settings['inputs']} Fashion-MNIST test images, {settings['draws']} draws a strength"
+
+
+def seconds(scale: str) -> str:
+    """What the processor took in fp32, all cores together, start of the program included: whole seconds, whatever else ran beside."""
+    found = [run["processor_seconds"] for run in of(scale) if run["precision"] == "fp32"]
+    return f"{min(found):.0f} to {max(found):.0f} s of processor time without AMX"

@@ -31,6 +31,7 @@ def shown_demo() -> Iterator[str]:
         f"from {short(bad['w_clean'], 3)} to {short(bad['w_triggered'], 3)}, and by {demo.changed(clean)} on the clean one"
     )
     yield from index.spread()
+    yield f"The demo took {demo.seconds('full')}"
 
 
 def detectors(studies: Studies) -> str:
