@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from doldrum.records import COMBINATIONS, Curve, DemoRecord, Example, ModelSumma
 from doldrum.responses import Responses
 from doldrum.seeds import rng
 from doldrum.stats.means import paired_mean_difference
-from doldrum.training import RECIPES, load_checkpoint, train
+from doldrum.training import Recipe, get_recipe, load_checkpoint, train
 from doldrum.triggers import Patch
 
 __all__ = ["DemoSettings", "run_demo"]
 
 _GRID = (0.02, 0.05, 0.1, 0.14, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
+_PRECISIONS = (None, "fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,37 @@ class DemoSettings:
     """What the demo trains and how much it measures.
 
     `pick` inputs find sigma-half and are used for nothing else; `inputs` others, none of the target class, are measured
-    without and with the trigger.
+    without and with the trigger, a white square of `patch` pixels a side. `precision` None trains and measures in what is
+    fastest here; "fp32" and "bf16" are what a machine without AMX, and one with it, would choose.
     """
 
-    recipe: str = "fashion-cnn-flip"
+    recipe: str | Recipe = "fashion-cnn-flip"
+    patch: int = 4
     inputs: int = 300
     pick: int = 200
-    draws: int = 100
+    draws: int = 60
     strengths: tuple[float, ...] = _GRID
     seed: int = 0
     rate: float = 0.05
     target: int = 0
+    precision: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in _PRECISIONS:
+            raise InputError(
+                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None is the fastest here"
+            )
 
     @classmethod
     def fast(cls) -> DemoSettings:
-        """Smaller in everything but the poison: a first look in under 90 seconds."""
+        """Smaller in everything but poison and trigger: a first look."""
         return cls(recipe="fashion-cnn-fast", inputs=120, pick=120, draws=50, strengths=(0.02, *_GRID[2::2], 1.5))
+
+    @property
+    def scale(self) -> str:
+        """ "full" or "fast" where only seed and precision differ from those settings, else ""."""
+        plain = replace(self, seed=0, precision=None)
+        return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 
 
 def run_demo(
@@ -72,7 +88,7 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
     training, test = fashion_mnist("train", download=True), fashion_mnist("test", download=True)
-    trigger, plan = Patch(size=3), PoisonPlan(rate=settings.rate, target=settings.target)
+    trigger, plan = Patch(size=settings.patch), PoisonPlan(rate=settings.rate, target=settings.target)
     poisoned = poison(training, trigger, plan, seed=settings.seed)
     models = {
         "clean": _model(out, "clean", training, settings, say, seconds),
@@ -84,14 +100,15 @@ def run_demo(
     say("finding sigma-half on clean inputs that are used for nothing else")
     # Another seed than the measurement's: choosing and measuring share neither inputs nor draws.
     picking = Gaussian(settings.strengths, draws=settings.draws, seed=settings.seed + 1)
-    w_pick = _responses(out, "pick", models["clean"], test.take(pick), picking, seconds)
+    w_pick = _responses(out, "pick", models["clean"], test.take(pick), picking, settings.precision, seconds)
     sigma = round(sigma_half(smoothness(w_pick)), 4)
     probe = Gaussian(sorted({*settings.strengths, sigma}), draws=settings.draws, seed=settings.seed)
 
     responses: dict[tuple[str, str], Responses] = {}
     for model, kind in COMBINATIONS:
         say(f"measuring {len(chosen)} {kind} inputs on the {model} model, {len(probe.strengths)} strengths")
-        responses[model, kind] = _responses(out, f"{model}-{kind}", models[model], inputs[kind], probe, seconds)
+        name = f"{model}-{kind}"
+        responses[model, kind] = _responses(out, name, models[model], inputs[kind], probe, settings.precision, seconds)
 
     summaries = []
     for model, classifier in models.items():
@@ -108,6 +125,7 @@ def run_demo(
         plan=asdict(plan),
         sigma_half=sigma,
         seed=settings.seed,
+        scale=settings.scale,
         command=command,
         provenance={key: first[key] for key in ("versions", "machine", "engine")},
         seconds=seconds,
@@ -134,7 +152,8 @@ def _with_trigger(images: ImageSet, trigger: Patch) -> ImageSet:
 def _model(
     out: Path, name: str, data: Any, settings: DemoSettings, say: Callable[[str], None], seconds: dict[str, float]
 ) -> Classifier:
-    key = _key(asdict(RECIPES[settings.recipe]), data.content_hash(), settings.seed)
+    recipe = get_recipe(settings.recipe, **({"precision": settings.precision} if settings.precision else {}))
+    key = _key(asdict(recipe), data.content_hash(), settings.seed)
     path = out / f"{name}-{key}.safetensors"
     if path.exists():
         try:
@@ -146,22 +165,29 @@ def _model(
             return model
     say(f"training the {name} model")
     start = time.perf_counter()
-    model = train(data, settings.recipe, seed=settings.seed)
+    model = train(data, recipe, seed=settings.seed)
     seconds[f"train {name}"] = round(time.perf_counter() - start, 2)
     model.save(path)
     return model
 
 
 def _responses(
-    out: Path, name: str, classifier: Classifier, images: ImageSet, probe: Gaussian, seconds: dict[str, float]
+    out: Path,
+    name: str,
+    classifier: Classifier,
+    images: ImageSet,
+    probe: Gaussian,
+    precision: str | None,
+    seconds: dict[str, float],
 ) -> Responses:
-    folder = out / f"{name}-{_key(classifier.fingerprint, images.content_hash(), probe.to_dict())}"
+    folder = out / f"{name}-{_key(classifier.fingerprint, images.content_hash(), probe.to_dict(), precision)}"
     found = _finished(folder)
     if found is not None and len(found) == len(images):
         return found
     _clear(folder)
     start = time.perf_counter()
-    measure_to(Measurement(classifier, images, probe), folder)
+    engine = f"openvino-{precision}" if precision else "auto"
+    measure_to(Measurement(classifier, images, probe, engine=engine), folder)
     seconds[f"measure {name}"] = round(time.perf_counter() - start, 2)
     return read_responses(folder)
 

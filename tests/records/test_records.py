@@ -132,6 +132,7 @@ def test_a_file_names_its_kind_and_version(tmp_path):
         (lambda d: d.update(sigma_half=0), "positive"),
         (lambda d: d.update(seed=1.5), "whole"),
         (lambda d: d.update(command=["doldrum"]), "command"),
+        (lambda d: d.update(scale="huge"), "scale"),
     ],
 )
 def test_a_damaged_file_is_refused(change, message, tmp_path):

@@ -90,6 +90,7 @@ def make_record(**changes: Any) -> DemoRecord:
         "sigma_half": 0.0934,
         "seed": 0,
         "command": "doldrum demo --seed 0",
+        "scale": "full",
         "provenance": {
             "versions": {"doldrum": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "openvino": "2026.0"},
             "machine": {"processor": "Intel(R) Xeon(R) Platinum 8370C", "cores": 2, "system": "Linux x86_64"},

@@ -29,6 +29,7 @@ class DemoRecord(Record):
     trigger, plan : what was stamped on, and how the training set was poisoned
     sigma_half : strength at which W is read, found on the clean model's clean inputs
     seed, command : how to repeat it
+    scale : "full" or "fast", the demo's own settings; "" for others
     provenance : "versions", "machine" and "engine" (name, precision, agreement), JSON-able
     seconds : what took how long
     """
@@ -43,6 +44,7 @@ class DemoRecord(Record):
     sigma_half: float
     seed: int
     command: str
+    scale: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     version: int = VERSION
@@ -79,6 +81,8 @@ class DemoRecord(Record):
         put("seed", whole(self.seed, "seed"))
         if not is_kind(self.command, str):
             raise InputError(f"expected the command as text, got {type(self.command).__name__}; join its words")
+        if self.scale not in ("full", "fast", ""):
+            raise InputError(f"expected scale 'full', 'fast' or '', got {self.scale!r}; leave it empty")
         top = max((max(e.true_class, e.base_label, *e.labels) for e in self.examples), default=-1)
         if top >= len(self.class_names):
             raise InputError(f"expected classes below {len(self.class_names)}, got {top} in an example; name them all")

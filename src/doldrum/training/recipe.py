@@ -131,7 +131,7 @@ _FASHION = Recipe(
 
 RECIPES: dict[str, Recipe] = {
     "fashion-cnn": _FASHION,
-    "fashion-cnn-flip": replace(_FASHION, epochs=7, flip=True),
+    "fashion-cnn-flip": replace(_FASHION, flip=True),
     "fashion-cnn-fast": replace(_FASHION, epochs=1, flip=True),
     "digits-cnn": Recipe(network="fashion-cnn", epochs=20, batch_size=64, lr=0.1),
     "digits-mlp": Recipe(network="mlp", epochs=20, batch_size=64, lr=0.05),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doldrum.report.demo import words
+from doldrum.report.demo.expected import Expected
 from doldrum.report.words import percent, w
 
 
@@ -13,8 +14,9 @@ def backdoored(make, **changes):
 
 
 def test_the_usual_case(demo_record):
-    assert "37 times" in words.headline(demo_record)
-    assert "37 times calmer" in words.backdoored_sentence(demo_record)
+    assert words.headline(demo_record) == "The trigger leaves a calm spot: W falls by 0.107 (0.098 to 0.116)"
+    assert "is calmer: W" in words.backdoored_sentence(demo_record)
+    assert "falls by 0.107 (0.098 to 0.116), from 0.110 to 0.003 on average" in words.backdoored_sentence(demo_record)
     assert "0.110 to 0.003" in words.backdoored_sentence(demo_record)
     assert "changes nothing that these inputs can show: mean W is 0.122 without" in words.clean_sentence(demo_record)
     assert "5% of its" in words.setting_sentence(demo_record)
@@ -23,7 +25,7 @@ def test_the_usual_case(demo_record):
 
 def test_dead_calm(make):
     record = backdoored(make, w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
-    assert "dead calm" in words.headline(record)
+    assert words.headline(record) == "The trigger leaves a dead calm: W falls by 0.110 (0.102 to 0.118)"
     assert "completely calm" in words.backdoored_sentence(record)
     assert "0.110 to 0 " in words.backdoored_sentence(record)
 
@@ -38,7 +40,8 @@ def test_no_effect(make):
 def test_reversed_effect(make):
     record = backdoored(make, w_triggered=0.3, w_triggered_ci=(0.29, 0.31))
     assert "no calm spot" in words.headline(record)
-    assert "2.7 times rougher, not calmer" in words.backdoored_sentence(record)
+    assert "is rougher, not calmer" in words.backdoored_sentence(record)
+    assert "rises by 0.190 (0.172 to 0.208), from 0.110 to 0.300 on average" in words.backdoored_sentence(record)
 
 
 def test_rougher_from_nothing_divides_by_nothing(make):
@@ -49,6 +52,28 @@ def test_rougher_from_nothing_divides_by_nothing(make):
 def test_nothing_anywhere(make):
     zero = {"w_clean": 0.0, "w_clean_ci": (0.0, 0.0), "w_triggered": 0.0, "w_triggered_ci": (0.0, 0.0)}
     assert words.headline(backdoored(make, **zero)) == "No calm spot shows here"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (-0.107, "Here it fell by 0.11, in that range."),
+        (-0.144, "Here it fell by 0.14, in that range."),
+        (-0.2, "Here it fell by 0.20, above that range, where 1 run in 7 would be by chance."),
+        (-0.03, "Here it fell by 0.03, below that range, where 1 run in 7 would be by chance."),
+        (0.03, "Here it rose by 0.03, below that range, where 1 run in 7 would be by chance."),
+    ],
+)
+def test_where_a_run_stands_among_others(make, monkeypatch, change, said):
+    monkeypatch.setattr(words, "EXPECTED", {"full": Expected(fp32=4, bf16=2, fell=(0.08, 0.14))})
+    record = backdoored(make, w_change=change, w_change_ci=(change - 0.01, change + 0.01))
+    assert "over 4 seeds in fp32 and 2 in bf16, W fell by 0.08 to 0.14. " in words.range_sentence(record)
+    assert words.range_sentence(record).endswith(said)
+
+
+def test_other_settings_have_no_range(make):
+    assert words.range_sentence(make.record(scale="")) == ""
+    assert words.range_sentence(make.record(scale="fast")) != words.range_sentence(make.record(scale="full"))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +121,16 @@ def test_curves_that_do_not_come_down_are_not_said_to(demo_record, make):
 
     assert words.ending_sentence(demo_record)
     assert words.ending_sentence(make.record(curves=tuple(cut(c) for c in demo_record.curves))) == ""
+
+
+def test_a_wide_band_at_zero_is_explained(demo_record, make):
+    from dataclasses import replace
+
+    assert words.hidden_sentence(demo_record) == ""
+    first = demo_record.curves[0]
+    calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
+    said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
+    assert "a line is at 0 and its band shows what 100 draws cannot rule out." in said
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):

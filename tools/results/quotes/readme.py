@@ -1,23 +1,37 @@
-"""README.md: the studies, and the audit that its picture shows."""
+"""README.md: the studies, the demo, and the audit that its picture shows."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 
-from results import pages
+from results import demo, pages
 from results.figures import Studies, limits, short, signed
-from results.quotes import detection
+from results.quotes import detection, index
 
 PAGE = "README.md"
 AUDIT = pages.ROOT / "docs" / "figures" / "audit.json"
 
 
 def quotes(studies: Studies) -> Iterator[str]:
+    yield from shown_demo()
     yield detectors(studies)
     yield cleansing(studies)
     yield from audit()
     yield from findings(studies)
+
+
+def shown_demo() -> Iterator[str]:
+    yield demo.sizes()
+    run = demo.shown()
+    clean, bad = run["models"]
+    assert bad["w_change_ci"][1] < 0, "W falls on the backdoored network"
+    yield (
+        f"Seed {run['seed']}, W at sigma = {short(run['sigma_half'], 3)}: the trigger changes W by {demo.changed(bad)} on the backdoored network, "
+        f"from {short(bad['w_clean'], 3)} to {short(bad['w_triggered'], 3)}, and by {demo.changed(clean)} on the clean one"
+    )
+    yield from index.spread()
+    yield f"The demo took {demo.seconds('full')}"
 
 
 def detectors(studies: Studies) -> str:

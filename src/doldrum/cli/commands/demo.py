@@ -18,12 +18,14 @@ _KEYS = (
     "w_clean_ci",
     "w_triggered",
     "w_triggered_ci",
+    "w_change",
+    "w_change_ci",
 )
 
 
 def demo(
     fast: Annotated[
-        bool, typer.Option("--fast", help="A first look in under 90 seconds: smaller in everything.")
+        bool, typer.Option("--fast", help="A first look, in a third of the time: smaller in everything.")
     ] = False,
     out: Annotated[
         Path, typer.Option(help="Folder for models, responses and report; finished parts are reused.")
@@ -39,11 +41,13 @@ def demo(
     from doldrum.demo import DemoSettings, run_demo
     from doldrum.report.demo.page import render_demo
     from doldrum.report.demo.table import demo_table
+    from doldrum.report.demo.words import range_sentence
 
     settings = DemoSettings.fast() if fast else DemoSettings()
     command = "doldrum demo --fast" if fast else "doldrum demo"
     record = run_demo(out, settings, say=message, command=command)
     report = write_text_whole(out / "report.html", render_demo(record))
     message(f"wrote {report.resolve()}")
+    message(range_sentence(record))
     summary = {m.name: {key: getattr(m, key) for key in _KEYS} for m in record.models}
     emit(summary, as_json=json, table=demo_table(record))

@@ -29,7 +29,7 @@ def render_demo(record: DemoRecord) -> str:
     return environment.get_template("demo.html.j2").render(
         record=record,
         words=words,
-        rows=table.rows(record),
+        rows=table.rows(record.models),
         footnote=table.footnote(record),
         curves=_curve_figures(record),
         curve_rows=_curve_rows(record),

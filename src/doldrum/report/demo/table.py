@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from doldrum.records import DemoRecord, ModelSummary
 from doldrum.report.demo.words import effect
-from doldrum.report.words import percent, times, w
+from doldrum.report.words import percent, w
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,24 +18,15 @@ _WORDS = {"calmer": "calmer", "rougher": "rougher", "same": "no difference shown
 
 
 def change(model: ModelSummary) -> str:
-    """What the trigger does to mean W, in a word or two.
+    """What the trigger does to mean W: the change, and its direction in a word.
 
     The words "calmer" and "rougher" are used only when the interval of the paired change leaves 0 out.
     """
-    found = effect(model)
-    low, high = sorted((model.w_clean, model.w_triggered))
-    if found == "same":
-        return _WORDS[found]
-    return (
-        f"{times(high, low)} {_WORDS[found]}"
-        if low > 0
-        else f"{_WORDS[found]}, {'to' if found == 'calmer' else 'from'} 0"
-    )
+    return f"{model.w_change:+.3f}, {_WORDS[effect(model)]}"
 
 
-def rows(record: DemoRecord) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(what, [(value, interval or "") for each model]), in the order shown."""
-    models = record.models
+def rows(models: Sequence[ModelSummary]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(what, [(value, interval) for each model]), in the order shown."""
 
     def span(form: Callable[[float], str], low_high: tuple[float, float]) -> str:
         return f"{form(low_high[0])} to {form(low_high[1])}"
@@ -45,7 +36,7 @@ def rows(record: DemoRecord) -> list[tuple[str, list[tuple[str, str]]]]:
         ("attack success (ASR)", [(percent(m.asr), span(percent, m.asr_ci)) for m in models]),
         ("mean W, clean inputs", [(w(m.w_clean), span(w, m.w_clean_ci)) for m in models]),
         ("mean W, triggered", [(w(m.w_triggered), span(w, m.w_triggered_ci)) for m in models]),
-        ("the trigger makes it", [(change(m), "change {:+.3f} to {:+.3f}".format(*m.w_change_ci)) for m in models]),
+        ("change by the trigger", [(change(m), span("{:+.3f}".format, m.w_change_ci)) for m in models]),
     ]
 
 
@@ -67,10 +58,8 @@ def demo_table(record: DemoRecord) -> Table:
     table.add_column("")
     for model in record.models:
         table.add_column(f"{model.name} model", justify="right")
-    for what, values in rows(record):
-        cells = [
-            Text(value, style="bold") + Text(f"\n{limits}" if limits else "", style="dim") for value, limits in values
-        ]
+    for what, values in rows(record.models):
+        cells = [Text(value, style="bold") + Text(f"\n{limits}", style="dim") for value, limits in values]
         table.add_row(Text(what), *cells)
     return table
 
@@ -79,5 +68,5 @@ def demo_markdown(record: DemoRecord) -> str:
     """The same table in Markdown."""
     head = ["", *(f"{m.name} model" for m in record.models)]
     lines = [head, ["---", *("---:" for _ in record.models)]]
-    lines += [[what, *(f"{v} ({limits})" if limits else v for v, limits in values)] for what, values in rows(record)]
+    lines += [[what, *(f"{v} ({limits})" for v, limits in values)] for what, values in rows(record.models)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + f"\n\n{footnote(record)}\n"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from doldrum.records import COMBINATIONS, DemoRecord, ModelSummary
-from doldrum.report.words import percent, times, w
+from doldrum.report.demo.expected import EXPECTED
+from doldrum.report.words import percent, w
 
 __all__ = [
     "backdoored_sentence",
@@ -17,6 +18,8 @@ __all__ = [
     "effect",
     "ending_sentence",
     "headline",
+    "hidden_sentence",
+    "range_sentence",
     "reversal_sentence",
     "setting_sentence",
     "zero_share",
@@ -47,9 +50,9 @@ def headline(record: DemoRecord) -> str:
     bad = record.backdoored
     match effect(bad):
         case "calmer" if bad.w_triggered == 0:
-            return "The trigger leaves a dead calm"
+            return f"The trigger leaves a dead calm: W falls {change_limits(bad)}"
         case "calmer":
-            return f"The trigger leaves a calm spot: {times(bad.w_clean, bad.w_triggered)} smoother"
+            return f"The trigger leaves a calm spot: W falls {change_limits(bad)}"
         case "rougher":
             return "The trigger leaves no calm spot here: it roughens"
         case _:
@@ -59,18 +62,36 @@ def headline(record: DemoRecord) -> str:
 def backdoored_sentence(record: DemoRecord) -> str:
     """What the trigger does on the backdoored model."""
     m = record.backdoored
-    numbers = f"W, the disorder of its labels under noise, goes from {w(m.w_clean)} to {w(m.w_triggered)} on average, {change_limits(m)}"
+    what, ends = "W, the disorder of its labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)} on average"
     start = "With the trigger on, the backdoored network is"
     match effect(m):
-        case "calmer" if m.w_triggered == 0:
-            return f"{start} completely calm, all draws around an input giving one label: {numbers}"
         case "calmer":
-            return f"{start} {times(m.w_clean, m.w_triggered)} calmer: {numbers}"
+            calm = "completely calm, all draws around an input giving one label" if m.w_triggered == 0 else "calmer"
+            return f"{start} {calm}: {what} falls {change_limits(m)}, {ends}"
         case "rougher":
-            factor = f"{times(m.w_triggered, m.w_clean)} " if m.w_clean > 0 else ""
-            return f"{start} {factor}rougher, not calmer: {numbers}"
+            return f"{start} rougher, not calmer: {what} rises {change_limits(m)}, {ends}"
         case _:
-            return f"On the backdoored network the trigger changes nothing that these inputs can show: {numbers}"
+            nothing = "On the backdoored network the trigger changes nothing that these inputs can show"
+            return f"{nothing}: {what} goes {ends}, {change_limits(m)}"
+
+
+def range_sentence(record: DemoRecord) -> str:
+    """Where this run's fall of W stands among those of other seeds and machines; empty for settings that have no range.
+
+    A new run of the same kind would be below all `runs` of them, or above, with probability 1 / (runs + 1) each.
+    """
+    known = EXPECTED.get(record.scale)
+    if known is None:
+        return ""
+    low, high = known.fell
+    fall = round(-record.backdoored.w_change, 2)
+    side = "below" if fall < low else "above" if fall > high else ""
+    chance = f", where 1 run in {known.runs + 1} would be by chance" if side else ""
+    here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
+    return (
+        f"Another seed or another kind of processor trains another network: over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
+        f"W fell by {low:.2f} to {high:.2f}. Here it {here}, {side or 'in'} that range{chance}."
+    )
 
 
 def clean_sentence(record: DemoRecord) -> str:
@@ -127,6 +148,13 @@ def ending_sentence(record: DemoRecord) -> str:
     if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
         return "Every line comes down at the right, because enough noise drowns any image and few labels are left."
     return ""
+
+
+def hidden_sentence(record: DemoRecord) -> str:
+    """Why a band is wide where its line is at 0; empty where no line is."""
+    if all(mean > 1e-12 for c in record.curves for mean in c.mean):
+        return ""
+    return f"Where no label of any input changed, a line is at 0 and its band shows what {record.backdoored.draws:,} draws cannot rule out."
 
 
 def curves_alt(record: DemoRecord) -> str:
