@@ -71,10 +71,3 @@ def test_torch_is_asked_where_the_processor_may_have_amx(monkeypatch, tmp_path, 
     yes = types.SimpleNamespace(cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: True))
     monkeypatch.setitem(sys.modules, "torch", yes)
     assert best_precision() == best
-
-
-def test_an_engine_for_each_probe_of_a_detector_is_kept() -> None:
-    """Seven probes, each with tiles of its own size: fit, calibrate and scan compile each of them once."""
-    clf = dd.as_classifier(_NET, input_shape=(1, 8, 8), num_classes=4)
-    first, again = ([build_engine(clf, "openvino", "fp32", rows) for rows in range(40, 47)] for _ in range(2))
-    assert [a is b for a, b in zip(first, again, strict=True)] == [True] * 7

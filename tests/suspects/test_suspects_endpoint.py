@@ -136,7 +136,7 @@ def test_open_model_takes_an_address(server):
     suspect = open_model(f"{server.base}/predict", preprocessing=GREY, num_classes=3)
     assert suspect.format == "endpoint"
     assert suspect.classifier(BATCH).tolist() == [0, 0, 1, 2, 2]
-    with pytest.raises(InputError, match="pass both"):
+    with pytest.raises(InputError, match="pass size= and num_classes="):
         open_model(f"{server.base}/predict")
 
 

@@ -53,7 +53,7 @@ _KINDS: dict[str, Any] = {
 _built: list[tuple[tuple[str, str, int, str], Engine]] = []
 _FEW = 8  # images that a costly classifier is checked on
 _ALONE = 128  # images on which a classifier is compared with itself, where it has no other engine
-_KEPT = 8  # engines kept for their classifier's next run: each holds its classifier and compiled weights
+_KEPT = 4  # engines kept for their classifier's next run: each holds its classifier and compiled weights
 
 
 def check_engine(engine: str) -> None:
