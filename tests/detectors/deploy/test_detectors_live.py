@@ -130,12 +130,12 @@ def test_another_engine_is_checked_before_it_is_used(net, clf, pool):
     kept = det.checked
     assert kept is not None
     assert det.engine == kept.name
-    det.engine = "eager"
+    # Timing decided, and a busy machine says either.
+    det.engine = another = "onnxruntime-fp32" if kept.name == "eager" else "eager"
     det.calibrate(pool[50:150], fpr=0.05)
     assert det.checked is not kept
-    assert det.engine == "eager"
     assert det.checked is not None
-    assert det.checked.choice.engine == "eager"
+    assert det.checked.name == det.engine == another
 
 
 def test_every_detector_measures_all_its_probes_at_once(monkeypatch, pool):

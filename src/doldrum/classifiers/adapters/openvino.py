@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,6 +30,10 @@ def openvino_library() -> Any:
     except ImportError as error:
         raise missing_extra("openvino", "openvino") from error
     return openvino
+
+
+# Models that ran last: OpenVINO's thread may hold its model for a moment after it answered, and one that ends in there aborts the process.
+_recent: deque[Any] = deque(maxlen=4)
 
 
 class OpenVINOClassifier(Classifier):
@@ -68,6 +73,7 @@ class OpenVINOClassifier(Classifier):
             np.array(self.compiled(np.ascontiguousarray(batch))[0])[:count]
             for batch, count in fixed_batches(images, self.fixed_batch)
         ]
+        _recent.append(self.compiled)
         if not parts:
             return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
         return np.concatenate(parts)
