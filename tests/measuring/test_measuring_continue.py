@@ -55,14 +55,6 @@ def test_a_run_that_was_cut_off_continues_and_gives_the_same(clf, images, tmp_pa
 
 def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, images, tmp_path) -> None:
     out = tmp_path / "out"
-<<<<<<< HEAD
-    run = Measurement(clf, images, PROBE, batch_size=6)
-    cut_off(run, out, after=1)
-    others = {
-        "probe": Measurement(clf, images, dd.probes.Gaussian([0.1, 0.3], draws=30, seed=2)),
-        "images_hash": Measurement(clf, images[::-1].copy(), PROBE),
-        "engine": Measurement(clf, images, PROBE, engine="onnxruntime" if run.engine.name == "eager" else "eager"),
-=======
     begun = Measurement(clf, images, PROBE, batch_size=6)
     cut_off(begun, out, after=1)
     another = (
@@ -72,7 +64,6 @@ def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, im
         "probe": Measurement(clf, images, dd.probes.Gaussian([0.1, 0.3], draws=30, seed=2)),
         "images_hash": Measurement(clf, images[::-1].copy(), PROBE),
         "engine": Measurement(clf, images, PROBE, engine=another),
->>>>>>> h-battery
         "until": Measurement(clf, images, PROBE, until=dd.until.Width(0.5)),
     }
     for word, other in others.items():
