@@ -19,13 +19,9 @@ ROOT = Path(__file__).parents[2]
 RUNS = demo.runs()
 
 
-def test_the_runs_are_five_seeds_in_fp32_those_of_bf16_so_far_and_the_one_shown() -> None:
-    """What is quoted says how many seeds ran in each; `tools/demo-range` adds those of bf16 that are missing."""
-    found = sorted((r["scale"], r["seed"]) for r in RUNS if r["precision"] == "fp32")
-    assert found == [(s, n) for s in ("fast", "full") for n in range(5)]
-    other = sorted((r["scale"], r["seed"]) for r in RUNS if r["precision"] == "bf16")
-    assert {("full", 0), ("full", 1)} < set(other) <= set(found)
-    assert len(set(other)) == len(other)
+def test_the_runs_are_five_seeds_in_both_arithmetics_and_the_one_shown() -> None:
+    found = sorted((r["scale"], r["seed"], r["precision"]) for r in RUNS if r["precision"])
+    assert found == [(s, n, p) for s in ("fast", "full") for n in range(5) for p in ("bf16", "fp32")]
     assert (demo.shown()["scale"], demo.shown()["seed"]) == ("full", 0)
 
 
