@@ -15,13 +15,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 demo: setup data
 	$(BIN)/doldrum demo
 
-# Tests that start worker processes come first, in young processes: late in a long run, an xdist worker ended as it started others (3 of 5
-# runs; why is not known yet). Together the two lines run every test once.
-STARTING := src/doldrum/spread tests/spread tests/measuring tests/opening tests/studies
-
 test: setup data check browser
-	$(PYTEST) $(STARTING)
-	$(PYTEST) --durations=10 $(STARTING:%=--ignore=%)
+	$(PYTEST) --durations=10
 
 # The same tests, a third slower, and which lines and branches they reach: where a process is started, only those of the first.
 coverage: setup data browser

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_library
+from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_core, openvino_library
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile, threads
 from doldrum.engines.precision import best_precision
@@ -52,7 +52,7 @@ class OpenVINOEngine(Engine):
                 # Pinned, the first stream of every process sits on the first core: two workers would share it and leave the other idle.
                 "ENABLE_CPU_PINNING": False,
             }
-            self.compiled = ov.Core().compile_model(model, "CPU", config)
+            self.compiled = openvino_core().compile_model(model, "CPU", config)
         except EngineError:
             raise
         except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
@@ -105,5 +105,5 @@ def _graph(ov: Any, classifier: Classifier) -> Any:
     if getattr(classifier, "fixed_batch", None):
         raise EngineError("expected a model with a free batch size, got a fixed one; export it with a dynamic batch")
     if isinstance(classifier, OpenVINOClassifier):
-        return ov.Core().read_model(path)
-    return ov.Core().read_model(io.BytesIO(path.read_bytes()))
+        return openvino_core().read_model(path)
+    return openvino_core().read_model(io.BytesIO(path.read_bytes()))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_library
+from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_core, openvino_library
 from doldrum.classifiers.base import Outputs
 from doldrum.errors import ClassifierError, DoldrumError, InputError
 from doldrum.intake import visible
@@ -97,7 +97,7 @@ class _Source:
 
     def read(self) -> Any:
         """The model; InputError with OpenVINO's own words for what it can't read."""
-        core = self.ov.Core()
+        core = openvino_core()
         try:
             if self.kind == "openvino":
                 return core.read_model(self.xml.encode(), self.ov.Tensor(self.weights) if len(self.weights) else b"")
@@ -133,7 +133,7 @@ def _built(
             index = declared.index(chosen.output)
             count = _classes(model, index, chosen)
             made = with_output(ov, images, model.outputs[index].get_node().input_value(0), chosen)
-            if batch is None and not _takes_two(ov, made, wanted):
+            if batch is None and not _takes_two(made, wanted):
                 continue
         except InputError:
             raise
@@ -162,10 +162,10 @@ def _classes(model: Any, index: int, chosen: Chosen) -> int | None:
     return wide[0] if wide else None
 
 
-def _takes_two(ov: Any, made: Any, wanted: Preprocessing) -> bool:
+def _takes_two(made: Any, wanted: Preprocessing) -> bool:
     """Whether two images together give what each gives alone."""
     images = np.random.default_rng(0).random((2, *wanted.input_shape), dtype=np.float32)
-    compiled = ov.Core().compile_model(made, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(made, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     both: NDArray[Any] = np.array(compiled(images)[0])
     each = [np.array(compiled(images[i : i + 1])[0]) for i in range(2)]
     alone = np.concatenate(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier, Outputs, fixed_batches
 from doldrum.errors import ClassifierError, missing_extra
 
-__all__ = ["OpenVINOClassifier", "openvino_library"]
+__all__ = ["OpenVINOClassifier", "openvino_core", "openvino_library"]
 
 
 def openvino_library() -> Any:
@@ -30,6 +31,21 @@ def openvino_library() -> Any:
     except ImportError as error:
         raise missing_extra("openvino", "openvino") from error
     return openvino
+
+
+_cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
+
+
+def openvino_core() -> Any:
+    """The one Core of this process, which never ends.
+
+    On Linux a Core gives the thread that first compiles a model another stack for signals, and takes it away as it ends: where several come and
+    go, the thread is left with one that is gone. The next signal that Python has a handler for (Ctrl-C; a child that ended, after a
+    DataLoader had workers) then ends the process with a segmentation fault and no word.
+    """
+    if os.getpid() not in _cores:
+        _cores[os.getpid()] = openvino_library().Core()
+    return _cores[os.getpid()]
 
 
 # Models that ran last: OpenVINO's thread may hold its model for a moment after it answered, and one that ends in there aborts the process.
@@ -61,7 +77,7 @@ class OpenVINOClassifier(Classifier):
     @cached_property
     def compiled(self) -> Any:
         """The model for this processor, in fp32."""
-        core = openvino_library().Core()
+        core = openvino_core()
         try:
             return core.compile_model(core.read_model(self.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         except RuntimeError as error:
