@@ -32,7 +32,7 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
     for source in settings.sources.values():
         if source is not None:
             check_out_apart(source, out)
-    digest = "" if settings.remote else digest_of(Path(settings.model))
+    digest = "" if settings.remote else digest_of(settings.path)
     states = {name: _state(source) for name, source in settings.sources.items()}
     _recognised(job, settings, digest, states)
     with locked(out):

@@ -10,7 +10,7 @@ import numpy as np
 
 from doldrum.checks import whole_number
 from doldrum.classifiers.base import Classifier
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, check_memory_left
 from doldrum.intake import visible
 
 __all__ = ["Preprocessing", "Suspect", "class_names_of", "tried"]
@@ -136,9 +136,10 @@ def tried(classifier: Classifier, *, path: str) -> Classifier:
     images[1] = 0.5
     try:
         out = classifier(images)
-    except (InputError, ClassifierError, MemoryError):
+    except (InputError, ClassifierError):
         raise
     except Exception as error:  # each runtime has exceptions of its own
+        check_memory_left(error)
         why = visible(str(error), most=300)
         raise ClassifierError(f"expected {path} to answer for a plain image, got {why}; check the model") from error
     if not np.isfinite(out).all():

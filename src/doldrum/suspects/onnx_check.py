@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.onnx_external import WAY_OUT, read_external
 
@@ -43,6 +43,7 @@ def checked_onnx(path: str | os.PathLike[str]) -> tuple[Any, bool]:
     try:
         model = onnx.load_model(str(path), load_external_data=False)
     except Exception as error:  # protobuf raises several unrelated types on a broken file
+        check_memory_left(error)
         raise InputError(f"expected an ONNX file, got {shown}, which is cut off or broken; fetch it again") from error
     newest = onnx.defs.onnx_opset_version()
     outside = _Check(model, shown, newest).run(path)
@@ -142,6 +143,7 @@ class _Check:
         try:
             values = numpy_helper.to_array(tensor)
         except Exception as error:  # a broken tensor raises several unrelated types
+            check_memory_left(error)
             raise self.bad(f"{shape} that can't be read", "the file is broken") from error
         if np.isnan(values).any():  # infinities are usual in attention masks
             raise self.bad(f"NaN in the weights '{name}'", "the model is broken")

@@ -16,7 +16,7 @@ import numpy as np
 
 from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, check_memory_left
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of
 from doldrum.suspects.image_input import ROUNDED, ImageInput
@@ -142,9 +142,8 @@ def _classifier(path: Path, known: dict[str, Any], shown: str) -> OnnxClassifier
 def _takes_two(classifier: OnnxClassifier) -> bool:
     try:
         classifier(np.full((2, *classifier.input_shape), 0.5, np.float32))
-    except MemoryError:
-        raise
-    except Exception:  # each runtime has exceptions of its own; the caller's next try tells them
+    except Exception as error:  # each runtime has exceptions of its own; the caller's next try tells them
+        check_memory_left(error)
         return False
     return True
 

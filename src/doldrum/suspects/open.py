@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of, tried
 from doldrum.suspects.endpoint import Endpoint, EndpointClassifier
@@ -251,6 +251,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
                 return torch.jit.load(str(path), map_location="cpu")
             return torch.export.load(str(path)).module()
     except Exception as error:  # a broken file raises many unrelated types
+        check_memory_left(error)
         why = visible(str(error).strip().partition("\n")[0], most=200)
         raise InputError(
             f"expected a program of torch's, got {shown}, which can't be read ({why}); it is broken"
@@ -273,12 +274,14 @@ def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown:
     try:
         found = torch.load(str(path), map_location="cpu", weights_only=False)
     except Exception as first:
+        check_memory_left(first)
         import pickle
 
         try:
             with open(path, "rb") as file:
                 found = pickle.load(file)
         except Exception as error:  # trusted, but broken, or without what it was made of
+            check_memory_left(error)
             raise pickle_broken(path, kind, first, shown) from error
         if isinstance(found, int):  # torch's files before its zip begin with one
             raise pickle_broken(path, kind, first, shown) from first

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_library
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import ClassifierError, DoldrumError, InputError
+from doldrum.errors import ClassifierError, DoldrumError, InputError, check_memory_left
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect
 from doldrum.suspects.image_input import ROUNDED, ImageInput
@@ -104,9 +104,8 @@ class _Source:
             model = core.read_model(self.path)
             self.signed = with_signed_weights(model)
             return model
-        except MemoryError:
-            raise
         except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
+            check_memory_left(error)
             what = {"openvino": "OpenVINO", "tflite": "TensorFlow Lite"}[self.kind]
             raise InputError(
                 f"expected a {what} model that OpenVINO reads, got {self.shown} ({_words(error)}); it is cut off or broken, or has "
@@ -137,9 +136,8 @@ def _built(
                 continue
         except InputError:
             raise
-        except MemoryError:
-            raise
         except Exception as error:  # shapes that can't be, found out when they are put together
+            check_memory_left(error)
             failure = error
             continue
         if chosen.form == "labels" and count is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape, fixed_batches
-from doldrum.errors import ClassifierError, InputError, missing_extra
+from doldrum.errors import ClassifierError, InputError, check_memory_left, missing_extra
 
 __all__ = ["OnnxClassifier", "load_onnxruntime"]
 
@@ -64,6 +64,7 @@ class OnnxClassifier(Classifier):
         try:
             proto: Any = onnx.load(str(self.path), load_external_data=False)
         except Exception as error:  # protobuf raises several unrelated types on a broken file
+            check_memory_left(error)
             raise InputError(f"expected an ONNX model, got {self.path}, which can't be read ({error})") from error
         _refuse_unsafe(proto, self.path)
         try:
@@ -73,6 +74,7 @@ class OnnxClassifier(Classifier):
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exceptions share no public base
+            check_memory_left(error)
             raise InputError(f"expected a valid ONNX model, got {self.path}: {error}") from error
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
