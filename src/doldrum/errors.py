@@ -38,7 +38,7 @@ class WorkerError(EngineError):
 class SandboxError(DoldrumError, RuntimeError):
     """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
 
-    `reason` is "memory", "time", "disk", "output", "died", "nonsense" or "raised". Whether the file under audit or the machine ended one
+    `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". Whether the file under audit or the machine ended one
     that died can't be told: the same again goes on, and says so a second time if it was the file.
     """
 

@@ -12,6 +12,7 @@ import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.flags import flags_of, in_flags
 from doldrum.cli.output import message
+from doldrum.cli.signals import Ended, heeded_signals
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
 from doldrum.lazy import extras
 
@@ -22,8 +23,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done; 1 failed on the way (a full disk, a worker that died): mend that and run the same again; 2 the command, "
-    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted. Progress and messages go to standard error; "
+    "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): mend that and run the same again; 2 the command, "
+    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )
 
@@ -75,6 +76,11 @@ def main() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:  # a terminal that lacks a character gets its escape, not a crash
         reconfigure(errors="backslashreplace")
+    with heeded_signals() as ended:
+        _run(ended)
+
+
+def _run(ended: Ended) -> None:
     try:
         with extras():
             code = app(standalone_mode=False)
@@ -91,14 +97,19 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         # A second one, while the interpreter ends, would only print a traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        message("doldrum: interrupted; what was finished stays")
-        sys.exit(130)
+        how = "interrupted" if ended.by is None else f"ended by {ended.by.name}"
+        message(f"doldrum: {how}; what was finished stays")
+        sys.exit(128 + (ended.by or signal.SIGINT))
     except BrokenPipeError:
         # The reader of a pipe left early (`doldrum ... | head`): not an error of ours.
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
         message(f"doldrum: {error}")
+        sys.exit(1)
+    except MemoryError as error:
+        told = str(error).partition("\n")[0] or "expected enough memory, got too little"
+        message(f"doldrum: {told}; free some, take smaller batches or fewer draws, or a machine with more")
         sys.exit(1)
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from doldrum.cli.output import message, message_skipped
 from doldrum.errors import InputError
+from doldrum.files import tidied
 from doldrum.locks import check_out_apart
 from doldrum.pixels import to_float
 
@@ -100,33 +101,32 @@ def stored_images(
         images = load_images(source).images
         yield images if limit is None else images.take(range(min(limit, len(images)))), []
         return
-    from doldrum.locks import locked
     from doldrum.measuring.collected import collect_images
     from doldrum.measuring.stored import check_folder
 
     check, unfinished = check or check_folder, unfinished or _unfinished
     check_out_apart(source, out)
     work = out / "images.part"
-    made = [p for p in (work, *work.parents) if not p.exists()]
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(work):
-            keep = False
-            try:
-                check(out)  # another run may have ended since it was looked at first
-                found = collect_images(source, work, shape=classifier.input_shape, resize=resize, limit=limit)
-                message_skipped(found.skipped)
-                yield found, found.skipped
-            except BaseException:
-                keep = unfinished(out)
-                raise
-            finally:
-                if not keep:
-                    shutil.rmtree(work)
-    finally:
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+    with tidied(work), _locked_folder(work):
+        keep = False
+        try:
+            check(out)  # another run may have ended since it was looked at first
+            found = collect_images(source, work, shape=classifier.input_shape, resize=resize, limit=limit)
+            message_skipped(found.skipped)
+            yield found, found.skipped
+        except BaseException:
+            keep = unfinished(out)
+            raise
+        finally:
+            if not keep:
+                shutil.rmtree(work)
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        yield
 
 
 def _unfinished(out: Path) -> bool:

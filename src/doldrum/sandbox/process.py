@@ -10,7 +10,6 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +23,7 @@ from doldrum.errors import (
     MissingExtraError,
     SandboxError,
 )
+from doldrum.sandbox.folder import OwnFolder
 from doldrum.sandbox.frames import BLOCK, MESSAGE, Frame, Nonsense, read_frame, write_frame
 from doldrum.sandbox.limits import Limits
 from doldrum.sandbox.watch import Watch
@@ -81,9 +81,8 @@ class Confined:
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
             raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
         self.limits = limits
-        # Python's installation on Windows can't remove a folder whose files are still open in a dying process
-        self._folder = tempfile.TemporaryDirectory(prefix="doldrum-", ignore_cleanup_errors=True)
-        temporary = os.path.realpath(self._folder.name)
+        self._folder = OwnFolder()
+        temporary = self._folder.path
         job = {"function": function, "argument": argument, "limits": limits.as_dict(), "asked": asked}
         if asked:  # it stays for as long as there is somebody to ask, and `allow` bounds each wait
             job["limits"]["seconds"] = _STAYS
@@ -92,7 +91,7 @@ class Confined:
         try:
             text = json.dumps(job)
         except (TypeError, ValueError) as error:
-            self._folder.cleanup()
+            self._folder.remove()
             raise InputError(f"expected an argument that JSON can hold, got one that it can't ({error})") from error
         (Path(temporary) / "job.json").write_text(text)
         self.process = _start(temporary, limits, asked=asked)
@@ -163,7 +162,7 @@ class Confined:
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
-        self._folder.cleanup()
+        self._folder.remove()
 
 
 def _start(temporary: str, limits: Limits, *, asked: bool) -> subprocess.Popen[bytes]:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from doldrum.checks import check_memory_left
 from doldrum.classifiers.base import Outputs
 from doldrum.classifiers.outputs import Place, find_answer, take_answer
 from doldrum.errors import check_memory_left

@@ -12,8 +12,9 @@ import typer
 
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.model_options import MODEL, takes_model
-from doldrum.cli.output import JsonFlag, check_writable, emit, message
+from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
+from doldrum.files import check_file_writable, tidied
 from doldrum.locks import check_out_apart
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
@@ -64,7 +65,7 @@ def calibrate(
     num_allowed(0, fpr)  # refuses what is no rate
     check_limit(limit)
     made = DETECTORS[detector](seed=seed)
-    check_writable(out)
+    check_file_writable(out)
     settings = ModelSettings(model=model, **asked)
     suspect = load_model(settings)
     classifier = suspect.classifier
@@ -180,10 +181,12 @@ def _decoded(clean: str, out: Path, classifier: Any, resize: Any, limit: int | N
     from doldrum.data import ImageSet
 
     check_out_apart(clean, out)
-    with (
-        tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
-        stored_images(clean, Path(folder), classifier=classifier, resize=resize, limit=limit) as (found, _),
-    ):
-        if not isinstance(found, ImageSet):
-            found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)
-        yield found
+    with tidied(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
+            stored_images(clean, Path(folder), classifier=classifier, resize=resize, limit=limit) as (found, _),
+        ):
+            if not isinstance(found, ImageSet):
+                found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)
+            yield found
