@@ -119,7 +119,7 @@ def check_file_writable(path: str | os.PathLike[str]) -> None:
         check_folder_writable(target.parent)
     except InputError as error:
         raise InputError(
-            f"expected an --out that can be written, got {target}: {error.__cause__}; name another"
+            f"expected an --out that can be written, got {target} ({error.__cause__}); name another"
         ) from error
 
 

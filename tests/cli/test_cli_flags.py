@@ -11,7 +11,7 @@ import typer
 import doldrum
 from doldrum import errors
 from doldrum.cli.app import app
-from doldrum.cli.flags import flags_of, in_flags
+from doldrum.flags import flags_of, in_flags
 
 ERRORS = {name for name in dir(errors) if name.endswith("Error")}
 ROOT = Path(doldrum.__file__).parent

@@ -10,10 +10,10 @@ import typer
 
 import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
-from doldrum.cli.flags import flags_of, in_flags
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
+from doldrum.flags import flags_of, in_flags
 from doldrum.lazy import extras
 
 __all__ = ["app", "main"]

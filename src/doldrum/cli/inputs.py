@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from doldrum.cli.output import message, message_skipped
 from doldrum.errors import InputError
 from doldrum.files import tidied
-from doldrum.locks import check_out_apart
+from doldrum.locks import check_out_apart, locked
 from doldrum.pixels import to_float
+from doldrum.progress import waiting
 
 if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
@@ -31,10 +32,11 @@ IMAGES = (
 
 def load_model(settings: ModelSettings) -> Suspect:
     """The model, opened by the one door, with what is to be said of it on standard error."""
-    from doldrum.opening import open_settings
+    from doldrum.opening import notes_in_flags, open_settings
 
-    suspect = open_settings(settings)
-    for note in suspect.notes:
+    with waiting("opening the model"):
+        suspect = open_settings(settings)
+    for note in notes_in_flags(suspect.notes):
         message(f"note: {note}")
     return suspect
 
@@ -55,7 +57,8 @@ def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings
     places = np.unique(np.linspace(0, len(inputs) - 1, min(_LOOK, len(inputs))).astype(int))
     some = to_float(np.concatenate([inputs.block(int(i), int(i) + 1)[0] for i in places]))
     known = None if labels is None else np.asarray(labels)[places]
-    warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
+    with waiting("checking the preprocessing"):
+        warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
     if warning is not None:
         message(warning)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal, cast
 
 from doldrum.checks import is_kind, is_number, is_whole, unfit_path
 from doldrum.errors import InputError
+from doldrum.flags import in_flags
 from doldrum.opening.endpoint import PREFIX, endpoint_of, is_address, shown_address
 
-__all__ = ["PREPROCESSING", "ModelSettings", "check_positive"]
+__all__ = ["PREPROCESSING", "ModelSettings", "check_positive", "notes_in_flags"]
 
 _CHOICES = {
     "outputs": ("logits", "probabilities", "labels"),
@@ -95,7 +96,7 @@ class ModelSettings:
             if value is not None and not self.is_there(value):
                 raise InputError(f"expected {name}= to be there, got {value}, which is not; check the path")
             if value is not None and os.path.exists(value) and (why := unfit_path(value, folder=True)):
-                raise InputError(f"expected {name}= as a file or folder, got {value}, {why}; pass another")
+                raise InputError(f"expected images in a file or folder, got {value}, {why}; pass another")
         if self.labels is not None and (why := unfit_path(self.labels)):
             raise InputError(f"expected labels= as a text file, got {self.labels}, {why}; check the path")
         if not self.remote and (why := unfit_path(self.model, folder=True)):
@@ -181,6 +182,16 @@ class ModelSettings:
     def from_dict(cls, made: Mapping[str, Any]) -> ModelSettings:
         """What `to_dict` made; other fields are left out."""
         return cls(**{field.name: made[field.name] for field in fields(ModelSettings)})
+
+
+def notes_in_flags(notes: Iterable[str]) -> list[str]:
+    """What is to be said of an opened model, as a command says it: with flags in place of these settings.
+
+    >>> notes_in_flags(["pass mean= and output= if it wants others"])
+    ['pass --mean and --output-name if it wants others']
+    """
+    names = [field.name for field in fields(ModelSettings)]
+    return [in_flags(note, names) for note in notes]
 
 
 def check_positive(name: str, value: float | None) -> None:

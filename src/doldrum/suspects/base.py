@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -107,6 +107,16 @@ class Suspect:
     preprocessing: Preprocessing
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = field(default=())
+
+    def close(self) -> None:
+        """End the process that the model runs in, where it has one; so does the end of a `with` block, and that of the object."""
+        self.classifier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def class_names_of(found: Any, count: int | None) -> tuple[str, ...] | None:

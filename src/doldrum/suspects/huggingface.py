@@ -190,7 +190,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         if size is None:
             raise InputError(f"expected preprocessor_config.json in {shown}, got none; pass size=")
         notes.append(
-            "there is no preprocessor_config.json; pixels were passed in [0, 1]: pass mean and std if the model wants others"
+            "there is no preprocessor_config.json; pixels were passed in [0, 1]: pass mean= and std= if the model wants others"
         )
         sides: Any = size if isinstance(size, int) else tuple(size)
         return Preprocessing(size=sides, channels=channels)

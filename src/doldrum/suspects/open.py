@@ -211,6 +211,12 @@ def _weights(
         plain = Preprocessing(size=shape[1:], channels="grey" if shape[0] == 1 else "rgb")
         if shape[0] not in (1, 3):
             raise InputError(f"expected a model of 1 or 3 channels, got {shape[0]} in {shown}; it takes no pictures")
+        if preprocessing not in (None, plain):
+            told = f"{shape[0]} x {shape[1]} x {shape[2]} pixels in [0, 1]"
+            raise InputError(
+                f"expected a checkpoint of doldrum's to be opened as it was trained, on {told}, got other preprocessing for {shown}; leave "
+                "size=, channels=, mean=, std= and scale= out"
+            )
         return module, plain, ours["class_names"], notes
     if arch is None:
         raise InputError(
@@ -225,7 +231,7 @@ def _weights(
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(
-            "mean and std are the usual ones of the architecture; pass them if the model was trained with others"
+            "mean and std are the usual ones of the architecture; pass mean= and std= if the model was trained with others"
         )
     elif preprocessing is not None and not preprocessing.normalises:
         notes.append(

@@ -66,7 +66,9 @@ def open_openvino(
             notes.append(_IN_BATCHES.format("one image" if batch == 1 else f"{batch} images"))
         count = num_classes or count
         if count is None:
-            raise InputError("expected num_classes for a model that gives labels, got none; pass num_classes=")
+            raise InputError(
+                "expected num_classes= for a model that gives labels, got none; pass how many classes there are"
+            )
         ov.save_model(model, Path(folder) / "model.xml", compress_to_fp16=False)
         about = f"{wanted}|{chosen.output.name}|{chosen.form}|{chosen.outputs}".encode()
         classifier = OpenVINOClassifier(

@@ -77,7 +77,7 @@ class ModuleClassifier(Classifier):
             check_memory_left(error)
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ClassifierError(
-                f"expected a model that takes images of shape {tuple(batch.shape)}, got {reason}; check input_shape"
+                f"expected a model that takes images of shape {tuple(batch.shape)}, got {reason}; check input_shape="
             ) from error
         if not isinstance(out, torch.Tensor):
             raise ClassifierError(f"expected a tensor from the model, got {type(out).__name__}; return the scores only")

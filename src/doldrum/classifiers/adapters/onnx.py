@@ -139,8 +139,16 @@ def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, .
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
         if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
-            raise ClassifierError(f"expected {name} {tuple(known)} as in the file, got {given}; leave it out")
+            raise ClassifierError(f"expected {name}= {_sizes(known)} as in the file, got {_sizes(given)}; leave it out")
         return tuple(int(g) for g in given)
     if not known or None in known:
-        raise InputError(f"expected a file that fixes {name}, got {list(found)}; pass {name}=")
+        raise InputError(
+            f"expected a file that fixes the sizes of its input and output, got {_sizes(known)}; pass {name}="
+        )
     return tuple(int(k) for k in known if k is not None)
+
+
+def _sizes(sizes: Sequence[int | None]) -> str:
+    """One size as its number, several in brackets; "?" for one that is open."""
+    told = ", ".join("?" if size is None else str(size) for size in sizes)
+    return told if len(sizes) == 1 else f"({told})"

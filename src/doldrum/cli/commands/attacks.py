@@ -16,6 +16,7 @@ from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, OutOption, emit, message
 from doldrum.errors import InputError
 from doldrum.files import check_file_writable
+from doldrum.progress import waiting
 from doldrum.training import RECIPES
 
 _DATA = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
@@ -218,7 +219,8 @@ def evaluate(
             "pass the data it was trained for"
         )
     warn_of_preprocessing(suspect, read.images, settings, labels=read.images.labels)
-    found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
+    with waiting(f"evaluating on {len(read.images):,} images"):
+        found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
     if trigger is None:
         message(f"no attack file at {beside}: clean accuracy only")
     if found.invalid:

@@ -16,6 +16,7 @@ from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 from doldrum.files import check_file_writable, tidied
 from doldrum.locks import check_out_apart
+from doldrum.progress import waiting
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
@@ -77,8 +78,10 @@ def calibrate(
         check_size(len(found) - cut, fpr, what="images besides those of fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
-        fitted = made.fit(classifier, fit)
-        fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
+        with waiting(f"checking the model, and fitting on {len(fit):,} images"):
+            fitted = made.fit(classifier, fit)
+        with waiting(f"calibrating on {len(calibration_set):,} images"):
+            fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
         save_detector(fitted, out, preprocessing=settings.preprocessing)
     calibration = fitted.calibration
     assert calibration is not None
