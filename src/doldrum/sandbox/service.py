@@ -108,7 +108,8 @@ class Service:
         with self._turn:
             if self.ended:
                 raise SandboxError(
-                    "expected a confined process, got one that has ended; open the model again", reason="died"
+                    f"expected a confined process, got one that {'was closed' if self._closed else 'has ended'}; open the model again",
+                    reason="closed" if self._closed else "died",
                 )
             sender = _Sender(self._process, requests)
             self._process.allow(self.limits.seconds)

@@ -146,7 +146,7 @@ def _load(config: dict[str, Any], weights: Path, shown: str) -> nn.Module:
             )  # fmt: skip
     except Exception as error:  # the library raises many unrelated types for what doesn't fit
         check_memory_left(error)
-        why = visible(str(error).strip().partition("\n")[0], most=300)
+        why = visible(str(error).replace(folder, shown).strip().partition("\n")[0], most=300)
         raise InputError(
             f"expected weights that fit config.json in {shown}, got {why}; the folder is broken"
         ) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from doldrum.errors import InputError, check_memory_left, missing_extra
@@ -67,6 +67,8 @@ class _Check:
             )
         if len(model.training_info):
             raise self.bad("graphs for training", "export it for inference")
+        if any(isinstance(text, bytes) for text in _texts(model)):  # what protobuf gives for text that is no UTF-8
+            raise self.bad("a name that is no text", "the file is broken: fetch it again")
         own = self._functions()
         graphs = [model.graph, *model.functions]
         for body in graphs:
@@ -155,23 +157,45 @@ _WIDTHS = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 
 _FLOATS = {1, 10, 11}
 
 
-def _nodes(body: Any) -> Iterator[Any]:
-    """All nodes of a graph or function, those of graphs inside nodes too; protobuf bounds how deep they nest."""
-    left = [body]
+def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
+    """Graphs and functions, and the graphs inside their nodes; protobuf bounds how deep they nest."""
+    left = list(bodies)
     while left:
-        for node in left.pop().node:
-            yield node
-            for attribute in node.attribute:
-                if attribute.HasField("g"):
-                    left.append(attribute.g)
-                left.extend(attribute.graphs)
+        body = left.pop()
+        yield body
+        for attribute in (a for node in body.node for a in node.attribute):
+            if attribute.HasField("g"):
+                left.append(attribute.g)
+            left.extend(attribute.graphs)
+
+
+def _nodes(body: Any) -> Iterator[Any]:
+    """All nodes of a graph or function, those of graphs inside nodes too."""
+    for one in _bodies([body]):
+        yield from one.node
+
+
+def _texts(model: Any) -> Iterator[Any]:
+    """All names that a runtime goes by, or shows in what it says."""
+    yield from (opset.domain for opset in model.opset_import)
+    for body in _bodies([model.graph, *model.functions]):
+        yield body.name
+        values = [*body.input, *body.output, *getattr(body, "value_info", ())]
+        for value in values:
+            if isinstance(value, (str, bytes)):  # a function's
+                yield value
+            else:
+                yield value.name
+                yield from (d.dim_param for d in value.type.tensor_type.shape.dim)
+        for node in body.node:
+            yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+            yield from (attribute.name for attribute in node.attribute)
+    yield from (tensor.name for tensor in _tensors([model.graph, *model.functions]))
 
 
 def _tensors(bodies: list[Any]) -> Iterator[Any]:
     """All tensors: initialisers of every graph, and attributes of every node."""
-    left = list(bodies)
-    while left:
-        body = left.pop()
+    for body in _bodies(bodies):
         yield from getattr(body, "initializer", ())
         for sparse in getattr(body, "sparse_initializer", ()):
             yield sparse.values
@@ -183,6 +207,3 @@ def _tensors(bodies: list[Any]) -> Iterator[Any]:
             for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
                 yield sparse.values
                 yield sparse.indices
-            if attribute.HasField("g"):
-                left.append(attribute.g)
-            left.extend(attribute.graphs)

@@ -45,7 +45,8 @@ def open_onnx(
     """See `open_model`. The file is checked whole before ONNX Runtime sees a byte of it."""
     shown, notes = visible(path), []
     model, outside = checked_onnx(path)
-    metadata = {p.key: p.value for p in model.metadata_props if len(p.value) <= _MOST_TEXT}
+    pairs = [(p.key, p.value) for p in model.metadata_props if len(p.value) <= _MOST_TEXT]
+    metadata: dict[str, str] = {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str)}  # else no UTF-8
     value, found = onnx_input(model, shown)
     wanted = found.preprocessing(preprocessing, _said(metadata), shown=shown, notes=notes)
     notes += found.told()

@@ -110,9 +110,13 @@ class _Source:
             check_memory_left(error)
             what = {"openvino": "OpenVINO", "tflite": "TensorFlow Lite"}[self.kind]
             raise InputError(
-                f"expected a {what} model that OpenVINO reads, got {self.shown} ({_words(error)}); it is cut off or broken, or has "
+                f"expected a {what} model that OpenVINO reads, got {self.shown} ({self._words(error)}); it is cut off or broken, or has "
                 "operators that OpenVINO doesn't know: export the model as ONNX"
             ) from error
+
+    def _words(self, error: Exception) -> str:
+        """OpenVINO's, with the name that the user knows."""
+        return _words(str(error).replace(str(self.path), self.shown) if self.kind == "tflite" else error)
 
 
 def _built(
@@ -172,7 +176,7 @@ def _takes_two(ov: Any, made: Any, wanted: Preprocessing) -> bool:
     return both.shape == alone.shape and bool(np.allclose(both, alone, rtol=1e-3, atol=1e-4, equal_nan=True))
 
 
-def _words(error: Exception | None) -> str:
+def _words(error: Exception | str | None) -> str:
     """The last line of what OpenVINO says, which is its point."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return visible(lines[-1] if lines else type(error).__name__, most=200)
