@@ -134,6 +134,15 @@ def test_threads_take_turns(opened, images):
         np.testing.assert_allclose(found[k][0], expected[k], rtol=1e-5, atol=1e-6)
 
 
+def test_a_with_block_ends_the_process(onnx_file, images):
+    with dd.open_model(onnx_file) as suspect:
+        assert suspect.classifier(images).shape == (20, 4)
+        process = suspect.classifier._service._process.process
+    assert process.poll() is not None
+    with dd.open_model(onnx_file) as suspect:
+        suspect.close()
+
+
 def test_no_process_is_left_when_the_classifier_goes(onnx_file):
     clf = dd.open_model(onnx_file).classifier
     pid = clf._service._process.process.pid
@@ -158,6 +167,11 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
     opened = dd.open_model(model.save(tmp_path / "m.safetensors"))
     assert opened.format == "doldrum checkpoint"
     assert isinstance(opened.classifier, ModuleClassifier)
+    opened.close()  # nothing to end
+    with pytest.raises(
+        InputError, match=r"as it was trained, on 1 x 8 x 8 pixels in \[0, 1\], got other preprocessing"
+    ):
+        dd.open_model(tmp_path / "m.safetensors", mean=0.5)
 
 
 @pytest.mark.parametrize(
