@@ -82,10 +82,10 @@ def check_memory_left(error: BaseException) -> None:
 
     >>> check_memory_left(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
     Traceback (most recent call last):
-    MemoryError: expected enough memory, got too little (DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.)
+    MemoryError: DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         raise error
     if is_lack_of_memory(error):
         told = next(line.strip() for line in str(error).splitlines() if any(word in line for word in _NO_MEMORY))
-        raise MemoryError(f"expected enough memory, got too little ({told})") from error
+        raise MemoryError(told) from error

@@ -12,8 +12,9 @@ import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
-from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
+from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError, is_lack_of_memory
 from doldrum.flags import flags_of, in_flags
+from doldrum.intake import visible
 from doldrum.lazy import extras
 
 __all__ = ["app", "main"]
@@ -107,11 +108,13 @@ def _run(ended: Ended) -> None:
     except OSError as error:
         message(f"doldrum: {error}")
         sys.exit(1)
-    except MemoryError as error:
-        told = str(error).partition("\n")[0] or "expected enough memory, got too little"
-        message(f"doldrum: {told}; free some, take smaller batches or fewer draws, or a machine with more")
-        sys.exit(1)
     except Exception as error:
+        if is_lack_of_memory(error) or type(error).__name__ == "OutOfMemoryError":  # torch's own, of a GPU
+            told = visible(str(error), most=300) or "none left"
+            message(
+                f"doldrum: expected enough memory, got too little ({told}); free some, or take fewer or smaller images"
+            )
+            sys.exit(1)
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
             raise
         # Usage errors of the argument parser know their own text and exit code.

@@ -36,7 +36,7 @@ def test_it_is_a_memory_error_when_it_is_asked_and_when_it_is_wrapped():
     module.message = CPU
     with pytest.raises(MemoryError, match="DefaultCPUAllocator"):
         clf(np.zeros((2, 1, 8, 8), np.float32))
-    with pytest.raises(MemoryError, match="expected enough memory"):
+    with pytest.raises(MemoryError, match="can't allocate memory"):
         tried(clf, path="m.pt")
     with pytest.raises(MemoryError, match="DefaultCPUAllocator"):
         dd.as_classifier(module, input_shape=(1, 8, 8), num_classes=4)
@@ -57,7 +57,19 @@ def test_as_torch_says_it():
         "clf.input_shape = (1, 1000, 1000)\n"
         "resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))\n"
         "try: clf(np.zeros((2, 1, 1000, 1000), np.float32))\n"
-        "except MemoryError as error: print(error)\n"
+        "except MemoryError as error: print('told:', error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout.startswith("expected enough memory, got too little ("), done.stderr
+    assert done.stdout.startswith("told: ["), done.stderr
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(CPU), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_the_command_line_says_it_in_a_line(call, monkeypatch, error):
+    def short(**settings):
+        raise error
+
+    monkeypatch.setattr("doldrum.cli.app.app", short)
+    code, _, said = call("datasets")
+    assert code == 1
+    assert said.startswith("doldrum: expected enough memory, got too little (")
+    assert len(said.splitlines()) == 1
