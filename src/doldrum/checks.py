@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -12,7 +14,7 @@ from doldrum.errors import InputError
 
 __all__ = [
     "available_memory", "finite_number", "fits_in_memory", "is_array", "is_kind", "is_list", "is_number", "is_object", "is_whole",
-    "whole_number",
+    "unfit_path", "whole_number",
 ]  # fmt: skip
 
 
@@ -79,6 +81,25 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Whether this is a list, of anything."""
     return isinstance(value, list)
+
+
+def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
+    """Why nothing can be read at `path`, after "got PATH, "; None for a regular file, and with `folder` for a folder.
+
+    Opening a pipe waits for somebody to write into it, and a device may have no end: neither is ever opened.
+
+    >>> unfit_path("no/such/file"), unfit_path("."), unfit_path(".", folder=True)
+    ('which is not there', 'which is a folder', None)
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError:
+        return "which may not be read"
+    except (OSError, ValueError):  # a name that no file can have
+        return "which is not there"
+    if stat.S_ISREG(mode) or (folder and stat.S_ISDIR(mode)):
+        return None
+    return "which is a folder" if stat.S_ISDIR(mode) else "which is a device, pipe or socket"
 
 
 def fits_in_memory(size: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from doldrum.classifiers import Classifier
 from doldrum.data import ImageSet, fashion_mnist, to_float
 from doldrum.errors import InputError
+from doldrum.files import check_folder_writable
 from doldrum.measuring import Measurement, measure_to, read_manifest, read_responses
 from doldrum.poisoning import PoisonPlan, evaluate, poison
 from doldrum.probes import Gaussian
@@ -85,9 +86,10 @@ def run_demo(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"expected a folder for the demo's files, got the file {out}; name another with --out")
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder_writable(out)
     seconds: dict[str, float] = {}
     training, test = fashion_mnist("train", download=True), fashion_mnist("test", download=True)
+    out.mkdir(parents=True, exist_ok=True)
     trigger, plan = Patch(size=settings.patch), PoisonPlan(rate=settings.rate, target=settings.target)
     poisoned = poison(training, trigger, plan, seed=settings.seed)
     models = {

@@ -38,7 +38,7 @@ class WorkerError(EngineError):
 class SandboxError(DoldrumError, RuntimeError):
     """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
 
-    `reason` is "memory", "time", "disk", "output", "died", "nonsense" or "raised". Whether the file under audit or the machine ended one
+    `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". Whether the file under audit or the machine ended one
     that died can't be told: the same again goes on, and says so a second time if it was the file.
     """
 
@@ -54,3 +54,38 @@ def missing_extra(module: str, extra: str) -> MissingExtraError:
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"
     """
     return MissingExtraError(f"expected the library '{module}', got none; run: pip install 'doldrum[{extra}]'")
+
+
+_NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "Failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether this error is a lack of memory, which each library says with an exception of its own.
+
+    >>> is_lack_of_memory(MemoryError()), is_lack_of_memory(RuntimeError("std::bad_alloc")), is_lack_of_memory(RuntimeError("shapes"))
+    (True, True, False)
+    """
+    return isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY)
+
+
+def check_memory_left(error: BaseException) -> None:
+    """Raise MemoryError where this error of a library's is a lack of memory.
+
+    To be called first where a library's errors are explained, so that none is taken for a broken file or a wrong shape. What torch
+    raises for a GPU's memory is raised as it is.
+
+    >>> check_memory_left(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
+    Traceback (most recent call last):
+    MemoryError: DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        raise error
+    if is_lack_of_memory(error):
+        told = next(line.strip() for line in str(error).splitlines() if any(word in line for word in _NO_MEMORY))
+        raise MemoryError(told) from error

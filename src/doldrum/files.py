@@ -1,14 +1,17 @@
-"""Files that are written whole or not at all, and Parquet read on the caller's thread."""
+"""Files that are written whole or not at all, where they can be written, and Parquet read on the caller's thread."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["parquet_table", "write_text_whole", "write_whole"]
+from doldrum.errors import InputError
+
+__all__ = ["check_file_writable", "check_folder_writable", "parquet_table", "tidied", "write_text_whole", "write_whole"]
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
@@ -45,6 +48,79 @@ def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
     A file name that is no UTF-8 holds lone surrogates; they are written as escapes, which JSON reads back as they were.
     """
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))
+
+
+@contextmanager
+def tidied(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """After an error in the block, `folder` and those above it go again where they are new and empty.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as here:
+    ...     new = Path(here) / "a" / "b"
+    ...     try:
+    ...         with tidied(new):
+    ...             new.mkdir(parents=True)
+    ...             raise ValueError
+    ...     except ValueError:
+    ...         os.listdir(here)
+    []
+    """
+    new = _missing(Path(folder))
+    try:
+        yield
+    except BaseException:
+        _remove_empty(new)
+        raise
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Of a folder and those above it the ones that are not there, innermost first."""
+    return [p for p in (folder, *folder.parents) if not os.path.lexists(p)]
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Those of the folders, innermost first, that are there and empty."""
+    for folder in folders:
+        with suppress(OSError):  # not there, or not empty
+            folder.rmdir()
+
+
+def check_folder_writable(folder: str | os.PathLike[str]) -> None:
+    """Raise InputError unless files can be written in `folder`, which may not be there yet; it leaves nothing behind.
+
+    Said before any work, and tried: what permissions say isn't all, and the owner of a machine has every one.
+    """
+    target = Path(folder)
+    new, draft = _missing(target), target / f"try.{os.getpid()}.part"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"expected a folder that can be written to, got {target} ({why}); name another with --out"
+        ) from error
+    finally:
+        with suppress(OSError, ValueError):
+            draft.unlink()
+        _remove_empty(new)
+
+
+def check_file_writable(path: str | os.PathLike[str]) -> None:
+    """Raise InputError unless a file can be written at `path`, whose folder may not be there yet; it leaves nothing behind."""
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"expected a file for --out, got the folder {target}; name a file in it")
+    if target.exists() and not target.is_file():
+        raise InputError(f"expected a file for --out, got {target}, which is a device, pipe or socket; name another")
+    try:
+        check_folder_writable(target.parent)
+    except InputError as error:
+        raise InputError(
+            f"expected an --out that can be written, got {target} ({error.__cause__}); name another"
+        ) from error
 
 
 def parquet_table(source: bytes | os.PathLike[str]) -> Any:

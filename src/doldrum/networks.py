@@ -213,9 +213,9 @@ def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
     check_network(name)
     shape = tuple(int(size) for size in input_shape)
     if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"expected input_shape (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
+        raise InputError(f"expected input_shape= as (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
     if not 2 <= int(num_classes) <= 32767:
-        raise InputError(f"expected num_classes from 2 to 32767, got {num_classes}; count the classes")
+        raise InputError(f"expected num_classes= from 2 to 32,767, got {num_classes}; count the classes")
     size = (shape[0], shape[1], shape[2])
     known = NETWORKS.get(name)
     body = known(size, int(num_classes)) if known else _timm(name.removeprefix(_TIMM), size, int(num_classes))

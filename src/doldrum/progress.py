@@ -1,4 +1,4 @@
-"""Progress bars on standard error, silent when it is not a terminal."""
+"""Progress on standard error, silent when it is not a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["progress_bar"]
+__all__ = ["progress_bar", "waiting"]
 
 
 @contextmanager
@@ -28,3 +28,24 @@ def progress_bar(description: str, total: int | None, *, show: bool = True) -> I
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda n: bar.advance(task, n)
+
+
+@contextmanager
+def waiting(description: str, *, show: bool = True) -> Iterator[None]:
+    """Say on standard error what is being waited for, and for how long, while the block runs; nothing when not a terminal.
+
+    For work whose steps can't be counted. No other progress may be shown inside.
+
+    >>> with waiting("opening the model"):
+    ...     pass
+    """
+    if not (show and sys.stderr.isatty()):
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        shown.add_task(description, total=None)
+        yield

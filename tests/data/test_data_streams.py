@@ -193,7 +193,9 @@ def test_a_transform_that_draws_is_drawn_once() -> None:
         ({"train": [], "test": []}, "got dict; pass one of train, test"),
         (picture(COLOUR[0]), "put it into a list"),
         (None, "got NoneType"),
-        (7, "add the missing axes"),
+        (7, "got int; give one of these"),
+        (np.float32(7), "got float32; give one of these"),
+        (np.array(7), "got ndarray; give one of these"),
         (COLOUR[0], "add the missing axes"),
     ],
 )  # fmt: skip

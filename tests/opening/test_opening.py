@@ -134,6 +134,15 @@ def test_threads_take_turns(opened, images):
         np.testing.assert_allclose(found[k][0], expected[k], rtol=1e-5, atol=1e-6)
 
 
+def test_a_with_block_ends_the_process(onnx_file, images):
+    with dd.open_model(onnx_file) as suspect:
+        assert suspect.classifier(images).shape == (20, 4)
+        process = suspect.classifier._service._process.process
+    assert process.poll() is not None
+    with dd.open_model(onnx_file) as suspect:
+        suspect.close()
+
+
 def test_no_process_is_left_when_the_classifier_goes(onnx_file):
     clf = dd.open_model(onnx_file).classifier
     pid = clf._service._process.process.pid
@@ -158,6 +167,11 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
     opened = dd.open_model(model.save(tmp_path / "m.safetensors"))
     assert opened.format == "doldrum checkpoint"
     assert isinstance(opened.classifier, ModuleClassifier)
+    opened.close()  # nothing to end
+    with pytest.raises(
+        InputError, match=r"as it was trained, on 1 x 8 x 8 pixels in \[0, 1\], got other preprocessing"
+    ):
+        dd.open_model(tmp_path / "m.safetensors", mean=0.5)
 
 
 @pytest.mark.parametrize(
@@ -170,13 +184,57 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
         ({"outputs": "words"}, "outputs= of logits, probabilities, labels"),
         ({"resize": "pad"}, "resize= of stretch, crop"),
         ({"num_classes": 1}, "num_classes= from 2"),
-        ({"labels": "/no/such"}, "labels= to be there"),
+        ({"num_classes": "x"}, "num_classes= from 2 to 32,767, got 'x'"),
+        ({"num_classes": True}, "num_classes= from 2"),
+        ({"memory": "a"}, "positive memory=, got 'a'"),
+        ({"scale": "x"}, "positive scale=, got 'x'"),
+        ({"mean": True}, "mean= as 1 or 3 numbers"),
+        ({"size": "8"}, "size= as height and width"),
+        ({"arch": 3}, "arch= as text, got int"),
+        ({"trust_code": "yes"}, "trust_code=True or False, got 'yes'"),
+        ({"labels": "/no/such"}, "labels= as a text file, got /no/such, which is not there"),
+        ({"labels": "/dev/zero"}, "labels= as a text file, got /dev/zero, which is a device"),
+        ({"labels": "/"}, "labels= as a text file, got /, which is a folder"),
+        ({"labels": 3}, "labels= as text, got int"),
         ({"endpoint_token": "X"}, "with a model at an address"),
+        ({"foo": 1}, "expected options of arch, outputs, .*, got foo; check its name"),
     ],
 )
 def test_options_are_checked_before_any_process_starts(onnx_file, options, match):
     with pytest.raises(InputError, match=match):
         dd.open_model(onnx_file, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        (None, "path or address of a model, got NoneType; pass one"),
+        (torch.nn.Identity(), "got Identity; a model in memory becomes a classifier by dd.as_classifier"),
+        (b"m.onnx", "got bytes; pass one"),
+        ("/dev/zero", "expected a model file or folder, got /dev/zero, which is a device, pipe or socket"),
+        ("no\0such", "which is not there"),
+    ],
+    ids=["none", "module", "bytes", "device", "name"],
+)
+def test_what_is_no_path_of_a_model_is_refused(source, match):
+    with pytest.raises(InputError, match=match):
+        dd.open_model(source)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"endpoint_batch": "x"}, "endpoint_batch="),
+        ({"endpoint_timeout": "x"}, "endpoint_timeout="),
+        ({"endpoint_retries": 1.5}, "endpoint_retries="),
+        ({"endpoint_body": 3}, "endpoint_body="),
+        ({"endpoint_queries": 0}, "endpoint_queries="),
+        ({"endpoint_token": 3}, "endpoint_token= as text"),
+    ],
+)
+def test_options_of_an_address_are_checked_too(options, match):
+    with pytest.raises(InputError, match=match):
+        ModelSettings(model="http://localhost:1/x", **options)
 
 
 def test_settings_come_back_from_a_dictionary():
@@ -257,16 +315,53 @@ def test_labels_of_a_hostile_process_are_held_to_the_range(monkeypatch, onnx_fil
         clf(np.zeros((1, 1, 8, 8), np.float32))
 
 
-def test_weights_beside_the_model_are_found_by_their_names_in_it(tmp_path):
-    model = tmp_path / "m.onnx"
-    model.write_bytes(b"....weights.data....")
-    for name in ("weights.data", "other.data", "m.bin"):
-        (tmp_path / name).write_bytes(b"w")
-    (tmp_path / "link.data").symlink_to(tmp_path / "weights.data")
-    assert sorted(p.name for p in beside(model)) == ["m.bin", "weights.data"]
-    before = digest_of(model)
-    (tmp_path / "weights.data").write_bytes(b"x")
-    assert digest_of(model) != before
+@pytest.fixture
+def outside(onnx_file, tmp_path) -> Path:
+    """The model with its weights in a file beside it, among files that have nothing to do with it."""
+    import onnx
+
+    path = tmp_path / "real" / "m.onnx"
+    path.parent.mkdir()
+    onnx.save(onnx.load(onnx_file), path, save_as_external_data=True, location="weights.data", size_threshold=0)
+    for name in ("x", "Conv", "weight", "m.bin", "m.data"):  # names that are in the model's bytes, and its own
+        (path.parent / name).write_bytes(b"w")
+    (path.parent / "m.xml").write_text("<?xml version='1.0'?><net/>")
+    return path
+
+
+def test_weights_beside_the_model_are_the_files_that_it_names(outside):
+    assert [p.name for p in beside(outside)] == ["weights.data"]
+    assert [p.name for p in beside(outside.with_suffix(".xml"))] == ["m.bin"]
+    before = digest_of(outside)
+    for name in ("x", "m.bin", "new"):
+        (outside.parent / name).write_bytes(b"other")
+    assert digest_of(outside) == before
+    weights = outside.with_name("weights.data")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    assert digest_of(outside) != before
+    weights.rename(outside.with_name("moved"))
+    weights.symlink_to(outside.with_name("moved"))
+    assert beside(outside) == []
+
+
+def test_a_link_to_a_model_is_that_model(outside, here, images, tmp_path):
+    link = tmp_path / "link.onnx"
+    link.symlink_to(outside)
+    (tmp_path / "weights.data").write_bytes(b"others")
+    opened, straight = dd.open_model(link), dd.open_model(outside)
+    np.testing.assert_allclose(opened.classifier(images), here(images), rtol=1e-4, atol=1e-5)
+    assert opened.classifier.fingerprint == straight.classifier.fingerprint
+    settings = ModelSettings(model=str(link))
+    assert settings.to_dict()["model"] == str(outside.resolve())
+    link.unlink()
+    link.symlink_to("/etc/passwd")  # it stays the model that was looked at
+    assert settings.path == outside.resolve()
+    for suspect in (opened, straight):
+        suspect.classifier.close()
+    link.unlink()
+    link.symlink_to(link)
+    with pytest.raises(InputError, match="which is not there"):
+        dd.open_model(link)
 
 
 def test_a_folder_cannot_be_read_but_for_the_model(tmp_path, onnx_file):

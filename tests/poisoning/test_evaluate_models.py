@@ -88,3 +88,14 @@ def test_other_models_are_refused_in_words(model: Any, why: str) -> None:
 def test_other_arguments_are_refused_in_words(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
         dd.evaluate(linear(), TEST, **{"trigger": PATCH, "plan": PLAN, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"), [(-3, "-3"), (10**6, "1000000"), (0.5, "0.5"), (np.nan, "nan"), (np.inf, "inf"), (-1.0, "-1.0")]
+)
+def test_labels_that_are_no_classes_are_refused(label: float, shown: str) -> None:
+    """None of them may be rounded or wrapped into a class that happens to be right."""
+    with pytest.raises(ClassifierError, match=rf"class numbers from 0 to 32,767 as labels, got {shown}; return those"):
+        dd.evaluate(lambda x: np.full(len(x), label), TEST)
+    found = dd.evaluate(lambda x: np.full(len(x), 9.0), TEST)  # a class that the test set doesn't have is only wrong
+    assert found.clean_accuracy.value == 0

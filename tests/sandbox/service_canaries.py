@@ -16,6 +16,10 @@ def echo(argument, tell):
             value, data = request
             if value.get("raise") == "InputError":
                 raise InputError("expected luck, got no such luck; try again")
+            if value.get("raise") == "torch":
+                raise RuntimeError(
+                    "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"
+                )
             if value.get("raise"):
                 raise ZeroDivisionError
             _do(value.get("do"))

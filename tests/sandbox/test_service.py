@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -80,3 +81,23 @@ def test_time_is_counted_for_each_wait_not_in_all():
 def test_an_error_at_the_start_is_raised():
     with pytest.raises(InputError, match="not today"):
         Service(f"{HERE}:refuses", None, limits=Limits(seconds=60))
+
+
+def test_closed_while_it_is_at_work_it_says_so():
+    service = Service(f"{HERE}:echo", None, limits=Limits(seconds=60, memory=1 << 30))
+    closer = threading.Timer(0.3, service.close)
+    closer.start()
+    with pytest.raises(SandboxError, match="it was closed while it was at work") as caught:
+        asked(service, [({"do": "sleep"}, b"")])
+    assert caught.value.reason == "closed"
+    with pytest.raises(SandboxError, match="one that was closed; open the model again"):
+        asked(service, [({}, b"")])
+    closer.join()
+
+
+def test_a_library_out_of_memory_is_the_limit_exceeded():
+    service = Service(f"{HERE}:echo", None, limits=Limits(seconds=60, memory=1 << 30))
+    with pytest.raises(SandboxError, match="at most 1024 MiB of memory") as caught:
+        asked(service, [({"raise": "torch"}, b"")])
+    assert caught.value.reason == "memory"
+    service.close()

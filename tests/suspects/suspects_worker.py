@@ -17,7 +17,7 @@ def open_each(specimens, tell):
         try:
             suspect = open_model(path, **settings)
             end = ["opened", suspect.format]
-        except DoldrumError as error:
+        except (DoldrumError, MemoryError) as error:
             end = [type(error).__name__, str(error)]
         except Exception as error:
             end = ["crash", f"{type(error).__name__}: {error}"]

@@ -192,6 +192,19 @@ def test_a_class_that_cannot_be_imported_is_named_with_its_module(tmp_path, monk
         open_model(tmp_path / "whole.pt", preprocessing=GREY)
 
 
+def test_an_arch_that_cannot_be_imported_says_where_it_is_looked_for(tmp_path, monkeypatch):
+    torch.save(small_net().state_dict(), tmp_path / "w.pt")
+    known = {"preprocessing": GREY, "trust_code": True}
+    with pytest.raises(InputError, match=r"not in the working folder: put the folder with rude\.py .*on PYTHONPATH"):
+        open_model(tmp_path / "w.pt", arch="rude.nets:N", **known)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "rude_one.py").write_text("import no_such_library\n")
+    with pytest.raises(InputError, match="install no_such_library, which rude_one imports"):
+        open_model(tmp_path / "w.pt", arch="rude_one:N", **known)
+    with pytest.raises(InputError, match=r"has no attribute 'N'.*; check the name"):
+        open_model(tmp_path / "w.pt", arch="small_nets:N", **known)
+
+
 def test_code_only_where_it_is_trusted(tmp_path):
     net = small_net()
     torch.save(net.state_dict(), tmp_path / "weights.pt")

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from hostile_models import plain_onnx
 from model_forms import Form, onnx_forms, pictures
 
 import doldrum as dd
@@ -238,3 +239,48 @@ def test_a_model_of_floats_that_is_said_to_be_another_is_refused(tmp_path):
         open_model(tmp_path / "m.onnx")
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 1200
+
+
+def _open_sizes(tmp_path, shape):
+    model = onnx.ModelProto.FromString(FORMS["plain"].model.SerializeToString())
+    model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape))
+    onnx.save(model, tmp_path / "m.onnx")
+    return tmp_path / "m.onnx"
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "words"),
+    [
+        (["n", 3, 16, 16], {"size": 99}, r"images of \(3, 16, 16\) .*; leave size= out$"),
+        (["n", 3, 16, 16], {"size": 16, "channels": "grey"}, r"; pass channels='rgb' or channels='bgr'$"),
+        (["n", 1, "h", "w"], {"size": 16}, r"images of \(1, \?, \?\) .*; pass channels='grey'$"),
+        (["n", 1, 16, 16], {"size": 99}, r"; pass channels='grey' and leave size= out$"),
+        (["n", 3, 16, "w"], {"size": 99}, r"; pass a size= that fits, such as size=\(16, 99\)$"),
+        (["n", 5, "h", "w"], {"size": 16}, "it takes no pictures"),
+    ],
+)
+def test_a_size_that_does_not_fit_is_answered_with_one_that_does(tmp_path, shape, given, words):
+    with pytest.raises(InputError, match=words):
+        open_model(_open_sizes(tmp_path, shape), preprocessing=Preprocessing(**given))
+
+
+def test_a_byte_that_was_changed_is_one_clear_line_or_does_no_harm(tmp_path):
+    """Every byte outside the weights, with its highest bit turned: names are no UTF-8 then."""
+    model = plain_onnx()
+    model.metadata_props.add(key="names", value="['a', 'b', 'c', 'd']")
+    whole, weights = model.SerializeToString(), model.graph.initializer[0].raw_data
+    start, path, wrong, refused = whole.index(weights), tmp_path / "m.onnx", [], 0
+    for place in [p for p in range(len(whole)) if not start <= p < start + len(weights)]:
+        data = bytearray(whole)
+        data[place] ^= 0x80
+        path.write_bytes(data)
+        try:
+            open_model(path)
+        except DoldrumError as error:
+            refused += 1
+            if not str(error).startswith("expected ") or "codec" in str(error):
+                wrong.append(f"{place}: {error}")
+        except Exception as error:
+            wrong.append(f"{place}: {type(error).__name__} {error}")
+    assert not wrong, "\n".join(wrong)
+    assert refused > 50

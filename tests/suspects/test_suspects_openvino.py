@@ -243,3 +243,13 @@ def test_other_formats_name_a_way_out(tmp_path):
     for name, what in (("m.pdmodel", "PaddlePaddle"), ("paddle", "PaddlePaddle"), ("saved", "SavedModel")):
         with pytest.raises(InputError, match=rf"{what}.*ovc .* --output_model model\.xml"):
             open_model(tmp_path / name)
+
+
+def test_a_broken_file_is_called_by_the_name_that_the_user_knows(tmp_path):
+    data = bytearray(tflite())
+    data[30922] ^= 4
+    (tmp_path / "mine.tflite").write_bytes(data)
+    with pytest.raises(InputError, match="OpenVINO reads") as error:
+        open_model(tmp_path / "mine.tflite")
+    assert str(error.value).count(str(tmp_path / "mine.tflite")) == 2
+    assert "doldrum-openvino" not in str(error.value)

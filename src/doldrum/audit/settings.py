@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from doldrum.checks import is_number
 from doldrum.confined.settings import JobSettings, check_positive, check_share
 from doldrum.errors import InputError
 
@@ -52,8 +53,9 @@ class AuditSettings(JobSettings):
     def __post_init__(self) -> None:
         check_share("fpr", self.fpr)
         check_share("fdr", self.fdr)
-        if self.claimed_accuracy is not None and not 0 <= self.claimed_accuracy <= 1:
-            raise InputError(f"expected claimed_accuracy= in [0, 1], got {self.claimed_accuracy}; 0.93 for 93%")
+        claimed = self.claimed_accuracy
+        if claimed is not None and not (is_number(claimed) and 0 <= claimed <= 1):
+            raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
         check_positive("budget", self.budget)
         super().__post_init__()
 

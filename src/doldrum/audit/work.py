@@ -25,6 +25,7 @@ from doldrum.detectors.contract.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
 from doldrum.opening.inside import open_suspect
+from doldrum.opening.settings import notes_in_flags
 from doldrum.pixels import to_float
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
@@ -83,7 +84,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "num_classes": opened.classifier.num_classes,
             "class_names": names and list(names),
             "preprocessing": asdict(opened.preprocessing),
-            "notes": list(opened.notes),
+            "notes": notes_in_flags(opened.notes),
         },
         "images": {
             "scanned": reached,

@@ -84,7 +84,7 @@ class Classifier(ABC):
                 raise ClassifierError("expected whole-numbered labels, got fractions; pass outputs='logits' for scores")
             if out.size and (out.min() < 0 or out.max() >= self.num_classes):
                 raise ClassifierError(
-                    f"expected labels in [0, {self.num_classes}), got {out.min()}..{out.max()}; check num_classes"
+                    f"expected labels in [0, {self.num_classes}), got {out.min()}..{out.max()}; check num_classes="
                 )
             return out.astype(np.int64, copy=False)
         if out.dtype.kind not in "fiu":
@@ -93,6 +93,9 @@ class Classifier(ABC):
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
         """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
+
+    def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
+        """Let go of what it holds beside memory, such as a process of its own; overridden where there is something."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
@@ -113,8 +116,8 @@ def checked_shape(input_shape: Any) -> tuple[int, int, int]:
         tuple(cast("Iterable[Any]", input_shape)) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
     )
     if len(shape) != 3:
-        raise InputError(f"expected input_shape (channels, height, width), got {input_shape!r}; e.g. (1, 28, 28)")
-    c, h, w = (whole_number(s, "each size in input_shape", least=1, hint="e.g. (1, 28, 28)") for s in shape)
+        raise InputError(f"expected input_shape= as (channels, height, width), got {input_shape!r}; e.g. (1, 28, 28)")
+    c, h, w = (whole_number(s, "each size in input_shape=", least=1, hint="e.g. (1, 28, 28)") for s in shape)
     return c, h, w
 
 
@@ -122,7 +125,7 @@ def checked_classes(num_classes: Any) -> int:
     """The number of classes as an int, one that labels of int16 can name; InputError for anything else."""
     most = int(np.iinfo(np.int16).max)
     return whole_number(
-        num_classes, "num_classes", least=2, most=most, hint="pass how many classes the model tells apart"
+        num_classes, "num_classes=", least=2, most=most, hint="pass how many classes the model tells apart"
     )
 
 

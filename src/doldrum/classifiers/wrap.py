@@ -63,7 +63,9 @@ def as_classifier(
             make = getattr(importlib.import_module(f"doldrum.classifiers.adapters.{home}"), maker)
             return make(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs)
     if input_shape is None or num_classes is None:
-        raise InputError("expected input_shape and num_classes, got none; e.g. input_shape=(1, 28, 28), num_classes=10")
+        raise InputError(
+            "expected input_shape= and num_classes=, got none; e.g. input_shape=(1, 28, 28), num_classes=10"
+        )
     known: dict[str, Any] = {"input_shape": input_shape, "num_classes": num_classes, "outputs": outputs or "logits"}
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):

@@ -10,9 +10,11 @@ import typer
 
 import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
-from doldrum.cli.flags import flags_of, in_flags
 from doldrum.cli.output import message
-from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
+from doldrum.cli.signals import Ended, heeded_signals
+from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError, is_lack_of_memory
+from doldrum.flags import flags_of, in_flags
+from doldrum.intake import visible
 from doldrum.lazy import extras
 
 __all__ = ["app", "main"]
@@ -22,8 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done; 1 failed on the way (a full disk, a worker that died): mend that and run the same again; 2 the command, "
-    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted. Progress and messages go to standard error; "
+    "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): mend that and run the same again; 2 the command, "
+    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )
 
@@ -75,6 +77,11 @@ def main() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:  # a terminal that lacks a character gets its escape, not a crash
         reconfigure(errors="backslashreplace")
+    with heeded_signals() as ended:
+        _run(ended)
+
+
+def _run(ended: Ended) -> None:
     try:
         with extras():
             code = app(standalone_mode=False)
@@ -91,8 +98,9 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         # A second one, while the interpreter ends, would only print a traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        message("doldrum: interrupted; what was finished stays")
-        sys.exit(130)
+        how = "interrupted" if ended.by is None else f"ended by {ended.by.name}"
+        message(f"doldrum: {how}; what was finished stays")
+        sys.exit(128 + (ended.by or signal.SIGINT))
     except BrokenPipeError:
         # The reader of a pipe left early (`doldrum ... | head`): not an error of ours.
         sys.stderr.close()
@@ -101,6 +109,12 @@ def main() -> None:
         message(f"doldrum: {error}")
         sys.exit(1)
     except Exception as error:
+        if is_lack_of_memory(error) or type(error).__name__ == "OutOfMemoryError":  # torch's own, of a GPU
+            told = visible(str(error), most=300) or "none left"
+            message(
+                f"doldrum: expected enough memory, got too little ({told}); free some, or take fewer or smaller images"
+            )
+            sys.exit(1)
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
             raise
         # Usage errors of the argument parser know their own text and exit code.

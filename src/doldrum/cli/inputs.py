@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from doldrum.cli.output import message, message_skipped
 from doldrum.errors import InputError
-from doldrum.locks import check_out_apart
+from doldrum.files import tidied
+from doldrum.locks import check_out_apart, locked
 from doldrum.pixels import to_float
+from doldrum.progress import waiting
 
 if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
@@ -30,10 +32,11 @@ IMAGES = (
 
 def load_model(settings: ModelSettings) -> Suspect:
     """The model, opened by the one door, with what is to be said of it on standard error."""
-    from doldrum.opening import open_settings
+    from doldrum.opening import notes_in_flags, open_settings
 
-    suspect = open_settings(settings)
-    for note in suspect.notes:
+    with waiting("opening the model"):
+        suspect = open_settings(settings)
+    for note in notes_in_flags(suspect.notes):
         message(f"note: {note}")
     return suspect
 
@@ -54,7 +57,8 @@ def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings
     places = np.unique(np.linspace(0, len(inputs) - 1, min(_LOOK, len(inputs))).astype(int))
     some = to_float(np.concatenate([inputs.block(int(i), int(i) + 1)[0] for i in places]))
     known = None if labels is None else np.asarray(labels)[places]
-    warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
+    with waiting("checking the preprocessing"):
+        warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
     if warning is not None:
         message(warning)
 
@@ -100,33 +104,32 @@ def stored_images(
         images = load_images(source).images
         yield images if limit is None else images.take(range(min(limit, len(images)))), []
         return
-    from doldrum.locks import locked
     from doldrum.measuring.collected import collect_images
     from doldrum.measuring.stored import check_folder
 
     check, unfinished = check or check_folder, unfinished or _unfinished
     check_out_apart(source, out)
     work = out / "images.part"
-    made = [p for p in (work, *work.parents) if not p.exists()]
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(work):
-            keep = False
-            try:
-                check(out)  # another run may have ended since it was looked at first
-                found = collect_images(source, work, shape=classifier.input_shape, resize=resize, limit=limit)
-                message_skipped(found.skipped)
-                yield found, found.skipped
-            except BaseException:
-                keep = unfinished(out)
-                raise
-            finally:
-                if not keep:
-                    shutil.rmtree(work)
-    finally:
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+    with tidied(work), _locked_folder(work):
+        keep = False
+        try:
+            check(out)  # another run may have ended since it was looked at first
+            found = collect_images(source, work, shape=classifier.input_shape, resize=resize, limit=limit)
+            message_skipped(found.skipped)
+            yield found, found.skipped
+        except BaseException:
+            keep = unfinished(out)
+            raise
+        finally:
+            if not keep:
+                shutil.rmtree(work)
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        yield
 
 
 def _unfinished(out: Path) -> bool:

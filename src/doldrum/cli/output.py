@@ -11,12 +11,18 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.errors import InputError
-from doldrum.files import write_text_whole, write_whole
+from doldrum.files import check_file_writable, write_text_whole
 
-__all__ = ["JsonFlag", "OutOption", "check_writable", "emit", "message", "message_skipped", "plain"]
+__all__ = ["JsonFlag", "OutOption", "emit", "message", "message_skipped", "plain"]
 
-OutOption = Annotated[Path | None, typer.Option(help="Write the JSON to this file too.")]
+
+def _writable(path: Path | None) -> Path | None:
+    if path is not None:
+        check_file_writable(path)
+    return path
+
+
+OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Write the JSON to this file too.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
 
 
@@ -31,17 +37,6 @@ def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, mo
         message(f"skipped {name}: {why}")
     if (more := len(skipped) + unlisted - most) > 0:
         message(f"skipped {more:,} more{where}")
-
-
-def check_writable(path: Path) -> None:
-    """Raise InputError unless a file can be written at `path`: said before hours of work, not after."""
-    if path.is_dir():
-        raise InputError(f"expected a file for --out, got the folder {path}; name a file in it")
-    try:
-        probe = write_whole(path.with_name(f"{path.name}.try"), lambda draft: draft.touch())
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"expected an --out that can be written, got {error}; name another") from error
 
 
 def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from doldrum.confined.job import Begun, Job
 from doldrum.confined.settings import JobSettings
 from doldrum.errors import InputError
-from doldrum.files import write_text_whole
+from doldrum.files import tidied, write_text_whole
 from doldrum.locks import check_out_apart, locked
 from doldrum.opening.files import digest_of
 
@@ -32,12 +32,13 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
     for source in settings.sources.values():
         if source is not None:
             check_out_apart(source, out)
-    digest = "" if settings.remote else digest_of(Path(settings.model))
+    digest = "" if settings.remote else digest_of(settings.path)
     states = {name: _state(source) for name, source in settings.sources.items()}
-    _recognised(job, settings, digest, states)
-    with locked(out):
-        seed = _recognised(job, settings, digest, states)  # again: one that was here first may have ended since
-        yield Begun(out=out, work=out / "work", seed=seed, model_sha256=digest)
+    with tidied(out):
+        _recognised(job, settings, digest, states)
+        with locked(out):
+            seed = _recognised(job, settings, digest, states)  # again: one that was here first may have ended since
+            yield Begun(out=out, work=out / "work", seed=seed, model_sha256=digest)
 
 
 def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapping[str, str]) -> int:
@@ -79,13 +80,11 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
 
 
 def forget(job: Job, begun: Begun) -> None:
-    """After an error before anything was scanned: leave no folder that refuses the corrected command."""
+    """After an error before anything was scanned: leave nothing that refuses the corrected command; `begin` sees to the folder."""
     if any(begun.work.rglob("rows-*.jsonl")) or any(begun.work.rglob("*.doldrum")):
         return
     shutil.rmtree(begun.work, ignore_errors=True)
     (begun.out / f"{job.name}.json").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        begun.out.rmdir()
 
 
 def _state(path: str | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from doldrum.checks import is_number, is_whole
 from doldrum.errors import InputError
 from doldrum.opening.endpoint import PREFIX, kept_address
 from doldrum.opening.settings import ModelSettings, check_positive
@@ -49,8 +51,10 @@ class JobSettings(ModelSettings):
 
     def __post_init__(self) -> None:
         check_positive("hours", self.hours)
-        if self.seed is not None and not 0 <= self.seed < 1 << 63:
-            raise InputError(f"expected seed= from 0 to 2^63 - 1, got {self.seed}; pass another")
+        if self.seed is not None and not (is_whole(self.seed) and 0 <= self.seed < 1 << 63):
+            raise InputError(f"expected seed= from 0 to 2^63 - 1, got {self.seed!r}; pass another")
+        if not isinstance(cast("Any", self.out), (str, os.PathLike)):
+            raise InputError(f"expected out= as the path of a folder, got {type(self.out).__name__}; name one")
         super().__post_init__()
 
     @property
@@ -70,5 +74,5 @@ class JobSettings(ModelSettings):
 
 def check_share(name: str, value: float) -> None:
     """InputError unless the setting is above 0 and below 1."""
-    if not 0 < value < 1:
-        raise InputError(f"expected {name}= between 0 and 1, got {value}; e.g. 0.01")
+    if not (is_number(value) and 0 < value < 1):
+        raise InputError(f"expected {name}= between 0 and 1, got {value!r}; e.g. 0.01")

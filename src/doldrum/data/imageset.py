@@ -77,7 +77,9 @@ class ImageSet:
             object.__setattr__(self, "labels", labels.astype(np.int64))
             names = tuple(str(n) for n in self.class_names) or tuple(str(k) for k in range(highest + 1))
             if highest >= len(names):
-                raise InputError(f"expected labels below {len(names)}, the number of class names, got {highest}")
+                raise InputError(
+                    f"expected labels below {len(names)}, the number of class names, got {highest}; name every class, or number them from 0"
+                )
             object.__setattr__(self, "class_names", names)
         else:
             object.__setattr__(self, "class_names", tuple(str(n) for n in self.class_names))

@@ -72,14 +72,14 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
     if isinstance(source, ImageSet):
         return ImageRead(source)
     array = array_of(source)
-    if array is None and _is_numbers(source):
+    if array is None and isinstance(source, (list, tuple)) and _is_numbers(source):
         try:
             array = np.asarray(source)
         except ValueError as error:
             raise InputError(
                 f"expected images of one shape, got rows of other lengths ({error}); pass arrays"
             ) from error
-    if array is not None:
+    if array is not None and array.ndim:
         return ImageRead(ImageSet(as_images(array)))
     _check_kind(source)
     return _Reading(source, shape, fit).read()
@@ -156,7 +156,9 @@ class _Reading:
                 raise InputError(f"{where}: {error}") from error
         if not self.ids:
             why = f"{len(self.skipped)} that can't be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
-            raise InputError(f"expected at least one image in the {type(self.source).__name__}, got {why}")
+            raise InputError(
+                f"expected at least one image in the {type(self.source).__name__}, got {why}; check where they are from"
+            )
         labels = None if None in self.labels else np.array(self.labels, dtype=np.int64)
         classes = () if labels is None else class_names_of(self.source)
         if labels is not None and labels.max() >= len(classes):
@@ -196,7 +198,7 @@ def _is_numbers(value: Any) -> bool:
 
 
 def _check_kind(source: Any) -> None:
-    if is_source(source):
+    if is_source(source) and getattr(source, "shape", None) != ():  # of one number
         return
     hint = "give one of these"
     if isinstance(source, (str, bytes, Path)):

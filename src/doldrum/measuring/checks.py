@@ -83,7 +83,7 @@ def perturbed_sample(images: Inputs, battery: Battery) -> NDArray[np.float32]:
     return np.concatenate([sample, 1 - sample]) if len(sample) == 1 else sample
 
 
-def check_memory(inputs: int, draws: int, *, what: str = "a batch", hint: str = "a smaller batch_size") -> None:
+def check_memory(inputs: int, draws: int, *, what: str = "a batch", hint: str = "a smaller batch_size=") -> None:
     """Raise InputError when the labels of some inputs are more than the memory there is."""
     size = 2 * inputs * draws
     if not fits_in_memory(size):

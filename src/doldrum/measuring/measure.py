@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import overload
+from typing import Any, overload
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images
@@ -15,7 +15,7 @@ from doldrum.measuring.checks import check_memory
 from doldrum.measuring.measurement import Measurement
 from doldrum.measuring.until import Rule
 from doldrum.probes import Probe
-from doldrum.progress import progress_bar
+from doldrum.progress import progress_bar, waiting
 from doldrum.responses import Responses
 
 __all__ = ["measure"]
@@ -117,7 +117,9 @@ def measure(
     >>> {name: r.draws.shape for name, r in dd.measure(clf, np.full((1, 1, 2, 2), 0.5), both).items()}
     {'noise': (1, 1, 5), 'scaled': (1, 2, 1)}
     """
-    run = Measurement(classifier, images, probe, batch_size=batch_size, engine=engine, readouts=readouts, until=until)
+    options: dict[str, Any] = {"batch_size": batch_size, "engine": engine, "readouts": readouts, "until": until}
+    with waiting("checking the model and its engines", show=progress):
+        run = Measurement(classifier, images, probe, **options)
     if not run.battery.probes:
         raise InputError("expected a probe or more, got an empty mapping; e.g. dd.probes.Gaussian([0.1])")
     run.inputs.check_whole()

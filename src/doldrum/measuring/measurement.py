@@ -59,7 +59,7 @@ class Measurement:
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
         probes = as_probes(probe)
         if not is_whole(batch_size) or batch_size < 1:
-            raise InputError(f"expected a whole number of at least 1 as batch_size, got {batch_size!r}; e.g. 256")
+            raise InputError(f"expected a whole number of at least 1 as batch_size=, got {batch_size!r}; e.g. 256")
         if until is not None and not is_kind(until, Rule):
             raise InputError(f"expected a rule, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)")
         if until is not None and (readouts or len(probes) != 1 or not isinstance(probe, ImageProbe)):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from doldrum.checks import is_kind
 from doldrum.classifiers.base import Classifier, Outputs, labels_of
 from doldrum.errors import ClassifierError, InputError
 
@@ -24,6 +25,10 @@ the unperturbed input). change: L1 distance of the draw's probabilities from tho
 
 def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: bool = False) -> tuple[str, ...]:
     """Raise InputError for an unknown readout, ClassifierError where the classifier gives labels only."""
+    if not is_kind(readouts, str, list, tuple, set, frozenset):
+        raise InputError(
+            f"expected readouts of {', '.join(READOUTS)}, got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"
+        )
     names = (readouts,) if isinstance(readouts, str) else tuple(dict.fromkeys(readouts))
     unknown = [name for name in names if name not in READOUTS]
     if unknown:

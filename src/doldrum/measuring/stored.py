@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pyarrow as pa
 
 from doldrum.checks import is_object
 from doldrum.errors import InputError
-from doldrum.files import parquet_table
+from doldrum.files import check_folder_writable, parquet_table
 from doldrum.responses import Responses
 
 __all__ = [
@@ -47,7 +46,7 @@ def check_folder(out: str | Path) -> Path:
                 f"expected a new or empty folder, or an unfinished run, got {folder}, which is finished; "
                 "name another with --out"
             )
-        check_writable(folder)
+        check_folder_writable(folder)
         return folder
     return check_new_folder(out)
 
@@ -60,15 +59,8 @@ def check_new_folder(out: str | Path) -> Path:
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(p.suffix != ".part" for p in folder.iterdir())):
         raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
-    check_writable(folder)
+    check_folder_writable(folder)
     return folder
-
-
-def check_writable(folder: Path) -> None:
-    """Said before any work: the folder, or the nearest one above it that is there, takes files."""
-    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"expected a folder that can be written to, got {folder}; name another with --out")
 
 
 _KINDS = {

@@ -6,6 +6,6 @@ No formats (`suspects`), no images, and no models that are Python objects alread
 from __future__ import annotations
 
 from doldrum.opening.door import open_model, open_settings
-from doldrum.opening.settings import ModelSettings
+from doldrum.opening.settings import ModelSettings, notes_in_flags
 
-__all__ = ["ModelSettings", "open_model", "open_settings"]
+__all__ = ["ModelSettings", "notes_in_flags", "open_model", "open_settings"]

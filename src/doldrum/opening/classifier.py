@@ -7,7 +7,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ class ConfinedClassifier(Classifier, HasEngines):
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
         self._service: Service | None = None
-        self._digest = "" if settings.remote else digest_of(Path(settings.model))
+        self._digest = "" if settings.remote else digest_of(settings.path)
         self._queries = 0
         self._pid, self._starting = 0, threading.Lock()
         facts = self._started().facts

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import struct
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
+from doldrum.errors import InputError
 from doldrum.opening.classifier import ConfinedClassifier
 from doldrum.opening.settings import ModelSettings
 from doldrum.suspects import Preprocessing, Suspect
@@ -56,6 +57,13 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     >>> opened.classifier.input_shape, opened.format
     ((1, 8, 8), 'doldrum checkpoint')
     """
+    given: Any = source
+    if not isinstance(given, (str, os.PathLike)):
+        advice = "a model in memory becomes a classifier by dd.as_classifier" if callable(given) else "pass one"
+        raise InputError(f"expected the path or address of a model, got {type(given).__name__}; {advice}")
+    known = [field.name for field in fields(ModelSettings) if field.name != "model"]
+    if odd := [name for name in options if name not in known]:
+        raise InputError(f"expected options of {', '.join(known)}, got {odd[0]}; check its name")
     return open_settings(ModelSettings(model=os.fspath(source), **options))
 
 
@@ -64,7 +72,7 @@ def open_settings(settings: ModelSettings) -> Suspect:
     if _is_own_checkpoint(settings):
         from doldrum.training import load_checkpoint
 
-        own = load_checkpoint(settings.model)
+        own = load_checkpoint(settings.path)
         channels, *size = own.input_shape
         names = own.metadata.get("class_names")
         return Suspect(
@@ -86,7 +94,7 @@ def open_settings(settings: ModelSettings) -> Suspect:
 
 def _is_own_checkpoint(settings: ModelSettings) -> bool:
     """Whether the file's header says that doldrum wrote it, and nothing else is asked for."""
-    path = Path(settings.model)
+    path = settings.path
     if settings.remote or not path.is_file() or settings.preprocessing.keys() - {"resize"} or settings.labels:
         return False
     with path.open("rb") as file:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from doldrum.errors import InputError
 
 if TYPE_CHECKING:
     from doldrum.suspects import Endpoint
@@ -36,8 +39,12 @@ def kept_address(url: str) -> str:
 
 
 def endpoint_of(settings: Mapping[str, Any]) -> Endpoint:
-    """The `Endpoint` that settings as a dictionary describe; InputError for an address or a bound that can't be."""
+    """The `Endpoint` that settings as a dictionary describe; InputError, by the settings' names, for an address or a bound that can't be."""
     from doldrum.suspects import Endpoint
 
     told = {name.removeprefix(PREFIX): value for name, value in settings.items() if name.startswith(PREFIX)}
-    return Endpoint(url=settings["model"], budget=told.pop("queries"), **told)
+    names = {"budget" if name == "queries" else name: f"{PREFIX}{name}" for name in told}
+    try:
+        return Endpoint(url=settings["model"], budget=told.pop("queries"), **told)
+    except InputError as error:
+        raise InputError(re.sub(rf"\b({'|'.join(names)})=", lambda found: f"{names[found[1]]}=", str(error))) from error

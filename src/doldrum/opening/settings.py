@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
+from doldrum.checks import is_kind, is_number, is_whole, unfit_path
 from doldrum.errors import InputError
+from doldrum.flags import in_flags
 from doldrum.opening.endpoint import PREFIX, endpoint_of, is_address, shown_address
 
-__all__ = ["PREPROCESSING", "ModelSettings", "check_positive"]
+__all__ = ["PREPROCESSING", "ModelSettings", "check_positive", "notes_in_flags"]
 
 _CHOICES = {
     "outputs": ("logits", "probabilities", "labels"),
@@ -79,21 +82,40 @@ class ModelSettings:
     endpoint_token: str | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         check_positive("memory", self.memory)
         for name, known in _CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise InputError(f"expected {name}= of {', '.join(known)}, got {value!r}; pick one")
         self._check_preprocessing()
-        if self.num_classes is not None and not 2 <= self.num_classes <= 32_767:
-            raise InputError(f"expected num_classes= from 2 to 32,767, got {self.num_classes}; count the classes")
-        for name in (*self.SOURCES, "labels"):
+        if self.num_classes is not None and not (is_whole(self.num_classes) and 2 <= self.num_classes <= 32_767):
+            raise InputError(f"expected num_classes= from 2 to 32,767, got {self.num_classes!r}; count the classes")
+        for name in self.SOURCES:
             value = getattr(self, name)
             if value is not None and not self.is_there(value):
                 raise InputError(f"expected {name}= to be there, got {value}, which is not; check the path")
-        if not self.remote and not Path(self.model).exists():
-            raise InputError(f"expected a model file or folder, got {self.model}, which is not there; check the path")
+            if value is not None and os.path.exists(value) and (why := unfit_path(value, folder=True)):
+                raise InputError(f"expected images in a file or folder, got {value}, {why}; pass another")
+        if self.labels is not None and (why := unfit_path(self.labels)):
+            raise InputError(f"expected labels= as a text file, got {self.labels}, {why}; check the path")
+        if not self.remote and (why := unfit_path(self.model, folder=True)):
+            raise InputError(f"expected a model file or folder, got {self.model}, {why}; check the path")
         self._check_endpoint()
+
+    def _check_kinds(self) -> None:
+        """Each field of its kind; paths become text."""
+        for name in ("model", *self.SOURCES, "labels"):
+            value = getattr(self, name)
+            if isinstance(value, os.PathLike):
+                object.__setattr__(self, name, os.fspath(cast("os.PathLike[str]", value)))
+        for name in ("model", *self.SOURCES, "labels", "arch", "output_name", "endpoint_token"):
+            value = getattr(self, name)
+            if not (isinstance(value, str) or (value is None and name != "model")):
+                raise InputError(f"expected {name}= as text, got {type(value).__name__}; pass a string")
+        for name in ("trust_code", "trust_pickle"):
+            if not is_kind(getattr(self, name), bool):
+                raise InputError(f"expected {name}=True or False, got {getattr(self, name)!r}; pick one")
 
     def _check_preprocessing(self) -> None:
         check_positive("scale", self.scale)
@@ -102,20 +124,16 @@ class ModelSettings:
             if given is None:
                 continue
             value = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-            if (
-                len(value) not in (1, 3)
-                or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in value)
-                or (name == "std" and min(value) <= 0)
-            ):
+            if len(value) not in (1, 3) or not all(map(is_number, value)) or (name == "std" and min(value) <= 0):
                 raise InputError(
                     f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one a channel"
                 )
             object.__setattr__(self, name, tuple(float(v) for v in value))
         if self.size is not None:
             size = tuple(self.size) if isinstance(self.size, (tuple, list)) else (self.size, self.size)
-            if len(size) != 2 or not all(isinstance(s, int) and s >= 1 for s in size):
+            if len(size) != 2 or not all(is_whole(s) and s >= 1 for s in size):
                 raise InputError(f"expected size= as height and width, got {self.size}; e.g. (224, 224)")
-            object.__setattr__(self, "size", size)
+            object.__setattr__(self, "size", tuple(int(s) for s in size))
 
     def _check_endpoint(self) -> None:
         if self.remote:
@@ -130,6 +148,11 @@ class ModelSettings:
     def is_there(self, path: str) -> bool:
         """Whether there are images, or a text, at `path`."""
         return Path(path).exists()
+
+    @cached_property
+    def path(self) -> Path:
+        """The model's file or folder, absolute and not by way of links: weights are beside it, and it stays the same one."""
+        return Path(os.path.realpath(self.model))
 
     @property
     def remote(self) -> bool:
@@ -150,10 +173,10 @@ class ModelSettings:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; paths absolute, for another process."""
         made: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        for name in ("model", *self.SOURCES, "labels"):
+        for name in (*self.SOURCES, "labels"):
             if made[name] is not None and Path(made[name]).exists():
                 made[name] = str(Path(made[name]).resolve())
-        return made
+        return made if self.remote else made | {"model": str(self.path)}
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> ModelSettings:
@@ -161,7 +184,17 @@ class ModelSettings:
         return cls(**{field.name: made[field.name] for field in fields(ModelSettings)})
 
 
+def notes_in_flags(notes: Iterable[str]) -> list[str]:
+    """What is to be said of an opened model, as a command says it: with flags in place of these settings.
+
+    >>> notes_in_flags(["pass mean= and output= if it wants others"])
+    ['pass --mean and --output-name if it wants others']
+    """
+    names = [field.name for field in fields(ModelSettings)]
+    return [in_flags(note, names) for note in notes]
+
+
 def check_positive(name: str, value: float | None) -> None:
     """InputError unless the setting, where it is given, is above 0 and finite."""
-    if value is not None and not 0 < value < math.inf:
-        raise InputError(f"expected a positive {name}=, got {value}; pass one")
+    if value is not None and not (is_number(value) and value > 0):
+        raise InputError(f"expected a positive {name}=, got {value!r}; pass one")

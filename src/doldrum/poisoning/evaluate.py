@@ -206,5 +206,17 @@ def _predict(
                 f"expected scores ({len(batch)}, K) or labels ({len(batch)},), got {answer.dtype} {answer.shape}; "
                 "answer every image"
             )
+        if answer.ndim == 1 and not isinstance(model, Classifier):
+            _check_labels(answer)
         out[start : start + len(batch)] = labels_of(answer)
     return out
+
+
+def _check_labels(answer: NDArray[Any]) -> None:
+    """Raise ClassifierError unless a function's labels are class numbers."""
+    most = int(np.iinfo(np.int16).max)
+    if not np.isfinite(answer).all() or (answer != np.floor(answer)).any() or answer.min() < 0 or answer.max() > most:
+        odd = answer[~((answer >= 0) & (answer <= most) & (answer == np.floor(answer)))][0]
+        raise ClassifierError(
+            f"expected class numbers from 0 to {most:,} as labels, got {odd}; return those, or a row of scores an image"
+        )

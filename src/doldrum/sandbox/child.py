@@ -81,12 +81,12 @@ def _serve(handle: Handle, channel: BinaryIO) -> None:
 
 def _tell(channel: BinaryIO, error: BaseException) -> None:
     """Send an error as what it is."""
-    from doldrum.errors import DoldrumError
+    from doldrum.errors import DoldrumError, is_lack_of_memory
 
-    if isinstance(error, MemoryError):
-        _fail(channel, "MemoryError", "")
-    elif isinstance(error, DoldrumError):
+    if isinstance(error, DoldrumError):
         _fail(channel, type(error).__name__, str(error))
+    elif is_lack_of_memory(error):
+        _fail(channel, "MemoryError", "")
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         _fail(channel, "full disk", f"{error.strerror or 'the disk is full'}: {error.filename or 'a temporary file'}")
     else:

@@ -10,8 +10,8 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import weakref
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,11 +24,12 @@ from doldrum.errors import (
     MissingExtraError,
     SandboxError,
 )
+from doldrum.sandbox.folder import OwnFolder
 from doldrum.sandbox.frames import BLOCK, MESSAGE, Frame, Nonsense, read_frame, write_frame
 from doldrum.sandbox.limits import Limits
 from doldrum.sandbox.watch import Watch
 
-__all__ = ["Confined", "raised"]
+__all__ = ["Confined", "end_confined", "raised"]
 
 _PASSED = frozenset(
     [
@@ -69,6 +70,15 @@ main(sys.argv[1])
 """
 
 
+_there: weakref.WeakSet[Confined] = weakref.WeakSet()
+
+
+def end_confined() -> None:
+    """End all confined processes of this one and remove their folders: for one that is about to leave without Python's own end."""
+    for process in list(_there):
+        process.close()
+
+
 class Confined:
     """A confined process that runs `function(argument, tell)`; `frame` waits for what it says next.
 
@@ -81,9 +91,8 @@ class Confined:
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
             raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
         self.limits = limits
-        # Python's installation on Windows can't remove a folder whose files are still open in a dying process
-        self._folder = tempfile.TemporaryDirectory(prefix="doldrum-", ignore_cleanup_errors=True)
-        temporary = os.path.realpath(self._folder.name)
+        self._folder = OwnFolder()
+        temporary = self._folder.path
         job = {"function": function, "argument": argument, "limits": limits.as_dict(), "asked": asked}
         if asked:  # it stays for as long as there is somebody to ask, and `allow` bounds each wait
             job["limits"]["seconds"] = _STAYS
@@ -92,7 +101,7 @@ class Confined:
         try:
             text = json.dumps(job)
         except (TypeError, ValueError) as error:
-            self._folder.cleanup()
+            self._folder.remove()
             raise InputError(f"expected an argument that JSON can hold, got one that it can't ({error})") from error
         (Path(temporary) / "job.json").write_text(text)
         self.process = _start(temporary, limits, asked=asked)
@@ -109,6 +118,7 @@ class Confined:
         self._watch = Watch(self.process.pid, limits, [*limits.write, temporary])
         self._messages, self._over, self._ending = 0, False, threading.Lock()
         self._owner = os.getpid()
+        _there.add(self)
 
     def frame(self) -> Frame:
         """The next message, value, block or error; a bound exceeded, its end, or nonsense is raised."""
@@ -163,7 +173,7 @@ class Confined:
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
-        self._folder.cleanup()
+        self._folder.remove()
 
 
 def _start(temporary: str, limits: Limits, *, asked: bool) -> subprocess.Popen[bytes]:

@@ -84,9 +84,14 @@ class Service:
     """
 
     def __init__(self, function: str, argument: Any, *, limits: Limits) -> None:
-        self.limits = limits
+        self.limits, self._closed = limits, False
         self._turn = threading.Lock()
-        self._process = _starter.submit(lambda: Confined(function, argument, limits, asked=True)).result()
+        started = _starter.submit(lambda: Confined(function, argument, limits, asked=True))
+        try:
+            self._process = started.result()
+        except BaseException:  # an interrupt: it may have started all the same
+            started.add_done_callback(lambda done: None if done.exception() else done.result().close())
+            raise
         self._end = weakref.finalize(self, self._process.close)  # with this object, or with Python
         try:
             self.facts = self._value(lambda value, data: None)
@@ -103,7 +108,8 @@ class Service:
         with self._turn:
             if self.ended:
                 raise SandboxError(
-                    "expected a confined process, got one that has ended; open the model again", reason="died"
+                    f"expected a confined process, got one that {'was closed' if self._closed else 'has ended'}; open the model again",
+                    reason="closed" if self._closed else "died",
                 )
             sender = _Sender(self._process, requests)
             self._process.allow(self.limits.seconds)
@@ -113,6 +119,12 @@ class Service:
             except SandboxError:
                 if sender.trouble is not None:
                     raise sender.trouble from None
+                if self._closed:
+                    raise SandboxError(
+                        "expected an answer from the confined process, got none: it was closed while it was at work; close it "
+                        "after its last use",
+                        reason="closed",
+                    ) from None
                 raise
             finally:
                 sender.stopped = True
@@ -136,6 +148,6 @@ class Service:
                 heard(frame.value, frame.data)
 
     def close(self) -> None:
-        """End the process."""
-        self.ended = True
+        """End the process; whoever waits for an answer of it hears that it was closed."""
+        self._closed = self.ended = True
         self._end()

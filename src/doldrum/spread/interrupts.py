@@ -1,19 +1,20 @@
-"""Ctrl-C while workers are being started or ended."""
+"""Ctrl-C, and what else ends a command in order, while workers are being started or ended."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 __all__ = ["interrupts_held"]
 
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Act on a Ctrl-C once this is left, and have processes that are started in here never see one.
+    """Act on a Ctrl-C (or a SIGTERM that has a handler) once this is left, and have processes that are started in here never see a Ctrl-C.
 
     A terminal sends Ctrl-C to all of its processes; it is for the one that started the others to act on. Two things are needed:
 
@@ -34,11 +35,13 @@ def interrupts_held() -> Iterator[None]:
     >>> _ = signal.signal(signal.SIGINT, before)
     """
     held: list[tuple[int, FrameType | None]] = []
-    before = signal.getsignal(signal.SIGINT)
+    before: dict[int, Callable[[int, FrameType | None], Any]] = {}
     # Only the main thread runs handlers, and may change them; an ignored signal, or a handler of C's, stays what it is.
-    ours = callable(before) and threading.current_thread() is threading.main_thread()
-    if ours:
-        signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, frame: held.append((number, frame)))
     able = hasattr(signal, "pthread_sigmask")  # not on Windows
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if able else set()
     try:
@@ -46,7 +49,7 @@ def interrupts_held() -> Iterator[None]:
     finally:
         if able:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what waited comes now, and is noted
-        if ours:
-            signal.signal(signal.SIGINT, before)
-        if held and callable(before):
-            before(*held[0])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            before[held[0][0]](*held[0])

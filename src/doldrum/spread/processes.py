@@ -7,13 +7,16 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from types import FrameType
 from typing import Any
 
 from doldrum.errors import DoldrumError, InputError, WorkerError
+from doldrum.sandbox.process import end_confined
 from doldrum.spread.interrupts import interrupts_held
 from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Pool, settle
 
@@ -105,6 +108,7 @@ def _start(payload: bytes, cores: Any) -> None:
         os.sched_setaffinity(0, {core})
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _leave)
     settle()
     try:
         _work = pickle.loads(payload)
@@ -123,6 +127,12 @@ def _do(job: Any) -> Any:
     if _failure is not None:
         raise _failure
     return _work(job)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """The pool ends its workers so, in the middle of a job: models that they opened in processes of their own end first."""
+    end_confined()
+    os._exit(128 + number)
 
 
 def _end_with_parent() -> None:

@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from doldrum.checks import unfit_path
 from doldrum.errors import InputError
 from doldrum.studies.base import Cell, Study, nearest, unknown
 
@@ -41,6 +42,8 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
     path = Path(grid)
     if path.suffix not in (".toml", ".json"):
         raise InputError(unknown("a grid", str(grid), study.grids) + ", or pass a file that ends in .toml or .json")
+    if why := unfit_path(path):
+        raise InputError(f"expected a grid in a file, got {path}, {why}; check the path")
     try:
         text = path.read_text(encoding="utf-8")
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)

@@ -11,6 +11,7 @@ from typing import Any
 from doldrum.errors import InputError
 from doldrum.provenance import versions_and_machine
 from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
+from doldrum.spread import check_workers
 from doldrum.studies.base import Study
 from doldrum.studies.find import get_study
 from doldrum.studies.grid import load_grid
@@ -61,8 +62,7 @@ def run_study(
     ([0, 2], 0)
     """
     study = get_study(study) if isinstance(study, str) else study
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise InputError(f"expected at least 1 worker, got {workers!r}; pass a whole number")
+    check_workers(workers, ray=ray)
     name, cells = load_grid(study, grid)
     jobs = {study.key(cell): cell for cell in cells}
     folder = Path(out)

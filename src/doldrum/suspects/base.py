@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from doldrum.checks import whole_number
 from doldrum.classifiers.base import Classifier
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, check_memory_left
 from doldrum.intake import visible
 
 __all__ = ["Preprocessing", "Suspect", "class_names_of", "tried"]
@@ -108,6 +108,16 @@ class Suspect:
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = field(default=())
 
+    def close(self) -> None:
+        """End the process that the model runs in, where it has one; so does the end of a `with` block, and that of the object."""
+        self.classifier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def class_names_of(found: Any, count: int | None) -> tuple[str, ...] | None:
     """Class names out of a list, or a mapping from class number to name; None unless there is one for each class.
@@ -136,9 +146,10 @@ def tried(classifier: Classifier, *, path: str) -> Classifier:
     images[1] = 0.5
     try:
         out = classifier(images)
-    except (InputError, ClassifierError, MemoryError):
+    except (InputError, ClassifierError):
         raise
     except Exception as error:  # each runtime has exceptions of its own
+        check_memory_left(error)
         why = visible(str(error), most=300)
         raise ClassifierError(f"expected {path} to answer for a plain image, got {why}; check the model") from error
     if not np.isfinite(out).all():

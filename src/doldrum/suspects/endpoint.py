@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import whole_number
+from doldrum.checks import is_number, whole_number
 from doldrum.classifiers.base import Classifier, Outputs
 from doldrum.errors import ClassifierError, EndpointError, InputError
 from doldrum.intake import visible
@@ -83,15 +83,15 @@ class Endpoint:
         if parts.username or parts.password:
             raise InputError("expected an address without a password, got one; name an environment variable as token=")
         if self.body not in ("png", "npy"):
-            raise InputError(f"expected body 'png' or 'npy', got {visible(repr(self.body))}; pick one")
-        whole_number(self.batch, "batch", least=1, most=4096)
-        whole_number(self.retries, "retries", least=0, most=20)
+            raise InputError(f"expected body= of png, npy, got {visible(repr(self.body))}; pick one")
+        whole_number(self.batch, "batch=", least=1, most=4096)
+        whole_number(self.retries, "retries=", least=0, most=20)
         for name in ("timeout", "per_second"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
-                raise InputError(f"expected a positive {name}, got {value!r}; pass one")
+            if value is not None and not (is_number(value) and value > 0):
+                raise InputError(f"expected a positive {name}=, got {value!r}; pass one")
         if self.budget is not None:
-            whole_number(self.budget, "budget", least=1)
+            whole_number(self.budget, "budget=", least=1)
         if self.token is not None:
             if not os.environ.get(self.token):
                 raise InputError(

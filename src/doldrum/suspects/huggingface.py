@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing
 from doldrum.suspects.tensors import checked_header
@@ -144,10 +144,9 @@ def _load(config: dict[str, Any], weights: Path, shown: str) -> nn.Module:
                 folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, attn_implementation="eager",
                 output_loading_info=True, dtype="float32",
             )  # fmt: skip
-    except MemoryError:
-        raise
     except Exception as error:  # the library raises many unrelated types for what doesn't fit
-        why = visible(str(error).strip().partition("\n")[0], most=300)
+        check_memory_left(error)
+        why = visible(str(error).replace(folder, shown).strip().partition("\n")[0], most=300)
         raise InputError(
             f"expected weights that fit config.json in {shown}, got {why}; the folder is broken"
         ) from error
@@ -191,7 +190,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         if size is None:
             raise InputError(f"expected preprocessor_config.json in {shown}, got none; pass size=")
         notes.append(
-            "there is no preprocessor_config.json; pixels were passed in [0, 1]: pass mean and std if the model wants others"
+            "there is no preprocessor_config.json; pixels were passed in [0, 1]: pass mean= and std= if the model wants others"
         )
         sides: Any = size if isinstance(size, int) else tuple(size)
         return Preprocessing(size=sides, channels=channels)

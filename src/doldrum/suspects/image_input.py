@@ -65,21 +65,34 @@ class ImageInput:
             given = replace(given, scale=255.0, **({"mean": (128.0,)} if signed else {}))
             if signed:
                 notes.append(
-                    "the model takes int8; a pixel of 0 to 255 less 128 was passed: pass mean and scale if it wants others"
+                    "the model takes int8; a pixel of 0 to 255 less 128 was passed: pass mean= and scale= if it wants others"
                 )
         return given
 
     def _check(self, given: Preprocessing, shown: str) -> None:
         want = (self.channels, self.height, self.width)
         if any(side is not None and side != said for side, said in zip(want, given.input_shape, strict=True)):
+            told = ", ".join("?" if side is None else str(side) for side in want)
             raise InputError(
-                f"expected images of {want} as {shown} fixes them, got {given.input_shape} (channels, height, width); leave size= and channels= out"
+                f"expected images of ({told}) as {shown} fixes them, got {given.input_shape} (channels, height, width); {self._advice(given)}"
             )
         if self.values is not None and math.prod(given.input_shape) != self.values:
             raise InputError(
                 f"expected images of {self.values} values as {shown} takes them, got {given.input_shape} (channels, height, width); "
                 "pass another size"
             )
+
+    def _advice(self, given: Preprocessing) -> str:
+        """What to pass in place of sizes that the file doesn't take."""
+        parts: list[str] = []
+        if self.channels not in (None, given.input_shape[0]):
+            known = {1: "channels='grey'", 3: "channels='rgb' or channels='bgr'"}
+            parts.append(f"pass {known[self.channels]}" if self.channels in known else "it takes no pictures")
+        height, width = (want or said for want, said in zip((self.height, self.width), given.size, strict=True))
+        if (height, width) != given.size:
+            fixed = None not in (self.height, self.width)
+            parts.append("leave size= out" if fixed else f"pass a size= that fits, such as size=({height}, {width})")
+        return " and ".join(parts)
 
     def _from_file(self, said: Mapping[str, Any], shown: str, notes: list[str]) -> Preprocessing:
         channels, height, width = self.channels, self.height, self.width
@@ -108,8 +121,8 @@ class ImageInput:
             return replace(found, scale=255.0) if large else found
         if not self.whole:
             notes.append(
-                "the file doesn't say how images are normalised; pixels were passed as RGB in [0, 1]: pass mean, std, scale and channel "
-                "order if the model wants others"
+                "the file doesn't say how images are normalised; pixels were passed as RGB in [0, 1]: pass mean=, std=, scale= and "
+                "channels= if the model wants others"
             )
         return Preprocessing(**known)
 

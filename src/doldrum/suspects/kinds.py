@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from doldrum.errors import InputError
 from doldrum.intake import visible
 from doldrum.intake.kinds import kind_of
+from doldrum.suspects.beside import IR_START
 from doldrum.suspects.zips import KERAS, zip_kind
 
 __all__ = ["model_kind", "refused"]
@@ -85,7 +85,7 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
             raise refused(what, shown, advice)
     if head[4:8] == b"TFL3":
         return "tflite"
-    if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|net\b)", head):
+    if IR_START.match(head):
         return "openvino"
     if head[4:8] == b"ORTM":
         raise refused("an ONNX Runtime file (.ort)", shown, "pass the .onnx file that it was made from")

@@ -11,7 +11,7 @@ from torch import nn
 from doldrum.classifiers.adapters.module import ModuleClassifier
 from doldrum.classifiers.adapters.module_forms import plain_module
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, check_memory_left
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing
 
@@ -70,11 +70,10 @@ def module_classifier(
         prepared = plain_module(prepared, images, num_classes=num_classes, outputs=outputs or "logits")
         with torch.inference_mode():
             out = prepared(images)
-    except MemoryError:
-        raise
     except ClassifierError as error:
         raise ClassifierError(f"{shown}: {visible(str(error), most=400)}") from error
     except Exception as error:  # somebody else's network raises what it likes
+        check_memory_left(error)
         why = visible(str(error).partition("\n")[0], most=200) or type(error).__name__
         size = "x".join(map(str, preprocessing.input_shape))
         raise ClassifierError(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.onnx_external import WAY_OUT, read_external
 
@@ -43,6 +43,7 @@ def checked_onnx(path: str | os.PathLike[str]) -> tuple[Any, bool]:
     try:
         model = onnx.load_model(str(path), load_external_data=False)
     except Exception as error:  # protobuf raises several unrelated types on a broken file
+        check_memory_left(error)
         raise InputError(f"expected an ONNX file, got {shown}, which is cut off or broken; fetch it again") from error
     newest = onnx.defs.onnx_opset_version()
     outside = _Check(model, shown, newest).run(path)
@@ -66,6 +67,8 @@ class _Check:
             )
         if len(model.training_info):
             raise self.bad("graphs for training", "export it for inference")
+        if any(isinstance(text, bytes) for text in _texts(model)):  # what protobuf gives for text that is no UTF-8
+            raise self.bad("a name that is no text", "the file is broken: fetch it again")
         own = self._functions()
         graphs = [model.graph, *model.functions]
         for body in graphs:
@@ -142,6 +145,7 @@ class _Check:
         try:
             values = numpy_helper.to_array(tensor)
         except Exception as error:  # a broken tensor raises several unrelated types
+            check_memory_left(error)
             raise self.bad(f"{shape} that can't be read", "the file is broken") from error
         if np.isnan(values).any():  # infinities are usual in attention masks
             raise self.bad(f"NaN in the weights '{name}'", "the model is broken")
@@ -153,23 +157,45 @@ _WIDTHS = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 
 _FLOATS = {1, 10, 11}
 
 
-def _nodes(body: Any) -> Iterator[Any]:
-    """All nodes of a graph or function, those of graphs inside nodes too; protobuf bounds how deep they nest."""
-    left = [body]
+def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
+    """Graphs and functions, and the graphs inside their nodes; protobuf bounds how deep they nest."""
+    left = list(bodies)
     while left:
-        for node in left.pop().node:
-            yield node
-            for attribute in node.attribute:
-                if attribute.HasField("g"):
-                    left.append(attribute.g)
-                left.extend(attribute.graphs)
+        body = left.pop()
+        yield body
+        for attribute in (a for node in body.node for a in node.attribute):
+            if attribute.HasField("g"):
+                left.append(attribute.g)
+            left.extend(attribute.graphs)
+
+
+def _nodes(body: Any) -> Iterator[Any]:
+    """All nodes of a graph or function, those of graphs inside nodes too."""
+    for one in _bodies([body]):
+        yield from one.node
+
+
+def _texts(model: Any) -> Iterator[Any]:
+    """All names that a runtime goes by, or shows in what it says."""
+    yield from (opset.domain for opset in model.opset_import)
+    for body in _bodies([model.graph, *model.functions]):
+        yield body.name
+        values = [*body.input, *body.output, *getattr(body, "value_info", ())]
+        for value in values:
+            if isinstance(value, (str, bytes)):  # a function's
+                yield value
+            else:
+                yield value.name
+                yield from (d.dim_param for d in value.type.tensor_type.shape.dim)
+        for node in body.node:
+            yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+            yield from (attribute.name for attribute in node.attribute)
+    yield from (tensor.name for tensor in _tensors([model.graph, *model.functions]))
 
 
 def _tensors(bodies: list[Any]) -> Iterator[Any]:
     """All tensors: initialisers of every graph, and attributes of every node."""
-    left = list(bodies)
-    while left:
-        body = left.pop()
+    for body in _bodies(bodies):
         yield from getattr(body, "initializer", ())
         for sparse in getattr(body, "sparse_initializer", ()):
             yield sparse.values
@@ -181,6 +207,3 @@ def _tensors(bodies: list[Any]) -> Iterator[Any]:
             for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
                 yield sparse.values
                 yield sparse.indices
-            if attribute.HasField("g"):
-                left.append(attribute.g)
-            left.extend(attribute.graphs)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from doldrum.errors import InputError
 from doldrum.intake import visible
+from doldrum.suspects.beside import is_bare_name
 
 __all__ = ["WAY_OUT", "read_external"]
 
@@ -79,7 +80,7 @@ def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int,
     name = entries.get("location", "")
     if len(entries) < len(keys) or not set(keys) <= _KEYS or tensor.data_location != tensor.EXTERNAL:
         raise bad("kept outside, with a place that can't be", "the file is broken or hostile")
-    if not name or name in (".", "..") or any(c in name for c in "/\\:\0"):
+    if not is_bare_name(name):
         where = visible(name, most=100)
         raise bad(f"kept outside in '{where}'", "only files in the model's own folder are read: save it as one file")
     width = widths.get(tensor.data_type)

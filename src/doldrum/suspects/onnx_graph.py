@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from doldrum.classifiers.adapters.onnx import load_onnxruntime
-from doldrum.errors import ClassifierError
+from doldrum.errors import ClassifierError, check_memory_left
 from doldrum.intake import visible
 from doldrum.suspects.image_input import ImageInput, image_input
 from doldrum.suspects.score_output import Output
@@ -158,9 +158,8 @@ def run_once(model: Any, names: Sequence[str], shape: Sequence[int], shown: str)
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         feed = {session.get_inputs()[0].name: np.full(shape, 0.5, np.float32)}
         return [np.asarray(value) for value in session.run(list(names), feed)]
-    except MemoryError:
-        raise
     except Exception as error:  # onnxruntime's exceptions share no public base
+        check_memory_left(error)
         why = visible(str(error), most=300)
         raise ClassifierError(f"expected {shown} to answer for a plain image, got {why}; check the model") from error
     finally:

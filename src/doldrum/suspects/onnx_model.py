@@ -16,7 +16,7 @@ import numpy as np
 
 from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, check_memory_left
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of
 from doldrum.suspects.image_input import ROUNDED, ImageInput
@@ -45,7 +45,8 @@ def open_onnx(
     """See `open_model`. The file is checked whole before ONNX Runtime sees a byte of it."""
     shown, notes = visible(path), []
     model, outside = checked_onnx(path)
-    metadata = {p.key: p.value for p in model.metadata_props if len(p.value) <= _MOST_TEXT}
+    pairs = [(p.key, p.value) for p in model.metadata_props if len(p.value) <= _MOST_TEXT]
+    metadata: dict[str, str] = {k: v for k, v in pairs if isinstance(k, str) and isinstance(v, str)}  # else no UTF-8
     value, found = onnx_input(model, shown)
     wanted = found.preprocessing(preprocessing, _said(metadata), shown=shown, notes=notes)
     notes += found.told()
@@ -142,9 +143,8 @@ def _classifier(path: Path, known: dict[str, Any], shown: str) -> OnnxClassifier
 def _takes_two(classifier: OnnxClassifier) -> bool:
     try:
         classifier(np.full((2, *classifier.input_shape), 0.5, np.float32))
-    except MemoryError:
-        raise
-    except Exception:  # each runtime has exceptions of its own; the caller's next try tells them
+    except Exception as error:  # each runtime has exceptions of its own; the caller's next try tells them
+        check_memory_left(error)
         return False
     return True
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of, tried
 from doldrum.suspects.endpoint import Endpoint, EndpointClassifier
@@ -211,6 +211,12 @@ def _weights(
         plain = Preprocessing(size=shape[1:], channels="grey" if shape[0] == 1 else "rgb")
         if shape[0] not in (1, 3):
             raise InputError(f"expected a model of 1 or 3 channels, got {shape[0]} in {shown}; it takes no pictures")
+        if preprocessing not in (None, plain):
+            told = f"{shape[0]} x {shape[1]} x {shape[2]} pixels in [0, 1]"
+            raise InputError(
+                f"expected a checkpoint of doldrum's to be opened as it was trained, on {told}, got other preprocessing for {shown}; leave "
+                "size=, channels=, mean=, std= and scale= out"
+            )
         return module, plain, ours["class_names"], notes
     if arch is None:
         raise InputError(
@@ -225,7 +231,7 @@ def _weights(
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(
-            "mean and std are the usual ones of the architecture; pass them if the model was trained with others"
+            "mean and std are the usual ones of the architecture; pass mean= and std= if the model was trained with others"
         )
     elif preprocessing is not None and not preprocessing.normalises:
         notes.append(
@@ -251,6 +257,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
                 return torch.jit.load(str(path), map_location="cpu")
             return torch.export.load(str(path)).module()
     except Exception as error:  # a broken file raises many unrelated types
+        check_memory_left(error)
         why = visible(str(error).strip().partition("\n")[0], most=200)
         raise InputError(
             f"expected a program of torch's, got {shown}, which can't be read ({why}); it is broken"
@@ -273,12 +280,14 @@ def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown:
     try:
         found = torch.load(str(path), map_location="cpu", weights_only=False)
     except Exception as first:
+        check_memory_left(first)
         import pickle
 
         try:
             with open(path, "rb") as file:
                 found = pickle.load(file)
         except Exception as error:  # trusted, but broken, or without what it was made of
+            check_memory_left(error)
             raise pickle_broken(path, kind, first, shown) from error
         if isinstance(found, int):  # torch's files before its zip begin with one
             raise pickle_broken(path, kind, first, shown) from first

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_core, openvino_library
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import ClassifierError, DoldrumError, InputError
+from doldrum.errors import ClassifierError, DoldrumError, InputError, check_memory_left
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect
 from doldrum.suspects.image_input import ROUNDED, ImageInput
@@ -66,7 +66,9 @@ def open_openvino(
             notes.append(_IN_BATCHES.format("one image" if batch == 1 else f"{batch} images"))
         count = num_classes or count
         if count is None:
-            raise InputError("expected num_classes for a model that gives labels, got none; pass num_classes=")
+            raise InputError(
+                "expected num_classes= for a model that gives labels, got none; pass how many classes there are"
+            )
         ov.save_model(model, Path(folder) / "model.xml", compress_to_fp16=False)
         about = f"{wanted}|{chosen.output.name}|{chosen.form}|{chosen.outputs}".encode()
         classifier = OpenVINOClassifier(
@@ -104,14 +106,17 @@ class _Source:
             model = core.read_model(self.path)
             self.signed = with_signed_weights(model)
             return model
-        except MemoryError:
-            raise
         except Exception as error:  # OpenVINO raises RuntimeError and its own kinds alike
+            check_memory_left(error)
             what = {"openvino": "OpenVINO", "tflite": "TensorFlow Lite"}[self.kind]
             raise InputError(
-                f"expected a {what} model that OpenVINO reads, got {self.shown} ({_words(error)}); it is cut off or broken, or has "
+                f"expected a {what} model that OpenVINO reads, got {self.shown} ({self._words(error)}); it is cut off or broken, or has "
                 "operators that OpenVINO doesn't know: export the model as ONNX"
             ) from error
+
+    def _words(self, error: Exception) -> str:
+        """OpenVINO's, with the name that the user knows."""
+        return _words(str(error).replace(str(self.path), self.shown) if self.kind == "tflite" else error)
 
 
 def _built(
@@ -137,9 +142,8 @@ def _built(
                 continue
         except InputError:
             raise
-        except MemoryError:
-            raise
         except Exception as error:  # shapes that can't be, found out when they are put together
+            check_memory_left(error)
             failure = error
             continue
         if chosen.form == "labels" and count is not None:
@@ -172,7 +176,7 @@ def _takes_two(made: Any, wanted: Preprocessing) -> bool:
     return both.shape == alone.shape and bool(np.allclose(both, alone, rtol=1e-3, atol=1e-4, equal_nan=True))
 
 
-def _words(error: Exception | None) -> str:
+def _words(error: Exception | str | None) -> str:
     """The last line of what OpenVINO says, which is its point."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return visible(lines[-1] if lines else type(error).__name__, most=200)

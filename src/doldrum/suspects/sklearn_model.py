@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.adapters.function import FunctionClassifier
 from doldrum.classifiers.base import Outputs
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.base import Preprocessing, Suspect, class_names_of
 from doldrum.suspects.zips import checked_zip
@@ -66,9 +66,10 @@ def open_skops(
                     f"({len(untrusted)} untrusted); export the pipeline as ONNX, or serve it over HTTP"
                 )
             estimator = io.load(str(path), trusted=sorted(_PLAIN))
-    except (InputError, MemoryError):
+    except InputError:
         raise
     except Exception as error:  # a broken file raises many unrelated types
+        check_memory_left(error)
         why = visible(str(error).partition("\n")[0], most=200)
         raise InputError(
             f"expected a skops file, got {shown}, which can't be read ({why}); the file is broken"
@@ -95,7 +96,7 @@ def estimator_suspect(
     if preprocessing is None:
         preprocessing = _square(int(features), shown)
         notes.append(
-            "the file doesn't say how images become features; pixels were passed in [0, 1]: pass size, mean and std if not so"
+            "the file doesn't say how images become features; pixels were passed in [0, 1]: pass size=, mean= and std= if not so"
         )
     if math.prod(preprocessing.input_shape) != features:
         raise InputError(

@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doldrum.errors import InputError, missing_extra
+from doldrum.errors import InputError, check_memory_left, missing_extra
 from doldrum.intake import visible
 from doldrum.suspects.pickles import OLD_TORCH, callables_in, is_state_dict, missing_class
 from doldrum.suspects.zips import checked_zip, read_member
@@ -130,6 +130,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     try:
         found = torch.load(str(path), map_location="cpu", weights_only=True, mmap=False)
     except Exception as error:  # a broken file raises many unrelated types
+        check_memory_left(error)
         why = visible(str(error).partition("\n")[0], most=200)
         raise InputError(
             f"expected a state dict, got {shown}, which can't be read ({why}); the file is broken"

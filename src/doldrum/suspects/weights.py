@@ -133,10 +133,16 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
         make = getattr(importlib.import_module(name), function)
         takes = inspect.signature(make).parameters
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        why = visible(str(error), most=200)
-        raise InputError(
-            f"expected 'package.module:function', got '{visible(arch)}' ({why}); check the name"
-        ) from error
+        why, first = visible(str(error), most=200), name.partition(".")[0]
+        advice = "check the name"
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == first:
+            advice = (
+                f"modules are looked for among installed packages and on PYTHONPATH, not in the working folder: put the folder with "
+                f"{visible(first, most=60)}.py (or its package) on PYTHONPATH"
+            )
+        elif isinstance(error, ModuleNotFoundError):
+            advice = f"install {visible(error.name or 'it', most=60)}, which {visible(name, most=60)} imports"
+        raise InputError(f"expected 'package.module:function', got '{visible(arch)}' ({why}); {advice}") from error
     known = {"input_shape": input_shape, "num_classes": num_classes}
     module = make(**{key: value for key, value in known.items() if key in takes and value is not None})
     if not isinstance(module, nn.Module):

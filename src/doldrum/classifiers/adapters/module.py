@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind
 from doldrum.classifiers.adapters.module_forms import LOOPED, OneByOne, plain_module
 from doldrum.classifiers.base import Classifier, Outputs
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError, InputError, check_memory_left
 
 __all__ = ["ModuleClassifier", "scores_shape"]
 
@@ -73,12 +73,11 @@ class ModuleClassifier(Classifier):
         try:
             with torch.inference_mode():
                 out = self.module(batch)
-        except torch.OutOfMemoryError:
-            raise
         except _BROKEN as error:
+            check_memory_left(error)
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ClassifierError(
-                f"expected a model that takes images of shape {tuple(batch.shape)}, got {reason}; check input_shape"
+                f"expected a model that takes images of shape {tuple(batch.shape)}, got {reason}; check input_shape="
             ) from error
         if not isinstance(out, torch.Tensor):
             raise ClassifierError(f"expected a tensor from the model, got {type(out).__name__}; return the scores only")

@@ -11,6 +11,7 @@ from torch import nn
 
 from doldrum.classifiers.base import Outputs
 from doldrum.classifiers.outputs import Place, find_answer, take_answer
+from doldrum.errors import check_memory_left
 
 __all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
 
@@ -57,11 +58,10 @@ def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | 
     with torch.random.fork_rng(devices=cuda), torch.inference_mode():
         try:
             returned = module(images)
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
         except (
             Exception
-        ):  # somebody else's network raises what it likes: with no message, where it asserts a batch of one
+        ) as error:  # somebody else's network raises what it likes: nothing, where it asserts a batch of one
+            check_memory_left(error)
             returned = None
         if returned is not None:
             place = find_answer(returned, rows=len(images), **known)
@@ -70,7 +70,8 @@ def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | 
                 return module if place is None else Picked(module, place)
         try:
             returned = module(images[:1])
-        except Exception:
+        except Exception as error:
+            check_memory_left(error)
             return module
         place = find_answer(returned, rows=1, **known)
     answer = take_answer(returned, place)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier, Outputs, checked_classes, checked_shape, fixed_batches
-from doldrum.errors import ClassifierError, InputError, missing_extra
+from doldrum.errors import ClassifierError, InputError, check_memory_left, missing_extra
 
 __all__ = ["OnnxClassifier", "load_onnxruntime"]
 
@@ -64,6 +64,7 @@ class OnnxClassifier(Classifier):
         try:
             proto: Any = onnx.load(str(self.path), load_external_data=False)
         except Exception as error:  # protobuf raises several unrelated types on a broken file
+            check_memory_left(error)
             raise InputError(f"expected an ONNX model, got {self.path}, which can't be read ({error})") from error
         _refuse_unsafe(proto, self.path)
         try:
@@ -73,6 +74,7 @@ class OnnxClassifier(Classifier):
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exceptions share no public base
+            check_memory_left(error)
             raise InputError(f"expected a valid ONNX model, got {self.path}: {error}") from error
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
@@ -137,8 +139,16 @@ def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, .
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
         if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
-            raise ClassifierError(f"expected {name} {tuple(known)} as in the file, got {given}; leave it out")
+            raise ClassifierError(f"expected {name}= {_sizes(known)} as in the file, got {_sizes(given)}; leave it out")
         return tuple(int(g) for g in given)
     if not known or None in known:
-        raise InputError(f"expected a file that fixes {name}, got {list(found)}; pass {name}=")
+        raise InputError(
+            f"expected a file that fixes the sizes of its input and output, got {_sizes(known)}; pass {name}="
+        )
     return tuple(int(k) for k in known if k is not None)
+
+
+def _sizes(sizes: Sequence[int | None]) -> str:
+    """One size as its number, several in brackets; "?" for one that is open."""
+    told = ", ".join("?" if size is None else str(size) for size in sizes)
+    return told if len(sizes) == 1 else f"({told})"

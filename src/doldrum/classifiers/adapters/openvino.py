@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier, Outputs, fixed_batches
-from doldrum.errors import ClassifierError, missing_extra
+from doldrum.errors import ClassifierError, check_memory_left, missing_extra
 
 __all__ = ["OpenVINOClassifier", "openvino_core", "openvino_library"]
 
@@ -81,7 +81,8 @@ class OpenVINOClassifier(Classifier):
         try:
             return core.compile_model(core.read_model(self.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         except RuntimeError as error:
-            why = str(error).strip().splitlines()[-1:]
+            check_memory_left(error)
+            why = "".join(str(error).strip().splitlines()[-1:])
             raise ClassifierError(f"expected a model that OpenVINO can run, got {why}; export it as ONNX") from error
 
     def forward(self, images: NDArray[np.float32]) -> Any:

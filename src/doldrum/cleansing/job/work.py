@@ -24,6 +24,7 @@ from doldrum.detectors.profile.ranking import ROUNDS
 from doldrum.errors import ClassifierError, InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.opening.inside import open_suspect
+from doldrum.opening.settings import notes_in_flags
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.suspects import Suspect
 
@@ -73,7 +74,11 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     _write_columns(folder / COLUMNS, found)
     details = {k: v for k, v in found.verdicts["profile"].details.items() if k != "p_values"}
     return {
-        "model": {"format": opened.format, "num_classes": opened.classifier.num_classes, "notes": list(opened.notes)},
+        "model": {
+            "format": opened.format,
+            "num_classes": opened.classifier.num_classes,
+            "notes": notes_in_flags(opened.notes),
+        },
         "class_names": opened.class_names and list(opened.class_names),
         "samples": len(data),
         **listed(material.skipped, most=MOST_SKIPPED),

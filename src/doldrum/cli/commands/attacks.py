@@ -13,8 +13,10 @@ import typer
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
 from doldrum.cli.inputs import load_images, load_model, warn_of_preprocessing
 from doldrum.cli.model_options import MODEL, takes_model
-from doldrum.cli.output import JsonFlag, OutOption, check_writable, emit, message
+from doldrum.cli.output import JsonFlag, OutOption, emit, message
 from doldrum.errors import InputError
+from doldrum.files import check_file_writable
+from doldrum.progress import waiting
 from doldrum.training import RECIPES
 
 _DATA = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
@@ -85,7 +87,7 @@ def poison(
             f"expected an attack that only adds samples, got {attack}, which changes the training; "
             f"use doldrum train --attack {attack}"
         )
-    check_writable(out)
+    check_file_writable(out)
     if out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"expected an --out apart from the clean data, got {out} for both; name another file")
     clean, brought = _clean_or_poisoned(data)
@@ -150,7 +152,7 @@ def train(
         raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
     if attack is None and settings:
         raise InputError("expected --attack with --set, got none; name the attack")
-    check_writable(out)
+    check_file_writable(out)
     resume = out.with_name(f"{out.name}.resume")
     began = time.perf_counter()
     if attack is None:
@@ -217,7 +219,8 @@ def evaluate(
             "pass the data it was trained for"
         )
     warn_of_preprocessing(suspect, read.images, settings, labels=read.images.labels)
-    found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
+    with waiting(f"evaluating on {len(read.images):,} images"):
+        found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
     if trigger is None:
         message(f"no attack file at {beside}: clean accuracy only")
     if found.invalid:

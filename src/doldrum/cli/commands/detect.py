@@ -12,9 +12,11 @@ import typer
 
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.model_options import MODEL, takes_model
-from doldrum.cli.output import JsonFlag, check_writable, emit, message
+from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
+from doldrum.files import check_file_writable, tidied
 from doldrum.locks import check_out_apart
+from doldrum.progress import waiting
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
@@ -64,7 +66,7 @@ def calibrate(
     num_allowed(0, fpr)  # refuses what is no rate
     check_limit(limit)
     made = DETECTORS[detector](seed=seed)
-    check_writable(out)
+    check_file_writable(out)
     settings = ModelSettings(model=model, **asked)
     suspect = load_model(settings)
     classifier = suspect.classifier
@@ -76,8 +78,10 @@ def calibrate(
         check_size(len(found) - cut, fpr, what="images besides those of fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
-        fitted = made.fit(classifier, fit)
-        fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
+        with waiting(f"checking the model, and fitting on {len(fit):,} images"):
+            fitted = made.fit(classifier, fit)
+        with waiting(f"calibrating on {len(calibration_set):,} images"):
+            fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
         save_detector(fitted, out, preprocessing=settings.preprocessing)
     calibration = fitted.calibration
     assert calibration is not None
@@ -180,10 +184,12 @@ def _decoded(clean: str, out: Path, classifier: Any, resize: Any, limit: int | N
     from doldrum.data import ImageSet
 
     check_out_apart(clean, out)
-    with (
-        tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
-        stored_images(clean, Path(folder), classifier=classifier, resize=resize, limit=limit) as (found, _),
-    ):
-        if not isinstance(found, ImageSet):
-            found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)
-        yield found
+    with tidied(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=out.parent, prefix=f"{out.name}.", suffix=".part") as folder,
+            stored_images(clean, Path(folder), classifier=classifier, resize=resize, limit=limit) as (found, _),
+        ):
+            if not isinstance(found, ImageSet):
+                found = ImageSet(np.lib.format.open_memmap(found.path, mode="r"), ids=found.ids)
+            yield found

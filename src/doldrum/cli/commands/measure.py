@@ -13,6 +13,7 @@ from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, w
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
+from doldrum.progress import waiting
 
 
 @takes_model
@@ -109,7 +110,8 @@ def measure(
         warn_of_preprocessing(suspect, found, settings)
         # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
         engine = begun if begun is not None and engine == "auto" else engine
-        run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
+        with waiting("checking the model and its engines"):
+            run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
         chosen = run.info["engine"]
         message(
             f"measuring {len(run)} images x {len(probe.strengths)} strengths x {'at most ' if rule else ''}{draws} draws with "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from doldrum.cli.output import emit, message
+from doldrum.progress import waiting
 
 if TYPE_CHECKING:
     from doldrum.suspects import Suspect
@@ -18,7 +19,7 @@ __all__ = ["look_at_model", "look_at_preprocessing", "preprocessing_table", "pre
 def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_json: bool, out: Path | None) -> None:
     """Open a model, print how, and with clean images which of the usual preprocessings fits."""
     from doldrum.cli.inputs import load_model
-    from doldrum.opening import ModelSettings
+    from doldrum.opening import ModelSettings, notes_in_flags
 
     settings = ModelSettings(model=model, **asked)
     suspect = load_model(settings)
@@ -31,7 +32,7 @@ def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_js
         "outputs": classifier.outputs,
         "preprocessing": asdict(suspect.preprocessing),
         "class_names": suspect.class_names and list(suspect.class_names),
-        "notes": list(suspect.notes),
+        "notes": notes_in_flags(suspect.notes),
     }
     if clean is None:
         emit(told, as_json=as_json, out=out, table=_opened_table(told))
@@ -62,7 +63,8 @@ def look_at_preprocessing(
 
     sample = clean_sample(clean, suspect, resize=resize, most=most, seed=seed)
     message(sample.how if sample.labels is not None else f"accuracy is not compared: {sample.how}")
-    return preprocessing_report(suspect, sample.images, sample.labels, resize=resize, most=most, seed=seed)
+    with waiting("trying the usual preprocessings"):
+        return preprocessing_report(suspect, sample.images, sample.labels, resize=resize, most=most, seed=seed)
 
 
 def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:

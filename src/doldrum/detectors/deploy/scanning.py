@@ -21,10 +21,10 @@ from doldrum.data import Images, ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import InputError
-from doldrum.files import parquet_table, write_text_whole, write_whole
+from doldrum.files import check_folder_writable, parquet_table, write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.collected import StoredImages
-from doldrum.measuring.stored import check_writable, is_sound
+from doldrum.measuring.stored import is_sound
 from doldrum.progress import progress_bar
 
 __all__ = ["check_scan_folder", "is_unfinished", "scan_to"]
@@ -175,7 +175,7 @@ def check_scan_folder(out: str | Path) -> Path:
             raise _something_else(folder)
     elif folder.exists() or folder.is_symlink():
         raise _something_else(folder)
-    check_writable(folder)
+    check_folder_writable(folder)
     return folder
 
 

@@ -11,7 +11,7 @@ import typer
 import doldrum
 from doldrum import errors
 from doldrum.cli.app import app
-from doldrum.cli.flags import flags_of, in_flags
+from doldrum.flags import flags_of, in_flags
 
 ERRORS = {name for name in dir(errors) if name.endswith("Error")}
 ROOT = Path(doldrum.__file__).parent
@@ -27,7 +27,15 @@ PYTHON_ONLY = {
     "probes/__init__.py": {"overlays"},
     "probes/dropout.py": {"where"},
     "stats/correlation.py": {"kind"},
+    "suspects/endpoint.py": {"body"},  # opening.endpoint.endpoint_of names it by its setting, endpoint_body=
 }
+
+
+# Files whose errors name an argument without "=": what no command makes, or a field of a file.
+BARE = {
+    "adapters/art.py", "detectors/deploy/estimator.py", "classifiers/adapters/art_layout.py", "classifiers/adapters/pipeline.py", "classifiers/adapters/sklearn.py", "records/audit.py",
+    "responses.py", "stats/means.py", "training/checkpoint.py", "suspects/weights.py",
+}  # fmt: skip
 
 
 def raised_texts():
@@ -55,6 +63,15 @@ def test_no_error_names_a_python_argument_at_the_command_line():
     assert not odd, "\n".join(odd)
 
 
+def test_no_error_names_an_argument_that_in_flags_cannot_find():
+    """Without its "=", an argument such as num_classes would be shown as Python calls it."""
+    flags = {name for name in flags_of(typer.main.get_command(app)) | {"input_shape", "preprocessing"} if "_" in name}
+    bare = re.compile(rf"(?<![\w.-])({'|'.join(sorted(flags))})(?![\w=])")
+    odd = {path.as_posix(): f"{path}:{line}: {text}" for path, line, text in raised_texts() if bare.search(text)}
+    assert not [told for path, told in odd.items() if path not in BARE], "\n".join(odd.values())
+    assert odd.keys() >= BARE, "an exception that is none any more"
+
+
 def test_the_exceptions_are_still_there():
     found = {}
     for path, _, text in raised_texts():
@@ -69,6 +86,7 @@ def test_what_python_calls_by_name_becomes_a_flag_and_nothing_else_changes():
         "expected --num-classes for labels; pass --num-classes 10"
     )
     assert in_flags("pass trust_pickle=True or outputs='labels'", flags) == "pass --trust-pickle or --outputs labels"
+    assert in_flags("pass output= to choose another", flags) == "pass --output-name to choose another"
     assert in_flags("mean=(0.5, 0.4, 0.3), size=(8, 9)", flags) == "--mean 0.5,0.4,0.3, --size 8x9"
     for text in ("http://host/a?size=1&mean=2", "x == y", "--set NAME=VALUE", "--set size=5", "a b=png c", "size == 3"):
         assert in_flags(text, flags) == text

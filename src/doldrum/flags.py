@@ -16,6 +16,7 @@ _ARGUMENT = re.compile(
 _OTHERS = {
     "input_shape": "--size and --channels",
     "preprocessing": "--size",
+    "output": "--output-name",
     "until": "--until-decided",
     "token": "--endpoint-token",
 }

@@ -1,0 +1,81 @@
+"""A confined process's own folder: it goes with the object, and where nobody was left to see to it, when the next one is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+import weakref
+
+__all__ = ["OwnFolder", "remove_leftovers"]
+
+_PREFIX = "doldrum-run-"
+_YOUNGEST = 60.0  # seconds: a folder that was made just now is not locked yet
+_looked = False
+
+
+class OwnFolder:
+    """A new folder among the temporary ones, locked while this process lives. `path` is absolute, without links.
+
+    The first one that a process makes removes what others left that were killed.
+    """
+
+    def __init__(self) -> None:
+        global _looked
+        if not _looked:
+            _looked = True
+            remove_leftovers()
+        # Python's installation on Windows can't remove a folder whose files are still open in a dying process
+        made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self.path = os.path.realpath(made.name)
+        self._end = weakref.finalize(self, _remove, made, _lock(self.path))
+
+    def remove(self) -> None:
+        """Remove it now; safe to call twice."""
+        self._end()
+
+
+def remove_leftovers() -> None:
+    """Remove folders of processes that were killed: this user's own, a minute old, and locked by nobody.
+
+    The lock is the operating system's and goes with the process that holds it, so it also tells of those in other containers.
+    """
+    try:
+        entries = [e for e in os.scandir(tempfile.gettempdir()) if e.name.startswith(_PREFIX)]
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError:  # it went
+            continue
+        mine = stat.S_ISDIR(found.st_mode) and hasattr(os, "geteuid") and found.st_uid == os.geteuid()
+        if mine and time.time() - found.st_mtime > _YOUNGEST and (handle := _lock(entry.path)) is not None:
+            shutil.rmtree(entry.path, ignore_errors=True)  # follows no links
+            os.close(handle)
+
+
+def _lock(path: str) -> int | None:
+    """A handle that holds the folder; None where another holds it, or the system has no such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove(made: tempfile.TemporaryDirectory[str], handle: int | None) -> None:
+    made.cleanup()
+    if handle is not None:
+        os.close(handle)

@@ -1,0 +1,120 @@
+"""Which files beside a model hold its weights, by what the model's own bytes say; no library parses it here.
+
+Source: onnx.proto (ModelProto to TensorProto.external_data); Protocol Buffers documentation, "Encoding"; OpenVINO, "OpenVINO IR format".
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.intake import visible
+
+__all__ = ["IR_START", "is_bare_name", "weights_beside"]
+
+IR_START = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|net\b)")
+"""How a file of OpenVINO's begins."""
+_MOST_FIELDS = 5_000_000
+# Where messages with tensors are in a message: its field's number -> what is in there.
+_INSIDE: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+}
+_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+
+
+def weights_beside(model: Path) -> list[str]:
+    """Names of files in the model's folder that it keeps weights in, sorted, whether they are there or not.
+
+    OpenVINO's .xml has the .bin of its own name; an ONNX file names the files of its external data. Names that leave the folder
+    are left out, since opening the model refuses them. Any other file, and what is no regular file, has none.
+
+    Raises InputError for an ONNX file of more parts than any model has.
+    """
+    if not model.is_file():
+        return []
+    with model.open("rb") as file:
+        if IR_START.match(file.read(512)):
+            return [model.with_suffix(".bin").name] if model.suffix != ".bin" else []
+        if not model.stat().st_size:
+            return []
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data.find(b"location") < 0:  # the key that each place of external data has: most files have none
+                return []
+            return sorted({name for name in _locations(data, visible(model)) if is_bare_name(name)})
+
+
+def is_bare_name(name: str) -> bool:
+    """Whether this is a file's name and no path.
+
+    >>> [is_bare_name(name) for name in ("weights.data", "../weights.data", "..", "")]
+    [True, False, False, False]
+    """
+    return bool(name) and name not in (".", "..") and not any(c in name for c in "/\\:\0")
+
+
+def _locations(data: Any, shown: str) -> Iterator[str]:
+    """The values of `location` of all tensors, as far as the bytes are those of a ModelProto."""
+    left, count = [("model", 0, len(data))], 0
+    while left:
+        what, start, end = left.pop()
+        entry: dict[int, bytes] = {}
+        for number, first, last in _fields(data, start, end):
+            count += 1
+            if what == "entry":
+                entry[number] = data[first : min(last, first + 4096)]
+            elif number in _INSIDE[what]:
+                left.append((_INSIDE[what][number], first, last))
+            if count > _MOST_FIELDS:
+                raise InputError(
+                    f"expected a model, got a file of more than {_MOST_FIELDS:,} parts in {shown}; distrust it"
+                )
+        if entry.get(1) == b"location":
+            yield entry.get(2, b"").decode("utf-8", "replace")
+
+
+def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """(number, start, end) of every field of bytes from `at` to `end`; ends where the bytes are no message.
+
+    A group's fields are given as if they were the message's own: too many places are looked at, never too few.
+    """
+    while at < end:
+        tag, at = _varint(data, at, end)
+        kind = tag & 7
+        if at < 0:
+            return
+        if kind == _BYTES:
+            size, at = _varint(data, at, end)
+            if at < 0 or at + size > end:
+                return
+            yield tag >> 3, at, at + size
+            at += size
+        elif kind == _VARINT:
+            _, at = _varint(data, at, end)
+            if at < 0:
+                return
+        elif kind in (_EIGHT, _FOUR):
+            at += 8 if kind == _EIGHT else 4
+        elif kind > _FOUR:
+            return
+
+
+def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
+    """The number at `at`, and where it ends; -1 for the latter where there is none."""
+    value = shift = 0
+    while at < end and shift < 70:
+        byte = data[at]
+        at, value = at + 1, value | (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    return 0, -1

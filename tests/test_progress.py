@@ -1,0 +1,68 @@
+"""What is shown while something takes its time: on a terminal only, and at once."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from doldrum.progress import waiting
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_told_what_is_waited_for(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with waiting("opening the model"):
+        assert "opening the model" in terminal.getvalue()
+        assert "0:00:0" in terminal.getvalue()
+    with pytest.raises(KeyError), waiting("opening the model"):
+        raise KeyError
+
+
+@pytest.mark.parametrize(("stream", "show"), [(io.StringIO, True), (Terminal, False)])
+def test_nobody_else_is(monkeypatch, stream, show):
+    monkeypatch.setattr(sys, "stderr", stream())
+    with waiting("opening the model", show=show):
+        pass
+    assert sys.stderr.getvalue() == ""
+
+
+def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypatch, tmp_path):
+    """Each step by its name, in order."""
+    from contextlib import contextmanager
+
+    import numpy as np
+    import torch
+
+    import doldrum as dd
+
+    told = []
+
+    @contextmanager
+    def heard(what, *, show=True):
+        told.append(what)
+        yield
+
+    for place in ("cli.inputs", "cli.commands.measure", "cli.commands.detect", "cli.commands.attacks"):
+        monkeypatch.setattr(f"doldrum.{place}.waiting", heard)
+    torch.manual_seed(0)
+    data = dd.ImageSet(np.random.default_rng(0).random((300, 1, 8, 8), dtype=np.float32), labels=np.arange(300) % 4)
+    model = dd.train(data, recipe="digits-mlp", seed=0, progress=False).save(tmp_path / "m.safetensors")
+    np.savez(tmp_path / "x.npz", images=data.images, labels=data.labels)
+    assert call("measure", model, tmp_path / "x.npz", "--draws", 2, "--limit", 5, "--out", tmp_path / "out")[0] == 0
+    assert told == ["opening the model", "checking the model and its engines"]
+    told.clear()
+    assert call("evaluate", model, tmp_path / "x.npz")[0] == 0
+    assert told == ["opening the model", "evaluating on 300 images"]
+    told.clear()
+    code = call("calibrate", model, tmp_path / "x.npz", "--detector", "max-softmax", "--out", tmp_path / "g.doldrum")[0]
+    assert code == 0
+    assert told == ["opening the model", "checking the model, and fitting on 150 images", "calibrating on 150 images"]
