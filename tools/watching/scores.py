@@ -29,7 +29,8 @@ def scores(out: Path, attack: str, *, copies: int) -> Path:
     seen, unseen = deal()
     spec = VictimSpec(attack=attack, data="fashion-mnist, 20,000 of train", seed=0)
     victim = get_victim(spec, seen, cache=out / "victims")
-    assert victim.trigger is not None and victim.plan is not None
+    assert victim.trigger is not None
+    assert victim.plan is not None
     detector = SmoothnessProfile(seed=0).fit(victim.model, unseen.take(range(FIT)))
     clean = unseen.take(range(FIT, len(unseen) if attack == LONG else FIT + SHORT))
     found = {"clean": detector.score_samples(clean)}

@@ -17,7 +17,7 @@ testing in practice, 2021 (mixtures, changes); Ville 1939. The urn of fixed cell
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,7 +52,9 @@ class ConformalMartingale:
     >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]])
     >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it at 3 / 2, then at 3 / (1 / 3 + 2)
     [1.25, 1.46]
-    >>> m.count, ConformalMartingale.restored([1, 1], [[1.0, 3.0]], m.state()).log_capital == m.log_capital
+    >>> again = ConformalMartingale([1, 1], [[1.0, 3.0]])
+    >>> again.restore(m.state())
+    >>> again.count, bool(again.update([0])[0] == m.update([0])[0])
     (2, True)
     """
 
@@ -81,7 +83,9 @@ class ConformalMartingale:
         of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
         top = self._cells.shape
         if at.ndim != 1 or at.shape != of.shape or not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all():
-            raise InputError(f"expected bins in [0, {top[1]}) and groups in [0, {top[0]}), got others; one each a score")
+            raise InputError(
+                f"expected bins in [0, {top[1]}) and groups in [0, {top[0]}), got others; one each a score"
+            )
         if not (self._cells[of, at] > 0).all():
             raise InputError("expected bins that hold a cell, got an empty one; no score can be in it")
         blocks = range(0, len(at), _BLOCK)
@@ -117,7 +121,7 @@ class ConformalMartingale:
         return np.log(bets.T[bins]) - np.log((urn @ bets.T) / urn.sum(axis=1, keepdims=True))
 
     def state(self) -> dict[str, Any]:
-        """All that it has seen, JSON-able, for :meth:`restored`."""
+        """All that it has seen, JSON-able, for :meth:`restore`."""
         return {
             "count": self.count,
             "counts": self._counts.astype(np.int64).tolist(),
@@ -125,13 +129,11 @@ class ConformalMartingale:
             "log_capital": self.log_capital,
         }
 
-    @classmethod
-    def restored(cls, cells: ArrayLike, bets: ArrayLike, state: Any) -> Self:
-        """One that goes on where another, of the same cells and bets, was when it gave its state.
+    def restore(self, state: Any) -> None:
+        """Go on where another, of the same cells and bets, was when it gave its state.
 
         Raises InputError for what is no such state.
         """
-        made = cls(cells, bets)
         try:
             if not is_object(state) or not is_list(state["counts"]) or not is_list(state["capital"]):
                 raise ValueError("no state")
@@ -140,15 +142,14 @@ class ConformalMartingale:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"expected the state of a martingale, got something else ({error})") from error
         if (
-            counts.shape != made._counts.shape
-            or capital.shape != made._capital.shape
+            counts.shape != self._counts.shape
+            or capital.shape != self._capital.shape
             or not (counts >= 0).all()
             or counts.sum() != count
             or not np.isfinite([*capital, log_capital]).all()
         ):
             raise InputError("expected the state of a martingale with these cells and bets, got another's")
-        made._counts, made._capital, made.count, made.log_capital = counts, capital, int(count), log_capital
-        return made
+        self._counts, self._capital, self.count, self.log_capital = counts, capital, int(count), log_capital
 
 
 def _log_waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:

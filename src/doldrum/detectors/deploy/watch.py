@@ -1,0 +1,291 @@
+"""Watch: whether the promise still holds in a stream of verdicts, and whether it is drift or an attack where it doesn't."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from doldrum.checks import is_kind, is_number, is_object
+from doldrum.detectors.contract.calibration import Calibration
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.errors import InputError
+from doldrum.stats.conformal import num_allowed
+from doldrum.stats.martingale import ConformalMartingale, beta_bets, even_cells, spike_bets
+
+__all__ = ["Watch", "WatchVerdict"]
+
+FORMAT, VERSION = "doldrum watch", 1
+Kind = Literal["as calibrated", "drift", "attack", "open"]
+_BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack that isn't flagged shows little there
+_BINS = 20  # of the body
+_SETTLE = 500  # images of the body, from where the flags began to rise, that show whether it has moved
+_NEVER = -1
+
+
+@dataclass(frozen=True)
+class WatchVerdict:
+    """What a Watch says after `images` inputs.
+
+    Parameters
+    ----------
+    kind : str
+        - "as calibrated": nothing speaks against the promise
+        - "drift": the images are no longer like the calibration ones; calibrate again
+        - "attack": more are flagged than the promise explains, and the others are as calibrated: an attack is likely
+        - "open": more are flagged than the promise explains; too few others have come to tell drift from an attack
+    words : one sentence for the user, with what to do
+    images, flagged : inputs seen, and how many of them were flagged
+    drift_at, drift_since : the input at which drift was certain, and about where it began; None where it wasn't
+    flags_at, flags_since : the same for more flags than the promise explains
+    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration ones
+    """
+
+    kind: Kind
+    words: str
+    images: int
+    flagged: int
+    drift_at: int | None
+    drift_since: int | None
+    flags_at: int | None
+    flags_since: int | None
+    alpha: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+class _Track:
+    """A martingale over some of the images, the image at which it reached its limit, and where it began to rise."""
+
+    def __init__(self, martingale: ConformalMartingale, limit: float) -> None:
+        self.martingale, self.limit = martingale, limit
+        self.alarm = _NEVER
+        self.low, self.low_at = 0.0, 0
+
+    def update(self, images: NDArray[np.int64], bins: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+        """`images`: the number, from 1 up, of each of these images in the stream."""
+        path = self.martingale.update(bins, groups)
+        if self.alarm != _NEVER or not len(path):
+            return
+        over = np.flatnonzero(path >= self.limit)
+        if len(over):
+            self.alarm = int(images[over[0]])
+            path = path[: over[0]]
+        if len(path) and path.min() <= self.low:
+            last = len(path) - 1 - int(np.argmin(path[::-1]))
+            self.low, self.low_at = float(path[last]), int(images[last])
+
+    def state(self) -> dict[str, Any]:
+        return {"alarm": self.alarm, "low": self.low, "low_at": self.low_at, "martingale": self.martingale.state()}
+
+    def restore(self, state: Any) -> None:
+        if not is_object(state) or not is_number(state.get("low")):
+            raise InputError("expected the state of a watch, got something else; begin a new Watch")
+        self.alarm, self.low_at, self.low = _whole(state.get("alarm")), _whole(state.get("low_at")), float(state["low"])
+        self.martingale.restore(state.get("martingale"))
+
+
+class Watch:
+    """Watches p-values as they come: says, with an error probability that holds however often one looks, that the promise is void.
+
+    Two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images:
+
+    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration ones (than
+      1 - fpr, where that is less). A trigger hardly moves these; another camera, crop or light moves them all.
+    - *flags* bets that a share of the inputs crowds among the ranks that are flagged.
+
+    Each has half of `alpha`. With class-conditional calibration each class has its own ranks, and inputs of no class, or of one without
+    calibration inputs, are not watched.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        The detector's: `detector.calibration`.
+    alpha : float in (0, 1)
+        P(a stream of clean inputs, exchangeable with the calibration ones, is ever called anything but "as calibrated") <= alpha, over
+        calibration sets and streams.
+
+    Raises InputError for another alpha. Its memory is a few hundred numbers, for each class where calibration is class-conditional.
+
+    >>> from doldrum.detectors import Calibration
+    >>> rng = np.random.default_rng(0)
+    >>> watch = Watch(Calibration(rng.random(999), rng.random(999), fpr=0.01, seed=0))
+    >>> watch.update(rng.integers(1, 1001, 2000) / 1000).kind
+    'as calibrated'
+    >>> watch.update(rng.integers(300, 1001, 300) / 1000).kind, watch.verdict.drift_since > 1900
+    ('drift', True)
+    >>> Watch.restored(watch.calibration, watch.state()).verdict == watch.verdict
+    True
+    """
+
+    def __init__(self, calibration: Calibration, *, alpha: float = 0.01) -> None:
+        if not is_kind(calibration, Calibration):
+            raise InputError(f"expected a detector's calibration, got {calibration!r}; pass detector.calibration")
+        if not is_number(alpha) or not 0 < alpha < 1:
+            raise InputError(f"expected an alpha in (0, 1), got {alpha!r}; pass 0.01 for 1%")
+        self.calibration, self.alpha = calibration, float(alpha)
+        self._images = self._flagged = 0
+        self._settled = _NEVER  # the image at which it was decided what raised the flags
+        self._body_seen = 0
+        self._low_body = 0  # of the body, when the flags were lowest
+        groups = calibration.groups
+        if groups is None:
+            self._names, self._sizes = np.zeros(1, np.int64), np.array([len(calibration)])
+        else:
+            self._names, self._sizes = np.unique(groups[groups >= 0], return_counts=True)
+        allowed = np.array([num_allowed(int(n), calibration.fpr) for n in self._sizes])
+        self._body_from = np.maximum(allowed, np.floor(_BODY * (self._sizes + 1)).astype(np.int64))
+        body = np.stack([even_cells(int(n) + 1 - z, _BINS) for n, z in zip(self._sizes, self._body_from, strict=True)])
+        flags = np.stack([_flag_cells(int(n), int(k)) for n, k in zip(self._sizes, allowed, strict=True)])
+        self._body_ends, self._flag_ends = np.cumsum(body, axis=1), np.cumsum(flags, axis=1)
+        limit = float(np.log(2 / alpha))
+        self._drift = _Track(ConformalMartingale(body, np.stack([beta_bets(c) for c in body])), limit)
+        self._flags = _Track(ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags])), limit)
+
+    def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
+        """See the next inputs of the stream, in their order, and give the verdict now; alike however the stream is cut into calls.
+
+        `result` is what the detector says of them, or their p-values (m,); `labels` (m,) are needed beside p-values where calibration
+        is class-conditional.
+
+        Raises InputError for p-values that this calibration can't have given.
+        """
+        if isinstance(result, ScanResult):
+            result, labels = result.p_values, result.labels
+        p, at, groups = self._taken(result, labels)
+        numbers = self._images + 1 + np.arange(len(p))
+        ranks = np.rint(p[at] * (self._sizes[groups] + 1)).astype(np.int64) - 1
+        self._flags.update(numbers[at], _bins(ranks, self._flag_ends[groups]), groups)
+        deep = ranks - self._body_from[groups]
+        body = at[deep >= 0]
+        of = groups[deep >= 0]
+        self._drift.update(numbers[body], _bins(deep[deep >= 0], self._body_ends[of]), of)
+        self._settle(numbers[body])
+        self._images += len(p)
+        self._flagged += int(self.calibration.flags(p).sum())
+        return self.verdict
+
+    def _taken(
+        self, p_values: ArrayLike, labels: ArrayLike | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """The p-values, which of them are watched, and the group's row of each of these."""
+        p = np.atleast_1d(np.asarray(p_values, dtype=float))
+        if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
+            raise InputError("expected p-values (m,) in (0, 1], got others; pass result.p_values")
+        if self.calibration.groups is None:
+            return p, np.arange(len(p)), np.zeros(len(p), np.int64)
+        if labels is None:
+            raise InputError(
+                "expected labels beside p-values of class-conditional calibration, got none; pass the ScanResult"
+            )
+        of = np.asarray(labels, dtype=np.int64)
+        if of.shape != p.shape:
+            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; one a p-value")
+        at = np.flatnonzero(np.isin(of, self._names))
+        return p, at, np.searchsorted(self._names, of[at])
+
+    def _settle(self, body: NDArray[np.int64]) -> None:
+        """Count the body since the flags began to rise; `body` are the numbers of its images in this call."""
+        if self._settled != _NEVER:
+            return
+        if self._flags.low_at > self._images:
+            self._low_body = self._body_seen + int(np.searchsorted(body, self._flags.low_at, side="right"))
+        missing = self._low_body + _SETTLE - self._body_seen
+        self._body_seen += len(body)
+        if self._flags.alarm != _NEVER and missing <= len(body):
+            self._settled = max(self._flags.alarm, int(body[missing - 1]) if missing > 0 else 0)
+
+    @property
+    def verdict(self) -> WatchVerdict:
+        """The verdict now. What was once said stays: begin a new Watch after calibrating again."""
+        drift, flags = self._drift, self._flags
+        if drift.alarm != _NEVER and (self._settled == _NEVER or drift.alarm <= self._settled):
+            kind: Kind = "drift"
+        elif flags.alarm == _NEVER:
+            kind = "as calibrated"
+        else:
+            kind = "open" if self._settled == _NEVER else "attack"
+        return WatchVerdict(
+            kind=kind,
+            words=_words(kind, drift_since=drift.low_at + 1, flags_since=flags.low_at + 1),
+            images=self._images,
+            flagged=self._flagged,
+            drift_at=None if drift.alarm == _NEVER else drift.alarm,
+            drift_since=None if drift.alarm == _NEVER else drift.low_at + 1,
+            flags_at=None if flags.alarm == _NEVER else flags.alarm,
+            flags_since=None if flags.alarm == _NEVER else flags.low_at + 1,
+            alpha=self.alpha,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that it has seen, JSON-able: keep it, and a service that starts again goes on with :meth:`restored`."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "calibration": _identity(self.calibration),
+            "alpha": self.alpha,
+            "images": self._images,
+            "flagged": self._flagged,
+            "settled": self._settled,
+            "body_seen": self._body_seen,
+            "low_body": self._low_body,
+            "drift": self._drift.state(),
+            "flags": self._flags.state(),
+        }
+
+    @classmethod
+    def restored(cls, calibration: Calibration, state: Any) -> Self:
+        """The Watch that gave this state. Raises InputError for what is no state, or one of another calibration."""
+        if not is_object(state) or state.get("format") != FORMAT or state.get("version") != VERSION:
+            raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
+        if state.get("calibration") != _identity(calibration):
+            raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
+        made = cls(calibration, alpha=state.get("alpha", 0))
+        for name in ("images", "flagged", "settled", "body_seen", "low_body"):
+            setattr(made, f"_{name}", _whole(state.get(name)))
+        for track, kept in ((made._drift, state.get("drift")), (made._flags, state.get("flags"))):
+            track.restore(kept)
+        return made
+
+
+def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
+    """Cells of the bins of flagged ranks, the most suspicious first, each some times as large as that before; last, all others."""
+    ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
+    return np.diff(np.concatenate([[0], ends, [n + 1]]))
+
+
+def _bins(places: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The bin of each place; `ends` (m, B) are where its bins end."""
+    return (places[:, None] >= ends).sum(axis=1)
+
+
+def _identity(calibration: Calibration) -> str:
+    digest = hashlib.sha256(repr(calibration.fpr).encode())
+    for array in (calibration.scores, calibration.ties, calibration.groups):
+        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < _NEVER:
+        raise InputError(f"expected the state of a watch, got {value!r} for a count; begin a new Watch")
+    return value
+
+
+def _words(kind: Kind, *, drift_since: int, flags_since: int) -> str:
+    if kind == "drift":
+        return (
+            f"since about image {drift_since:,} the images are no longer like those calibrated on, so the promised rate no longer "
+            "holds: calibrate again on clean images of today"
+        )
+    more = f"since about image {flags_since:,} more images are flagged than the promise explains"
+    if kind == "attack":
+        return f"{more}, and the others are like those calibrated on: an attack is likely; look at the flagged images"
+    if kind == "open":
+        return f"{more}; too few others were seen since to tell an attack from images of another kind"
+    return "the images are like those calibrated on, as far as can be told"
