@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from doldrum.detectors import Calibration
 from doldrum.detectors.deploy.watch import Watch, WatchVerdict
 from doldrum.seeds import rng
-from doldrum.stats.martingale import ConformalMartingale, beta_bets, even_cells
+from doldrum.stats.martingale import ConformalMartingale, even_cells, tilt_bets
 
 FPR = 0.01
 Scores = NDArray[np.float64]
@@ -41,14 +41,15 @@ def false_alarms(pool: Scores | None, *, calibration: int, length: int, runs: in
 
 def trap(*, calibration: int, length: int, runs: int, seed: int) -> dict[str, Any]:
     """The same bets on the same bins, but at the odds of uniform p-values: what one must not do."""
-    cells = even_cells(calibration + 1, 20)
+    cells = even_cells(calibration + 1, 10)
     said = 0
     for run in range(runs):
         chance = rng(seed, "clean", calibration, run)
         x = chance.random(calibration + length)
         ranks = calibration - np.searchsorted(np.sort(x[:calibration]), x[calibration:])
-        fixed = ConformalMartingale(cells * 1e12, beta_bets(cells))  # an urn that never learns
-        said += bool((fixed.update(np.searchsorted(np.cumsum(cells), ranks, side="right")) >= np.log(100)).any())
+        fixed = ConformalMartingale(cells * 1e12, tilt_bets(cells), limit=100)  # an urn that never learns
+        fixed.update(np.searchsorted(np.cumsum(cells), ranks, side="right"))
+        said += bool(fixed.alarm)
     return {"calibration": calibration, "length": length, "runs": runs, "either": said}
 
 

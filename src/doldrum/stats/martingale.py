@@ -1,18 +1,18 @@
 """A conformal test martingale: is a stream still exchangeable with its calibration set? Looked at as often as one likes.
 
 p-values against one fixed calibration set are no independent uniform numbers: given the set they are independent, but only nearly
-uniform. A martingale that bets on uniformity therefore grows without end on clean streams. The remedy is exact and needs no more memory:
-let n calibration scores cut the line into n + 1 cells. By exchangeability the next score is in each with probability
+uniform. A martingale that bets on uniformity therefore grows without end on clean streams, if it bets well. The remedy is exact, and needs
+no more memory: n calibration scores cut the line into n + 1 cells. By exchangeability the next score is in each of them with probability
 
     (1 + scores of the stream that are in it) / (n + 1 + length of the stream)
 
 whatever the distribution, since all ranks of a new score among all scores so far are equally likely (ties broken at random). Cells may be
-put together into bins, which add up. So the bins' law is known (Pólya's urn), and bets at its fair odds are a martingale: by Ville's
-inequality its capital ever reaches 1 / alpha with probability at most alpha. Bins of a subset of the cells, looked at where a score is
-in one of these, follow the same law by themselves, independently of which scores these are.
+put together into bins, whose probabilities add up: they are Pólya's urn. Bets at the urn's fair odds are a martingale: by Ville's
+inequality its capital ever reaches 1 / alpha with probability at most alpha, over calibration sets and streams. Where one looks at some of
+the cells alone, whenever a score is in one of them, they are such an urn by themselves, independent of when that is.
 
-Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all so far); Vovk et al., Conformal
-testing in practice, 2021 (mixtures, changes); Ville 1939. The urn of fixed cells is a coarser view of the same ranks.
+Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all so far); Vovk et al., Retrain or not
+retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn is a coarser view of the same ranks.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ from numpy.typing import ArrayLike, NDArray
 
 from doldrum.checks import is_list, is_object
 from doldrum.errors import InputError
-from doldrum.stats._special import betainc
 
-__all__ = ["ConformalMartingale", "beta_bets", "even_cells", "spike_bets"]
+__all__ = ["ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
 
-# Half of the capital bets from the first score. The other half starts to bet at a random later time, so that a change after a long
-# quiet time is seen: P(not before t) = (1 + t / 1000)^(-1/4).
+# Half of the capital bets from the first score. The other half begins at a random later time, so that a change after a long quiet time
+# is seen: P(not before t) = (1 + t / 1000)^(-1/4).
 _AT_ONCE, _SCALE, _POWER = 0.5, 1000.0, 0.25
-_BLOCK = 4096
+_BLOCK = 4096  # scores whose bets are in memory at a time
 
 
 class ConformalMartingale:
-    """Capital of a gambler who bets at fair odds on the bin of every next score.
+    """Capital of gamblers who bet at fair odds on the bin of every next score; 1 at first.
 
     Parameters
     ----------
     cells : integers (B,), or (G, B)
         How many of the n + 1 cells each bin holds; a row for each group with a calibration set of its own. Bins of no cell are never hit.
     bets : floats (K, B), or (G, K, B), > 0
-        What each gambler thinks that the bins' probabilities are multiplied by; any factor common to a row falls out.
+        What a gambler thinks that the bins' probabilities are multiplied by; a factor common to a row falls out.
+    limit : float > 1
+        The capital at which it is certain that the stream is another: 1 / alpha.
 
-    At score t gambler k's capital is multiplied by bets[k, bin] / sum_b p_t(b) bets[k, b], with p_t the urn's probabilities before it.
-    The martingale is the mean of the gamblers' capital over k and over the time at which they begin.
+    Of each row there are two gamblers. One multiplies the urn's probabilities p_t, which become exact in a long stream; one those of the
+    calibration set, p_0, which no changed score has touched. At each score a gambler's capital is multiplied by q(bin) / p_t(bin), with
+    q = bets * p / sum(bets * p) for the one or the other p. The martingale is the gamblers' mean, also over the time at which they begin.
 
     Raises InputError for arrays that don't fit.
 
-    >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]])
-    >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it at 3 / 2, then at 3 / (1 / 3 + 2)
-    [1.25, 1.46]
-    >>> again = ConformalMartingale([1, 1], [[1.0, 3.0]])
-    >>> again.restore(m.state())
-    >>> again.count, bool(again.update([0])[0] == m.update([0])[0])
-    (2, True)
+    >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]], limit=100)
+    >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it bets: at 3 / 2, then at 9 / 7 and 9 / 8
+    [1.25, 1.4]
+    >>> m.alarm  # nor will there be one: with one calibration score a stream can't differ for certain
+    0
     """
 
-    def __init__(self, cells: ArrayLike, bets: ArrayLike) -> None:
+    def __init__(self, cells: ArrayLike, bets: ArrayLike, *, limit: float) -> None:
         self._cells = np.atleast_2d(np.asarray(cells, dtype=float))
         given = np.asarray(bets, dtype=float)
         self._bets = given[None] if given.ndim == 2 else given
@@ -67,67 +67,95 @@ class ConformalMartingale:
             raise InputError(f"expected bets ({groups}, K, {bins}) for cells {self._cells.shape}, got {given.shape}")
         if not (self._cells >= 0).all() or not (self._cells.sum(axis=1) > 0).all() or not (self._bets > 0).all():
             raise InputError("expected cells >= 0, some in each group, and bets > 0, got others")
+        if not limit > 1:
+            raise InputError(f"expected a limit above 1, got {limit!r}; 100 errs with a probability of 1%")
+        count = 2 * self._bets.shape[1]
+        self._limit = float(np.log(limit))
         self._counts = np.zeros_like(self._cells)
-        self._capital = np.full(self._bets.shape[1], np.log(_AT_ONCE / self._bets.shape[1]))
+        self._capital = np.full(count, np.log(_AT_ONCE / count))
+        self._won, self._least, self._least_at = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
         self.log_capital = 0.0
-        """Natural logarithm of the capital now; the capital begins with 1."""
+        """Natural logarithm of the capital now."""
         self.count = 0
         """Scores seen."""
+        self.alarm = 0
+        """The place, from 1 up, of the score at which the capital first reached the limit; 0 where it hasn't."""
+        self.since = 0
+        """About where the change was, once there is an alarm: after this place the best gambler has only won."""
 
-    def update(self, bins: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
+    def update(
+        self, bins: ArrayLike, groups: ArrayLike | None = None, *, places: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """The logarithm of the capital after each of these scores (m,); alike, to rounding, however a stream is cut into calls.
 
-        `bins` (m,) in [0, B); `groups` (m,) in [0, G) where there is more than one. Raises InputError for others.
+        `bins` (m,) in [0, B); `groups` (m,) in [0, G) where there is more than one; `places` (m,), rising, are what `alarm` and `since`
+        call the scores: by default their number in the stream, from 1 up. Raises InputError for bins or groups that can't be.
         """
         at = np.asarray(bins, dtype=np.int64)
         of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
+        called = self.count + 1 + np.arange(len(at)) if places is None else np.asarray(places, dtype=np.int64)
         top = self._cells.shape
-        if at.ndim != 1 or at.shape != of.shape or not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all():
-            raise InputError(
-                f"expected bins in [0, {top[1]}) and groups in [0, {top[0]}), got others; one each a score"
-            )
-        if not (self._cells[of, at] > 0).all():
-            raise InputError("expected bins that hold a cell, got an empty one; no score can be in it")
-        blocks = range(0, len(at), _BLOCK)
-        return np.concatenate([np.zeros(0), *(self._bet(at[i : i + _BLOCK], of[i : i + _BLOCK]) for i in blocks)])
+        if at.ndim != 1 or at.shape != of.shape or at.shape != called.shape:
+            raise InputError(f"expected one bin, group and place a score, got {at.shape}, {of.shape}, {called.shape}")
+        if not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all() or not (self._cells[of, at] > 0).all():
+            raise InputError(f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got others")
+        blocks = [slice(i, i + _BLOCK) for i in range(0, len(at), _BLOCK)]
+        return np.concatenate([np.zeros(0), *(self._bet(at[b], of[b], called[b]) for b in blocks)])
 
-    def _bet(self, bins: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _bet(
+        self, bins: NDArray[np.int64], groups: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         won = np.empty((len(bins), len(self._capital)))
         for group in np.unique(groups):
             rows = np.flatnonzero(groups == group)
-            won[rows] = self._won(bins[rows], int(group))
+            won[rows] = self._odds(bins[rows], int(group))
         after = self.count + np.arange(1, len(bins) + 1)
-        waiting = _log_waiting(after)
-        begun = _log_waiting(after - 1)
-        entering = begun + np.log(-np.expm1(waiting - begun)) - np.log(len(self._capital))
+        waiting, before = _log_waiting(after), _log_waiting(after - 1)
+        entering = before + np.log(-np.expm1(waiting - before)) - np.log(len(self._capital))
         # capital_t = won_t (capital_(t-1) + entering_t), solved for all t together
         total = np.cumsum(won, axis=0)
         paid_in = np.concatenate([self._capital[None], entering[:, None] - (total - won)])
         capital = np.logaddexp.accumulate(paid_in, axis=0)[1:] + total
-        self._capital = capital[-1]
+        path = np.logaddexp(np.logaddexp.reduce(capital, axis=1), waiting)
+        if not self.alarm:
+            over = np.flatnonzero(path >= self._limit)
+            end = int(over[0]) + 1 if len(over) else len(path)
+            self._note_least(self._won + total[:end], places)
+            if len(over):
+                self.alarm = int(places[end - 1])
+                self.since = int(self._least_at[np.argmax(capital[end - 1])])
+        self._won = self._won + total[-1]
+        self._capital, self.log_capital = capital[-1], float(path[-1])
         self.count += len(bins)
-        log_capital = np.logaddexp(np.logaddexp.reduce(capital, axis=1), waiting)
-        self.log_capital = float(log_capital[-1])
-        return log_capital
+        return path
 
-    def _won(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
-        """log(bets[k, bin] / sum_b p(b) bets[k, b]) of scores of one group: (m, K)."""
-        hit = np.zeros((len(bins), self._cells.shape[1]))
+    def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
+        """log(q(bin) / p_t(bin)) of scores of one group, (m, 2 K): multiples of the urn, and of the calibration set."""
+        cells, bets = self._cells[group], self._bets[group]
+        hit = np.zeros((len(bins), len(cells)))
         hit[np.arange(len(bins)), bins] = 1
         seen = np.cumsum(hit, axis=0)
-        urn = self._cells[group] + self._counts[group] + seen - hit
+        urn = cells + self._counts[group] + seen - hit
+        urn /= urn.sum(axis=1, keepdims=True)
         self._counts[group] += seen[-1]
-        bets = self._bets[group]
-        return np.log(bets.T[bins]) - np.log((urn @ bets.T) / urn.sum(axis=1, keepdims=True))
+        log_bets = np.log(bets)
+        first = log_bets + np.log(np.maximum(cells, 1e-300)) - np.log(bets @ cells)[:, None]
+        moving = log_bets.T[bins] - np.log(urn @ bets.T)
+        fixed = first.T[bins] - np.log(urn[np.arange(len(bins)), bins])[:, None]
+        return np.concatenate([moving, fixed], axis=1)
+
+    def _note_least(self, won: NDArray[np.float64], places: NDArray[np.int64]) -> None:
+        """Where each gambler's winnings were least, the last time: since then it has only won."""
+        low = won.min(axis=0)
+        last = len(won) - 1 - np.argmin(won[::-1], axis=0)
+        lower = low <= self._least
+        self._least = np.where(lower, low, self._least)
+        self._least_at = np.where(lower, places[last], self._least_at)
 
     def state(self) -> dict[str, Any]:
         """All that it has seen, JSON-able, for :meth:`restore`."""
-        return {
-            "count": self.count,
-            "counts": self._counts.astype(np.int64).tolist(),
-            "capital": self._capital.tolist(),
-            "log_capital": self.log_capital,
-        }
+        kept = {name: getattr(self, f"_{name}").tolist() for name in _FLOATS}
+        return {**kept, **{name: getattr(self, name) for name in _WHOLE}, "log_capital": self.log_capital}
 
     def restore(self, state: Any) -> None:
         """Go on where another, of the same cells and bets, was when it gave its state.
@@ -135,21 +163,30 @@ class ConformalMartingale:
         Raises InputError for what is no such state.
         """
         try:
-            if not is_object(state) or not is_list(state["counts"]) or not is_list(state["capital"]):
+            if not is_object(state) or not all(is_list(state[name]) for name in _FLOATS):
                 raise ValueError("no state")
-            counts, capital = np.array(state["counts"], dtype=float), np.array(state["capital"], dtype=float)
-            count, log_capital = state["count"], float(state["log_capital"])
+            arrays = {name: np.array(state[name], dtype=float) for name in _FLOATS}
+            whole = {name: state[name] for name in _WHOLE}
+            log_capital = float(state["log_capital"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"expected the state of a martingale, got something else ({error})") from error
         if (
-            counts.shape != self._counts.shape
-            or capital.shape != self._capital.shape
-            or not (counts >= 0).all()
-            or counts.sum() != count
-            or not np.isfinite([*capital, log_capital]).all()
+            any(a.shape != getattr(self, f"_{n}").shape or not np.isfinite(a).all() for n, a in arrays.items())
+            or not all(type(n) is int and n >= 0 for n in whole.values())
+            or not (arrays["counts"] >= 0).all()
+            or arrays["counts"].sum() != whole["count"]
+            or not np.isfinite(log_capital)
         ):
             raise InputError("expected the state of a martingale with these cells and bets, got another's")
-        self._counts, self._capital, self.count, self.log_capital = counts, capital, int(count), log_capital
+        for name, array in arrays.items():
+            setattr(self, f"_{name}", array.astype(getattr(self, f"_{name}").dtype))
+        for name, value in whole.items():
+            setattr(self, name, value)
+        self.log_capital = log_capital
+
+
+_FLOATS = ("counts", "capital", "won", "least", "least_at")
+_WHOLE = ("count", "alarm", "since")
 
 
 def _log_waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -166,22 +203,21 @@ def even_cells(total: int, bins: int) -> NDArray[np.int64]:
     return np.diff(np.arange(bins + 1) * total // bins)
 
 
-def beta_bets(cells: ArrayLike, shapes: ArrayLike = (0.25, 0.5, 1.0, 2.0, 4.0)) -> NDArray[np.float64]:
-    """Bets (K, B) that ranks crowd somewhere: mean densities over the bins of Beta(a, b), a and b among `shapes`, but not a = b = 1.
+def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
+    """Bets (K, B) that ranks crowd at one end, in the middle or at both: exp(a v + b (3 v^2 - 1) / 2), v in (-1, 1) the middle of a bin.
 
-    For drift: ranks lower or higher than they should be, in the middle or at the ends. None is below .05, so that no single score
-    costs more than a factor of 20.
+    For drift. a in 0, 1/4, 1/2, 1, 2 and b in 0, 1/4, 1/2, 1, of either sign, but not both 0: effects of a few percent and of many
+    times have a bet near them.
 
-    >>> beta_bets([1, 1], (1.0, 2.0)).round(2).tolist()
-    [[0.5, 1.5], [1.5, 0.5], [1.0, 1.0]]
+    >>> tilt_bets([1, 1])[:2].round(2).tolist(), len(tilt_bets([1, 1]))
+    ([[1.13, 0.88], [0.88, 1.13]], 62)
     """
-    edges = np.concatenate([[0.0], np.cumsum(np.asarray(cells, dtype=float))])
-    edges /= edges[-1]
-    a, b = (v.ravel() for v in np.meshgrid(shapes, shapes))
-    keep = (a != 1) | (b != 1)
-    mass = np.diff(betainc(a[keep, None], b[keep, None], edges), axis=1)
-    width = np.diff(edges)
-    return np.maximum(np.where(width > 0, mass / np.where(width > 0, width, 1), 1.0), 0.05)
+    held = np.asarray(cells, dtype=float)
+    v = 2 * (np.cumsum(held) - held / 2) / held.sum() - 1
+    ends = [a * s for a in (0.25, 0.5, 1.0, 2.0) for s in (-1, 1)]
+    middles = [b * s for b in (0.25, 0.5, 1.0) for s in (-1, 1)]
+    a, b = (x.ravel()[:, None] for x in np.meshgrid([0.0, *ends], [0.0, *middles]))
+    return np.exp(a * v + b * (3 * v**2 - 1) / 2)[1:]
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:

@@ -14,16 +14,15 @@ from doldrum.detectors.contract.calibration import Calibration
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import InputError
 from doldrum.stats.conformal import num_allowed
-from doldrum.stats.martingale import ConformalMartingale, beta_bets, even_cells, spike_bets
+from doldrum.stats.martingale import ConformalMartingale, even_cells, spike_bets, tilt_bets
 
 __all__ = ["Watch", "WatchVerdict"]
 
 FORMAT, VERSION = "doldrum watch", 1
 Kind = Literal["as calibrated", "drift", "attack", "open"]
 _BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack that isn't flagged shows little there
-_BINS = 20  # of the body
-_SETTLE = 500  # images of the body, from where the flags began to rise, that show whether it has moved
-_NEVER = -1
+_BINS = 10  # of the body
+_SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
 
 
 @dataclass(frozen=True)
@@ -57,37 +56,6 @@ class WatchVerdict:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         return asdict(self)
-
-
-class _Track:
-    """A martingale over some of the images, the image at which it reached its limit, and where it began to rise."""
-
-    def __init__(self, martingale: ConformalMartingale, limit: float) -> None:
-        self.martingale, self.limit = martingale, limit
-        self.alarm = _NEVER
-        self.low, self.low_at = 0.0, 0
-
-    def update(self, images: NDArray[np.int64], bins: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
-        """`images`: the number, from 1 up, of each of these images in the stream."""
-        path = self.martingale.update(bins, groups)
-        if self.alarm != _NEVER or not len(path):
-            return
-        over = np.flatnonzero(path >= self.limit)
-        if len(over):
-            self.alarm = int(images[over[0]])
-            path = path[: over[0]]
-        if len(path) and path.min() <= self.low:
-            last = len(path) - 1 - int(np.argmin(path[::-1]))
-            self.low, self.low_at = float(path[last]), int(images[last])
-
-    def state(self) -> dict[str, Any]:
-        return {"alarm": self.alarm, "low": self.low, "low_at": self.low_at, "martingale": self.martingale.state()}
-
-    def restore(self, state: Any) -> None:
-        if not is_object(state) or not is_number(state.get("low")):
-            raise InputError("expected the state of a watch, got something else; begin a new Watch")
-        self.alarm, self.low_at, self.low = _whole(state.get("alarm")), _whole(state.get("low_at")), float(state["low"])
-        self.martingale.restore(state.get("martingale"))
 
 
 class Watch:
@@ -130,9 +98,6 @@ class Watch:
             raise InputError(f"expected an alpha in (0, 1), got {alpha!r}; pass 0.01 for 1%")
         self.calibration, self.alpha = calibration, float(alpha)
         self._images = self._flagged = 0
-        self._settled = _NEVER  # the image at which it was decided what raised the flags
-        self._body_seen = 0
-        self._low_body = 0  # of the body, when the flags were lowest
         groups = calibration.groups
         if groups is None:
             self._names, self._sizes = np.zeros(1, np.int64), np.array([len(calibration)])
@@ -143,9 +108,8 @@ class Watch:
         body = np.stack([even_cells(int(n) + 1 - z, _BINS) for n, z in zip(self._sizes, self._body_from, strict=True)])
         flags = np.stack([_flag_cells(int(n), int(k)) for n, k in zip(self._sizes, allowed, strict=True)])
         self._body_ends, self._flag_ends = np.cumsum(body, axis=1), np.cumsum(flags, axis=1)
-        limit = float(np.log(2 / alpha))
-        self._drift = _Track(ConformalMartingale(body, np.stack([beta_bets(c) for c in body])), limit)
-        self._flags = _Track(ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags])), limit)
+        self._drift = ConformalMartingale(body, np.stack([tilt_bets(c) for c in body]), limit=2 / alpha)
+        self._flags = ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags]), limit=2 / alpha)
 
     def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
         """See the next inputs of the stream, in their order, and give the verdict now; alike however the stream is cut into calls.
@@ -160,12 +124,11 @@ class Watch:
         p, at, groups = self._taken(result, labels)
         numbers = self._images + 1 + np.arange(len(p))
         ranks = np.rint(p[at] * (self._sizes[groups] + 1)).astype(np.int64) - 1
-        self._flags.update(numbers[at], _bins(ranks, self._flag_ends[groups]), groups)
+        self._flags.update(_bins(ranks, self._flag_ends[groups]), groups, places=numbers[at])
         deep = ranks - self._body_from[groups]
-        body = at[deep >= 0]
-        of = groups[deep >= 0]
-        self._drift.update(numbers[body], _bins(deep[deep >= 0], self._body_ends[of]), of)
-        self._settle(numbers[body])
+        body = deep >= 0
+        of = groups[body]
+        self._drift.update(_bins(deep[body], self._body_ends[of]), of, places=numbers[at[body]])
         self._images += len(p)
         self._flagged += int(self.calibration.flags(p).sum())
         return self.verdict
@@ -189,36 +152,27 @@ class Watch:
         at = np.flatnonzero(np.isin(of, self._names))
         return p, at, np.searchsorted(self._names, of[at])
 
-    def _settle(self, body: NDArray[np.int64]) -> None:
-        """Count the body since the flags began to rise; `body` are the numbers of its images in this call."""
-        if self._settled != _NEVER:
-            return
-        if self._flags.low_at > self._images:
-            self._low_body = self._body_seen + int(np.searchsorted(body, self._flags.low_at, side="right"))
-        missing = self._low_body + _SETTLE - self._body_seen
-        self._body_seen += len(body)
-        if self._flags.alarm != _NEVER and missing <= len(body):
-            self._settled = max(self._flags.alarm, int(body[missing - 1]) if missing > 0 else 0)
-
     @property
     def verdict(self) -> WatchVerdict:
-        """The verdict now. What was once said stays: begin a new Watch after calibrating again."""
+        """The verdict now. What was once certain stays: begin a new Watch after calibrating again."""
         drift, flags = self._drift, self._flags
-        if drift.alarm != _NEVER and (self._settled == _NEVER or drift.alarm <= self._settled):
+        # Drift that shows only long after the flags rose may be the attack itself: it is no longer what raised them.
+        told = max(flags.alarm, flags.since + _SETTLE)
+        if drift.alarm and (not flags.alarm or drift.alarm <= told):
             kind: Kind = "drift"
-        elif flags.alarm == _NEVER:
+        elif not flags.alarm:
             kind = "as calibrated"
         else:
-            kind = "open" if self._settled == _NEVER else "attack"
+            kind = "open" if self._images < told else "attack"
         return WatchVerdict(
             kind=kind,
-            words=_words(kind, drift_since=drift.low_at + 1, flags_since=flags.low_at + 1),
+            words=_words(kind, drift_since=drift.since + 1, flags_since=flags.since + 1),
             images=self._images,
             flagged=self._flagged,
-            drift_at=None if drift.alarm == _NEVER else drift.alarm,
-            drift_since=None if drift.alarm == _NEVER else drift.low_at + 1,
-            flags_at=None if flags.alarm == _NEVER else flags.alarm,
-            flags_since=None if flags.alarm == _NEVER else flags.low_at + 1,
+            drift_at=drift.alarm or None,
+            drift_since=drift.since + 1 if drift.alarm else None,
+            flags_at=flags.alarm or None,
+            flags_since=flags.since + 1 if flags.alarm else None,
             alpha=self.alpha,
         )
 
@@ -231,9 +185,6 @@ class Watch:
             "alpha": self.alpha,
             "images": self._images,
             "flagged": self._flagged,
-            "settled": self._settled,
-            "body_seen": self._body_seen,
-            "low_body": self._low_body,
             "drift": self._drift.state(),
             "flags": self._flags.state(),
         }
@@ -246,10 +197,14 @@ class Watch:
         if state.get("calibration") != _identity(calibration):
             raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
         made = cls(calibration, alpha=state.get("alpha", 0))
-        for name in ("images", "flagged", "settled", "body_seen", "low_body"):
-            setattr(made, f"_{name}", _whole(state.get(name)))
-        for track, kept in ((made._drift, state.get("drift")), (made._flags, state.get("flags"))):
-            track.restore(kept)
+        images, flagged = state.get("images"), state.get("flagged")
+        if type(images) is not int or type(flagged) is not int or not 0 <= flagged <= images:
+            raise InputError(
+                f"expected counts in the state of a watch, got {images!r} and {flagged!r}; begin a new Watch"
+            )
+        made._images, made._flagged = images, flagged
+        made._drift.restore(state.get("drift"))
+        made._flags.restore(state.get("flags"))
         return made
 
 
@@ -269,12 +224,6 @@ def _identity(calibration: Calibration) -> str:
     for array in (calibration.scores, calibration.ties, calibration.groups):
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or value < _NEVER:
-        raise InputError(f"expected the state of a watch, got {value!r} for a count; begin a new Watch")
-    return value
 
 
 def _words(kind: Kind, *, drift_since: int, flags_since: int) -> str:
