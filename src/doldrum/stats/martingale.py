@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from doldrum.checks import is_list, is_object
 from doldrum.errors import InputError
+from doldrum.stats._special import logsumexp
 
 __all__ = ["ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
 
@@ -76,6 +77,8 @@ class ConformalMartingale:
         self._won, self._least, self._least_at = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
         self.log_capital = 0.0
         """Natural logarithm of the capital now."""
+        self.peak = 0.0
+        """The highest that it was."""
         self.count = 0
         """Scores seen."""
         self.alarm = 0
@@ -116,7 +119,7 @@ class ConformalMartingale:
         total = np.cumsum(won, axis=0)
         paid_in = np.concatenate([self._capital[None], entering[:, None] - (total - won)])
         capital = np.logaddexp.accumulate(paid_in, axis=0)[1:] + total
-        path = np.logaddexp(np.logaddexp.reduce(capital, axis=1), waiting)
+        path = np.logaddexp(logsumexp(capital, axis=1), waiting)
         if not self.alarm:
             over = np.flatnonzero(path >= self._limit)
             end = int(over[0]) + 1 if len(over) else len(path)
@@ -126,6 +129,7 @@ class ConformalMartingale:
                 self.since = int(self._least_at[np.argmax(capital[end - 1])])
         self._won = self._won + total[-1]
         self._capital, self.log_capital = capital[-1], float(path[-1])
+        self.peak = max(self.peak, float(path.max()))
         self.count += len(bins)
         return path
 
@@ -155,7 +159,7 @@ class ConformalMartingale:
     def state(self) -> dict[str, Any]:
         """All that it has seen, JSON-able, for :meth:`restore`."""
         kept = {name: getattr(self, f"_{name}").tolist() for name in _FLOATS}
-        return {**kept, **{name: getattr(self, name) for name in _WHOLE}, "log_capital": self.log_capital}
+        return {**kept, **{name: getattr(self, name) for name in (*_WHOLE, *_LOGS)}}
 
     def restore(self, state: Any) -> None:
         """Go on where another, of the same cells and bets, was when it gave its state.
@@ -167,7 +171,7 @@ class ConformalMartingale:
                 raise ValueError("no state")
             arrays = {name: np.array(state[name], dtype=float) for name in _FLOATS}
             whole = {name: state[name] for name in _WHOLE}
-            log_capital = float(state["log_capital"])
+            logs = {name: float(state[name]) for name in _LOGS}
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"expected the state of a martingale, got something else ({error})") from error
         if (
@@ -175,18 +179,18 @@ class ConformalMartingale:
             or not all(type(n) is int and n >= 0 for n in whole.values())
             or not (arrays["counts"] >= 0).all()
             or arrays["counts"].sum() != whole["count"]
-            or not np.isfinite(log_capital)
+            or not np.isfinite(list(logs.values())).all()
         ):
             raise InputError("expected the state of a martingale with these cells and bets, got another's")
         for name, array in arrays.items():
             setattr(self, f"_{name}", array.astype(getattr(self, f"_{name}").dtype))
-        for name, value in whole.items():
+        for name, value in {**whole, **logs}.items():
             setattr(self, name, value)
-        self.log_capital = log_capital
 
 
 _FLOATS = ("counts", "capital", "won", "least", "least_at")
 _WHOLE = ("count", "alarm", "since")
+_LOGS = ("log_capital", "peak")
 
 
 def _log_waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -23,6 +23,14 @@ Kind = Literal["as calibrated", "drift", "attack", "open"]
 _BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack that isn't flagged shows little there
 _BINS = 10  # of the body
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
+_MORE = "more images are flagged than the promise explains"
+_WORDS: dict[Kind, str] = {
+    "as calibrated": "the images are like those calibrated on, as far as can be told",
+    "drift": "the images are no longer like those calibrated on, so the promised rate no longer holds: calibrate again on clean images "
+    "like these",
+    "attack": f"{_MORE}, and the others are like those calibrated on: an attack is likely; look at the flagged images",
+    "open": f"{_MORE}; too few have come since to tell an attack from images of another kind: look at the flagged images",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class WatchVerdict:
         - "as calibrated": nothing speaks against the promise
         - "drift": the images are no longer like the calibration ones; calibrate again
         - "attack": more are flagged than the promise explains, and the others are as calibrated: an attack is likely
-        - "open": more are flagged than the promise explains; too few others have come to tell drift from an attack
+        - "open": more are flagged than the promise explains; too few have come since to tell drift from an attack
     words : one sentence for the user, with what to do
     images, flagged : inputs seen, and how many of them were flagged
     drift_at, drift_since : the input at which drift was certain, and about where it began; None where it wasn't
@@ -166,7 +174,7 @@ class Watch:
             kind = "open" if self._images < told else "attack"
         return WatchVerdict(
             kind=kind,
-            words=_words(kind, drift_since=drift.since + 1, flags_since=flags.since + 1),
+            words=_WORDS[kind],
             images=self._images,
             flagged=self._flagged,
             drift_at=drift.alarm or None,
@@ -224,17 +232,3 @@ def _identity(calibration: Calibration) -> str:
     for array in (calibration.scores, calibration.ties, calibration.groups):
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _words(kind: Kind, *, drift_since: int, flags_since: int) -> str:
-    if kind == "drift":
-        return (
-            f"since about image {drift_since:,} the images are no longer like those calibrated on, so the promised rate no longer "
-            "holds: calibrate again on clean images of today"
-        )
-    more = f"since about image {flags_since:,} more images are flagged than the promise explains"
-    if kind == "attack":
-        return f"{more}, and the others are like those calibrated on: an attack is likely; look at the flagged images"
-    if kind == "open":
-        return f"{more}; too few others were seen since to tell an attack from images of another kind"
-    return "the images are like those calibrated on, as far as can be told"
