@@ -129,6 +129,9 @@ def test_what_cannot_be_is_refused():
     for p in ([0.0], [1.5], [np.nan], [[0.5]]):
         with pytest.raises(InputError, match="p-values"):
             Watch(held).update(p)
+    for p in (0.0123, 0.0004):
+        with pytest.raises(InputError, match="calibration, got another's"):
+            Watch(held).update([p])
     classes = calibration_of(chance, 400, 0.05, np.repeat([0, 1], 200))
     with pytest.raises(InputError, match="labels beside"):
         Watch(classes).update([0.5])
@@ -165,6 +168,8 @@ def test_a_guard_shows_its_watch_every_answer(clf):
     again = Guard(clf, det, watch=Watch.restored(det.calibration, guard.watch.state()))
     again(images[280:290])
     assert again.watch.verdict.images == 130
+    with pytest.raises(InputError, match="Watch of the detector's calibration"):
+        Guard(clf, det, watch=Watch(calibration_of(np.random.default_rng(0))))
 
 
 def test_a_scan_says_whether_its_images_are_like_those_calibrated_on(clf, tmp_path):

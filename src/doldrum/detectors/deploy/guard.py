@@ -67,6 +67,10 @@ class Guard:
         self.detector = detector.bind(model)
         self._run: Measurement | None = None
         self.watch = Watch(detector.calibration) if watch is None else watch
+        if self.watch.calibration is not detector.calibration:
+            raise InputError(
+                "expected a Watch of the detector's calibration, got another's; make it of detector.calibration"
+            )
 
     def __call__(self, images: Images) -> Guarded:
         """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""

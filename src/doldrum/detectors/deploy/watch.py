@@ -131,7 +131,12 @@ class Watch:
             result, labels = result.p_values, result.labels
         p, at, groups = self._taken(result, labels)
         numbers = self._images + 1 + np.arange(len(p))
-        ranks = np.rint(p[at] * (self._sizes[groups] + 1)).astype(np.int64) - 1
+        above = p[at] * (self._sizes[groups] + 1)  # the calibration inputs at least as suspicious, and itself
+        ranks = np.rint(above).astype(np.int64) - 1
+        if (ranks < 0).any() or (np.abs(above - ranks - 1) > 1e-6).any():
+            raise InputError(
+                "expected p-values of this watch's calibration, got another's; make the Watch of the detector that judges"
+            )
         self._flags.update(_bins(ranks, self._flag_ends[groups]), groups, places=numbers[at])
         deep = ranks - self._body_from[groups]
         body = deep >= 0
