@@ -24,7 +24,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from doldrum.checks import is_list, is_object
 from doldrum.errors import InputError
-from doldrum.stats._special import logsumexp
 
 __all__ = ["ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
 
@@ -72,6 +71,9 @@ class ConformalMartingale:
             raise InputError(f"expected a limit above 1, got {limit!r}; 100 errs with a probability of 1%")
         count = 2 * self._bets.shape[1]
         self._limit = float(np.log(limit))
+        self._log_bets = np.log(self._bets)
+        held = np.log(np.maximum(self._cells, 1e-300))  # bins of no cell are never asked for
+        self._log_first = self._log_bets + held[:, None] - np.log(self._bets @ self._cells[:, :, None])
         self._counts = np.zeros_like(self._cells)
         self._capital = np.full(count, np.log(_AT_ONCE / count))
         self._won, self._least, self._least_at = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
@@ -108,10 +110,13 @@ class ConformalMartingale:
     def _bet(
         self, bins: NDArray[np.int64], groups: NDArray[np.int64], places: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        won = np.empty((len(bins), len(self._capital)))
-        for group in np.unique(groups):
-            rows = np.flatnonzero(groups == group)
-            won[rows] = self._odds(bins[rows], int(group))
+        if len(self._cells) == 1:
+            won = self._odds(bins, 0)
+        else:
+            won = np.empty((len(bins), len(self._capital)))
+            for group in np.unique(groups):
+                rows = np.flatnonzero(groups == group)
+                won[rows] = self._odds(bins[rows], int(group))
         after = self.count + np.arange(1, len(bins) + 1)
         waiting, before = _log_waiting(after), _log_waiting(after - 1)
         entering = before + np.log(-np.expm1(waiting - before)) - np.log(len(self._capital))
@@ -119,7 +124,8 @@ class ConformalMartingale:
         total = np.cumsum(won, axis=0)
         paid_in = np.concatenate([self._capital[None], entering[:, None] - (total - won)])
         capital = np.logaddexp.accumulate(paid_in, axis=0)[1:] + total
-        path = np.logaddexp(logsumexp(capital, axis=1), waiting)
+        top = capital.max(axis=1)  # scipy's logsumexp takes longer than all the rest for a single score
+        path = np.logaddexp(top + np.log(np.exp(capital - top[:, None]).sum(axis=1)), waiting)
         if not self.alarm:
             over = np.flatnonzero(path >= self._limit)
             end = int(over[0]) + 1 if len(over) else len(path)
@@ -135,17 +141,15 @@ class ConformalMartingale:
 
     def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
         """log(q(bin) / p_t(bin)) of scores of one group, (m, 2 K): multiples of the urn, and of the calibration set."""
-        cells, bets = self._cells[group], self._bets[group]
-        hit = np.zeros((len(bins), len(cells)))
-        hit[np.arange(len(bins)), bins] = 1
-        seen = np.cumsum(hit, axis=0)
-        urn = cells + self._counts[group] + seen - hit
-        urn /= urn.sum(axis=1, keepdims=True)
-        self._counts[group] += seen[-1]
-        log_bets = np.log(bets)
-        first = log_bets + np.log(np.maximum(cells, 1e-300)) - np.log(bets @ cells)[:, None]
-        moving = log_bets.T[bins] - np.log(urn @ bets.T)
-        fixed = first.T[bins] - np.log(urn[np.arange(len(bins)), bins])[:, None]
+        urn = self._cells[group] + self._counts[group]
+        if len(bins) > 1:
+            hit = np.zeros((len(bins), len(urn)))
+            hit[np.arange(len(bins)), bins] = 1
+            urn = urn + np.cumsum(hit, axis=0) - hit
+        urn = np.atleast_2d(urn / urn.sum(axis=-1, keepdims=True))
+        self._counts[group] += np.bincount(bins, minlength=self._cells.shape[1])
+        moving = self._log_bets[group].T[bins] - np.log(urn @ self._bets[group].T)
+        fixed = self._log_first[group].T[bins] - np.log(urn[np.arange(len(bins)), bins])[:, None]
         return np.concatenate([moving, fixed], axis=1)
 
     def _note_least(self, won: NDArray[np.float64], places: NDArray[np.int64]) -> None:
