@@ -1,40 +1,75 @@
-"""Markdown tables of what the study found."""
+"""The tables of docs/results/watch.md, of what the study found."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
-KINDS = ("drift", "attack", "open", "as calibrated", "early")
+_KINDS = ("drift", "attack", "open", "as calibrated", "early")
+_HEAD = "first word after | word that stays after | " + " | ".join(_KINDS) + " |"
+_RULE = " ---: | ---: |" + " ---: |" * len(_KINDS)
 
 
-def clean_table(rows: list[dict]) -> str:
+def clean_table(rows: Sequence[dict]) -> str:
     """Runs in which anything was ever said, at each error probability."""
     levels = list(rows[0]["said"])
     lines = [f"| stream | calibration inputs | length | runs | {' | '.join(f'said at {float(a):g}' for a in levels)} |"]
-    lines.append("| --- " + "| ---: " * (3 + len(levels)) + "|")
+    lines.append("| --- |" + " ---: |" * (3 + len(levels)))
     for row in rows:
         for name, counts in (("", row["said"]), (", at the odds of uniform p-values", row["trap"])):
             if counts:
-                figures = [f"{row['calibration']:,}", f"{row['length']:,}", row["runs"], *counts.values()]
-                lines.append(f"| {row['stream']}{name} | " + " | ".join(map(str, figures)) + " |")
+                shown = [f"{row['calibration']:,}", f"{row['length']:,}", row["runs"], *counts.values()]
+                lines.append(f"| {row['stream']}{name} | " + " | ".join(map(str, shown)) + " |")
     return "\n".join(lines)
 
 
-def delay_tables(rows: list[dict]) -> str:
-    """One row a condition of a victim: median and 90% delay to the first word and to the one that stays, and what that was."""
-    head = "calibration | clean before | condition | victim | first word: median, 90% | last word: median, 90% | "
+def drift_table(rows: Sequence[dict]) -> str:
+    """A row a condition and setting, its victims together."""
     lines = [
-        f"| {head}{' | '.join(KINDS)} |",
-        "| ---: | ---: | --- | --- | ---: | ---: " + "| ---: " * len(KINDS) + "|",
+        f"| calibration inputs | clean before | images | victims | {_HEAD}",
+        f"| ---: | ---: | --- | ---: |{_RULE}",
     ]
-    for row in sorted(rows, key=lambda r: (-r["calibration"], -r["before"], r["condition"], r["share"])):
-        what = row["condition"] if row["share"] == 1 else f"{row['share']:.0%} {row['condition']}"
-        times = [_times(row[name]) for name in ("first", "last")]
-        kinds = [str(row[k]) for k in KINDS]
-        shown = [f"{row['calibration']:,}", f"{row['before']:,}", what, row["victim"], *times, *kinds]
-        lines.append("| " + " | ".join(shown) + " |")
+    chosen = sorted((r for r in rows if r["condition"] != "triggered"), key=lambda r: (r["condition"], *_setting(r)))
+    for (condition, *_), found in groupby(chosen, key=lambda r: (r["condition"], *_setting(r))):
+        these = list(found)
+        lines.append(_line([*_shown(these[0]), condition, str(len(these))], these))
     return "\n".join(lines)
 
 
-def _times(values: Sequence[float | None]) -> str:
-    return ", ".join("-" if t is None else f"{t:,.0f}" for t in values)
+def attack_table(rows: Sequence[dict]) -> str:
+    """A row a victim, share of triggered inputs and setting."""
+    lines = [
+        f"| calibration inputs | clean before | triggered | attack | {_HEAD}",
+        f"| ---: | ---: | ---: | --- |{_RULE}",
+    ]
+    chosen = (r for r in rows if r["condition"] == "triggered")
+    for row in sorted(chosen, key=lambda r: (r["share"], *_setting(r), r["victim"])):
+        lines.append(_line([*_shown(row), f"{row['share']:.0%}", row["victim"]], [row]))
+    return "\n".join(lines)
+
+
+def _setting(row: dict) -> tuple[int, int]:
+    return -row["calibration"], -row["before"]
+
+
+def _shown(row: dict) -> list[str]:
+    return [f"{row['calibration']:,}", f"{row['before']:,}"]
+
+
+def _line(start: list[str], rows: Sequence[dict]) -> str:
+    kinds = [str(sum(r[k] for r in rows)) for k in _KINDS]
+    times = [_times(r[name] for r in rows) for name in ("first", "last")]
+    return "| " + " | ".join([*start, *times, *kinds]) + " |"
+
+
+def _times(values: Iterable[Sequence[float | None]]) -> str:
+    """Median and 90%; of several victims each one's least and most."""
+    found = []
+    for each in zip(*values, strict=True):
+        known = [t for t in each if t is not None]
+        low, high = (
+            f"{min(known):,.0f}" if known else "never",
+            f"{max(known):,.0f}" if len(known) == len(each) else "never",
+        )
+        found.append(low if low == high else f"{low} to {high}")
+    return ", ".join(found)
