@@ -31,6 +31,10 @@ __all__ = ["ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
 # is seen: P(not before t) = (1 + t / 1000)^(-1/4).
 _AT_ONCE, _SCALE, _POWER = 0.5, 1000.0, 0.25
 _BLOCK = 4096  # scores whose bets are in memory at a time
+_RUN = (
+    32  # scores whose odds are multiplied before anything is added: their product is no number too large, nor too small
+)
+_MOST = 1e200  # what a gambler can have: it is certain long before
 
 
 class ConformalMartingale:
@@ -71,11 +75,9 @@ class ConformalMartingale:
             raise InputError(f"expected a limit above 1, got {limit!r}; 100 errs with a probability of 1%")
         count = 2 * self._bets.shape[1]
         self._limit = float(np.log(limit))
-        self._log_bets = np.log(self._bets)
-        held = np.log(np.maximum(self._cells, 1e-300))  # bins of no cell are never asked for
-        self._log_first = self._log_bets + held[:, None] - np.log(self._bets @ self._cells[:, :, None])
+        self._first = self._bets * self._cells[:, None] / (self._bets @ self._cells[:, :, None])
         self._counts = np.zeros_like(self._cells)
-        self._capital = np.full(count, np.log(_AT_ONCE / count))
+        self._capital = np.full(count, _AT_ONCE / count)
         self._won, self._least, self._least_at = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
         self.log_capital = 0.0
         """Natural logarithm of the capital now."""
@@ -111,36 +113,31 @@ class ConformalMartingale:
         self, bins: NDArray[np.int64], groups: NDArray[np.int64], places: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         if len(self._cells) == 1:
-            won = self._odds(bins, 0)
+            odds = self._odds(bins, 0)
         else:
-            won = np.empty((len(bins), len(self._capital)))
+            odds = np.empty((len(bins), len(self._capital)))
             for group in np.unique(groups):
                 rows = np.flatnonzero(groups == group)
-                won[rows] = self._odds(bins[rows], int(group))
-        after = self.count + np.arange(1, len(bins) + 1)
-        waiting, before = _log_waiting(after), _log_waiting(after - 1)
-        entering = before + np.log(-np.expm1(waiting - before)) - np.log(len(self._capital))
-        # capital_t = won_t (capital_(t-1) + entering_t), solved for all t together
-        total = np.cumsum(won, axis=0)
-        paid_in = np.concatenate([self._capital[None], entering[:, None] - (total - won)])
-        capital = np.logaddexp.accumulate(paid_in, axis=0)[1:] + total
-        top = capital.max(axis=1)  # scipy's logsumexp takes longer than all the rest for a single score
-        path = np.logaddexp(top + np.log(np.exp(capital - top[:, None]).sum(axis=1)), waiting)
+                odds[rows] = self._odds(bins[rows], int(group))
+        waiting = _waiting(self.count + np.arange(len(bins) + 1))
+        capital = _grown(self._capital, odds, (waiting[:-1] - waiting[1:]) / len(self._capital))
+        path = np.log(capital.sum(axis=1) + waiting[1:])
         if not self.alarm:
             over = np.flatnonzero(path >= self._limit)
             end = int(over[0]) + 1 if len(over) else len(path)
-            self._note_least(self._won + total[:end], places)
+            won = self._won + np.cumsum(np.log(odds[:end]), axis=0)
+            self._note_least(won, places)
+            self._won = won[-1]
             if len(over):
                 self.alarm = int(places[end - 1])
                 self.since = int(self._least_at[np.argmax(capital[end - 1])])
-        self._won = self._won + total[-1]
         self._capital, self.log_capital = capital[-1], float(path[-1])
         self.peak = max(self.peak, float(path.max()))
         self.count += len(bins)
         return path
 
     def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
-        """log(q(bin) / p_t(bin)) of scores of one group, (m, 2 K): multiples of the urn, and of the calibration set."""
+        """q(bin) / p_t(bin) of scores of one group, (m, 2 K): multiples of the urn, and of the calibration set."""
         urn = self._cells[group] + self._counts[group]
         if len(bins) > 1:
             hit = np.zeros((len(bins), len(urn)))
@@ -148,8 +145,8 @@ class ConformalMartingale:
             urn = urn + np.cumsum(hit, axis=0) - hit
         urn = np.atleast_2d(urn / urn.sum(axis=-1, keepdims=True))
         self._counts[group] += np.bincount(bins, minlength=self._cells.shape[1])
-        moving = self._log_bets[group].T[bins] - np.log(urn @ self._bets[group].T)
-        fixed = self._log_first[group].T[bins] - np.log(urn[np.arange(len(bins)), bins])[:, None]
+        moving = self._bets[group].T[bins] / (urn @ self._bets[group].T)
+        fixed = self._first[group].T[bins] / urn[np.arange(len(bins)), bins][:, None]
         return np.concatenate([moving, fixed], axis=1)
 
     def _note_least(self, won: NDArray[np.float64], places: NDArray[np.int64]) -> None:
@@ -182,6 +179,7 @@ class ConformalMartingale:
             any(a.shape != getattr(self, f"_{n}").shape or not np.isfinite(a).all() for n, a in arrays.items())
             or not all(type(n) is int and n >= 0 for n in whole.values())
             or not (arrays["counts"] >= 0).all()
+            or not ((arrays["capital"] >= 0) & (arrays["capital"] <= _MOST)).all()
             or arrays["counts"].sum() != whole["count"]
             or not np.isfinite(list(logs.values())).all()
         ):
@@ -197,9 +195,31 @@ _WHOLE = ("count", "alarm", "since")
 _LOGS = ("log_capital", "peak")
 
 
-def _log_waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
-    """log of the share of the capital that hasn't begun to bet after t scores."""
-    return np.log1p(-_AT_ONCE) - _POWER * np.log1p(t / _SCALE)
+def _waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of the capital that hasn't begun to bet after t scores."""
+    return (1 - _AT_ONCE) * (1 + t / _SCALE) ** -_POWER
+
+
+def _grown(
+    capital: NDArray[np.float64], odds: NDArray[np.float64], entering: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """capital_t = odds_t (capital_(t-1) + entering_t), at most _MOST, after each of the m scores: (m, K).
+
+    Within a run of scores it is product_t (capital_0 + sum of entering_s / product_(s-1)), the product that of the odds so far.
+    """
+    m, k = odds.shape
+    run = min(_RUN, m)
+    missing = -m % run
+    odds = np.concatenate([odds, np.ones((missing, k))]).reshape(-1, run, k)
+    paid_in = np.concatenate([entering, np.zeros(missing)]).reshape(-1, run, 1)
+    product = np.cumprod(odds, axis=1)
+    paid = np.cumsum(paid_in * odds / product, axis=1)
+    begin = np.empty((len(odds), k))
+    with np.errstate(over="ignore"):
+        for i in range(len(odds)):
+            begin[i] = capital
+            capital = np.minimum(product[i, -1] * (capital + paid[i, -1]), _MOST)
+        return np.minimum(product * (begin[:, None] + paid), _MOST).reshape(-1, k)[:m]
 
 
 def even_cells(total: int, bins: int) -> NDArray[np.int64]:
