@@ -39,7 +39,7 @@ def drift_table(rows: Sequence[dict]) -> str:
 def attack_table(rows: Sequence[dict]) -> str:
     """A row a victim, share of triggered inputs and setting."""
     lines = [
-        f"| calibration inputs | clean before | triggered | attack | {_HEAD}",
+        f"| calibration inputs | clean before | triggered | victim | {_HEAD}",
         f"| ---: | ---: | ---: | --- |{_RULE}",
     ]
     chosen = (r for r in rows if r["condition"] == "triggered")
