@@ -11,6 +11,7 @@ from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.detectors.deploy.guard import Guard
 from doldrum.detectors.deploy.saved import load_detector, save_detector
+from doldrum.detectors.deploy.watch import Watch
 from doldrum.detectors.kinds import (
     DETECTORS,
     IBDPSC,
@@ -45,6 +46,7 @@ __all__ = [
     "SmoothnessProfile",
     "TeCo",
     "W",
+    "Watch",
     "load_detector",
     "save_detector",
 ]

@@ -155,6 +155,8 @@ def test_calibrate_and_scan_from_the_shell(folder, clf, pool):
     summary = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert not summary["suspicious"]
+    assert summary["watch"]["kind"] == "as calibrated"
+    assert summary["watch"]["words"] in done.stderr
     rows = pd.read_parquet(folder / "clean-scan" / "part-00000.parquet")
     assert rows["flag"].sum() == summary["flagged"]
     confident = pool.images[np.argsort(clf(pool.images).max(axis=1))[-60:]]
@@ -162,6 +164,8 @@ def test_calibrate_and_scan_from_the_shell(folder, clf, pool):
     done = doldrum(folder, "scan", "net.onnx", "odd.npy", "--detector", "guard.doldrum", "--out", "odd-scan")
     assert done.returncode == 3, done.stderr
     assert "more than clean images explain" in done.stderr
+    assert "no longer like those calibrated on" in done.stderr
+    assert "or calibrate again" in done.stderr
     shutil.copy(folder / "net.onnx", folder / "copy.onnx")
     done = doldrum(folder, "calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
     assert done.returncode == 2

@@ -118,8 +118,10 @@ def scan(
     The detector's file knows how the model was opened when it was calibrated: its options need not be given again.
 
     --out receives Parquet shards (id, label, score, p_value, flag) and manifest.json. The exit code is 3 when more was flagged
-    than the promise explains: more than the 95% limit, or a set of discoveries (Benjamini-Hochberg) that isn't empty. Images other
-    than arrays are decoded once into --out (a byte a value; freed at the end); what can't be read is listed and left out.
+    than the promise explains: more than the 95% limit, a set of discoveries (Benjamini-Hochberg) that isn't empty, or more than the
+    watch allows (99%). The watch also says whether the images are like those calibrated on; if not, nothing is promised (`watch` in
+    manifest.json). Images other than arrays are decoded once into --out (a byte a value; freed at the end); what can't be read is
+    listed and left out.
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
@@ -152,9 +154,14 @@ def scan(
     )
     if summary["note"]:
         message(summary["note"])
+    message(summary["watch"]["words"])
     emit({"out": str(out), **summary}, as_json=json)
     if summary["suspicious"]:
-        message("more than clean images explain: look at those with the smallest p-values")
+        drift = " (or calibrate again: images of another kind are flagged more, too)"
+        message(
+            "more than clean images explain: look at those with the smallest p-values"
+            + drift * (summary["watch"]["kind"] == "drift")
+        )
         raise typer.Exit(MORE_THAN_PROMISED)
 
 

@@ -14,6 +14,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import Images
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.deploy.watch import Watch
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
 
@@ -39,6 +40,9 @@ class Guard:
         Fitted and calibrated: at most its `fpr` of clean inputs are turned away, on average.
     outputs : "logits", "probabilities" or "labels"
         What a module or function gives.
+    watch : Watch, optional
+        Sees every answer, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
+        one; give `Watch.restored(detector.calibration, state)` to go on with another's.
 
     An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
     batches of the engine: one batch of 64 for an image with `SmoothnessProfile`. Model and engine are those that were checked
@@ -54,7 +58,7 @@ class Guard:
     [-1, 1]
     """
 
-    def __init__(self, model: Any, detector: Detector, *, outputs: Any = "logits") -> None:
+    def __init__(self, model: Any, detector: Detector, *, outputs: Any = "logits", watch: Watch | None = None) -> None:
         if not is_kind(detector, Detector) or detector.fitted_for is None or detector.calibration is None:
             raise InputError(f"expected a calibrated detector, got {detector!r}; fit and calibrate it first")
         if not isinstance(model, Classifier):
@@ -62,6 +66,11 @@ class Guard:
             model = as_classifier(model, input_shape=shape, num_classes=classes, outputs=outputs)
         self.detector = detector.bind(model)
         self._run: Measurement | None = None
+        self.watch = Watch(detector.calibration) if watch is None else watch
+        if self.watch.calibration is not detector.calibration:
+            raise InputError(
+                "expected a Watch of the detector's calibration, got another's; make it of detector.calibration"
+            )
 
     def __call__(self, images: Images) -> Guarded:
         """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""
@@ -69,4 +78,5 @@ class Guard:
         if self._run is None:
             self._run = self.detector.run(found.take(range(min(len(found), 64))))
         result = self.detector.judge(*self.detector.scored(found, self._run), found)
+        self.watch.update(result)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)

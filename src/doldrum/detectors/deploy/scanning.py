@@ -20,12 +20,14 @@ from doldrum.checks import is_list, is_object
 from doldrum.data import Images, ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.deploy.watch import Watch
 from doldrum.errors import InputError
 from doldrum.files import check_folder_writable, parquet_table, write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.collected import StoredImages
 from doldrum.measuring.stored import is_sound
 from doldrum.progress import progress_bar
+from doldrum.seeds import rng
 
 __all__ = ["check_scan_folder", "is_unfinished", "scan_to"]
 
@@ -56,7 +58,12 @@ def scan_to(
     `skipped`, and the run goes on without them.
 
     Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
-    `fdr`), `note`, and `suspicious`: whether more was flagged than the limit, or the set of discoveries isn't empty.
+    `fdr`), `note`, `watch`, and `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
+    found more flags than the promise explains.
+
+    `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
+    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
+    folder is often by class; so it can't say when a change was.
     """
     calibration = detector.calibration
     if calibration is None or detector.fitted_for is None:
@@ -145,13 +152,16 @@ def _summary(detector: Detector, rows: pd.DataFrame, fdr: float) -> dict[str, An
         limit=calibration.limit(labels.astype(np.int64)),
     )
     found = result.flagged(fdr)
+    order = rng(calibration.seed, "watch").permutation(len(result))
+    watched = Watch(calibration).update(p[order], labels=labels[order])
     return {
         "flagged": result.num_flagged,
         "limit": result.limit,
         "more_than_promised": result.more_than_promised,
         "discoveries": len(found),
         "note": found.note,
-        "suspicious": result.more_than_promised or len(found) > 0,
+        "watch": {"kind": watched.kind, "words": watched.words, "alpha": watched.alpha},
+        "suspicious": result.more_than_promised or len(found) > 0 or watched.flags_at is not None,
     }
 
 

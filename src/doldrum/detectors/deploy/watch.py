@@ -1,0 +1,239 @@
+"""Watch: whether the promise still holds in a stream of verdicts, and whether it is drift or an attack where it doesn't."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from doldrum.checks import is_kind, is_number, is_object
+from doldrum.detectors.contract.calibration import Calibration
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.errors import InputError
+from doldrum.stats.conformal import num_allowed
+from doldrum.stats.martingale import ConformalMartingale, even_cells, spike_bets, tilt_bets
+
+__all__ = ["Watch", "WatchVerdict"]
+
+FORMAT, VERSION = "doldrum watch", 1
+Kind = Literal["as calibrated", "drift", "attack", "open"]
+_BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack that isn't flagged shows little there
+_BINS = 10  # of the body
+_SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
+_MORE = "more images are flagged than the promise explains"
+_WORDS: dict[Kind, str] = {
+    "as calibrated": "the images are like those calibrated on, as far as can be told",
+    "drift": "the images are no longer like those calibrated on, so the promised rate no longer holds: calibrate again on clean images "
+    "like these",
+    "attack": f"{_MORE}, and the others are like those calibrated on: an attack is likely; look at the flagged images",
+    "open": f"{_MORE}; too few have come since to tell an attack from images of another kind: look at the flagged images",
+}
+
+
+@dataclass(frozen=True)
+class WatchVerdict:
+    """What a Watch says after `images` inputs.
+
+    Parameters
+    ----------
+    kind : str
+        - "as calibrated": nothing speaks against the promise
+        - "drift": the images are no longer like the calibration ones; calibrate again
+        - "attack": more are flagged than the promise explains, and the others are as calibrated: an attack is likely
+        - "open": more are flagged than the promise explains; too few have come since to tell drift from an attack
+    words : one sentence for the user, with what to do
+    images, flagged : inputs seen, and how many of them were flagged
+    drift_at, drift_since : the input at which drift was certain, and about where it began; None where it wasn't
+    flags_at, flags_since : the same for more flags than the promise explains
+    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration ones
+    """
+
+    kind: Kind
+    words: str
+    images: int
+    flagged: int
+    drift_at: int | None
+    drift_since: int | None
+    flags_at: int | None
+    flags_since: int | None
+    alpha: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+class Watch:
+    """Watches p-values as they come: says, with an error probability that holds however often one looks, that the promise is void.
+
+    Two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images:
+
+    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration ones (than
+      1 - fpr, where that is less). A trigger hardly moves these; another camera, crop or light moves them all.
+    - *flags* bets that a share of the inputs crowds among the ranks that are flagged.
+
+    Each has half of `alpha`. With class-conditional calibration each class has its own ranks, and inputs of no class, or of one without
+    calibration inputs, are not watched.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        The detector's: `detector.calibration`.
+    alpha : float in (0, 1)
+        P(a stream of clean inputs, exchangeable with the calibration ones, is ever called anything but "as calibrated") <= alpha, over
+        calibration sets and streams.
+
+    Raises InputError for another alpha. Its memory is a few hundred numbers, for each class where calibration is class-conditional.
+
+    >>> from doldrum.detectors import Calibration
+    >>> rng = np.random.default_rng(0)
+    >>> watch = Watch(Calibration(rng.random(999), rng.random(999), fpr=0.01, seed=0))
+    >>> watch.update(rng.integers(1, 1001, 2000) / 1000).kind
+    'as calibrated'
+    >>> watch.update(rng.integers(300, 1001, 300) / 1000).kind, watch.verdict.drift_since > 1900
+    ('drift', True)
+    >>> Watch.restored(watch.calibration, watch.state()).verdict == watch.verdict
+    True
+    """
+
+    def __init__(self, calibration: Calibration, *, alpha: float = 0.01) -> None:
+        if not is_kind(calibration, Calibration):
+            raise InputError(f"expected a detector's calibration, got {calibration!r}; pass detector.calibration")
+        if not is_number(alpha) or not 0 < alpha < 1:
+            raise InputError(f"expected an alpha in (0, 1), got {alpha!r}; pass 0.01 for 1%")
+        self.calibration, self.alpha = calibration, float(alpha)
+        self._images = self._flagged = 0
+        groups = calibration.groups
+        if groups is None:
+            self._names, self._sizes = np.zeros(1, np.int64), np.array([len(calibration)])
+        else:
+            self._names, self._sizes = np.unique(groups[groups >= 0], return_counts=True)
+        allowed = np.array([num_allowed(int(n), calibration.fpr) for n in self._sizes])
+        self._body_from = np.maximum(allowed, np.floor(_BODY * (self._sizes + 1)).astype(np.int64))
+        body = np.stack([even_cells(int(n) + 1 - z, _BINS) for n, z in zip(self._sizes, self._body_from, strict=True)])
+        flags = np.stack([_flag_cells(int(n), int(k)) for n, k in zip(self._sizes, allowed, strict=True)])
+        self._body_ends, self._flag_ends = np.cumsum(body, axis=1), np.cumsum(flags, axis=1)
+        self._drift = ConformalMartingale(body, np.stack([tilt_bets(c) for c in body]), limit=2 / alpha)
+        self._flags = ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags]), limit=2 / alpha)
+
+    def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
+        """See the next inputs of the stream, in their order, and give the verdict now; alike however the stream is cut into calls.
+
+        `result` is what the detector says of them, or their p-values (m,); `labels` (m,) are needed beside p-values where calibration
+        is class-conditional.
+
+        Raises InputError for p-values that this calibration can't have given.
+        """
+        if isinstance(result, ScanResult):
+            result, labels = result.p_values, result.labels
+        p, at, groups = self._taken(result, labels)
+        numbers = self._images + 1 + np.arange(len(p))
+        above = p[at] * (self._sizes[groups] + 1)  # the calibration inputs at least as suspicious, and itself
+        ranks = np.rint(above).astype(np.int64) - 1
+        if (ranks < 0).any() or (np.abs(above - ranks - 1) > 1e-6).any():
+            raise InputError(
+                "expected p-values of this watch's calibration, got another's; make the Watch of the detector that judges"
+            )
+        self._flags.update(_bins(ranks, self._flag_ends[groups]), groups, places=numbers[at])
+        deep = ranks - self._body_from[groups]
+        body = deep >= 0
+        of = groups[body]
+        self._drift.update(_bins(deep[body], self._body_ends[of]), of, places=numbers[at[body]])
+        self._images += len(p)
+        self._flagged += int(self.calibration.flags(p).sum())
+        return self.verdict
+
+    def _taken(
+        self, p_values: ArrayLike, labels: ArrayLike | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """The p-values, which of them are watched, and the group's row of each of these."""
+        p = np.atleast_1d(np.asarray(p_values, dtype=float))
+        if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
+            raise InputError("expected p-values (m,) in (0, 1], got others; pass result.p_values")
+        if self.calibration.groups is None:
+            return p, np.arange(len(p)), np.zeros(len(p), np.int64)
+        if labels is None:
+            raise InputError(
+                "expected labels beside p-values of class-conditional calibration, got none; pass the ScanResult"
+            )
+        of = np.asarray(labels, dtype=np.int64)
+        if of.shape != p.shape:
+            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; one a p-value")
+        at = np.flatnonzero(np.isin(of, self._names))
+        return p, at, np.searchsorted(self._names, of[at])
+
+    @property
+    def verdict(self) -> WatchVerdict:
+        """The verdict now. What was once certain stays: begin a new Watch after calibrating again."""
+        drift, flags = self._drift, self._flags
+        # Drift that shows only long after the flags rose may be the attack itself: it is no longer what raised them.
+        told = max(flags.alarm, flags.since + _SETTLE)
+        if drift.alarm and (not flags.alarm or drift.alarm <= told):
+            kind: Kind = "drift"
+        elif not flags.alarm:
+            kind = "as calibrated"
+        else:
+            kind = "open" if self._images < told else "attack"
+        return WatchVerdict(
+            kind=kind,
+            words=_WORDS[kind],
+            images=self._images,
+            flagged=self._flagged,
+            drift_at=drift.alarm or None,
+            drift_since=drift.since + 1 if drift.alarm else None,
+            flags_at=flags.alarm or None,
+            flags_since=flags.since + 1 if flags.alarm else None,
+            alpha=self.alpha,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that it has seen, JSON-able: keep it, and a service that starts again goes on with :meth:`restored`."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "calibration": _identity(self.calibration),
+            "alpha": self.alpha,
+            "images": self._images,
+            "flagged": self._flagged,
+            "drift": self._drift.state(),
+            "flags": self._flags.state(),
+        }
+
+    @classmethod
+    def restored(cls, calibration: Calibration, state: Any) -> Self:
+        """The Watch that gave this state. Raises InputError for what is no state, or one of another calibration."""
+        if not is_object(state) or state.get("format") != FORMAT or state.get("version") != VERSION:
+            raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
+        if state.get("calibration") != _identity(calibration):
+            raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
+        made = cls(calibration, alpha=state.get("alpha", 0))
+        images, flagged = state.get("images"), state.get("flagged")
+        if type(images) is not int or type(flagged) is not int or not 0 <= flagged <= images:
+            raise InputError(
+                f"expected counts in the state of a watch, got {images!r} and {flagged!r}; begin a new Watch"
+            )
+        made._images, made._flagged = images, flagged
+        made._drift.restore(state.get("drift"))
+        made._flags.restore(state.get("flags"))
+        return made
+
+
+def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
+    """Cells of the bins of flagged ranks, the most suspicious first, each some times as large as that before; last, all others."""
+    ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
+    return np.diff(np.concatenate([[0], ends, [n + 1]]))
+
+
+def _bins(places: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The bin of each place; `ends` (m, B) are where its bins end."""
+    return (places[:, None] >= ends).sum(axis=1)
+
+
+def _identity(calibration: Calibration) -> str:
+    digest = hashlib.sha256(repr(calibration.fpr).encode())
+    for array in (calibration.scores, calibration.ties, calibration.groups):
+        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,265 @@
+"""A conformal test martingale: is a stream still exchangeable with its calibration set? Looked at as often as one likes.
+
+p-values against one fixed calibration set are no independent uniform numbers: given the set they are independent, but only nearly
+uniform. A martingale that bets on uniformity therefore grows without end on clean streams, if it bets well. The remedy is exact, and needs
+no more memory: n calibration scores cut the line into n + 1 cells. By exchangeability the next score is in each of them with probability
+
+    (1 + scores of the stream that are in it) / (n + 1 + length of the stream)
+
+whatever the distribution, since all ranks of a new score among all scores so far are equally likely (ties broken at random). Cells may be
+put together into bins, whose probabilities add up: they are Pólya's urn. Bets at the urn's fair odds are a martingale: by Ville's
+inequality its capital ever reaches 1 / alpha with probability at most alpha, over calibration sets and streams. Where one looks at some of
+the cells alone, whenever a score is in one of them, they are such an urn by themselves, independent of when that is.
+
+Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all so far); Vovk et al., Retrain or not
+retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn is a coarser view of the same ranks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from doldrum.checks import is_list, is_object
+from doldrum.errors import InputError
+
+__all__ = ["ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
+
+# Half of the capital bets from the first score. The other half begins at a random later time, so that a change after a long quiet time
+# is seen: P(not before t) = (1 + t / 1000)^(-1/4).
+_AT_ONCE, _SCALE, _POWER = 0.5, 1000.0, 0.25
+_BLOCK = 4096  # scores whose bets are in memory at a time
+_RUN = (
+    32  # scores whose odds are multiplied before anything is added: their product is no number too large, nor too small
+)
+_MOST = 1e200  # what a gambler can have: it is certain long before
+
+
+class ConformalMartingale:
+    """Capital of gamblers who bet at fair odds on the bin of every next score; 1 at first.
+
+    Parameters
+    ----------
+    cells : integers (B,), or (G, B)
+        How many of the n + 1 cells each bin holds; a row for each group with a calibration set of its own. Bins of no cell are never hit.
+    bets : floats (K, B), or (G, K, B), > 0
+        What a gambler thinks that the bins' probabilities are multiplied by; a factor common to a row falls out.
+    limit : float > 1
+        The capital at which it is certain that the stream is another: 1 / alpha.
+
+    Of each row there are two gamblers. One multiplies the urn's probabilities p_t, which become exact in a long stream; one those of the
+    calibration set, p_0, which no changed score has touched. At each score a gambler's capital is multiplied by q(bin) / p_t(bin), with
+    q = bets * p / sum(bets * p) for the one or the other p. The martingale is the gamblers' mean, also over the time at which they begin.
+
+    Raises InputError for arrays that don't fit.
+
+    >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]], limit=100)
+    >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it bets: at 3 / 2, then at 9 / 7 and 9 / 8
+    [1.25, 1.4]
+    >>> m.alarm  # nor will there be one: with one calibration score a stream can't differ for certain
+    0
+    """
+
+    def __init__(self, cells: ArrayLike, bets: ArrayLike, *, limit: float) -> None:
+        self._cells = np.atleast_2d(np.asarray(cells, dtype=float))
+        given = np.asarray(bets, dtype=float)
+        self._bets = given[None] if given.ndim == 2 else given
+        groups, bins = self._cells.shape
+        if self._bets.ndim != 3 or self._bets.shape[::2] != (groups, bins) or not self._bets.shape[1]:
+            raise InputError(f"expected bets ({groups}, K, {bins}) for cells {self._cells.shape}, got {given.shape}")
+        if not (self._cells >= 0).all() or not (self._cells.sum(axis=1) > 0).all() or not (self._bets > 0).all():
+            raise InputError("expected cells >= 0, some in each group, and bets > 0, got others")
+        if not limit > 1:
+            raise InputError(f"expected a limit above 1, got {limit!r}; 100 errs with a probability of 1%")
+        count = 2 * self._bets.shape[1]
+        self._limit = float(np.log(limit))
+        self._first = self._bets * self._cells[:, None] / (self._bets @ self._cells[:, :, None])
+        self._counts = np.zeros_like(self._cells)
+        self._capital = np.full(count, _AT_ONCE / count)
+        self._won, self._least, self._least_at = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
+        self.log_capital = 0.0
+        """Natural logarithm of the capital now."""
+        self.peak = 0.0
+        """The highest that it was."""
+        self.count = 0
+        """Scores seen."""
+        self.alarm = 0
+        """The place, from 1 up, of the score at which the capital first reached the limit; 0 where it hasn't."""
+        self.since = 0
+        """About where the change was, once there is an alarm: after this place the best gambler has only won."""
+
+    def update(
+        self, bins: ArrayLike, groups: ArrayLike | None = None, *, places: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """The logarithm of the capital after each of these scores (m,); alike, to rounding, however a stream is cut into calls.
+
+        `bins` (m,) in [0, B); `groups` (m,) in [0, G) where there is more than one; `places` (m,), rising, are what `alarm` and `since`
+        call the scores: by default their number in the stream, from 1 up. Raises InputError for bins or groups that can't be.
+        """
+        at = np.asarray(bins, dtype=np.int64)
+        of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
+        called = self.count + 1 + np.arange(len(at)) if places is None else np.asarray(places, dtype=np.int64)
+        top = self._cells.shape
+        if at.ndim != 1 or at.shape != of.shape or at.shape != called.shape:
+            raise InputError(f"expected one bin, group and place a score, got {at.shape}, {of.shape}, {called.shape}")
+        if not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all() or not (self._cells[of, at] > 0).all():
+            raise InputError(f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got others")
+        blocks = [slice(i, i + _BLOCK) for i in range(0, len(at), _BLOCK)]
+        return np.concatenate([np.zeros(0), *(self._bet(at[b], of[b], called[b]) for b in blocks)])
+
+    def _bet(
+        self, bins: NDArray[np.int64], groups: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        if len(self._cells) == 1:
+            odds = self._odds(bins, 0)
+        else:
+            odds = np.empty((len(bins), len(self._capital)))
+            for group in np.unique(groups):
+                rows = np.flatnonzero(groups == group)
+                odds[rows] = self._odds(bins[rows], int(group))
+        waiting = _waiting(self.count + np.arange(len(bins) + 1))
+        capital = _grown(self._capital, odds, (waiting[:-1] - waiting[1:]) / len(self._capital))
+        path = np.log(capital.sum(axis=1) + waiting[1:])
+        if not self.alarm:
+            over = np.flatnonzero(path >= self._limit)
+            end = int(over[0]) + 1 if len(over) else len(path)
+            won = self._won + np.cumsum(np.log(odds[:end]), axis=0)
+            self._note_least(won, places)
+            self._won = won[-1]
+            if len(over):
+                self.alarm = int(places[end - 1])
+                self.since = int(self._least_at[np.argmax(capital[end - 1])])
+        self._capital, self.log_capital = capital[-1], float(path[-1])
+        self.peak = max(self.peak, float(path.max()))
+        self.count += len(bins)
+        return path
+
+    def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
+        """q(bin) / p_t(bin) of scores of one group, (m, 2 K): multiples of the urn, and of the calibration set."""
+        urn = self._cells[group] + self._counts[group]
+        if len(bins) > 1:
+            hit = np.zeros((len(bins), len(urn)))
+            hit[np.arange(len(bins)), bins] = 1
+            urn = urn + np.cumsum(hit, axis=0) - hit
+        urn = np.atleast_2d(urn / urn.sum(axis=-1, keepdims=True))
+        self._counts[group] += np.bincount(bins, minlength=self._cells.shape[1])
+        moving = self._bets[group].T[bins] / (urn @ self._bets[group].T)
+        fixed = self._first[group].T[bins] / urn[np.arange(len(bins)), bins][:, None]
+        return np.concatenate([moving, fixed], axis=1)
+
+    def _note_least(self, won: NDArray[np.float64], places: NDArray[np.int64]) -> None:
+        """Where each gambler's winnings were least, the last time: since then it has only won."""
+        low = won.min(axis=0)
+        last = len(won) - 1 - np.argmin(won[::-1], axis=0)
+        lower = low <= self._least
+        self._least = np.where(lower, low, self._least)
+        self._least_at = np.where(lower, places[last], self._least_at)
+
+    def state(self) -> dict[str, Any]:
+        """All that it has seen, JSON-able, for :meth:`restore`."""
+        kept = {name: getattr(self, f"_{name}").tolist() for name in _FLOATS}
+        return {**kept, **{name: getattr(self, name) for name in (*_WHOLE, *_LOGS)}}
+
+    def restore(self, state: Any) -> None:
+        """Go on where another, of the same cells and bets, was when it gave its state.
+
+        Raises InputError for what is no such state.
+        """
+        try:
+            if not is_object(state) or not all(is_list(state[name]) for name in _FLOATS):
+                raise ValueError("no state")
+            arrays = {name: np.array(state[name], dtype=float) for name in _FLOATS}
+            whole = {name: state[name] for name in _WHOLE}
+            logs = {name: float(state[name]) for name in _LOGS}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"expected the state of a martingale, got something else ({error})") from error
+        if (
+            any(a.shape != getattr(self, f"_{n}").shape or not np.isfinite(a).all() for n, a in arrays.items())
+            or not all(type(n) is int and n >= 0 for n in whole.values())
+            or not (arrays["counts"] >= 0).all()
+            or not ((arrays["capital"] >= 0) & (arrays["capital"] <= _MOST)).all()
+            or arrays["counts"].sum() != whole["count"]
+            or not np.isfinite(list(logs.values())).all()
+        ):
+            raise InputError("expected the state of a martingale with these cells and bets, got another's")
+        for name, array in arrays.items():
+            setattr(self, f"_{name}", array.astype(getattr(self, f"_{name}").dtype))
+        for name, value in {**whole, **logs}.items():
+            setattr(self, name, value)
+
+
+_FLOATS = ("counts", "capital", "won", "least", "least_at")
+_WHOLE = ("count", "alarm", "since")
+_LOGS = ("log_capital", "peak")
+
+
+def _waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of the capital that hasn't begun to bet after t scores."""
+    return (1 - _AT_ONCE) * (1 + t / _SCALE) ** -_POWER
+
+
+def _grown(
+    capital: NDArray[np.float64], odds: NDArray[np.float64], entering: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """capital_t = odds_t (capital_(t-1) + entering_t), at most _MOST, after each of the m scores: (m, K).
+
+    Within a run of scores it is product_t (capital_0 + sum of entering_s / product_(s-1)), the product that of the odds so far.
+    """
+    m, k = odds.shape
+    run = min(_RUN, m)
+    missing = -m % run
+    odds = np.concatenate([odds, np.ones((missing, k))]).reshape(-1, run, k)
+    paid_in = np.concatenate([entering, np.zeros(missing)]).reshape(-1, run, 1)
+    product = np.cumprod(odds, axis=1)
+    paid = np.cumsum(paid_in * odds / product, axis=1)
+    begin = np.empty((len(odds), k))
+    with np.errstate(over="ignore"):
+        for i in range(len(odds)):
+            begin[i] = capital
+            capital = np.minimum(product[i, -1] * (capital + paid[i, -1]), _MOST)
+        return np.minimum(product * (begin[:, None] + paid), _MOST).reshape(-1, k)[:m]
+
+
+def even_cells(total: int, bins: int) -> NDArray[np.int64]:
+    """`total` cells in a row, dealt to `bins` bins as evenly as can be.
+
+    >>> even_cells(10, 4).tolist(), even_cells(2, 4).tolist()
+    ([2, 3, 2, 3], [0, 1, 0, 1])
+    """
+    return np.diff(np.arange(bins + 1) * total // bins)
+
+
+def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
+    """Bets (K, B) that ranks crowd at one end, in the middle or at both: exp(a v + b (3 v^2 - 1) / 2), v in (-1, 1) the middle of a bin.
+
+    For drift. a in 0, 1/4, 1/2, 1, 2 and b in 0, 1/4, 1/2, 1, of either sign, but not both 0: effects of a few percent and of many
+    times have a bet near them.
+
+    >>> tilt_bets([1, 1])[:2].round(2).tolist(), len(tilt_bets([1, 1]))
+    ([[1.13, 0.88], [0.88, 1.13]], 62)
+    """
+    held = np.asarray(cells, dtype=float)
+    v = 2 * (np.cumsum(held) - held / 2) / held.sum() - 1
+    ends = [a * s for a in (0.25, 0.5, 1.0, 2.0) for s in (-1, 1)]
+    middles = [b * s for b in (0.25, 0.5, 1.0) for s in (-1, 1)]
+    a, b = (x.ravel()[:, None] for x in np.meshgrid([0.0, *ends], [0.0, *middles]))
+    return np.exp(a * v + b * (3 * v**2 - 1) / 2)[1:]
+
+
+def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
+    """Bets (K, B) that a share of the scores is in the first bins, all but the last: 1 - share + share * spike / p.
+
+    The spike is in the first bin alone, over the first bins by their cells, or alike in each of those that hold a cell.
+
+    >>> spike_bets([1, 1, 8], (0.5,)).round(2).tolist()
+    [[5.5, 0.5, 0.5], [3.0, 3.0, 0.5], [3.0, 3.0, 0.5]]
+    """
+    held = np.asarray(cells, dtype=float)
+    first = np.concatenate([held[:-1], [0.0]])
+    alone = np.concatenate([[1.0], np.zeros(len(held) - 1)])
+    spikes = np.stack([alone, first / first.sum(), (first > 0) / (first > 0).sum()])
+    odds = spikes / np.where(held > 0, held / held.sum(), 1.0)
+    share = np.asarray(shares, dtype=float)[:, None, None]
+    return (1 - share + share * odds).reshape(-1, len(held))
