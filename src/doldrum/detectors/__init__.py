@@ -21,6 +21,7 @@ from doldrum.detectors.kinds import (
     MaxSoftmax,
     ScaleUp,
     SmoothnessProfile,
+    StagedProfile,
     TeCo,
     W,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "ScaleUp",
     "ScanResult",
     "SmoothnessProfile",
+    "StagedProfile",
     "TeCo",
     "W",
     "load_detector",
