@@ -10,7 +10,7 @@ import pytest
 import doldrum as dd
 from doldrum.detectors import Guard, SmoothnessProfile, StagedProfile, load_detector, save_detector
 from doldrum.detectors.contract.measuring import joined
-from doldrum.detectors.contract.stages import examined
+from doldrum.detectors.contract.stages import in_stages
 from doldrum.errors import InputError
 from doldrum.probes import Gaussian, PixelAblation, Shift
 
@@ -115,10 +115,12 @@ def test_the_score_is_that_of_a_profile_at_each_stage(det, classifier, pool, tri
 
 def test_stages_that_are_measured_in_turn_say_what_all_draws_say(det, pool, triggered):
     new = det.taken(np.concatenate([pool[700:], triggered]))
-    found, at_once = det.examine(new), examined(det, joined(det.measure(new), new))
-    assert np.array_equal(found.labels, at_once.labels)
-    assert np.array_equal(found.scores, at_once.scores)
-    assert np.array_equal(found.forwards, at_once.forwards)
+    found, whole = det.examine(new), joined(det.measure(new), new)
+    seen = [whole.first_draws(upto) for upto in det.stages()]
+    scores, settled = in_stages(det, seen[0], lambda stage, index: seen[stage].take(index))
+    assert np.array_equal(found.labels, whole.labels)
+    assert np.array_equal(found.scores, scores)
+    assert np.array_equal(found.forwards, np.array([FIRST, SECOND, THIRD])[settled])
 
 
 def test_it_takes_a_batch_a_stage_and_no_other_forwards(det, model, pool, triggered):

@@ -41,11 +41,6 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.labels)
 
-    @property
-    def num_draws(self) -> int:
-        """Draws of an input, over all probes and strengths."""
-        return sum(r.draws.shape[1] * r.draws.shape[2] for r in self.responses.values())
-
     def take(self, index: NDArray[np.int64]) -> Evidence:
         """The evidence of some inputs, in the order asked for."""
         return replace(

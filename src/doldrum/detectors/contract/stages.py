@@ -15,7 +15,7 @@ from doldrum.errors import InputError
 if TYPE_CHECKING:
     from doldrum.detectors.contract.hooks import Hooks
 
-__all__ = ["Examined", "examined", "in_stages", "new_draws"]
+__all__ = ["Examined", "in_stages", "new_draws"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +68,6 @@ def in_stages(
         scores[index] = _scores(detector, more(stage, index))
         settled[index] = stage
     return scores, settled
-
-
-def examined(detector: Hooks, evidence: Evidence) -> Examined:
-    """What the stages make of inputs all of whose draws were taken: the labels and scores of `Detector.scan`, and the forwards it takes.
-
-    Each stage shows the unperturbed image again, as the first row of its batch.
-    """
-    stages = detector.stages()
-    seen = [evidence.first_draws(upto) for upto in stages] or [evidence]
-    scores, settled = in_stages(detector, seen[0], lambda stage, index: seen[stage].take(index))
-    forwards = [1 + at + some.num_draws for at, some in enumerate(seen)]
-    return Examined(evidence.labels, scores, np.array(forwards)[settled])
 
 
 def _scores(detector: Hooks, evidence: Evidence) -> NDArray[np.float64]:

@@ -20,18 +20,20 @@ from doldrum.probes import Gaussian, PixelAblation, Probe, Warp, probe_from_dict
 
 __all__ = ["StagedProfile"]
 
-# The first stage: one draw of each strength of these families, and one overlay. Of all that were tried with up to 20 forwards it misses
-# fewest triggered inputs. The last: twice the draws of the profile.
-_FIRST, _MORE = (Gaussian.family, PixelAblation.family, Warp.family), 2
+# The first stage: so many draws of each strength of these families, and so many overlays. Of the first stages of up to 20 forwards that
+# were tried, it misses fewest triggered inputs. The last stage: twice the draws of the profile.
+_FIRST = {Gaussian.family: 1, PixelAblation.family: 1, Warp.family: 2}
+_FIRST_OVERLAYS, _MORE = 2, 2
 _OVERLAY = "overlay"
 
 
 class StagedProfile(Detector):
-    """The smoothness profile in three stages: most clean inputs are settled by 10 forwards, the others get 65 or 129.
+    """The smoothness profile in three stages: most clean inputs are settled by 13 forwards, the others get 65 or 129.
 
     Needs labels only, and clean inputs as `SmoothnessProfile` does. Stage by stage an input takes
 
-    1. the first draw of every strength of Gaussian noise, pixel ablation and warps, and one overlay;
+    1. one draw of every strength of Gaussian noise and of pixel ablation, two of every strength of warps, and two overlays (of families that
+       are none of these, one draw of every strength);
     2. the draws of a `SmoothnessProfile`;
     3. twice as many,
 
@@ -65,7 +67,7 @@ class StagedProfile(Detector):
         families: Mapping[str, Probe] | None = None,
         overlays: int | None = None,
         components: int = model.COMPONENTS,
-        go_on: Sequence[float] = (0.14, 0.03),
+        go_on: Sequence[float] = (0.09, 0.03),
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
@@ -75,7 +77,7 @@ class StagedProfile(Detector):
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
         shares = tuple(go_on) if isinstance(go_on, Sequence) else ()
         if len(shares) != 2 or not all(is_number(s) and 0 < s < 1 for s in shares):
-            raise InputError(f"expected two shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.14, 0.03)")
+            raise InputError(f"expected two shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.09, 0.03)")
         self.go_on = (float(shares[0]), float(shares[1]))
         self.draws_: dict[str, NDArray[np.int16]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
@@ -87,9 +89,10 @@ class StagedProfile(Detector):
     def stages(self) -> Sequence[Mapping[str, int]]:
         given = self._given()
         full = {name: probe.draws for name, probe in given.items()}
-        first = {name: 1 for name, probe in given.items() if probe.family in _FIRST} or dict.fromkeys(full, 1)
+        known = {name: _FIRST[probe.family] for name, probe in given.items() if probe.family in _FIRST}
+        first = {name: min(n, full[name]) for name, n in known.items()} or dict.fromkeys(full, 1)
         if n := self._num_overlays:
-            full[_OVERLAY], first[_OVERLAY] = n, 1
+            full[_OVERLAY], first[_OVERLAY] = n, min(n, _FIRST_OVERLAYS)
         return first, full, {name: _MORE * n for name, n in full.items()}
 
     def probes(self) -> Mapping[str, Probe]:
@@ -115,7 +118,9 @@ class StagedProfile(Detector):
         whole = {n: np.shape(d)[2:] for n, d in draws.items()} == {n: (c,) for n, c in self.stages()[-1].items()}
         for arrays in (self.shares_, self.reference_):
             if not whole or not is_kind(arrays, tuple) or len(arrays) != count:
-                raise InputError(f"expected labels and what was learned of them for {count} stages, got others; fit again")
+                raise InputError(
+                    f"expected labels and what was learned of them for {count} stages, got others; fit again"
+                )
         for stage in reversed(range(count)):  # the last has all the draws
             made = self._profile(stage, draws)
             made.overlays_ = self.overlays_ if stage == count - 1 else made.overlays_
