@@ -67,7 +67,7 @@ class StagedProfile(Detector):
         families: Mapping[str, Probe] | None = None,
         overlays: int | None = None,
         components: int = model.COMPONENTS,
-        go_on: Sequence[float] = (0.09, 0.03),
+        go_on: Sequence[float] = (0.1, 0.03),
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
@@ -77,7 +77,7 @@ class StagedProfile(Detector):
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
         shares = tuple(go_on) if isinstance(go_on, Sequence) else ()
         if len(shares) != 2 or not all(is_number(s) and 0 < s < 1 for s in shares):
-            raise InputError(f"expected two shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.09, 0.03)")
+            raise InputError(f"expected two shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.1, 0.03)")
         self.go_on = (float(shares[0]), float(shares[1]))
         self.draws_: dict[str, NDArray[np.int16]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
