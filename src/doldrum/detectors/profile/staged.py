@@ -75,7 +75,7 @@ class StagedProfile(Detector):
             families=families, overlays=overlays, components=components
         )  # refuses what it can't take
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
-        shares = tuple(go_on) if isinstance(go_on, Sequence) else ()
+        shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
         if len(shares) != 2 or not all(is_number(s) and 0 < s < 1 for s in shares):
             raise InputError(f"expected two shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.1, 0.03)")
         self.go_on = (float(shares[0]), float(shares[1]))
