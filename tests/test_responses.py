@@ -68,3 +68,19 @@ def test_no_draws_have_no_counts_and_no_w() -> None:
     r = Responses(np.zeros((2, 1, 0), int), np.zeros(2, int), [0.1], 3)
     assert r.counts.tolist() == [[[0, 0, 0]]] * 2
     assert np.isnan(dd.smoothness(r).value).all()
+
+
+def test_first_draws_and_more_of_them():
+    rng = np.random.default_rng(0)
+    draws, labels = rng.integers(-2, 3, (4, 2, 5)).astype(np.int16), rng.integers(0, 3, 4).astype(np.int16)
+    readouts = {"entropy": rng.random((4, 2, 5)).astype(np.float32)}
+    whole = Responses(draws, labels, [0.1, 0.2], 3, readouts=readouts)
+    first = whole.first_draws(2)
+    rest = Responses(draws[:, :, 2:], labels, [0.1, 0.2], 3, readouts={"entropy": readouts["entropy"][:, :, 2:]})
+    assert np.array_equal(first.draws, draws[:, :, :2])
+    again = first.and_draws(rest)
+    assert np.array_equal(again.draws, draws)
+    assert np.array_equal(again.readouts["entropy"], readouts["entropy"])
+    for odd in (rest.take([0, 1]), Responses(draws, labels, [0.1, 0.3], 3), Responses(draws, labels, [0.1, 0.2], 3)):
+        with pytest.raises(InputError, match="more draws of the same inputs"):
+            first.and_draws(odd)

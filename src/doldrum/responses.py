@@ -160,6 +160,30 @@ class Responses:
             readouts={name: values[:, c : c + 1] for name, values in self.readouts.items()},
         )
 
+    def first_draws(self, draws: int) -> Responses:
+        """The responses to the first draws of each condition.
+
+        >>> r = Responses(np.array([[[0, 1, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
+        >>> r.first_draws(2).draws.tolist()
+        [[[0, 1]]]
+        """
+        first = {name: values[:, :, :draws] for name, values in self.readouts.items()}
+        return replace(self, draws=self.draws[:, :, :draws], readouts=first)
+
+    def and_draws(self, more: Responses) -> Responses:
+        """These draws and, behind them, more of the same inputs and conditions; labels, scores and `info` are of the first.
+
+        >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
+        >>> r.and_draws(r).draws.tolist()
+        [[[0, 1, 0, 1]]]
+        """
+        if len(more) != len(self) or more.strengths != self.strengths or more.readouts.keys() != self.readouts.keys():
+            raise InputError(
+                "expected more draws of the same inputs, strengths and readouts, got others; measure alike"
+            )
+        both = {name: np.concatenate([v, more.readouts[name]], axis=2) for name, v in self.readouts.items()}
+        return replace(self, draws=np.concatenate([self.draws, more.draws], axis=2), readouts=both)
+
     @classmethod
     def concatenate(cls, parts: Sequence[Responses]) -> Responses:
         """The inputs of several responses to one probe, one after another; `info` is that of the first.

@@ -167,3 +167,48 @@ def test_a_part_of_the_rows_is_what_the_whole_has_there() -> None:
         part = np.empty((b - a, 1, 8, 8), np.float32)
         battery.fill(image, int(a), int(b), part)
         assert np.array_equal(part, whole[a:b])
+
+
+def test_a_part_takes_some_draws_of_each_condition(images) -> None:
+    """Rows of a part are those of the whole, and so are its answers; a batch has the rows of one image, and no more."""
+    shown: list[int] = []
+
+    def model(x: np.ndarray) -> np.ndarray:
+        shown.append(len(x))
+        return exact(x)
+
+    clf = dd.as_classifier(model, input_shape=(1, 8, 8), num_classes=4)
+    run = Measurement(clf, images, MANY)
+    whole = Answers.concatenate(list(run.chunks()))
+    draws = {"noise": range(2, 7), "warp": range(20)}
+    part = run.part(draws)
+    shown.clear()
+    (found,) = part.answer([(images, [str(i) for i in range(len(images))])])
+    assert shown == [51] * len(images)
+    assert np.array_equal(found.labels, whole.labels)
+    for name, each in draws.items():
+        assert np.array_equal(found.responses[name].draws, whole.responses[name].draws[:, :, each.start : each.stop])
+    assert list(found.responses) == ["noise", "warp"]
+    assert run.part(draws) is part
+
+
+def test_a_part_of_more_rows_than_a_batch_holds_is_cut(images) -> None:
+    shown: list[int] = []
+
+    def model(x: np.ndarray) -> np.ndarray:
+        shown.append(len(x))
+        return exact(x)
+
+    run = Measurement(dd.as_classifier(model, input_shape=(1, 8, 8), num_classes=4), images, MANY)
+    shown.clear()
+    list(run.part({"noise": range(31), "warp": range(1, 20)}).answer([(images[:2], ["a", "b"])]))
+    assert shown == [51, 51] * 2  # 62 + 38 and the image itself: 101 rows, in two batches
+
+
+def test_a_part_has_draws_of_images_alone(clf, images) -> None:
+    with pytest.raises(InputError, match="draws of probes of images, got 'dropped'"):
+        Measurement(normed_classifier(), images, MIXED).part({"dropped": range(1)})
+    with pytest.raises(InputError, match="draws of probes of images, got 'other'"):
+        Measurement(clf, images, FEW).part({"other": range(1)})
+    with pytest.raises(InputError, match="without until="):
+        Measurement(clf, images, FEW["noise"], until=dd.until.Decided(0.2)).part({"gaussian": range(1)})

@@ -22,6 +22,7 @@ from doldrum.detectors.kinds import (
     MaxSoftmax,
     ScaleUp,
     SmoothnessProfile,
+    StagedProfile,
     TeCo,
     W,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "ScaleUp",
     "ScanResult",
     "SmoothnessProfile",
+    "StagedProfile",
     "TeCo",
     "W",
     "Watch",

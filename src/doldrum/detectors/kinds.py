@@ -11,6 +11,7 @@ from doldrum.detectors.baselines.teco import TeCo
 from doldrum.detectors.baselines.w import W
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.profile.profile import SmoothnessProfile
+from doldrum.detectors.profile.staged import StagedProfile
 
 __all__ = [
     "DETECTORS",
@@ -22,11 +23,13 @@ __all__ = [
     "MaxSoftmax",
     "ScaleUp",
     "SmoothnessProfile",
+    "StagedProfile",
     "TeCo",
     "W",
 ]
 
 DETECTORS: dict[str, type[Detector]] = {
-    kind.name: kind for kind in (SmoothnessProfile, MaxSoftmax, W, RPP, STRIP, ScaleUp, TeCo, Frequency, IBDPSC, PSBD)
+    kind.name: kind
+    for kind in (SmoothnessProfile, StagedProfile, MaxSoftmax, W, RPP, STRIP, ScaleUp, TeCo, Frequency, IBDPSC, PSBD)
 }
 """Every detector by its id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -50,17 +51,38 @@ class Battery:
 
     def __init__(self, probes: Mapping[str, Probe], input_shape: tuple[int, int, int]) -> None:
         self.probes = dict(probes)
-        self.bound: dict[str, BoundProbe] = {}
+        self.bound = {name: p.bind(input_shape) for name, p in self.probes.items() if isinstance(p, ImageProbe)}
+        self._number({name: range(p.draws) for name, p in self.probes.items()})
+
+    def part(self, draws: Mapping[str, range]) -> Battery:
+        """The unperturbed image and, of each condition of the probes named, these draws alone; probes of images only.
+
+        >>> from doldrum.probes import Gaussian
+        >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3)}, (1, 1, 2))
+        >>> battery.part({"noise": range(1, 3)}).rows
+        5
+        """
+        unknown = [name for name in draws if name not in self.bound]
+        if unknown:
+            raise InputError(f"expected draws of probes of images, got {unknown[0]!r}; name {', '.join(self.bound)}")
+        made = copy.copy(self)
+        made.probes = {name: self.probes[name] for name in draws}
+        made._number(dict(draws))
+        return made
+
+    def _number(self, draws: dict[str, range]) -> None:
+        """Give every row its number; `draws` of each condition are taken."""
+        self.draws = draws
         self.places: dict[str, slice] = {}
         self.variants: dict[int, tuple[ModelProbe, int, int]] = {}
-        self._cuts: list[tuple[int, int, BoundProbe, int]] = []
+        self._cuts: list[tuple[int, int, BoundProbe, int, int]] = []
         self.rows = 1
         for name, probe in self.probes.items():
             if isinstance(probe, ImageProbe):
-                self.bound[name] = bound = probe.bind(input_shape)
+                each = draws[name]
                 for condition in range(len(probe.strengths)):
-                    start = self.rows + condition * probe.draws
-                    self._cuts.append((start, start + probe.draws, bound, condition))
+                    start = self.rows + condition * len(each)
+                    self._cuts.append((start, start + len(each), self.bound[name], condition, each.start))
                 self._place(name, probe)
         self.image_rows = self.rows
         for name, probe in self.probes.items():
@@ -70,19 +92,19 @@ class Battery:
                 self._place(name, probe)
 
     def _place(self, name: str, probe: Probe) -> None:
-        start, self.rows = self.rows, self.rows + len(probe.strengths) * probe.draws
+        start, self.rows = self.rows, self.rows + len(probe.strengths) * len(self.draws[name])
         self.places[name] = slice(start, self.rows)
 
     def fill(self, image: NDArray[np.float32], start: int, stop: int, out: NDArray[np.float32]) -> None:
         """Write rows start..stop, at most `image_rows`, of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
         if start == 0 < stop:
             out[0] = image
-        for first, last, bound, condition in self._cuts:
+        for first, last, bound, condition, draw in self._cuts:
             a, b = max(start, first), min(stop, last)
             if a < b:
-                bound.fill(image, condition, a - first, b - first, out[a - start : b - start])
+                bound.fill(image, condition, draw + a - first, draw + b - first, out[a - start : b - start])
 
     def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
         """A probe's part (N, C, n) of what is known of every row (N, rows)."""
         probe = self.probes[name]
-        return values[:, self.places[name]].reshape(len(values), len(probe.strengths), probe.draws)
+        return values[:, self.places[name]].reshape(len(values), len(probe.strengths), len(self.draws[name]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -86,6 +87,7 @@ class Measurement:
         self.checked = checked
         self.plan: TilePlan = plan.shared(checked.choice.mixes_inputs)
         self._compiled: dict[int, Engine] = {}
+        self._parts: dict[tuple[tuple[str, int, int], ...], Measurement] = {}
         self.info: dict[str, Any] = {
             "classifier": checked.classifier,
             "outputs": classifier.outputs,
@@ -100,6 +102,26 @@ class Measurement:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def part(self, draws: Mapping[str, range]) -> Measurement:
+        """The same run over part of each condition's draws (see `Battery.part`), for inputs that are measured in stages.
+
+        A batch holds the rows of one input, as many as they are: that is what a stage costs, for an image alone too. Nothing
+        is asked of the model. The unperturbed image is its first row, as in every battery.
+        """
+        if self.until is not None:
+            raise InputError("expected parts of a run without until=, got one with it; leave it out")
+        key = tuple((name, each.start, each.stop) for name, each in draws.items())
+        if key not in self._parts:
+            made = copy.copy(self)
+            made.battery = self.battery.part(draws)
+            rows = made.battery.rows
+            made.plan = plan_tiles(rows, target=min(rows, default_rows(self.classifier.input_shape)))
+            choice = self.checked.choice
+            made.engine = build_engine(self.classifier, choice.engine, choice.precision, made.plan.rows)
+            made._compiled, made._parts = {}, {}
+            self._parts[key] = made
+        return self._parts[key]
 
     @property
     def probe(self) -> Probe:
@@ -144,7 +166,9 @@ class Measurement:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: everything but the inputs and what is made there from the same settings."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled")}
+        state = {
+            k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled", "_parts")
+        }
         return state | {"probes": self.battery.probes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -152,7 +176,7 @@ class Measurement:
         self.__dict__.update(state)
         choice = self.checked.choice
         self.engine = build_engine(self.classifier, choice.engine, choice.precision, self.plan.rows)
-        self._compiled = {}
+        self._compiled, self._parts = {}, {}
 
     def _run(self, block: NDArray[np.float32]) -> Readings:
         """Every row of some inputs; see `Battery`."""

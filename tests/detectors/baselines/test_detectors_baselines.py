@@ -44,7 +44,7 @@ def test_scores_depend_on_the_image_alone_and_settings_are_kept(make, monkeypatc
 def test_every_detector_is_shown_and_tested() -> None:
     """A new one has a line in `detectors/__init__` and one in DETECTORS above, or a file of its own that checks the same."""
     assert {kind.__name__ for kind in detectors.DETECTORS.values()} <= set(detectors.__all__)
-    own = {"profile", "max-softmax", "w", "frequency"}
+    own = {"profile", "staged-profile", "max-softmax", "w", "frequency"}
     assert {make().name for make in DETECTORS} | own == set(detectors.DETECTORS)
 
 

@@ -16,6 +16,7 @@ from doldrum.detectors import (
     Frequency,
     MaxSoftmax,
     SmoothnessProfile,
+    StagedProfile,
     W,
 )
 from doldrum.detectors.contract import detector as base
@@ -43,7 +44,13 @@ class Spread(Detector):
 
 
 def specimens():
-    return [MaxSoftmax(seed=1), W(seed=1, draws=10, strength=0.2), Spread(seed=1), SmoothnessProfile(seed=1)]
+    return [
+        MaxSoftmax(seed=1),
+        W(seed=1, draws=10, strength=0.2),
+        Spread(seed=1),
+        SmoothnessProfile(seed=1),
+        StagedProfile(seed=1),
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from doldrum.data import ImageSet
-from doldrum.detectors import MaxSoftmax, SmoothnessProfile, W, load_detector
+from doldrum.detectors import MaxSoftmax, SmoothnessProfile, StagedProfile, W, load_detector
 from doldrum.detectors.contract import splitting
 from doldrum.detectors.deploy import scanning
 from doldrum.detectors.deploy.scanning import scan_to
@@ -28,7 +28,9 @@ def pool():
     return ImageSet(np.random.default_rng(1).random((400, 1, 8, 8), dtype=np.float32))
 
 
-@pytest.mark.parametrize("make", [lambda: W(strength=0.2, draws=3), SmoothnessProfile], ids=["w", "profile"])
+@pytest.mark.parametrize(
+    "make", [lambda: W(strength=0.2, draws=3), SmoothnessProfile, StagedProfile], ids=["w", "profile", "staged"]
+)
 def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(scanning, "_SHARD", 30)
     det = make().fit(clf, pool.take(range(60))).calibrate(pool.take(range(60, 200)), fpr=0.05)
@@ -58,6 +60,7 @@ def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
     direct = det.scan(new)
     assert (frames[0]["score"].to_numpy() == direct.scores).all()
     assert (whole["flagged"], whole["limit"]) == (direct.num_flagged, direct.limit)
+    assert whole["mean_forwards"] == pytest.approx(direct.mean_forwards)
 
 
 def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):

@@ -33,7 +33,7 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; `doldrum.detectors` says what each needs."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; `doldrum.detectors` says what each needs."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
@@ -87,7 +87,7 @@ def calibrate(
     assert calibration is not None
     promise = calibration.promise
     message(
-        f"{detector}: {fitted.forwards} forwards an image; at most {fpr:.2%} of clean images are flagged on average; with "
+        f"{detector}: {'at most ' if fitted.stages() else ''}{fitted.forwards} forwards an image; at most {fpr:.2%} of clean images are flagged on average; with "
         f"{calibration.smallest} calibration images the realised rate is between {promise.lower:.2%} and "
         f"{promise.upper:.2%} (95%)"
     )
@@ -150,7 +150,7 @@ def scan(
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
     message(
         f"{summary['flagged']} of {summary['inputs']} images flagged at a promised {summary['fpr']:.2%}; up to {summary['limit']} "
-        f"are explained by chance (95%); {summary['discoveries']} discoveries at FDR {fdr:g}"
+        f"are explained by chance (95%); {summary['discoveries']} discoveries at FDR {fdr:g}; {summary['mean_forwards']:.1f} forwards an image"
     )
     if summary["note"]:
         message(summary["note"])

@@ -18,8 +18,9 @@ from doldrum.detectors.contract.calibration import Calibration
 from doldrum.detectors.contract.definition import check_definition, check_learned, check_probes
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.contract.hooks import Hooks
-from doldrum.detectors.contract.measuring import evidence_of, joined, prepared
+from doldrum.detectors.contract.measuring import evidence_of, examined_in_turn, joined, prepared
 from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.contract.stages import Examined, new_draws
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring import Checked, Measurement
 from doldrum.measuring.checks import check_shape
@@ -130,11 +131,19 @@ class Detector(Hooks):
             self.fitted_seed()
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
         read = self.read(images)
-        labels, scores = self.scored(read.images)
-        return replace(self.judge(labels, scores, read.images), skipped=read.skipped, notes=read.notes)
+        found = self.examine(read.images)
+        verdict = self.judge(found.labels, found.scores, read.images, forwards=found.forwards)
+        return replace(verdict, skipped=read.skipped, notes=read.notes)
 
-    def judge(self, labels: NDArray[Any], scores: NDArray[np.float64], images: ImageSet) -> ScanResult:
-        """The ScanResult of inputs whose scores are known."""
+    def judge(
+        self,
+        labels: NDArray[Any],
+        scores: NDArray[np.float64],
+        images: ImageSet,
+        *,
+        forwards: NDArray[np.int64] | None = None,
+    ) -> ScanResult:
+        """The ScanResult of inputs whose scores are known; `forwards` (N,) are those they took, by default `self.forwards` each."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -155,6 +164,7 @@ class Detector(Hooks):
             fpr=calibration.fpr,
             num_calibration=calibration.smallest,
             limit=calibration.limit(groups),
+            forwards=np.full(len(scores), self.forwards) if forwards is None else forwards,
         )
 
     def score_samples(self, images: Images) -> NDArray[np.float64]:
@@ -186,9 +196,22 @@ class Detector(Hooks):
         return run
 
     def measure(self, images: ImageSet, run: Measurement | None = None) -> Iterator[Evidence]:
-        """Evidence of the inputs, a batch at a time: what `score` is given. A `run` made before saves making another."""
+        """Evidence of the inputs, a batch at a time: what `score` is given, all draws of all stages. A `run` made before saves
+        making another."""
+        yield from evidence_of(
+            images, self._stage_runs(images, run), batch_size=self.batch_size, on_batch=self.on_batch
+        )
+
+    def examine(self, images: ImageSet, run: Measurement | None = None) -> Examined:
+        """Labels, scores and forwards of the inputs. A detector in stages measures each for the inputs that need it alone."""
+        parts = self._stage_runs(images, run)
+        found = examined_in_turn(self, images, parts, batch_size=self.batch_size, on_batch=self.on_batch)
+        return Examined.concatenate(list(found))
+
+    def _stage_runs(self, images: ImageSet, run: Measurement | None) -> list[Measurement]:
+        """What each stage adds to those before, as a run of its own; the whole run where there are no stages."""
         run = self.run(images) if run is None else run
-        yield from evidence_of(images, run, batch_size=self.batch_size, on_batch=self.on_batch)
+        return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
@@ -221,23 +244,16 @@ class Detector(Hooks):
 
     @property
     def forwards(self) -> int:
-        """Forwards an input; needs `fit` where the probes depend on it."""
-        return 1 + sum(len(p.strengths) * p.draws for p in self.probes().values())
+        """The most forwards an input takes; needs `fit` where the probes depend on it.
+
+        In stages, the unperturbed image goes first in the batch of each.
+        """
+        return max(1, len(self.stages())) + sum(len(p.strengths) * p.draws for p in self.probes().values())
 
     def scored(self, images: ImageSet, run: Measurement | None = None) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
-        labels: list[NDArray[np.int16]] = []
-        scores: list[NDArray[np.float64]] = []
-        for evidence in self.measure(images, run):
-            raw = np.asarray(self.score(evidence))
-            if raw.shape != (len(evidence),) or raw.dtype.kind not in "iufb":
-                raise InputError(
-                    f"expected {self.name} to give {len(evidence)} numbers as scores, got shape {raw.shape}, {raw.dtype}"
-                )
-            found = raw.astype(np.float64)
-            labels.append(evidence.labels)
-            scores.append(np.where(np.isnan(found), np.inf, found))
-        return np.concatenate(labels), np.concatenate(scores)
+        found = self.examine(images, run)
+        return found.labels, found.scores
 
     def taken(self, images: Images) -> ImageSet:
         """Images as an ImageSet of the shape that the classifier takes; InputError where an item can't be read."""

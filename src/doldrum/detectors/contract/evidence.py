@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,25 @@ class Evidence:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, index: NDArray[np.int64]) -> Evidence:
+        """The evidence of some inputs, in the order asked for."""
+        return replace(
+            self,
+            images=self.images[index],
+            labels=self.labels[index],
+            responses={name: r.take(index) for name, r in self.responses.items()},
+            scores=None if self.scores is None else self.scores[index],
+        )
+
+    def first_draws(self, upto: Mapping[str, int]) -> Evidence:
+        """The same by the first draws of each condition alone: as many of each probe as `upto` says."""
+        return replace(self, responses={name: self.responses[name].first_draws(n) for name, n in upto.items()})
+
+    def and_draws(self, more: Mapping[str, Responses]) -> Evidence:
+        """The same with more draws of the same inputs, behind those that are there."""
+        both = {n: self.responses[n].and_draws(r) if n in self.responses else r for n, r in more.items()}
+        return replace(self, responses={**self.responses, **both})
 
 
 def base_outputs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -70,6 +70,20 @@ class Hooks(ABC):
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
         """Raise InputError unless what was learned, read from a file that may be hostile, has its right shapes."""
+
+    def stages(self) -> Sequence[Mapping[str, int]]:
+        """For a detector in stages: how many draws of each condition, by probe, an input has had after each; the last stage has all.
+
+        At each stage `score` is given that many draws, and `goes_on` its scores. Probes of images only.
+        """
+        return ()
+
+    def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
+        """Which inputs (N,) need the draws of the next stage, by their scores (N,) at this one; all by default.
+
+        The others are settled: that is their score. What settles an input may depend on what `fit` learned and on its own score.
+        """
+        return np.ones(len(scores), dtype=bool)
 
     # What a subclass may use
 

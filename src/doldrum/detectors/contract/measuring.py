@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, to_float
 from doldrum.detectors.contract.evidence import Evidence
+from doldrum.detectors.contract.hooks import Hooks
+from doldrum.detectors.contract.stages import Examined, in_stages
 from doldrum.errors import EngineError, MissingExtraError
-from doldrum.measuring import Checked, Measurement
+from doldrum.measuring import Answers, Checked, Measurement
 from doldrum.probes import Probe
 from doldrum.responses import Responses
 
-__all__ = ["evidence_of", "joined", "prepared"]
+__all__ = ["evidence_of", "examined_in_turn", "joined", "prepared"]
 
 
 def prepared(
@@ -46,15 +48,46 @@ def prepared(
 
 
 def evidence_of(
-    images: ImageSet, run: Measurement, *, batch_size: int, on_batch: Callable[[int], None] | None
+    images: ImageSet, parts: Sequence[Measurement], *, batch_size: int, on_batch: Callable[[int], None] | None
 ) -> Iterator[Evidence]:
-    """Evidence of the inputs, `batch_size` at a time."""
-    starts = range(0, len(images), batch_size)
-    for start, found in zip(starts, run.answer(_blocks(images, batch_size)), strict=True):
+    """Evidence of the inputs under the draws of all parts of a run, `batch_size` at a time."""
+    for block, ids in _blocks(images, batch_size):
+        found = _first(parts[0], block, ids)
+        for part in parts[1:]:
+            found = found.and_draws(_answers(part, block, ids).responses)
         if on_batch is not None:
             on_batch(len(found))
-        block = to_float(images.images[start : start + batch_size])
-        yield Evidence(block, found.labels, run.classifier.num_classes, found.responses, found.scores)
+        yield found
+
+
+def examined_in_turn(
+    detector: Hooks,
+    images: ImageSet,
+    parts: Sequence[Measurement],
+    *,
+    batch_size: int,
+    on_batch: Callable[[int], None] | None,
+) -> Iterator[Examined]:
+    """Labels, scores and forwards of the inputs, `batch_size` at a time: each stage is measured for the inputs that go on alone."""
+    for block, ids in _blocks(images, batch_size):
+        found = _examined(detector, parts, block, ids)
+        if on_batch is not None:
+            on_batch(len(block))
+        yield found
+
+
+def _examined(detector: Hooks, parts: Sequence[Measurement], block: NDArray[Any], ids: list[str]) -> Examined:
+    first = held = _first(parts[0], block, ids)
+    at = np.arange(len(first))
+
+    def more(stage: int, index: NDArray[np.int64]) -> Evidence:
+        nonlocal held, at
+        found = _answers(parts[stage], block[index], [ids[i] for i in index])
+        held, at = held.take(np.searchsorted(at, index)).and_draws(found.responses), index
+        return held
+
+    scores, settled = in_stages(detector, first, more)
+    return Examined(first.labels, scores, np.cumsum([part.battery.rows for part in parts])[settled])
 
 
 def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
@@ -68,6 +101,16 @@ def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
         {key: Responses.concatenate([p.responses[key] for p in parts]) for key in first.responses},
         None if first.scores is None else np.concatenate([p.scores for p in parts if p.scores is not None]),
     )
+
+
+def _first(part: Measurement, block: NDArray[Any], ids: list[str]) -> Evidence:
+    found = _answers(part, block, ids)
+    return Evidence(to_float(block), found.labels, part.classifier.num_classes, found.responses, found.scores)
+
+
+def _answers(part: Measurement, block: NDArray[Any], ids: list[str]) -> Answers:
+    (found,) = part.answer([(block, ids)])
+    return found
 
 
 def _blocks(images: ImageSet, size: int) -> Iterator[tuple[NDArray[Any], list[str]]]:

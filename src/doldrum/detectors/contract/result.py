@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,8 @@ class ScanResult:
         Clean inputs behind the promise; with class-conditional calibration, those of the smallest class.
     limit : int
         The most flags among N clean inputs that the promise explains: more come less than 5% of the time.
+    forwards : int64 array (N,), optional
+        Images that the model was shown for each input; fewer than the detector's most where it was settled early.
     skipped : (id, why) of items that could not be read; they are none of the N
     notes : what was done to the images, such as resizing
     """
@@ -54,6 +56,7 @@ class ScanResult:
     fpr: float
     num_calibration: int
     limit: int
+    forwards: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -66,6 +69,11 @@ class ScanResult:
     @property
     def num_flagged(self) -> int:
         return int(self.flags.sum())
+
+    @property
+    def mean_forwards(self) -> float:
+        """Forwards an input, on average; 0 where it is not known."""
+        return float(self.forwards.mean()) if len(self.forwards) else 0.0
 
     @property
     def more_than_promised(self) -> bool:

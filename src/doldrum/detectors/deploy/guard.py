@@ -45,7 +45,7 @@ class Guard:
         one; give `Watch.restored(detector.calibration, state)` to go on with another's.
 
     An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
-    batches of the engine: one batch of 64 for an image with `SmoothnessProfile`. Model and engine are those that were checked
+    batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked
     at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs some hundreds. Make
     a new Guard where the model's weights have changed.
 
@@ -77,6 +77,7 @@ class Guard:
         found = self.detector.taken(images)
         if self._run is None:
             self._run = self.detector.run(found.take(range(min(len(found), 64))))
-        result = self.detector.judge(*self.detector.scored(found, self._run), found)
+        seen = self.detector.examine(found, self._run)
+        result = self.detector.judge(seen.labels, seen.scores, found, forwards=seen.forwards)
         self.watch.update(result)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from doldrum.checks import is_list, is_object
+from doldrum.checks import is_list, is_object, is_whole
 from doldrum.data import Images, ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
@@ -58,8 +58,8 @@ def scan_to(
     `skipped`, and the run goes on without them.
 
     Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
-    `fdr`), `note`, `watch`, and `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
-    found more flags than the promise explains.
+    `fdr`), `note`, `watch`, `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
+    found more flags than the promise explains; and `mean_forwards`, how often the model was asked for an input.
 
     `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
     :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
@@ -114,15 +114,18 @@ def _scanned(
             stop = min(total, start + _SHARD)
             if number >= len(manifest["shards"]):
                 buffer = io.BytesIO()
-                detector.scan(_some(images, start, stop)).to_frame().to_parquet(buffer, index=False)
+                found = detector.scan(_some(images, start, stop))
+                found.to_frame().to_parquet(buffer, index=False)
                 data, name = buffer.getvalue(), f"part-{number:05d}.parquet"
                 write_whole(folder / name, lambda draft, data=data: draft.write_bytes(data))
                 digest = hashlib.sha256(data).hexdigest()
-                manifest["shards"].append({"file": name, "inputs": stop - start, "sha256": digest})
+                shard = {"file": name, "inputs": stop - start, "sha256": digest, "forwards": int(found.forwards.sum())}
+                manifest["shards"].append(shard)
                 _write(folder, manifest)
             advance(stop - start)
     rows = pd.concat([parquet_table(folder / s["file"]).to_pandas() for s in manifest["shards"]], ignore_index=True)
     manifest |= {"complete": True, **_summary(detector, rows, manifest["fdr"])}
+    manifest["mean_forwards"] = sum(s["forwards"] for s in manifest["shards"]) / max(1, total)
     _write(folder, manifest)
     return manifest
 
@@ -230,8 +233,9 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
             "file": f"part-{number:05d}.parquet",
             "inputs": min(_SHARD, manifest["inputs"] - start),
             "sha256": digest,
+            "forwards": listed[number].get("forwards") if isinstance(listed[number], dict) else None,
         }
-        if not isinstance(digest, str) or not is_sound(folder, shard):
+        if not isinstance(digest, str) or not is_whole(shard["forwards"]) or not is_sound(folder, shard):
             warnings.warn(
                 f"expected the shard {shard['file']} in {folder} as it was written, got none or a damaged one; it and the "
                 f"{len(listed) - number - 1} after it are scanned again",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors import DETECTORS, RPP, STRIP, Detector, Evidence, TeCo, W
+from doldrum.detectors import DETECTORS, RPP, STRIP, Detector, Evidence, StagedProfile, TeCo, W
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring import Answers, Measurement
 from doldrum.probes import ImageProbe, Probe
@@ -143,7 +143,7 @@ class Bench:
 def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
     """Fit every detector that the classifier can serve, at its paper's budget; those above 64 forwards at 64 too.
 
-    All share one seed, so that RPP and W read the same draws at the same strength. A budget that is a part of another is
+    StagedProfile, whose forwards differ from input to input, has a table of its own (`tools/staged-study`). All share one seed, so that RPP and W read the same draws at the same strength. A budget that is a part of another is
     read off its first draws, or its first kinds of corruption.
     """
     bench = Bench(model)
@@ -157,7 +157,7 @@ def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
         return fitted.get(name)
 
     for name, kind in DETECTORS.items():
-        if kind is not RPP:
+        if kind not in (RPP, StagedProfile):
             add(name, lambda kind=kind: kind(seed=seed))
     strength = getattr(fitted.get(W.name), "strength_", None)
     add(RPP.name, lambda: RPP(seed=seed, strength=strength))
