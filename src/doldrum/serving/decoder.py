@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, Literal
@@ -35,15 +36,22 @@ class Decoder:
         self._service = self._started()
 
     def __call__(self, data: bytes) -> NDArray[np.uint8] | str:
+        try:
+            return self._asked(data)
+        except SandboxError as error:
+            if error.reason == "died":  # of what, isn't known: of this image if it does so again
+                with contextlib.suppress(SandboxError):
+                    return self._asked(data)
+            return (
+                f"expected an image that can be decoded within {_SECONDS:g} s and {_MEMORY >> 20} MiB, got one that can't "
+                f"({error.reason}); leave it out"
+            )
+
+    def _asked(self, data: bytes) -> NDArray[np.uint8] | str:
         if self._service.ended:
             self._service = self._started()
         found: list[NDArray[np.uint8] | str] = []
-        try:
-            self._service.ask([({}, data)], lambda value, pixels: found.append(self._checked(value, pixels)))
-        except SandboxError as error:
-            if not self._service.ended and error.reason != "raised":
-                self._service.close()
-            return f"expected an image that can be decoded within {_SECONDS:g} s and {_MEMORY >> 20} MiB, got one that can't ({error.reason}); leave it out"
+        self._service.ask([({}, data)], lambda value, pixels: found.append(self._checked(value, pixels)))
         return found[0] if len(found) == 1 else "expected one image, got none; leave it out"
 
     def close(self) -> None:

@@ -74,9 +74,9 @@ class _Body:
         """Whether the body ended, or does so within the time and bytes that an answer waits for it."""
         if self._ended or self._waits_to_send:
             return self._ended
-        most = self._size + self._most
+        most, now = self._size + self._most, asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(_LINGER):
+            async with asyncio.timeout_at(min(now + _LINGER, self._end)):
                 while not self._ended and self._size <= most:
                     self._seen(await self._receive())
         except TimeoutError:

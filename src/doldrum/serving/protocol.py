@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 __all__ = ["MOST_HEAD", "bounded_protocol"]
 
 MOST_HEAD = 16_384  # bytes of a request's line and headers
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # as h11 finds the end of a head
 
 
 def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11Protocol]:
@@ -34,6 +36,16 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             self._look()
+
+        def handle_events(self) -> None:
+            # h11 bounds a head that isn't whole; one of any size that comes at once it would take.
+            start = self.conn.trailing_data[0][: MOST_HEAD + 1]
+            if self.conn.their_state is h11.IDLE and len(start) > MOST_HEAD and not _BLANK_LINE.search(start):
+                self._refuse(
+                    431, f"expected a request's head of at most {MOST_HEAD} bytes, got more; send fewer headers"
+                )
+                return
+            super().handle_events()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()

@@ -20,7 +20,7 @@ from doldrum.serving.service import Service
 
 __all__ = ["Server", "bound_socket"]
 
-_CONNECTIONS = 512  # at a time; further ones are answered 503
+_CONNECTIONS = 512  # at a time, or more where the queue is longer; further ones are answered 503
 _IDLE = 5  # seconds that a connection without a request stays open
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
             "access_log": False,
             "server_header": False,
             "proxy_headers": False,
-            "limit_concurrency": _CONNECTIONS,
+            "limit_concurrency": max(_CONNECTIONS, 2 * settings.queue),
             "timeout_keep_alive": _IDLE,
             "timeout_graceful_shutdown": math.ceil(settings.receive_seconds + settings.answer_seconds) + _IDLE,
             "h11_max_incomplete_event_size": MOST_HEAD,
