@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +61,7 @@ def warm_up(guard: Guard) -> bool:
 
 
 def tell(error: Exception) -> None:
-    """Say on standard error why an image was not answered."""
-    why = visible(str(error), most=500)
-    print(f"doldrum: an image was not answered: {type(error).__name__}: {why}", file=sys.stderr, flush=True)
+    """Log why an image was not answered; its client is not told."""
+    logging.getLogger(__name__).error(
+        "an image was not answered: %s: %s", type(error).__name__, visible(str(error), most=500)
+    )

@@ -39,8 +39,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
 
         def handle_events(self) -> None:
             # h11 bounds a head that isn't whole; one of any size that comes at once it would take.
-            start = self.conn.trailing_data[0][: MOST_HEAD + 1]
-            if self.conn.their_state is h11.IDLE and len(start) > MOST_HEAD and not _BLANK_LINE.search(start):
+            start = self._head()[: MOST_HEAD + 1]
+            if len(start) > MOST_HEAD and not _BLANK_LINE.search(start):
                 self._refuse(
                     431, f"expected a request's head of at most {MOST_HEAD} bytes, got more; send fewer headers"
                 )
@@ -57,11 +57,15 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
 
         def _look(self) -> None:
             """Count the time of a head that is expected for the first time, or has begun."""
-            begun = self.cycle is None or bool(self.conn.trailing_data[0])
-            if self.conn.their_state is not h11.IDLE or not begun or self.transport.is_closing():
+            first = self.cycle is None and self.conn.their_state is h11.IDLE
+            if self.transport.is_closing() or not (first or self._head()):
                 self._no_longer()
             elif self._late is None:
                 self._late = self.loop.call_later(seconds, self._too_late)
+
+        def _head(self) -> bytes:
+            """What has come of a head that isn't whole."""
+            return self.conn.trailing_data[0] if self.conn.their_state is h11.IDLE else b""
 
         def _no_longer(self) -> None:
             if self._late is not None:

@@ -48,7 +48,7 @@ class ServeSettings:
     secret: str | None = field(default=None, repr=False)
     without_token: bool = False
     batch: int = 32
-    wait: float = 0.005
+    wait: float = 0.002
     queue: int = 256
     max_images: int = 64
     max_body: int = 16 << 20
@@ -65,7 +65,7 @@ class ServeSettings:
             if not is_number(value := getattr(self, name)) or value <= 0:
                 raise InputError(f"expected seconds above 0 as {name}=, got {value!r}; pass some")
         if not is_number(self.wait) or not 0 <= self.wait < self.answer_seconds:
-            raise InputError(f"expected seconds from 0 as wait=, below answer_seconds=, got {self.wait!r}; e.g. 0.005")
+            raise InputError(f"expected seconds from 0 as wait=, below answer_seconds=, got {self.wait!r}; e.g. 0.002")
         self._check_secret()
 
     def _check_secret(self) -> None:

@@ -26,7 +26,7 @@ def serve(
         bool, typer.Option("--without-token", help="Answer anyone who reaches --host, without DOLDRUM_TOKEN.")
     ] = False,
     batch: Annotated[int, typer.Option(help="Most images that are judged together; no answer depends on it.")] = 32,
-    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others to share its batch.")] = 0.005,
+    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others to share its batch.")] = 0.002,
     queue: Annotated[int, typer.Option(help="Most images under way; beyond it the answer is 429.")] = 256,
     max_images: Annotated[int, typer.Option(help="Most images of a request.")] = 64,
     max_body: Annotated[int, typer.Option(help="Most bytes of a request.")] = 16 << 20,
