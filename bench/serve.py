@@ -35,6 +35,7 @@ from doldrum.provenance import versions_and_machine
 
 SHAPE = (1, 28, 28)
 OUTSTANDING = 480  # requests at a time, below the service's 512 connections
+POOLS = 16  # a pool of httpx looks through all of its connections for each request
 
 
 def made(folder: Path) -> list[bytes]:
@@ -83,16 +84,21 @@ def service(folder: Path, secret: str, *words: str):
 
 class Client:
     def __init__(self, address: str, secret: str, images: list[bytes]) -> None:
-        limits = httpx2.Limits(max_connections=OUTSTANDING, max_keepalive_connections=OUTSTANDING)
-        self.http = httpx2.AsyncClient(
-            base_url=address, headers={"Authorization": f"Bearer {secret}"}, limits=limits, timeout=60, trust_env=False
-        )
+        each = OUTSTANDING // POOLS
+        limits = httpx2.Limits(max_connections=each, max_keepalive_connections=each)
+        who = {"Authorization": f"Bearer {secret}"}
+        self.pools = [
+            httpx2.AsyncClient(base_url=address, headers=who, limits=limits, timeout=60, trust_env=False)
+            for _ in range(POOLS)
+        ]
         self.images, self.statuses, self.seconds = images, collections.Counter[str](), list[float]()
 
     async def ask(self, number: int, arrived: float) -> None:
         image = self.images[number % len(self.images)]
         try:
-            answer = await self.http.post("/v1/classify", files=[("images", (f"{number}.png", image, "image/png"))])
+            answer = await self.pools[number % POOLS].post(
+                "/v1/classify", files=[("images", (f"{number}.png", image, "image/png"))]
+            )
             status = str(answer.status_code)
         except httpx2.HTTPError as error:
             status = type(error).__name__
@@ -100,9 +106,13 @@ class Client:
         if status == "200":
             self.seconds.append(time.perf_counter() - arrived)
 
+    async def close(self) -> None:
+        for pool in self.pools:
+            await pool.aclose()
+
     async def counted(self) -> dict[str, float]:
         """The service's own count by status."""
-        text = (await self.http.get("/metrics")).text
+        text = (await self.pools[0].get("/metrics")).text
         found = re.findall(r'^doldrum_requests_total\{path="/v1/classify",status="(\d+)"\} (\S+)', text, re.MULTILINE)
         return {status: float(value) for status, value in found}
 
@@ -141,8 +151,10 @@ async def arriving(client: Client, *, rate: float, seconds: float) -> None:
 async def run(args: argparse.Namespace, address: str, secret: str, images: list[bytes]) -> dict:
     warm = Client(address, secret, images)
     await closed(warm, clients=8, seconds=2)
+    await warm.close()
     client = Client(address, secret, images)
     capacity = await closed(client, clients=args.clients, seconds=args.seconds)
+    await client.close()
     found: dict = {"capacity": round(capacity, 1), "closed": row(client, args.seconds), "rates": []}
     print(
         f"capacity {capacity:.0f} images a second: {args.clients} clients, p50 {found['closed']['p50']} ms", flush=True
@@ -163,7 +175,7 @@ async def run(args: argparse.Namespace, address: str, secret: str, images: list[
             f"p99 {one['p99']} ms; {one['statuses']}; lost {one['lost']}; as the service counts: {one['as_the_service_counts']}",
             flush=True,
         )
-        await client.http.aclose()
+        await client.close()
     return found
 
 

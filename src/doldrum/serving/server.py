@@ -21,7 +21,8 @@ from doldrum.serving.service import Service
 __all__ = ["Server", "bound_socket"]
 
 _CONNECTIONS = 512  # at a time, or more where the queue is longer; further ones are answered 503
-_IDLE = 5  # seconds that a connection without a request stays open
+_IDLE = 75  # seconds that a connection without a request stays open: longer than clients and proxies keep one, or both would close it at once
+_SPARE = 5  # seconds beyond those of a request for a stop to end
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -68,7 +69,7 @@ class Server(uvicorn.Server):
             "proxy_headers": False,
             "limit_concurrency": max(_CONNECTIONS, 2 * settings.queue),
             "timeout_keep_alive": _IDLE,
-            "timeout_graceful_shutdown": math.ceil(settings.receive_seconds + settings.answer_seconds) + _IDLE,
+            "timeout_graceful_shutdown": math.ceil(settings.receive_seconds + settings.answer_seconds) + _SPARE,
             "h11_max_incomplete_event_size": MOST_HEAD,
         }
         super().__init__(uvicorn.Config(make_app(service), **options))
