@@ -42,6 +42,7 @@ bench: setup data
 	$(BIN)/python bench/measure.py --json bench-results/measure.json
 	$(BIN)/python bench/engines.py --inputs 10 --json bench-results/engines.json
 	$(BIN)/python bench/live.py --json bench-results/live.json
+	$(BIN)/python bench/serve.py --json bench-results/serve.json
 	$(BIN)/python bench/scale.py workers
 	$(BIN)/python bench/scale.py memory 10000 1000000
 	$(BIN)/python bench/adaptive.py --inputs 240 --truth 2000

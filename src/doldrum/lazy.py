@@ -22,6 +22,11 @@ EXTRAS = {
     "timm": "timm",
     "ray": "ray",
     "art": "art",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "h11": "serve",
+    "python_multipart": "serve",
+    "prometheus_client": "serve",
 }
 """The extra that brings a library, by the name that is imported."""
 

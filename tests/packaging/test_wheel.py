@@ -138,6 +138,7 @@ def test_every_command_explains_itself_and_one_that_needs_an_extra_says_which_in
             ["audit", onnx_file, "--images", pixels, *out],
         ],
         "sklearn": [["poison", "digits:train", "--attack", "badnets", *npz]],
+        "serve": [["serve", onnx_file, "--detector", tmp_path / "none"]],
     }  # fmt: skip
     names = ["", *(command.name for command in app.registered_commands)]
     lines = [[name, "--help"][not name :] for name in names]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
+from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, serve, study
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError, is_lack_of_memory
@@ -60,6 +60,7 @@ for _name, _command, _short in (
     ("report", study.report, "A page of a study's records."),
     ("calibrate", detect.calibrate, "A detector with a promised false-positive rate."),
     ("scan", detect.scan, "Which images look as if they carried a trigger."),
+    ("serve", serve.serve, "A model and its detector behind HTTP."),
     ("audit", audit.audit, "A model and images that somebody else made: a report."),
     ("cleanse", cleanse.cleanse, "Which samples of a training set to drop, and the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
-from doldrum.cli.model_options import MODEL, takes_model
+from doldrum.cli.model_options import MODEL, as_calibrated, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
 from doldrum.files import check_file_writable, tidied
@@ -132,7 +132,7 @@ def scan(
     check_limit(limit)
     check_scan_folder(out)
     loaded = load_detector(detector)
-    settings = ModelSettings(model=model, **_as_calibrated(asked, loaded.preprocessing))
+    settings = ModelSettings(model=model, **as_calibrated(asked, loaded.preprocessing))
     classifier = load_model(settings).classifier
     loaded.bind(classifier)
     store = stored_images(
@@ -163,24 +163,6 @@ def scan(
             + drift * (summary["watch"]["kind"] == "drift")
         )
         raise typer.Exit(MORE_THAN_PROMISED)
-
-
-def _as_calibrated(asked: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
-    """The options of the model with those that the detector was calibrated with; InputError where they differ."""
-    for name, value in kept.items():
-        given = asked.get(name, value)
-        if (list(given) if isinstance(given, tuple) else given) != value:
-            raise InputError(
-                f"expected {name}={_shown(value)} as the detector was calibrated with, got {_shown(given)}; leave it out, or "
-                "calibrate again"
-            )
-    return {**{k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}, **asked}
-
-
-def _shown(value: Any) -> str:
-    """A list of one as its number."""
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    return str(values[0]) if len(values) == 1 else f"({', '.join(map(str, values))})"
 
 
 @contextmanager

@@ -28,10 +28,16 @@ _USES = {
     "timm": "networks by the name timm/NAME",
     "ray": "--ray",
     "art": "our detectors under ART's names",
+    "fastapi": "doldrum serve",
+    "uvicorn": "doldrum serve",
+    "python_multipart": "doldrum serve",
+    "prometheus_client": "doldrum serve",
 }
 _PACKAGES = {
     "sklearn": "scikit-learn",
     "art": "adversarial-robustness-toolbox",
+    "python_multipart": "python-multipart",
+    "prometheus_client": "prometheus-client",
 }  # where it isn't the name that is imported
 
 

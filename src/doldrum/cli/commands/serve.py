@@ -1,0 +1,83 @@
+"""`doldrum serve`: a model and its detector behind HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli.inputs import load_model
+from doldrum.cli.model_options import MODEL, as_calibrated, takes_model
+from doldrum.cli.output import message
+
+
+@takes_model
+def serve(
+    model: Annotated[str, typer.Argument(help=MODEL)],
+    detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than this machine's own needs DOLDRUM_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any that is free.")] = 8000,
+    without_token: Annotated[
+        bool, typer.Option("--without-token", help="Answer anyone who reaches --host, without DOLDRUM_TOKEN.")
+    ] = False,
+    batch: Annotated[int, typer.Option(help="Most images that are judged together; no answer depends on it.")] = 32,
+    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others to share its batch.")] = 0.002,
+    queue: Annotated[int, typer.Option(help="Most images under way; beyond it the answer is 429.")] = 256,
+    max_images: Annotated[int, typer.Option(help="Most images of a request.")] = 64,
+    max_body: Annotated[int, typer.Option(help="Most bytes of a request.")] = 16 << 20,
+    max_pixels: Annotated[int, typer.Option(help="Most pixels of an image, width x height.")] = 1 << 25,
+    receive_seconds: Annotated[float, typer.Option(help="Most seconds for a request to arrive.")] = 10.0,
+    answer_seconds: Annotated[float, typer.Option(help="Most seconds for its answer after that.")] = 30.0,
+    *,
+    asked: dict[str, Any],
+) -> None:
+    """Answer over HTTP what an image is, and whether it looks as if it carried a trigger.
+
+    Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0
+    Example: curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
+
+    The detector's file knows how the model was opened when it was calibrated: its options need not be given again. The model stays in its
+    confined process, and images are decoded in another one. GET /docs describes the interface, /healthz, /readyz and /metrics are for
+    whoever runs it. SIGTERM stops it: what was taken is answered first.
+    """
+    from doldrum.detectors import Guard, load_detector
+    from doldrum.opening import ModelSettings
+    from doldrum.serving.judge import warm_up
+    from doldrum.serving.server import Server, bound_socket
+    from doldrum.serving.service import Service
+    from doldrum.serving.settings import ServeSettings
+
+    bounds = ServeSettings(
+        host=host,
+        port=port,
+        secret=os.environ.pop("DOLDRUM_TOKEN", None),  # no process that is started from here has it
+        without_token=without_token,
+        batch=batch,
+        wait=wait,
+        queue=queue,
+        max_images=max_images,
+        max_body=max_body,
+        max_pixels=max_pixels,
+        receive_seconds=receive_seconds,
+        answer_seconds=answer_seconds,
+    )
+    loaded = load_detector(detector)
+    settings = ModelSettings(model=model, **as_calibrated(asked, loaded.preprocessing))
+    with bound_socket(host, port) as socket:
+        suspect = load_model(settings)
+        guard = Guard(suspect.classifier, loaded)
+        if not warm_up(guard):
+            message("note: calibrated on another machine, or with other versions: the first images wait for a check")
+        service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize)
+        where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
+        who = "those who have the token" if bounds.secret is not None else "anyone who reaches it"
+        server = Server(service, listening=lambda: message(f"answering on {where} for {who}"))
+        server.run(sockets=[socket])
+    if server.stopped_by == signal.SIGINT:
+        raise KeyboardInterrupt
+    message("stopped; what was taken is answered")

@@ -1,0 +1,144 @@
+"""The HTTP interface: routes, who may ask, and which status an answer has."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response, Security
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+
+import doldrum
+from doldrum.serving.form import FIELD, Gone, read_images
+from doldrum.serving.metrics import CLASSIFY
+from doldrum.serving.middleware import BoundedBody, Counted
+from doldrum.serving.refusal import Refusal
+from doldrum.serving.service import NO_ANSWER, Service
+from doldrum.serving.verdicts import Answer
+
+__all__ = ["make_app"]
+
+_BEARER = HTTPBearer(auto_error=False, description="The secret that the service was started with, in DOLDRUM_TOKEN.")
+_GONE = 499  # nobody reads it; it is counted
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            }
+        },
+    }
+}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "No whole form of images."},
+    401: {"description": "No secret, or a wrong one."},
+    408: {"description": "The request took too long to arrive."},
+    413: {"description": "Too many bytes or images."},
+    415: {"description": "No multipart/form-data."},
+    422: {"model": Answer, "description": "None of the images could be read; each result says why."},
+    429: {"description": "Too much is under way; Retry-After says for how many seconds."},
+    503: {"model": Answer, "description": "The model gave no answer."},
+    504: {"description": "The answer took too long."},
+}
+
+
+def make_app(service: Service) -> FastAPI:
+    """The application over a service; its lifespan runs the service."""
+    settings = service.settings
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]) -> None:
+        said = "" if given is None else given.credentials
+        if not hmac.compare_digest(said.encode(), (settings.secret or "").encode()):
+            raise Refusal(
+                401,
+                "expected the service's secret as Authorization: Bearer …, got none or another",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    guarded = [] if settings.secret is None else [Security(allowed)]
+    app = FastAPI(
+        title="doldrum",
+        version=doldrum.__version__,
+        description="Labels of images by a model, and which images look as if they carried a trigger.",
+        lifespan=lifespan,
+        redoc_url=None,
+        exception_handlers={Refusal: _refused},
+    )
+    app.add_middleware(BoundedBody, most=settings.max_body, seconds=settings.receive_seconds)
+    app.add_middleware(Counted, metrics=service.metrics)
+
+    @app.post(CLASSIFY, dependencies=guarded, response_model=Answer, responses=_REFUSALS, openapi_extra=_FORM)
+    async def classify(request: Request) -> Any:
+        """Label, p-value and flag of each image, in order; an error for one that can't be read, while the others are answered."""
+        service.load.check()
+        with service.load.body() as body:
+            try:
+                files = await read_images(
+                    request.headers.get("content-type", ""), request.receive, body=body, most=settings.max_images
+                )
+            except Gone:
+                return Response(status_code=_GONE)
+            with service.load.taken(len(files)):
+                answer = await _unless_gone(service.answer(files), request, settings.answer_seconds)
+        if answer is None:
+            return Response(status_code=_GONE)
+        errors = [verdict.error for verdict in answer.results if verdict.error is not None]
+        if len(errors) < len(answer.results):
+            return answer
+        return JSONResponse(_plain(answer), status_code=503 if NO_ANSWER in errors else 422)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, bool]:
+        """Whether the process answers."""
+        return {"alive": True}
+
+    @app.get("/readyz", responses={503: {"description": "It is stopping."}})
+    async def readyz(response: Response) -> dict[str, bool]:
+        """Whether images are taken."""
+        response.status_code = 200 if service.ready else 503
+        return {"ready": service.ready}
+
+    @app.get("/metrics", dependencies=guarded, response_class=Response)
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def _refused(request: Request, error: Any) -> JSONResponse:
+    return JSONResponse({"detail": error.detail}, status_code=error.status, headers=error.headers)
+
+
+async def _unless_gone(work: Any, request: Request, seconds: float) -> Answer | None:
+    """The answer; None where the client left before it, so that nobody works for it any more. Refusal (504) after `seconds`."""
+    answer, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
+    try:
+        done, _ = await asyncio.wait((answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if answer in done:
+            return answer.result()
+        if gone in done:
+            return None
+        raise Refusal(504, f"expected an answer within {seconds:g} s, got none; send fewer images at a time, or later")
+    finally:
+        answer.cancel()
+        gone.cancel()
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return {**vars(answer), "results": [vars(verdict) for verdict in answer.results]}

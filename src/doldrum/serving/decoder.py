@@ -1,0 +1,94 @@
+"""Encoded images into the pixels that the model takes, decoded in a confined process."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import SandboxError
+from doldrum.intake import ImageLimits, Skipped, visible
+from doldrum.intake.collect import fitted
+from doldrum.intake.members import picture_or_why
+from doldrum.sandbox import Limits, Service
+
+__all__ = ["Decoder", "serve"]
+
+_MEMORY = 2 << 30
+_SECONDS = 20.0  # to start, and for one image: the largest take about two
+
+
+class Decoder:
+    """An image's bytes -> uint8 (C, H, W), or why it can't be read; the same pixels as in `doldrum scan`.
+
+    The process ends at an image that takes it over its memory or time, and starts again for the next. One image at a time: call it from one
+    thread, and `close` it.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], *, resize: Literal["stretch", "crop"] = "stretch", pixels: int
+    ) -> None:
+        self._shape, self._told = shape, {"shape": list(shape), "resize": resize, "pixels": pixels}
+        self._service = self._started()
+
+    def __call__(self, data: bytes) -> NDArray[np.uint8] | str:
+        try:
+            return self._asked(data)
+        except SandboxError as error:
+            if error.reason == "died":  # of what, isn't known: of this image if it does so again
+                with contextlib.suppress(SandboxError):
+                    return self._asked(data)
+            return (
+                f"expected an image that can be decoded within {_SECONDS:g} s and {_MEMORY >> 20} MiB, got one that can't "
+                f"({error.reason}); leave it out"
+            )
+
+    def _asked(self, data: bytes) -> NDArray[np.uint8] | str:
+        if self._service.ended:
+            self._service = self._started()
+        found: list[NDArray[np.uint8] | str] = []
+        self._service.ask([({}, data)], lambda value, pixels: found.append(self._checked(value, pixels)))
+        return found[0] if len(found) == 1 else "expected one image, got none; leave it out"
+
+    def close(self) -> None:
+        """End the process."""
+        self._service.close()
+
+    def _started(self) -> Service:
+        return Service(
+            "doldrum.serving.decoder:serve", self._told, limits=Limits(memory=_MEMORY, seconds=_SECONDS, read=())
+        )
+
+    def _checked(self, why: Any, data: bytes) -> NDArray[np.uint8] | str:
+        """What the process said, which may have been taken over."""
+        if why is None and len(data) == math.prod(self._shape):
+            return np.frombuffer(data, np.uint8).reshape(self._shape)
+        return (
+            visible(why, most=500)
+            if isinstance(why, str)
+            else "expected an image, got nonsense from its decoder; leave it out"
+        )
+
+
+def serve(told: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]:
+    """In the confined process: what answers a request, an encoded image, with its pixels or with why not."""
+    limits = ImageLimits(pixels=told["pixels"])
+    channels, height, width = told["shape"]
+
+    def handle(request: Any, read: Any, block: Callable[[Any, Any], None]) -> None:
+        found = picture_or_why("", request[1], label=None, limits=limits)
+        if isinstance(found, Skipped):
+            block(found.why, b"")
+            return
+        try:
+            pixels = fitted(found.pixels, (channels, height, width), told["resize"])
+        except ValueError as error:
+            block(str(error), b"")
+            return
+        block(None, pixels.tobytes())
+
+    return None, handle

@@ -1,0 +1,62 @@
+"""What Prometheus is told, in a registry of the service's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+__all__ = ["CLASSIFY", "Metrics"]
+
+CLASSIFY = "/v1/classify"
+_PATHS = (CLASSIFY, "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)
+_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Counters and histograms; `queued` says how many images are under way."""
+
+    def __init__(self, queued: Callable[[], float]) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "doldrum_requests",
+            "Requests answered, by path and status; 499 is a client that left.",
+            ["path", "status"],
+            registry=registry,
+        )
+        self._images = Counter(
+            "doldrum_images",
+            "Images judged, unreadable, and failed (the model gave no answer).",
+            ["outcome"],
+            registry=registry,
+        )
+        self._flags = Counter("doldrum_flags", "Images flagged.", registry=registry)
+        self._seconds = Histogram(
+            "doldrum_request_seconds", f"Seconds of {CLASSIFY}, body and all.", buckets=_SECONDS, registry=registry
+        )
+        self._batches = Histogram("doldrum_batch_images", "Images judged together.", buckets=_IMAGES, registry=registry)
+        Gauge("doldrum_queue_images", "Images taken and not answered yet.", registry=registry).set_function(queued)
+        ProcessCollector(registry=registry)
+        for outcome in ("judged", "unreadable", "failed"):  # so that a rate can be taken from the start
+            self._images.labels(outcome)
+
+    def answered(self, path: str, status: int, seconds: float | None = None) -> None:
+        """A request was answered; other paths than ours are counted together, since a client can name any number."""
+        known = path if path in _PATHS else "other"
+        self._requests.labels(known, str(status)).inc()
+        if known == CLASSIFY and seconds is not None:
+            self._seconds.observe(seconds)
+
+    def judged(self, outcome: str, *, flag: bool = False) -> None:
+        """An image was judged, unreadable or failed."""
+        self._images.labels(outcome).inc()
+        self._flags.inc(int(flag))
+
+    def batch(self, images: int) -> None:
+        """So many images were judged together."""
+        self._batches.observe(images)
+
+    def text(self) -> bytes:
+        """The exposition format of Prometheus."""
+        return generate_latest(self.registry)

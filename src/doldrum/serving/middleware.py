@@ -1,0 +1,117 @@
+"""Around every request: a body of bounded size and time, and a count of what was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from doldrum.serving.metrics import Metrics
+from doldrum.serving.refusal import Refusal
+
+__all__ = ["BoundedBody", "Counted"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Receive, Send], Awaitable[None]]
+
+_LINGER = 1.0  # seconds that an answer waits for the rest of a body that it doesn't need
+
+
+class BoundedBody:
+    """Refuses (413) a body above `most` bytes, by what it declares where it does, and (408) one that isn't whole after `seconds`.
+
+    An answer that needs no body, such as a refusal, passes over what comes of it within a second: closed at once, the connection could
+    be reset before the client has read the answer. Where it isn't whole then, the connection is closed.
+    """
+
+    def __init__(self, app: App, *, most: int, seconds: float) -> None:
+        self._app, self._most, self._seconds = app, most, seconds
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(dict(scope["headers"]), receive, most=self._most, seconds=self._seconds)
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and not await body.passed_over():
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, body.receive, sent)
+
+
+class _Body:
+    def __init__(self, headers: dict[bytes, bytes], receive: Receive, *, most: int, seconds: float) -> None:
+        self._receive, self._most, self._seconds = receive, most, seconds
+        self._end = asyncio.get_running_loop().time() + seconds
+        self._declared = int(headers.get(b"content-length", b"0"))
+        self._waits_to_send = b"expect" in headers
+        self._size, self._ended = 0, False
+
+    async def receive(self) -> Message:
+        if self._ended:
+            return await self._receive()  # waits until the client leaves
+        if self._declared > self._most:
+            raise self._too_large(self._declared)
+        self._waits_to_send = False
+        try:
+            async with asyncio.timeout_at(self._end):
+                message = await self._receive()
+        except TimeoutError:
+            raise Refusal(
+                408, f"expected the whole request within {self._seconds:g} s, got a part; send it faster"
+            ) from None
+        self._seen(message)
+        if self._size > self._most:
+            raise self._too_large(self._size)
+        return message
+
+    async def passed_over(self) -> bool:
+        """Whether the body ended, or does so within the time and bytes that an answer waits for it."""
+        if self._ended or self._waits_to_send:
+            return self._ended
+        most, now = self._size + self._most, asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(min(now + _LINGER, self._end)):
+                while not self._ended and self._size <= most:
+                    self._seen(await self._receive())
+        except TimeoutError:
+            pass
+        return self._ended
+
+    def _seen(self, message: Message) -> None:
+        self._size += len(message.get("body", b""))
+        self._ended = message["type"] != "http.request" or not message.get("more_body", False)
+
+    def _too_large(self, size: int) -> Refusal:
+        return Refusal(
+            413, f"expected a request of at most {self._most} bytes, got {size} or more; send fewer images at a time"
+        )
+
+
+class Counted:
+    """Counts answers by path and status, and the seconds that they took."""
+
+    def __init__(self, app: App, *, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 500
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            self._metrics.answered(scope["path"], status, time.perf_counter() - start)

@@ -1,0 +1,102 @@
+"""HTTP as uvicorn speaks it, with a time and a size for a request's head."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ["MOST_HEAD", "bounded_protocol"]
+
+MOST_HEAD = 16_384  # bytes of a request's line and headers
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # as h11 finds the end of a head
+
+
+def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11Protocol]:
+    """A protocol for `uvicorn.Config(http=…)`: a head that isn't whole after `seconds` is answered 408, one above `MOST_HEAD` 431.
+
+    uvicorn bounds neither the time of a head nor that of a body, and its own timer starts again with every byte. `refused` is told the
+    statuses that no application sees. The body's time is the application's to bound.
+    """
+
+    class Bounded(H11Protocol):
+        _late: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._look()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._look()
+
+        def handle_events(self) -> None:
+            # h11 bounds a head that isn't whole; one of any size that comes at once it would take.
+            start = self._head()[: MOST_HEAD + 1]
+            if len(start) > MOST_HEAD and not _BLANK_LINE.search(start):
+                self._refuse(
+                    431, f"expected a request's head of at most {MOST_HEAD} bytes, got more; send fewer headers"
+                )
+                return
+            super().handle_events()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._look()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._no_longer()
+            super().connection_lost(exc)
+
+        def _look(self) -> None:
+            """Count the time of a head that is expected for the first time, or has begun."""
+            first = self.cycle is None and self.conn.their_state is h11.IDLE
+            if self.transport.is_closing() or not (first or self._head()):
+                self._no_longer()
+            elif self._late is None:
+                self._late = self.loop.call_later(seconds, self._too_late)
+
+        def _head(self) -> bytes:
+            """What has come of a head that isn't whole."""
+            return self.conn.trailing_data[0] if self.conn.their_state is h11.IDLE else b""
+
+        def _no_longer(self) -> None:
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+
+        def _too_late(self) -> None:
+            if not self.transport.is_closing():
+                self._refuse(408, f"expected a request's head within {seconds:g} s, got a part; send it faster")
+
+        def send_400_response(self, msg: str) -> None:
+            """Called where h11 could not read the request."""
+            status = getattr(sys.exception(), "error_status_hint", 400)
+            self._refuse(
+                status, f"expected a request in HTTP/1.1 with a head of at most {MOST_HEAD} bytes, got another"
+            )
+
+        def _refuse(self, status: int, why: str) -> None:
+            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun: it can't be taken back
+                self.transport.close()
+                return
+            body = json.dumps({"detail": why}).encode()
+            headers = [
+                ("content-type", "application/json"),
+                ("content-length", str(len(body))),
+                ("connection", "close"),
+            ]
+            answer = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase.encode())
+            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
+            refused(status)
+
+    return Bounded

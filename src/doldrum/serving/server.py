@@ -1,0 +1,103 @@
+"""The server: it listens, answers, and on SIGTERM answers what it took before it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from doldrum.errors import InputError
+from doldrum.serving.app import make_app
+from doldrum.serving.protocol import MOST_HEAD, bounded_protocol
+from doldrum.serving.service import Service
+
+__all__ = ["Server", "bound_socket"]
+
+_CONNECTIONS = 512  # at a time, or more where the queue is longer; further ones are answered 503
+_IDLE = 75  # seconds that a connection without a request stays open: longer than clients and proxies keep one, or both would close it at once
+_SPARE = 5  # seconds beyond those of a request for a stop to end
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket at the address, before any work; InputError where it can't be had. It doesn't listen yet."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        raise InputError(
+            f"expected host= and port= that are free here, got {host}:{port} ({error}); name others"
+        ) from error
+    return made
+
+
+class Server(uvicorn.Server):
+    """A service behind HTTP; `run()` returns after a graceful stop: SIGTERM, SIGINT, or `should_exit`.
+
+    `Server(Service(Guard(model, detector), ServeSettings(port=8000))).run()` is all that it takes. `listening` is called when requests are answered. `stopped_by` is the signal that came, if one did. Nothing of a request is logged.
+    """
+
+    def __init__(self, service: Service, *, listening: Callable[[], None] = lambda: None) -> None:
+        settings, self._service, self._listening = service.settings, service, listening
+        self.stopped_by: int | None = None
+        # Malformed forms and requests are answered, and counted: a line each would be a way to fill a disk.
+        for name in ("python_multipart", "python_multipart.multipart"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        options: dict[str, Any] = {
+            "loop": "asyncio",
+            "http": bounded_protocol(
+                settings.receive_seconds, lambda status: service.metrics.answered("other", status)
+            ),
+            "ws": "none",
+            "lifespan": "on",
+            "log_level": "error",
+            "access_log": False,
+            "server_header": False,
+            "proxy_headers": False,
+            "limit_concurrency": max(_CONNECTIONS, 2 * settings.queue),
+            "timeout_keep_alive": _IDLE,
+            "timeout_graceful_shutdown": math.ceil(settings.receive_seconds + settings.answer_seconds) + _SPARE,
+            "h11_max_incomplete_event_size": MOST_HEAD,
+        }
+        super().__init__(uvicorn.Config(make_app(service), **options))
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until it is stopped; at the settings' address, unless a socket of `bound_socket` is given."""
+        settings = self._service.settings
+        super().run(sockets or [bound_socket(settings.host, settings.port)])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._listening()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn's own raises the signal again at the end, after which a graceful stop would look like a death."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Take no more; a second Ctrl-C ends it at once."""
+        self.stopped_by, self._service.ready = sig, False
+        super().handle_exit(sig, frame)
