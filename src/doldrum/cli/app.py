@@ -11,6 +11,7 @@ import typer
 import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, study
 from doldrum.cli.flags import flags_of, in_flags
+from doldrum.cli.interrupts import Interrupted
 from doldrum.cli.output import message
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError
 from doldrum.lazy import extras
@@ -88,10 +89,10 @@ def main() -> None:
             isinstance(error, SandboxError) and error.reason == "died"
         )
         sys.exit(1 if died else 2)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
         # A second one, while the interpreter ends, would only print a traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        message("doldrum: interrupted; what was finished stays")
+        message("doldrum: interrupted" + (f"; {error}" if isinstance(error, Interrupted) else ""))
         sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe left early (`doldrum ... | head`): not an error of ours.

@@ -18,7 +18,7 @@ from doldrum.files import write_text_whole
 from doldrum.locks import check_out_apart, locked
 from doldrum.opening.files import digest_of
 
-__all__ = ["begin", "forget"]
+__all__ = ["begin", "forget", "holds_work"]
 
 
 @contextlib.contextmanager
@@ -79,13 +79,18 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
 
 
 def forget(job: Job, begun: Begun) -> None:
-    """After an error before anything was scanned: leave no folder that refuses the corrected command."""
-    if any(begun.work.rglob("rows-*.jsonl")) or any(begun.work.rglob("*.doldrum")):
+    """After an error or an interrupt before anything was scanned: leave no folder that refuses the corrected command."""
+    if holds_work(begun.out):
         return
     shutil.rmtree(begun.work, ignore_errors=True)
     (begun.out / f"{job.name}.json").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         begun.out.rmdir()
+
+
+def holds_work(out: Path) -> bool:
+    """Whether a job's folder has batches, or a fitted detector, that the same command need not make again."""
+    return any(any((out / "work").rglob(name)) for name in ("rows-*.jsonl", "*.doldrum"))
 
 
 def _state(path: str | None) -> str:

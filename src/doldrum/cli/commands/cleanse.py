@@ -9,6 +9,7 @@ import typer
 
 from doldrum.cli import model_options as options
 from doldrum.cli.commands.detect import MORE_THAN_PROMISED
+from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
 
@@ -46,6 +47,7 @@ def cleanse(
     asks for, poison or none, and part of the list depends on the seed.
     """
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
+    from doldrum.confined.folder import holds_work
 
     settings = CleansingSettings(
         model=model,
@@ -59,11 +61,8 @@ def cleanse(
         hours=hours,
         **asked,
     )
-    try:
+    with kept("finished batches", out, there=holds_work):
         summary = run_cleansing(settings, say=message)
-    except KeyboardInterrupt:
-        message("interrupted; whole batches are kept: the same command goes on from there")
-        raise
     emit(summary, as_json=json, table=_table(summary))
     _say(summary)
     if summary["suspicious"]:

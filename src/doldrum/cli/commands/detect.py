@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from doldrum.cli.as_opened import as_calibrated, check_as_calibrated, effective
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, check_writable, emit, message
 from doldrum.errors import InputError
@@ -126,8 +128,15 @@ def scan(
     check_limit(limit)
     check_scan_folder(out)
     loaded = load_detector(detector)
-    settings = ModelSettings(model=model, **_as_calibrated(asked, loaded.preprocessing))
-    classifier = load_model(settings).classifier
+    settings = ModelSettings(model=model, **as_calibrated(asked, loaded.preprocessing, guard=detector))
+    suspect = load_model(settings)
+    check_as_calibrated(asked, effective(suspect, settings), guard=detector)
+    classifier = suspect.classifier
+    if (difference := loaded.differs_from(classifier)) is not None:
+        raise InputError(
+            f"{settings.shown_model} is another model than {detector} was calibrated for ({difference}); calibrate again, or name the "
+            "right file"
+        )
     loaded.bind(classifier)
     store = stored_images(
         images,
@@ -138,7 +147,7 @@ def scan(
         check=check_scan_folder,
         unfinished=is_unfinished,
     )
-    with store as (found, skipped):
+    with kept("finished images", out, there=is_unfinished), store as (found, skipped):
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"model": model, "images": images, "skipped": listed}
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
@@ -152,24 +161,6 @@ def scan(
     if summary["suspicious"]:
         message("more than clean images explain: look at those with the smallest p-values")
         raise typer.Exit(MORE_THAN_PROMISED)
-
-
-def _as_calibrated(asked: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
-    """The options of the model with those that the detector was calibrated with; InputError where they differ."""
-    for name, value in kept.items():
-        given = asked.get(name, value)
-        if (list(given) if isinstance(given, tuple) else given) != value:
-            raise InputError(
-                f"expected {name}={_shown(value)} as the detector was calibrated with, got {_shown(given)}; leave it out, or "
-                "calibrate again"
-            )
-    return {**{k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}, **asked}
-
-
-def _shown(value: Any) -> str:
-    """A list of one as its number."""
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    return str(values[0]) if len(values) == 1 else f"({', '.join(map(str, values))})"
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.inputs import IMAGES, check_limit, is_unfinished, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
@@ -89,26 +90,32 @@ def measure(
     """
     from doldrum.engines.choose import check_engine
     from doldrum.measuring import Measurement, measure_to
+    from doldrum.measuring.begun import check_same
     from doldrum.measuring.checks import check_memory
-    from doldrum.measuring.stored import begun_engine
+    from doldrum.measuring.stored import begun, engine_name
     from doldrum.opening import ModelSettings
     from doldrum.probes import Gaussian
     from doldrum.spread import check_workers
 
-    begun = begun_engine(out)
+    before = begun(out)
     check_workers(workers, ray=ray)
     check_engine(engine)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     check_memory(1, len(probe.strengths) * probe.draws)
     rule = _rule(until_decided, until_width, alpha)
+    if before is not None:
+        check_same(out, before, {"probe": probe.to_dict(), "until": rule and rule.to_dict()})
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)
     suspect = load_model(settings)
     classifier = suspect.classifier
-    with stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped):
+    with (
+        kept("finished images", out, there=is_unfinished),
+        stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped),
+    ):
         warn_of_preprocessing(suspect, found, settings)
         # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
-        engine = begun if begun is not None and engine == "auto" else engine
+        engine = engine_name(before) if before is not None and engine == "auto" else engine
         run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
         chosen = run.info["engine"]
         message(
