@@ -72,7 +72,9 @@ def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, im
         ),
         "got other images;": Measurement(clf, images[::-1].copy(), PROBE),
         f"engine='{another}": Measurement(clf, images, PROBE, engine=another),
-        r"until_width=0.5 \(it began with no until_width=\)": Measurement(clf, images, PROBE, until=dd.until.Width(0.5)),
+        r"until_width=0.5 \(it began with no until_width=\)": Measurement(
+            clf, images, PROBE, until=dd.until.Width(0.5)
+        ),
     }
     for word, other in others.items():
         with pytest.raises(InputError, match=word):

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
     from doldrum.suspects import Suspect
 
-__all__ = ["IMAGES", "check_limit", "is_unfinished", "load_images", "load_model", "stored_images", "warn_of_preprocessing"]
+__all__ = [
+    "IMAGES",
+    "check_limit",
+    "is_unfinished",
+    "load_images",
+    "load_model",
+    "stored_images",
+    "warn_of_preprocessing",
+]
 
 _LOOK = 200  # images that a look at the preprocessing takes at most
 IMAGES = (

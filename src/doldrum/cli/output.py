@@ -44,19 +44,22 @@ def check_writable(path: Path) -> None:
         raise InputError(f"expected an --out that can be written, got {error}; name another") from error
 
 
-def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None) -> None:
-    """Print `value` as JSON, or else `table`; write the JSON to `out` too where one is given."""
+def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None, below: Sequence[str] = ()) -> None:
+    """Print `value` as JSON, or else `table` and the lines `below` it; write the JSON to `out` too where one is given."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     if out is not None:
         write_text_whole(out, text + "\n")
     if as_json:
         print(text)
-    elif isinstance(table, str):
-        print(table)  # as it is: whoever copies an address from it needs it in one piece
-    elif table is not None:
+        return
+    if table is not None and not isinstance(table, str):
         from rich.console import Console
 
         Console(highlight=False).print(table)
+        table = None
+    # As they are, never wrapped: whoever copies an address or flags needs them in one piece.
+    for line in [*([] if table is None else [table]), *below]:
+        print(line)
 
 
 def plain(value: Any) -> Any:

@@ -28,6 +28,8 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
     doldrum.errors.InputError: expected the settings with which the unfinished run in out began, got draws=100 (it began with draws=50); ask for the same to continue it, or name another folder with out=
     """
     found = differences(begun, asked)
+    others = {name: values for name, values in found.items() if name not in ("engine", "mixes_inputs")}
+    found = others or found  # which engine is fastest can change by itself, and is no matter where more has changed
     if found:
         told = [
             _IN_WORDS.get(name) or f"{_argument(name, now)} (it began with {_argument(name, before)})"

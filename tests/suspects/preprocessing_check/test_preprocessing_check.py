@@ -106,7 +106,7 @@ def test_a_constant_model_says_nothing():
     for truth in (labels, None):
         found = check_preprocessing(clf, PLAIN, images, truth)
         assert found.warning is None
-        assert "nothing can be said" in found.verdict
+        assert "Nothing can be said" in found.verdict
 
 
 def test_labels_by_chance_say_nothing():
@@ -139,7 +139,7 @@ def test_one_image_shows_nothing():
         found = check_preprocessing(clf, PLAIN, images[:1], truth)
         assert found.warning is None
         assert found.images == 1
-    assert "too few" in found.verdict or "nothing can be said" in found.verdict
+    assert "too few" in found.verdict or "Nothing can be said" in found.verdict
 
 
 def test_images_of_one_class_are_no_sign():
