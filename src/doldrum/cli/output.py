@@ -14,7 +14,7 @@ import typer
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 
-__all__ = ["JsonFlag", "OutOption", "check_writable", "emit", "message", "message_skipped", "plain"]
+__all__ = ["JsonFlag", "OutOption", "check_writable", "emit", "flags_in_words", "message", "message_skipped", "plain"]
 
 OutOption = Annotated[Path | None, typer.Option(help="Write the JSON to this file too.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
@@ -31,6 +31,20 @@ def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, mo
         message(f"skipped {name}: {why}")
     if (more := len(skipped) + unlisted - most) > 0:
         message(f"skipped {more:,} more{where}")
+
+
+def flags_in_words(flagged: int, total: int, what: str, *, fpr: float, limit: int, discoveries: int, fdr: float) -> str:
+    """What was flagged, beside what a promise explains.
+
+    >>> flags_in_words(9, 30, "images", fpr=0.05, limit=4, discoveries=1, fdr=0.1)
+    '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would come in fewer than 5% of cases. 1 \
+discovery at FDR 0.1'
+    """
+    found = "1 discovery" if discoveries == 1 else f"{discoveries:,} discoveries"
+    return (
+        f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised rate of {fpr:.2%}. If all were clean, more "
+        f"than {limit:,} flags would come in fewer than 5% of cases. {found} at FDR {fdr:g}"
+    )
 
 
 def check_writable(path: Path) -> None:

@@ -14,7 +14,7 @@ from doldrum.cli.as_opened import as_calibrated, check_as_calibrated, effective
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
-from doldrum.cli.output import JsonFlag, check_writable, emit, message
+from doldrum.cli.output import JsonFlag, check_writable, emit, flags_in_words, message
 from doldrum.errors import InputError
 from doldrum.locks import check_out_apart
 
@@ -85,9 +85,8 @@ def calibrate(
     assert calibration is not None
     promise = calibration.promise
     message(
-        f"{detector}: {fitted.forwards} forwards an image; at most {fpr:.2%} of clean images are flagged on average; with "
-        f"{calibration.smallest} calibration images the realised rate is between {promise.lower:.2%} and "
-        f"{promise.upper:.2%} (95%)"
+        f"{detector} asks the model {fitted.forwards} times an image. On average it flags at most {fpr:.2%} of clean images. With "
+        f"{calibration.smallest} calibration images, the rate that you get is between {promise.lower:.2%} and {promise.upper:.2%} (95%)"
     )
     message(f"wrote {out}")
     summary = {
@@ -152,14 +151,21 @@ def scan(
         extra = {"model": model, "images": images, "skipped": listed}
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
     message(
-        f"{summary['flagged']} of {summary['inputs']} images flagged at a promised {summary['fpr']:.2%}; up to {summary['limit']} "
-        f"are explained by chance (95%); {summary['discoveries']} discoveries at FDR {fdr:g}"
+        flags_in_words(
+            summary["flagged"],
+            summary["inputs"],
+            "images",
+            fpr=summary["fpr"],
+            limit=summary["limit"],
+            discoveries=summary["discoveries"],
+            fdr=fdr,
+        )
     )
     if summary["note"]:
         message(summary["note"])
     emit({"out": str(out), **summary}, as_json=json)
     if summary["suspicious"]:
-        message("more than clean images explain: look at those with the smallest p-values")
+        message("This is more than clean images explain. Look at the images with the smallest p-values")
         raise typer.Exit(MORE_THAN_PROMISED)
 
 

@@ -119,15 +119,17 @@ def measure(
         run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
         chosen = run.info["engine"]
         message(
-            f"measuring {len(run)} images x {len(probe.strengths)} strengths x {'at most ' if rule else ''}{draws} draws with "
-            f"{chosen['engine']} {chosen['precision']}; labels agree with the model's own on {chosen['agreement']:.1%} of "
-            f"{chosen['checked']} checked"
+            f"measuring {len(run)} images, {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} strengths. Engine: "
+            f"{chosen['engine']} {chosen['precision']}, which gave the model's own label for {chosen['agreement']:.1%} of {chosen['checked']} "
+            "noisy images"
         )
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"skipped": listed, "model": model, "images": images}
         manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
-        message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
+        message(
+            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. They are marked invalid and left out of all figures"
+        )
     message(f"wrote {manifest['inputs']} inputs to {out}")
     summary, table = _mean_w(out, probe.strengths) if rule is None else _stopped(out, rule)
     emit({"out": str(out), **summary, **manifest}, as_json=json, table=table)

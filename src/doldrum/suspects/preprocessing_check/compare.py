@@ -26,7 +26,7 @@ FEWEST = 20
 _TIED = 0.05
 _POINTS = 0.05  # of accuracy: less is not worth a word
 _SHARE = (
-    0.7  # of the better one's information: with uneven classes the right one can have a little less than a wrong one
+    0.85  # of the better one's information: with uneven classes the right one can have a little less than a wrong one
 )
 _COVERED = 0.5  # of the most information there could be: with less, the images may be of a few classes only
 
@@ -39,7 +39,7 @@ class Row:
     `confidence` is the mean highest probability, where the model gives scores; `classes` how many labels came back; `largest` the share of the
     most frequent one; `kept` the share of slightly changed copies that keep their label; `information` the mean of
     :attr:`Answers.information`, in nats. `p` tests "right no more often than as opened", or without labels "as opened it has
-    70% of this information or more", one-sided, times the number of candidates; `better`
+    85% of this information or more", one-sided, times the number of candidates; `better`
     says that it is below ALPHA and the difference is one that matters. `tied` says of the rows after the first that they are not shown to be worse
     than it (one-sided at 5%, each by itself): they differ by less than the uncertainty.
     """
