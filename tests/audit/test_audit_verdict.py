@@ -88,7 +88,13 @@ LABELS = np.repeat(np.arange(10), 50)
 def test_what_is_said_of_a_class_is_what_the_flags_can_show(labels, flags, says):
     text = gathered(labels, list(flags))
     assert says in text
-    others = ["A backdoor with this target", "do not concentrate", "flags are too few", "All images are", "no target class"]
+    others = [
+        "A backdoor with this target",
+        "do not concentrate",
+        "flags are too few",
+        "All images are",
+        "no target class",
+    ]
     assert sum(other in text for other in others) == (0 if says.startswith("No two") else 1)
 
 

@@ -72,10 +72,13 @@ def _heading(flags: Mapping[str, Any]) -> str:
 
 
 def _counted(flags: Mapping[str, Any], scanned: int) -> str:
-    expected = f"about {flags['expected']:.1f}".removesuffix(".0") if flags["expected"] >= 0.05 else "fewer than 0.1"
+    number = f"{flags['expected']:.1f}".removesuffix(".0")
+    expected = (
+        "fewer than 0.1 flags" if flags["expected"] < 0.05 else f"about {number} {'flag' if number == '1' else 'flags'}"
+    )
     return (
         f"{flags['count']:,} of {_images(scanned)} {'was' if 1 in (flags['count'], scanned) else 'were'} flagged. If all "
-        f"images were clean, and like the clean ones given, {expected} flags would be expected, and more than {flags['limit']:,} in fewer than 5% of audits."
+        f"images were clean, and like the clean ones given, {expected} would be expected, and more than {flags['limit']:,} in fewer than 5% of audits."
     )
 
 

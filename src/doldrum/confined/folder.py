@@ -10,15 +10,19 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from doldrum.confined.job import Begun, Job
 from doldrum.confined.settings import JobSettings
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
+from doldrum.intake import visible
 from doldrum.locks import check_out_apart, locked
 from doldrum.opening.files import digest_of
 
 __all__ = ["begin", "forget", "holds_work"]
+
+_IN_WORDS = {"model": "another model, or the same in another place", "model_sha256": "another model in its file"}
 
 
 @contextlib.contextmanager
@@ -51,14 +55,19 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
         before = None
         try:
             found = json.loads((out / f"{job.name}.json").read_text(encoding="utf-8"))
-            same = found["format"] == kind and found["settings"] == wanted
+            ours = found["format"] == kind and isinstance(found["settings"], dict)
             seed, before = int(found["seed"]), found["sources"]
         except (OSError, ValueError, KeyError, TypeError):
-            same = False
-        if not same:
+            ours = False
+        if not ours:
             raise InputError(
                 f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another "
                 "with --out"
+            )
+        if differs := _differing(found["settings"], wanted):
+            raise InputError(
+                f"expected the settings with which the {job.name} in {out} began, got {differs}; ask for the same to go on with it, or name "
+                "another folder with --out"
             )
         if before == states:
             return seed
@@ -76,6 +85,18 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix that"
         ) from error
     return seed
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What a run was begun with and what is asked for, where they differ, as arguments; empty where they are the same."""
+    told: list[str] = []
+    for name in {**now, **before}:
+        values = [one.get(name) for one in (now, before)]
+        if values[0] == values[1]:
+            continue
+        asked, began = (f"no {name}=" if v is None or v is False else f"{name}={visible(str(v))}" for v in values)
+        told.append(_IN_WORDS.get(name) or f"{asked} (it began with {began})")
+    return ", ".join(told)
 
 
 def forget(job: Job, begun: Begun) -> None:

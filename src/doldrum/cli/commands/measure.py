@@ -173,8 +173,8 @@ def _stopped(out: Path, rule: Any) -> tuple[dict[str, Any], Any]:
         {"strength": s, **dict(zip(names, column, strict=True)), "mean_draws": column[-1] / inputs}
         for s, column in zip(strengths, total.T.tolist(), strict=True)
     ]
-    asked = f"beside {rule.threshold:g}" if hasattr(rule, "threshold") else f"to within {rule.width:g}"
-    table = Table(title=f"Inputs by W {asked}, alpha {rule.alpha:g}", title_justify="left")
+    asked = f"above or below {rule.threshold:g}" if hasattr(rule, "threshold") else f"known to within {rule.width:g}"
+    table = Table(title=f"How many inputs have a W {asked} (alpha {rule.alpha:g})", title_justify="left")
     for name in ("strength", *names[:-1], "mean draws"):
         table.add_column(name, justify="right")
     for row in rows:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 from doldrum.cli.as_opened import as_flag, effective
@@ -106,12 +108,12 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
     title = f"preprocessing, on {check.images:,} {kind} clean images ({check.forwards:,} forwards)"
     table = Table(title=title, title_justify="left")
     table.add_column("pixels that the model gets", overflow="fold")
-    for name in [*(["accuracy (95%)"] if check.labelled else []), "confidence", "labels", "commonest", "kept"]:
-        table.add_column(name, justify="right")
+    for name in [*(["accuracy (95%)"] if check.labelled else []), "confidence", "labels", "largest", "kept"]:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in check.rows:
         found = []
         if row.accuracy is not None:
-            found.append(f"{row.accuracy.value:.1%} ({row.accuracy.lower:.0%} to {row.accuracy.upper:.0%})")
+            found.append(f"{row.accuracy.value:.1%} ({row.accuracy.lower:.0%}-{row.accuracy.upper:.0%})")
         found.append("-" if row.confidence is None else f"{row.confidence:.2f}")
         found += [f"{row.classes} of {check.num_classes}", f"{row.largest:.0%}", f"{row.kept:.0%}"]
         what = row.name + (" (as opened)" if row.opened else "") + (" (near tie)" if row.tied else "")
@@ -120,19 +122,20 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
 
 
 def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
-    """What stands below the table: what its columns mean, the verdict, and the flags of the best row and of near ties, a line each."""
-    confidence = "" if check.rows[0].confidence is None else "confidence: the mean highest probability. "
-    lines = [
-        f"{confidence}labels: how many came back. commonest: the share of images that get the commonest label. kept: the share of labels "
-        "that small changes of the image leave as they are.",
-        "",
-        check.verdict,
-    ]
-    for row in check.rows:
-        if (row.better and row == check.best) or (row.tied and row.flags):
-            lines += [
-                "",
-                f"flags for {row.name}{' (near tie)' if row.tied else ''}:",
-                row.flags or "(none does it: export the model so)",
-            ]
+    """What stands below the table: what its columns mean, the verdict, and where another row is better its flags and those of near ties.
+
+    Flags are a line of their own, however long, so that they can be copied.
+    """
+    columns = "" if check.best.confidence is None else "confidence: the mean highest probability. "
+    columns += "labels: how many came back. largest: the share of images that get the most frequent label. "
+    columns += "kept: the share of labels that stay when the image gets brighter or turns a little."
+    lines = [_wrapped(columns), "", _wrapped(check.verdict)]
+    for row in check.rows if check.best.better else ():
+        if row == check.best or row.tied:
+            title = f"flags for {row.name}{' (near tie)' if row.tied else ''}:"
+            lines += ["", title, row.flags or "(no flag does it: export the model so)"]
     return lines
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, min(100, get_terminal_size().columns), break_long_words=False, break_on_hyphens=False)
