@@ -52,19 +52,18 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
         raise InputError(f"expected a folder for --out, got the file {out}; name another")
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
     if out.is_dir() and any(out.iterdir()):
-        before = None
         try:
             found = json.loads((out / f"{job.name}.json").read_text(encoding="utf-8"))
-            ours = found["format"] == kind and isinstance(found["settings"], dict)
-            seed, before = int(found["seed"]), found["sources"]
+            begun_with, seed, before = dict(found["settings"]), int(found["seed"]), found["sources"]
+            ours = found["format"] == kind
         except (OSError, ValueError, KeyError, TypeError):
-            ours = False
+            begun_with, before, ours = {}, None, False
         if not ours:
             raise InputError(
                 f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another "
                 "with --out"
             )
-        if differs := _differing(found["settings"], wanted):
+        if differs := _differing(begun_with, wanted):
             raise InputError(
                 f"expected the settings with which the {job.name} in {out} began, got {differs}; ask for the same to go on with it, or name "
                 "another folder with --out"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from doldrum.errors import InputError
 from doldrum.measuring.stored import engine_name
@@ -55,15 +55,13 @@ def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide the labels, one a name."""
     made: dict[str, Any] = {}
     if "probe" in manifest:
-        probe = dict(manifest["probe"])
-        made |= {name: tuple(value) if isinstance(value, list) else value for name, value in probe.items()}
-        rule = manifest.get("until") or {}
+        probe: dict[str, Any] = dict(manifest["probe"])
         made |= {
-            "until_decided": rule.get("threshold"),
-            "until_width": rule.get("width"),
-            "alpha": rule.get("alpha"),
-            "of": rule.get("of"),
+            name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in probe.items()
         }
+        rule: dict[str, Any] = manifest.get("until") or {}
+        told = {"until_decided": "threshold", "until_width": "width", "alpha": "alpha", "of": "of"}
+        made |= {name: rule.get(field) for name, field in told.items()}
     if "engine" in manifest:
         made |= {"engine": engine_name(dict(manifest)), "mixes_inputs": manifest["engine"].get("mixes_inputs")}
     return made | {name: manifest[name] for name in (*_IN_WORDS, "level") if name in manifest}
@@ -72,4 +70,8 @@ def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _argument(name: str, value: Any) -> str:
     if value is None or value is False:
         return f"no {name}="
-    return f"{name}=({', '.join(map(str, value))})" if isinstance(value, tuple) else f"{name}={value!r}"
+    return (
+        f"{name}=({', '.join(map(str, cast('tuple[Any, ...]', value)))})"
+        if isinstance(value, tuple)
+        else f"{name}={value!r}"
+    )

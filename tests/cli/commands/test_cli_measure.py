@@ -171,7 +171,7 @@ def test_until_decided_stops_as_python_does_and_says_what_it_spent(model, tmp_pa
         monkeypatch=monkeypatch,
     )
     assert code == 0
-    assert "to within 0.2, alpha 0.05" in text
+    assert "known to within 0.2 (alpha 0.05)" in text
 
 
 def test_memory_of_stored_images_is_that_of_a_slice(tmp_path) -> None:

@@ -69,7 +69,7 @@ def test_near_ties_are_called_so_and_a_clear_loser_is_not():
     found = check_preprocessing(model, Preprocessing(size=6, channels="grey"), images, labels)
     assert found.best.opened
     assert all(row.tied for row in found.rows[1:])
-    assert "Near ties, which differ from it by less than the uncertainty: " in found.verdict
+    assert "Near ties, which differ from the best by less than the uncertainty: " in found.verdict
     assert not any(line.startswith("flags for") for line in preprocessing_lines(found))  # it is right as it was opened
     assert not any(row.tied for row in check(labelled=True).rows)
 

@@ -43,9 +43,10 @@ def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
         )
     if warning is None:
         told = f"Nothing speaks against how the model was opened ({opened.name}): none of the {len(rows) - 1} others is shown to be better."
+        told += "" if labelled else " Without labels, wrong openings often go unnoticed: labels would say more."
     else:
         told = f"{best.name} fits best: {warning.removeprefix('note: ')}"
     ties = [row.name for row in rows if row.tied]
     if not ties:
         return told
-    return f"{told} Near ties, which differ from it by less than the uncertainty: {'; '.join(ties)}."
+    return f"{told} Near ties, which differ from the best by less than the uncertainty: {'; '.join(ties)}."
