@@ -83,7 +83,7 @@ def _say(summary: dict[str, Any]) -> None:
     )
     promise = summary["promise"]
     if promise is None:
-        message("There were no clean images. So this is a ranking, and nothing is promised")
+        message("There were no clean images: this is a ranking, with no promise")
         for sentence in summary["ranking"]["means"]:
             message(f"- {sentence}")
     else:
