@@ -36,7 +36,7 @@ def test_heading_and_counts_say_the_same(count, discoveries):
     assert heading.startswith(MORE if count > 10 else NOT_MORE)
     assert (found["exit_code"] == 3) == (count > 10 or discoveries > 0)
     assert ("further than chance" in heading) == (count <= 10 and discoveries > 0)
-    assert ("This clears these images" in text) == (found["exit_code"] == 0)
+    assert ("sees nothing wrong with these images" in text) == (found["exit_code"] == 0)
     for number in re.findall(r"(\d+) of them stands? out", text):
         assert int(number) == discoveries <= count
     if discoveries > count:
@@ -77,10 +77,10 @@ LABELS = np.repeat(np.arange(10), 50)
 @pytest.mark.parametrize(
     ("labels", "flags", "says"),
     [
-        (LABELS, range(20), "a backdoor with this target class does that"),
+        (LABELS, range(20), "A backdoor with this target class does that"),
         (LABELS, range(0, 500, 25), "flags do not concentrate on one class"),
-        (LABELS, [0, 1], "too few flags, or too common a class"),
-        (np.zeros(500, dtype=int), range(20), "all images are, so flags can't show"),
+        (LABELS, [0, 1], "flags are too few, or the class too common"),
+        (np.zeros(500, dtype=int), range(20), "All images are, so the flags can't show"),
         (np.r_[np.full(20, -1), LABELS], range(20), "no target class"),
         (LABELS, [0, 100, 200], "No two of the 3 flagged images are predicted as the same class"),
     ],
@@ -88,7 +88,13 @@ LABELS = np.repeat(np.arange(10), 50)
 def test_what_is_said_of_a_class_is_what_the_flags_can_show(labels, flags, says):
     text = gathered(labels, list(flags))
     assert says in text
-    others = ["a backdoor with this target", "do not concentrate", "too few flags", "all images are", "no target class"]
+    others = [
+        "A backdoor with this target",
+        "do not concentrate",
+        "flags are too few",
+        "All images are",
+        "no target class",
+    ]
     assert sum(other in text for other in others) == (0 if says.startswith("No two") else 1)
 
 
@@ -99,5 +105,5 @@ def test_one_flag_gathers_nowhere():
 
 def test_no_more_can_hide_than_were_scanned():
     text = " ".join(told({**counts(0, 0, limit=10), "expected": 0.02}, scanned=2)["sentences"])
-    assert "Some 2 triggered images or fewer could hide" in text
-    assert "fewer than 0.1 would be" in text
+    assert "Up to 2 triggered images could hide" in text
+    assert "fewer than 0.1 flags would be expected" in text

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from doldrum.confined import sending
+from doldrum.confined import folder, sending
 from doldrum.confined.facts import whole
 from doldrum.confined.job import OPENING, Job
 from doldrum.confined.run import run_job
@@ -76,16 +76,18 @@ def test_it_is_sent_its_settings_and_done_once(asked, inside, tmp_path):
     assert go(dataclasses.replace(asked, memory=1.0), say=said.append) == 3  # may differ
     assert said == [f"{tmp_path / 'out'} holds this counting, finished before; nothing was done again"]
     assert len(inside.seen) == 1
-    with pytest.raises(InputError, match=r"or this counting's own, got .* which holds something else"):
+    with pytest.raises(
+        InputError, match=r"the counting in .* began, got least=1 \(it began with (no )?least=.*\); ask"
+    ):
         go(dataclasses.replace(asked, least=1))
-    with pytest.raises(InputError, match="which holds something else"):
+    with pytest.raises(InputError, match=r"or this other's own, got .* which holds something else"):
         run_job(dataclasses.replace(COUNTING, name="other"), asked, write=write, read=read, progress=False)
 
 
 def test_settings_may_be_sent_otherwise_than_they_were_given(asked, inside, tmp_path):
-    def send_as(settings, folder):
-        (folder / "copy.npy").write_text("copy")
-        return settings.to_dict() | {"images": str(folder / "copy.npy")}
+    def send_as(settings, place):
+        (place / "copy.npy").write_text("copy")
+        return settings.to_dict() | {"images": str(place / "copy.npy")}
 
     go(asked, send_as=send_as)
     (_, argument, limits) = inside.seen[0]
@@ -94,19 +96,21 @@ def test_settings_may_be_sent_otherwise_than_they_were_given(asked, inside, tmp_
     assert str(tmp_path / "images.npy") not in map(str, limits.read)
 
 
+@pytest.mark.parametrize("ends", [InputError("expected other images"), KeyboardInterrupt("Ctrl-C")], ids=repr)
 @pytest.mark.parametrize("kept", [None, "rows-0-5.jsonl", "round-0/detector.doldrum"])
-def test_a_refusal_leaves_no_folder_unless_something_was_scanned(asked, inside, tmp_path, kept):
+def test_a_refusal_or_interrupt_leaves_no_folder_unless_something_was_scanned(asked, inside, tmp_path, kept, ends):
     def refuse(on_message, argument):
         if kept is not None:
             file = tmp_path / "out" / "work" / kept
             file.parent.mkdir(exist_ok=True)
             file.write_text("")
-        raise InputError("expected other images")
+        raise ends
 
     inside.answer = refuse
-    with pytest.raises(InputError, match="expected other images"):
+    with pytest.raises(type(ends), match=str(ends)):
         go(asked)
     assert (tmp_path / "out").exists() == (kept is not None)
+    assert folder.holds_work(tmp_path / "out") == (kept is not None)
 
 
 @pytest.mark.parametrize("facts", [{}, {"count": "3"}, {"count": -1}, {"count": [3]}, {"count": 1e9}])

@@ -89,6 +89,42 @@ def test_a_batch_that_raises_costs_its_own_images() -> None:
     assert why.startswith("batch 1 of the DataLoader raised ValueError: no pixels in 7")
 
 
+class _Picky(Exception):
+    """One that can't be made again from a text alone, as torch would: it then gives a RuntimeError."""
+
+    def __init__(self, item: int, why: str) -> None:
+        super().__init__(f"{why} of {item}\nin many words")
+
+
+class _Raising(Numbers):
+    def __getitem__(self, item: int) -> Any:
+        if item == 1:
+            raise _Picky(item, "no pixels")
+        if item == 2:
+            try:
+                raise OSError("the disk is gone")
+            except OSError:
+                raise KeyError("photo 2")  # noqa: B904
+        return super().__getitem__(item)
+
+
+def test_what_a_workers_data_set_raised_is_told_with_its_type() -> None:
+    read = read_stream(DataLoader(_Raising(COLOUR, LABELS), batch_size=1, num_workers=1))
+    assert [why for _, why in read.skipped] == [
+        "batch 1 of the DataLoader raised _Picky: no pixels of 1",
+        "batch 2 of the DataLoader raised KeyError: 'photo 2'",
+    ]
+
+
+def test_a_source_that_raises_before_its_first_item_is_named() -> None:
+    class Closed:
+        def __iter__(self) -> Any:
+            raise OSError("the archive is closed")
+
+    with pytest.raises(InputError, match="item 0 of the Closed raised OSError: the archive is closed; what follows"):
+        read_stream(Closed())
+
+
 def test_after_a_generator_that_raises_there_is_nothing() -> None:
     def broken() -> Any:
         yield from COLOUR[:7]

@@ -61,10 +61,20 @@ def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, im
         "onnxruntime" if begun.checked.name == "eager" else "eager"
     )  # timing decides, and a busy machine says either
     others = {
-        "probe": Measurement(clf, images, dd.probes.Gaussian([0.1, 0.3], draws=30, seed=2)),
-        "images_hash": Measurement(clf, images[::-1].copy(), PROBE),
-        "engine": Measurement(clf, images, PROBE, engine=another),
-        "until": Measurement(clf, images, PROBE, until=dd.until.Width(0.5)),
+        r"got draws=40 \(it began with draws=30\), seed=2 \(it began with seed=1\); ask for the same": Measurement(
+            clf, images, dd.probes.Gaussian([0.1, 0.3], draws=40, seed=2)
+        ),
+        r"got strengths=\(0.1\) \(it began with strengths=\(0.1, 0.3\)\)": Measurement(
+            clf, images, dd.probes.Gaussian([0.1], draws=30, seed=1)
+        ),
+        r"got clip=True \(it began with no clip=\)": Measurement(
+            clf, images, dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1, clip=True)
+        ),
+        "got other images;": Measurement(clf, images[::-1].copy(), PROBE),
+        f"engine='{another}": Measurement(clf, images, PROBE, engine=another),
+        r"until_width=0.5 \(it began with no until_width=\)": Measurement(
+            clf, images, PROBE, until=dd.until.Width(0.5)
+        ),
     }
     for word, other in others.items():
         with pytest.raises(InputError, match=word):

@@ -94,6 +94,17 @@ def test_the_fingerprint_tells_other_preprocessing_and_other_weights(opened, onn
     assert digest_of(tmp_path / "a.onnx") != digest_of(onnx_file)
 
 
+def test_defaults_in_other_words_are_the_same_model(opened, onnx_file):
+    """Also an equal mean for each channel, and what the file says itself."""
+    known = opened.preprocessing
+    same = dd.open_model(
+        onnx_file, mean=(0.0,) * known.input_shape[0], std=1, scale=1, size=known.size, channels=known.channels,
+        outputs=opened.classifier.outputs, num_classes=opened.classifier.num_classes,
+    )  # fmt: skip
+    assert same.classifier.fingerprint == opened.classifier.fingerprint
+    same.classifier.close()
+
+
 def test_killed_from_outside_it_says_so_and_opens_again_when_used_again(onnx_file, images):
     clf = dd.open_model(onnx_file).classifier
     before = clf(images)

@@ -35,22 +35,22 @@ def promised(
         sentences.append(told)
     if more:
         sentences.append(
-            "A flag is no proof. It says that the model's answers around an image are unlike those around the clean images: a trigger does that, "
-            "and so may a sticker, a damaged file, or a picture from elsewhere. Look at the flagged pictures for something they share."
+            "A flag is no proof. It says that the model's answers around this image are unlike those around the clean images. A trigger does that. "
+            "A sticker, a damaged file or a picture from elsewhere may do it too. Look at the flagged pictures for something they share."
         )
-        sentences.append("Images that were not flagged are not cleared one by one: some triggers leave little to see.")
+        sentences.append("An image that was not flagged may still carry a trigger: some triggers leave little to see.")
     else:
         sentences.append(
-            "This clears these images as far as this detector sees. It does not clear the model: a backdoor shows only on images that "
-            "carry its trigger, and some triggers leave little to see."
+            "So this detector sees nothing wrong with these images. This does not clear the model: a backdoor shows only on images that carry its "
+            "trigger, and some triggers leave little to see."
         )
         if note.startswith("no set can be"):
-            sentences.append(f"A small number of triggered images could not have been told from chance: {note}.")
+            sentences.append(f"A few triggered images could not have been told from chance: {note}.")
         else:
             hidden = min(scanned, 1 + max(0, flags["limit"] - round(flags["expected"])))
             sentences.append(
-                f"{'A' if hidden == 1 else f'Some {hidden:,}'} triggered {'image' if hidden == 1 else 'images or fewer'} could hide among the false alarms; give more clean "
-                "images, or a smaller --fpr, to see fewer."
+                f"{'One triggered image' if hidden == 1 else f'Up to {hidden:,} triggered images'} could hide among the false alarms. Give more clean images, or "
+                "a smaller --fpr, to have fewer false alarms."
             )
     sentences += remarks
     if unreached:
@@ -72,17 +72,20 @@ def _heading(flags: Mapping[str, Any]) -> str:
 
 
 def _counted(flags: Mapping[str, Any], scanned: int) -> str:
-    expected = f"{flags['expected']:.1f}".removesuffix(".0") if flags["expected"] >= 0.05 else "fewer than 0.1"
+    number = f"{flags['expected']:.1f}".removesuffix(".0")
+    expected = (
+        "fewer than 0.1 flags" if flags["expected"] < 0.05 else f"about {number} {'flag' if number == '1' else 'flags'}"
+    )
     return (
-        f"{flags['count']:,} of {_images(scanned)} {'was' if 1 in (flags['count'], scanned) else 'were'} flagged. Were all clean and like the clean ones "
-        f"given, {expected} would be on average, and more than {flags['limit']:,} less than 5% of the time."
+        f"{flags['count']:,} of {_images(scanned)} {'was' if 1 in (flags['count'], scanned) else 'were'} flagged. If all "
+        f"images were clean, and like the clean ones given, {expected} would be expected, and more than {flags['limit']:,} in fewer than 5% of audits."
     )
 
 
 def _discovered(flags: Mapping[str, Any]) -> str:
     """The set of discoveries, beside the flags: within them, or around them."""
     count, flagged = flags["discoveries"], flags["count"]
-    far = f"so far that on average at most {flags['fdr']:.0%} of such sets are clean images (Benjamini-Hochberg)"
+    far = f"so far that on average at most {flags['fdr']:.0%} of a set like this is clean (Benjamini-Hochberg)"
     if count == 1 <= flagged:
         return f"{'It' if flagged == 1 else '1 of them'} stands out {far}."
     if count <= flagged:
@@ -112,20 +115,20 @@ def _concentrated(
     )
     start = (
         f"{share} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
-        f"{scanned:,} (p {_small(found['p_value'])} by chance)"
+        f"{scanned:,} (p {_small(found['p_value'])})"
     )
     if found["scanned"] == scanned:
-        return f"{start}: all images are, so flags can't show whether they gather in a class."
+        return f"{start}. All images are, so the flags can't show whether they gather in a class."
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
-        return f"{start}: too few flags, or too common a class, to say whether they gather in it."
+        return f"{start}. The flags are too few, or the class too common, to say whether they gather in it."
     if found["p_value"] >= _RARE:
         would = " With a backdoor of one target class they would." if more else ""
         return f"{start}: flags do not concentrate on one class.{would}"
     if label < 0:
-        return f"{start}: the model fails on these images, which is no target class."
+        return f"{start}. The model fails on these images; that is no target class."
     if more:
-        return f"{start}: a backdoor with this target class does that."
-    return f"{start}: false alarms may gather in one class too, so with no more flags than false alarms explain this says little."
+        return f"{start}. A backdoor with this target class does that."
+    return f"{start}. False alarms may gather in one class too: with no more flags than false alarms explain, this says little."
 
 
 def _small(p: float) -> str:
@@ -141,8 +144,8 @@ def _unreached(count: int, scanned: int) -> list[str]:
     if not count:
         return []
     return [
-        f"The time of --budget was over before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. Nothing is said of "
-        "these; they are listed as skipped."
+        f"The time of --budget was over before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. Nothing is said about "
+        "these. They are listed as skipped."
     ]
 
 
@@ -151,11 +154,11 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
     sentences = [
         *doubts,
         *_unreached(unreached, scanned),
-        f"The {scanned:,} images are in order, most suspicious first. Nothing is flagged, and nothing is promised about false alarms: some image is "
-        "first in every set.",
-        "Each image was compared with the other images, which may hold triggered ones: the more of them carry one trigger, the more they look "
-        "normal to one another. Where half of them or more do, the order means nothing.",
-        "So this can say where to look first. It can't say whether any image is triggered, nor how many, nor anything of the model.",
+        f"The {scanned:,} images are in order, most suspicious first. Nothing is flagged, and nothing is promised about false alarms: every set "
+        "has a first image.",
+        "Each image was compared with the other images, and some of these may be triggered. The more of them carry one trigger, the more normal they "
+        "look to one another. Where half of them or more do, the order means nothing.",
+        "So this can say where to look first. It can't say whether any image is triggered, how many are, or anything about the model.",
         "Give some hundreds of images that you trust with --clean to get flags with a promised rate of false alarms.",
         *remarks,
     ]

@@ -10,6 +10,7 @@ import typer
 
 import doldrum
 from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, serve, study
+from doldrum.cli.interrupts import Interrupted
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
 from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError, is_lack_of_memory
@@ -96,11 +97,11 @@ def _run(ended: Ended) -> None:
             isinstance(error, SandboxError) and error.reason == "died"
         )
         sys.exit(1 if died else 2)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
         # A second one, while the interpreter ends, would only print a traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         how = "interrupted" if ended.by is None else f"ended by {ended.by.name}"
-        message(f"doldrum: {how}; what was finished stays")
+        message(f"doldrum: {how}" + (f"; {error}" if isinstance(error, Interrupted) else ""))
         sys.exit(128 + (ended.by or signal.SIGINT))
     except BrokenPipeError:
         # The reader of a pipe left early (`doldrum ... | head`): not an error of ours.

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
     from doldrum.suspects import Suspect
 
-__all__ = ["IMAGES", "check_limit", "load_images", "load_model", "stored_images", "warn_of_preprocessing"]
+__all__ = [
+    "IMAGES",
+    "check_limit",
+    "is_unfinished",
+    "load_images",
+    "load_model",
+    "stored_images",
+    "warn_of_preprocessing",
+]
 
 _LOOK = 200  # images that a look at the preprocessing takes at most
 IMAGES = (
@@ -107,7 +115,7 @@ def stored_images(
     from doldrum.measuring.collected import collect_images
     from doldrum.measuring.stored import check_folder
 
-    check, unfinished = check or check_folder, unfinished or _unfinished
+    check, unfinished = check or check_folder, unfinished or is_unfinished
     check_out_apart(source, out)
     work = out / "images.part"
     with tidied(work), _locked_folder(work):
@@ -132,8 +140,8 @@ def _locked_folder(folder: Path) -> Iterator[None]:
         yield
 
 
-def _unfinished(out: Path) -> bool:
-    """Whether there is a run in `out` that can be continued."""
+def is_unfinished(out: Path) -> bool:
+    """Whether there is a run of `measure` in `out` that can be continued."""
     from doldrum.measuring import read_manifest
 
     try:

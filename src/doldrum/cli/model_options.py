@@ -10,7 +10,7 @@ import typer
 
 from doldrum.errors import InputError
 
-__all__ = ["MODEL", "as_calibrated", "height_and_width", "numbers", "takes_model"]
+__all__ = ["MODEL", "height_and_width", "numbers", "takes_model"]
 
 MODEL = (
     "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a folder of Hugging Face's, a checkpoint of doldrum's, "
@@ -119,21 +119,3 @@ def height_and_width(text: str) -> tuple[int, int]:
     if len(parts) > 2 or not all(p.isdigit() for p in parts):
         raise InputError(f"expected --size as 224 or 224x192 (height x width), got {text!r}")
     return int(parts[0]), int(parts[-1])
-
-
-def as_calibrated(asked: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the model with those that the detector was calibrated with; InputError where they differ."""
-    for name, value in kept.items():
-        given = asked.get(name, value)
-        if (list(given) if isinstance(given, tuple) else given) != value:
-            raise InputError(
-                f"expected {name}={_shown(value)} as the detector was calibrated with, got {_shown(given)}; leave it out, or "
-                "calibrate again"
-            )
-    return {**{k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}, **asked}
-
-
-def _shown(value: Any) -> str:
-    """A list of one as its number."""
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    return str(values[0]) if len(values) == 1 else f"({', '.join(map(str, values))})"

@@ -13,7 +13,7 @@ import typer
 
 from doldrum.files import check_file_writable, write_text_whole
 
-__all__ = ["JsonFlag", "OutOption", "emit", "message", "message_skipped", "plain"]
+__all__ = ["JsonFlag", "OutOption", "emit", "flags_in_words", "message", "message_skipped", "plain"]
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -39,19 +39,36 @@ def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, mo
         message(f"skipped {more:,} more{where}")
 
 
-def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None) -> None:
-    """Print `value` as JSON, or else `table`; write the JSON to `out` too where one is given."""
+def flags_in_words(flagged: int, total: int, what: str, *, fpr: float, limit: int, discoveries: int, fdr: float) -> str:
+    """What was flagged, beside what a promise explains.
+
+    >>> flags_in_words(9, 30, "images", fpr=0.05, limit=4, discoveries=1, fdr=0.1)
+    '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would come in fewer than 5% of cases. 1 \
+discovery at FDR 0.1'
+    """
+    found = "1 discovery" if discoveries == 1 else f"{discoveries:,} discoveries"
+    return (
+        f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised rate of {fpr:.2%}. If all were clean, more "
+        f"than {limit:,} flags would come in fewer than 5% of cases. {found} at FDR {fdr:g}"
+    )
+
+
+def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None, below: Sequence[str] = ()) -> None:
+    """Print `value` as JSON, or else `table` and the lines `below` it; write the JSON to `out` too where one is given."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     if out is not None:
         write_text_whole(out, text + "\n")
     if as_json:
         print(text)
-    elif isinstance(table, str):
-        print(table)  # as it is: whoever copies an address from it needs it in one piece
-    elif table is not None:
+        return
+    if table is not None and not isinstance(table, str):
         from rich.console import Console
 
         Console(highlight=False).print(table)
+        table = None
+    # As they are, never wrapped: whoever copies an address or flags needs them in one piece.
+    for line in [*([] if table is None else [table]), *below]:
+        print(line)
 
 
 def plain(value: Any) -> Any:

@@ -10,15 +10,19 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from doldrum.confined.job import Begun, Job
 from doldrum.confined.settings import JobSettings
 from doldrum.errors import InputError
 from doldrum.files import tidied, write_text_whole
+from doldrum.intake import visible
 from doldrum.locks import check_out_apart, locked
 from doldrum.opening.files import digest_of
 
-__all__ = ["begin", "forget"]
+__all__ = ["begin", "forget", "holds_work"]
+
+_IN_WORDS = {"model": "another model, or the same in another place", "model_sha256": "another model in its file"}
 
 
 @contextlib.contextmanager
@@ -49,17 +53,21 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
         raise InputError(f"expected a folder for --out, got the file {out}; name another")
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
     if out.is_dir() and any(out.iterdir()):
-        before = None
         try:
             found = json.loads((out / f"{job.name}.json").read_text(encoding="utf-8"))
-            same = found["format"] == kind and found["settings"] == wanted
-            seed, before = int(found["seed"]), found["sources"]
+            begun_with, seed, before = dict(found["settings"]), int(found["seed"]), found["sources"]
+            ours = found["format"] == kind
         except (OSError, ValueError, KeyError, TypeError):
-            same = False
-        if not same:
+            begun_with, before, ours = {}, None, False
+        if not ours:
             raise InputError(
                 f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another "
                 "with --out"
+            )
+        if differs := _differing(begun_with, wanted):
+            raise InputError(
+                f"expected the settings with which the {job.name} in {out} began, got {differs}; ask for the same to go on with it, or name "
+                "another folder with --out"
             )
         if before == states:
             return seed
@@ -79,12 +87,30 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
     return seed
 
 
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What a run was begun with and what is asked for, where they differ, as arguments; empty where they are the same."""
+    told: list[str] = []
+    for name in {**now, **before}:
+        values = [one.get(name) for one in (now, before)]
+        if values[0] == values[1]:
+            continue
+        asked, began = (f"no {name}=" if v is None or v is False else f"{name}={visible(str(v))}" for v in values)
+        told.append(_IN_WORDS.get(name) or f"{asked} (it began with {began})")
+    return ", ".join(told)
+
+
 def forget(job: Job, begun: Begun) -> None:
-    """After an error before anything was scanned: leave nothing that refuses the corrected command; `begin` sees to the folder."""
-    if any(begun.work.rglob("rows-*.jsonl")) or any(begun.work.rglob("*.doldrum")):
+    """After an error or an interrupt before anything was scanned: leave nothing that refuses the corrected command; `begin` sees to the
+    folder."""
+    if holds_work(begun.out):
         return
     shutil.rmtree(begun.work, ignore_errors=True)
     (begun.out / f"{job.name}.json").unlink(missing_ok=True)
+
+
+def holds_work(out: Path) -> bool:
+    """Whether a job's folder has batches, or a fitted detector, that the same command need not make again."""
+    return any(any((out / "work").rglob(name)) for name in ("rows-*.jsonl", "*.doldrum"))
 
 
 def _state(path: str | None) -> str:

@@ -119,6 +119,7 @@ def doubts(
 def odd_preprocessing(
     opened: Suspect, clean: ImageSet, truth: NDArray[np.int64] | None, resize: Literal["stretch", "crop"]
 ) -> str | None:
-    """A sentence where one of the usual preprocessings fits the clean images better than the one that the model was opened with."""
+    """Sentences where one of the usual preprocessings fits the clean images better than the one that the model was opened with."""
     warning = preprocessing_warning(opened, clean.images, truth, resize=resize)
-    return None if warning is None else warning.removeprefix("note: ")
+    told = None if warning is None else warning.removeprefix("note: ")
+    return told and told[0].upper() + told[1:]

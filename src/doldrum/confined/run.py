@@ -60,7 +60,7 @@ def run_job(
         try:
             sent = settings.to_dict() if send_as is None else send_as(settings, begun.work)
             facts = send(job, settings, sent, begun, progress=progress, say=say)
-        except DoldrumError:
+        except (DoldrumError, KeyboardInterrupt):
             forget(job, begun)
             raise
         try:

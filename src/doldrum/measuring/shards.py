@@ -19,16 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.answers import Answers
+from doldrum.measuring.begun import check_same
 from doldrum.measuring.measurement import Measurement
 from doldrum.measuring.stored import (
     FORMAT_VERSION,
     MANIFEST,
     check_folder,
-    engine_name,
     is_sound,
     read_manifest,
     read_shard,
@@ -145,23 +144,11 @@ def _write_shards(
     _write_manifest(folder, manifest)
 
 
-_SAME = ("inputs", "images_hash", "num_classes", "strengths", "level", "classifier", "outputs", "probe", "until")
-
-
 def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     """The manifest of an unfinished run of the same measurement; InputError for another's."""
     found = read_manifest(folder)
     plain = json.loads(json.dumps(fresh, default=str))
-    differs = [name for name in _SAME if found.get(name) != plain.get(name)]
-    engines = [{k: m["engine"].get(k) for k in ("engine", "precision", "mixes_inputs")} for m in (found, plain)]
-    if engines[0] != engines[1]:
-        differs.append("engine")
-    if differs:
-        hint = f", or continue with engine {engine_name(found)}" if differs == ["engine"] else ""
-        raise InputError(
-            f"expected an unfinished run of this measurement in {folder}, got one with other {', '.join(differs)}; "
-            f"name another folder with --out{hint}"
-        )
+    check_same(folder, found, plain)
     before: dict[str, Any] = found.get("versions") or {}
     now: dict[str, Any] = fresh["versions"]
     other = [f"{name} {before.get(name)}, now {v}" for name, v in now.items() if before.get(name) != v]

@@ -22,7 +22,7 @@ __all__ = [
     "FORMAT_VERSION",
     "MANIFEST",
     "StoredResponses",
-    "begun_engine",
+    "begun",
     "check_folder",
     "check_new_folder",
     "engine_name",
@@ -158,10 +158,10 @@ def read_shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) ->
     )
 
 
-def begun_engine(out: str | Path) -> str | None:
-    """The name of the engine that an unfinished run in `out` began with, which it has to go on with; None where there is none."""
+def begun(out: str | Path) -> dict[str, Any] | None:
+    """The manifest of an unfinished run in `out`; None where there is none. Errors as of `check_folder`."""
     folder = check_folder(out)
-    return engine_name(read_manifest(folder)) if (folder / MANIFEST).is_file() else None
+    return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 
 
 def engine_name(manifest: dict[str, Any]) -> str:

@@ -57,8 +57,10 @@ class ConfinedClassifier(Classifier, HasEngines):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the model's file, its settings, and what the opened model says of itself."""
-        told = [self._digest, self.settings.preprocessing, self.facts["fingerprint"]]
+        """SHA-256 of the model's file, how it was opened (defaults too: what was asked for in other words is the same), and what it says of itself."""
+        asked = {name: getattr(self.settings, name) for name in ("arch", "output_name")}
+        opened = [self.facts[name] for name in ("preprocessing", "outputs", "num_classes", "fingerprint")]
+        told = [self._digest, asked, *opened]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @property

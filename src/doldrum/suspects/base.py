@@ -27,7 +27,7 @@ class Preprocessing:
     size : (height, width)
         Or one number for both.
     mean, std : one number, or one a channel, in the model's channel order
-        In units of the scaled pixel.
+        In units of the scaled pixel. Equal numbers are kept as one.
     channels : "rgb", "bgr" or "grey"
         What the model takes; "grey" is one channel.
     scale : float
@@ -78,7 +78,8 @@ class Preprocessing:
             raise InputError(
                 f"expected {name} as one number or {count}, got {visible(repr(given))}; pass one a channel"
             )
-        return tuple(float(v) for v in values)
+        found = tuple(float(v) for v in values)
+        return found[:1] if len(set(found)) == 1 else found  # so that what is the same preprocessing is equal
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -120,9 +120,10 @@ class ImageInput:
             large = max(*map(abs, found.mean), *found.std) > 2  # in units of 0 to 255: no pixel of [0, 1] has such
             return replace(found, scale=255.0) if large else found
         if not self.whole:
+            order = {"grey": "grey", "bgr": "BGR"}.get(known.get("channels", "rgb"), "RGB")
             notes.append(
-                "the file doesn't say how images are normalised; pixels were passed as RGB in [0, 1]: pass mean=, std=, scale= and "
-                "channels= if the model wants others"
+                f"the file doesn't say which pixels the model expects. It gets {order} in [0, 1]: set mean=, std=, scale= and channels= if it "
+                "wants others"
             )
         return Preprocessing(**known)
 

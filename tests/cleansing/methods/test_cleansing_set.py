@@ -190,14 +190,15 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
     code, text, err = call("cleanse", tmp_path / "plain.npz", "--model", folder / "bad.safetensors", "--out", tmp_path / "out",
                            "--method", "spectral", "--rate", 0.1)  # fmt: skip
     assert code == 0, err
-    assert "no promise" in err
+    assert "this is a ranking, with no promise" in err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["promise"] is None
     depends, limits = summary["ranking"]["means"]
     assert f"- {depends}" in err
     assert f"- {limits}" in err
     assert (
-        f"Of the 45 samples on the profile's list {summary['ranking']['in_every_round']} are on that of each" in depends
+        f"{summary['ranking']['in_every_round']} of the 45 samples on its list were on the list of every round"
+        in depends
     )
     assert "another --seed gives others" in depends
     assert "can't say whether any sample is poisoned" in limits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -40,11 +42,56 @@ def test_a_guard_knows_how_its_model_was_opened(call, tmp_path, images):
     scan = ["scan", tmp_path / "m.onnx", images / "inbox", "--detector", guard, "--out", tmp_path / "t"]
     code, _, said = call(*scan, "--mean", 0.5)
     assert code == 2
-    assert "expected --mean 115.0 as the detector was calibrated with, got 0.5" in said
+    assert f"expected --mean 115, as {guard} was calibrated with, got 0.5; leave it out, or calibrate again" in said
+    code, _, said = call(
+        *scan,
+        "--mean",
+        "115,115,115",
+        "--scale",
+        255,
+        "--channels",
+        "rgb",
+        "--resize",
+        "stretch",
+        "--outputs",
+        "logits",
+    )
+    assert code in (0, 3), said  # the same, and defaults
+    assert "flagged" in said
     onnx.save(graph([FIRST], shape=NHWC), tmp_path / "m.onnx")  # another model in its place
     code, _, said = call(*scan)
     assert code == 2
-    assert "expected the classifier that the detector was fitted on" in said
+    assert (
+        f"{tmp_path / 'm.onnx'} is another model than {guard} was calibrated for (its weights or its preprocessing differ)"
+        in said
+    )
+    assert re.search("[0-9a-f]{12}", said.replace(str(tmp_path), "")) is None
+
+
+def test_defaults_count_as_what_the_guard_was_calibrated_with(call, model, tmp_path):
+    """No option at calibration is the same as --mean 0 --std 1 --scale 1 --channels grey; anything else is another model."""
+    np.save(tmp_path / "clean.npy", np.random.default_rng(0).integers(0, 256, (160, 1, 8, 8), np.uint8))
+    np.save(tmp_path / "inbox.npy", np.random.default_rng(1).integers(0, 256, (6, 1, 8, 8), np.uint8))
+    guard = tmp_path / "guard.doldrum"
+    code, _, said = call(
+        "calibrate", model, tmp_path / "clean.npy", "--detector", "max-softmax", "--fpr", 0.05, "--out", guard
+    )
+    assert code == 0, said
+    scan = ["scan", model, tmp_path / "inbox.npy", "--detector", guard, "--out"]
+    code, _, said = call(
+        *scan, tmp_path / "same", "--mean", "0", "--std", 1, "--scale", 1, "--size", 8, "--num-classes", 4
+    )
+    assert code in (0, 3), said
+    for flag, value, kept in (
+        ("--scale", 255, "--scale 1,"), ("--mean", 0.5, "--mean 0,"), ("--channels", "rgb", "--channels grey,"),
+        ("--size", "8x9", "--size 8x8,"), ("--resize", "crop", "--resize stretch,"), ("--num-classes", 5, "--num-classes 4,"),
+        ("--arch", "fashion-cnn", "no --arch,"),
+    ):  # fmt: skip
+        code, _, said = call(*scan, tmp_path / "other", flag, value)
+        assert code == 2, flag
+        assert f"expected {kept} as {guard} was calibrated with" in said, (flag, said)
+        assert f"got {value}; leave it out, or calibrate again" in said, (flag, said)
+        assert not (tmp_path / "other").exists()
 
 
 def test_bytes_are_measured_and_the_record_says_that_noise_was_rounded(call, tmp_path, images):
@@ -62,10 +109,21 @@ def test_wrong_pixels_are_said_with_the_flags_to_set(call, tmp_path, images):
     onnx.save(onnx_forms()["pixels to 255"].model, tmp_path / "m.onnx")
     code, found, said = call("doctor", tmp_path / "m.onnx", "--clean", images / "clean", "--json")
     assert code == 0, said
-    assert found["check"]["rows"][0]["flags"].startswith("--scale 255")
+    flags = found["check"]["rows"][0]["flags"]
+    assert flags.startswith("--scale 255")
+    code, text, _ = call("doctor", tmp_path / "m.onnx", "--clean", images / "clean")
+    assert flags in text.splitlines()  # in one piece, to be copied
+    code, text, _ = call("doctor", tmp_path / "m.onnx", "--scale", 255)
+    assert any(
+        line.startswith("--size 16x16 --channels rgb --scale 255 --mean 0 --std 1 --outputs")
+        for line in text.splitlines()
+    )
+    assert "{" not in text
     code, _, said = call(
         "measure", tmp_path / "m.onnx", images / "clean", "--strengths", 0.1, "--draws", 2, "--out", tmp_path / "out"
     )
     assert code == 0, said
-    assert "note: with --scale 255" in said
-    assert "its preprocessing looks wrong" in said
+    assert (
+        "note: the preprocessing looks wrong. As the model was opened ([0, 1], RGB), it gives 200 clean images" in said
+    )
+    assert "With --scale 255 --mean" in said

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from doldrum.cli.interrupts import Interrupted, kept
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 AS_IT_IMPORTS = """
@@ -50,3 +52,66 @@ def test_ctrl_c_is_told_in_a_line(source):
     assert run.returncode == 130, run.stderr
     assert run.stderr.startswith("doldrum: interrupted")
     assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    """What follows an interrupt ignores the next one: not in the process of the tests."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+
+def interrupts(leaving=None):
+    """A function in the place of a command's work: some of it is done, then comes Ctrl-C."""
+
+    def work(*_, **__):
+        if leaving is not None:
+            leaving.parent.mkdir(parents=True, exist_ok=True)
+            leaving.write_text("some of the work")
+        raise KeyboardInterrupt
+
+    return work
+
+
+def test_what_is_kept_is_said_where_something_is(tmp_path, quiet):
+    where = tmp_path / "some.resume"
+    with pytest.raises(KeyboardInterrupt), kept("finished epochs", where):
+        raise KeyboardInterrupt
+    where.write_text("epoch 1")
+    told = r"^finished epochs are kept in .*some.resume: the same command continues"
+    with pytest.raises(Interrupted, match=told), kept("finished epochs", where):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("work", "left", "what"),
+    [
+        ("doldrum.audit.run_audit", "work/rows-000000000-000000064.jsonl", "finished batches"),
+        ("doldrum.audit.run_audit", None, None),
+        ("doldrum.audit.run_audit", "audit.json", None),  # begun, and nothing is finished
+        ("doldrum.training.train", "@.resume", "finished epochs"),
+        ("doldrum.training.train", None, None),
+        ("doldrum.demo.run_demo", "clean.safetensors", "finished parts"),
+        ("doldrum.studies.run_study", "records.jsonl", "finished cells"),
+        ("doldrum.studies.run_study", "study.json", None),
+        ("doldrum.cli.commands.doctor.examine", None, None),
+    ],
+)
+def test_it_is_said_once_and_only_what_is_true(call, monkeypatch, quiet, model, tmp_path, work, left, what):
+    out = tmp_path / ("out.safetensors" if "train" in work else "out")
+    words = {
+        "run_audit": ["audit", model, "--images", tmp_path, "--out", out],
+        "train": ["train", "digits:train", "--out", out, "--recipe", "digits-mlp"],
+        "run_demo": ["demo", "--fast", "--out", out],
+        "run_study": ["study", "smoothing", "--out", out],
+        "examine": ["doctor"],
+    }[work.rpartition(".")[2]]
+    leaving = left and (out / left if left[0] != "@" else out.with_name(out.name + left[1:]))
+    monkeypatch.setattr(work, interrupts(leaving))
+    code, _, said = call(*words)
+    assert code == 130
+    where = leaving if "train" in work else out
+    assert said == (
+        f"doldrum: interrupted; {what} are kept in {where}: the same command continues from there\n"
+        if what
+        else "doldrum: interrupted\n"
+    )

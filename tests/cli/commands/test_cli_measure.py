@@ -96,7 +96,7 @@ def test_a_run_whose_images_changed_meanwhile_is_refused(model, tmp_path, capsys
     Image.new("L", (8, 8), 7).save(folder / "2.png")
     code, _, err = measure(*words, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
-    assert "images_hash" in err
+    assert "got other images; ask for the same to continue it, or name another folder with --out" in err
 
 
 def test_a_second_run_on_one_folder_is_refused_while_the_first_decodes(model, tmp_path) -> None:
@@ -171,7 +171,7 @@ def test_until_decided_stops_as_python_does_and_says_what_it_spent(model, tmp_pa
         monkeypatch=monkeypatch,
     )
     assert code == 0
-    assert "to within 0.2, alpha 0.05" in text
+    assert "known to within 0.2 (alpha 0.05)" in text
 
 
 def test_memory_of_stored_images_is_that_of_a_slice(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,12 @@ from rich.console import Console
 
 from doldrum.classifiers import as_classifier
 from doldrum.cli.clean_sample import clean_sample
-from doldrum.cli.commands.preprocessing import look_at_preprocessing, preprocessing_table, preprocessing_values
+from doldrum.cli.commands.preprocessing import (
+    look_at_preprocessing,
+    preprocessing_lines,
+    preprocessing_table,
+    preprocessing_values,
+)
 from doldrum.cli.output import plain
 from doldrum.errors import InputError
 from doldrum.suspects import Preprocessing, Suspect
@@ -36,12 +42,51 @@ def shown(found):
 def test_the_table_says_what_the_check_found():
     text = shown(check(labelled=True))
     first = next(line for line in text.splitlines() if "[0, 255]" in line)
-    assert "--scale 255 --mean 0 --std 1" in first
-    assert "100.0% (98% to 100%)" in first
+    assert "100.0% (98%-100%)" in first
     assert "6 of 6" in first
-    assert "(as opened)" in next(line for line in text.splitlines() if "[0, 1]" in line)
-    assert "[0, 255] fits best" in text
+    assert "[0, 1] (as opened)" in text
     assert "200 labelled clean images (3,000 forwards)" in text
+
+
+def test_the_best_rows_flags_are_a_line_of_their_own():
+    found = check(labelled=True)
+    lines = preprocessing_lines(found)
+    assert lines[lines.index("flags for [0, 255]:") + 1] == "--scale 255 --mean 0 --std 1" == found.best.flags
+    assert lines.count("--scale 255 --mean 0 --std 1") == 1
+    told = " ".join(next(line for line in lines if line.startswith("[0, 255] fits best: the preprocessing")).split())
+    assert "As the model was opened ([0, 1]), it is right on" in told
+    assert "With --scale 255 --mean 0 --std 1 it is right on 100%." in told
+    assert "near tie" not in "".join(lines).lower()
+
+
+def test_near_ties_are_called_so_and_a_clear_loser_is_not():
+    """The class is which row is bright: every scale shows it to an argmax over rows, but not to one that cuts below 100."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 6, 200)
+    images = draw.uniform(0, 0.2, (200, 1, 6, 6)).astype(np.float32)
+    images[np.arange(200), 0, labels] += 0.7
+    model = as_classifier(lambda x: x[:, 0].mean(2), input_shape=(1, 6, 6), num_classes=6)
+    found = check_preprocessing(model, Preprocessing(size=6, channels="grey"), images, labels)
+    assert found.best.opened
+    assert all(row.tied for row in found.rows[1:])
+    assert "Near ties, which differ from the best by less than the uncertainty: " in found.verdict
+    assert not any(line.startswith("flags for") for line in preprocessing_lines(found))  # it is right as it was opened
+    assert not any(row.tied for row in check(labelled=True).rows)
+
+
+def test_flags_of_near_ties_of_a_better_row_are_there_too():
+    found = check(labelled=True)
+    tie = replace(found.rows[2], tied=True, flags="--mean 0.1307 --std 0.3081", name="some other")
+    lines = preprocessing_lines(replace(found, rows=(found.rows[0], tie, *found.rows[1:])))
+    assert lines[lines.index("flags for some other (near tie):") + 1] == "--mean 0.1307 --std 0.3081"
+
+
+def test_a_model_that_guesses_under_every_candidate_is_not_called_right():
+    draw = np.random.default_rng(0)
+    images = draw.uniform(0, 1, (200, 1, 6, 6)).astype(np.float32)
+    model = as_classifier(lambda x: x[:, 0].mean(2), input_shape=(1, 6, 6), num_classes=6)
+    found = check_preprocessing(model, Preprocessing(size=6, channels="grey"), images, draw.integers(0, 6, 200))
+    assert found.verdict.startswith("No candidate makes the model right: accuracy is at most ")
 
 
 def test_without_labels_there_is_no_accuracy():

@@ -15,7 +15,7 @@ from doldrum.suspects.preprocessing_check import (
     preprocessing_report,
     preprocessing_warning,
 )
-from doldrum.suspects.preprocessing_check.answers import Answers, ask
+from doldrum.suspects.preprocessing_check.answers import Answers, _with_copies, ask
 from doldrum.suspects.preprocessing_check.candidates import usual_candidates
 
 PLAIN = Preprocessing(size=8)
@@ -106,7 +106,7 @@ def test_a_constant_model_says_nothing():
     for truth in (labels, None):
         found = check_preprocessing(clf, PLAIN, images, truth)
         assert found.warning is None
-        assert "nothing can be said" in found.verdict
+        assert "Nothing can be said" in found.verdict
 
 
 def test_labels_by_chance_say_nothing():
@@ -139,7 +139,7 @@ def test_one_image_shows_nothing():
         found = check_preprocessing(clf, PLAIN, images[:1], truth)
         assert found.warning is None
         assert found.images == 1
-    assert "too few" in found.verdict or "nothing can be said" in found.verdict
+    assert "too few" in found.verdict or "Nothing can be said" in found.verdict
 
 
 def test_images_of_one_class_are_no_sign():
@@ -299,3 +299,14 @@ def test_images_without_a_class_are_left_out():
     assert check_preprocessing(clf, PLAIN, images, labels).images == 60
     nobody = check_preprocessing(clf, PLAIN, images, np.full(120, -1))
     assert (nobody.images, nobody.labelled) == (120, False)
+
+
+def test_copies_are_brighter_and_turned_as_scipy_turns():
+    from scipy.ndimage import rotate
+
+    images = np.random.default_rng(0).random((5, 3, 9, 12), dtype=np.float32)
+    plain, brighter, turned = _with_copies(images, [4, 1])
+    np.testing.assert_array_equal(plain, images[[4, 1]])
+    np.testing.assert_allclose(brighter, np.minimum(plain + 0.15, 1), atol=1e-6)
+    expected = rotate(plain, 8, axes=(2, 3), reshape=False, order=1, mode="nearest")
+    np.testing.assert_allclose(turned, expected, atol=1e-5)

@@ -105,8 +105,8 @@ def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
     if every > dropped:
         raise ValueError(f"{every} of {dropped} samples")
     depends = (
-        f"Of the {dropped:,} samples on the profile's list {every:,} are on that of each of its {rounds} rounds of draws; the others depend on the "
-        "draws, and another --seed gives others."
+        f"The profile ranked the samples in {rounds} rounds of draws. {every:,} of the {dropped:,} samples on its list were on the list of every "
+        "round. The others depend on the draws: another --seed gives others."
     )
     return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 

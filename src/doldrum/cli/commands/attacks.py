@@ -12,6 +12,7 @@ import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
 from doldrum.cli.inputs import load_images, load_model, warn_of_preprocessing
+from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, OutOption, emit, message
 from doldrum.errors import InputError
@@ -94,16 +95,17 @@ def poison(
     if brought is not None:
         raise InputError(f"expected clean data, got {data}, which is poisoned already; pass the set it was made from")
     resume = out.with_name(f"{out.name}.surrogate")
-    made = make_attack(
-        attack,
-        clean,
-        recipe=recipe,
-        seed=seed,
-        rate=rate,
-        target=target,
-        settings=_settings(settings),
-        checkpoint=resume,
-    )
+    with kept("finished epochs", resume):
+        made = make_attack(
+            attack,
+            clean,
+            recipe=recipe,
+            seed=seed,
+            rate=rate,
+            target=target,
+            settings=_settings(settings),
+            checkpoint=resume,
+        )
     if made.trigger is None:
         raise InputError(f"expected an attack with a trigger beforehand, got {attack}; use doldrum train")
     bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
@@ -155,15 +157,21 @@ def train(
     check_file_writable(out)
     resume = out.with_name(f"{out.name}.resume")
     began = time.perf_counter()
-    if attack is None:
-        model, record = train_network(clean, recipe, seed=seed, checkpoint=resume), brought
-    else:
-        result = run_attack(
-            attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings),
-            checkpoint=resume,
-        )  # fmt: skip
-        model = result.model
-        record = {"attack": attack, "trigger": result.trigger.to_dict(), "plan": result.plan.to_dict(), "seed": seed}
+    with kept("finished epochs", resume, there=_holds_epochs):
+        if attack is None:
+            model, record = train_network(clean, recipe, seed=seed, checkpoint=resume), brought
+        else:
+            result = run_attack(
+                attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings),
+                checkpoint=resume,
+            )  # fmt: skip
+            model = result.model
+            record = {
+                "attack": attack,
+                "trigger": result.trigger.to_dict(),
+                "plan": result.plan.to_dict(),
+                "seed": seed,
+            }
     seconds = round(time.perf_counter() - began, 1)
     # The old attack goes first and the new one last: a kill in between leaves none, never another model's.
     attack_beside(out).unlink(missing_ok=True)
@@ -227,6 +235,12 @@ def evaluate(
         message(f"{found.invalid} images got NaN or infinite scores: counted as wrong")
     result = {"model": model, "data": data, "trigger": trigger and trigger.name, **found.to_dict()}
     emit(result, as_json=json, out=out, table=_evaluation_table(found, read.images.class_names))
+
+
+def _holds_epochs(resume: Path) -> bool:
+    from doldrum.attacks.registry import surrogate_beside
+
+    return resume.exists() or surrogate_beside(resume).exists()
 
 
 def _training_set(data: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli import model_options as options
+from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
 _TOLD = 5  # of what was skipped; the report lists all
@@ -46,6 +47,7 @@ def audit(
     promise explains (more than the 95% limit, or a set of discoveries that isn't empty), 0 otherwise: that clears these images, not the model.
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
+    from doldrum.confined.folder import holds_work
 
     settings = AuditSettings(
         model=model,
@@ -60,11 +62,8 @@ def audit(
         hours=hours,
         **asked,
     )
-    try:
+    with kept("finished batches", out, there=holds_work):
         record = run_audit(settings, say=message)
-    except KeyboardInterrupt:
-        message("interrupted; whole batches are kept: the same command goes on from there")
-        raise
     from doldrum.report.audit.page import write_audit_page
 
     page = write_audit_page(out)

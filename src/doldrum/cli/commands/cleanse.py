@@ -9,7 +9,8 @@ import typer
 
 from doldrum.cli import model_options as options
 from doldrum.cli.commands.detect import MORE_THAN_PROMISED
-from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+from doldrum.cli.interrupts import kept
+from doldrum.cli.output import JsonFlag, emit, flags_in_words, message, message_skipped
 
 
 @options.takes_model
@@ -46,6 +47,7 @@ def cleanse(
     asks for, poison or none, and part of the list depends on the seed.
     """
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
+    from doldrum.confined.folder import holds_work
 
     settings = CleansingSettings(
         model=model,
@@ -59,15 +61,12 @@ def cleanse(
         hours=hours,
         **asked,
     )
-    try:
+    with kept("finished batches", out, there=holds_work):
         summary = run_cleansing(settings, say=message)
-    except KeyboardInterrupt:
-        message("interrupted; whole batches are kept: the same command goes on from there")
-        raise
     emit(summary, as_json=json, table=_table(summary))
     _say(summary)
     if summary["suspicious"]:
-        message("more than clean samples explain: look at those with the smallest p-values")
+        message("This is more than clean samples explain. Look at the samples with the smallest p-values")
         raise typer.Exit(MORE_THAN_PROMISED)
 
 
@@ -79,18 +78,25 @@ def _say(summary: dict[str, Any]) -> None:
     for name, why in summary["refused"].items():
         message(f"{name} was not run: {why}")
     message(
-        f"{summary['out']}: drop.txt lists {summary['dropped']} of {summary['samples']} samples ({summary['method']}); "
-        "clean.npz has the others"
+        f"{summary['out']}/drop.txt lists {summary['dropped']:,} of {summary['samples']:,} samples, by {summary['method']}. clean.npz has the "
+        "others"
     )
     promise = summary["promise"]
     if promise is None:
-        message("no clean images: a ranking, and no promise")
+        message("There were no clean images: this is a ranking, with no promise")
         for sentence in summary["ranking"]["means"]:
             message(f"- {sentence}")
     else:
         message(
-            f"{promise['flagged']} flagged at a promised {promise['fpr']:.2%}; up to {promise['limit']} are explained by chance "
-            f"(95%); {promise['discoveries']} discoveries at FDR 0.1"
+            flags_in_words(
+                promise["flagged"],
+                summary["samples"],
+                "samples",
+                fpr=promise["fpr"],
+                limit=promise["limit"],
+                discoveries=promise["discoveries"],
+                fdr=0.1,
+            )
         )
 
 

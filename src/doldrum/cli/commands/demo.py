@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.files import write_text_whole
 
@@ -45,9 +46,14 @@ def demo(
 
     settings = DemoSettings.fast() if fast else DemoSettings()
     command = "doldrum demo --fast" if fast else "doldrum demo"
-    record = run_demo(out, settings, say=message, command=command)
+    with kept("finished parts", out, there=_holds_files):
+        record = run_demo(out, settings, say=message, command=command)
     report = write_text_whole(out / "report.html", render_demo(record))
     message(f"wrote {report.resolve()}")
     message(range_sentence(record))
     summary = {m.name: {key: getattr(m, key) for key in _KEYS} for m in record.models}
     emit(summary, as_json=json, table=demo_table(record))
+
+
+def _holds_files(out: Path) -> bool:
+    return out.is_dir() and any(out.iterdir())

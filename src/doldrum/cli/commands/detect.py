@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from doldrum.cli.as_opened import open_as_calibrated
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
-from doldrum.cli.model_options import MODEL, as_calibrated, takes_model
-from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.interrupts import kept
+from doldrum.cli.model_options import MODEL, takes_model
+from doldrum.cli.output import JsonFlag, emit, flags_in_words, message
 from doldrum.errors import InputError
 from doldrum.files import check_file_writable, tidied
 from doldrum.locks import check_out_apart
@@ -87,9 +89,9 @@ def calibrate(
     assert calibration is not None
     promise = calibration.promise
     message(
-        f"{detector}: {'at most ' if fitted.stages() else ''}{fitted.forwards} forwards an image; at most {fpr:.2%} of clean images are flagged on average; with "
-        f"{calibration.smallest} calibration images the realised rate is between {promise.lower:.2%} and "
-        f"{promise.upper:.2%} (95%)"
+        f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times an image. On average it flags at most "
+        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images, the rate that you get is between {promise.lower:.2%} "
+        f"and {promise.upper:.2%} (95%)"
     )
     message(f"wrote {out}")
     summary = {
@@ -125,16 +127,14 @@ def scan(
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
-    from doldrum.opening import ModelSettings
     from doldrum.stats.conformal import fewest_discoveries
 
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
     check_limit(limit)
     check_scan_folder(out)
     loaded = load_detector(detector)
-    settings = ModelSettings(model=model, **as_calibrated(asked, loaded.preprocessing))
-    classifier = load_model(settings).classifier
-    loaded.bind(classifier)
+    suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
+    classifier = suspect.classifier
     store = stored_images(
         images,
         out,
@@ -144,22 +144,30 @@ def scan(
         check=check_scan_folder,
         unfinished=is_unfinished,
     )
-    with store as (found, skipped):
+    with kept("finished images", out, there=is_unfinished), store as (found, skipped):
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"model": model, "images": images, "skipped": listed}
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
     message(
-        f"{summary['flagged']} of {summary['inputs']} images flagged at a promised {summary['fpr']:.2%}; up to {summary['limit']} "
-        f"are explained by chance (95%); {summary['discoveries']} discoveries at FDR {fdr:g}; {summary['mean_forwards']:.1f} forwards an image"
+        flags_in_words(
+            summary["flagged"],
+            summary["inputs"],
+            "images",
+            fpr=summary["fpr"],
+            limit=summary["limit"],
+            discoveries=summary["discoveries"],
+            fdr=fdr,
+        )
+        + f". The model was asked {summary['mean_forwards']:.1f} times an image"
     )
     if summary["note"]:
         message(summary["note"])
     message(summary["watch"]["words"])
     emit({"out": str(out), **summary}, as_json=json)
     if summary["suspicious"]:
-        drift = " (or calibrate again: images of another kind are flagged more, too)"
+        drift = " Or calibrate again: images of another kind are flagged more, too"
         message(
-            "more than clean images explain: look at those with the smallest p-values"
+            "This is more than clean images explain. Look at the images with the smallest p-values."
             + drift * (summary["watch"]["kind"] == "drift")
         )
         raise typer.Exit(MORE_THAN_PROMISED)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.inputs import IMAGES, check_limit, is_unfinished, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.errors import InputError
@@ -90,39 +91,47 @@ def measure(
     """
     from doldrum.engines.choose import check_engine
     from doldrum.measuring import Measurement, measure_to
+    from doldrum.measuring.begun import check_same
     from doldrum.measuring.checks import check_memory
-    from doldrum.measuring.stored import begun_engine
+    from doldrum.measuring.stored import begun, engine_name
     from doldrum.opening import ModelSettings
     from doldrum.probes import Gaussian
     from doldrum.spread import check_workers
 
-    begun = begun_engine(out)
+    before = begun(out)
     check_workers(workers, ray=ray)
     check_engine(engine)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     check_memory(1, len(probe.strengths) * probe.draws)
     rule = _rule(until_decided, until_width, alpha)
+    if before is not None:
+        check_same(out, before, {"probe": probe.to_dict(), "until": rule and rule.to_dict()})
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)
     suspect = load_model(settings)
     classifier = suspect.classifier
-    with stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped):
+    with (
+        kept("finished images", out, there=is_unfinished),
+        stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped),
+    ):
         warn_of_preprocessing(suspect, found, settings)
         # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
-        engine = begun if begun is not None and engine == "auto" else engine
+        engine = engine_name(before) if before is not None and engine == "auto" else engine
         with waiting("checking the model and its engines"):
             run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
         chosen = run.info["engine"]
         message(
-            f"measuring {len(run)} images x {len(probe.strengths)} strengths x {'at most ' if rule else ''}{draws} draws with "
-            f"{chosen['engine']} {chosen['precision']}; labels agree with the model's own on {chosen['agreement']:.1%} of "
-            f"{chosen['checked']} checked"
+            f"measuring {len(run)} images, {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} strengths. Engine: "
+            f"{chosen['engine']} {chosen['precision']}, which gave the model's own label for {chosen['agreement']:.1%} of {chosen['checked']} "
+            "noisy images"
         )
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"skipped": listed, "model": model, "images": images}
         manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
-        message(f"{manifest['invalid']} draws or inputs got NaN or infinite scores: marked invalid, counted nowhere")
+        message(
+            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. They are marked invalid and left out of all figures"
+        )
     message(f"wrote {manifest['inputs']} inputs to {out}")
     summary, table = _mean_w(out, probe.strengths) if rule is None else _stopped(out, rule)
     emit({"out": str(out), **summary, **manifest}, as_json=json, table=table)
@@ -166,8 +175,8 @@ def _stopped(out: Path, rule: Any) -> tuple[dict[str, Any], Any]:
         {"strength": s, **dict(zip(names, column, strict=True)), "mean_draws": column[-1] / inputs}
         for s, column in zip(strengths, total.T.tolist(), strict=True)
     ]
-    asked = f"beside {rule.threshold:g}" if hasattr(rule, "threshold") else f"to within {rule.width:g}"
-    table = Table(title=f"Inputs by W {asked}, alpha {rule.alpha:g}", title_justify="left")
+    asked = f"above or below {rule.threshold:g}" if hasattr(rule, "threshold") else f"known to within {rule.width:g}"
+    table = Table(title=f"How many inputs have a W {asked} (alpha {rule.alpha:g})", title_justify="left")
     for name in ("strength", *names[:-1], "mean draws"):
         table.add_column(name, justify="right")
     for row in rows:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
+from doldrum.cli.as_opened import as_flag, effective
 from doldrum.cli.output import emit, message
 from doldrum.progress import waiting
 
@@ -13,7 +17,15 @@ if TYPE_CHECKING:
     from doldrum.suspects import Suspect
     from doldrum.suspects.preprocessing_check import PreprocessingCheck
 
-__all__ = ["look_at_model", "look_at_preprocessing", "preprocessing_table", "preprocessing_values"]
+__all__ = [
+    "look_at_model",
+    "look_at_preprocessing",
+    "preprocessing_lines",
+    "preprocessing_table",
+    "preprocessing_values",
+]
+
+_NAMES = 10  # of classes that are listed
 
 
 def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_json: bool, out: Path | None) -> None:
@@ -35,10 +47,18 @@ def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_js
         "notes": notes_in_flags(suspect.notes),
     }
     if clean is None:
-        emit(told, as_json=as_json, out=out, table=_opened_table(told))
+        below = (
+            [] if suspect.format == "doldrum checkpoint" else ["opened as with:", _flags(effective(suspect, settings))]
+        )
+        emit(told, as_json=as_json, out=out, table=_opened_table(told), below=below)
         return
     check = look_at_preprocessing(suspect, clean, resize=settings.resize)
-    emit({**told, "check": preprocessing_values(check)}, as_json=as_json, out=out, table=preprocessing_table(check))
+    values = {**told, "check": preprocessing_values(check)}
+    emit(values, as_json=as_json, out=out, table=preprocessing_table(check), below=preprocessing_lines(check))
+
+
+def _flags(known: Mapping[str, Any]) -> str:
+    return " ".join(as_flag(name, value) for name, value in known.items())
 
 
 def _opened_table(told: dict[str, Any]) -> Any:
@@ -48,9 +68,18 @@ def _opened_table(told: dict[str, Any]) -> Any:
     table = Table(title="how the model is opened", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in told.items():
-        if name != "notes":
-            table.add_row(name.replace("_", " "), escape(str(value)))
+    channels, height, width = told["input_shape"]
+    names = told["class_names"] or []
+    rows = {
+        "model": told["model"],
+        "format": told["format"],
+        "images": f"{channels} x {height} x {width} (channels x height x width)",
+        "classes": f"{told['num_classes']:,}",
+        "class names": ", ".join(map(str, names[:_NAMES])) + (", ..." if len(names) > _NAMES else "") or "not known",
+        "outputs": told["outputs"],
+    }
+    for name, value in rows.items():
+        table.add_row(name, escape(str(value)))
     return table
 
 
@@ -73,24 +102,42 @@ def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:
 
 
 def preprocessing_table(check: PreprocessingCheck) -> Any:
-    """A table, with a row a candidate, and the verdict below it."""
+    """A table with a row a candidate, best first."""
     from rich.markup import escape
     from rich.table import Table
 
     kind = "labelled" if check.labelled else "unlabelled"
     title = f"preprocessing, on {check.images:,} {kind} clean images ({check.forwards:,} forwards)"
-    table = Table(title=title, title_justify="left", caption=escape(check.verdict), caption_justify="left")
-    table.add_column("what the model is given", overflow="fold")
-    table.add_column("flags", overflow="fold")
-    for name in [*(["accuracy (95%)"] if check.labelled else []), "confidence", "classes seen", "largest", "kept"]:
-        table.add_column(name, justify="right")
+    table = Table(title=title, title_justify="left")
+    table.add_column("pixels that the model gets", overflow="fold")
+    for name in [*(["accuracy (95%)"] if check.labelled else []), "confidence", "labels", "largest", "kept"]:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in check.rows:
         found = []
         if row.accuracy is not None:
-            found.append(f"{row.accuracy.value:.1%} ({row.accuracy.lower:.0%} to {row.accuracy.upper:.0%})")
+            found.append(f"{row.accuracy.value:.1%} ({row.accuracy.lower:.0%}-{row.accuracy.upper:.0%})")
         found.append("-" if row.confidence is None else f"{row.confidence:.2f}")
         found += [f"{row.classes} of {check.num_classes}", f"{row.largest:.0%}", f"{row.kept:.0%}"]
-        flags = "(as opened)" if row.opened else row.flags or "(no flag)"
-        style = "bold" if row.better else None
-        table.add_row(escape(row.name), escape(flags), *found, style=style)
+        what = row.name + (" (as opened)" if row.opened else "") + (" (near tie)" if row.tied else "")
+        table.add_row(escape(what), *found, style="bold" if row.better else None)
     return table
+
+
+def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
+    """What stands below the table: what its columns mean, the verdict, and where another row is better its flags and those of near ties.
+
+    Flags are a line of their own, however long, so that they can be copied.
+    """
+    columns = "" if check.best.confidence is None else "confidence: the mean highest probability. "
+    columns += "labels: how many came back. largest: the share of images that get the most frequent label. "
+    columns += "kept: the share of labels that stay when the image gets brighter or turns a little."
+    lines = [_wrapped(columns), "", _wrapped(check.verdict)]
+    for row in check.rows if check.best.better else ():
+        if row == check.best or row.tied:
+            title = f"flags for {row.name}{' (near tie)' if row.tied else ''}:"
+            lines += ["", title, row.flags or "(no flag does it: export the model so)"]
+    return lines
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, min(100, get_terminal_size().columns), break_long_words=False, break_on_hyphens=False)

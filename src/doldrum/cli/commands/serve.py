@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import load_model
-from doldrum.cli.model_options import MODEL, as_calibrated, takes_model
+from doldrum.cli.as_opened import open_as_calibrated
+from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import message
 
 
@@ -46,7 +46,6 @@ def serve(
     whoever runs it. SIGTERM stops it: what was taken is answered first.
     """
     from doldrum.detectors import Guard, load_detector
-    from doldrum.opening import ModelSettings
     from doldrum.serving.judge import warm_up
     from doldrum.serving.server import Server, bound_socket
     from doldrum.serving.service import Service
@@ -67,9 +66,8 @@ def serve(
         answer_seconds=answer_seconds,
     )
     loaded = load_detector(detector)
-    settings = ModelSettings(model=model, **as_calibrated(asked, loaded.preprocessing))
     with bound_socket(host, port) as socket:
-        suspect = load_model(settings)
+        suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
         guard = Guard(suspect.classifier, loaded)
         if not warm_up(guard):
             message("note: calibrated on another machine, or with other versions: the first images wait for a check")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message
 
 
@@ -44,7 +45,8 @@ def study(
         return
     command = shlex.join(["doldrum", "study", name, "--grid", grid, "--out", str(out)])
     count = workers or (cores() if ray is None else None)
-    found = run_study(name, grid, out=out, workers=count, ray=ray, say=message, command=command)
+    with kept("finished cells", out, there=_holds_records):
+        found = run_study(name, grid, out=out, workers=count, ray=ray, say=message, command=command)
     by_error: dict[str, list[str]] = {}
     for failure in found.failures:
         name_of = f"{failure.cell.get('attack')} seed {failure.cell.get('seed')}"
@@ -77,3 +79,8 @@ def report(
     emit(
         {"headline": page.headline, "lede": list(page.lede), **page.numbers}, as_json=json, table="\n\n".join(page.lede)
     )
+
+
+def _holds_records(out: Path) -> bool:
+    records = out / "records.jsonl"
+    return records.is_file() and records.stat().st_size > 0

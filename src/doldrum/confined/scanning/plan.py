@@ -58,8 +58,8 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     _check_queries(classifier, inputs, forwards)
     task.tell(
         {
-            "say": f"{forwards} forwards for each of {inputs:,} images take about {_duration(expected)} at "
-            f"{1 / seconds:,.0f} forwards a second"
+            "say": f"The model is asked {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} answers a second this takes about "
+            f"{_duration(expected)}."
         }
     )
     batch = (

@@ -5,6 +5,7 @@ A library is recognised through `sys.modules`: an object of its kind can only be
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def values_of(source: Any) -> Iterator[tuple[int, Any]]:
     if _is_loader(source):
         goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
         lost = source.batch_size or 1
-        yield from _passed(iter(source), most=len(source) if goes_on else None, lost=lost)
+        yield from _passed(lambda: iter(source), most=len(source) if goes_on else None, lost=lost)
     elif gives_slices(source):
         for number, start in enumerate(range(0, int(source.shape[0]), _BLOCK)):
             yield number, source[start : start + _BLOCK]
@@ -86,12 +87,15 @@ def values_of(source: Any) -> Iterator[tuple[int, Any]]:
         for number in range(len(rows)):
             yield number, _tried(lambda number=number: rows[number])
     else:
-        yield from _passed(iter(_plain_rows(source)), most=None, lost=0)
+        yield from _passed(lambda: iter(_plain_rows(source)), most=None, lost=0)
 
 
-def _passed(values: Iterator[Any], *, most: int | None, lost: int) -> Iterator[tuple[int, Any]]:
+def _passed(begin: Callable[[], Iterator[Any]], *, most: int | None, lost: int) -> Iterator[tuple[int, Any]]:
     """Values until the end; after one that raised, the next, where there are known to be at most `most`."""
-    number = 0
+    number, values = 0, _tried(begin, lost=0)
+    if isinstance(values, Failed):  # there is no first value
+        yield 0, values
+        return
     while most is None or number < most:
         value = _tried(lambda: next(values, _END), lost=0 if most is None else lost)
         if value is _END:
@@ -111,8 +115,19 @@ def _tried(read: Callable[[], Any], *, lost: int = 1) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a Dataset raises what it likes
-        why = visible(str(error).strip().partition("\n")[0], most=300)
-        return Failed(f"{type(error).__name__}: {why}" if why else type(error).__name__, lost)
+        name, why = _in_worker(str(error)) or (type(error).__name__, str(error).strip().partition("\n")[0])
+        why = visible(why, most=300)
+        return Failed(f"{visible(name, most=80)}: {why}" if why else visible(name, most=80), lost)
+
+
+def _in_worker(text: str) -> tuple[str, str] | None:
+    """Type and message of what was raised in a DataLoader's worker process, of which `text` has the traceback; None for other errors."""
+    if re.match(r"Caught \S+ in DataLoader worker process", text) is None:
+        return None
+    last = text.rpartition("Traceback (most recent call last):\n")[2]
+    line = next((line for line in last.splitlines() if line.strip() and not line.startswith(" ")), "")
+    name, _, why = line.partition(": ")
+    return (name.rpartition(".")[2], why.strip()) if name else None
 
 
 def loader_notes(source: Any) -> Iterator[str]:

@@ -219,16 +219,25 @@ class Detector(Hooks):
         Raises InputError for another one (by its fingerprint, which for a function is no more than its name).
         """
         self.check_classifier(classifier)
-        mine = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
-        if self.fitted_for is None:
-            raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
-        if mine != self.fitted_for:
+        difference = self.differs_from(classifier)
+        if difference is not None:
             raise InputError(
-                f"expected the classifier that the detector was fitted on ({self.fitted_for[0][:16]}, input shape "
-                f"{self.fitted_for[1]}, {self.fitted_for[2]} classes), got {mine[0][:16]}, {mine[1]}, {mine[2]}; fit again"
+                f"expected the model that the detector was fitted on, got another one ({difference}); fit and calibrate again, or open "
+                "the right one"
             )
         self.classifier = classifier
         return self
+
+    def differs_from(self, classifier: Classifier) -> str | None:
+        """How a classifier differs from the one that the detector was fitted on, in words; None where it is the same."""
+        if self.fitted_for is None:
+            raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
+        fingerprint, shape, num_classes = self.fitted_for
+        if classifier.input_shape != shape:
+            return f"it takes images of shape {classifier.input_shape}, not {shape}"
+        if classifier.num_classes != num_classes:
+            return f"it has {classifier.num_classes} classes, not {num_classes}"
+        return None if classifier.fingerprint == fingerprint else "its weights or its preprocessing differ"
 
     def check_classifier(self, classifier: Classifier) -> None:
         """Raise unless the classifier gives what the detector needs."""

@@ -200,9 +200,18 @@ def is_unfinished(out: str | Path) -> bool:
 
 def _something_else(folder: Path) -> InputError:
     return InputError(
-        f"expected a new or empty folder, or this scan's own, got {folder}, which holds something "
-        "else, or a scan of other images or by another detector; name another with --out"
+        f"expected a new or empty folder, or this scan's own, got {folder}, which holds something else; name another with --out"
     )
+
+
+def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
+    """In which of the settings that a manifest names two scans differ; their seeds, and which images they have, it names as hashes only."""
+    told = [
+        f"{name}={manifest[name]} (it began with {name}={found.get(name)})"
+        for name in ("fdr", "fpr", "detector", "inputs")
+        if found.get(name) != manifest[name]
+    ]
+    return ", ".join(told) or "other images, or another detector's file"
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
@@ -220,7 +229,10 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     if found is None:
         return []
     if found.get("identity") != manifest["identity"]:
-        raise _something_else(folder)
+        raise InputError(
+            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; repeat that one to go on with it, or name "
+            "another folder with --out"
+        )
     listed: Any = found.get("shards")
     listed = listed if is_list(listed) else []
     sound: list[dict[str, Any]] = []

@@ -75,9 +75,9 @@ def check_preprocessing(
 
     A candidate is tried on the classifier as it is: images are changed so that the model sees what it would have seen. With labels,
     accuracy is compared, and a candidate is better by an exact McNemar test and at least 5 points. Without, what is compared is the
-    information of its labels: -log of a label's share among the images, for labels that a shift by a 32nd of the side and noise of 0.1 leave as
+    information of its labels: -log of a label's share among the images, for labels that a turn by 8 degrees and 0.15 more brightness leave as
     they are (:attr:`Answers.information`). A candidate is then better where the one as opened is shown to
-    have less than 70% of its information, by a z-test over images (20 or more), and it has half of what there can be. Both tests are at 1% over all candidates.
+    have less than 85% of its information, by a z-test over images (20 or more), and it has half of what there can be. Both tests are at 1% over all candidates.
 
     Parameters
     ----------
@@ -110,11 +110,11 @@ def check_preprocessing(
     """
     sample = sample_of(classifier, images, labels, resize=resize, most=most, seed=seed)
     candidates = usual_candidates(opened, resize=resize, more=more, fixed_range=fixed_range, open_layout=open_layout)
-    answers = ask(classifier, candidates, sample.images, sample.picked, opened=opened, seed=seed)
+    answers = ask(classifier, candidates, sample.images, sample.picked, opened=opened)
     other: Resize = "crop" if resize == "stretch" else "stretch"
     if other in sample.images:
         more_candidates = _resized(candidates, answers, sample.truth, other)
-        answers += ask(classifier, more_candidates, sample.images, sample.picked, opened=opened, seed=seed)
+        answers += ask(classifier, more_candidates, sample.images, sample.picked, opened=opened)
         candidates += more_candidates
     rows = rows_of(candidates, answers, sample.truth, resize=resize, num_classes=classifier.num_classes)
     facts: dict[str, Any] = {

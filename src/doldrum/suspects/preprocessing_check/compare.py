@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -23,9 +23,10 @@ ALPHA = 0.01
 """Chance that some candidate is called better by accident, over all candidates of a check."""
 FEWEST = 20
 """Images without labels below which no candidate is called better: the test needs a mean that is about normal."""
+_TIED = 0.05
 _POINTS = 0.05  # of accuracy: less is not worth a word
 _SHARE = (
-    0.7  # of the better one's information: with uneven classes the right one can have a little less than a wrong one
+    0.85  # of the better one's information: with uneven classes the right one can have a little less than a wrong one
 )
 _COVERED = 0.5  # of the most information there could be: with less, the images may be of a few classes only
 
@@ -38,8 +39,9 @@ class Row:
     `confidence` is the mean highest probability, where the model gives scores; `classes` how many labels came back; `largest` the share of the
     most frequent one; `kept` the share of slightly changed copies that keep their label; `information` the mean of
     :attr:`Answers.information`, in nats. `p` tests "right no more often than as opened", or without labels "as opened it has
-    70% of this information or more", one-sided, times the number of candidates; `better`
-    says that it is below ALPHA and the difference is one that matters.
+    85% of this information or more", one-sided, times the number of candidates; `better`
+    says that it is below ALPHA and the difference is one that matters. `tied` says of the rows after the first that they are not shown to be worse
+    than it (one-sided at 5%, each by itself): they differ by less than the uncertainty.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Row:
     information: float
     p: float
     better: bool
+    tied: bool = False
 
 
 def figure(answers: Answers, truth: NDArray[Any] | None) -> NDArray[np.float64]:
@@ -102,7 +105,10 @@ def rows_of(
             )
         )
     rank = lambda row: (-(row.accuracy.value if row.accuracy else 0.0), -round(row.information, 9))  # noqa: E731
-    return tuple(sorted(rows, key=lambda row: (not row.better, not row.opened, rank(row))))
+    order = sorted(range(len(rows)), key=lambda k: (not rows[k].better, not rows[k].opened, rank(rows[k])))
+    first = answers[order[0]]
+    tied = {k for k in order[1:] if _p_value(first, answers[k], truth, share=1.0) > _TIED}
+    return tuple(replace(rows[k], tied=k in tied) for k in order)
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
@@ -111,10 +117,10 @@ def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: in
     return mean <= 1 - _POINTS if truth is not None else mean < _SHARE * _most(before, num_classes)
 
 
-def _p_value(found: Answers, before: Answers, truth: NDArray[Any] | None) -> float:
+def _p_value(found: Answers, before: Answers, truth: NDArray[Any] | None, *, share: float = _SHARE) -> float:
     if truth is not None:
         return mcnemar(found.labels == truth, before.labels == truth)
-    difference = _SHARE * found.information - before.information
+    difference = share * found.information - before.information
     count = len(difference)
     spread = float(difference.std(ddof=1)) if count >= FEWEST else 0.0
     return 1.0 if spread == 0 else 1 - NormalDist().cdf(float(difference.mean()) * math.sqrt(count) / spread)

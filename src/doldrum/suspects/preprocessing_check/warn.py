@@ -63,7 +63,7 @@ def preprocessing_warning(
         most = int(min(200, max(50, _PIXELS // np.prod(classifier.input_shape))))
     sample = sample_of(classifier, images, labels, resize=resize, most=most, seed=seed)
     as_opened = usual_candidates(suspect.preprocessing, resize=resize)[:1]
-    (before,) = ask(classifier, as_opened, sample.images, sample.picked, opened=suspect.preprocessing, seed=seed)
+    (before,) = ask(classifier, as_opened, sample.images, sample.picked, opened=suspect.preprocessing)
     if not could_be_better(before, sample.truth, classifier.num_classes):
         return None
     return preprocessing_report(suspect, images, labels, resize=resize, most=most, seed=seed).warning

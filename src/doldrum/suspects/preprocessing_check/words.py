@@ -1,4 +1,4 @@
-"""What a check says, in one sentence."""
+"""What a check says, in short sentences."""
 
 from __future__ import annotations
 
@@ -10,35 +10,43 @@ __all__ = ["verdict_of", "warning_of"]
 
 
 def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str | None:
-    """One sentence that begins with "note:" and names flags, where another candidate is shown to be better; else None."""
+    """Sentences that begin with "note:" and name flags, where another candidate is shown to be better; else None."""
     best, opened = rows[0], next(row for row in rows if row.opened)
     if not best.better:
         return None
-    how = f"with {best.flags}" if best.flags else f"with {best.name}, for which there is no flag: export the model so,"
+    then = f"With {best.flags}" if best.flags else f"With {best.name} (no flag does it: export the model so)"
     if best.accuracy is not None and opened.accuracy is not None:
-        return (
-            f"note: {how} the model is right on {best.accuracy.value:.0%} of {images} clean images, as it was opened "
-            f"({opened.name}) on {opened.accuracy.value:.0%}; its preprocessing looks wrong"
-        )
-    return (
-        f"note: {how} the model tells {images} clean images apart better ({_answers(best)}) than as it was opened ({opened.name}: "
-        f"{_answers(opened)}); its preprocessing looks wrong"
-    )
+        found = f"it is right on {opened.accuracy.value:.0%} of {images} clean images. {then} it is right on {best.accuracy.value:.0%}."
+    else:
+        found = f"it gives {images} clean images {_answers(opened)}. {then} it gives {_answers(best)}."
+    return f"note: the preprocessing looks wrong. As the model was opened ({opened.name}), {found}"
 
 
 def _answers(row: Row) -> str:
     many = "1 label" if row.classes == 1 else f"{row.classes} labels"
-    return f"{many}, the largest of {row.largest:.0%}, {row.kept:.0%} kept under small changes"
+    return f"{many}, the commonest to {row.largest:.0%}, and {row.kept:.0%} of labels stay under small changes"
 
 
 def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str:
-    """The same for a reader who asked: what fits, and how sure that is."""
+    """The same for a reader who asked: what fits, how sure that is, and what fits about as well."""
     best, opened = rows[0], next(row for row in rows if row.opened)
     warning = warning_of(rows, images=images, labelled=labelled, num_classes=num_classes)
-    if warning is not None:
-        return f"{best.name} fits best: {warning.removeprefix('note: ')}."
-    if max(row.information for row in rows) < 1e-9:
-        return "All images get one label, or none that lasts, under every candidate: nothing can be said of the preprocessing."
     if not labelled and images < FEWEST:
-        return f"{images} images without labels are too few to compare candidates; give {FEWEST} or more, or labels."
-    return f"None of the {len(rows) - 1} other candidates is shown to be better than as the model was opened ({opened.name})."
+        return f"{images} images without labels are too few to compare candidates. Give {FEWEST} or more, or labels."
+    if max(row.information for row in rows) < 1e-9 and warning is None:
+        return "Nothing can be said of the preprocessing: under every candidate all images get one label, or labels that small changes alter."
+    if warning is None and opened.accuracy is not None and opened.accuracy.lower < 1.5 / num_classes:
+        top = max(row.accuracy.value for row in rows if row.accuracy is not None)
+        return (
+            f"No candidate makes the model right: accuracy is at most {top:.0%}, with {num_classes} classes. Check the size, the order of the "
+            "classes, and whether these labels are the model's."
+        )
+    if warning is None:
+        told = f"Nothing speaks against how the model was opened ({opened.name}): none of the {len(rows) - 1} others is shown to be better."
+        told += "" if labelled else " Without labels, wrong openings often go unnoticed: labels would say more."
+    else:
+        told = f"{best.name} fits best: {warning.removeprefix('note: ')}"
+    ties = [row.name for row in rows if row.tied]
+    if not ties:
+        return told
+    return f"{told} Near ties, which differ from the best by less than the uncertainty: {'; '.join(ties)}."

@@ -1,0 +1,33 @@
+"""Ctrl-C where something is kept: the one place that says so, and only where it is true."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Interrupted", "kept"]
+
+
+class Interrupted(Exception):
+    """An interrupt; its text says what is kept. No KeyboardInterrupt: the argument parser takes those for itself."""
+
+
+@contextmanager
+def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists) -> Iterator[None]:
+    """Around work that the same command goes on with: Ctrl-C says that `what` is kept, if `where` is `there` then.
+
+    >>> with kept("whole epochs", Path("out.resume"), there=lambda path: True):
+    ...     raise KeyboardInterrupt
+    Traceback (most recent call last):
+    ...
+    doldrum.cli.interrupts.Interrupted: whole epochs are kept in out.resume: the same command continues from there
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only print a traceback
+        if not there(where):
+            raise
+        raise Interrupted(f"{what} are kept in {where}: the same command continues from there") from None
