@@ -35,11 +35,12 @@ from doldrum.provenance import versions_and_machine
 
 SHAPE = (1, 28, 28)
 OUTSTANDING = 480  # requests at a time, below the service's 512 connections
+BOUNDARY = "b0undary"
 POOLS = 16  # a pool of httpx looks through all of its connections for each request
 
 
 def made(folder: Path) -> list[bytes]:
-    """model.onnx and guard.doldrum in `folder`; images as PNG."""
+    """model.onnx and guard.doldrum in `folder`; bodies of requests, a PNG each."""
     torch.manual_seed(0)
     module = build("fashion-cnn", input_shape=SHAPE, num_classes=10).eval()
     example = torch.zeros(1, *SHAPE)
@@ -51,13 +52,15 @@ def made(folder: Path) -> list[bytes]:
     classifier = dd.open_model(folder / "model.onnx", outputs="logits").classifier
     detector = SmoothnessProfile(seed=0).fit(classifier, images[:250]).calibrate(images[250:500], fpr=0.05)
     save_detector(detector, folder / "guard.doldrum", preprocessing={"outputs": "logits"})
-    return [encoded(image[0]) for image in images[500:]]
+    return [form(image[0]) for image in images[500:]]
 
 
-def encoded(pixels: np.ndarray) -> bytes:
+def form(pixels: np.ndarray) -> bytes:
+    """A request's body, made beforehand: the client shares the processor with the service."""
     held = io.BytesIO()
     Image.fromarray(pixels).save(held, "PNG")
-    return held.getvalue()
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n'
+    return head.encode() + held.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 @contextlib.contextmanager
@@ -83,22 +86,20 @@ def service(folder: Path, secret: str, *words: str):
 
 
 class Client:
-    def __init__(self, address: str, secret: str, images: list[bytes]) -> None:
+    def __init__(self, address: str, secret: str, bodies: list[bytes]) -> None:
         each = OUTSTANDING // POOLS
         limits = httpx2.Limits(max_connections=each, max_keepalive_connections=each)
-        who = {"Authorization": f"Bearer {secret}"}
+        who = {"Authorization": f"Bearer {secret}", "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         self.pools = [
             httpx2.AsyncClient(base_url=address, headers=who, limits=limits, timeout=60, trust_env=False)
             for _ in range(POOLS)
         ]
-        self.images, self.statuses, self.seconds = images, collections.Counter[str](), list[float]()
+        self.bodies, self.statuses, self.seconds = bodies, collections.Counter[str](), list[float]()
 
     async def ask(self, number: int, arrived: float) -> None:
-        image = self.images[number % len(self.images)]
+        body = self.bodies[number % len(self.bodies)]
         try:
-            answer = await self.pools[number % POOLS].post(
-                "/v1/classify", files=[("images", (f"{number}.png", image, "image/png"))]
-            )
+            answer = await self.pools[number % POOLS].post("/v1/classify", content=body)
             status = str(answer.status_code)
         except httpx2.HTTPError as error:
             status = type(error).__name__
@@ -148,11 +149,11 @@ async def arriving(client: Client, *, rate: float, seconds: float) -> None:
     await asyncio.gather(*asked)
 
 
-async def run(args: argparse.Namespace, address: str, secret: str, images: list[bytes]) -> dict:
-    warm = Client(address, secret, images)
+async def run(args: argparse.Namespace, address: str, secret: str, bodies: list[bytes]) -> dict:
+    warm = Client(address, secret, bodies)
     await closed(warm, clients=8, seconds=2)
     await warm.close()
-    client = Client(address, secret, images)
+    client = Client(address, secret, bodies)
     capacity = await closed(client, clients=args.clients, seconds=args.seconds)
     await client.close()
     found: dict = {"capacity": round(capacity, 1), "closed": row(client, args.seconds), "rates": []}
@@ -160,7 +161,7 @@ async def run(args: argparse.Namespace, address: str, secret: str, images: list[
         f"capacity {capacity:.0f} images a second: {args.clients} clients, p50 {found['closed']['p50']} ms", flush=True
     )
     for share in (0.5, 1.0, 2.0):
-        client = Client(address, secret, images)
+        client = Client(address, secret, bodies)
         before, start = await client.counted(), time.perf_counter()
         await arriving(client, rate=share * capacity, seconds=args.seconds)
         taken, after = time.perf_counter() - start, await client.counted()
@@ -201,9 +202,9 @@ def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = made(folder)
+        bodies = made(folder)
         with service(folder, secret) as address:
-            found = asyncio.run(run(args, address, secret, images))
+            found = asyncio.run(run(args, address, secret, bodies))
     if args.json:
         settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
         found = {"settings": settings, "load_average": load, **found, **versions_and_machine()}
