@@ -12,7 +12,7 @@ from doldrum.detectors import Guard, SmoothnessProfile, StagedProfile, load_dete
 from doldrum.detectors.contract.measuring import joined
 from doldrum.detectors.contract.stages import in_stages
 from doldrum.errors import InputError
-from doldrum.probes import Gaussian, PixelAblation, Shift
+from doldrum.probes import Gaussian, PixelAblation, Scale, Shift
 
 FAMILIES = {
     "noise": Gaussian([0.3, 0.6], draws=4),
@@ -182,6 +182,8 @@ def test_settings_are_checked(classifier, pool):
             StagedProfile(go_on=odd)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least one probe"):
         StagedProfile(families={})
+    with pytest.raises(InputError, match="more draws, got 'scaled'"):
+        StagedProfile(families={**FAMILIES, "scaled": Scale([3, 5])})
     with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
         StagedProfile(overlays=30).fit(classifier, pool[:55])
 
