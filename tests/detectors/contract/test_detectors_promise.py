@@ -16,7 +16,7 @@ from doldrum.stats.conformal import flags_interval
 FAMILIES = {"a": Gaussian([0.2, 0.5], draws=3), "b": PixelAblation([0.3], draws=3), "c": Shift([1], draws=3)}
 SETTINGS = {
     "profile": {"families": FAMILIES},
-    "staged-profile": {"families": FAMILIES, "go_on": (0.4, 0.2)},
+    "staged-profile": {"families": FAMILIES, "go_on": (0.4, 0.3, 0.2)},
     "w": {"strength": 0.2, "draws": 5},
     "rpp": {"strength": 0.2, "draws": 5},
     "strip": {"draws": 5},

@@ -12,14 +12,14 @@ from doldrum.detectors import Guard, SmoothnessProfile, StagedProfile, load_dete
 from doldrum.detectors.contract.measuring import joined
 from doldrum.detectors.contract.stages import in_stages
 from doldrum.errors import InputError
-from doldrum.probes import Gaussian, PixelAblation, Shift
+from doldrum.probes import Gaussian, PixelAblation, Scale, Shift
 
 FAMILIES = {
     "noise": Gaussian([0.3, 0.6], draws=4),
     "ablation": PixelAblation([0.2, 0.5], draws=4),
     "shift": Shift([1, 2], draws=4),
 }
-FIRST, SECOND, THIRD = 5, 5 + 21, 5 + 21 + 25  # forwards: the unperturbed image leads the batch of each stage
+STAGES = [5, 9, 13, 25]  # forwards: the unperturbed image leads the batch of each stage
 
 
 class Asked:
@@ -73,7 +73,7 @@ def triggered(pool):
 
 @pytest.fixture(scope="module")
 def det(classifier, pool):
-    detector = StagedProfile(families=FAMILIES, go_on=(0.3, 0.1), seed=1)
+    detector = StagedProfile(families=FAMILIES, go_on=(0.3, 0.2, 0.1), seed=1)
     return detector.fit(classifier, pool[:300]).calibrate(pool[300:700], fpr=0.05)
 
 
@@ -86,11 +86,11 @@ def by_hand(reference: np.ndarray, value: float) -> float:
 
 
 def test_the_score_is_that_of_a_profile_at_each_stage(det, classifier, pool, triggered):
-    """Three profiles fitted by themselves on the first 1, 4 and 8 draws, the first without shifts; inputs go through them by hand."""
+    """Profiles fitted by themselves on the first 1, 2, 4 and 8 draws, the first without shifts; inputs go through them by hand."""
     fit, new = det.taken(pool[:300]), det.taken(np.concatenate([pool[700:760], triggered[:20]]))
     all_fit, all_new = joined(det.measure(fit), fit), joined(det.measure(new), new)
     scores, reference = [], []
-    for n in (1, 4, 8):
+    for n in (1, 2, 4, 8):
         upto = {name: n for name in FAMILIES if n > 1 or name != "shift"}
         families = {name: type(FAMILIES[name])(FAMILIES[name].strengths, draws=n) for name in upto}
         alone = SmoothnessProfile(families=families, seed=1)
@@ -100,17 +100,16 @@ def test_the_score_is_that_of_a_profile_at_each_stage(det, classifier, pool, tri
         reference.append(alone.left_out())
     expected, cost = [], []
     for i in range(len(new)):
-        value, taken = by_hand(reference[0], scores[0][i]), FIRST
-        if value > -np.log(0.3):
-            value, taken = by_hand(reference[1], scores[1][i]), SECOND
-            if value > -np.log(0.1):
-                value, taken = by_hand(reference[2], scores[2][i]), THIRD
+        value, stage = by_hand(reference[0], scores[0][i]), 0
+        while stage < 3 and value > -np.log([0.3, 0.2, 0.1][stage]):
+            stage += 1
+            value = by_hand(reference[stage], scores[stage][i])
         expected.append(value)
-        cost.append(taken)
+        cost.append(sum(STAGES[: stage + 1]))
     found = det.scan(new)
     assert found.scores == pytest.approx(expected)
     assert found.forwards.tolist() == cost
-    assert set(cost) == {FIRST, SECOND, THIRD}
+    assert set(cost) == {5, 14, 27, 52}
 
 
 def test_stages_that_are_measured_in_turn_say_what_all_draws_say(det, pool, triggered):
@@ -120,7 +119,7 @@ def test_stages_that_are_measured_in_turn_say_what_all_draws_say(det, pool, trig
     scores, settled = in_stages(det, seen[0], lambda stage, index: seen[stage].take(index))
     assert np.array_equal(found.labels, whole.labels)
     assert np.array_equal(found.scores, scores)
-    assert np.array_equal(found.forwards, np.array([FIRST, SECOND, THIRD])[settled])
+    assert np.array_equal(found.forwards, np.cumsum(STAGES)[settled])
 
 
 def test_it_takes_a_batch_a_stage_and_no_other_forwards(det, model, pool, triggered):
@@ -129,12 +128,12 @@ def test_it_takes_a_batch_a_stage_and_no_other_forwards(det, model, pool, trigge
     for image in [*pool[700:720], *triggered[:20]]:
         model.batches.clear()
         took = int(guard(image[None]).result.forwards[0])
-        assert model.batches == {FIRST: [5], SECOND: [5, 21], THIRD: [5, 21, 25]}[took]
+        assert model.batches == STAGES[: [5, 14, 27, 52].index(took) + 1]
     model.batches.clear()
     found = det.scan(pool[700:])
     assert sum(model.batches) == found.forwards.sum()
-    assert found.mean_forwards < FIRST + 0.45 * (SECOND - FIRST) + 0.2 * (THIRD - SECOND)
-    assert det.forwards == THIRD
+    assert found.mean_forwards < 5 + 0.4 * 9 + 0.3 * 13 + 0.2 * 25
+    assert det.forwards == 52
     assert det.scan(triggered).mean_forwards > 2 * found.mean_forwards
 
 
@@ -148,7 +147,7 @@ def test_it_finds_a_planted_patch_and_is_the_same_in_any_company(det, classifier
     assert (backwards.forwards[::-1] == hit.forwards).all()
     again = load_detector(save_detector(det, tmp_path / "guard"), classifier)
     assert (again.scan(triggered).scores == hit.scores).all()
-    assert again.go_on == (0.3, 0.1)
+    assert again.go_on == (0.3, 0.2, 0.1)
 
 
 def test_the_promise_holds_end_to_end(det, pool):
@@ -178,11 +177,13 @@ def test_an_input_without_an_answer_is_the_most_suspicious(pool):
 
 
 def test_settings_are_checked(classifier, pool):
-    for odd in ((0.1,), (0.1, 0.03, 0.01), (0, 0.1), (0.1, 1), 0.1, ("a", 0.1), "ab"):
-        with pytest.raises(InputError, match="two shares of inputs that go on"):
+    for odd in ((0.1, 0.03), (0.1, 0.03, 0.01, 0.001), (0, 0.1, 0.1), (0.1, 0.1, 1), 0.1, ("a", 0.1, 0.1), "abc"):
+        with pytest.raises(InputError, match="three shares of inputs that go on"):
             StagedProfile(go_on=odd)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least one probe"):
         StagedProfile(families={})
+    with pytest.raises(InputError, match="more draws, got 'scaled'"):
+        StagedProfile(families={**FAMILIES, "scaled": Scale([3, 5])})
     with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
         StagedProfile(overlays=30).fit(classifier, pool[:55])
 
@@ -192,7 +193,7 @@ def test_a_changed_file_is_refused(det):
     for name, value in [
         ("shares_", det.shares_[:2]),
         ("shares_", list(det.shares_)),
-        ("shares_", (*det.shares_[:2], det.shares_[2] * 0)),
+        ("shares_", (*det.shares_[:3], det.shares_[3] * 0)),
         ("reference_", (det.reference_[0][:, 1:], *det.reference_[1:])),
         ("reference_", (np.full_like(det.reference_[0], np.nan), *det.reference_[1:])),
         ("draws_", 3),

@@ -28,14 +28,15 @@ _OVERLAY = "overlay"
 
 
 class StagedProfile(Detector):
-    """The smoothness profile in three stages: most clean inputs are settled by 13 forwards, the others get 65 or 129.
+    """The smoothness profile in four stages: most clean inputs are settled by 13 forwards, the others get 38, 66 or 130.
 
     Needs labels only, and clean inputs as `SmoothnessProfile` does. Stage by stage an input takes
 
     1. one draw of every strength of Gaussian noise and of pixel ablation, two of every strength of warps, and two overlays (of families that
        are none of these, one draw of every strength);
-    2. the draws of a `SmoothnessProfile`;
-    3. twice as many,
+    2. half of the draws of a `SmoothnessProfile`;
+    3. all of them;
+    4. twice as many,
 
     each stage going on where the one before ended. Every stage is a `SmoothnessProfile` of its own, fitted on those draws of the clean
     inputs of `fit`. Its score is made a *surprise*: -log of the share of clean inputs (those of `fit`, left out in turn) that score as
@@ -48,9 +49,9 @@ class StagedProfile(Detector):
     Parameters
     ----------
     families, overlays, components, seed
-        As in `SmoothnessProfile`: the draws of the second stage.
-    go_on : two numbers in (0, 1)
-        Shares of the clean inputs that go on to the second stage, and to the third.
+        As in `SmoothnessProfile`: the draws of the third stage.
+    go_on : three numbers in (0, 1)
+        Shares of the clean inputs that go on to the second, third and fourth stage.
 
     Source: ours; designs tried, and what each reached, in docs/results/staged.md.
 
@@ -67,18 +68,22 @@ class StagedProfile(Detector):
         families: Mapping[str, Probe] | None = None,
         overlays: int | None = None,
         components: int = model.COMPONENTS,
-        go_on: Sequence[float] = (0.1, 0.03),
+        go_on: Sequence[float] = (0.16, 0.07, 0.03),
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
-        full = SmoothnessProfile(
-            families=families, overlays=overlays, components=components
-        )  # refuses what it can't take
+        # Refuses what a profile can't take.
+        full = SmoothnessProfile(families=families, overlays=overlays, components=components)
+        fixed = [name for name, probe in (full.families or {}).items() if "draws" not in probe.to_dict()]
+        if fixed:
+            raise InputError(f"expected families that can take more draws, got {fixed[0]!r}, which can't; leave it out")
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
         shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
-        if len(shares) != 2 or not all(is_number(s) and 0 < s < 1 for s in shares):
-            raise InputError(f"expected two shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.1, 0.03)")
-        self.go_on = (float(shares[0]), float(shares[1]))
+        if len(shares) != 3 or not all(is_number(s) and 0 < s < 1 for s in shares):
+            raise InputError(
+                f"expected three shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.16, 0.07, 0.03)"
+            )
+        self.go_on = tuple(float(s) for s in shares)
         self.draws_: dict[str, NDArray[np.int16]] = {}
         self.labels_ = np.zeros(0, dtype=np.int16)
         self.shares_: tuple[NDArray[np.float64], ...] = ()
@@ -93,7 +98,8 @@ class StagedProfile(Detector):
         first = {name: min(n, full[name]) for name, n in known.items()} or dict.fromkeys(full, 1)
         if n := self._num_overlays:
             full[_OVERLAY], first[_OVERLAY] = n, min(n, _FIRST_OVERLAYS)
-        return first, full, {name: _MORE * n for name, n in full.items()}
+        half = {name: max(first.get(name, 0), (n + 1) // 2) for name, n in full.items()}
+        return first, half, full, {name: _MORE * n for name, n in full.items()}
 
     def probes(self) -> Mapping[str, Probe]:
         return self._profile(-1).probes()
@@ -153,7 +159,7 @@ class StagedProfile(Detector):
         return made
 
     def _given(self) -> Mapping[str, Probe]:
-        """The families besides overlays, of the second stage."""
+        """The families besides overlays, of the third stage."""
         if self.families is not None:
             return self.families
         return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
