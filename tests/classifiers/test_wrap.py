@@ -50,7 +50,7 @@ def test_a_function_may_write_to_its_batch_without_harm(images) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "word"),
     [
-        (lambda x: x, {}, "input_shape and num_classes"),
+        (lambda x: x, {}, "input_shape= and num_classes="),
         (lambda x: x, {"input_shape": (8, 8), "num_classes": 3}, "channels, height, width"),
         (lambda x: x, {"input_shape": (1, 8, 8), "num_classes": 1}, "at least 2"),
         (lambda x: x, {"input_shape": (1, 8, 8), "num_classes": 3, "outputs": "scores"}, "outputs"),

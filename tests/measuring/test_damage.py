@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,10 +111,16 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_any_work(tmp_path, mo
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="folder that can be written to"):
         check_new_folder(tmp_path / "file" / "x")
-    # As on a read-only file system; permissions alone don't stop root.
-    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
-    with pytest.raises(InputError, match="folder that can be written to"):
+    check_new_folder(tmp_path / "new" / "newer")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+    def read_only(path, *args, **options):  # permissions alone don't stop root
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "touch", read_only)
+    with pytest.raises(InputError, match=r"folder that can be written to, got .*newer \(Read-only file system\)"):
         check_new_folder(tmp_path / "new" / "newer")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
 
 
 def test_what_the_classifier_cannot_read_is_not_called_a_full_disk(tmp_path, images) -> None:

@@ -153,7 +153,9 @@ def test_names_of_grids_and_files(smoothing, tmp_path):
         load_grid(smoothing, "quik")
     with pytest.raises(InputError, match=r"got 'grid\.yaml'; pick one, or pass a file that ends in \.toml or \.json"):
         load_grid(smoothing, "grid.yaml")
-    with pytest.raises(InputError, match=r"grid\.toml, got .*; mend the file"):
+    with pytest.raises(
+        InputError, match=r"expected a grid in a file, got .*grid\.toml, which is not there; check the path"
+    ):
         load_grid(smoothing, tmp_path / "grid.toml")
     (tmp_path / "grid.toml").write_text("data = [")
     with pytest.raises(InputError, match=r"expected a grid in .*grid\.toml, got"):

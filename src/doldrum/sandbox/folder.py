@@ -9,11 +9,12 @@ import tempfile
 import time
 import weakref
 
-__all__ = ["OwnFolder", "remove_leftovers"]
+__all__ = ["OwnFolder", "remove_leftovers", "remove_own"]
 
 _PREFIX = "doldrum-run-"
 _YOUNGEST = 60.0  # seconds: a folder that was made just now is not locked yet
 _looked = False
+_there: weakref.WeakSet[OwnFolder] = weakref.WeakSet()
 
 
 class OwnFolder:
@@ -31,10 +32,17 @@ class OwnFolder:
         made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         self.path = os.path.realpath(made.name)
         self._end = weakref.finalize(self, _remove, made, _lock(self.path))
+        _there.add(self)
 
     def remove(self) -> None:
         """Remove it now; safe to call twice."""
         self._end()
+
+
+def remove_own() -> None:
+    """Remove all that this process has: for one that is about to leave without Python's own end."""
+    for folder in list(_there):
+        folder.remove()
 
 
 def remove_leftovers() -> None:

@@ -24,7 +24,7 @@ from doldrum.errors import (
     MissingExtraError,
     SandboxError,
 )
-from doldrum.sandbox.folder import OwnFolder
+from doldrum.sandbox.folder import OwnFolder, remove_own
 from doldrum.sandbox.frames import BLOCK, MESSAGE, Frame, Nonsense, read_frame, write_frame
 from doldrum.sandbox.limits import Limits
 from doldrum.sandbox.watch import Watch
@@ -77,6 +77,7 @@ def end_confined() -> None:
     """End all confined processes of this one and remove their folders: for one that is about to leave without Python's own end."""
     for process in list(_there):
         process.close()
+    remove_own()  # of those that are being started, too: they end with this process
 
 
 class Confined:

@@ -131,6 +131,7 @@ def _do(job: Any) -> Any:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """The pool ends its workers so, in the middle of a job: models that they opened in processes of their own end first."""
+    signal.signal(number, signal.SIG_IGN)  # the pool, which finds that a worker has gone, ends the others once more
     end_confined()
     os._exit(128 + number)
 
