@@ -60,6 +60,10 @@ class Gate:
         assert self.opened.wait(20)
         return self._guard(images)
 
+    @property
+    def watch(self) -> Any:
+        return self._guard.watch
+
 
 @pytest.fixture
 def gate(guard) -> Iterator[Gate]:

@@ -93,7 +93,7 @@ class Fragile:
     """A Guard whose model fails at images that have a white corner."""
 
     def __init__(self, guard) -> None:
-        self.detector, self._guard = guard.detector, guard
+        self.detector, self.watch, self._guard = guard.detector, guard.watch, guard
 
     def __call__(self, images):
         if (images[:, 0, 0, 0] == 255).any():

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,9 +95,11 @@ def form(files: Sequence[tuple[str, bytes]], *, field: str = "images", boundary:
 
 
 @contextlib.contextmanager
-def serving(guard: Any, *, class_names: Sequence[str] | None = None, **settings: Any) -> Iterator[Served]:
+def serving(
+    guard: Any, *, class_names: Sequence[str] | None = None, watch: Path | None = None, **settings: Any
+) -> Iterator[Served]:
     """A service in a thread, at a free port; it stops when the block ends."""
-    service = Service(guard, ServeSettings(port=0, **settings), class_names=class_names)
+    service = Service(guard, ServeSettings(port=0, **settings), class_names=class_names, watch=watch)
     listening = threading.Event()
     server = Server(service, listening=listening.set)
     with bound_socket("127.0.0.1", 0) as bound:

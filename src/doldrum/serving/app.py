@@ -14,8 +14,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import doldrum
+from doldrum.detectors.deploy.watch import WatchVerdict
 from doldrum.serving.form import FIELD, Gone, read_images
-from doldrum.serving.metrics import CLASSIFY
+from doldrum.serving.metrics import CLASSIFY, WATCH
 from doldrum.serving.middleware import BoundedBody, Counted
 from doldrum.serving.refusal import Refusal
 from doldrum.serving.service import NO_ANSWER, Service
@@ -101,6 +102,11 @@ def make_app(service: Service) -> FastAPI:
         if len(errors) < len(answer.results):
             return answer
         return JSONResponse(_plain(answer), status_code=503 if NO_ANSWER in errors else 422)
+
+    @app.get(WATCH, dependencies=guarded)
+    async def watch() -> WatchVerdict:
+        """Whether the images that came are like those calibrated on, and whether more are flagged than the promise explains."""
+        return service.watched.verdict
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.detectors import Guard
+from doldrum.detectors.deploy.watch import Watch
 from doldrum.intake import visible
 
 __all__ = ["Judge", "Judged", "tell", "warm_up"]
@@ -27,11 +28,12 @@ class Judged:
 class Judge:
     """Answers a batch, an image at a time where the batch as a whole fails; None for an image that the model gives no answer for.
 
-    An answer doesn't depend on the batch: it is the Guard's. Not safe to call from two threads at a time.
+    An answer doesn't depend on the batch: it is the Guard's, whose watch sees each batch once, in the order judged; then `after` is called.
+    Not safe to call from two threads at a time.
     """
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, guard: Guard, *, after: Callable[[], None] = lambda: None) -> None:
+        self._guard, self._after = guard, after
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Judged | None]:
         try:
@@ -41,7 +43,7 @@ class Judge:
                 tell(error)
                 return [None]
             return [answer for image in images for answer in self([image])]
-        # A watch of the stream is shown `result.p_values` here: each batch once, in the order judged.
+        self._after()
         return [
             Judged(int(label) if label >= 0 else None, float(p), bool(flag))
             for label, p, flag in zip(result.labels, result.p_values, result.flags, strict=True)
@@ -56,7 +58,9 @@ def warm_up(guard: Guard) -> bool:
     checked, classifier = guard.detector.checked, guard.detector.classifier
     if checked is None or classifier is None or not checked.holds(classifier, checked.rows):
         return False
+    watch, guard.watch = guard.watch, Watch(guard.watch.calibration)  # which is not to see it
     guard(np.full((1, *classifier.input_shape), 128, np.uint8))
+    guard.watch = watch
     return True
 
 

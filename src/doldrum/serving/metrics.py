@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-__all__ = ["CLASSIFY", "Metrics"]
+from doldrum.detectors.deploy.watch import Kind
 
-CLASSIFY = "/v1/classify"
-_PATHS = (CLASSIFY, "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
+__all__ = ["CLASSIFY", "WATCH", "Metrics"]
+
+CLASSIFY, WATCH = "/v1/classify", "/v1/watch"
+_PATHS = (CLASSIFY, WATCH, "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms; `queued` says how many images are under way."""
+    """Counters and histograms; `queued` says how many images are under way, `watch` the kind of the watch's verdict."""
 
-    def __init__(self, queued: Callable[[], float]) -> None:
+    def __init__(self, queued: Callable[[], float], watch: Callable[[], str]) -> None:
         self.registry = registry = CollectorRegistry()
         self._requests = Counter(
             "doldrum_requests",
@@ -37,6 +40,14 @@ class Metrics:
         )
         self._batches = Histogram("doldrum_batch_images", "Images judged together.", buckets=_IMAGES, registry=registry)
         Gauge("doldrum_queue_images", "Images taken and not answered yet.", registry=registry).set_function(queued)
+        told = Gauge(
+            "doldrum_watch",
+            "1 for what the watch says of the stream, 0 for the others.",
+            ["verdict"],
+            registry=registry,
+        )
+        for kind in get_args(Kind):
+            told.labels(kind).set_function(lambda kind=kind: float(watch() == kind))
         ProcessCollector(registry=registry)
         for outcome in ("judged", "unreadable", "failed"):  # so that a rate can be taken from the start
             self._images.labels(outcome)

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from doldrum.serving.load import Load
 from doldrum.serving.metrics import Metrics
 from doldrum.serving.settings import ServeSettings
 from doldrum.serving.verdicts import Answer, Verdict
+from doldrum.serving.watched import Watched, read_watch
 
 __all__ = ["NO_ANSWER", "Service"]
 
@@ -40,6 +42,10 @@ class Service:
         In the model's order.
     resize : "stretch" or "crop"
         What becomes of images of another size.
+    watch : Path, optional
+        The file that the guard's watch is kept in: it is read where it is there, and written now and then and at the end.
+
+    Raises InputError for a file of something else as `watch`.
     """
 
     def __init__(
@@ -49,10 +55,13 @@ class Service:
         *,
         class_names: Sequence[str] | None = None,
         resize: Any = "stretch",
+        watch: Path | None = None,
     ) -> None:
         self.settings, self.ready = settings, False
         self.load = Load(settings)
-        self.metrics = Metrics(lambda: self.load.images)
+        read_watch(guard, watch)
+        self.watched = Watched(guard, watch)
+        self.metrics = Metrics(lambda: self.load.images, lambda: self.watched.verdict.kind)
         self._names = class_names
         calibration, classifier = guard.detector.calibration, guard.detector.classifier
         assert calibration is not None
@@ -60,7 +69,7 @@ class Service:
         self._fpr, self._shape = calibration.fpr, classifier.input_shape
         self._decoder = Decoder(self._shape, resize=resize, pixels=settings.max_pixels)
         self._decoding, self._judging = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-        self._judge = Judge(guard)
+        self._judge = Judge(guard, after=self.watched.look)
         self._batcher = Batcher[Pixels, Judged | None](
             self._timed, most=settings.batch, wait=settings.wait, thread=self._judging
         )
@@ -80,6 +89,7 @@ class Service:
             for threads in (self._decoding, self._judging):
                 await asyncio.to_thread(threads.shutdown, cancel_futures=True)
             self._decoder.close()
+            self.watched.write()
 
     async def answer(self, files: Sequence[tuple[str, bytes]]) -> Answer:
         """Verdicts of (id, encoded image): an image is judged while the next is decoded. Take room in `load` first."""

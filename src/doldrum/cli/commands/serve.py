@@ -12,6 +12,7 @@ import typer
 from doldrum.cli.as_opened import open_as_calibrated
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import message
+from doldrum.files import check_file_writable
 
 
 @takes_model
@@ -33,6 +34,10 @@ def serve(
     max_pixels: Annotated[int, typer.Option(help="Most pixels of an image, width x height.")] = 1 << 25,
     receive_seconds: Annotated[float, typer.Option(help="Most seconds for a request to arrive.")] = 10.0,
     answer_seconds: Annotated[float, typer.Option(help="Most seconds for its answer after that.")] = 30.0,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="File to keep the watch of the stream in, so that it goes on after a restart."),
+    ] = None,
     *,
     asked: dict[str, Any],
 ) -> None:
@@ -43,7 +48,7 @@ def serve(
 
     The detector's file knows how the model was opened when it was calibrated: its options need not be given again. The model stays in its
     confined process, and images are decoded in another one. GET /docs describes the interface, /healthz, /readyz and /metrics are for
-    whoever runs it. SIGTERM stops it: what was taken is answered first.
+    whoever runs it, /v1/watch says whether the promise still holds for the images that come. SIGTERM stops it: what was taken is answered first.
     """
     from doldrum.detectors import Guard, load_detector
     from doldrum.serving.judge import warm_up
@@ -66,12 +71,14 @@ def serve(
         answer_seconds=answer_seconds,
     )
     loaded = load_detector(detector)
+    if watch is not None:
+        check_file_writable(watch)
     with bound_socket(host, port) as socket:
         suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
         guard = Guard(suspect.classifier, loaded)
         if not warm_up(guard):
             message("note: calibrated on another machine, or with other versions: the first images wait for a check")
-        service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize)
+        service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
         who = "those who have the token" if bounds.secret is not None else "anyone who reaches it"
         server = Server(service, listening=lambda: message(f"answering on {where} for {who}"))

@@ -16,7 +16,7 @@ from doldrum.errors import InputError
 from doldrum.stats.conformal import num_allowed
 from doldrum.stats.martingale import ConformalMartingale, even_cells, spike_bets, tilt_bets
 
-__all__ = ["Watch", "WatchVerdict"]
+__all__ = ["Kind", "Watch", "WatchVerdict"]
 
 FORMAT, VERSION = "doldrum watch", 1
 Kind = Literal["as calibrated", "drift", "attack", "open"]
