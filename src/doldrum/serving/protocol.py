@@ -87,6 +87,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
             if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun: it can't be taken back
                 self.transport.close()
                 return
+            refused(status)
             body = json.dumps({"detail": why}).encode()
             headers = [
                 ("content-type", "application/json"),
@@ -97,6 +98,5 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
             for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
             self.transport.close()
-            refused(status)
 
     return Bounded
