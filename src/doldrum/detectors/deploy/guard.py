@@ -79,5 +79,5 @@ class Guard:
             self._run = self.detector.run(found.take(range(min(len(found), 64))))
         seen = self.detector.examine(found, self._run)
         result = self.detector.judge(seen.labels, seen.scores, found, forwards=seen.forwards)
-        self.watch.update(result)
+        self.watch.see(result)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)

@@ -22,6 +22,7 @@ FORMAT, VERSION = "doldrum watch", 1
 Kind = Literal["as calibrated", "drift", "attack", "open"]
 _BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack that isn't flagged shows little there
 _BINS = 10  # of the body
+_TOGETHER = 256  # answers of which the bets are made together
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
 _MORE = "more images are flagged than the promise explains"
 _WORDS: dict[Kind, str] = {
@@ -106,6 +107,7 @@ class Watch:
             raise InputError(f"expected an alpha in (0, 1), got {alpha!r}; pass 0.01 for 1%")
         self.calibration, self.alpha = calibration, float(alpha)
         self._images = self._flagged = 0
+        self._waiting: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
         groups = calibration.groups
         if groups is None:
             self._names, self._sizes = np.zeros(1, np.int64), np.array([len(calibration)])
@@ -127,24 +129,38 @@ class Watch:
 
         Raises InputError for p-values that this calibration can't have given.
         """
+        self.see(result, labels=labels)
+        return self.verdict
+
+    def see(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> None:
+        """`update` without a verdict: the bets are made when one, or the state, is asked for, or much waits. A Guard that answers an image
+        at a time pays a tenth so."""
         if isinstance(result, ScanResult):
             result, labels = result.p_values, result.labels
         p, at, groups = self._taken(result, labels)
-        numbers = self._images + 1 + np.arange(len(p))
         above = p[at] * (self._sizes[groups] + 1)  # the calibration inputs at least as suspicious, and itself
         ranks = np.rint(above).astype(np.int64) - 1
         if (ranks < 0).any() or (np.abs(above - ranks - 1) > 1e-6).any():
             raise InputError(
                 "expected p-values of this watch's calibration, got another's; make the Watch of the detector that judges"
             )
-        self._flags.update(_bins(ranks, self._flag_ends[groups]), groups, places=numbers[at])
+        self._waiting.append((ranks, groups, self._images + 1 + at))
+        self._images += len(p)
+        self._flagged += int(self.calibration.flags(p).sum())
+        if len(self._waiting) >= _TOGETHER:
+            self._bet()
+
+    def _bet(self) -> None:
+        """On what waits."""
+        if not self._waiting:
+            return
+        ranks, groups, numbers = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting = []
+        self._flags.update(_bins(ranks, self._flag_ends[groups]), groups, places=numbers)
         deep = ranks - self._body_from[groups]
         body = deep >= 0
         of = groups[body]
-        self._drift.update(_bins(deep[body], self._body_ends[of]), of, places=numbers[at[body]])
-        self._images += len(p)
-        self._flagged += int(self.calibration.flags(p).sum())
-        return self.verdict
+        self._drift.update(_bins(deep[body], self._body_ends[of]), of, places=numbers[body])
 
     def _taken(
         self, p_values: ArrayLike, labels: ArrayLike | None
@@ -168,6 +184,7 @@ class Watch:
     @property
     def verdict(self) -> WatchVerdict:
         """The verdict now. What was once certain stays: begin a new Watch after calibrating again."""
+        self._bet()
         drift, flags = self._drift, self._flags
         # Drift that shows only long after the flags rose may be the attack itself: it is no longer what raised them.
         told = max(flags.alarm, flags.since + _SETTLE)
@@ -191,6 +208,7 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """All that it has seen, JSON-able: keep it, and a service that starts again goes on with :meth:`restored`."""
+        self._bet()
         return {
             "format": FORMAT,
             "version": VERSION,
