@@ -19,7 +19,7 @@ from served import Served, form, png, read, serving
 SECRET = "a-secret-that-nobody-guesses"
 HOST = b"Host: x\r\n"
 TOKEN = f"Authorization: Bearer {SECRET}\r\n".encode()
-SECONDS = 0.8  # for a head, and for a body
+SECONDS = 0.5  # for a head, and for a body
 BODY = 200_000
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,12 +71,6 @@ def test_while_it_stops_it_is_not_ready_and_alive(guard) -> None:
         one.service.ready = False
         assert one.ask("GET", "/readyz").status == 503
         assert one.ask("GET", "/healthz").status == 200
-
-
-def test_signals_are_left_to_the_program_that_runs_a_server_in_a_thread(guard) -> None:
-    with serving(guard) as one:
-        assert one.thread is not threading.main_thread()
-        assert one.server.stopped_by is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
