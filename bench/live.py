@@ -1,6 +1,6 @@
 """One image, one verdict: forwards and latency of a Guard, a scan, fit and calibrate: python bench/live.py [--json FILE].
 
-Forwards are counted at a label function. Latency is that of `Guard` with `SmoothnessProfile` on one image, beside 64 rows through the same engine
+Forwards are counted at a label function. Latency is that of `Guard` with `SmoothnessProfile`, and with `StagedProfile`, on one image, beside 64 rows through the same engine
 alone, one batch of them each time, in turns, so that the ratio is of one moment; the table shows percentiles of both, and of what the
 perturbations, the model and the score take. "remote" is a label function that sleeps 20 ms a request, as an endpoint might.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import doldrum as dd
-from doldrum.detectors import Guard, SmoothnessProfile
+from doldrum.detectors import Guard, SmoothnessProfile, StagedProfile
 from doldrum.networks import build
 from doldrum.provenance import versions_and_machine
 
@@ -75,7 +75,11 @@ def latency(title: str, repeats: int, engine_name: str) -> dict:
     detector = SmoothnessProfile(seed=0).fit(clf, images[:few])
     detector.engine = detector.engine if engine_name == "auto" else engine_name
     detector.calibrate(images[few : 2 * few], fpr=0.05)
-    guard, engine = Guard(clf, detector), detector.run(detector.taken(images[:1])).engine
+    staged = StagedProfile(seed=0).fit(clf, images[:few])
+    staged.engine = detector.engine
+    staged.calibrate(images[few : 2 * few], fpr=0.05)
+    guard, in_stages = Guard(clf, detector), Guard(clf, staged)
+    engine = detector.run(detector.taken(images[:1])).engine
     batch = np.random.default_rng(1).random((engine.rows, *shape), dtype=np.float32)
 
     def fill(buffer: np.ndarray) -> None:
@@ -84,10 +88,15 @@ def latency(title: str, repeats: int, engine_name: str) -> dict:
     def alone() -> None:
         engine.run([(0, fill)], lambda key, output: None)
 
-    times: dict[str, list[float]] = {"engine": [], "guard": []}
+    times: dict[str, list[float]] = {"engine": [], "guard": [], "staged": []}
     for turn in range(repeats + 3):
         image = images[500 + turn % 100][None]
-        for what, call in (("engine", alone), ("guard", lambda image=image: guard(image))):
+        calls = {
+            "engine": alone,
+            "guard": lambda image=image: guard(image),
+            "staged": lambda image=image: in_stages(image),
+        }
+        for what, call in calls.items():
             start = time.perf_counter()
             call()
             if turn >= 3:  # warm
@@ -97,10 +106,14 @@ def latency(title: str, repeats: int, engine_name: str) -> dict:
         found[what] = dict(
             zip(("p10", "p50", "p95"), np.quantile(taken, [0.1, 0.5, 0.95]).round(3).tolist(), strict=True)
         )
-    found["ratio"] = {p: round(found["guard"][p] / found["engine"][p], 3) for p in ("p10", "p50", "p95")}
+    for what in ("guard", "staged"):
+        found[f"{what} ratio"] = {p: round(found[what][p] / found["engine"][p], 3) for p in ("p10", "p50", "p95")}
     print(
         f"{title:10} {detector.engine:16} ms, p10 / p50 / p95: "
-        + "; ".join(f"{w} {' / '.join(f'{v:.2f}' for v in found[w].values())}" for w in ("engine", "guard", "ratio")),
+        + "; ".join(
+            f"{w} {' / '.join(f'{v:.2f}' for v in found[w].values())}"
+            for w in ("engine", "guard", "guard ratio", "staged", "staged ratio")
+        ),
         flush=True,
     )
     return found

@@ -26,6 +26,7 @@ def armed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ray")
     before = dict(os.environ)
     os.environ |= {"DOLDRUM_TEST_ARMED": str(folder / "armed"), "DOLDRUM_TEST_RUNS": str(folder / "runs.txt")}
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (its default is 15: beside other work its workers get no turn)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         str(f) for f in (Path(__file__).parent, Path(__file__).parents[1] / "shared")
     )
