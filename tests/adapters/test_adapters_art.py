@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_refused(estimator, detector):
     with pytest.raises(InputError, match="expected a label for each of 30 samples, got 29"):
         PoisonFilter(estimator, x, y[1:], detector)
     other = PyTorchClassifier(small_net(), torch.nn.CrossEntropyLoss(), input_shape=SHAPE, nb_classes=4, clip_values=(0, 255), device_type="cpu")  # fmt: skip
-    with pytest.raises(InputError, match="expected the classifier that the detector was fitted on"):
+    with pytest.raises(InputError, match="expected the model that the detector was fitted on"):
         PoisonFilter(other, x, y, detector)
     with pytest.raises(InputError, match=r"expected is_clean of shape \(30,\) of zeros and ones"):
         PoisonFilter(estimator, x, y, detector).evaluate_defence(np.full(30, 2))

@@ -13,7 +13,7 @@ import pytest
 import doldrum as dd
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement, measure_to
-from doldrum.measuring.stored import begun_engine, check_new_folder
+from doldrum.measuring.stored import begun, check_new_folder, engine_name
 
 PROBE = dd.probes.Gaussian([0.1, 0.3], draws=30, seed=1)
 
@@ -73,7 +73,7 @@ def test_a_manifest_of_the_wrong_kind_is_refused_in_words(unfinished, clf, image
     out = copy(unfinished, tmp_path)
     manifest = json.loads((out / "manifest.json").read_text())
     (out / "manifest.json").write_text(json.dumps(manifest | {name: value}))
-    for call in (begun_engine, dd.read_responses, lambda o: measure_to(Measurement(clf, images, PROBE), o)):
+    for call in (begun, dd.read_responses, lambda o: measure_to(Measurement(clf, images, PROBE), o)):
         with pytest.raises(InputError, match=f"damaged {name}.*measure again"):
             call(out)
 
@@ -89,13 +89,14 @@ def test_another_count_of_inputs_than_the_shard_has_is_refused(unfinished, tmp_p
 
 def test_a_run_goes_on_with_its_engine_and_says_which(unfinished, clf, images, tmp_path) -> None:
     out = copy(unfinished, tmp_path)
-    name = begun_engine(out)
-    assert name is not None
+    manifest = begun(out)
+    assert manifest is not None
+    name = engine_name(manifest)
     assert Measurement(clf, images, PROBE, engine=name).info["engine"]["engine"] == name.split("-")[0]
     other = "onnxruntime" if name == "eager" else "eager"
-    with pytest.raises(InputError, match=f"continue with engine {name}"):
+    with pytest.raises(InputError, match=f"got engine='{other}.*it began with engine='{name}'"):
         measure_to(Measurement(clf, images, PROBE, engine=other), out)
-    assert begun_engine(tmp_path / "new") is None
+    assert begun(tmp_path / "new") is None
 
 
 def test_other_versions_are_said(unfinished, clf, images, tmp_path) -> None:

@@ -53,7 +53,7 @@ def test_onnx_as_it_is(tmp_path):
     onnx.save(model, tmp_path / "model.bin")  # the name says nothing
     suspect = open_model(tmp_path / "model.bin")
     assert (suspect.format, suspect.preprocessing.size, suspect.classifier.outputs) == ("onnx", (6, 5), "logits")
-    assert "normalised" in suspect.notes[0]
+    assert "which pixels the model expects" in suspect.notes[0]
     np.testing.assert_allclose(suspect.classifier(images(3, 6, 5)), expected(images(3, 6, 5)), rtol=1e-4, atol=1e-5)
 
 

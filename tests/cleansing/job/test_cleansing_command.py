@@ -152,7 +152,7 @@ def test_a_run_cut_off_goes_on_where_it_was_and_ends_alike(made, tmp_path, monke
             patch.setattr(cleansing_work.detecting.scan, "write_rows", cut)
             with pytest.raises(KeyboardInterrupt):
                 run_cleansing(asked(made, out / "cut", clean=clean), progress=False)
-        with pytest.raises(InputError, match="holds something else"):
+        with pytest.raises(InputError, match=r"got fpr=0\.1 \(it began with fpr=0\.05\)"):
             run_cleansing(asked(made, out / "cut", clean=clean, fpr=0.1), progress=False)
         written = []
         with monkeypatch.context() as patch:

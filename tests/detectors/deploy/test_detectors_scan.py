@@ -172,7 +172,7 @@ def test_calibrate_and_scan_from_the_shell(folder, clf, pool):
     assert done.returncode == 3, done.stderr
     assert "more than clean images explain" in done.stderr
     assert "no longer like those calibrated on" in done.stderr
-    assert "or calibrate again" in done.stderr
+    assert "Or calibrate again" in done.stderr
     shutil.copy(folder / "net.onnx", folder / "copy.onnx")
     done = doldrum(folder, "calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
     assert done.returncode == 2
