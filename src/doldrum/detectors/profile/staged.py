@@ -16,14 +16,14 @@ from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
 from doldrum.detectors.profile.profile import OVERLAYS, SmoothnessProfile, default_families
 from doldrum.errors import InputError
-from doldrum.probes import Gaussian, PixelAblation, Probe, Warp, probe_from_dict
+from doldrum.probes import Gaussian, Probe, Warp, probe_from_dict
 
 __all__ = ["StagedProfile"]
 
 # The first stage: so many draws of each strength of these families, and so many overlays. Of the first stages of up to 20 forwards that
 # were tried, it misses fewest triggered inputs. The last stage: twice the draws of the profile.
-_FIRST = {Gaussian.family: 1, PixelAblation.family: 1, Warp.family: 2}
-_FIRST_OVERLAYS, _MORE = 2, 2
+_FIRST = {Gaussian.family: 1, Warp.family: 1}
+_FIRST_OVERLAYS, _MORE = 7, 2
 _OVERLAY = "overlay"
 
 
@@ -32,8 +32,7 @@ class StagedProfile(Detector):
 
     Needs labels only, and clean inputs as `SmoothnessProfile` does. Stage by stage an input takes
 
-    1. one draw of every strength of Gaussian noise and of pixel ablation, two of every strength of warps, and two overlays (of families that
-       are none of these, one draw of every strength);
+    1. one draw of every strength of Gaussian noise and of warps, and seven overlays (of families without these, one draw of every strength);
     2. half of the draws of a `SmoothnessProfile`;
     3. all of them;
     4. twice as many,
@@ -68,7 +67,7 @@ class StagedProfile(Detector):
         families: Mapping[str, Probe] | None = None,
         overlays: int | None = None,
         components: int = model.COMPONENTS,
-        go_on: Sequence[float] = (0.16, 0.07, 0.03),
+        go_on: Sequence[float] = (0.15, 0.07, 0.03),
         seed: int | None = None,
     ) -> None:
         super().__init__(seed=seed)
@@ -81,7 +80,7 @@ class StagedProfile(Detector):
         shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
         if len(shares) != 3 or not all(is_number(s) and 0 < s < 1 for s in shares):
             raise InputError(
-                f"expected three shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.16, 0.07, 0.03)"
+                f"expected three shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
             )
         self.go_on = tuple(float(s) for s in shares)
         self.draws_: dict[str, NDArray[np.int16]] = {}
