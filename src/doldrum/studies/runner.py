@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doldrum.errors import InputError
+from doldrum.files import check_folder_writable
 from doldrum.provenance import versions_and_machine
 from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
 from doldrum.spread import check_workers
@@ -90,14 +91,17 @@ def run_study(
 
 
 def _check_folder(folder: Path, study: Study) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"expected a folder for the records, got the file {folder}; name another")
+    check_folder_writable(folder)
     if (folder / MANIFEST).is_file():
         there = read_manifest(folder).study
         if there != study.name:
             raise InputError(
                 f"expected a folder of the study {study.name}, got one of {there} in {folder}; name another"
             )
+    elif (folder / RECORDS).exists() and (folder / RECORDS).stat().st_size:
+        raise InputError(
+            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is something else's; name another with --out"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).open("a").close()
