@@ -21,6 +21,8 @@ from doldrum.studies.workers import run_all
 
 __all__ = ["run_study"]
 
+_START = b'{"key"'  # of a record's line
+
 
 def run_study(
     study: str | Study,
@@ -98,7 +100,7 @@ def _check_folder(folder: Path, study: Study) -> None:
             raise InputError(
                 f"expected a folder of the study {study.name}, got one of {there} in {folder}; name another"
             )
-    elif (folder / RECORDS).exists() and (folder / RECORDS).stat().st_size:
+    elif not _ours(folder / RECORDS):
         raise InputError(
             f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is something else's; name another with --out"
         )
@@ -109,6 +111,15 @@ def _check_folder(folder: Path, study: Study) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InputError(f"expected a folder that can be written, got {error}; name another") from error
+
+
+def _ours(records: Path) -> bool:
+    """Whether a file of records, whose manifest is lost, is not there, empty, or begins as one of a study, cut off or not."""
+    if not records.is_file():
+        return True
+    with records.open("rb") as file:
+        start = file.read(len(_START))
+    return start == _START[: len(start)]
 
 
 def _time(seconds: float) -> str:

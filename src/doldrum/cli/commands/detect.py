@@ -35,7 +35,7 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; `doldrum.detectors` says what each needs."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; they need labels alone, but max-softmax, rpp and strip scores, and ibd-psc and psbd a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
