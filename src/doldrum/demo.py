@@ -84,8 +84,6 @@ def run_demo(
     """
     settings = settings or DemoSettings()
     out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for the demo's files, got the file {out}; name another with --out")
     check_folder_writable(out)
     seconds: dict[str, float] = {}
     training, test = fashion_mnist("train", download=True), fashion_mnist("test", download=True)

@@ -47,21 +47,13 @@ class SandboxError(DoldrumError, RuntimeError):
         self.reason = reason
 
 
-def missing_extra(module: str, extra: str) -> MissingExtraError:
-    """The error for an absent optional library.
-
-    >>> str(missing_extra("onnxruntime", "onnx"))
-    "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"
-    """
-    return MissingExtraError(f"expected the library '{module}', got none; run: pip install 'doldrum[{extra}]'")
-
-
 _NO_MEMORY = (
     "can't allocate memory",
     "Cannot allocate memory",
     "Failed to allocate memory",
     "bad_alloc",
     "bad allocation",
+    "failed to map segment from shared object",
 )
 
 
@@ -89,3 +81,19 @@ def check_memory_left(error: BaseException) -> None:
     if is_lack_of_memory(error):
         told = next(line.strip() for line in str(error).splitlines() if any(word in line for word in _NO_MEMORY))
         raise MemoryError(told) from error
+
+
+def missing_extra(module: str, extra: str, error: ImportError | None = None) -> MissingExtraError:
+    """The error for an optional library that is absent or, by what its import raised, doesn't load; MemoryError where memory was short.
+
+    >>> str(missing_extra("onnxruntime", "onnx"))
+    "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"
+    """
+    if error is not None:
+        check_memory_left(error)
+    if error is None or isinstance(error, ModuleNotFoundError):
+        return MissingExtraError(f"expected the library '{module}', got none; run: pip install 'doldrum[{extra}]'")
+    why = str(error).strip().partition("\n")[0][:200]
+    return MissingExtraError(
+        f"expected the library '{module}' to load, got {why}; run: pip install --force-reinstall 'doldrum[{extra}]'"
+    )

@@ -86,41 +86,57 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 def check_folder_writable(folder: str | os.PathLike[str]) -> None:
-    """Raise InputError unless files can be written in `folder`, which may not be there yet; it leaves nothing behind.
+    """Raise InputError unless `folder` is none yet, or one that files can be written in; it leaves nothing behind.
 
     Said before any work, and tried: what permissions say isn't all, and the owner of a machine has every one.
     """
     target = Path(folder)
-    new, draft = _missing(target), target / f"try.{os.getpid()}.part"
+    if (what := _in_place_of_a_folder(target)) is not None:
+        raise InputError(f"expected a folder for --out, got {target}, which is {what}; name another")
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        _try_writing(target)
+    except InputError as error:
+        raise InputError(
+            f"expected a folder that can be written to, got {target} ({error}); name another with --out"
+        ) from error
+
+
+def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") -> None:
+    """Raise InputError unless a file can be written at `path`, whose folder may not be there yet; it leaves nothing behind."""
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"expected a file for {flag}, got the folder {target}; name a file in it")
+    if target.exists() and not target.is_file():
+        raise InputError(f"expected a file for {flag}, got {target}, which is a device, pipe or socket; name another")
+    try:
+        _try_writing(target.parent)
+    except InputError as error:
+        raise InputError(f"expected a {flag} that can be written, got {target} ({error}); name another") from error
+
+
+def _in_place_of_a_folder(path: Path) -> str | None:
+    """What is at `path`, where it is no folder and one can't be made; None where it is one or there is nothing."""
+    if path.is_dir() or not os.path.lexists(path):
+        return None
+    if not path.exists():
+        return "a link to nothing"
+    return "a file" if path.is_file() else "a device, pipe or socket"
+
+
+def _try_writing(folder: Path) -> None:
+    """Make the folder, and a file in it, and remove both; InputError that says why where it can't be done."""
+    new, draft = _missing(folder), folder / f"try.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
         draft.touch()
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise
-        why = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"expected a folder that can be written to, got {target} ({why}); name another with --out"
-        ) from error
+        raise InputError(str(getattr(error, "strerror", None) or error)) from error
     finally:
         with suppress(OSError, ValueError):
             draft.unlink()
         _remove_empty(new)
-
-
-def check_file_writable(path: str | os.PathLike[str]) -> None:
-    """Raise InputError unless a file can be written at `path`, whose folder may not be there yet; it leaves nothing behind."""
-    target = Path(path)
-    if target.is_dir():
-        raise InputError(f"expected a file for --out, got the folder {target}; name a file in it")
-    if target.exists() and not target.is_file():
-        raise InputError(f"expected a file for --out, got {target}, which is a device, pipe or socket; name another")
-    try:
-        check_folder_writable(target.parent)
-    except InputError as error:
-        raise InputError(
-            f"expected an --out that can be written, got {target} ({error.__cause__}); name another"
-        ) from error
 
 
 def parquet_table(source: bytes | os.PathLike[str]) -> Any:

@@ -167,7 +167,7 @@ def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
     try:
         import timm  # pyright: ignore[reportMissingImports]
     except (ImportError, RuntimeError) as error:  # RuntimeError: timm imports torchvision, which may not fit this torch
-        raise missing_extra("timm", "timm") from error
+        raise missing_extra("timm", "timm", error) from error
     if not timm.is_model(name):
         raise InputError(f"expected an architecture of timm's after {_TIMM!r}, got {name!r}; see timm.list_models()")
     options = {"pretrained": False, "in_chans": shape[0], "num_classes": classes}

@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, ru
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(
-        InputError, match=r"expected a folder that can be written, got .*Permission denied.*; name another"
+        InputError, match=r"expected a folder that can be written to, got .*Permission denied.*; name another"
     ):
         run_study(TOY, out=tmp_path / "new")
     assert not runs.exists()

@@ -56,7 +56,8 @@ class AuditSettings(JobSettings):
         claimed = self.claimed_accuracy
         if claimed is not None and not (is_number(claimed) and 0 <= claimed <= 1):
             raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
-        check_positive("budget", self.budget)
+        if self.budget is not None:
+            check_positive("budget", self.budget)
         super().__post_init__()
 
     def command(self, seed: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect
 from doldrum.cli.interrupts import Interrupted
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
-from doldrum.errors import DoldrumError, EndpointError, SandboxError, WorkerError, is_lack_of_memory
+from doldrum.errors import DoldrumError, EndpointError, InputError, SandboxError, WorkerError, is_lack_of_memory
 from doldrum.flags import flags_of, in_flags
 from doldrum.intake import visible
 from doldrum.lazy import extras
@@ -83,8 +84,19 @@ def main() -> None:
         _run(ended)
 
 
+def _refuse_empty(words: Sequence[str]) -> None:
+    """InputError for a word that is empty, as a shell's variable that isn't set: as a path it would be the working folder."""
+    for before, word in zip(["", *words], words, strict=False):
+        name, equals, value = word.partition("=")
+        if word and not (word.startswith("--") and equals and not value):
+            continue
+        option = name if word else before if before.startswith("--") else "an argument"
+        raise InputError(f"expected a value for {option}, got an empty one; pass one, or leave it out")
+
+
 def _run(ended: Ended) -> None:
     try:
+        _refuse_empty(sys.argv[1:])
         with extras():
             code = app(standalone_mode=False)
         code = code if isinstance(code, int) else 0

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.files import check_file_writable, write_text_whole
+from doldrum.cli.out_file import JSON, check_out_file
+from doldrum.files import write_text_whole
 
 __all__ = ["JsonFlag", "OutOption", "emit", "flags_in_words", "message", "message_skipped", "plain"]
 
 
 def _writable(path: Path | None) -> Path | None:
     if path is not None:
-        check_file_writable(path)
+        check_out_file(path, JSON)
     return path
 
 

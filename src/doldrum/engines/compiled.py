@@ -28,7 +28,7 @@ class CompiledEngine(Engine):
         try:
             import torch
         except ImportError as error:
-            raise missing_extra("torch", "torch") from error
+            raise missing_extra("torch", "torch", error) from error
         module = getattr(classifier, "module", None)
         if module is None:
             raise EngineError(f"expected an nn.Module, got {type(classifier).__name__}; use engine='eager'")

@@ -57,7 +57,7 @@ def check_new_folder(out: str | Path) -> Path:
     Half-written files of a killed run (*.part) count as nothing.
     """
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(p.suffix != ".part" for p in folder.iterdir())):
+    if folder.is_dir() and any(p.suffix != ".part" for p in folder.iterdir()):
         raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
     check_folder_writable(folder)
     return folder

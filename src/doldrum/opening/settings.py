@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, cast
 from doldrum.checks import is_kind, is_number, is_whole, unfit_path
 from doldrum.errors import InputError
 from doldrum.flags import in_flags
+from doldrum.intake import visible
 from doldrum.opening.endpoint import PREFIX, endpoint_of, is_address, shown_address
 
 __all__ = ["PREPROCESSING", "ModelSettings", "check_positive", "notes_in_flags"]
@@ -86,7 +87,8 @@ class ModelSettings:
         check_positive("memory", self.memory)
         for name, known in _CHOICES.items():
             value = getattr(self, name)
-            if value is not None and value not in known:
+            default = getattr(ModelSettings, name)  # None where the option may be left out
+            if value not in (known if default is not None else (None, *known)):
                 raise InputError(f"expected {name}= of {', '.join(known)}, got {value!r}; pick one")
         self._check_preprocessing()
         if self.num_classes is not None and not (is_whole(self.num_classes) and 2 <= self.num_classes <= 32_767):
@@ -94,13 +96,13 @@ class ModelSettings:
         for name in self.SOURCES:
             value = getattr(self, name)
             if value is not None and not self.is_there(value):
-                raise InputError(f"expected {name}= to be there, got {value}, which is not; check the path")
+                raise InputError(f"expected {name}= to be there, got {_shown(value)}, which is not; check the path")
             if value is not None and os.path.exists(value) and (why := unfit_path(value, folder=True)):
-                raise InputError(f"expected images in a file or folder, got {value}, {why}; pass another")
+                raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
         if self.labels is not None and (why := unfit_path(self.labels)):
-            raise InputError(f"expected labels= as a text file, got {self.labels}, {why}; check the path")
+            raise InputError(f"expected labels= as a text file, got {_shown(self.labels)}, {why}; check the path")
         if not self.remote and (why := unfit_path(self.model, folder=True)):
-            raise InputError(f"expected a model file or folder, got {self.model}, {why}; check the path")
+            raise InputError(f"expected a model file or folder, got {_shown(self.model)}, {why}; check the path")
         self._check_endpoint()
 
     def _check_kinds(self) -> None:
@@ -118,7 +120,8 @@ class ModelSettings:
                 raise InputError(f"expected {name}=True or False, got {getattr(self, name)!r}; pick one")
 
     def _check_preprocessing(self) -> None:
-        check_positive("scale", self.scale)
+        if self.scale is not None:
+            check_positive("scale", self.scale)
         for name in ("mean", "std"):
             given = getattr(self, name)
             if given is None:
@@ -194,7 +197,12 @@ def notes_in_flags(notes: Iterable[str]) -> list[str]:
     return [in_flags(note, names) for note in notes]
 
 
-def check_positive(name: str, value: float | None) -> None:
-    """InputError unless the setting, where it is given, is above 0 and finite."""
-    if value is not None and not (is_number(value) and value > 0):
+def _shown(path: str) -> str:
+    """A path in which every character can be seen; '' for an empty one."""
+    return visible(path, most=4096) or "''"
+
+
+def check_positive(name: str, value: object) -> None:
+    """InputError unless the setting is a number above 0 and finite."""
+    if not (is_number(value) and cast("float", value) > 0):
         raise InputError(f"expected a positive {name}=, got {value!r}; pass one")

@@ -57,6 +57,7 @@ _OURS = {
 _MESSAGE = 1 << 20  # bytes of one message
 _TAIL = 4096
 _NO_MEMORY = (b"bad_alloc", b"MemoryError", b"Memory allocation still failed")  # OpenBLAS says the last
+_LITTLE = 1 << 29  # bytes of memory: torch takes 150 MiB to load, ONNX Runtime and OpenVINO 100
 _STAYS = 1e7  # seconds of processor time and core
 # This very copy of the package, by its folder: where two are installed (a checkout beside an editable one), a search of the path finds the
 # other; and a folder put before the standard library's could hide parts of it.
@@ -244,8 +245,9 @@ def _exceeded(what: str, limits: Limits) -> SandboxError:
         "disk": f"{limits.disk / (1 << 20):.0f} MiB of disk",
         "output": f"{limits.messages / (1 << 20):.0f} MiB of messages",
     }[what]
+    raised = "memory=" if what == "memory" else "the limit"  # an argument becomes a flag at the command line
     return SandboxError(
-        f"expected work that takes at most {bound}, got more; the process was ended: raise the limit or distrust the file",
+        f"expected work that takes at most {bound}, got more; the process was ended: raise {raised} or distrust the file",
         reason=what,
     )
 
@@ -269,7 +271,7 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
     why = "somebody or a machine short of memory ended it" if how in ("SIGKILL", "SIGTERM") else "it crashed"
     return SandboxError(
         f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same again, which goes on, and where it "
-        "ends so again distrust the file",
+        "ends so again distrust the file{_little_memory(limits)}",
         reason="died",
     )
 
@@ -287,7 +289,18 @@ def raised(value: Any, limits: Limits) -> Exception:
         return OSError(errno.ENOSPC, text)
     if kind in _OURS:
         return _OURS[kind](text)
-    return SandboxError(f"expected the work to succeed in the confined process, got {text}", reason="raised")
+    return SandboxError(
+        f"expected the work to succeed in the confined process, got {text}; check the file, and where it is whole report this"
+        f"{_little_memory(limits)}",
+        reason="raised",
+    )
+
+
+def _little_memory(limits: Limits) -> str:
+    """What to do besides, where libraries may not have had the memory to load: they fail in ways that don't say so."""
+    if limits.memory >= _LITTLE:
+        return ""
+    return f". {limits.memory / (1 << 20):.0f} MiB is little memory for libraries and a model: raise memory="
 
 
 def shown(text: str, *, most: int) -> str:

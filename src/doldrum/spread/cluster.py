@@ -24,7 +24,7 @@ class RayPool(Pool):
             import ray
             from ray import cloudpickle
         except ImportError as error:
-            raise missing_extra("ray", "ray") from error
+            raise missing_extra("ray", "ray", error) from error
         self._ray, self._workers, self._address = ray, workers, address
         self._actors: dict[Any, list[Future[Any]]] = {}
         self._ours = False

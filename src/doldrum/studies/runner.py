@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doldrum.errors import InputError
+from doldrum.files import check_folder_writable
 from doldrum.provenance import versions_and_machine
 from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
 from doldrum.spread import check_workers
@@ -19,6 +20,8 @@ from doldrum.studies.store import RecordsFile
 from doldrum.studies.workers import run_all
 
 __all__ = ["run_study"]
+
+_START = b'{"key"'  # of a record's line
 
 
 def run_study(
@@ -90,14 +93,17 @@ def run_study(
 
 
 def _check_folder(folder: Path, study: Study) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"expected a folder for the records, got the file {folder}; name another")
+    check_folder_writable(folder)
     if (folder / MANIFEST).is_file():
         there = read_manifest(folder).study
         if there != study.name:
             raise InputError(
                 f"expected a folder of the study {study.name}, got one of {there} in {folder}; name another"
             )
+    elif not _ours(folder / RECORDS):
+        raise InputError(
+            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is something else's; name another with --out"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).open("a").close()
@@ -105,6 +111,15 @@ def _check_folder(folder: Path, study: Study) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InputError(f"expected a folder that can be written, got {error}; name another") from error
+
+
+def _ours(records: Path) -> bool:
+    """Whether a file of records, whose manifest is lost, is not there, empty, or begins as one of a study, cut off or not."""
+    if not records.is_file():
+        return True
+    with records.open("rb") as file:
+        start = file.read(len(_START))
+    return start == _START[: len(start)]
 
 
 def _time(seconds: float) -> str:

@@ -176,7 +176,7 @@ def _library() -> tuple[Any, Any]:
                 MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as KNOWN,
             )
     except (ImportError, RuntimeError) as error:
-        raise missing_extra("transformers", "transformers") from error
+        raise missing_extra("transformers", "transformers", error) from error
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers, KNOWN

@@ -36,7 +36,7 @@ def checked_onnx(path: str | os.PathLike[str]) -> tuple[Any, bool]:
     try:
         import onnx
     except ImportError as error:
-        raise missing_extra("onnx", "onnx") from error
+        raise missing_extra("onnx", "onnx", error) from error
     shown = visible(path)
     if os.path.getsize(path) > _MOST_BYTES:
         raise InputError(f"expected an ONNX file of at most 2 GiB, got {shown}; {WAY_OUT}")

@@ -82,8 +82,10 @@ def open_model(
     """
     if isinstance(path, Endpoint) or str(path).startswith(("http://", "https://")):
         endpoint = path if isinstance(path, Endpoint) else Endpoint(url=str(path))
+        _refuse_unused("a model at an address", "endpoint", arch=arch, output=output)
         return _endpoint(endpoint, preprocessing, num_classes, outputs)
     shown, kind = visible(path), model_kind(path)
+    _refuse_unused(shown, kind, arch=arch, output=output)
     if kind == "onnx":
         from doldrum.suspects.onnx_model import open_onnx
 
@@ -102,7 +104,7 @@ def open_model(
         try:
             import torch  # noqa: F401
         except ImportError as error:
-            raise missing_extra("torch", "torch") from error
+            raise missing_extra("torch", "torch", error) from error
         suspect = _torch(
             path, kind, arch=arch, trust_code=trust_code, trust_pickle=trust_pickle, outputs=outputs,
             preprocessing=preprocessing, num_classes=num_classes,
@@ -112,8 +114,30 @@ def open_model(
         raise InputError(
             f"expected {num_classes} classes as said, got a model of {got} in {shown}; leave num_classes= out"
         )
+    if suspect.format == "pickle":  # what is in one is known when it is loaded
+        _refuse_unused(shown, "pickled model", arch=arch)
+    if outputs is not None and suspect.classifier.outputs != outputs:
+        raise InputError(
+            f"expected {outputs} as said, got {suspect.classifier.outputs} from {shown}, which gives nothing else; leave outputs= out"
+        )
     tried(suspect.classifier, path=shown)
     return suspect
+
+
+_WEIGHTS = ("safetensors", "torch", "pickle")  # which a network has to be known for
+_GRAPHS = ("onnx", "openvino", "tflite")  # whose outputs have names
+
+
+def _refuse_unused(shown: str, kind: str, *, arch: str | None = None, output: str | None = None) -> None:
+    """InputError for an option that this kind of model has no use for: whoever gave it takes the file for another."""
+    if arch is not None and kind not in _WEIGHTS:
+        raise InputError(
+            f"expected no arch= for {shown} ({kind}), which is no file of weights alone, got '{visible(arch, most=60)}'; leave arch= out"
+        )
+    if output is not None and kind not in _GRAPHS:
+        raise InputError(
+            f"expected no output= for {shown} ({kind}), whose outputs have no names, got '{visible(output, most=60)}'; leave output= out"
+        )
 
 
 def _endpoint(

@@ -55,7 +55,7 @@ def open_skops(
     try:
         from skops import io
     except ImportError as error:
-        raise missing_extra("skops", "skops") from error
+        raise missing_extra("skops", "skops", error) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

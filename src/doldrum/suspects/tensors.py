@@ -105,7 +105,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tens
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
-        raise missing_extra("safetensors", "torch") from error
+        raise missing_extra("safetensors", "torch", error) from error
     try:
         tensors = load_file(str(Path(path)))
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import traceback
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from doldrum.errors import InputError
+from doldrum.errors import InputError, check_memory_left
 from doldrum.intake import visible
 from doldrum.networks import CHECKPOINT_FORMAT, NETWORKS, build, check_network
 from doldrum.suspects.base import Preprocessing, class_names_of
@@ -143,11 +145,27 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
         elif isinstance(error, ModuleNotFoundError):
             advice = f"install {visible(error.name or 'it', most=60)}, which {visible(name, most=60)} imports"
         raise InputError(f"expected 'package.module:function', got '{visible(arch)}' ({why}); {advice}") from error
+    except Exception as error:  # the module is the user's, and raises what it likes as it is imported
+        raise _failed(error, f"the module of arch={visible(arch)} to be imported") from error
     known = {"input_shape": input_shape, "num_classes": num_classes}
-    module = make(**{key: value for key, value in known.items() if key in takes and value is not None})
+    try:
+        module = make(**{key: value for key, value in known.items() if key in takes and value is not None})
+    except Exception as error:
+        raise _failed(error, f"the function arch={visible(arch)} to make the network") from error
     if not isinstance(module, nn.Module):
         raise InputError(f"expected {visible(arch)} to give an nn.Module, got {type(module).__name__}; name another")
     return module.eval()
+
+
+def _failed(error: Exception, expected: str) -> InputError:
+    """What the user's own code raised, as an error that names it, and where it was raised; a lack of memory is raised as one."""
+    check_memory_left(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    why = visible(f"{type(error).__name__}: {error}".partition("\n")[0], most=200)
+    where = visible(f"{Path(last.filename).name} line {last.lineno}", most=80)
+    return InputError(
+        f"expected {expected}, got {why} ({where}); correct it there: it is called with input_shape= and num_classes= where it takes them"
+    )
 
 
 def _compare(shapes: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor], arch: str, shown: str) -> None:

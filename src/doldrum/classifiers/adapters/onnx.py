@@ -27,7 +27,7 @@ def load_onnxruntime() -> Any:
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise missing_extra("onnxruntime", "onnx") from error
+        raise missing_extra("onnxruntime", "onnx", error) from error
     runtime: Any = ort
     runtime.set_default_logger_severity(4)
     runtime.disable_telemetry_events()
@@ -55,7 +55,7 @@ class OnnxClassifier(Classifier):
         try:
             import onnx
         except ImportError as error:
-            raise missing_extra("onnx", "onnx") from error
+            raise missing_extra("onnx", "onnx", error) from error
         input_shape = None if input_shape is None else checked_shape(input_shape)
         num_classes = None if num_classes is None else checked_classes(num_classes)
         self.path = Path(path)

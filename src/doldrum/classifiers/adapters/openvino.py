@@ -29,7 +29,7 @@ def openvino_library() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise missing_extra("openvino", "openvino") from error
+        raise missing_extra("openvino", "openvino", error) from error
     return openvino
 
 

@@ -14,9 +14,9 @@ from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, 
 from doldrum.cli.inputs import load_images, load_model, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
+from doldrum.cli.out_file import CHECKPOINT, JSON, POISONED, check_out_file
 from doldrum.cli.output import JsonFlag, OutOption, emit, message
 from doldrum.errors import InputError
-from doldrum.files import check_file_writable
 from doldrum.progress import waiting
 from doldrum.training import RECIPES
 
@@ -88,9 +88,7 @@ def poison(
             f"expected an attack that only adds samples, got {attack}, which changes the training; "
             f"use doldrum train --attack {attack}"
         )
-    check_file_writable(out)
-    if out.exists() and Path(data).exists() and out.samefile(data):
-        raise InputError(f"expected an --out apart from the clean data, got {out} for both; name another file")
+    check_out_file(out, POISONED, images=[data])
     clean, brought = _clean_or_poisoned(data)
     if brought is not None:
         raise InputError(f"expected clean data, got {data}, which is poisoned already; pass the set it was made from")
@@ -154,7 +152,7 @@ def train(
         raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
     if attack is None and settings:
         raise InputError("expected --attack with --set, got none; name the attack")
-    check_file_writable(out)
+    check_out_file(out, CHECKPOINT, images=[data])
     resume = out.with_name(f"{out.name}.resume")
     began = time.perf_counter()
     with kept("finished epochs", resume, there=_holds_epochs):
@@ -213,11 +211,13 @@ def evaluate(
     from doldrum.opening import ModelSettings
     from doldrum.poisoning import evaluate as evaluate_model
 
+    settings = ModelSettings(model=model, **asked)
     trigger = plan = None
     beside = attack_beside(Path(model))
+    if out is not None:
+        check_out_file(out, JSON, model=settings, images=[data], files=[attack_file or beside])
     if attack_file is not None or beside.is_file():
         trigger, plan = read_attack(attack_file or beside)
-    settings = ModelSettings(model=model, **asked)
     suspect = load_model(settings)
     classifier = suspect.classifier
     read = load_images(data, classifier=classifier)

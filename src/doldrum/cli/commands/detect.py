@@ -14,10 +14,10 @@ from doldrum.cli.as_opened import open_as_calibrated
 from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
+from doldrum.cli.out_file import DETECTOR, check_out_file
 from doldrum.cli.output import JsonFlag, emit, flags_in_words, message
 from doldrum.errors import InputError
-from doldrum.files import check_file_writable, tidied
-from doldrum.locks import check_out_apart
+from doldrum.files import tidied
 from doldrum.progress import waiting
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
@@ -35,7 +35,7 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; `doldrum.detectors` says what each needs."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; they need labels alone, but max-softmax, rpp and strip scores, and ibd-psc and psbd a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
@@ -68,8 +68,8 @@ def calibrate(
     num_allowed(0, fpr)  # refuses what is no rate
     check_limit(limit)
     made = DETECTORS[detector](seed=seed)
-    check_file_writable(out)
     settings = ModelSettings(model=model, **asked)
+    check_out_file(out, DETECTOR, model=settings, images=[clean])
     suspect = load_model(settings)
     classifier = suspect.classifier
     made.check_classifier(classifier)
@@ -180,7 +180,6 @@ def _decoded(clean: str, out: Path, classifier: Any, resize: Any, limit: int | N
 
     from doldrum.data import ImageSet
 
-    check_out_apart(clean, out)
     with tidied(out.parent):
         out.parent.mkdir(parents=True, exist_ok=True)
         with (

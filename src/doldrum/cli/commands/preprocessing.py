@@ -10,6 +10,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 from doldrum.cli.as_opened import as_flag, effective
+from doldrum.cli.out_file import JSON, check_out_file
 from doldrum.cli.output import emit, message
 from doldrum.progress import waiting
 
@@ -34,6 +35,8 @@ def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_js
     from doldrum.opening import ModelSettings, notes_in_flags
 
     settings = ModelSettings(model=model, **asked)
+    if out is not None:
+        check_out_file(out, JSON, model=settings, images=[] if clean is None else [clean])
     suspect = load_model(settings)
     classifier = suspect.classifier
     told = {

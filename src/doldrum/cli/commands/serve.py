@@ -11,8 +11,8 @@ import typer
 
 from doldrum.cli.as_opened import open_as_calibrated
 from doldrum.cli.model_options import MODEL, takes_model
+from doldrum.cli.out_file import WATCH, check_out_file
 from doldrum.cli.output import message
-from doldrum.files import check_file_writable
 
 
 @takes_model
@@ -51,6 +51,7 @@ def serve(
     whoever runs it, /v1/watch says whether the promise still holds for the images that come. SIGTERM stops it: what was taken is answered first.
     """
     from doldrum.detectors import Guard, load_detector
+    from doldrum.opening import ModelSettings
     from doldrum.serving.judge import warm_up
     from doldrum.serving.server import Server, bound_socket
     from doldrum.serving.service import Service
@@ -72,7 +73,8 @@ def serve(
     )
     loaded = load_detector(detector)
     if watch is not None:
-        check_file_writable(watch)
+        read = ModelSettings(model=model, **asked)
+        check_out_file(watch, WATCH, flag="--watch", model=read, files=[detector])
     with bound_socket(host, port) as socket:
         suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
         guard = Guard(suspect.classifier, loaded)

@@ -28,7 +28,7 @@ def digits(split: str = "train") -> ImageSet:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise missing_extra("sklearn", "sklearn") from error
+        raise missing_extra("sklearn", "sklearn", error) from error
     raw: Any = load_digits()
     images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = raw.target.astype(np.int64)

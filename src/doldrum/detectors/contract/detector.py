@@ -247,8 +247,8 @@ class Detector(Hooks):
             raise ClassifierError(f"expected scores for {self.name}, got labels only; use a detector that needs labels")
         if self.needs == "weights" and getattr(classifier, "module", None) is None:
             raise ClassifierError(
-                f"expected a torch module for {self.name}, got {type(classifier).__name__}; "
-                "use a detector that needs labels or scores"
+                f"expected a torch network for {self.name}, which changes its weights, got a model that gives its answers alone; open it as a "
+                "checkpoint of doldrum train, or as an nn.Module in Python, or use a detector that needs labels or scores"
             )
 
     @property

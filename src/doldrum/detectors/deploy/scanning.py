@@ -186,8 +186,6 @@ def check_scan_folder(out: str | Path) -> Path:
         others = [p for p in folder.iterdir() if p.suffix != ".part"]  # what a kill left half-written counts as nothing
         if others and _read(folder) is None:
             raise _something_else(folder)
-    elif folder.exists() or folder.is_symlink():
-        raise _something_else(folder)
     check_folder_writable(folder)
     return folder
 

@@ -1,0 +1,121 @@
+"""A file that a command writes: checked before any work, and never in place of what the command reads or of a file of another kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from doldrum.errors import InputError
+from doldrum.files import check_file_writable
+from doldrum.locks import check_out_apart
+
+if TYPE_CHECKING:
+    from doldrum.opening import ModelSettings
+
+__all__ = ["CHECKPOINT", "DETECTOR", "JSON", "POISONED", "WATCH", "Kind", "check_out_file"]
+
+_MOST = 16 << 20
+
+
+class Kind(NamedTuple):
+    """What a command writes, in words, and whether the file at a path is one: such a file may be replaced."""
+
+    words: str
+    is_one: Callable[[Path], bool]
+
+
+def check_out_file(
+    out: Path,
+    kind: Kind,
+    *,
+    flag: str = "--out",
+    model: ModelSettings | None = None,
+    images: Iterable[str] = (),
+    files: Iterable[str | Path | None] = (),
+) -> None:
+    """Raise InputError unless a file of this kind can be written at `out` without harm to any other.
+
+    Refused are the model with all that it is made of, `images` and what is in their folders, the other `files` that the command reads, and
+    a file there that is neither empty nor of this kind.
+    """
+    check_file_writable(out, flag=flag)
+    read = [(source, "the images") for source in images] + [
+        (file, "what is read") for file in files if file is not None
+    ]
+    if model is not None:
+        read += [(part, "the model") for part in _parts(model)]
+        read += [(model.labels, "the list of labels")] if model.labels is not None else []
+    for path, what in read:
+        if _same(out, path):
+            raise InputError(f"expected {flag} apart from {what}, got {out} for both; name another file")
+    for source in images:
+        check_out_apart(source, out)
+    if model is not None and not model.remote and model.path.is_dir() and out.resolve().is_relative_to(model.path):
+        raise InputError(f"expected {flag} apart from the model in {model.path}, got {out}; name another file")
+    if out.is_file() and out.stat().st_size and not _is_one(kind, out):
+        raise InputError(
+            f"expected {flag} to be new, or {kind.words} to replace, got {out}, which holds something else; name another file"
+        )
+
+
+def _parts(model: ModelSettings) -> list[Path]:
+    """The model's file, and those beside it that hold its weights, there or not."""
+    from doldrum.suspects.beside import weights_beside
+
+    if model.remote:
+        return []
+    return [Path(model.model), model.path, *(model.path.parent / name for name in weights_beside(model.path))]
+
+
+def _same(one: Path, other: str | Path) -> bool:
+    """Whether two paths name one file, by way of links or not; a file that is not there yet has its path alone."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_one(kind: Kind, path: Path) -> bool:
+    try:
+        return kind.is_one(path)
+    except Exception:  # each reader raises its own for bytes of another kind
+        return False
+
+
+def _is_detector(path: Path) -> bool:
+    with zipfile.ZipFile(path) as file:
+        return "detector.json" in file.namelist()
+
+
+def _is_json(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1 << 12).lstrip()[:1] in (b"{", b"[")
+
+
+def _is_watch(path: Path) -> bool:
+    found: Any = json.loads(path.read_bytes()[:_MOST])
+    return found["format"] == "doldrum watch"
+
+
+def _is_checkpoint(path: Path) -> bool:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        found: Any = json.loads(file.read(min(length, _MOST)))
+    return "doldrum" in found["__metadata__"]
+
+
+def _is_poisoned(path: Path) -> bool:
+    with zipfile.ZipFile(path) as file:
+        return {"poisoned.npy", "cover.npy", "attack.npy"} <= set(file.namelist())
+
+
+DETECTOR = Kind("a detector's file", _is_detector)
+JSON = Kind("a JSON file", _is_json)
+WATCH = Kind("the file of a watch", _is_watch)
+CHECKPOINT = Kind("a checkpoint of doldrum's", _is_checkpoint)
+POISONED = Kind("a set of doldrum poison's", _is_poisoned)
