@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Service:
-    """A Guard that answers encoded images, many requests at a time, while `running`.
+    """A Guard that answers encoded images, many requests at a time, while `running`, which it does once.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Service:
         resize: Any = "stretch",
         watch: Path | None = None,
     ) -> None:
-        self.settings, self.ready = settings, False
+        self.settings, self.ready, self.begun = settings, False, False
         self.load = Load(settings)
         read_watch(guard, watch)
         self.watched = Watched(guard, watch)
@@ -78,7 +78,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Ready while the block runs; afterwards the decoder has ended. The model is the caller's."""
         batches = asyncio.create_task(self._batcher.run())
-        self.ready = True
+        self.ready = self.begun = True
         try:
             yield
         finally:
