@@ -174,8 +174,8 @@ class ConformalMartingale:
         if not is_object(state):
             raise InputError("expected the state of a martingale, got something else")
         arrays = {name: _numbers(state.get(name), getattr(self, f"_{name}").shape) for name in _FLOATS}
-        whole = {name: state.get(name) for name in _WHOLE}
-        logs = {name: state.get(name) for name in _LOGS}
+        whole: dict[str, Any] = {name: state.get(name) for name in _WHOLE}
+        logs: dict[str, Any] = {name: state.get(name) for name in _LOGS}
         if (
             not all(type(value) is int and 0 <= value <= MOST_SCORES for value in whole.values())
             or not all(type(value) in (int, float) and is_number(value) for value in logs.values())
