@@ -192,6 +192,8 @@ def garbage(argument, tell):
 
 def die(argument, tell):
     print("last words \x1b[31m", file=sys.stderr, flush=True)
+    notice = "\x1b[0;93m2026-11-28 [W:onnxruntime:Default, telemetry_1ds.cc:613 operator()] Failed to persist\x1b[m"
+    print(notice, file=sys.stderr, flush=True)
     os.kill(os.getpid(), argument)
 
 

@@ -175,6 +175,69 @@ def test_two_hundred_connections_that_say_nothing_hold_up_nobody(served, image) 
         answers(served, image)
 
 
+def test_connections_that_are_kept_open_keep_nobody_out(guard, image, monkeypatch) -> None:
+    monkeypatch.setattr("doldrum.serving.server._CONNECTIONS", 6)
+    with serving(guard, queue=1, max_images=1) as one, contextlib.ExitStack() as stack:
+        kept = []
+        for _ in range(9):
+            client = http.client.HTTPConnection("127.0.0.1", one.port, timeout=20)
+            kept.append(stack.enter_context(contextlib.closing(client)))
+            client.request("GET", "/healthz")
+            assert read(client.getresponse()).status == 200
+        assert one.classify([("a.png", image)]).status == 200
+        kept[-1].sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")  # the newest was left alone
+        assert kept[-1].sock.recv(100).startswith(b"HTTP/1.1 200")
+        assert kept[0].sock.recv(100) == b""  # the oldest was not
+
+
+def test_more_connections_with_requests_than_are_taken_are_told_so(guard, image, monkeypatch) -> None:
+    monkeypatch.setattr("doldrum.serving.server._CONNECTIONS", 4)
+    with serving(guard, queue=1, max_images=1) as one:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(("127.0.0.1", one.port))).sendall(b"POST /v1/cl")
+            full = one.ask("GET", "/healthz")
+            assert (full.status, full.headers["retry-after"]) == (503, "1")
+            assert full.body["detail"].startswith("expected fewer than 4 connections at a time, got more; ")
+            assert one.metric("doldrum_requests_total", path="other", status="503") == 1
+        for _ in range(100):  # until it has seen that they left
+            if (last := one.classify([("a.png", image)])).status == 200:
+                break
+            time.sleep(0.05)
+        assert last.status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "Host"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", "Content-Length"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk"),
+    ],
+)
+def test_what_is_wrong_with_a_head_is_said(served, head, why) -> None:
+    answer = served.send(head)
+    assert answer is not None
+    assert answer.status == 400
+    assert why in answer.body["detail"].partition("got another (")[2]
+
+
+def test_a_request_of_which_nothing_came_is_told_so(served) -> None:
+    nothing, body = served.send(b""), served.send(post(b"", length=9))
+    assert nothing is not None
+    assert body is not None
+    assert "got nothing; " in nothing.body["detail"]
+    assert "got nothing of its body; " in body.body["detail"]
+
+
+def test_a_file_may_have_its_name_in_the_extended_form(served, image) -> None:
+    part = b"--b0undary\r\nContent-Disposition: form-data; name=\"images\"; filename*=UTF-8''%c3%bc%0a.png\r\n\r\n"
+    answer = served.send(post(part + image + b"\r\n--b0undary--\r\n"))
+    assert answer is not None
+    assert answer.status == 200
+    assert answer.body["results"][0]["id"] == "ü\\n.png"
+
+
 def test_a_name_that_climbs_is_shown_and_opens_nothing(served, image, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     answer = served.classify([("../../../tmp/x\u202e.png", image)], {"Authorization": f"Bearer {SECRET}"})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from served import Served, form, png, serving
+
+from doldrum.errors import InputError
+from doldrum.serving.server import Server, bound_socket
 
 
 def refused(one: Served) -> bool:
@@ -69,15 +73,37 @@ def test_while_it_stops_it_is_not_ready_and_alive(guard) -> None:
     with serving(guard) as one:
         assert one.ask("GET", "/readyz").body == {"ready": True}
         one.service.ready = False
-        assert one.ask("GET", "/readyz").status == 503
-        assert one.ask("GET", "/healthz").status == 200
+        assert one.ask("GET", "/readyz").status == one.ask("HEAD", "/readyz").status == 503
+        assert one.ask("GET", "/healthz").status == one.ask("HEAD", "/healthz").status == 200
+
+
+def test_a_second_ctrl_c_cuts_the_connections_and_says_nothing(gate, digits, caplog, capfd) -> None:
+    kind, body = form([("a.png", png(digits[160, 0]))])
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with serving(gate) as one:
+        with socket.create_connection(("127.0.0.1", one.port), timeout=20) as asked:
+            asked.sendall(head.encode() + body)
+            assert gate.reached.wait(20)
+            one.server.handle_exit(2, None)
+            one.server.handle_exit(2, None)
+            with contextlib.suppress(ConnectionResetError):
+                assert asked.recv(100) == b""
+        gate.opened.set()
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+        assert one.service._decoder._service.ended
+    assert (caplog.text, capfd.readouterr().err) == ("", "")
+
+
+def test_a_service_that_has_run_is_refused(guard) -> None:
+    with serving(guard) as one:
+        pass
+    with pytest.raises(InputError, match="expected a service that has not run"):
+        Server(one.service).run()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_port_that_is_taken_is_said_before_any_work(host) -> None:
-    from doldrum.errors import InputError
-    from doldrum.serving.server import bound_socket
-
     try:
         first = bound_socket(host, 0)
     except InputError:

@@ -72,7 +72,7 @@ class Served:
 def read(answer: http.client.HTTPResponse) -> Answered:
     data = answer.read()
     told = {k.lower(): v for k, v in answer.getheaders()}
-    return Answered(answer.status, json.loads(data) if "json" in told.get("content-type", "") else data, told)
+    return Answered(answer.status, json.loads(data) if data and "json" in told.get("content-type", "") else data, told)
 
 
 def png(pixels: np.ndarray, format: str = "PNG") -> bytes:

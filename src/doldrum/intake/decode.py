@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from typing import Any
 
@@ -49,11 +50,20 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
         got = f"a broken {what}" if what in FORMATS else what or "another kind of file"
         raise InputError(f"expected an image ({', '.join(FORMATS)}), got {got}; leave it out") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"expected an image of a sane size, got {visible(str(error))}") from error
+        most = min(
+            limits.pixels, 2 * (Image.MAX_IMAGE_PIXELS or limits.pixels)
+        )  # Pillow's own bound, where it is lower
+        claimed = re.search(r"\d+", str(error))
+        got = claimed[0] if claimed else "more"
+        raise InputError(f"expected at most {most} pixels, got {got}; make it smaller") from error
     except MemoryError as error:
         raise InputError("expected an image that fits in memory, got one that doesn't; leave it out") from error
     except Exception as error:  # decoders of broken files raise what they like
         why = visible(str(error)) or type(error).__name__
+        if "MAX_TEXT" in why:
+            raise InputError(
+                "expected texts and a colour profile of at most 1 MiB in an image, got more; save it without them"
+            ) from error
         raise InputError(f"expected a whole image, got one that can't be decoded ({why}); leave it out") from error
 
 

@@ -266,7 +266,9 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
             return _exceeded("time", limits)
     else:
         how = "no answer" if code is None else f"exit code {code}"
-    last = shown(said.tail.decode("utf-8", "replace").strip().rpartition("\n")[2], most=300)
+    lines = [line for line in said.tail.decode("utf-8", "replace").splitlines() if line.strip()]
+    told = [line for line in lines if "[W:onnxruntime:" not in line]  # its notices are not why anything ends
+    last = shown(told[-1].strip() if told else "", most=300)
     tail = f" (its last words: {last})" if last else ""
     why = "somebody or a machine short of memory ended it" if how in ("SIGKILL", "SIGTERM") else "it crashed"
     return SandboxError(

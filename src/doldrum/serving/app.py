@@ -48,7 +48,10 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     415: {"description": "No multipart/form-data."},
     422: {"model": Answer, "description": "None of the images could be read; each result says why."},
     429: {"description": "Too much is under way; Retry-After says for how many seconds."},
-    503: {"model": Answer, "description": "The model gave no answer."},
+    503: {
+        "model": Answer,
+        "description": "The model gave no answer, or too many connections are open; Retry-After as with 429.",
+    },
     504: {"description": "The answer took too long."},
 }
 
@@ -101,18 +104,22 @@ def make_app(service: Service) -> FastAPI:
         errors = [verdict.error for verdict in answer.results if verdict.error is not None]
         if len(errors) < len(answer.results):
             return answer
-        return JSONResponse(_plain(answer), status_code=503 if NO_ANSWER in errors else 422)
+        if NO_ANSWER not in errors:
+            return JSONResponse(_plain(answer), status_code=422)
+        return JSONResponse(_plain(answer), status_code=503, headers={"Retry-After": str(service.load.wait)})
 
     @app.get(WATCH, dependencies=guarded)
     async def watch() -> WatchVerdict:
         """Whether the images that came are like those calibrated on, and whether more are flagged than the promise explains."""
         return service.watched.verdict
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
         """Whether the process answers."""
         return {"alive": True}
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", responses={503: {"description": "It is stopping."}})
     async def readyz(response: Response) -> dict[str, bool]:
         """Whether images are taken."""

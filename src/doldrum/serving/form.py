@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -17,6 +19,9 @@ __all__ = ["FIELD", "Gone", "read_images"]
 
 FIELD = "images"
 _HEADERS = 4096  # bytes of one part's headers
+_EXTENDED = re.compile(
+    rb";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.IGNORECASE
+)  # RFC 5987; the parser leaves it out
 _EXAMPLE = f"curl -F {FIELD}=@a.png -F {FIELD}=@b.png …"
 
 
@@ -113,11 +118,13 @@ class _Form:
     def _headers(self) -> None:
         told = next((value for name, value in self._part.headers if name == b"content-disposition"), b"")
         options = parse_options_header(told)[1]
-        name = options.get(b"name", b"")
-        if name != FIELD.encode() or b"filename" not in options:
-            what = "a text" if b"filename" not in options else "a file"
+        name, file = options.get(b"name", b""), options.get(b"filename")
+        if file is None and (extended := _EXTENDED.search(told)) is not None:
+            file = unquote_to_bytes(extended[1])
+        if name != FIELD.encode() or file is None:
+            what = "a text" if file is None else "a file"
             raise Refusal(400, f"expected files in the field {FIELD!r}, got {what} in {visible(name)!r}; {_EXAMPLE}")
-        self._part.file = visible(options[b"filename"]) or str(len(self.files))
+        self._part.file = visible(file) or str(len(self.files))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._part.data += data[start:end]

@@ -65,9 +65,13 @@ class Load:
         """An image of the newest batch took so long."""
         self._pace = seconds if not self._pace else (1 - _NEWEST) * self._pace + _NEWEST * seconds
 
+    @property
+    def wait(self) -> int:
+        """Seconds in which what is under way should be answered, at least 1: for Retry-After."""
+        return min(_MOST_WAIT, max(1, math.ceil(self.images * self._pace)))
+
     def _full(self, why: str) -> Refusal:
-        wait = min(_MOST_WAIT, max(1, math.ceil(self.images * self._pace)))
-        return Refusal(429, f"{why}; try again in {wait} s", {"Retry-After": str(wait)})
+        return Refusal(429, f"{why}; try again in {self.wait} s", {"Retry-After": str(self.wait)})
 
 
 class Body:

@@ -62,8 +62,9 @@ class _Body:
             async with asyncio.timeout_at(self._end):
                 message = await self._receive()
         except TimeoutError:
+            got = f"{self._size} bytes of its body" if self._size else "nothing of its body"
             raise Refusal(
-                408, f"expected the whole request within {self._seconds:g} s, got a part; send it faster"
+                408, f"expected the whole request within {self._seconds:g} s, got {got}; send it faster"
             ) from None
         self._seen(message)
         if self._size > self._most:

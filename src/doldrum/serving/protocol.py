@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with a time and a size for a request's head."""
+"""HTTP as uvicorn speaks it, with a time and a size for a request's head, and a bound on connections."""
 
 from __future__ import annotations
 
@@ -13,27 +13,36 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from doldrum.intake import visible
+
 __all__ = ["MOST_HEAD", "bounded_protocol"]
 
 MOST_HEAD = 16_384  # bytes of a request's line and headers
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # as h11 finds the end of a head
 
 
-def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11Protocol]:
+def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: int) -> type[H11Protocol]:
     """A protocol for `uvicorn.Config(http=…)`: a head that isn't whole after `seconds` is answered 408, one above `MOST_HEAD` 431.
 
     uvicorn bounds neither the time of a head nor that of a body, and its own timer starts again with every byte. `refused` is told the
     statuses that no application sees. The body's time is the application's to bound.
+
+    At `most` connections, those that wait for a next request are closed, the longest first; where none does, a request is answered 503.
     """
 
     class Bounded(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _idle_since: float | None = None  # its last answer, where nothing has come since
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            self.app = self._answer
+            self._make_room()
             self._look()
 
         def data_received(self, data: bytes) -> None:
+            self._idle_since = None
+            self._make_room()
             super().data_received(data)
             self._look()
 
@@ -48,12 +57,46 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
             super().handle_events()
 
         def on_response_complete(self) -> None:
-            super().on_response_complete()
+            self._idle_since = self.loop.time()
+            super().on_response_complete()  # which may begin with a request that came meanwhile
+            if self.conn.their_state is not h11.IDLE or self._head():
+                self._idle_since = None
             self._look()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._no_longer()
             super().connection_lost(exc)
+
+        async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+            """The application's answer; 503 beyond the bound. Where the server ends at once, the connection is cut."""
+            try:
+                if len(self.connections) >= most or len(self.tasks) > most:
+                    self._refuse(
+                        503, f"expected fewer than {most} connections at a time, got more; try again in 1 s", 1
+                    )
+                    self.cycle.disconnected = True
+                    return
+                await self.config.loaded_app(scope, receive, send)
+            except asyncio.CancelledError:
+                self.cycle.disconnected = True
+                self.transport.abort()
+
+        def _make_room(self) -> None:
+            """So that a new connection is always taken: a kept one costs its client a new connection, and no answer."""
+            while len(self.connections) >= most:
+                idle = [one for one in self.connections if isinstance(one, Bounded) and one._idle_since is not None]
+                if not idle:
+                    return
+                oldest = min(idle, key=lambda one: one._idle_since or 0.0)
+                self.connections.discard(oldest)
+                oldest.timeout_keep_alive_handler()
+
+        def timeout_keep_alive_handler(self) -> None:
+            """Close it; cut it where its client hasn't taken an answer: to send the rest could take for ever."""
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()
+            else:
+                super().timeout_keep_alive_handler()
 
         def _look(self) -> None:
             """Count the time of a head that is expected for the first time, or has begun."""
@@ -74,16 +117,19 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
 
         def _too_late(self) -> None:
             if not self.transport.is_closing():
-                self._refuse(408, f"expected a request's head within {seconds:g} s, got a part; send it faster")
+                got = "a part" if self._head() else "nothing"
+                self._refuse(408, f"expected a request's head within {seconds:g} s, got {got}; send it faster")
 
         def send_400_response(self, msg: str) -> None:
             """Called where h11 could not read the request."""
-            status = getattr(sys.exception(), "error_status_hint", 400)
+            error = sys.exception()
             self._refuse(
-                status, f"expected a request in HTTP/1.1 with a head of at most {MOST_HEAD} bytes, got another"
+                getattr(error, "error_status_hint", 400),
+                f"expected a request in HTTP/1.1 with a head of at most {MOST_HEAD} bytes, got another "
+                f"({visible(str(error), most=200)}); correct it",
             )
 
-        def _refuse(self, status: int, why: str) -> None:
+        def _refuse(self, status: int, why: str, wait: int | None = None) -> None:
             if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun: it can't be taken back
                 self.transport.close()
                 return
@@ -94,6 +140,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None]) -> type[H11
                 ("content-length", str(len(body))),
                 ("connection", "close"),
             ]
+            if wait is not None:
+                headers.append(("retry-after", str(wait)))
             answer = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase.encode())
             for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")

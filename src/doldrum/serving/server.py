@@ -20,7 +20,7 @@ from doldrum.serving.service import Service
 
 __all__ = ["Server", "bound_socket"]
 
-_CONNECTIONS = 512  # at a time, or more where the queue is longer; further ones are answered 503
+_CONNECTIONS = 512  # at a time, or more where the queue is longer
 _IDLE = 75  # seconds that a connection without a request stays open: longer than clients and proxies keep one, or both would close it at once
 _SPARE = 5  # seconds beyond those of a request for a stop to end
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -45,7 +45,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A service behind HTTP; `run()` returns after a graceful stop: SIGTERM, SIGINT, or `should_exit`.
+    """A service behind HTTP; `run()` returns after a graceful stop: SIGTERM, SIGINT, or `should_exit`. A service runs once.
 
     `Server(Service(Guard(model, detector), ServeSettings(port=8000))).run()` is all that it takes. `listening` is called when requests are answered. `stopped_by` is the signal that came, if one did. Nothing of a request is logged.
     """
@@ -59,7 +59,9 @@ class Server(uvicorn.Server):
         options: dict[str, Any] = {
             "loop": "asyncio",
             "http": bounded_protocol(
-                settings.receive_seconds, lambda status: service.metrics.answered("other", status)
+                settings.receive_seconds,
+                lambda status: service.metrics.answered("other", status),
+                most=max(_CONNECTIONS, 2 * settings.queue),
             ),
             "ws": "none",
             "lifespan": "on",
@@ -67,7 +69,6 @@ class Server(uvicorn.Server):
             "access_log": False,
             "server_header": False,
             "proxy_headers": False,
-            "limit_concurrency": max(_CONNECTIONS, 2 * settings.queue),
             "timeout_keep_alive": _IDLE,
             "timeout_graceful_shutdown": math.ceil(settings.receive_seconds + settings.answer_seconds) + _SPARE,
             "h11_max_incomplete_event_size": MOST_HEAD,
@@ -75,7 +76,12 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn.Config(make_app(service), **options))
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer until it is stopped; at the settings' address, unless a socket of `bound_socket` is given."""
+        """Answer until it is stopped; at the settings' address, unless a socket of `bound_socket` is given.
+
+        Raises InputError where the service has run, and where the address can't be had.
+        """
+        if self._service.begun:
+            raise InputError("expected a service that has not run, got one that has; make another Service and Server")
         settings = self._service.settings
         super().run(sockets or [bound_socket(settings.host, settings.port)])
 
@@ -83,6 +89,14 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what was taken, and end; after a second Ctrl-C cut the connections, and end."""
+        await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn would leave both to the event loop's end, which says so in pages
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

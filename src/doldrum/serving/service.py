@@ -22,7 +22,7 @@ from doldrum.serving.load import Load
 from doldrum.serving.metrics import Metrics
 from doldrum.serving.settings import ServeSettings
 from doldrum.serving.verdicts import Answer, Verdict
-from doldrum.serving.watched import Watched, read_watch
+from doldrum.serving.watched import Watched
 
 __all__ = ["NO_ANSWER", "Service"]
 
@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Service:
-    """A Guard that answers encoded images, many requests at a time, while `running`.
+    """A Guard that answers encoded images, many requests at a time, while `running`, which it does once.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Service:
     watch : Path, optional
         The file that the guard's watch is kept in: it is read where it is there, and written now and then and at the end.
 
-    Raises InputError for a file of something else as `watch`.
+    Raises InputError for a file of something else as `watch`, and for that of another service.
     """
 
     def __init__(
@@ -57,9 +57,8 @@ class Service:
         resize: Any = "stretch",
         watch: Path | None = None,
     ) -> None:
-        self.settings, self.ready = settings, False
+        self.settings, self.ready, self.begun = settings, False, False
         self.load = Load(settings)
-        read_watch(guard, watch)
         self.watched = Watched(guard, watch)
         self.metrics = Metrics(lambda: self.load.images, lambda: self.watched.verdict.kind)
         self._names = class_names
@@ -78,7 +77,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Ready while the block runs; afterwards the decoder has ended. The model is the caller's."""
         batches = asyncio.create_task(self._batcher.run())
-        self.ready = True
+        self.ready = self.begun = True
         try:
             yield
         finally:
@@ -89,7 +88,7 @@ class Service:
             for threads in (self._decoding, self._judging):
                 await asyncio.to_thread(threads.shutdown, cancel_futures=True)
             self._decoder.close()
-            self.watched.write()
+            self.watched.close()
 
     async def answer(self, files: Sequence[tuple[str, bytes]]) -> Answer:
         """Verdicts of (id, encoded image): an image is judged while the next is decoded. Take room in `load` first."""

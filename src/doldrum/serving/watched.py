@@ -2,62 +2,110 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 from pathlib import Path
 
 from doldrum.detectors import Guard
 from doldrum.detectors.deploy.watch import Watch, WatchVerdict
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
+from doldrum.locks import locked
 
-__all__ = ["Watched", "read_watch"]
+__all__ = ["Watched"]
 
 _EVERY = 1000  # images between two writes: what a kill can lose
+_MOST_BYTES = 64 << 20  # of a watch's file: thousands of classes take a few
+_LOG = logging.getLogger(__name__)
 
 
-def read_watch(guard: Guard, kept: Path | None) -> None:
-    """Have the guard go on with the watch in the file, where there is one.
-
-    Raises InputError for a file of something else, or of a detector that was calibrated otherwise.
-    """
+def _read(guard: Guard, kept: Path) -> None:
+    """Have the guard go on with the watch in the file, where there is one."""
     calibration = guard.detector.calibration
-    if kept is None or not kept.exists() or calibration is None:
+    if not kept.exists() or calibration is None:
         return
     try:
+        if kept.stat().st_size > _MOST_BYTES:
+            raise ValueError("too large")
         guard.watch = Watch.restored(calibration, json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, InputError) else "something else"
         raise InputError(
-            f"expected the file of this detector's watch as watch=, got {kept} ({why}); name another, which is made"
+            f"expected the file of this detector's watch as watch=, got {kept} ({why}); name a new file, which will be made"
         ) from error
 
 
 class Watched:
     """Follows a Guard's watch: `verdict` is what it said after the last batch; a change of it is logged, once.
 
-    With `kept`, the watch's state is in that file every 1,000 images, and after `write`.
+    With `kept`, the guard goes on with the watch in that file, where there is one. Its state is written there every 1,000 images and at
+    `close`. Until then the file is this service's alone: a lock is held on NAME.lock beside it, which stays and is empty.
+
+    A fault of the watch is logged once: it is followed no more, and the file keeps what was written last.
+
+    Raises InputError for a file of something else, of a detector that was calibrated otherwise, or of another service that runs.
     """
 
     def __init__(self, guard: Guard, kept: Path | None = None) -> None:
-        self._guard, self._kept = guard, kept
+        self._guard, self._kept, self._failed = guard, kept, False
+        with contextlib.ExitStack() as held:
+            if kept is not None:
+                _take(kept, held)
+                _read(guard, kept)
+            self._held = held.pop_all()
         self.verdict: WatchVerdict = guard.watch.verdict
         self._written = self.verdict.images
 
     def look(self) -> None:
         """After a batch, on the thread that judged it."""
+        if self._failed:
+            return
+        try:
+            self._look()
+        except Exception as error:
+            self._failed = True
+            _LOG.error("the watch failed and is followed no more, answers go on: %s: %s", type(error).__name__, error)
+
+    def _look(self) -> None:
         before, self.verdict = self.verdict, self._guard.watch.verdict
         if self.verdict.kind != before.kind:
-            logging.getLogger(__name__).warning("after %d images: %s", self.verdict.images, self.verdict.words)
+            _LOG.warning("after %d images: %s", self.verdict.images, self.verdict.words)
         if self.verdict.kind != before.kind or self.verdict.images >= self._written + _EVERY:
-            self.write()
+            self._write()
 
-    def write(self) -> None:
-        """The state into the file; a full disk is logged, and the service goes on."""
+    def close(self) -> None:
+        """The state into the file, which others may have from then on."""
+        with self._held:
+            if not self._failed:
+                self._write()
+
+    def _write(self) -> None:
+        """A full disk is logged, and the service goes on."""
         self._written = self.verdict.images
         if self._kept is None:
             return
         try:
             write_text_whole(self._kept, json.dumps(self._guard.watch.state()) + "\n")
         except OSError as error:
-            logging.getLogger(__name__).error("the watch was not written to %s: %s", self._kept, error)
+            _LOG.error(
+                "the watch was not written to %s (%s): answers go on, and it is tried again after %d images and at the end",
+                self._kept,
+                os.strerror(error.errno) if error.errno else error,
+                _EVERY,
+            )
+
+
+def _take(kept: Path, held: contextlib.ExitStack) -> None:
+    """The file is written by renaming, so that a lock on it would be one on a file that is gone."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        held.enter_context(locked(kept.with_name(f"{kept.name}.lock")))
+    except InputError as error:
+        raise InputError(
+            f"expected a file of one service as watch=, got {kept}, which another service writes; name another, or stop that one"
+        ) from error
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error
+        raise InputError(f"expected a file that can be written as watch=, got {kept} ({why}); name another") from error

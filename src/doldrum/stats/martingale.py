@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from doldrum.checks import is_list, is_object
+from doldrum.checks import is_list, is_number, is_object
 from doldrum.errors import InputError
 
-__all__ = ["ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
+__all__ = ["MOST_SCORES", "ConformalMartingale", "even_cells", "spike_bets", "tilt_bets"]
 
 # Half of the capital bets from the first score. The other half begins at a random later time, so that a change after a long quiet time
 # is seen: P(not before t) = (1 + t / 1000)^(-1/4).
@@ -34,6 +34,9 @@ _BLOCK = 4096  # scores whose bets are in memory at a time
 _RUN = (
     32  # scores whose odds are multiplied before anything is added: their product is no number too large, nor too small
 )
+MOST_SCORES = 1 << 53
+"""Scores that are counted without rounding."""
+_MOST_WON = 750  # at one score: the logarithm of no float is larger
 _MOST = 1e200  # what a gambler can have: it is certain long before
 
 
@@ -162,37 +165,71 @@ class ConformalMartingale:
         kept = {name: getattr(self, f"_{name}").tolist() for name in _FLOATS}
         return {**kept, **{name: getattr(self, name) for name in (*_WHOLE, *_LOGS)}}
 
-    def restore(self, state: Any) -> None:
+    def restore(self, state: Any, *, last: int | None = None) -> None:
         """Go on where another, of the same cells and bets, was when it gave its state.
 
-        Raises InputError for what is no such state.
+        `last` is the largest place so far, where `update` was given places. Raises InputError for what is no such state: it may come
+        from a file, so that all is checked that later bets rely on.
         """
-        try:
-            if not is_object(state) or not all(is_list(state[name]) for name in _FLOATS):
-                raise ValueError("no state")
-            arrays = {name: np.array(state[name], dtype=float) for name in _FLOATS}
-            whole = {name: state[name] for name in _WHOLE}
-            logs = {name: float(state[name]) for name in _LOGS}
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected the state of a martingale, got something else ({error})") from error
+        if not is_object(state):
+            raise InputError("expected the state of a martingale, got something else")
+        arrays = {name: _numbers(state.get(name), getattr(self, f"_{name}").shape) for name in _FLOATS}
+        whole: dict[str, Any] = {name: state.get(name) for name in _WHOLE}
+        logs: dict[str, Any] = {name: state.get(name) for name in _LOGS}
         if (
-            any(a.shape != getattr(self, f"_{n}").shape or not np.isfinite(a).all() for n, a in arrays.items())
-            or not all(type(n) is int and n >= 0 for n in whole.values())
-            or not (arrays["counts"] >= 0).all()
-            or not ((arrays["capital"] >= 0) & (arrays["capital"] <= _MOST)).all()
-            or arrays["counts"].sum() != whole["count"]
-            or not np.isfinite(list(logs.values())).all()
+            not all(type(value) is int and 0 <= value <= MOST_SCORES for value in whole.values())
+            or not all(type(value) in (int, float) and is_number(value) for value in logs.values())
+            or not self._can_be(arrays, whole, logs, whole["count"] if last is None else last)
         ):
             raise InputError("expected the state of a martingale with these cells and bets, got another's")
         for name, array in arrays.items():
             setattr(self, f"_{name}", array.astype(getattr(self, f"_{name}").dtype))
-        for name, value in {**whole, **logs}.items():
+        for name, value in {**whole, **{name: float(value) for name, value in logs.items()}}.items():
             setattr(self, name, value)
+
+    def _can_be(
+        self, arrays: dict[str, NDArray[np.float64]], whole: dict[str, int], logs: dict[str, float], last: int
+    ) -> bool:
+        """Whether bets can have led to these numbers."""
+        counts, capital, won, least, places = (arrays[name] for name in _FLOATS)
+        count, alarm, since = (whole[name] for name in _WHOLE)
+        waiting = float(_waiting(np.array([count]))[0])
+        return (
+            bool(
+                ((counts >= 0) & (counts <= count)).all()
+                and (counts == np.rint(counts)).all()
+                and counts.sum() == count
+            )
+            and not (counts[self._cells == 0] > 0).any()
+            and bool(((capital >= 0) & (capital <= _MOST)).all())
+            and bool(((least <= 0) & (least <= won) & (np.maximum(won, -least) <= _MOST_WON * count)).all())
+            and bool(((places >= 0) & (places <= last) & (places == np.rint(places))).all())
+            and since <= alarm <= last
+            and count <= last
+            and bool(np.isclose(logs["log_capital"], np.log(capital.sum() + waiting), atol=1e-6))
+            and logs["peak"] >= max(0.0, logs["log_capital"])
+            and (alarm > 0) == (logs["peak"] >= self._limit)
+        )
 
 
 _FLOATS = ("counts", "capital", "won", "least", "least_at")
 _WHOLE = ("count", "alarm", "since")
 _LOGS = ("log_capital", "peak")
+
+
+def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Lists of JSON's finite numbers, of this shape."""
+    rows = value if len(shape) == 2 else [value]
+    wide = shape[-1]
+    fits = (
+        is_list(rows)
+        and len(rows) == (shape[0] if len(shape) == 2 else 1)
+        and all(is_list(row) and len(row) == wide for row in rows)
+        and all(type(number) in (int, float) and is_number(number) for row in rows for number in row)
+    )
+    if not fits:
+        raise InputError("expected the state of a martingale with these cells and bets, got another's")
+    return np.array(rows, dtype=float).reshape(shape)
 
 
 def _waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:

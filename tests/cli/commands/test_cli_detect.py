@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from doldrum.detectors import DETECTORS
 
 
@@ -15,3 +17,16 @@ def test_help_lists_every_detector(call) -> None:
     listed = re.search(r"--detector <str> +One of (.*?);", re.sub(r"-\s+", "-", text), re.DOTALL)
     assert listed is not None
     assert [name.strip() for name in re.split(r",\s+", listed[1])] == list(DETECTORS)
+
+
+def test_with_a_promise_within_classes_the_number_is_said_to_be_of_the_smallest(call, model, tmp_path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (400, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "clean.npz", images=images)
+    words = ["calibrate", model, tmp_path / "clean.npz", "--fpr", "0.2", "--detector", "max-softmax", "--out"]
+    code, _, said = call(*words, tmp_path / "a", "--per-class")
+    assert code == 0, said
+    found = re.search(r"With (\d+) calibration images of the smallest class, the rate", " ".join(said.split()))
+    assert found is not None
+    assert int(found[1]) < 100  # of 200, in four classes
+    code, _, said = call(*words, tmp_path / "b")
+    assert "With 200 calibration images, the rate" in " ".join(said.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -118,6 +119,62 @@ def test_only_a_state_of_the_same_calibration_is_taken():
             Watch.restored(held, wrong)
 
 
+def hostile_states(good):
+    """What somebody could have written into a state."""
+    whole = (-1, 10**400, 10**30, 1 << 63, 1.0, True, "1", None, math.nan, math.inf, [], {}, [[1]])
+    for name in ("images", "flagged", "alpha", "version", "drift", "flags"):
+        yield from ({**good, name: value} for value in whole)
+    for part in ("drift", "flags"):
+        inner = good[part]
+        for name, held in inner.items():
+            values = [*whole, 10**6]
+            if isinstance(held, list):
+                values = [*whole, held[:-1], [held]]
+                for leaf in (10**400, 1e30, 1e308, -1e308, True, "1", None, *([0.5] if name != "won" else [])):
+                    values.append(np.full(np.shape(held), leaf, dtype=object).tolist())
+                if name == "capital":
+                    values.append([1e200] * len(held))
+            elif name in ("log_capital", "peak"):
+                values = [*(v for v in whole if v != 1.0 or v is True), -2.0, 50.0]
+            yield from ({**good, part: {**inner, name: value}} for value in values)
+        for alarm, since in ((good["images"] + 1, 0), (3, 4)):
+            yield {**good, part: {**inner, "alarm": alarm, "since": since, "peak": 400.0}}
+
+
+def test_a_hostile_state_is_refused_and_never_raises_anything_else():
+    chance = np.random.default_rng(5)
+    held = calibration_of(chance)
+    watch = Watch(held)
+    watch.update(chance.integers(1, len(held) + 2, 100) / (len(held) + 1))
+    good = json.loads(json.dumps(watch.state()))
+    assert Watch.restored(held, good).verdict == watch.verdict
+    states = list(hostile_states(good))
+    assert len(states) > 300
+    for state in states:
+        print({k: v for k, v in state.items() if v != good[k]})
+        with pytest.raises(InputError):
+            Watch.restored(held, state)
+
+
+def test_an_image_without_a_finite_answer_is_counted_and_not_watched(clf):
+    held = calibration_of(np.random.default_rng(5))
+    watch = Watch(held)
+    lowest = np.full(500, 1 / (len(held) + 1))
+    assert watch.update(lowest, labels=np.full(500, -1)).kind == "as calibrated"
+    assert (watch.verdict.images, watch.verdict.flagged) == (500, 500)
+    assert watch.update(lowest, labels=np.zeros(500, int)).kind != "as calibrated"
+
+
+def test_a_watch_that_fails_costs_no_answer_and_is_said_once(clf, caplog, monkeypatch):
+    images = np.random.default_rng(8).random((240, 1, 8, 8), dtype=np.float32)
+    guard = Guard(clf, W(strength=0.2, draws=3, seed=0).fit(clf, images[:60]).calibrate(images[60:200], fpr=0.05))
+    wanted = guard(images[200:220]).labels.tolist()
+    monkeypatch.setattr(Watch, "see", lambda *args, **kwargs: [][0])
+    assert guard(images[200:240]).labels.tolist()[:20] == wanted
+    guard(images[:20])
+    assert [one.getMessage()[:16] for one in caplog.records] == ["the watch failed"]
+
+
 def test_what_cannot_be_is_refused():
     chance = np.random.default_rng(6)
     held = calibration_of(chance)
@@ -154,20 +211,23 @@ def test_with_classes_another_mix_of_them_is_no_drift_and_those_without_calibrat
     assert shifted.kind == "drift"
 
 
-def test_a_guard_shows_its_watch_every_answer(clf):
+def test_a_guard_shows_its_watch_each_image_once(clf):
     images = np.random.default_rng(8).random((400, 1, 8, 8), dtype=np.float32)
     det = W(strength=0.2, draws=3, seed=0).fit(clf, images[:60]).calibrate(images[60:200], fpr=0.05)
     guard = Guard(clf, det)
     for start in (200, 201, 240):
         guard(images[start : start + 40])
     alone = Watch(det.calibration)
-    for start in (200, 201, 240):
+    for start in (200, 240):
         alone.update(det.scan(images[start : start + 40]))
     assert guard.watch.verdict == alone.verdict
-    assert guard.watch.verdict.images == 120
+    assert guard.watch.verdict.images == 80
+    for _ in range(300):  # a probe
+        guard(images[200:201])
+    assert guard.watch.verdict == alone.verdict
     again = Guard(clf, det, watch=Watch.restored(det.calibration, guard.watch.state()))
     again(images[280:290])
-    assert again.watch.verdict.images == 130
+    assert again.watch.verdict.images == 90
     with pytest.raises(InputError, match="Watch of the detector's calibration"):
         Guard(clf, det, watch=Watch(calibration_of(np.random.default_rng(0))))
 

@@ -88,9 +88,10 @@ def calibrate(
     calibration = fitted.calibration
     assert calibration is not None
     promise = calibration.promise
+    of = "" if calibration.groups is None else " of the smallest class"
     message(
         f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times an image. On average it flags at most "
-        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images, the rate that you get is between {promise.lower:.2%} "
+        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the rate that you get is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} (95%)"
     )
     message(f"wrote {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,11 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import Images
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.deploy.seen import Seen
 from doldrum.detectors.deploy.watch import Watch
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
+from doldrum.stats.conformal import tie_breakers
 
 __all__ = ["Guard", "Guarded"]
 
@@ -41,8 +44,10 @@ class Guard:
     outputs : "logits", "probabilities" or "labels"
         What a module or function gives.
     watch : Watch, optional
-        Sees every answer, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
-        one; give `Watch.restored(detector.calibration, state)` to go on with another's.
+        Sees the answers, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
+        one; give `Watch.restored(detector.calibration, state)` to go on with another's. An image that is among the last 65,536
+        different ones is not shown to it again: a client that asks twice would look like drift. Where it fails, that is logged once, and
+        answers go on without it.
 
     An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
     batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked
@@ -66,6 +71,7 @@ class Guard:
             model = as_classifier(model, input_shape=shape, num_classes=classes, outputs=outputs)
         self.detector = detector.bind(model)
         self._run: Measurement | None = None
+        self._seen, self._failed = Seen(), False
         self.watch = Watch(detector.calibration) if watch is None else watch
         if self.watch.calibration is not detector.calibration:
             raise InputError(
@@ -79,5 +85,18 @@ class Guard:
             self._run = self.detector.run(found.take(range(min(len(found), 64))))
         seen = self.detector.examine(found, self._run)
         result = self.detector.judge(seen.labels, seen.scores, found, forwards=seen.forwards)
-        self.watch.see(result)
+        self._show(found.images, result)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)
+
+    def _show(self, images: NDArray[Any], result: ScanResult) -> None:
+        """Those that are new to the watch. Whatever becomes of it, an answer is owed."""
+        if self._failed:
+            return
+        try:
+            new = self._seen.new(tie_breakers(images, self.watch.calibration.seed))
+            self.watch.see(result.p_values[new], labels=result.labels[new])
+        except Exception as error:
+            self._failed = True
+            logging.getLogger(__name__).error(
+                "the watch failed and sees no more, answers go on without it: %s: %s", type(error).__name__, error
+            )

@@ -14,7 +14,7 @@ from doldrum.detectors.contract.calibration import Calibration
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.errors import InputError
 from doldrum.stats.conformal import num_allowed
-from doldrum.stats.martingale import ConformalMartingale, even_cells, spike_bets, tilt_bets
+from doldrum.stats.martingale import MOST_SCORES, ConformalMartingale, even_cells, spike_bets, tilt_bets
 
 __all__ = ["Kind", "Watch", "WatchVerdict"]
 
@@ -76,8 +76,8 @@ class Watch:
       1 - fpr, where that is less). A trigger hardly moves these; another camera, crop or light moves them all.
     - *flags* bets that a share of the inputs crowds among the ranks that are flagged.
 
-    Each has half of `alpha`. With class-conditional calibration each class has its own ranks, and inputs of no class, or of one without
-    calibration inputs, are not watched.
+    Each has half of `alpha`. Inputs that the model gave no finite answer for (label -1) are counted and not watched. With
+    class-conditional calibration each class has its own ranks, and inputs of a class without calibration inputs are not watched either.
 
     Parameters
     ----------
@@ -124,8 +124,7 @@ class Watch:
     def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
         """See the next inputs of the stream, in their order, and give the verdict now; alike however the stream is cut into calls.
 
-        `result` is what the detector says of them, or their p-values (m,); `labels` (m,) are needed beside p-values where calibration
-        is class-conditional.
+        `result` is what the detector says of them, or their p-values (m,), with `labels` (m,) where calibration is class-conditional.
 
         Raises InputError for p-values that this calibration can't have given.
         """
@@ -169,15 +168,19 @@ class Watch:
         p = np.atleast_1d(np.asarray(p_values, dtype=float))
         if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
             raise InputError("expected p-values (m,) in (0, 1], got others; pass result.p_values")
-        if self.calibration.groups is None:
-            return p, np.arange(len(p)), np.zeros(len(p), np.int64)
+        grouped = self.calibration.groups is not None
         if labels is None:
-            raise InputError(
-                "expected labels beside p-values of class-conditional calibration, got none; pass the ScanResult"
-            )
+            if grouped:
+                raise InputError(
+                    "expected labels beside p-values of class-conditional calibration, got none; pass the ScanResult"
+                )
+            return p, np.arange(len(p)), np.zeros(len(p), np.int64)
         of = np.asarray(labels, dtype=np.int64)
         if of.shape != p.shape:
             raise InputError(f"expected {len(p)} labels, got shape {of.shape}; one a p-value")
+        if not grouped:
+            at = np.flatnonzero(of >= 0)
+            return p, at, np.zeros(len(at), np.int64)
         at = np.flatnonzero(np.isin(of, self._names))
         return p, at, np.searchsorted(self._names, of[at])
 
@@ -223,19 +226,20 @@ class Watch:
     @classmethod
     def restored(cls, calibration: Calibration, state: Any) -> Self:
         """The Watch that gave this state. Raises InputError for what is no state, or one of another calibration."""
-        if not is_object(state) or state.get("format") != FORMAT or state.get("version") != VERSION:
+        of = (state.get("format"), type(state.get("version")), state.get("version")) if is_object(state) else None
+        if not is_object(state) or of != (FORMAT, int, VERSION):
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
         if state.get("calibration") != _identity(calibration):
             raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
         made = cls(calibration, alpha=state.get("alpha", 0))
         images, flagged = state.get("images"), state.get("flagged")
-        if type(images) is not int or type(flagged) is not int or not 0 <= flagged <= images:
+        if type(images) is not int or type(flagged) is not int or not 0 <= flagged <= images <= MOST_SCORES:
             raise InputError(
-                f"expected counts in the state of a watch, got {images!r} and {flagged!r}; begin a new Watch"
+                "expected counts 0 <= flagged <= images in the state of a watch, got others; begin a new Watch"
             )
         made._images, made._flagged = images, flagged
-        made._drift.restore(state.get("drift"))
-        made._flags.restore(state.get("flags"))
+        made._drift.restore(state.get("drift"), last=images)
+        made._flags.restore(state.get("flags"), last=images)
         return made
 
 
