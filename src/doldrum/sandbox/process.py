@@ -134,6 +134,7 @@ class Confined:
                 continue
             if frame is None:
                 _end_soon(self.process)
+                self._threads[1].join(1)  # its last words may still be on their way
                 raise _died(self.process.returncode, self._said, self._watch, self.limits)
             if isinstance(frame, Nonsense):
                 raise SandboxError(f"expected an answer from the confined process, got {frame}", reason="nonsense")
