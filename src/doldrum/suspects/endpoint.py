@@ -90,7 +90,7 @@ class Endpoint:
             value = getattr(self, name)
             if value is None and name == "per_second":
                 continue
-            if not (is_number(value) and value > 0):
+            if value is None or not (is_number(value) and value > 0):
                 raise InputError(f"expected a positive {name}=, got {value!r}; pass one")
         if self.budget is not None:
             whole_number(self.budget, "budget=", least=1)
