@@ -107,7 +107,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "an image of 0 by 0": ([model, tmp / "nil.npy"], "at least one image with pixels"),
         "NaN pixels": ([model, tmp / "nan.npy"], "NaN"),
         "pixels of 0 to 255 as floats": ([model, tmp / "big.npy"], "divide by 255"),
-        "another size": ([model, tmp / "wide.npy"], "shape"),
+        "channels that cannot be fitted": ([model, tmp / "wide.npy"], "of 1 x 8 x 8 (channels x height x width)"),
         "a pickled array": ([model, tmp / "pickled.npy"], "pickle"),
         "images that are not there": ([model, tmp / "none"], "none that is there"),
         "a model that is not there": ([tmp / "none.onnx", ok], "not there"),

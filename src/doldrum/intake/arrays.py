@@ -137,7 +137,8 @@ def _rows(
     size = math.prod(inner) * dtype.itemsize
     for i in range(shape[0]):
         row = np.frombuffer(_exactly(stream, size), dtype=dtype).reshape(1, *inner)
-        yield Picture(f"{i:06}", as_rgb(_eight_bit(row)), None if labels is None else labels[i])
+        image = _eight_bit(row)
+        yield Picture(f"{i:06}", as_rgb(image), None if labels is None else labels[i], grey=len(image) == 1)
 
 
 def _eight_bit(row: NDArray[Any]) -> NDArray[np.uint8]:
