@@ -94,7 +94,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     np.save(tmp / "nil.npy", np.zeros((1, 1, 0, 0), np.float32))
     np.save(tmp / "nan.npy", np.full((1, 1, 8, 8), np.nan, np.float32))
     np.save(tmp / "big.npy", np.full((1, 1, 8, 8), 200.0, np.float32))
-    np.save(tmp / "wide.npy", np.zeros((1, 1, 9, 9), np.float32))
+    np.save(tmp / "wide.npy", np.zeros((1, 2, 9, 9), np.float32))
     np.save(tmp / "ok.npy", np.zeros((1, 1, 8, 8), np.float32))
     np.save(tmp / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp / "text.onnx").write_text("not a model")

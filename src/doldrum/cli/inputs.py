@@ -50,14 +50,14 @@ def load_model(settings: ModelSettings) -> Suspect:
 
 
 def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings, labels: Any = None) -> None:
-    """Say it where one of the usual preprocessings fits these images better than the one asked for; nothing is changed.
+    """Say it where one of the usual preprocessings fits these images better than the one asked for, or all get one label; nothing is changed.
 
     A few images, spread evenly over all, are looked at; `labels` are numbers of classes.
     """
     import numpy as np
 
     from doldrum.measuring.inputs import Inputs
-    from doldrum.suspects.preprocessing_check import preprocessing_warning
+    from doldrum.suspects.preprocessing_check import preprocessing_note
 
     if suspect.format == "doldrum checkpoint":  # its network normalises, as it was trained
         return
@@ -66,9 +66,9 @@ def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings
     some = to_float(np.concatenate([inputs.block(int(i), int(i) + 1)[0] for i in places]))
     known = None if labels is None else np.asarray(labels)[places]
     with waiting("checking the preprocessing"):
-        warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
-    if warning is not None:
-        message(warning)
+        note = preprocessing_note(suspect, some, known, resize=settings.resize)
+    if note is not None:
+        message(note)
 
 
 def load_images(

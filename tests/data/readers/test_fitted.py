@@ -39,13 +39,15 @@ def test_an_array_and_a_folder_of_the_same_images_give_the_same_pixels(tmp_path:
 def test_what_a_model_takes_is_left_as_it_is(tmp_path: Path) -> None:
     floats = ImageSet(np.full((2, 1, 4, 4), 0.3, np.float32))
     read = fit_images(floats, channels=1, size=(4, 4))
-    assert read.images is floats and read.notes == ()
+    assert read.images is floats
+    assert read.notes == ()
 
 
 def test_floats_are_rounded_to_the_nearest_of_256() -> None:
-    read = fit_images(ImageSet(np.full((2, 1, 4, 4), 0.3, np.float32), labels=[1, 0]), channels=3, size=(4, 4))
-    assert (read.images.images == 77).all()  # 0.3 * 255 = 76.5 and a little in float32
-    assert read.images.labels is not None and read.images.labels.tolist() == [1, 0]
+    read = fit_images(ImageSet(np.full((2, 1, 4, 4), 0.71, np.float32), labels=[1, 0]), channels=3, size=(4, 4))
+    assert (read.images.images == 181).all()  # 0.71 * 255 = 181.05
+    assert read.images.labels is not None
+    assert read.images.labels.tolist() == [1, 0]
 
 
 def test_colour_is_skipped_for_a_grey_model_and_named() -> None:
@@ -53,8 +55,10 @@ def test_colour_is_skipped_for_a_grey_model_and_named() -> None:
     pixels[2, 0, 0, 0] ^= 1
     read = fit_images(ImageSet(pixels, labels=range(6)), channels=1, size=(10, 8))
     assert np.array_equal(read.images.images[:, 0], np.delete(GREY, 2, axis=0))
-    assert read.images.labels is not None and read.images.labels.tolist() == [0, 1, 3, 4, 5]
-    assert [name for name, _ in read.skipped] == ["2"] and "convert it to grey first" in read.skipped[0][1]
+    assert read.images.labels is not None
+    assert read.images.labels.tolist() == [0, 1, 3, 4, 5]
+    assert [name for name, _ in read.skipped] == ["2"]
+    assert "convert it to grey first" in read.skipped[0][1]
     with pytest.raises(InputError, match=r"x\.npy: expected images that the model takes, got none of 6; .*convert it"):
         fit_images(ImageSet(COLOUR.transpose(0, 3, 1, 2), name="x.npy"), channels=1, size=(10, 8))
 
