@@ -38,13 +38,18 @@ IMAGES = (
 """Help for what `stored_images` takes."""
 
 
-def load_model(settings: ModelSettings) -> Suspect:
-    """The model, opened by the one door, with what is to be said of it on standard error."""
+def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
+    """The model, opened by the one door, with what is to be said of it on standard error.
+
+    Of one that is opened as a detector's file says (`guarded`), nothing is said that asks for other options: there is no choice.
+    """
     from doldrum.opening import notes_in_flags, open_settings
+    from doldrum.opening.settings import PREPROCESSING
 
     with waiting("opening the model"):
         suspect = open_settings(settings)
-    for note in notes_in_flags(suspect.notes):
+    notes = [n for n in suspect.notes if not (guarded and any(f"{name}=" in n for name in PREPROCESSING))]
+    for note in notes_in_flags(notes):
         message(f"note: {note}")
     return suspect
 

@@ -166,7 +166,7 @@ def load_dataset(spec: str) -> ImageSet:
     splits = DATASETS[name].splits
     split = split or ("test" if "test" in splits else splits[-1])
     if split not in splits:
-        raise InputError(f"expected a split of {', '.join(splits)} for {name}, got {split!r}")
+        raise InputError(f"expected a split of {', '.join(splits)} for {name}, got {split!r}; e.g. {name}:{splits[-1]}")
     return DATASETS[name].load(split)
 
 

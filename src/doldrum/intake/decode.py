@@ -51,7 +51,9 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
         got = f"a broken {what}" if what in FORMATS else what or "another kind of file"
         raise InputError(f"expected an image ({', '.join(FORMATS)}), got {got}; leave it out") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"expected an image of a sane size, got {visible(str(error))}") from error
+        raise InputError(
+            f"expected an image of a sane size, got {visible(str(error)).rstrip('.')}; make it smaller"
+        ) from error
     except MemoryError as error:
         raise InputError("expected an image that fits in memory, got one that doesn't; leave it out") from error
     except Exception as error:  # decoders of broken files raise what they like

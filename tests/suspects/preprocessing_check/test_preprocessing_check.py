@@ -346,7 +346,7 @@ def test_of_near_ties_the_one_nearest_to_the_opening_is_the_first(channels):
 
 @pytest.mark.parametrize(("count", "classes", "said"), [(8, 1, True), (7, 1, False), (8, 2, False)])
 def test_images_that_all_get_one_label_are_a_note_and_no_warning(count, classes, said):
-    images, labels, patterns = material(count, classes=2)
+    _, _, patterns = material(count, classes=2)
     images = patterns[np.arange(count) % classes].astype(np.float32)
     model = suspect(nearest(patterns, PLAIN, PLAIN))
     assert preprocessing_warning(model, images) is None
