@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from doldrum.errors import InputError
 
-__all__ = ["SCALES", "as_nchw", "check_pixels", "to_float"]
+__all__ = ["HOW_PIXELS", "SCALES", "as_nchw", "check_pixels", "to_float"]
 
+HOW_PIXELS = "make them uint8, or floats in [0, 1]"
+"""What an error about the type of pixels ends with: for whoever has an array, and whoever has a file of one."""
 SCALES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
@@ -26,7 +28,7 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
     """
     array = np.asarray(images)
     if array.dtype not in SCALES and array.dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype")
+        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; {HOW_PIXELS}")
     scale = SCALES.get(array.dtype)
     floats = array.astype(np.float32)
     return floats if scale is None else np.divide(floats, np.float32(scale), out=floats)
@@ -42,7 +44,7 @@ def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, bloc
     if images.dtype in SCALES:
         return
     if images.dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {images.dtype}; convert with .astype")
+        raise InputError(f"expected uint8, uint16 or float pixels, got {images.dtype}; {HOW_PIXELS}")
     for start in range(0, len(images), block):
         part = images[start : start + block]
         low, high = float(part.min()), float(part.max())
@@ -75,7 +77,9 @@ def as_nchw(images: Any) -> NDArray[Any]:
     array = np.asarray(images) if not isinstance(images, np.ndarray) else images
     if array.ndim == 3:
         if array.shape[2] in (1, 3) and array.shape[1] != array.shape[2]:
-            raise InputError(f"expected images (N, H, W), got {array.shape}, one image it seems; pass images[None]")
+            raise InputError(
+                f"expected images (N, H, W), got {array.shape}, one image it seems; give it a first axis of 1"
+            )
         return array[:, None]
     if array.ndim != 4:
         raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; one image needs a first axis of 1")

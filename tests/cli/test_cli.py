@@ -94,7 +94,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     np.save(tmp / "nil.npy", np.zeros((1, 1, 0, 0), np.float32))
     np.save(tmp / "nan.npy", np.full((1, 1, 8, 8), np.nan, np.float32))
     np.save(tmp / "big.npy", np.full((1, 1, 8, 8), 200.0, np.float32))
-    np.save(tmp / "wide.npy", np.zeros((1, 1, 9, 9), np.float32))
+    np.save(tmp / "wide.npy", np.zeros((1, 2, 9, 9), np.float32))
     np.save(tmp / "ok.npy", np.zeros((1, 1, 8, 8), np.float32))
     np.save(tmp / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp / "text.onnx").write_text("not a model")
@@ -107,7 +107,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "an image of 0 by 0": ([model, tmp / "nil.npy"], "at least one image with pixels"),
         "NaN pixels": ([model, tmp / "nan.npy"], "NaN"),
         "pixels of 0 to 255 as floats": ([model, tmp / "big.npy"], "divide by 255"),
-        "another size": ([model, tmp / "wide.npy"], "shape"),
+        "channels that cannot be fitted": ([model, tmp / "wide.npy"], "of 1 x 8 x 8 (channels x height x width)"),
         "a pickled array": ([model, tmp / "pickled.npy"], "pickle"),
         "images that are not there": ([model, tmp / "none"], "none that is there"),
         "a model that is not there": ([tmp / "none.onnx", ok], "not there"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -103,3 +105,12 @@ def test_a_pipe_is_refused_wherever_a_file_is_asked_for(call, model, files):
         assert code == 2, (words, err)
         assert "expected" in err
         assert not out.exists()
+
+
+@pytest.mark.parametrize("words", [["--version"], ["datasets"], ["doctor", "--json"]])
+def test_a_full_disk_behind_standard_output_is_one_line(words) -> None:
+    command = [sys.executable, "-c", "from doldrum.cli import main; main()", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    want = "doldrum: expected room for what is written, got a full disk; free some, or write somewhere else\n"
+    assert (done.returncode, done.stderr) == (1, want)

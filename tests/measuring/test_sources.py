@@ -114,3 +114,32 @@ def test_slices_are_still_read_as_they_are_needed(clf, want) -> None:
     r = dd.measure(clf, Counted(IMAGES), PROBE, engine="eager", batch_size=2)
     assert np.array_equal(r.draws, want.draws)
     assert Counted.most <= 2
+
+
+class OfLength(torch.utils.data.Dataset):
+    def __getitem__(self, index: int) -> Any:
+        return IMAGES[index]
+
+    def __len__(self) -> int:
+        return -1
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (torch.zeros(2, 1, 8, 8).to_sparse(), r"gives no array .*; convert it, such as with \.to_dense\(\)"),
+        ([torch.zeros(1, 8, 8).to_sparse()], r"gives no array .*; convert it"),
+        (torch.zeros(2, 1, 8, 8, device="meta"), "meta device, which has none; load them first"),
+        (OfLength(), "as len.. of the OfLength, got ValueError: .*; fix its __len__"),
+    ],
+    ids=["sparse", "list of sparse", "meta", "negative length"],
+)
+def test_what_gives_no_pixels_is_refused_in_words(clf, source, why) -> None:
+    with pytest.raises(InputError, match=why):
+        dd.measure(clf, source, PROBE, engine="eager")
+
+
+@pytest.mark.parametrize("images", [None, "x", torch.zeros(2, 1, 8, 8).to_sparse(), [[1], [1, 2]]])
+def test_a_classifier_refuses_what_are_no_images(clf, images) -> None:
+    with pytest.raises(InputError, match=r"expected images of shape \(B, 1, 8, 8\), got .*; pass"):
+        clf(images)

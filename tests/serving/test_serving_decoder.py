@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from served import png
 
-from doldrum.intake import decode_image
-from doldrum.intake.collect import fitted
-from doldrum.intake.members import as_rgb
+from doldrum.intake import decode_image, fit_image
 from doldrum.sandbox import Service
 from doldrum.serving import decoder
 from doldrum.serving.decoder import Decoder
@@ -25,7 +23,7 @@ def colour() -> np.ndarray:
 def test_pixels_are_those_of_a_scan(colour, resize) -> None:
     read = Decoder((3, 8, 8), resize=resize, pixels=1000)
     data = png(colour)
-    wanted = fitted(as_rgb(decode_image(data)), (3, 8, 8), resize)
+    wanted = fit_image(decode_image(data), channels=3, size=(8, 8), resize=resize)
     found = read(data)
     assert isinstance(found, np.ndarray)
     assert np.array_equal(found, wanted)

@@ -60,11 +60,20 @@ class Classifier(ABC):
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`; scores may hold NaN, labels may not be out of range."""
-        images = np.asarray(images)
-        if images.ndim != 4 or images.shape[1:] != self.input_shape:
+        wanted = f"images of shape (B, {', '.join(map(str, self.input_shape))})"
+        try:
+            array = np.asarray(images)
+        except (TypeError, ValueError, RuntimeError) as error:  # lists of other lengths; sparse tensors
             raise InputError(
-                f"expected images of shape (B, {', '.join(map(str, self.input_shape))}), got {images.shape}"
+                f"expected {wanted}, got a {type(images).__name__} that gives no array ({error}); pass one"
+            ) from error
+        if array.dtype.kind not in "fiub":
+            raise InputError(
+                f"expected {wanted}, got {type(images).__name__} of {array.dtype}; pass an array of floats"
             )
+        if array.ndim != 4 or array.shape[1:] != self.input_shape:
+            raise InputError(f"expected {wanted}, got {array.shape}; add the missing axes, resize or convert them")
+        images = array
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -102,6 +104,8 @@ def _run(ended: Ended) -> None:
         code = code if isinstance(code, int) else 0
         if code == 130:  # the argument parser takes Ctrl-C for itself
             raise KeyboardInterrupt
+        if getattr(sys.stdout, "flush", None) is not None:  # None where it is closed
+            sys.stdout.flush()  # here, where a full disk is an error like others
         sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {in_flags(str(error), flags_of(typer.main.get_command(app)))}")
@@ -120,7 +124,8 @@ def _run(ended: Ended) -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        message(f"doldrum: {error}")
+        message(f"doldrum: {_of_system(error)}")
+        _give_up_output()
         sys.exit(1)
     except Exception as error:
         if is_lack_of_memory(error) or type(error).__name__ == "OutOfMemoryError":  # torch's own, of a GPU
@@ -137,3 +142,25 @@ def _run(ended: Ended) -> None:
             message(context.get_usage())
         message(f"doldrum: {error.format_message()}")  # pyright: ignore[reportAttributeAccessIssue]
         sys.exit(error.exit_code)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _of_system(error: OSError) -> str:
+    """What the operating system refused, as what was expected, what was found and what to do."""
+    text = error.strerror or str(error) or type(error).__name__
+    where = f" ({visible(str(error.filename))})" if error.filename is not None else ""
+    if text.startswith("expected "):
+        return text + where
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"expected room for what is written, got a full disk{where}; free some, or write somewhere else"
+    return (
+        f"expected files that can be read and written, got {visible(text)}{where}; check the path and its permissions"
+    )
+
+
+def _give_up_output() -> None:
+    """Nothing more is written where standard output can't be: the interpreter would try again at its end, and print a traceback."""
+    try:
+        if getattr(sys.stdout, "flush", None) is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

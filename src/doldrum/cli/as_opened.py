@@ -39,7 +39,7 @@ def open_as_calibrated(
     from doldrum.opening import ModelSettings
 
     settings = ModelSettings(model=model, **_as_calibrated(asked, detector.preprocessing, guard=guard))
-    suspect = load_model(settings)
+    suspect = load_model(settings, guarded=True)
     _check_as_calibrated(asked, effective(suspect, settings), guard=guard)
     if (difference := detector.differs_from(suspect.classifier)) is not None:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,11 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.cli.output import message_skipped
+from doldrum.cli.output import message, message_skipped
 from doldrum.confined.matching import class_numbers
 from doldrum.errors import InputError
-from doldrum.intake import Picture, Skipped, open_images, visible
-from doldrum.intake.collect import fitted
+from doldrum.intake import Picture, Skipped, fit_image, fitting_note, open_images, visible
 from doldrum.seeds import rng
 from doldrum.suspects import Suspect
 
@@ -40,7 +40,8 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
     Raises InputError where no image can be read.
     """
     shape = suspect.classifier.input_shape
-    kept: list[tuple[dict[Resize, NDArray[np.uint8]], str | None]] = []
+    kept: list[tuple[dict[Resize, NDArray[np.uint8]], tuple[int, ...], str | None]] = []
+    channels, *size = shape
     skipped: list[tuple[str, str]] = []
     draw, seen, same = rng(seed, "clean sample"), 0, True
     items, names, kind = _items(source)
@@ -51,21 +52,26 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
         place = seen if seen < most else int(draw.integers(seen + 1))
         if place < most:  # a reservoir
             try:
-                ways: dict[Resize, NDArray[np.uint8]] = {w: fitted(item.pixels, shape, w) for w in ("stretch", "crop")}
+                ways: dict[Resize, NDArray[np.uint8]] = {
+                    w: fit_image(item.planes, channels=channels, size=(size[0], size[1]), resize=w)
+                    for w in ("stretch", "crop")
+                }
             except InputError as error:
                 skipped.append((item.id, str(error)))
                 continue
             same = same and np.array_equal(ways["stretch"], ways["crop"])
-            kept[place:] = [(ways, item.label), *kept[place + 1 :]]
+            kept[place:] = [(ways, item.planes.shape, item.label), *kept[place + 1 :]]
         seen += 1
     message_skipped(skipped, most=5)
     if not kept:
         raise InputError(f"expected clean images in {visible(source)}, got none that can be read; check the path")
+    if (note := fitting_note(Counter(before for _, before, _ in kept), shape, resize=resize)) is not None:
+        message(f"note: {note}")
     found: tuple[Resize, ...] = (resize,) if same else ("stretch", "crop")
-    images: dict[Resize, NDArray[np.uint8]] = {way: np.stack([ways[way] for ways, _ in kept]) for way in found}
+    images: dict[Resize, NDArray[np.uint8]] = {way: np.stack([ways[way] for ways, _, _ in kept]) for way in found}
     table_names = names()
     labels, how = class_numbers(
-        [label for _, label in kept],
+        [label for *_, label in kept],
         model_names=suspect.class_names,
         table_names=table_names,
         num_classes=suspect.classifier.num_classes,
@@ -89,6 +95,11 @@ def _items(source: str) -> tuple[Iterator[Any], Any, str]:
             pixels = np.asarray(data.images[k])
             pixels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
             colour = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels
-            yield Picture(data.ids[k], colour.transpose(1, 2, 0), None if numbers is None else str(int(numbers[k])))
+            yield Picture(
+                data.ids[k],
+                colour.transpose(1, 2, 0),
+                None if numbers is None else str(int(numbers[k])),
+                grey=len(pixels) == 1,
+            )
 
     return pictures(), tuple, "set"

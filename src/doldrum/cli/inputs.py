@@ -38,26 +38,31 @@ IMAGES = (
 """Help for what `stored_images` takes."""
 
 
-def load_model(settings: ModelSettings) -> Suspect:
-    """The model, opened by the one door, with what is to be said of it on standard error."""
+def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
+    """The model, opened by the one door, with what is to be said of it on standard error.
+
+    Of one that is opened as a detector's file says (`guarded`), nothing is said that asks for other options: there is no choice.
+    """
     from doldrum.opening import notes_in_flags, open_settings
+    from doldrum.opening.settings import PREPROCESSING
 
     with waiting("opening the model"):
         suspect = open_settings(settings)
-    for note in notes_in_flags(suspect.notes):
+    notes = [n for n in suspect.notes if not (guarded and any(f"{name}=" in n for name in PREPROCESSING))]
+    for note in notes_in_flags(notes):
         message(f"note: {note}")
     return suspect
 
 
 def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings, labels: Any = None) -> None:
-    """Say it where one of the usual preprocessings fits these images better than the one asked for; nothing is changed.
+    """Say it where one of the usual preprocessings fits these images better than the one asked for, or all get one label; nothing is changed.
 
     A few images, spread evenly over all, are looked at; `labels` are numbers of classes.
     """
     import numpy as np
 
     from doldrum.measuring.inputs import Inputs
-    from doldrum.suspects.preprocessing_check import preprocessing_warning
+    from doldrum.suspects.preprocessing_check import preprocessing_note
 
     if suspect.format == "doldrum checkpoint":  # its network normalises, as it was trained
         return
@@ -66,21 +71,31 @@ def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings
     some = to_float(np.concatenate([inputs.block(int(i), int(i) + 1)[0] for i in places]))
     known = None if labels is None else np.asarray(labels)[places]
     with waiting("checking the preprocessing"):
-        warning = preprocessing_warning(suspect, some, known, resize=settings.resize)
-    if warning is not None:
-        message(warning)
+        note = preprocessing_note(suspect, some, known, resize=settings.resize)
+    if note is not None:
+        message(note)
 
 
-def load_images(source: str, *, classifier: Any = None) -> Any:
-    """The ImageRead of `source`; a folder's images are fitted to what `classifier` takes, where one is given."""
-    from doldrum.data import read_images
+def load_images(
+    source: str, *, classifier: Any = None, resize: Literal["stretch", "crop"] = "stretch", limit: int | None = None
+) -> Any:
+    """The ImageRead of `source`, or of its first `limit` images, fitted to what `classifier` takes, where one is given."""
+    from doldrum.data import ImageRead, read_images
+    from doldrum.data.readers.fitted import fit_images
 
-    if classifier is None:
+    wanted: Any = {}
+    if classifier is not None:
+        channels, *size = classifier.input_shape
+        wanted = {"channels": channels, "size": tuple(size), "resize": resize}
+    if limit is None:
+        read = read_images(source, **wanted)
+    else:  # before they are fitted: they may be many
         read = read_images(source)
-    else:
-        channels, height, width = classifier.input_shape
-        read = read_images(source, channels=channels, size=(height, width) if Path(source).is_dir() else None)
+        fitted = fit_images(read.images.take(range(min(limit, len(read.images)))), **wanted)
+        read = ImageRead(fitted.images, (*read.skipped, *fitted.skipped), (*read.notes, *fitted.notes))
     message_skipped(read.skipped)
+    for note in read.notes:
+        message(f"note: {note}")
     return read
 
 
@@ -102,15 +117,15 @@ def stored_images(
 ) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
     """Images for a run that writes to `out`, and (name, reason) of what was skipped, while the block runs.
 
-    Arrays (.npy, .npz) and data sets are taken as they are. Everything else is decoded into `out`/images.part, so that
+    Arrays (.npy, .npz) and data sets that the model takes are read where they are. Everything else is decoded into `out`/images.part, so that
     memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with.
 
     `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can go on;
     by default those of `measure_to`.
     """
     if not os.path.exists(source) or (Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)):
-        images = load_images(source).images
-        yield images if limit is None else images.take(range(min(limit, len(images)))), []
+        read = load_images(source, classifier=classifier, resize=resize, limit=limit)
+        yield read.images, list(read.skipped)
         return
     from doldrum.measuring.collected import collect_images
     from doldrum.measuring.stored import check_folder
@@ -124,6 +139,8 @@ def stored_images(
             check(out)  # another run may have ended since it was looked at first
             found = collect_images(source, work, shape=classifier.input_shape, resize=resize, limit=limit)
             message_skipped(found.skipped)
+            if found.note is not None:
+                message(f"note: {found.note}")
             yield found, found.skipped
         except BaseException:
             keep = unfinished(out)

@@ -117,5 +117,5 @@ def height_and_width(text: str) -> tuple[int, int]:
     """--size as height and width; InputError for anything else."""
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(p.isdigit() for p in parts):
-        raise InputError(f"expected --size as 224 or 224x192 (height x width), got {text!r}")
+        raise InputError(f"expected --size as 224 or 224x192 (height x width), got {text!r}; e.g. --size 224x192")
     return int(parts[0]), int(parts[-1])

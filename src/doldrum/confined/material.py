@@ -30,13 +30,15 @@ __all__ = [
 @dataclass(frozen=True, eq=False)
 class Material:
     """Images of somebody else as an ImageSet without labels, the class's name of each or None, the names of a table's classes,
-    and what was skipped. `kind` is what they came in; `numbered` says that the labels are class numbers, never names."""
+    what was skipped, and a `note` where images were fitted. `kind` is what they came in; `numbered` says that the labels are class
+    numbers, never names."""
 
     images: ImageSet
     labels: tuple[str | None, ...]
     class_names: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     kind: str
+    note: str | None = None
 
     @property
     def numbered(self) -> bool:
@@ -57,7 +59,7 @@ def open_material(
 
     found: CollectedImages = as_array(counted(), target, shape=classifier.input_shape, resize=resize)  # pyright: ignore[reportArgumentType]
     names = tuple(source.class_names)
-    return Material(ImageSet(found.images, ids=found.ids), found.labels, names, found.skipped, source.kind)
+    return Material(ImageSet(found.images, ids=found.ids), found.labels, names, found.skipped, source.kind, found.note)
 
 
 def read_material(
@@ -84,12 +86,15 @@ def read_material(
             waiting[0] = 0
 
     target = folder / f"{what}.npy"
+    who = f"--{what}" if called is None else called
     try:
-        return open_material(path, target, classifier=opened.classifier, resize=settings["resize"], advance=advance)
+        made = open_material(path, target, classifier=opened.classifier, resize=settings["resize"], advance=advance)
     except InputError as error:
         name, why = visible(path), str(error)
-        who = f"--{what}" if called is None else called
         raise InputError(f"{who} {why}" if why.startswith(name) else f"{who} {name}: {why}") from error
+    if made.note is not None:
+        tell({"say": f"note: {who}: {made.note}"})
+    return made
 
 
 def left_out(clean: Material) -> list[str]:

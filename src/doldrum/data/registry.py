@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from doldrum.data.imageset import ImageSet
 from doldrum.data.readers.arrays import read_array
+from doldrum.data.readers.fitted import fit_images
 from doldrum.data.readers.folder import ImageRead, read_folder
 from doldrum.data.readers.image_file import read_image
 from doldrum.data.sets import cifar, emoji_sheets, fashion, house_numbers, imagenet, traffic_signs
@@ -164,30 +166,36 @@ def load_dataset(spec: str) -> ImageSet:
     splits = DATASETS[name].splits
     split = split or ("test" if "test" in splits else splits[-1])
     if split not in splits:
-        raise InputError(f"expected a split of {', '.join(splits)} for {name}, got {split!r}")
+        raise InputError(f"expected a split of {', '.join(splits)} for {name}, got {split!r}; e.g. {name}:{splits[-1]}")
     return DATASETS[name].load(split)
 
 
-def read_images(source: str | Path, *, channels: int | None = None, size: tuple[int, int] | None = None) -> ImageRead:
+def read_images(
+    source: str | Path,
+    *,
+    channels: int | None = None,
+    size: tuple[int, int] | None = None,
+    resize: Literal["stretch", "crop"] = "stretch",
+) -> ImageRead:
     """Images from a folder, an .npy or .npz file, an image file, or a data set's split.
 
-    `channels` and `size` are what a classifier takes; see :func:`doldrum.data.read_folder`. Arrays and data sets are taken as
-    they are.
+    `channels`, `size` (height, width) and `resize` are what a classifier takes, and how images of another size are fitted to it; see
+    :func:`doldrum.data.read_folder`. Images of every source are fitted alike, and a note says of how many.
     """
     if not str(source):
         raise InputError("expected a folder, a file or a data set, got an empty name")
     path = Path(source)
     if os.path.isdir(path):  # Path.is_dir raises for a name that is too long or a folder that may not be entered
-        return read_folder(path, channels=channels, size=size)
+        return read_folder(path, channels=channels, size=size, resize=resize)
     if path.suffix.lower() in (".npy", ".npz"):
-        return ImageRead(read_array(path))
-    if os.path.isfile(path):
-        return ImageRead(
-            ImageSet(read_image(path, channels=channels, size=size)[None], ids=[path.name], name=path.name)
+        found = read_array(path)
+    elif os.path.isfile(path):
+        found = ImageSet(read_image(path)[None], ids=[path.name], name=path.name)
+    elif str(source).partition(":")[0] in DATASETS:
+        found = load_dataset(str(source))
+    else:
+        raise InputError(
+            f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
+            "which is none that is there; check the path"
         )
-    if str(source).partition(":")[0] in DATASETS:
-        return ImageRead(load_dataset(str(source)))
-    raise InputError(
-        f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
-        "which is none that is there; check the path"
-    )
+    return fit_images(found, channels=channels, size=size, resize=resize)

@@ -30,7 +30,7 @@ from doldrum.data.readers.objects import (
 from doldrum.data.readers.values import array_of, expanded, fitted_array, fitted_picture, is_picture
 from doldrum.data.store import PixelStore
 from doldrum.errors import InputError
-from doldrum.pixels import SCALES
+from doldrum.pixels import HOW_PIXELS, SCALES
 
 __all__ = ["Fit", "Images", "as_image_set", "as_images", "as_labelled", "read_stream"]
 
@@ -120,7 +120,7 @@ def as_images(images: Any) -> NDArray[Any]:
     if array.dtype in SCALES:
         return array
     if array.dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype")
+        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; {HOW_PIXELS}")
     return array.astype(np.float32, copy=False)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from doldrum.intake.base import ImageLimits, Picture, Skipped
 from doldrum.intake.collect import CollectedImages, as_array
-from doldrum.intake.decode import FORMATS, decode_image, fit_image, image_pixels
+from doldrum.intake.decode import FORMATS, decode_image, fit_image, fitting_note, image_pixels
 from doldrum.intake.source import ImageSource, open_images
 from doldrum.intake.text import csv_safe, visible
 
@@ -22,6 +22,7 @@ __all__ = [
     "csv_safe",
     "decode_image",
     "fit_image",
+    "fitting_note",
     "image_pixels",
     "open_images",
     "visible",

@@ -19,7 +19,7 @@ from doldrum.intake.members import as_rgb
 from doldrum.intake.streams import Budget, Reader
 from doldrum.intake.text import visible
 from doldrum.intake.zipped import check_entry, open_zip
-from doldrum.pixels import SCALES, as_nchw, check_pixels, to_float
+from doldrum.pixels import HOW_PIXELS, SCALES, as_nchw, check_pixels, to_float
 
 __all__ = ["idx_pictures", "npy_pictures", "npz_pictures"]
 
@@ -124,7 +124,7 @@ def _rows(
     stream: Reader, shape: tuple[int, ...], dtype: np.dtype[Any], labels: Sequence[str] | None, limits: ImageLimits
 ) -> Iterator[Picture]:
     if dtype not in SCALES and dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {visible(str(dtype))}; convert with .astype")
+        raise InputError(f"expected uint8, uint16 or float pixels, got {visible(str(dtype))}; {HOW_PIXELS}")
     if len(shape) in (3, 4) and shape[0] == 0:
         raise InputError(f"expected at least one image, got none: shape {shape}; check what was saved")
     if len(shape) not in (3, 4) or 0 in shape:
@@ -137,7 +137,8 @@ def _rows(
     size = math.prod(inner) * dtype.itemsize
     for i in range(shape[0]):
         row = np.frombuffer(_exactly(stream, size), dtype=dtype).reshape(1, *inner)
-        yield Picture(f"{i:06}", as_rgb(_eight_bit(row)), None if labels is None else labels[i])
+        image = _eight_bit(row)
+        yield Picture(f"{i:06}", as_rgb(image), None if labels is None else labels[i], grey=len(image) == 1)
 
 
 def _eight_bit(row: NDArray[Any]) -> NDArray[np.uint8]:
@@ -156,7 +157,9 @@ def _exactly(stream: Reader, size: int) -> bytes:
     while left:
         piece = stream.read(min(left, 1 << 20))
         if not piece:
-            raise InputError("expected as many values as the header says, got the end of the file; save it again")
+            raise InputError(
+                "expected as many values as the header says, got the end of the file: it is cut off; fetch or save it again"
+            )
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

@@ -50,11 +50,21 @@ class ImageLimits:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image: a visible id that no other item of its source has, uint8 pixels (H, W, 3), its class's name or None."""
+    """One image: a visible id that no other item of its source has, uint8 pixels (H, W, 3), its class's name or None.
+
+    `grey` says that it had one channel, which is repeated in its pixels.
+    """
 
     id: str
     pixels: NDArray[np.uint8]
     label: str | None = None
+    grey: bool = False
+
+    @property
+    def planes(self) -> NDArray[np.uint8]:
+        """Its pixels with the channels that it had: (1 or 3, H, W)."""
+        planes = self.pixels.transpose(2, 0, 1)
+        return planes[:1] if self.grey else planes
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +15,25 @@ from numpy.typing import NDArray
 from doldrum.errors import InputError
 from doldrum.files import write_whole
 from doldrum.intake.base import Picture, Skipped
-from doldrum.intake.decode import fit_image
+from doldrum.intake.decode import fit_image, fitting_note
 
-__all__ = ["CollectedImages", "as_array", "fitted"]
+__all__ = ["CollectedImages", "as_array"]
 
 _HEADER = 128  # bytes of an .npy header: room for any number of rows
 
 
 @dataclass(frozen=True, eq=False)
 class CollectedImages:
-    """uint8 (N, C, H, W), memory-mapped; the id and the class's name (or None) of each row; what is not among them, and why."""
+    """uint8 (N, C, H, W), memory-mapped; the id and the class's name (or None) of each row; what is not among them, and why.
+
+    `note` says how many had another size or colour, and which; None where none had.
+    """
 
     images: NDArray[np.uint8]
     ids: tuple[str, ...]
     labels: tuple[str | None, ...]
     skipped: tuple[Skipped, ...]
+    note: str | None = None
 
 
 def as_array(
@@ -69,6 +74,7 @@ def as_array(
     ids: list[str] = []
     labels: list[str | None] = []
     skipped: list[Skipped] = []
+    before: Counter[tuple[int, ...]] = Counter()
 
     def write(draft: Path) -> None:
         with draft.open("wb") as file:
@@ -78,13 +84,14 @@ def as_array(
                     skipped.append(item)
                     continue
                 try:
-                    row = fitted(item.pixels, (channels, height, width), resize)
+                    row = fit_image(item.planes, channels=channels, size=(height, width), resize=resize)
                 except InputError as error:
                     skipped.append(Skipped(item.id, str(error)))
                     continue
                 file.write(row.tobytes())
                 ids.append(item.id)
                 labels.append(item.label)
+                before[item.planes.shape] += 1
             if not ids:
                 if not skipped:
                     raise InputError("expected at least one image, got none: nothing is there; check the path")
@@ -95,24 +102,8 @@ def as_array(
 
     target = write_whole(path, write)
     images: Any = np.lib.format.open_memmap(target, mode="r")
-    return CollectedImages(images, tuple(ids), tuple(labels), tuple(skipped))
-
-
-def fitted(pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: str | None) -> NDArray[np.uint8]:
-    """One picture (H, W, 3) as :func:`as_array` makes it: uint8 of `shape`. InputError for one that would be skipped."""
-    channels, height, width = shape
-    array = fit_image(pixels.transpose(2, 0, 1), channels=channels)
-    tall, wide = array.shape[1:]
-    if (tall, wide) == (height, width):
-        return array
-    if resize is None:
-        raise InputError(f"expected an image of {height} x {width}, got {tall} x {wide}; resize it")
-    if resize == "stretch":
-        return fit_image(array, size=(height, width))
-    scale = max(height / tall, width / wide)
-    y, x = round((tall - height / scale) / 2), round((wide - width / scale) / 2)
-    cut = array[:, y : y + max(1, round(height / scale)), x : x + max(1, round(width / scale))]
-    return fit_image(cut, size=(height, width))
+    note = fitting_note(before, (channels, height, width), resize=resize)
+    return CollectedImages(images, tuple(ids), tuple(labels), tuple(skipped), note)
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

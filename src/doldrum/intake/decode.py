@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,12 @@ from doldrum.intake.base import ImageLimits
 from doldrum.intake.kinds import declared_size, kind_of
 from doldrum.intake.text import visible
 
-__all__ = ["FORMATS", "decode_image", "fit_image", "image_pixels"]
+__all__ = ["FORMATS", "decode_image", "fit_image", "fitting_note", "image_pixels"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """Formats that are opened; no vector formats, whose decoders start other programs."""
 _JPEG_WORK = 1 << 29  # pixels x scans: a progressive JPEG can name thousands of scans in a few kilobytes
+_SHAPES = 3  # that a note lists
 _PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slowly
 
 
@@ -114,9 +116,15 @@ def image_pixels(image: Any) -> NDArray[np.uint8]:
 
 
 def fit_image(
-    array: NDArray[np.uint8], *, channels: int | None = None, size: tuple[int, int] | None = None
+    array: NDArray[np.uint8],
+    *,
+    channels: int | None = None,
+    size: tuple[int, int] | None = None,
+    resize: Literal["stretch", "crop"] | None = "stretch",
 ) -> NDArray[np.uint8]:
-    """uint8 (1 or 3, H, W) with the channels and size a classifier takes; bilinear.
+    """uint8 (1 or 3, H, W) with the channels and size a classifier takes; bilinear, with antialiasing.
+
+    An image of another size is stretched to it; or scaled until it covers the size, and cut to its middle ("crop"); or refused (None).
 
     Raises InputError for colour where grey is wanted: turning it grey would change the evidence.
 
@@ -136,7 +144,41 @@ def fit_image(
     elif channels == 3 and len(array) == 1:
         array = np.repeat(array, 3, axis=0)
     if size is not None and array.shape[1:] != tuple(size):
+        if resize is None:
+            got = " x ".join(map(str, array.shape[1:]))
+            raise InputError(f"expected an image of {size[0]} x {size[1]}, got {got}; resize it")
+        if resize == "crop":
+            array = _middle(array, size)
         image = Image.fromarray(np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)))
         resized = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
         array = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
     return np.ascontiguousarray(array)
+
+
+def _middle(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The largest part about the middle that has the shape of `size`, which it is then scaled to."""
+    (tall, wide), (height, width) = array.shape[1:], size
+    scale = max(height / tall, width / wide)
+    y, x = round((tall - height / scale) / 2), round((wide - width / scale) / 2)
+    return array[:, y : y + max(1, round(height / scale)), x : x + max(1, round(width / scale))]
+
+
+def fitting_note(
+    before: Mapping[tuple[int, ...], int], to: tuple[int, ...], *, resize: Literal["stretch", "crop"] | None = "stretch"
+) -> str | None:
+    """What was done to images to make them (C, H, W), of how many there were `before` of each shape; None where nothing was.
+
+    >>> fitting_note({(1, 8, 8): 2, (3, 4, 4): 5}, (3, 4, 4))
+    '2 of 7 images were fitted to 3 x 4 x 4 (channels x height x width; other sizes are stretched): they were 1 x 8 x 8'
+    """
+    others = sorted(((shape, n) for shape, n in before.items() if shape != to), key=lambda one: (-one[1], one[0]))
+    if not others:
+        return None
+    names = [" x ".join(map(str, shape)) for shape, _ in others[:_SHAPES]]
+    more = len(others) - len(names)
+    listed = ", ".join(names) + (f" and {more} other shape{'s' if more > 1 else ''}" if more else "")
+    changed, how = sum(n for _, n in others), "cut to their middle" if resize == "crop" else "stretched"
+    return (
+        f"{changed:,} of {sum(before.values()):,} images were fitted to {' x '.join(map(str, to))} (channels x height x width; other sizes are "
+        f"{how}): they were {listed}"
+    )

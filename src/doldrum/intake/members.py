@@ -54,7 +54,8 @@ def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLi
     if (why := sniffed(data[:512])) is not None:
         return Skipped(visible(name), why)
     try:
-        return Picture(visible(name), as_rgb(decode_image(data, limits=limits)), label)
+        image = decode_image(data, limits=limits)
+        return Picture(visible(name), as_rgb(image), label, grey=len(image) == 1)
     except InputError as error:
         return Skipped(visible(name), str(error))
 

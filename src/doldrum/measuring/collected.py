@@ -26,14 +26,16 @@ _LIMITS = ImageLimits(pixels=64 << 20, members=1 << 40)  # the caller's own imag
 
 
 class StoredImages:
-    """uint8 images (N, C, H, W) in an .npy file, their `ids`, and (id, why) of what was `skipped`.
+    """uint8 images (N, C, H, W) in an .npy file, their `ids`, (id, why) of what was `skipped`, and a `note` where images were fitted.
 
     `measure` and `Measurement` take it. A slice is read from the file: the pages of a memory map would count as memory of
     this process, and their number grows with the file.
     """
 
-    def __init__(self, path: str | Path, ids: list[str], skipped: list[tuple[str, str]]) -> None:
-        self.path, self.ids, self.skipped = Path(path), ids, skipped
+    def __init__(
+        self, path: str | Path, ids: list[str], skipped: list[tuple[str, str]], note: str | None = None
+    ) -> None:
+        self.path, self.ids, self.skipped, self.note = Path(path), ids, skipped, note
         mapped = np.lib.format.open_memmap(self.path, mode="r")
         self.shape: tuple[int, ...] = mapped.shape
         self._start = self.path.stat().st_size - mapped.nbytes
@@ -112,10 +114,10 @@ def collect_images(
             found = as_array(items(), target, shape=shape, resize=resize)
         except InputError as error:
             raise InputError(f"{visible(os.fspath(path))}: {error}") from error
-    ids, skipped = list(found.ids), [(item.id, item.why) for item in found.skipped]
+    ids, skipped, note = list(found.ids), [(item.id, item.why) for item in found.skipped], found.note
     del found  # and its memory map
-    write_text_whole(notes, json.dumps({"made_of": made_of, "ids": ids, "skipped": skipped}))
-    return StoredImages(target, ids, skipped)
+    write_text_whole(notes, json.dumps({"made_of": made_of, "ids": ids, "skipped": skipped, "note": note}))
+    return StoredImages(target, ids, skipped, note)
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
@@ -123,7 +125,7 @@ def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
     try:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:
-            return StoredImages(target, kept["ids"], [(name, why) for name, why in kept["skipped"]])
+            return StoredImages(target, kept["ids"], [(name, why) for name, why in kept["skipped"]], kept["note"])
     except (OSError, ValueError, KeyError, TypeError):  # gone, cut short or damaged: made anew
         pass
     return None

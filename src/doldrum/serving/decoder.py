@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.errors import SandboxError
-from doldrum.intake import ImageLimits, Skipped, visible
-from doldrum.intake.collect import fitted
+from doldrum.intake import ImageLimits, Skipped, fit_image, visible
 from doldrum.intake.members import picture_or_why
 from doldrum.sandbox import Limits, Service
 
@@ -85,7 +84,7 @@ def serve(told: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]
             block(found.why, b"")
             return
         try:
-            pixels = fitted(found.pixels, (channels, height, width), told["resize"])
+            pixels = fit_image(found.planes, channels=channels, size=(height, width), resize=told["resize"])
         except ValueError as error:
             block(str(error), b"")
             return

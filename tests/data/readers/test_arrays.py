@@ -43,7 +43,7 @@ def test_npy_is_memory_mapped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("x", "y"), [("images", "labels"), ("x", "y"), ("x_test", "y_test"), ("arr_0", "arr_1")])
 def test_npz_with_uint8_images(tmp_path: Path, save, x: str, y: str) -> None:
     save(tmp_path / "a.npz", **{x: IMAGES, y: np.array([[2], [0], [1]], np.uint8)})
-    s = read_images(str(tmp_path / "a.npz"), channels=1, size=(28, 28)).images
+    s = read_images(str(tmp_path / "a.npz"), channels=1, size=(4, 4)).images
     assert np.array_equal(s.images, IMAGES[:, None])
     assert s.labels is not None
     assert s.labels.tolist() == [2, 0, 1]
@@ -146,3 +146,28 @@ def test_damage_anywhere_gives_our_error_or_images(tmp_path: Path) -> None:
                 read_array(path)
             except InputError:
                 continue
+
+
+@pytest.mark.parametrize("content", [npy(IMAGES)[:-5], npy(IMAGES).replace(b"(3, 4, 4)", b"(9999999, 4, 4)")[:-5]])
+def test_a_file_that_is_cut_off_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npy: expected as many values .* it is cut off; fetch or save it again$"):
+        read_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_pickled_objects_are_named_as_what_they_are(tmp_path: Path, name: str) -> None:
+    objects = np.array([{"a": 1}], dtype=object)
+    if name == "a.npy":
+        np.save(tmp_path / name, objects, allow_pickle=True)
+    else:
+        np.savez(tmp_path / name, images=objects)
+    with pytest.raises(InputError, match="got pickled objects, which are never loaded; save numbers$"):
+        read_array(tmp_path / name)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64])
+def test_other_types_say_what_to_make_of_them(tmp_path: Path, dtype: type) -> None:
+    np.save(tmp_path / "a.npy", IMAGES.astype(dtype))
+    with pytest.raises(InputError, match=r"; make them uint8, or floats in \[0, 1\]$"):
+        read_array(tmp_path / "a.npy")

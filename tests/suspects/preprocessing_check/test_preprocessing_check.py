@@ -12,11 +12,13 @@ from doldrum.errors import InputError
 from doldrum.suspects import Preprocessing, Suspect
 from doldrum.suspects.preprocessing_check import (
     check_preprocessing,
+    preprocessing_note,
     preprocessing_report,
     preprocessing_warning,
 )
 from doldrum.suspects.preprocessing_check.answers import Answers, _with_copies, ask
 from doldrum.suspects.preprocessing_check.candidates import usual_candidates
+from doldrum.suspects.preprocessing_check.compare import rows_of
 
 PLAIN = Preprocessing(size=8)
 ALL = [c.preprocessing for c in usual_candidates(PLAIN, resize="stretch")]
@@ -310,3 +312,46 @@ def test_copies_are_brighter_and_turned_as_scipy_turns():
     np.testing.assert_allclose(brighter, np.minimum(plain + 0.15, 1), atol=1e-6)
     expected = rotate(plain, 8, axes=(2, 3), reshape=False, order=1, mode="nearest")
     np.testing.assert_allclose(turned, expected, atol=1e-5)
+
+
+def labelled(labels, lost=0):
+    """Answers of these labels, of which the copies of the first few get another."""
+    copies = np.repeat(np.asarray(labels, np.int16)[None], 2, axis=0)
+    copies[:, :lost] += 1
+    return Answers(np.asarray(labels, np.int16), copies, None)
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_of_near_ties_the_one_nearest_to_the_opening_is_the_first(channels):
+    opened = Preprocessing(size=8, channels=channels)
+    candidates = usual_candidates(opened, resize="stretch")
+    many, none = np.arange(60) % 10, labelled(np.zeros(60))
+    steady, other = ([c.name for c in candidates].index(f"[0, 255], {order}") for order in ("RGB", "BGR"))
+    if channels == "bgr":
+        steady, other = other, steady
+    answers = [none] * len(candidates)
+    answers[steady], answers[other] = (
+        labelled(many, lost=1),
+        labelled(many),
+    )  # the other order is a little steadier, by chance
+    first, second = rows_of(candidates, answers, None, resize="stretch", num_classes=10)[:2]
+    assert first.better
+    assert first.flags == "--scale 255 --mean 0 --std 1"
+    assert second.tied
+    answers[steady] = labelled(many, lost=25)  # beyond chance
+    first, second = rows_of(candidates, answers, None, resize="stretch", num_classes=10)[:2]
+    assert first.flags.startswith("--scale 255 --mean 0 --std 1 --channels")
+    assert not second.tied
+
+
+@pytest.mark.parametrize(("count", "classes", "said"), [(8, 1, True), (7, 1, False), (8, 2, False)])
+def test_images_that_all_get_one_label_are_a_note_and_no_warning(count, classes, said):
+    _, _, patterns = material(count, classes=2)
+    images = patterns[np.arange(count) % classes].astype(np.float32)
+    model = suspect(nearest(patterns, PLAIN, PLAIN))
+    assert preprocessing_warning(model, images) is None
+    note = preprocessing_note(model, images)
+    want = f"note: all of {count} images that were looked at got one label, class 0"
+    assert (note is not None) == said
+    assert not said or note.startswith(want)
+    assert preprocessing_note(model, images, np.arange(count) % classes) is None  # right on all of them

@@ -220,12 +220,7 @@ def evaluate(
         trigger, plan = read_attack(attack_file or beside)
     suspect = load_model(settings)
     classifier = suspect.classifier
-    read = load_images(data, classifier=classifier)
-    if read.images.input_shape != classifier.input_shape:
-        raise InputError(
-            f"expected images of shape {classifier.input_shape}, as the model takes, got {read.images.input_shape}; "
-            "pass the data it was trained for"
-        )
+    read = load_images(data, classifier=classifier, resize=settings.resize)
     warn_of_preprocessing(suspect, read.images, settings, labels=read.images.labels)
     with waiting(f"evaluating on {len(read.images):,} images"):
         found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)

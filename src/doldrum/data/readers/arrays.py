@@ -11,6 +11,7 @@ import numpy as np
 from doldrum.checks import fits_in_memory
 from doldrum.data.imageset import ImageSet
 from doldrum.errors import InputError
+from doldrum.intake import visible
 from doldrum.pixels import as_nchw
 
 __all__ = ["read_array"]
@@ -39,9 +40,19 @@ def read_array(path: str | Path) -> ImageSet:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # decoders of broken files raise what they like
-        raise InputError(
-            f"expected arrays of numbers in {path}, got {error}; save it again with numpy.savez"
-        ) from error
+        raise InputError(f"{path}: {_why(str(error), path)}") from error
+
+
+def _why(error: str, path: Path) -> str:
+    """NumPy's message about a file, as what was expected, what was found and what to do."""
+    if "mmap length" in error:
+        return (
+            f"expected as many values as its header says, got a file of {path.stat().st_size:,} bytes, which ends before: it is cut off; fetch "
+            "or save it again"
+        )
+    if "Python objects" in error or "allow_pickle" in error:
+        return "expected an array of numbers, got pickled objects, which are never loaded; save numbers"
+    return f"expected arrays of numbers, got {visible(error, most=300).rstrip('.')}; save them again as .npy or .npz"
 
 
 def _read_npz(path: Path) -> ImageSet:
@@ -50,7 +61,8 @@ def _read_npz(path: Path) -> ImageSet:
     with np.load(path, allow_pickle=False) as arrays:
         image_key = _pick(arrays.files, _IMAGE_KEYS)
         if image_key is None:
-            raise InputError(f"expected an array named {' or '.join(_IMAGE_KEYS[:3])}, got {sorted(arrays.files)}")
+            found = ", ".join(repr(visible(name, most=40)) for name in sorted(arrays.files)[:5]) or "none"
+            raise InputError(f"expected an array named {' or '.join(_IMAGE_KEYS[:3])}, got {found}; rename one")
         label_key = _pick(arrays.files, _LABEL_KEYS)
         for key in filter(None, (image_key, label_key)):
             size = max(claimed.get(f"{key}.npy", 0), claimed.get(key, 0))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from doldrum.data.imageset import ImageSet
 from doldrum.data.readers.image_file import read_image
 from doldrum.data.store import PixelStore
 from doldrum.errors import InputError
-from doldrum.intake import visible
+from doldrum.intake import fit_image, fitting_note, visible
 
 __all__ = ["SUFFIXES", "ImageRead", "class_labels", "image_files", "read_folder"]
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"])
@@ -36,14 +38,21 @@ class ImageRead:
         return self.images
 
 
-def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[int, int] | None = None) -> ImageRead:
+def read_folder(
+    path: str | Path,
+    *,
+    channels: int | None = None,
+    size: tuple[int, int] | None = None,
+    resize: Literal["stretch", "crop"] = "stretch",
+) -> ImageRead:
     """Every image below a folder, in order of path; what can't be read is listed, not fatal (links that leave the
     folder among it).
 
     Subfolders, where all images lie in one each, are classes (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
     colour model, while a colour image for a grey model is skipped, since turning it grey would change the evidence.
-    `size` (height, width) resizes (bilinear) those of another size; without it all must have one size. More than 1 GiB of
+    `size` (height, width) resizes (bilinear) those of another size, by `resize`: stretched to it, or scaled until they cover it and cut to
+    its middle; without it all must have one size. `notes` has what was fitted. More than 1 GiB of
     pixels are held in a memory-mapped temporary file.
 
     Raises InputError for an absent or empty folder, one without a readable image, and mixed sizes without `size`.
@@ -55,6 +64,7 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
     names: list[str] = []
     skipped: list[tuple[str, str]] = []
     tried: list[str] = []
+    before: Counter[tuple[int, ...]] = Counter()
     inside = root.resolve()
     for file in image_files(root):
         name = file.relative_to(root).as_posix()
@@ -62,11 +72,13 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
         try:
             if file.is_symlink() and not file.resolve().is_relative_to(inside):
                 raise InputError("expected a file in the folder, got a link that leaves it; copy the file there")
-            array = read_image(file, channels=channels, size=size)
+            decoded = read_image(file)
+            array = fit_image(decoded, channels=channels, size=size, resize=resize)
         except InputError as error:
             skipped.append((visible(name), str(error)))
             continue
         names.append(name)
+        before[decoded.shape] += 1
         sizes.add(array.shape[1:])
         if len(sizes) == 1:  # else it is an error, and how many sizes there are is all that is looked for
             store = _added(store, array)
@@ -84,7 +96,9 @@ def read_folder(path: str | Path, *, channels: int | None = None, size: tuple[in
         )
     labels, classes = class_labels(names, tried)
     ids = [visible(name) for name in names]
-    return ImageRead(ImageSet(store.finish(), labels, ids, classes, root.name), tuple(skipped))
+    images = ImageSet(store.finish(), labels, ids, classes, root.name)
+    note = None if size is None and channels is None else fitting_note(before, images.input_shape, resize=resize)
+    return ImageRead(images, tuple(skipped), () if note is None else (note,))
 
 
 def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from doldrum.data.readers.values import LABEL_COLUMNS, array_of, is_picture
+from doldrum.errors import InputError
 from doldrum.intake import visible
 
 __all__ = [
@@ -78,16 +79,29 @@ def values_of(source: Any) -> Iterator[tuple[int, Any]]:
     if _is_loader(source):
         goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
         lost = source.batch_size or 1
-        yield from _passed(lambda: iter(source), most=len(source) if goes_on else None, lost=lost)
+        yield from _passed(lambda: iter(source), most=_length(source) if goes_on else None, lost=lost)
     elif gives_slices(source):
         for number, start in enumerate(range(0, int(source.shape[0]), _BLOCK)):
             yield number, source[start : start + _BLOCK]
     elif _gives_items(source):
         rows = _plain_rows(source)
-        for number in range(len(rows)):
+        for number in range(_length(rows)):
             yield number, _tried(lambda number=number: rows[number])
     else:
         yield from _passed(lambda: iter(_plain_rows(source)), most=None, lost=0)
+
+
+def _length(source: Any) -> int:
+    """How many values there are, of which `__len__` may say anything."""
+    try:
+        return len(source)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"expected the number of its items as len() of the {type(source).__name__}, got {type(error).__name__}: "
+            f"{visible(str(error), most=300)}; fix its __len__"
+        ) from error
 
 
 def _passed(begin: Callable[[], Iterator[Any]], *, most: int | None, lost: int) -> Iterator[tuple[int, Any]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from doldrum.data.readers.image_file import MOST_PIXELS, read_image
 from doldrum.errors import InputError
 from doldrum.intake import fit_image, image_pixels
-from doldrum.pixels import SCALES, check_pixels
+from doldrum.pixels import HOW_PIXELS, SCALES, check_pixels
 
 __all__ = ["LABEL_COLUMNS", "array_of", "expanded", "fitted_array", "fitted_picture", "is_picture", "picture_pixels"]
 
@@ -128,13 +128,31 @@ def is_picture(value: Any) -> bool:
 
 
 def array_of(value: Any) -> NDArray[Any] | None:
-    """An array, or a tensor of any library on any device, as an array; None for what is neither."""
+    """An array, or a tensor of any library on any device, as an array; None for what is neither.
+
+    Raises InputError for tensors that have no values, or not one for each place: sparse ones, those on torch's meta device.
+    """
     if isinstance(value, np.ndarray):
         return value
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        return np.asarray(value.float() if str(value.dtype) == "torch.bfloat16" else value)
-    return np.asarray(value) if hasattr(value, "__array__") and hasattr(value, "shape") else None
+    tensor = hasattr(value, "detach")
+    if not tensor and not (hasattr(value, "__array__") and hasattr(value, "shape")):
+        return None
+    if getattr(value, "is_meta", False) is True:
+        raise InputError("expected a tensor with values, got one on the meta device, which has none; load them first")
+    try:
+        if tensor:
+            value = value.detach().cpu()
+            value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+        return np.asarray(value)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # what its library raises for layouts and types without an array
+        why = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"expected an array or a dense tensor, got a {type(value).__name__} that gives no array ({why}); convert it, such as with .to_dense()"
+        ) from error
 
 
 def picture_pixels(image: Any) -> NDArray[np.uint8]:
@@ -180,7 +198,7 @@ def fitted_array(image: Any, shape: Shape | None) -> NDArray[Any]:
     if array is None:
         raise InputError(f"expected an image, got {type(image).__name__}; give an array, a tensor or a Pillow image")
     if array.dtype not in SCALES and array.dtype.kind != "f":
-        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; convert with .astype or .to")
+        raise InputError(f"expected uint8, uint16 or float pixels, got {array.dtype}; {HOW_PIXELS}")
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise InputError(f"expected an image (C, H, W), (H, W, C) or (H, W), got shape {array.shape}; reshape it")
     array = _channels_first(array[None] if array.ndim == 2 else array, shape)

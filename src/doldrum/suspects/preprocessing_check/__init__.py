@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from doldrum.suspects.preprocessing_check.check import PreprocessingCheck, check_preprocessing
 from doldrum.suspects.preprocessing_check.compare import Row
-from doldrum.suspects.preprocessing_check.warn import preprocessing_report, preprocessing_warning
+from doldrum.suspects.preprocessing_check.warn import preprocessing_note, preprocessing_report, preprocessing_warning
 
-__all__ = ["PreprocessingCheck", "Row", "check_preprocessing", "preprocessing_report", "preprocessing_warning"]
+__all__ = [
+    "PreprocessingCheck",
+    "Row",
+    "check_preprocessing",
+    "preprocessing_note",
+    "preprocessing_report",
+    "preprocessing_warning",
+]

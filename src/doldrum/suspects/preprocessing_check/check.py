@@ -145,7 +145,8 @@ def sample_of(
     shape = next(iter(shapes))
     if len(shapes) != 1 or shape[1:] != classifier.input_shape or not shape[0]:
         wanted = ", ".join(map(str, classifier.input_shape))
-        raise InputError(f"expected images of shape (N, {wanted}), got {sorted(shapes)}; resize them")
+        got = " and ".join(map(str, sorted(shapes)))
+        raise InputError(f"expected images of shape (N, {wanted}), as the model takes, got {got}; fit them to it first")
     known = np.arange(shape[0])
     truth = None
     if labels is not None:

@@ -76,7 +76,9 @@ def rows_of(
 ) -> tuple[Row, ...]:
     """A row a candidate; the first candidate is the one as opened.
 
-    Best first: those shown to be better by what is compared, then the one as opened, then the others; of equals the more usual.
+    Best first: those shown to be better by what is compared, then the one as opened, then the others; of equals the more usual. Of the
+    best and its near ties the one nearest to how the model was opened is the first: chance alone should change nothing, least of all the
+    order of channels.
     """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)
@@ -106,9 +108,27 @@ def rows_of(
         )
     rank = lambda row: (-(row.accuracy.value if row.accuracy else 0.0), -round(row.information, 9))  # noqa: E731
     order = sorted(range(len(rows)), key=lambda k: (not rows[k].better, not rows[k].opened, rank(rows[k])))
-    first = answers[order[0]]
-    tied = {k for k in order[1:] if _p_value(first, answers[k], truth, share=1.0) > _TIED}
+
+    def ties(first: int) -> set[int]:
+        return {k for k in order if k != first and _p_value(answers[first], answers[k], truth, share=1.0) > _TIED}
+
+    near = [k for k in order if k in {order[0], *ties(order[0])} and rows[k].better == rows[order[0]].better]
+    first = min(near, key=lambda k: _far(candidates[k], candidates[0]))
+    order.insert(0, order.pop(order.index(first)))
+    tied = ties(first)
     return tuple(replace(rows[k], tied=k in tied) for k in order)
+
+
+def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
+    """How far a candidate is from the one as opened; least in its order of channels."""
+    one, other = candidate.preprocessing, opened.preprocessing
+    values = (one.scale, one.mean, one.std) != (other.scale, other.mean, other.std)
+    return (
+        one.channels != other.channels,
+        candidate.layout != opened.layout,
+        candidate.resize != opened.resize,
+        values,
+    )
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:

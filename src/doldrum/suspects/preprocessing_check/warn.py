@@ -12,9 +12,11 @@ from doldrum.suspects.preprocessing_check.answers import ask
 from doldrum.suspects.preprocessing_check.candidates import Resize, usual_candidates
 from doldrum.suspects.preprocessing_check.check import PreprocessingCheck, check_preprocessing, sample_of
 from doldrum.suspects.preprocessing_check.compare import could_be_better
+from doldrum.suspects.preprocessing_check.words import one_label_note
 
-__all__ = ["preprocessing_report", "preprocessing_warning"]
+__all__ = ["preprocessing_note", "preprocessing_report", "preprocessing_warning"]
 
+_FEWEST = 8  # images that get one label before it is worth a word
 _PIXELS = 10_000_000  # values of all images that a warning may cost a look
 
 
@@ -56,17 +58,34 @@ def preprocessing_warning(
     they are large: 3 forwards an image for a model that is right on nearly all
     of them, or whose labels are as spread and steady as can be, about 42 for others. A model that costs money to ask is not asked. Nothing is changed.
     """
+    return _looked_at(suspect, images, labels, resize=resize, most=most, seed=seed)[0]
+
+
+def preprocessing_note(
+    suspect: Suspect, images: Any, labels: ArrayLike | None = None, *, resize: Resize = "stretch", seed: int = 0
+) -> str | None:
+    """What :func:`preprocessing_warning` says; else "note: ..." where all of at least 8 images got one label, which claims nothing."""
+    warning, one_label = _looked_at(suspect, images, labels, resize=resize, most=None, seed=seed)
+    return warning or one_label
+
+
+def _looked_at(
+    suspect: Suspect, images: Any, labels: ArrayLike | None, *, resize: Resize, most: int | None, seed: int
+) -> tuple[str | None, str | None]:
+    """The warning, and the note on images that all got one label; None for what there is no reason to say."""
     classifier = suspect.classifier
     if classifier.costly:
-        return None
+        return None, None
     if most is None:
         most = int(min(200, max(50, _PIXELS // np.prod(classifier.input_shape))))
     sample = sample_of(classifier, images, labels, resize=resize, most=most, seed=seed)
     as_opened = usual_candidates(suspect.preprocessing, resize=resize)[:1]
     (before,) = ask(classifier, as_opened, sample.images, sample.picked, opened=suspect.preprocessing)
     if not could_be_better(before, sample.truth, classifier.num_classes):
-        return None
-    return preprocessing_report(suspect, images, labels, resize=resize, most=most, seed=seed).warning
+        return None, None
+    report = preprocessing_report(suspect, images, labels, resize=resize, most=most, seed=seed)
+    one = len(before.labels) >= _FEWEST and bool((before.labels == before.labels[0]).all())
+    return report.warning, one_label_note(int(before.labels[0]), len(before.labels)) if one else None
 
 
 def _fixed_range(suspect: Suspect) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from doldrum.suspects.preprocessing_check.compare import FEWEST, Row
 
-__all__ = ["verdict_of", "warning_of"]
+__all__ = ["one_label_note", "verdict_of", "warning_of"]
 
 
 def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str | None:
@@ -25,6 +25,16 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
 def _answers(row: Row) -> str:
     many = "1 label" if row.classes == 1 else f"{row.classes} labels"
     return f"{many}, the commonest to {row.largest:.0%}, and {row.kept:.0%} of labels stay under small changes"
+
+
+def one_label_note(label: int, images: int) -> str:
+    """A sentence on images that all got one label: it claims nothing, since they may be of one class.
+
+    >>> one_label_note(3, 10)
+    'note: all of 10 images that were looked at got one label, class 3. If they are of several classes, check how the model is opened'
+    """
+    got = "no label: NaN or infinite scores" if label < 0 else f"one label, class {label}"
+    return f"note: all of {images} images that were looked at got {got}. If they are of several classes, check how the model is opened"
 
 
 def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str:
