@@ -226,8 +226,8 @@ class Watch:
     @classmethod
     def restored(cls, calibration: Calibration, state: Any) -> Self:
         """The Watch that gave this state. Raises InputError for what is no state, or one of another calibration."""
-        of = (state.get("format"), type(state.get("version")), state.get("version")) if is_object(state) else None
-        if not is_object(state) or of != (FORMAT, int, VERSION):
+        version = state.get("version") if is_object(state) else None
+        if not is_object(state) or state.get("format") != FORMAT or type(version) is not int or version != VERSION:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
         if state.get("calibration") != _identity(calibration):
             raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
