@@ -226,11 +226,8 @@ class Watch:
     @classmethod
     def restored(cls, calibration: Calibration, state: Any) -> Self:
         """The Watch that gave this state. Raises InputError for what is no state, or one of another calibration."""
-        if (
-            not is_object(state)
-            or (state.get("format"), state.get("version")) != (FORMAT, VERSION)
-            or type(state["version"]) is not int
-        ):
+        version = state.get("version") if is_object(state) else None
+        if not is_object(state) or state.get("format") != FORMAT or type(version) is not int or version != VERSION:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
         if state.get("calibration") != _identity(calibration):
             raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
