@@ -221,3 +221,8 @@ def test_importing_doldrum_stays_light() -> None:
     code = "import sys, doldrum; print(any(m in sys.modules for m in ('torch', 'openvino', 'matplotlib', 'pandas', 'sklearn')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout == "False\n"
+
+
+def test_python_m_doldrum_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "doldrum", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"doldrum {dd.__version__}\n"

@@ -61,6 +61,38 @@ def test_a_device_or_a_pipe_is_never_written_over(call, model, files):
     assert (files / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize(
+    ("kind", "why"), [("pipe", "a device, pipe or socket"), ("set.npz", "a file"), ("dangling", "a link to nothing")]
+)
+def test_what_is_in_place_of_a_folder_is_named(call, model, files, kind, why):
+    os.symlink(files / "gone", files / "dangling")
+    for name in ("measure", "scan", "study", "demo"):
+        code, _, err = call(*commands(model, files, files / kind)[name])
+        assert code == 2, (name, err)
+        assert f"expected a folder for --out, got {files / kind}, which is {why}; name another" in err, (name, err)
+
+
+def test_what_an_out_is_tried_with_is_not_shown(call, model, files):
+    code, _, err = call("calibrate", model, files / "set.npz", "--out", "/proc/g.doldrum")
+    assert code == 2
+    assert "got /proc/g.doldrum (No such file or directory); name another" in err, err
+    assert ".part" not in err
+
+
+def test_an_empty_value_is_refused_wherever_it_is(call, model, files):
+    for words, what in (
+        (["measure", model, files / "set.npz", "--out", ""], "--out"),
+        (["measure", model, files / "set.npz", "--out="], "--out"),
+        (["measure", "", files / "set.npz", "--out", files / "out"], "an argument"),
+        (["demo", "--out", ""], "--out"),
+    ):
+        code, _, err = call(*words)
+        assert (code, err) == (
+            2,
+            f"doldrum: expected a value for {what}, got an empty one; pass one, or leave it out\n",
+        )
+
+
 WRONG = {
     "measure": ["--size", "99"],
     "calibrate": ["--fpr", "0.0001"],

@@ -198,6 +198,8 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
         ({"num_classes": "x"}, "num_classes= from 2 to 32,767, got 'x'"),
         ({"num_classes": True}, "num_classes= from 2"),
         ({"memory": "a"}, "positive memory=, got 'a'"),
+        ({"memory": None}, "positive memory=, got None"),
+        ({"resize": None}, "resize= of stretch, crop, got None"),
         ({"scale": "x"}, "positive scale=, got 'x'"),
         ({"mean": True}, "mean= as 1 or 3 numbers"),
         ({"size": "8"}, "size= as height and width"),
@@ -223,9 +225,10 @@ def test_options_are_checked_before_any_process_starts(onnx_file, options, match
         (torch.nn.Identity(), "got Identity; a model in memory becomes a classifier by dd.as_classifier"),
         (b"m.onnx", "got bytes; pass one"),
         ("/dev/zero", "expected a model file or folder, got /dev/zero, which is a device, pipe or socket"),
-        ("no\0such", "which is not there"),
+        ("no\0such", r"got no\\x00such, which is not there"),
+        ("", "got '', which is not there"),
     ],
-    ids=["none", "module", "bytes", "device", "name"],
+    ids=["none", "module", "bytes", "device", "name", "empty"],
 )
 def test_what_is_no_path_of_a_model_is_refused(source, match):
     with pytest.raises(InputError, match=match):
@@ -246,6 +249,44 @@ def test_what_is_no_path_of_a_model_is_refused(source, match):
 def test_options_of_an_address_are_checked_too(options, match):
     with pytest.raises(InputError, match=match):
         ModelSettings(model="http://localhost:1/x", **options)
+
+
+@pytest.mark.parametrize("name", ["batch", "timeout", "retries"])
+def test_no_bound_of_an_address_may_be_none_that_has_a_default(name):
+    with pytest.raises(InputError, match=f"endpoint_{name}=, got None"):
+        ModelSettings(model="http://localhost/x", **{f"endpoint_{name}": None})
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"arch": "nonsense"}, r"no arch= for .*\(onnx\), .* got 'nonsense'; leave arch= out"),
+        ({"outputs": "labels"}, "outputs"),
+        ({"output_name": "none"}, "got 'none'; name one of them"),
+    ],
+)
+def test_an_option_that_the_model_has_no_use_for_is_refused(onnx_file, options, match):
+    with pytest.raises((InputError, ClassifierError), match=match):
+        dd.open_model(onnx_file, **options)
+
+
+def test_too_little_memory_to_load_the_libraries_is_told_as_that(onnx_file):
+    with pytest.raises(SandboxError, match=r"at most 41 MiB of memory, got more.*raise memory=") as found:
+        dd.open_model(onnx_file, memory=0.04)
+    assert found.value.reason == "memory"
+
+
+def test_a_library_that_did_not_load_is_told_from_one_that_is_absent():
+    from doldrum.errors import missing_extra
+
+    for lack in ("Exception caught: std::bad_alloc", "libtorch.so: failed to map segment from shared object"):
+        with pytest.raises(MemoryError):
+            missing_extra("torch", "torch", ImportError(lack))
+    broken = str(missing_extra("torch", "torch", ImportError("libgomp.so.1: cannot open shared object file")))
+    assert broken.startswith(
+        "expected the library 'torch' to load, got libgomp.so.1: cannot open shared object file; run: "
+    )
+    assert "got none" in str(missing_extra("torch", "torch", ModuleNotFoundError("No module named 'torch'")))
 
 
 def test_settings_come_back_from_a_dictionary():

@@ -205,6 +205,50 @@ def test_an_arch_that_cannot_be_imported_says_where_it_is_looked_for(tmp_path, m
         open_model(tmp_path / "w.pt", arch="small_nets:N", **known)
 
 
+def test_what_the_users_own_code_raises_names_it_and_its_place(tmp_path, monkeypatch):
+    torch.save(small_net().state_dict(), tmp_path / "w.pt")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "rude_two.py").write_text("def bad():\n    raise RuntimeError('boom')\n")
+    (tmp_path / "rude_three.py").write_text("1 / 0\n")
+    known = {"preprocessing": GREY, "trust_code": True}
+    for arch, why in (
+        ("rude_two:bad", "RuntimeError: boom (rude_two.py line 2)"),
+        ("rude_three:N", "ZeroDivisionError: "),
+    ):
+        with pytest.raises(InputError) as found:
+            open_model(tmp_path / "w.pt", arch=arch, **known)
+        assert f"arch={arch}" in str(found.value)
+        assert why in str(found.value)
+        assert "; correct it there" in str(found.value)
+
+
+def traced(module, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of its older format
+        torch.jit.trace(module, torch.zeros(2, 1, 8, 8)).save(str(path))
+
+
+@pytest.mark.parametrize("option", ["arch", "output"])
+def test_an_option_for_other_formats_is_refused(tmp_path, option):
+    traced(small_net(), tmp_path / "m.pt")
+    with pytest.raises(InputError, match=rf"no {option}= for .*torchscript.*leave {option}= out"):
+        open_model(tmp_path / "m.pt", preprocessing=GREY, trust_code=True, **{option: "x"})
+    with pytest.raises(InputError, match=rf"no {option}= for a model at an address"):
+        open_model("http://localhost/x", preprocessing=GREY, num_classes=4, **{option: "x"})
+
+
+def test_a_model_of_labels_is_no_model_of_logits(tmp_path):
+    class Labels(torch.nn.Module):
+        def forward(self, x):
+            return x.mean(dim=(1, 2, 3)).long()
+
+    traced(Labels(), tmp_path / "m.pt")
+    known = {"preprocessing": GREY, "trust_code": True, "num_classes": 4}
+    assert open_model(tmp_path / "m.pt", **known).classifier.outputs == "labels"
+    with pytest.raises((InputError, ClassifierError)):
+        open_model(tmp_path / "m.pt", outputs="logits", **known)
+
+
 def test_code_only_where_it_is_trusted(tmp_path):
     net = small_net()
     torch.save(net.state_dict(), tmp_path / "weights.pt")

@@ -16,6 +16,7 @@ import pyarrow as pa
 from doldrum.checks import is_object
 from doldrum.errors import InputError
 from doldrum.files import check_folder_writable, parquet_table
+from doldrum.intake import visible
 from doldrum.responses import Responses
 
 __all__ = [
@@ -73,7 +74,9 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """The manifest of a folder that `measure_to` wrote, checked."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
-        raise InputError(f"expected a folder written by doldrum measure, got {folder}, which has no {MANIFEST}")
+        raise InputError(
+            f"expected a folder written by doldrum measure, got {visible(folder)}, which has no {MANIFEST}; check the path"
+        )
     try:
         manifest: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -164,7 +164,7 @@ def _failed(error: Exception, expected: str) -> InputError:
     why = visible(f"{type(error).__name__}: {error}".partition("\n")[0], most=200)
     where = visible(f"{Path(last.filename).name} line {last.lineno}", most=80)
     return InputError(
-        f"expected {expected}, got {why} ({where}); correct it there: it is called with input_shape= and num_classes= where it takes them"
+        f"expected {expected}, got {why} ({where}); correct it there; a function gets `input_shape` and `num_classes` where it takes them"
     )
 
 
