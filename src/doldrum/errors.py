@@ -83,11 +83,7 @@ def check_memory_left(error: BaseException) -> None:
         raise MemoryError(told) from error
 
 
-<<<<<<< HEAD
-def missing_extra(module: str, extra: str, error: ImportError | RuntimeError | None = None) -> MissingExtraError:
-=======
 def missing_extra(module: str, extra: str, error: Exception | None = None) -> MissingExtraError:
->>>>>>> h-fixa
     """The error for an optional library that is absent or, by what its import raised, doesn't load; MemoryError where memory was short.
 
     >>> str(missing_extra("onnxruntime", "onnx"))
