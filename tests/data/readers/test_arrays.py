@@ -162,7 +162,7 @@ def test_pickled_objects_are_named_as_what_they_are(tmp_path: Path, name: str) -
         np.save(tmp_path / name, objects, allow_pickle=True)
     else:
         np.savez(tmp_path / name, images=objects)
-    with pytest.raises(InputError, match="got pickled objects, which are never loaded; save numbers$"):
+    with pytest.raises(InputError, match=r"got pickled objects, which are never loaded; save numbers$"):
         read_array(tmp_path / name)
 
 
