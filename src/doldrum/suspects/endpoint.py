@@ -87,10 +87,10 @@ class Endpoint:
         whole_number(self.batch, "batch=", least=1, most=4096)
         whole_number(self.retries, "retries=", least=0, most=20)
         for name in ("timeout", "per_second"):
-            value: Any = getattr(self, name)
+            value: float | None = getattr(self, name)
             if value is None and name == "per_second":
                 continue
-            if not (is_number(value) and value > 0):
+            if value is None or not (is_number(value) and value > 0):
                 raise InputError(f"expected a positive {name}=, got {value!r}; pass one")
         if self.budget is not None:
             whole_number(self.budget, "budget=", least=1)
