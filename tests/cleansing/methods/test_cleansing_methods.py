@@ -152,7 +152,7 @@ def test_models_without_such_a_layer_are_refused() -> None:
     with pytest.raises(ClassifierError, match=r"nn\.Linear of 3 classes"):
         last_linear(classifier(conv))
     black_box = dd.as_classifier(lambda x: np.zeros((len(x), 3)), input_shape=(1, 2, 2), num_classes=3)
-    with pytest.raises(ClassifierError, match="torch network"):
+    with pytest.raises(ClassifierError, match="torch module"):
         penultimate(black_box, np.zeros((2, 1, 2, 2)))
 
 

@@ -122,9 +122,9 @@ def test_a_black_box_gets_the_profile_alone(made) -> None:
     found = cleanse(box, bad, seed=3, progress=False)
     assert set(found.verdicts) == {"profile"}
     assert set(found.refused) == {"spectral", "clustering"}
-    with pytest.raises(InputError, match="torch network"):
+    with pytest.raises(InputError, match="torch module"):
         found.drop("spectral")
-    with pytest.raises(ClassifierError, match="torch network"):
+    with pytest.raises(ClassifierError, match="torch module"):
         cleanse(box, bad, methods=["spectral"])
 
 
