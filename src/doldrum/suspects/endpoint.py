@@ -87,7 +87,7 @@ class Endpoint:
         whole_number(self.batch, "batch=", least=1, most=4096)
         whole_number(self.retries, "retries=", least=0, most=20)
         for name in ("timeout", "per_second"):
-            value: Any = getattr(self, name)
+            value: float | None = getattr(self, name)
             if value is None and name == "per_second":
                 continue
             if value is None or not (is_number(value) and value > 0):

@@ -68,7 +68,7 @@ def test_labels_are_used_where_there_are_some() -> None:
 
 
 def test_what_it_cannot_serve_is_refused() -> None:
-    with pytest.raises(ClassifierError, match="torch module"):
+    with pytest.raises(ClassifierError, match="torch network"):
         IBDPSC().fit(black_box("logits"), pool(5))
     with pytest.raises(ClassifierError, match="batch normalisation"):
         IBDPSC().fit(normed_classifier(norms=0), pool(5))

@@ -75,7 +75,7 @@ def test_the_rate_is_the_smallest_at_which_four_in_five_predictions_change() -> 
 
 
 def test_what_it_cannot_serve_is_refused() -> None:
-    with pytest.raises(ClassifierError, match="torch module"):
+    with pytest.raises(ClassifierError, match="torch network"):
         PSBD().fit(black_box("logits"), pool(5))
     flat = dd.as_classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).eval(), input_shape=SHAPE, num_classes=4)
     with pytest.raises(ClassifierError, match="to drop from"):
