@@ -222,7 +222,10 @@ def test_a_folder_and_an_archive_give_what_arrays_give_and_leave_nothing_behind(
             "expected a torch network for psbd",
         ),
         (("scan", "net.onnx", "new.npy", "--detector", "net.onnx", "--fdr", 0, "--out", "s"), "a false-discovery rate"),
-        (("scan", "net.onnx", "new.npy", "--detector", "net.onnx", "--out", "net.onnx"), "which is a file; name another"),
+        (
+            ("scan", "net.onnx", "new.npy", "--detector", "net.onnx", "--out", "net.onnx"),
+            "which is a file; name another",
+        ),
         (("scan", "net.onnx", "new.npy", "--detector", "net.onnx", "--out", "s"), "expected a detector's file"),
     ],
     ids=str,
