@@ -11,7 +11,7 @@ SCRIPT = """
 import gc, signal, subprocess, sys
 import torch
 from doldrum.classifiers import as_classifier
-from doldrum.engines import openvino
+from doldrum.classifiers.adapters import openvino
 from doldrum.engines.openvino import OpenVINOEngine
 
 heard = []

@@ -9,7 +9,7 @@ import pytest
 from served import png, serving
 
 from doldrum.measuring.collected import collect_images
-from doldrum.serving.judge import Judge, warm_up
+from doldrum.serving.judge import Judge
 
 
 def alone(guard, image: np.ndarray) -> tuple[int, float, bool]:
@@ -131,9 +131,9 @@ def test_a_model_that_gives_no_finite_answer_has_no_label(guard) -> None:
 
 
 def test_it_is_warm_where_the_engine_is_known_to_hold(guard, monkeypatch) -> None:
-    assert warm_up(guard)
+    assert guard.warm_up()
     monkeypatch.setattr("doldrum.measuring.checked.this_machine", lambda: "another")
-    assert not warm_up(guard)
+    assert not guard.warm_up()
 
 
 def test_the_page_for_programs_names_what_is_sent_and_what_comes_back(served) -> None:

@@ -5,20 +5,13 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tool_files import load_tool
 
-TOOL = Path(__file__).parents[2] / "tools/attack-table"
-loader = SourceFileLoader("attack_table", str(TOOL))
-spec = spec_from_loader("attack_table", loader)
-assert spec is not None
-table = module_from_spec(spec)
-sys.modules["attack_table"] = table
-loader.exec_module(table)
+table = load_tool("attack-table")
 
 
 def cell(accuracy: float, asr: float) -> dict[str, Any]:
@@ -51,7 +44,7 @@ def test_every_attack_and_the_clean_model_are_wanted_seed_by_seed() -> None:
 
 def test_a_table_cut_short_goes_on_and_does_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = [
-        sys.executable, str(TOOL), "--data", "digits", "--recipe", "digits-mlp", "--change", "epochs=3", "--attacks", "badnets",
+        sys.executable, table.__file__, "--data", "digits", "--recipe", "digits-mlp", "--change", "epochs=3", "--attacks", "badnets",
         "--seeds", "1", "--workers", "1", "--folder", str(tmp_path),
     ]  # fmt: skip
     env = {**os.environ, "DOLDRUM_VICTIMS": str(tmp_path / "victims"), "OMP_NUM_THREADS": "1"}

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 
 import pytest
+from tool_files import load_tool
 
-TOOL = Path(__file__).parents[2] / "tools/demo-range"
-loader = SourceFileLoader("demo_range", str(TOOL))
-spec = spec_from_loader("demo_range", loader)
-assert spec is not None
-tool = module_from_spec(spec)
-sys.modules["demo_range"] = tool
-loader.exec_module(tool)
+tool = load_tool("demo-range")
 
 KEYS = ("scale", "seed", "precision")
 

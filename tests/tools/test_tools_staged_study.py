@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
+from tool_files import load_tool
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def study():
-    loader = SourceFileLoader("staged_study", str(ROOT / "tools/staged-study"))
-    module = module_from_spec(spec_from_loader("staged_study", loader))
-    loader.exec_module(module)
-    return module
+study = load_tool("staged-study")
 
 
 def record(attack: str, seed: int, found: tuple[int, int], false: tuple[int, int]) -> dict:
@@ -33,7 +24,7 @@ def test_a_line_is_the_mean_of_an_attacks_seeds_and_the_last_of_all_attacks():
     rows = [
         record("bpp", 6, (100, 120), (10, 11)), record("bpp", 7, (140, 160), (12, 30)), record("sig", 6, (0, 200), (2, 9)),
     ]  # fmt: skip
-    lines = study().table(rows).splitlines()
+    lines = study.table(rows).splitlines()
     assert lines[2] == "| bpp | 0.600 | 0.700 | 0.9000 | 0.9000 | 26.5 | 100 | 11.0 | 20.5 |"
     assert lines[3] == "| sig | 0.000 | 1.000 | 0.9000 | 0.9000 | 26.0 | 100 | 2.0 | 9.0 |"
     assert lines[4] == "| **mean of 2** | 0.300 | 0.850 | 0.9000 | 0.9000 | 26.2 | 100 | 6.5 | 14.8 |"

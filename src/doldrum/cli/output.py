@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,17 +40,18 @@ def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, mo
         message(f"skipped {more:,} more{where}")
 
 
-def flags_in_words(flagged: int, total: int, what: str, *, fpr: float, limit: int, discoveries: int, fdr: float) -> str:
+def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:
     """What was flagged, beside what a promise explains.
 
-    >>> flags_in_words(9, 30, "images", fpr=0.05, limit=4, discoveries=1, fdr=0.1)
+    >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
     '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would come in fewer than 5% of cases. 1 \
 discovery at FDR 0.1'
     """
-    found = "1 discovery" if discoveries == 1 else f"{discoveries:,} discoveries"
+    flagged, discoveries = found["flagged"], found["discoveries"]
+    sets = "1 discovery" if discoveries == 1 else f"{discoveries:,} discoveries"
     return (
-        f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised rate of {fpr:.2%}. If all were clean, more "
-        f"than {limit:,} flags would come in fewer than 5% of cases. {found} at FDR {fdr:g}"
+        f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised rate of {found['fpr']:.2%}. If all were "
+        f"clean, more than {found['limit']:,} flags would come in fewer than 5% of cases. {sets} at FDR {fdr:g}"
     )
 
 

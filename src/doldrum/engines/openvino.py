@@ -10,18 +10,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, openvino_core, openvino_library
+from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, hold_for_now, openvino_core, openvino_library
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile, threads
 from doldrum.engines.precision import best_precision
 from doldrum.errors import EngineError, InputError
 
 __all__ = ["OpenVINOEngine", "supports"]
-
-
-# Models that ran last. OpenVINO's thread may hold its model for a moment after the last wait returns; if ours were the only other
-# reference and went now, the model would end in its own thread, which waits for itself: std::system_error, and an abort.
-_recent: deque[Any] = deque(maxlen=4)
 
 
 def supports(classifier: Classifier) -> bool:
@@ -85,7 +80,7 @@ class OpenVINOEngine(Engine):
         finally:
             for request, _ in busy:
                 request.wait()
-            _recent.append(self.compiled)
+            hold_for_now(self.compiled)
 
 
 def _graph(ov: Any, classifier: Classifier) -> Any:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.detectors import Guard
-from doldrum.detectors.deploy.watch import Watch
 from doldrum.intake import visible
 
-__all__ = ["Judge", "Judged", "tell", "warm_up"]
+__all__ = ["Judge", "Judged", "tell"]
 
 
 @dataclass(frozen=True)
@@ -48,20 +47,6 @@ class Judge:
             Judged(int(label) if label >= 0 else None, float(p), bool(flag))
             for label, p, flag in zip(result.labels, result.p_values, result.flags, strict=True)
         ]
-
-
-def warm_up(guard: Guard) -> bool:
-    """Judge a grey image, so that the first client doesn't wait for libraries and buffers; whether that was done.
-
-    Not where model and engine are still to be checked, as on another machine than that of `fit`: they are checked on images that come.
-    """
-    checked, classifier = guard.detector.checked, guard.detector.classifier
-    if checked is None or classifier is None or not checked.holds(classifier, checked.rows):
-        return False
-    watch, guard.watch = guard.watch, Watch(guard.watch.calibration)  # which is not to see it
-    guard(np.full((1, *classifier.input_shape), 128, np.uint8))
-    guard.watch = watch
-    return True
 
 
 def tell(error: Exception) -> None:

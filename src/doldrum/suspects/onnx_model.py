@@ -100,8 +100,7 @@ def _chosen(
         declared, name=name, outputs=outputs, num_classes=num_classes, batch=found.batch, shown=shown
     )
     if chosen.form != "labels":
-        wide = [d for d in (chosen.output.dims[1:] or chosen.output.dims) if d not in (1, None)]
-        return chosen, 2 if chosen.form == "one" else wide[0] if wide else None
+        return chosen, chosen.num_classes
     before = argmax_input(model, chosen.output.name) if num_classes is None else None
     if before is None:
         return chosen, num_classes

@@ -136,7 +136,7 @@ def _built(
             declared = ov_outputs(model, source.shown)
             chosen = choose_output(declared, batch=batch, **told)
             index = declared.index(chosen.output)
-            count = _classes(model, index, chosen)
+            count = argmax_width(model, index) if chosen.form == "labels" else chosen.num_classes
             made = with_output(ov, images, model.outputs[index].get_node().input_value(0), chosen)
             if batch is None and not _takes_two(made, wanted):
                 continue
@@ -155,15 +155,6 @@ def _built(
     raise ClassifierError(
         f"expected {source.shown} to take images of {wanted.input_shape}, got {why}; check the size and the channels"
     ) from failure
-
-
-def _classes(model: Any, index: int, chosen: Chosen) -> int | None:
-    if chosen.form == "labels":
-        return argmax_width(model, index)
-    if chosen.form == "one":
-        return 2
-    wide = [d for d in (chosen.output.dims[1:] or chosen.output.dims) if d not in (1, None)]
-    return wide[0] if wide else None
 
 
 def _takes_two(made: Any, wanted: Preprocessing) -> bool:

@@ -64,6 +64,13 @@ class Chosen:
     outputs: Outputs
     notes: tuple[str, ...] = ()
 
+    @property
+    def num_classes(self) -> int | None:
+        """How many classes its shape tells apart; None where that says nothing, as for labels."""
+        if self.form != "scores":
+            return 2 if self.form == "one" else None
+        return next((d for d in (self.output.dims[1:] or self.output.dims) if d not in (1, None)), None)
+
 
 def choose_output(
     found: Sequence[Output],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier, Outputs, fixed_batches
 from doldrum.errors import ClassifierError, check_memory_left, missing_extra
 
-__all__ = ["OpenVINOClassifier", "openvino_core", "openvino_library"]
+__all__ = ["OpenVINOClassifier", "hold_for_now", "openvino_core", "openvino_library"]
 
 
 def openvino_library() -> Any:
@@ -48,8 +48,16 @@ def openvino_core() -> Any:
     return _cores[os.getpid()]
 
 
-# Models that ran last: OpenVINO's thread may hold its model for a moment after it answered, and one that ends in there aborts the process.
 _recent: deque[Any] = deque(maxlen=4)
+
+
+def hold_for_now(compiled: Any) -> None:
+    """Keep a compiled model that has just run, until four others have.
+
+    OpenVINO's thread may hold its model for a moment after the last answer; if ours were the only other reference and went now, the model
+    would end in its own thread, which waits for itself: std::system_error, and an abort.
+    """
+    _recent.append(compiled)
 
 
 class OpenVINOClassifier(Classifier):
@@ -90,7 +98,7 @@ class OpenVINOClassifier(Classifier):
             np.array(self.compiled(np.ascontiguousarray(batch))[0])[:count]
             for batch, count in fixed_batches(images, self.fixed_batch)
         ]
-        _recent.append(self.compiled)
+        hold_for_now(self.compiled)
         if not parts:
             return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
         return np.concatenate(parts)

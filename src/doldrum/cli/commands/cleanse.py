@@ -87,17 +87,7 @@ def _say(summary: dict[str, Any]) -> None:
         for sentence in summary["ranking"]["means"]:
             message(f"- {sentence}")
     else:
-        message(
-            flags_in_words(
-                promise["flagged"],
-                summary["samples"],
-                "samples",
-                fpr=promise["fpr"],
-                limit=promise["limit"],
-                discoveries=promise["discoveries"],
-                fdr=0.1,
-            )
-        )
+        message(flags_in_words(promise, summary["samples"], "samples", fdr=0.1))
 
 
 def _table(summary: dict[str, Any]) -> Any:

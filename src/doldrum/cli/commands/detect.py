@@ -150,15 +150,7 @@ def scan(
         extra = {"model": model, "images": images, "skipped": listed}
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
     message(
-        flags_in_words(
-            summary["flagged"],
-            summary["inputs"],
-            "images",
-            fpr=summary["fpr"],
-            limit=summary["limit"],
-            discoveries=summary["discoveries"],
-            fdr=fdr,
-        )
+        flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
         + f". The model was asked {summary['mean_forwards']:.1f} times an image"
     )
     if summary["note"]:

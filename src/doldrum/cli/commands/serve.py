@@ -52,7 +52,6 @@ def serve(
     """
     from doldrum.detectors import Guard, load_detector
     from doldrum.opening import ModelSettings
-    from doldrum.serving.judge import warm_up
     from doldrum.serving.server import Server, bound_socket
     from doldrum.serving.service import Service
     from doldrum.serving.settings import ServeSettings
@@ -78,7 +77,7 @@ def serve(
     with bound_socket(host, port) as socket:
         suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
         guard = Guard(suspect.classifier, loaded)
-        if not warm_up(guard):
+        if not guard.warm_up():
             message("note: calibrated on another machine, or with other versions: the first images wait for a check")
         service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"

@@ -142,8 +142,10 @@ class Detector(Hooks):
         images: ImageSet,
         *,
         forwards: NDArray[np.int64] | None = None,
+        ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """The ScanResult of inputs whose scores are known; `forwards` (N,) are those they took, by default `self.forwards` each."""
+        """The ScanResult of inputs whose scores are known; `forwards` (N,) are those they took, by default `self.forwards` each, and
+        `ties` (N,) their tie breakers, where they are known already."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -154,7 +156,8 @@ class Detector(Hooks):
                 "can't be flagged; calibrate with such inputs, or without per_class",
                 stacklevel=3,
             )
-        p = calibration.p_values(scores, conformal.tie_breakers(images.images, calibration.seed), groups)
+        ties = conformal.tie_breakers(images.images, calibration.seed) if ties is None else ties
+        p = calibration.p_values(scores, ties, groups)
         return ScanResult(
             ids=images.ids,
             labels=labels,

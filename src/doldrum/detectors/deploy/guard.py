@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind
 from doldrum.classifiers import as_classifier
 from doldrum.classifiers.base import Classifier
-from doldrum.data import Images
+from doldrum.data import Images, ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.detectors.deploy.seen import Seen
@@ -81,19 +81,36 @@ class Guard:
     def __call__(self, images: Images) -> Guarded:
         """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""
         found = self.detector.taken(images)
-        if self._run is None:
-            self._run = self.detector.run(found.take(range(min(len(found), 64))))
-        seen = self.detector.examine(found, self._run)
-        result = self.detector.judge(seen.labels, seen.scores, found, forwards=seen.forwards)
-        self._show(found.images, result)
+        ties = tie_breakers(found.images, self.watch.calibration.seed)
+        result = self._judged(found, ties)
+        self._show(ties, result)
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)
 
-    def _show(self, images: NDArray[Any], result: ScanResult) -> None:
+    def warm_up(self) -> bool:
+        """Judge a grey image that the watch doesn't see, so that the first caller doesn't wait for libraries and buffers; whether that was
+        done.
+
+        Not where model and engine are still to be checked, as on another machine than that of `fit`: they are checked on images that come.
+        """
+        checked, classifier = self.detector.checked, self.detector.classifier
+        if checked is None or classifier is None or not checked.holds(classifier, checked.rows):
+            return False
+        grey = self.detector.taken(np.full((1, *classifier.input_shape), 128, np.uint8))
+        self._judged(grey, tie_breakers(grey.images, self.watch.calibration.seed))
+        return True
+
+    def _judged(self, images: ImageSet, ties: NDArray[np.float64]) -> ScanResult:
+        if self._run is None:
+            self._run = self.detector.run(images.take(range(min(len(images), 64))))
+        seen = self.detector.examine(images, self._run)
+        return self.detector.judge(seen.labels, seen.scores, images, forwards=seen.forwards, ties=ties)
+
+    def _show(self, ties: NDArray[np.float64], result: ScanResult) -> None:
         """Those that are new to the watch. Whatever becomes of it, an answer is owed."""
         if self._failed:
             return
         try:
-            new = self._seen.new(tie_breakers(images, self.watch.calibration.seed))
+            new = self._seen.new(ties)
             self.watch.see(result.p_values[new], labels=result.labels[new])
         except Exception as error:
             self._failed = True

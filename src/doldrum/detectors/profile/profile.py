@@ -31,7 +31,7 @@ from doldrum.probes import (
 )
 from doldrum.responses import NOT_TAKEN
 
-__all__ = ["OVERLAYS", "SmoothnessProfile", "default_families"]
+__all__ = ["OVERLAY", "OVERLAYS", "OfFamilies", "SmoothnessProfile", "default_families"]
 
 OVERLAYS = 19
 """Images laid over each input by default."""
@@ -41,7 +41,8 @@ _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.fami
 # Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
 _UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
 _FOLDS = 4
-_OVERLAY = "overlay"
+OVERLAY = "overlay"
+"""What the probe of overlays is called among the families."""
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
@@ -63,7 +64,24 @@ def _default_families(side: int) -> dict[str, Probe]:
     }
 
 
-class SmoothnessProfile(Detector):
+class OfFamilies(Detector):
+    """What a detector by families and overlays measures, given or by default."""
+
+    families: dict[str, Probe] | None
+    overlays: int | None
+
+    def _given(self) -> Mapping[str, Probe]:
+        """The families besides overlays."""
+        if self.families is not None:
+            return self.families
+        return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
+
+    @property
+    def _num_overlays(self) -> int:
+        return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
+
+
+class SmoothnessProfile(OfFamilies):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
 
     Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
@@ -130,8 +148,8 @@ class SmoothnessProfile(Detector):
                 raise InputError(
                     f"expected strengths in rising order, the weakest first, got {families[falling[0]]} for {falling[0]!r}; sort them"
                 )
-            if _OVERLAY in families:
-                raise InputError(f"expected another name than {_OVERLAY!r} for a family; that one is the overlays'")
+            if OVERLAY in families:
+                raise InputError(f"expected another name than {OVERLAY!r} for a family; that one is the overlays'")
         if overlays is not None and (not is_whole(overlays) or overlays < 0):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
         self.families = None if families is None else dict(families)
@@ -148,18 +166,8 @@ class SmoothnessProfile(Detector):
         if self._num_overlays:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
-            made[_OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(_OVERLAY))
+            made[OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(OVERLAY))
         return made
-
-    def _given(self) -> Mapping[str, Probe]:
-        """The families besides overlays."""
-        if self.families is not None:
-            return self.families
-        return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
-
-    @property
-    def _num_overlays(self) -> int:
-        return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         if len(clean) < 50:
@@ -250,7 +258,7 @@ class SmoothnessProfile(Detector):
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]
         if self._num_overlays:
-            calm.append(clean.calm(_OVERLAY, draws[_OVERLAY], labels))
+            calm.append(clean.calm(OVERLAY, draws[OVERLAY], labels))
         return np.column_stack([clean.ratios(draws, labels), *calm])
 
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind, is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.profile import OVERLAYS, SmoothnessProfile, default_families
+from doldrum.detectors.profile.profile import OVERLAY, OfFamilies, SmoothnessProfile
 from doldrum.errors import InputError
 from doldrum.probes import Gaussian, Probe, Warp, probe_from_dict
 
@@ -24,10 +23,9 @@ __all__ = ["StagedProfile"]
 # were tried, it misses fewest triggered inputs. The last stage: twice the draws of the profile.
 _FIRST = {Gaussian.family: 1, Warp.family: 1}
 _FIRST_OVERLAYS, _MORE = 7, 2
-_OVERLAY = "overlay"
 
 
-class StagedProfile(Detector):
+class StagedProfile(OfFamilies):
     """The smoothness profile in four stages: most clean inputs are settled by 13 forwards, the others get 38, 66 or 130.
 
     Needs labels only, and clean inputs as `SmoothnessProfile` does. Stage by stage an input takes
@@ -96,7 +94,7 @@ class StagedProfile(Detector):
         known = {name: _FIRST[probe.family] for name, probe in given.items() if probe.family in _FIRST}
         first = {name: min(n, full[name]) for name, n in known.items()} or dict.fromkeys(full, 1)
         if n := self._num_overlays:
-            full[_OVERLAY], first[_OVERLAY] = n, min(n, _FIRST_OVERLAYS)
+            full[OVERLAY], first[OVERLAY] = n, min(n, _FIRST_OVERLAYS)
         half = {name: max(first.get(name, 0), (n + 1) // 2) for name, n in full.items()}
         return first, half, full, {name: _MORE * n for name, n in full.items()}
 
@@ -149,20 +147,10 @@ class StagedProfile(Detector):
         upto = self.stages()[stage]
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}
-        made = SmoothnessProfile(families=families, overlays=upto.get(_OVERLAY, 0), components=self.components)
+        made = SmoothnessProfile(families=families, overlays=upto.get(OVERLAY, 0), components=self.components)
         made.seed_, made.fitted_for = self.seed_, self.fitted_for
-        made.overlays_ = self.overlays_[: upto.get(_OVERLAY, 0)]
+        made.overlays_ = self.overlays_[: upto.get(OVERLAY, 0)]
         if draws is not None:
             made.draws_ = {n: np.ascontiguousarray(draws[n][:, :, :count]) for n, count in upto.items()}
             made.labels_, made.shares_, made.reference_ = self.labels_, self.shares_[stage], self.reference_[stage]
         return made
-
-    def _given(self) -> Mapping[str, Probe]:
-        """The families besides overlays, of the third stage."""
-        if self.families is not None:
-            return self.families
-        return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
-
-    @property
-    def _num_overlays(self) -> int:
-        return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
