@@ -1,6 +1,6 @@
 """A package's own answers, in a process of its own: python own.py NAME WHEELS OUT.json FILE...
 
-It runs the package's code, unconfined, as whoever installs it does. `WHEELS` is where its wheels were unpacked.
+It runs the package's code, unconfined, as its users do. `WHEELS` is where its wheels were unpacked.
 """
 
 from __future__ import annotations

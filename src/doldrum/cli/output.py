@@ -68,7 +68,7 @@ def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = Non
 
         Console(highlight=False).print(table)
         table = None
-    # As they are, never wrapped: whoever copies an address or flags needs them in one piece.
+    # As they are, never wrapped: an address or flags are copied in one piece.
     for line in [*([] if table is None else [table]), *below]:
         print(line)
 

@@ -85,7 +85,7 @@ class Confined:
     """A confined process that runs `function(argument, tell)`; `frame` waits for what it says next.
 
     Where it is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and its
-    time is counted anew by `allow`. What :func:`run_confined` raises is raised here.
+    `allow` starts the count of time again. What :func:`run_confined` raises is raised here.
     """
 
     def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False) -> None:

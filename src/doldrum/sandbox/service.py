@@ -44,7 +44,7 @@ class _Sender(threading.Thread):
             for value, data in self.requests:
                 if self.stopped or not self._written(value, data):
                     break
-        except BaseException as error:  # whoever waits for the answer raises it
+        except BaseException as error:  # raised where the answer is waited for
             self.trouble = error
             self.process.kill()
             return
@@ -148,6 +148,6 @@ class Service:
                 heard(frame.value, frame.data)
 
     def close(self) -> None:
-        """End the process; whoever waits for an answer of it hears that it was closed."""
+        """End the process; a call that waits for its answer raises that it was closed."""
         self._closed = self.ended = True
         self._end()

@@ -24,7 +24,7 @@ class Watch:
         self.before, self.next_look, self.next_memory = self._size(), 0.0, 0.0
 
     def allow(self, seconds: float) -> None:
-        """Count the time anew: `seconds` from now on."""
+        """Start the count of time again: `seconds` from now on."""
         self.end = time.monotonic() + seconds
 
     def exceeded(self) -> str | None:

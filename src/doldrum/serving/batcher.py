@@ -54,7 +54,7 @@ class Batcher(Generic[Item, Result]):
         while True:
             await self._filled(loop)
             batch = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
-            if not batch:  # whoever waited has left
+            if not batch:  # all who waited have left
                 continue
             try:
                 results = await loop.run_in_executor(self._thread, self._judge, [one.item for one in batch])

@@ -117,7 +117,7 @@ class Counted:
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif not message.get("more_body", False):
-                count()  # before it is sent: whoever has the answer finds it counted
+                count()  # before it is sent: a client that has the answer finds it counted
             await send(message)
 
         try:

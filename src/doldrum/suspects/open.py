@@ -129,7 +129,7 @@ _GRAPHS = ("onnx", "openvino", "tflite")  # whose outputs have names
 
 
 def _refuse_unused(shown: str, kind: str, *, arch: str | None = None, output: str | None = None) -> None:
-    """InputError for an option that this kind of model has no use for: whoever gave it takes the file for another."""
+    """InputError for an option that this kind of model has no use for: it was meant for another kind of file."""
     if arch is not None and kind not in _WEIGHTS:
         raise InputError(
             f"expected no arch= for {shown} ({kind}), which is no file of weights alone, got '{visible(arch, most=60)}'; leave arch= out"

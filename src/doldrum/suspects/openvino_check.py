@@ -1,6 +1,6 @@
 """A look at OpenVINO's .xml and .bin before OpenVINO sees them: plain XML, known operators, constants inside the .bin.
 
-What OpenVINO reads afterwards is written anew from what was read here, so that two parsers can't see two files.
+What OpenVINO reads afterwards is written from what was read here, so that two parsers can't see two files.
 Source: OpenVINO documentation, "OpenVINO IR format"; the operators' own attributes, "Constant" and "Parameter".
 """
 
@@ -37,7 +37,7 @@ _FLOATS: dict[str, Any] = {"f64": np.float64, "f32": np.float32, "f16": np.float
 
 
 def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
-    """The model's XML, written anew, and its weights, of the .bin beside it.
+    """The model's XML, as written from what was read, and its weights, of the .bin beside it.
 
     Raises InputError for XML with a document type or entities, operators of extensions, constants outside the .bin or of another size than
     their shape, NaN in them, inputs of no sane size, and a .bin that is not there or a link.

@@ -58,7 +58,7 @@ def test_sigterm_leaves_whole_shards_and_no_temporary_file(model, tmp_path, more
 def test_the_exit_code_tells_the_signal(name):
     source = (
         "import os, signal, doldrum.cli.app as cli\n"
-        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"  # whoever starts the tests may ignore it, as nohup does
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"  # what starts the tests may ignore it, as nohup does
         f"cli.app = lambda **settings: os.kill(os.getpid(), signal.{name})\n"
         "cli.main()"
     )

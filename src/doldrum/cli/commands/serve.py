@@ -48,7 +48,7 @@ def serve(
 
     The detector's file knows how the model was opened when it was calibrated: its options need not be given again. The model stays in its
     confined process, and images are decoded in another one. GET /docs describes the interface, /healthz, /readyz and /metrics are for
-    whoever runs it, /v1/watch says whether the promise still holds for the images that come. SIGTERM stops it: what was taken is answered first.
+    its operator, /v1/watch says whether the promise still holds for the images that come. SIGTERM stops it: what was taken is answered first.
     """
     from doldrum.detectors import Guard, load_detector
     from doldrum.opening import ModelSettings

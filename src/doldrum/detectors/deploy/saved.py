@@ -39,7 +39,7 @@ def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mappin
     """Write a fitted detector, with its calibration where it has one; the classifier itself is not in the file.
 
     `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`): JSON-able, small, kept as
-    `detector.preprocessing` for whoever opens it again.
+    `detector.preprocessing` for opening it again.
 
     It holds the detector's secret seed: keep it from those who may make inputs.
     """
@@ -196,7 +196,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
 
 
 def _plainly(told: Any) -> dict[str, Any]:
-    """How the classifier was opened: short texts and numbers, or lists of numbers; whoever opens it checks what they say."""
+    """How the classifier was opened: short texts and numbers, or lists of numbers; they are checked when it is opened."""
     if not is_object(told) or len(told) > 32:
         raise InputError("expected how the classifier was opened as a small object, got something else")
     for value in told.values():
