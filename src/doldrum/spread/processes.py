@@ -12,7 +12,6 @@ import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from types import FrameType
 from typing import Any
 
 from doldrum.errors import DoldrumError, InputError, WorkerError
@@ -108,7 +107,9 @@ def _start(payload: bytes, cores: Any) -> None:
         os.sched_setaffinity(0, {core})
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, _leave)
+    asked = threading.Event()
+    threading.Thread(target=_leave, args=(asked,), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
     settle()
     try:
         _work = pickle.loads(payload)
@@ -118,7 +119,7 @@ def _start(payload: bytes, cores: Any) -> None:
         Exception
     ) as error:  # what is inside it raises what it likes; let out, it would break the pool and say nothing
         _failure = WorkerError(
-            f"expected work that can be made anew in another process, got {type(error).__name__}: {error}; use one worker"
+            f"expected work that can be rebuilt in another process, got {type(error).__name__}: {error}; use one worker"
         )
     settle()
 
@@ -129,11 +130,14 @@ def _do(job: Any) -> Any:
     return _work(job)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """The pool ends its workers so, in the middle of a job: models that they opened in processes of their own end first."""
-    signal.signal(number, signal.SIG_IGN)  # the pool, which finds that a worker has gone, ends the others once more
+def _leave(asked: threading.Event) -> None:
+    """The pool ends its workers by SIGTERM, in the middle of a job: models that they opened in processes of their own end first.
+
+    In a thread: the handler may have stopped the job while it holds a lock that is needed to end a model, and would wait for it for ever.
+    """
+    asked.wait()
     end_confined()
-    os._exit(128 + number)
+    os._exit(128 + signal.SIGTERM)
 
 
 def _end_with_parent() -> None:
