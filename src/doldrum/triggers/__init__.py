@@ -9,6 +9,7 @@ from doldrum.triggers.adaptive import AdaptiveBlend, AdaptivePatch
 from doldrum.triggers.additive import Additive
 from doldrum.triggers.base import Composed, Trigger, trigger_from_dict, trigger_names
 from doldrum.triggers.blended import Blended
+from doldrum.triggers.displacement import Displacement
 from doldrum.triggers.ftrojan import FTrojan
 from doldrum.triggers.low_frequency import LowFrequency
 from doldrum.triggers.masked import MaskedPattern
@@ -24,6 +25,7 @@ __all__ = [
     "Additive",
     "Blended",
     "Composed",
+    "Displacement",
     "FTrojan",
     "LowFrequency",
     "MaskedPattern",

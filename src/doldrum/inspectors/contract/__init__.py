@@ -1,0 +1,1 @@
+"""What an inspector is: read `hooks.py` first. No inspector is imported here."""

@@ -1,0 +1,48 @@
+"""Reading: what one inspector found in one model. Numbers only; what they mean is said beside those of reference models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.inspectors.contract.route import Route
+from doldrum.triggers.base import Trigger
+
+__all__ = ["Reading"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How suspicious each route is to one inspector: higher = more suspicious; NaN where it could not tell.
+
+    `triggers` are those that it found, by route, where it looks for any; a reading that was written down and read again has none.
+    `refused` says why an inspector could not read this model, and is "" where it could.
+    """
+
+    inspector: str
+    values: Mapping[Route, float]
+    seconds: float = 0.0
+    refused: str = ""
+    triggers: Mapping[Route, Trigger] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without the triggers."""
+        rows = [[r.source, r.target, None if math.isnan(v) else round(v, 5)] for r, v in self.values.items()]
+        return {"inspector": self.inspector, "seconds": round(self.seconds, 2), "refused": self.refused, "values": rows}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Reading:
+        """What `to_dict` wrote; InputError for anything else.
+
+        >>> one = Reading("mask", {Route(None, 1): -2.5})
+        >>> Reading.from_dict(one.to_dict()) == one
+        True
+        """
+        try:
+            rows = {Route(s, t): math.nan if v is None else float(v) for s, t, v in values["values"]}
+            return cls(str(values["inspector"]), rows, float(values["seconds"]), str(values["refused"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"expected a reading, got {error!r}; examine the model again") from error

@@ -1,0 +1,64 @@
+"""Route: from which images to which answer a trigger might lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+
+__all__ = ["ANYWHERE", "Route", "all_routes"]
+
+
+@dataclass(frozen=True, order=True)
+class Route:
+    """Images that the model gives label `source` come to be given `target`. None is any class, or any other class.
+
+    An attack with one target takes the route None -> target. An all-to-all attack takes None -> None: every image gets another label. A
+    source-specific one takes source -> None.
+
+    >>> Route(None, 3).words(), Route(2, None).words(), ANYWHERE.words()
+    ('any class to 3', '2 to any other', 'any class to any other')
+    """
+
+    source: int | None
+    target: int | None
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.source == self.target:
+            raise InputError(f"expected a route to another class, got {self.source} to {self.target}; change one")
+
+    def starts(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which images, by the model's labels for them (N,), a trigger of this route has to move."""
+        valid = labels >= 0
+        if self.source is not None:
+            return labels == self.source
+        return valid if self.target is None else valid & (labels != self.target)
+
+    def moved(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which images moved as the route says, by their labels before and after."""
+        if self.target is not None:
+            return after == self.target
+        return (after != before) & (after >= 0)
+
+    def words(self) -> str:
+        if self.target is None:
+            return f"{'any class' if self.source is None else self.source} to any other"
+        return f"{'any class' if self.source is None else self.source} to {self.target}"
+
+
+ANYWHERE = Route(None, None)
+
+
+def all_routes(num_classes: int) -> tuple[Route, ...]:
+    """To each class from all others; from each class to any other; from all to any other: 2 K + 1.
+
+    >>> len(all_routes(10))
+    21
+    """
+    to = [Route(None, k) for k in range(num_classes)]
+    away = [Route(k, None) for k in range(num_classes)]
+    return (*to, *away, ANYWHERE)

@@ -1,0 +1,92 @@
+"""Subject: a model under inspection, and the clean images that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, labels_of
+from doldrum.data import ImageSet
+from doldrum.errors import ClassifierError, InputError
+from doldrum.pixels import to_float
+from doldrum.seeds import rng
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FEWEST", "Subject", "subject_of"]
+
+FEWEST = 20
+"""The fewest clean images of an inspection: half to search on, half to test what was found."""
+_MOST = 500  # of each half: more only costs
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an inspector may look at.
+
+    `search` are clean images (N, C, H, W), float32 in [0, 1], and `labels` (N,) what the model says of them (-1: no valid answer).
+    `module` maps a tensor of such images to scores, differentiably, or is None; `why_not` then says why. `seed` is of all that is drawn.
+    `advance` is called with the share of the work that was done since the last call: for progress.
+    """
+
+    classifier: Classifier
+    search: NDArray[np.float32]
+    labels: NDArray[np.int16]
+    seed: int
+    module: torch.nn.Module | None = None
+    why_not: str = ""
+    advance: Callable[[float], None] = field(default=lambda share: None)
+
+    @property
+    def num_classes(self) -> int:
+        return self.classifier.num_classes
+
+    def rng(self, *path: str) -> np.random.Generator:
+        """Chance for one purpose: the same for all models inspected with this seed."""
+        return rng(self.seed, "inspect", *path)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Clean images of an inspection: to search on, and to test what was found, which nothing else looks at."""
+
+    search: NDArray[np.float32]
+    test: NDArray[np.float32]
+
+
+def halves(clean: ImageSet, seed: int) -> Halves:
+    """Clean images in two halves, at most 500 each, drawn by the seed; InputError where there are fewer than 20."""
+    if len(clean) < FEWEST:
+        raise InputError(
+            f"expected at least {FEWEST} clean images to inspect a model, got {len(clean)}; add some: 200 or more do well"
+        )
+    order = rng(seed, "inspect", "halves").permutation(len(clean))
+    size = min(len(clean) // 2, _MOST)
+    return Halves(to_float(clean.images[order[:size]]), to_float(clean.images[order[size : 2 * size]]))
+
+
+def answers(classifier: Classifier, images: NDArray[np.float32], *, batch: int = 256) -> NDArray[Any]:
+    """The model's labels (N,), a batch at a time."""
+    return np.concatenate([labels_of(classifier(images[i : i + batch])) for i in range(0, len(images), batch)])
+
+
+def subject_of(classifier: Classifier, search: NDArray[np.float32], seed: int, **more: Any) -> Subject:
+    """A Subject, after a look at the model's answers: one that gives one answer, or none that is valid, can't be inspected.
+
+    Raises ClassifierError then.
+    """
+    labels = answers(classifier, search)
+    if not (labels >= 0).any():
+        raise ClassifierError("expected scores that are numbers, got NaN or infinities for every clean image; the model is broken")
+    found = np.unique(labels[labels >= 0])
+    if len(found) == 1:
+        raise ClassifierError(
+            f"expected a model that tells the clean images apart, got class {found[0]} for each of {len(labels):,}; give images of several "
+            "classes, or check size, mean and std: a model that ignores its input can't be inspected"
+        )
+    return Subject(classifier, search, labels, seed, **more)

@@ -1,0 +1,85 @@
+"""Inversion: the inspectors that search for a trigger, one a form."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+
+from doldrum.inspectors.contract.hooks import Inspector
+from doldrum.inspectors.contract.reading import Reading
+from doldrum.inspectors.contract.route import all_routes
+from doldrum.inspectors.contract.subject import Subject
+from doldrum.lazy import extras
+
+with extras():
+    from doldrum.inspectors.inversion.additive import AnyFrequency, LowFrequency
+    from doldrum.inspectors.inversion.blend import Blend
+    from doldrum.inspectors.inversion.form import Form
+    from doldrum.inspectors.inversion.mask import Mask
+    from doldrum.inspectors.inversion.search import GOAL, search
+    from doldrum.inspectors.inversion.warp import Warp
+
+__all__ = ["AdditiveInversion", "BlendInversion", "Inversion", "LowFrequencyInversion", "MaskInversion", "WarpInversion"]
+
+_SHORT = 5.0  # what it costs a route whose trigger moves too few images, for each such share
+
+
+class Inversion(Inspector):
+    """Suspicion of a route: -log of the size of the smallest trigger found that moves 95% of the images (:func:`search`).
+
+    A backdoor is a short cut: its route needs a far smaller trigger than on clean models. One that moves fewer images counts as larger:
+    5 is taken off for each share that is missing.
+    """
+
+    form: ClassVar[Form]
+    needs = "gradients"
+
+    def examine(self, subject: Subject) -> Reading:
+        assert subject.module is not None
+        found = search(
+            subject.module, subject.search, subject.labels, self.form, all_routes(subject.num_classes),
+            seed=int(subject.rng(self.name).integers(2**62)), advance=lambda share: subject.advance(self.weight * share),
+        )  # fmt: skip
+        values = dict.fromkeys(all_routes(subject.num_classes), math.nan)
+        shape = subject.classifier.input_shape
+        triggers = {}
+        for one in found:
+            if not np.isfinite(one.size):
+                continue
+            values[one.route] = -math.log(max(one.size, 1e-6)) - _SHORT * max(0.0, GOAL - one.success)
+            triggers[one.route] = self.form.trigger(one.parts, shape)
+        return Reading(self.name, values, triggers=triggers)
+
+
+class MaskInversion(Inversion):
+    """Neural Cleanse's search; its published rule is :func:`doldrum.inspectors.judging.anomaly.anomaly_index`."""
+
+    form = Mask()
+    name, title = form.name, form.title
+    paper = "Wang et al. 2019, Neural Cleanse, IEEE S&P"
+
+
+class AdditiveInversion(Inversion):
+    form = AnyFrequency()
+    name, title = form.name, form.title
+    paper = "Moosavi-Dezfooli et al. 2017, arXiv 1610.08401"
+
+
+class LowFrequencyInversion(Inversion):
+    form = LowFrequency()
+    name, title = form.name, form.title
+    paper = "Zeng et al. 2021, arXiv 2104.03413"
+
+
+class BlendInversion(Inversion):
+    form = Blend()
+    name, title = form.name, form.title
+    paper = "Chen et al. 2017, arXiv 1712.05526"
+
+
+class WarpInversion(Inversion):
+    form = Warp()
+    name, title = form.name, form.title
+    paper = "Nguyen & Tran 2021, arXiv 2102.10369"

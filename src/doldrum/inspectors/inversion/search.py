@@ -1,0 +1,169 @@
+"""search: the smallest triggers of a form, one a route, all routes at once and the promising ones longest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from doldrum.inspectors.contract.route import Route
+from doldrum.inspectors.inversion.form import Form, Parts
+
+__all__ = ["Found", "search"]
+
+GOAL = 0.95
+"""The share of images that a trigger has to move; the smallest that does is sought."""
+_STEPS = 200
+_BATCH = 24  # images a step and route
+_TOGETHER = 24  # routes that are searched to the end
+_FEWEST = 2  # images of a route, below which there is nothing to search on
+_FIRM = 1.06  # how fast the weight of the size grows and falls
+_KEEP = 0.85  # of the running share of images moved
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found on one route: a trigger of `size` that moves the share `success` of the images searched on."""
+
+    route: Route
+    size: float
+    success: float
+    parts: Parts
+
+
+def search(
+    module: torch.nn.Module,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int16],
+    form: Form,
+    routes: tuple[Route, ...],
+    *,
+    seed: int,
+    steps: int = _STEPS,
+    batch: int = _BATCH,
+    advance: Callable[[float], None] = lambda share: None,
+) -> list[Found]:
+    """The smallest trigger of `form` on each route that could be searched to the end.
+
+    For each route r: min_T  loss_r(f(T(x))) + w_r size(T), by Adam over batches, where w_r grows while T moves at least 95% of the images and
+    falls while it moves fewer (Neural Cleanse's rule, at every step). The loss is -log p of the target, or -log(1 - p) of the own label.
+
+    With more than 24 routes all get a few steps, and the 24 with the least loss go on (a bandit's idea: K-Arm, arXiv 2102.05123): the
+    cost does not grow with the number of routes beyond that, but for the few steps.
+
+    Parameters
+    ----------
+    module : images (B, C, H, W) -> scores (B, K), differentiable
+    images, labels : (N, C, H, W) in [0, 1], and the model's own labels of them
+    routes : those without at least 2 images to move are left out
+    advance : told of the share of the work that was done
+
+    Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section IV; Shen et al. 2021, arXiv 2102.05123.
+    """
+    pools = {r: np.flatnonzero(r.starts(labels)) for r in routes}
+    routes = tuple(r for r in routes if len(pools[r]) >= _FEWEST)
+    if not routes:
+        return []
+    run = _Run(module, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), form, routes, pools, seed, batch)
+    if len(routes) > _TOGETHER:
+        short = max(steps // 10, 1)
+        for _ in range(short):
+            run.step()
+            advance(0.5 / short)
+        run.keep(torch.argsort(run.loss, stable=True)[:_TOGETHER].sort().values)
+    share = (0.5 if len(routes) > _TOGETHER else 1.0) / steps
+    for _ in range(steps):
+        run.step()
+        advance(share)
+    return run.found()
+
+
+class _Run:
+    """The state of a search: tensors with one row a route."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        form: Form,
+        routes: tuple[Route, ...],
+        pools: dict[Route, NDArray[np.int64]],
+        seed: int,
+        batch: int,
+    ) -> None:
+        self.module, self.images, self.labels, self.form, self.batch = module, images, labels, form, batch
+        self.routes, self.pools = routes, [torch.from_numpy(pools[r]) for r in routes]
+        self.shape: tuple[int, int, int] = tuple(images.shape[1:])  # type: ignore[assignment]
+        self.chance = torch.Generator().manual_seed(seed)
+        self.parts = [p.requires_grad_() for p in form.start(len(routes), self.shape, self.chance)]
+        self.adam = torch.optim.Adam(self.parts, lr=form.rate, betas=(0.5, 0.9))
+        with torch.no_grad():
+            first = form.size(self.parts, self.shape)
+        self.unit = 1 / first.clamp(min=1e-3)  # sizes have another scale for each form
+        self.weight = 0.1 * self.unit
+        self.moved, self.loss = torch.zeros(len(routes)), torch.zeros(len(routes))
+        self.best = torch.full((len(routes),), torch.inf)
+        self.best_parts = [p.detach().clone() for p in self.parts]
+        self._aim()
+
+    def _aim(self) -> None:
+        self.to = torch.tensor([r.target is not None for r in self.routes])
+        self.target = torch.tensor([-1 if r.target is None else r.target for r in self.routes])
+
+    def keep(self, which: torch.Tensor) -> None:
+        """Go on with these routes alone."""
+        self.routes = tuple(self.routes[i] for i in which.tolist())
+        self.pools = [self.pools[i] for i in which.tolist()]
+        state = self.adam.state_dict()["state"]
+        self.parts = [p.detach()[which].clone().requires_grad_() for p in self.parts]
+        self.adam = torch.optim.Adam(self.parts, lr=self.form.rate, betas=(0.5, 0.9))
+        for part, number in zip(self.parts, sorted(state), strict=True):
+            one = state[number]
+            self.adam.state[part] = {k: (v[which].clone() if v.ndim else v.clone()) for k, v in one.items()}
+        for name in ("unit", "weight", "moved", "loss", "best"):
+            setattr(self, name, getattr(self, name)[which])
+        self.best_parts = [p[which] for p in self.best_parts]
+        self._aim()
+
+    def step(self) -> None:
+        picks = torch.stack([p[torch.randint(len(p), (self.batch,), generator=self.chance)] for p in self.pools])
+        own = self.labels[picks]
+        target = torch.where(self.to[:, None], self.target[:, None], own)
+        scores = self.module(self.form.apply(self.parts, self.images[picks]).reshape(-1, *self.shape)).float()
+        scores = scores.reshape(*picks.shape, -1)
+        log_p = F.log_softmax(scores, -1).gather(-1, target[..., None])[..., 0]
+        away = -torch.log1p(-log_p.exp().clamp(max=1 - 1e-6))
+        loss = torch.where(self.to[:, None], -log_p, away).mean(1)
+        size = self.form.size(self.parts, self.shape)
+        self.adam.zero_grad()
+        (loss + self.weight * size).sum().backward()  # pyright: ignore[reportUnknownMemberType]
+        with torch.no_grad():
+            hit = (scores.argmax(-1) == target) == self.to[:, None]
+            self.moved = _KEEP * self.moved + (1 - _KEEP) * hit.float().mean(1)
+            self.loss = _KEEP * self.loss + (1 - _KEEP) * loss.detach()
+            better = (self.moved >= GOAL - 0.01) & (size < self.best)
+            self.best = torch.where(better, size, self.best)
+            for kept, part in zip(self.best_parts, self.parts, strict=True):
+                kept[better] = part.detach()[better]
+            up, down = self.moved >= GOAL, self.moved < GOAL - 0.05
+            self.weight = self.weight * torch.where(up, _FIRM, torch.where(down, 1 / _FIRM, 1.0))
+            self.weight = torch.minimum(torch.maximum(self.weight, 1e-4 * self.unit), 1e3 * self.unit)
+        self.adam.step()
+
+    @torch.no_grad()
+    def found(self) -> list[Found]:
+        """The smallest that moved enough, else the last; and what share it moves of up to 100 images of its route."""
+        out: list[Found] = []
+        for i, route in enumerate(self.routes):
+            source = self.best_parts if torch.isfinite(self.best[i]) else self.parts
+            parts = [p[i : i + 1].detach().clone() for p in source]
+            pool = self.pools[i][:100]
+            after = self.module(self.form.apply(parts, self.images[pool][None])[0]).argmax(-1)
+            moved = route.moved(self.labels[pool].numpy(), after.numpy())
+            out.append(Found(route, float(self.form.size(parts, self.shape)), float(moved.mean()), parts))
+        return out

@@ -1,0 +1,1 @@
+"""What readings of a model mean: beside those of reference models, with a promise, or by themselves, without one."""
