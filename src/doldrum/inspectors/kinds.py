@@ -12,7 +12,6 @@ from doldrum.inspectors.inversion.inspector import (
 __all__ = ["INSPECTORS"]
 
 INSPECTORS: dict[str, type[Inspector]] = {
-    kind.name: kind
-    for kind in (MaskInversion, AdditiveInversion, LowFrequencyInversion, BlendInversion, WarpInversion)
+    kind.name: kind for kind in (MaskInversion, AdditiveInversion, LowFrequencyInversion, BlendInversion, WarpInversion)
 }
 """Every inspector by its id."""

@@ -38,10 +38,14 @@ class Displacement(Trigger):
         super().__post_init__()
         field = frozen_array(self.field)
         if field.ndim != 3 or field.shape[0] != 2 or not np.isfinite(field).all() or not np.isfinite(self.scale):
-            raise InputError(f"expected a finite field (2, H, W), in pixels, got shape {field.shape}; give rows and columns")
+            raise InputError(
+                f"expected a finite field (2, H, W), in pixels, got shape {field.shape}; give rows and columns"
+            )
         object.__setattr__(self, "field", field)
 
     def apply(self, images: Images) -> Images:
         if images.shape[2:] != self.field.shape[1:]:
-            raise InputError(f"expected images of {self.field.shape[1:]}, got {images.shape[2:]}; make the trigger for them")
+            raise InputError(
+                f"expected images of {self.field.shape[1:]}, got {images.shape[2:]}; make the trigger for them"
+            )
         return resample(images, self.scale * self.field.astype(np.float64))

@@ -82,7 +82,9 @@ def subject_of(classifier: Classifier, search: NDArray[np.float32], seed: int, *
     """
     labels = answers(classifier, search)
     if not (labels >= 0).any():
-        raise ClassifierError("expected scores that are numbers, got NaN or infinities for every clean image; the model is broken")
+        raise ClassifierError(
+            "expected scores that are numbers, got NaN or infinities for every clean image; the model is broken"
+        )
     found = np.unique(labels[labels >= 0])
     if len(found) == 1:
         raise ClassifierError(

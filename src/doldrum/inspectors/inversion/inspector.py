@@ -21,7 +21,14 @@ with extras():
     from doldrum.inspectors.inversion.search import GOAL, search
     from doldrum.inspectors.inversion.warp import Warp
 
-__all__ = ["AdditiveInversion", "BlendInversion", "Inversion", "LowFrequencyInversion", "MaskInversion", "WarpInversion"]
+__all__ = [
+    "AdditiveInversion",
+    "BlendInversion",
+    "Inversion",
+    "LowFrequencyInversion",
+    "MaskInversion",
+    "WarpInversion",
+]
 
 _SHORT = 5.0  # what it costs a route whose trigger moves too few images, for each such share
 

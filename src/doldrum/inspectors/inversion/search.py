@@ -68,7 +68,9 @@ def search(
     routes = tuple(r for r in routes if len(pools[r]) >= _FEWEST)
     if not routes:
         return []
-    run = _Run(module, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), form, routes, pools, seed, batch)
+    run = _Run(
+        module, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), form, routes, pools, seed, batch
+    )
     if len(routes) > _TOGETHER:
         short = max(steps // 10, 1)
         for _ in range(short):

@@ -25,6 +25,8 @@ class Standing:
 
     score: float
     by_name: dict[tuple[str, Route], float]
+    p_value: float | None = None
+    """Without references: of the class that stands out most among the model's classes."""
 
     @property
     def most(self) -> tuple[str, Route] | None:
@@ -66,7 +68,8 @@ def deviations(table: Columns) -> NDArray[np.float64]:
             spread[mine] = np.where(
                 count[mine] < _FEWEST,
                 np.nanvar(others[:, mine]) if np.isfinite(others[:, mine]).any() else np.nan,
-                (np.maximum(count[mine] - 1, 0) * spread[mine] + _PRIOR * kind_var) / (np.maximum(count[mine] - 1, 0) + _PRIOR),
+                (np.maximum(count[mine] - 1, 0) * spread[mine] + _PRIOR * kind_var)
+                / (np.maximum(count[mine] - 1, 0) + _PRIOR),
             )
         z[m] = (values[m] - mean) / np.sqrt(np.maximum(spread, _LEAST_SPREAD**2))
     return z

@@ -1,0 +1,146 @@
+"""inspect: is this model backdoored, which class is the attacker's, and what is the trigger?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_kind, is_number
+from doldrum.classifiers.base import Classifier
+from doldrum.data import Images, ImageSet, as_image_set
+from doldrum.errors import InputError
+from doldrum.inspectors.contract.hooks import Inspector
+from doldrum.inspectors.contract.route import Route
+from doldrum.inspectors.contract.subject import answers, halves
+from doldrum.inspectors.examine import Examination, examine
+from doldrum.inspectors.inspection import Inspection, verdict_of
+from doldrum.inspectors.judging.anomaly import anomalies
+from doldrum.inspectors.judging.standard import standings
+from doldrum.measuring.inputs import wanted_by
+from doldrum.poisoning.evaluate import Share
+from doldrum.progress import progress_bar
+from doldrum.stats.conformal import needed_size
+from doldrum.triggers.base import Trigger
+
+__all__ = ["Inspection", "check_references", "inspect", "judged"]
+
+
+def inspect(
+    classifier: Classifier,
+    clean: Images,
+    *,
+    references: Sequence[Classifier | Examination] = (),
+    fpr: float = 0.05,
+    inspectors: Sequence[str | Inspector] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Inspection:
+    """Whether a model is backdoored, by what its inspectors find beside what they find in clean reference models.
+
+    Of clean models like the references (the same kind of data, network and training), at most `fpr` are called suspicious or worse, on average: the
+    score of the model is ranked among theirs (:func:`doldrum.inspectors.judging.standard.standings`). Without references nothing is promised: the model's
+    classes are compared with one another, and clean models may well have a class that stands out.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The model. Gradients, scores and weights add to what can be looked for; `refused` says what could not.
+    clean : images
+        At least 20 without a trigger, of several classes; labels are not needed. One half is searched on, the other tests what was found.
+    references : Classifiers, or Examinations of them made with the same images, inspectors and seed (:func:`doldrum.inspectors.examine`)
+        Clean models like this one: 19 or more for `fpr` .05.
+    fpr : float in (0, 1)
+
+    Raises InputError for too few images or references, references of other classes, or the model among them; ClassifierError for a model that
+    gives one answer to all or none that is valid.
+
+    >>> import doldrum as dd
+    >>> digits = dd.load_dataset("digits:train")
+    >>> model = dd.train(digits.take(range(500)), "digits-mlp", progress=False)
+    >>> found = inspect(model, digits.take(range(500, 600)), inspectors=["mask"])
+    >>> found.verdict in ("no sign", "suspicious"), found.p_value
+    (True, None)
+    """
+    if not is_number(fpr) or not 0 < fpr < 1:
+        raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.05 for 5%")
+    if references:
+        check_references(len(references), fpr)
+    images: ImageSet = as_image_set(clean, **wanted_by(classifier))
+    options = {"inspectors": inspectors, "seed": seed}
+    mine = examine(classifier, images, progress=progress, **options)  # type: ignore[arg-type]
+    others: list[Examination] = []
+    with progress_bar("examining references", len(references), show=progress) as advance:
+        for one in references:
+            others.append(one if is_kind(one, Examination) else examine(one, images, progress=False, **options))  # type: ignore[arg-type]
+            advance(1)
+    return judged(classifier, mine, others, halves(images, seed).test, fpr=fpr)
+
+
+def check_references(count: int, fpr: float) -> None:
+    """Raise InputError where so many references can't promise `fpr`."""
+    needed = needed_size(fpr)
+    if count < needed:
+        raise InputError(
+            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more, or ask for --fpr "
+            f"{1 / (count + 1):.2g}"
+        )
+
+
+def judged(
+    classifier: Classifier, mine: Examination, others: Sequence[Examination], test: NDArray[np.float32], *, fpr: float
+) -> Inspection:
+    """The Inspection of a model whose readings, and whose references' readings, are known; `test` are images that no search has seen."""
+    _check_alike(mine, others)
+    if others:
+        check_references(len(others), fpr)
+        first, *rest = standings([mine.readings, *(one.readings for one in others)])
+        p_value: float | None = (1 + sum(one.score >= first.score for one in rest)) / (len(rest) + 1)
+    else:
+        first, p_value = anomalies(mine.readings), None
+    where = first.most
+    trigger, success = None, None
+    if where is not None:
+        inspector, route = where
+        reading = next(one for one in mine.readings if one.inspector == inspector)
+        trigger = reading.triggers.get(route)
+        if trigger is not None:
+            success = success_of(classifier, trigger, route, test)
+    return Inspection(
+        verdict=verdict_of(p_value, first, success, fpr=fpr),
+        p_value=p_value,
+        fpr=fpr if others else None,
+        references=len(others),
+        standing=first,
+        trigger=trigger,
+        success=success,
+        examination=mine,
+    )
+
+
+def success_of(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> Share | None:
+    """How many of the images that the route starts from the trigger moves, with an exact interval; None where there are no such images."""
+    before = answers(classifier, test)
+    chosen = route.starts(before)
+    if not chosen.any():
+        return None
+    moved = route.moved(before[chosen], answers(classifier, trigger(test[chosen])))
+    return Share.of(moved)
+
+
+def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
+    prints = [one.fingerprint for one in others]
+    if mine.fingerprint in prints:
+        raise InputError("expected references apart from the model, got the model itself among them; take it out")
+    if len(set(prints)) < len(prints):
+        raise InputError(
+            f"expected references that differ, got {len(prints) - len(set(prints))} twice; take the copies out"
+        )
+    for one in others:
+        if one.num_classes != mine.num_classes:
+            raise InputError(f"expected references with {mine.num_classes} classes, got {one.num_classes}; give others")
+        if one.key != mine.key:
+            raise InputError(
+                "expected references examined with the same images, inspectors and seed, got others; examine them again"
+            )

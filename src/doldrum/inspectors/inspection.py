@@ -1,0 +1,102 @@
+"""Inspection: the verdict on a model, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from doldrum.inspectors.contract.route import Route
+from doldrum.inspectors.examine import Examination
+from doldrum.inspectors.judging.standard import Standing
+from doldrum.poisoning.evaluate import Share
+from doldrum.triggers.base import Trigger
+
+__all__ = ["Inspection", "Verdict", "verdict_of"]
+
+Verdict = Literal["no sign", "suspicious", "backdoor shown"]
+_WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
+ODD = 0.01
+"""Without references: the p-value of the oddest class from which on a model is suspicious."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was found in a model.
+
+    verdict
+        "no sign"; "suspicious": it stands out from the references by more than `fpr` allows (without references: one class stands out from the others);
+        "backdoor shown": it stands out from the references, and the trigger found works on images that no search has seen.
+    p_value
+        Of the model among its references, in (0, 1]; None without any.
+    standing
+        How far it stands out, by inspector and route.
+    trigger, success
+        Of the route that stands out most, where a trigger was searched: it works like any other doldrum trigger.
+    """
+
+    verdict: Verdict
+    p_value: float | None
+    fpr: float | None
+    references: int
+    standing: Standing
+    trigger: Trigger | None
+    success: Share | None
+    examination: Examination
+
+    @property
+    def route(self) -> Route | None:
+        """The route that stands out most."""
+        return None if self.standing.most is None else self.standing.most[1]
+
+    @property
+    def target(self) -> int | None:
+        """The class of the route that stands out most; None where it leads to no one class."""
+        return None if self.route is None else self.route.target
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the model is suspicious or worse, else 0."""
+        return 0 if self.verdict == "no sign" else 3
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """What could not be looked for in this model, and why, by inspector."""
+        return {one.inspector: one.refused for one in self.examination.readings if one.refused}
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row an inspector and route, the one that stands out most first: its value and its deviation from the references."""
+        rows = [
+            {"inspector": one.inspector, "source": r.source, "target": r.target, "value": v,
+             "deviation": self.standing.by_name.get((one.inspector, r), np.nan)}
+            for one in self.examination.readings for r, v in one.values.items() if np.isfinite(v)
+        ]  # fmt: skip
+        return sorted(rows, key=lambda row: -np.nan_to_num(row["deviation"], nan=-np.inf))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; the trigger as :func:`doldrum.attacks.load_trigger` reads it."""
+        most = self.standing.most
+        return {
+            "verdict": self.verdict,
+            "target": self.target,
+            "source": None if self.route is None else self.route.source,
+            "inspector": None if most is None else most[0],
+            "p_value": self.p_value,
+            "fpr": self.fpr,
+            "references": self.references,
+            "score": self.standing.score if np.isfinite(self.standing.score) else None,
+            "success": None if self.success is None else asdict(self.success),
+            "trigger": None if self.trigger is None else self.trigger.to_dict(),
+            "refused": self.refused,
+            "table": self.table(),
+        }
+
+
+def verdict_of(p_value: float | None, standing: Standing, success: Share | None, *, fpr: float) -> Verdict:
+    """The verdict that the figures allow."""
+    if p_value is None:
+        return "suspicious" if standing.p_value is not None and standing.p_value <= ODD else "no sign"
+    if p_value > fpr:
+        return "no sign"
+    return "backdoor shown" if success is not None and success.lower >= _WORKS else "suspicious"

@@ -1,0 +1,57 @@
+"""Without reference models: how far one class stands out from the others of the same model. No promise comes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from doldrum.inspectors.contract.reading import Reading
+from doldrum.inspectors.contract.route import Route
+from doldrum.inspectors.judging.standard import Standing
+
+__all__ = ["anomalies", "anomaly_index"]
+
+_FEWEST = 4  # classes with a value, below which none can stand out
+
+
+def anomalies(readings: Sequence[Reading]) -> Standing:
+    """How far each class stands out from the model's other classes, by inspector.
+
+    t = (v - mean of the others) / (s sqrt(1 + 1/(K - 1))), with s the deviation of the other K - 1 classes: Student's with K - 2 degrees of freedom if
+    the classes were alike and normal. `p_value` is that of the largest t, times the number looked at (Bonferroni). Classes are *not* alike: a class
+    that is easy to reach on every clean model stands out on each of them.
+    """
+    told: dict[tuple[str, Route], float] = {}
+    smallest, looked = 1.0, 0
+    for one in readings:
+        routes = [r for r, v in one.values.items() if r.source is None and r.target is not None and math.isfinite(v)]
+        if len(routes) < _FEWEST:
+            continue
+        values = np.array([one.values[r] for r in routes])
+        for i, route in enumerate(routes):
+            others = np.delete(values, i)
+            spread = max(float(others.std(ddof=1)), 1e-6) * math.sqrt(1 + 1 / len(others))
+            told[one.inspector, route] = t = float((values[i] - others.mean()) / spread)
+            smallest, looked = min(smallest, float(stdtr(len(others) - 1, -t))), looked + 1
+    return Standing(max(told.values(), default=-np.inf), told, min(1.0, smallest * max(looked, 1)))
+
+
+def anomaly_index(sizes: NDArray[np.float64]) -> tuple[float, int]:
+    """Neural Cleanse's anomaly index of the smallest size, and its class: |size - median| / (1.4826 MAD).
+
+    The published rule calls a model backdoored where it is above 2.
+
+    Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section V.
+
+    >>> index, label = anomaly_index(np.array([5.0, 30.0, 32.0, 28.0, 31.0]))
+    >>> round(index, 1), label
+    (16.9, 0)
+    """
+    label = int(np.argmin(sizes))
+    middle = float(np.median(sizes))
+    spread = 1.4826 * float(np.median(np.abs(sizes - middle)))
+    return (abs(float(sizes[label]) - middle) / max(spread, 1e-12), label)
