@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from doldrum.inspectors.contract.hooks import Inspector
+from doldrum.inspectors.contract.hooks import Inspector, routes_to
 from doldrum.inspectors.contract.reading import Reading
-from doldrum.inspectors.contract.route import all_routes
+from doldrum.inspectors.contract.route import Route, all_routes
 from doldrum.inspectors.contract.subject import Subject
 from doldrum.lazy import extras
 
@@ -45,11 +45,12 @@ class Inversion(Inspector):
 
     def examine(self, subject: Subject) -> Reading:
         assert subject.module is not None
+        routes = self.routes(subject.num_classes)
         found = search(
-            subject.module, subject.search, subject.labels, self.form, all_routes(subject.num_classes),
+            subject.module, subject.search, subject.labels, self.form, routes,
             seed=int(subject.rng(self.name).integers(2**62)), advance=lambda share: subject.advance(self.weight * share),
         )  # fmt: skip
-        values = dict.fromkeys(all_routes(subject.num_classes), math.nan)
+        values = dict.fromkeys(routes, math.nan)
         shape = subject.classifier.input_shape
         triggers = {}
         for one in found:
@@ -60,12 +61,21 @@ class Inversion(Inspector):
         return Reading(self.name, values, triggers=triggers)
 
 
+    def routes(self, num_classes: int) -> tuple[Route, ...]:
+        """The routes searched: to each class."""
+        return routes_to(num_classes)
+
+
 class MaskInversion(Inversion):
     """Neural Cleanse's search; its published rule is :func:`doldrum.inspectors.judging.anomaly.anomaly_index`."""
 
     form = Mask()
     name, title = form.name, form.title
     paper = "Wang et al. 2019, Neural Cleanse, IEEE S&P"
+
+    def routes(self, num_classes: int) -> tuple[Route, ...]:
+        """Away from each class too: triggers that lead elsewhere for each image, or from one class alone, are mostly patches."""
+        return all_routes(num_classes)
 
 
 class AdditiveInversion(Inversion):
