@@ -60,7 +60,6 @@ class Inversion(Inspector):
             triggers[one.route] = self.form.trigger(one.parts, shape)
         return Reading(self.name, values, triggers=triggers)
 
-
     def routes(self, num_classes: int) -> tuple[Route, ...]:
         """The routes searched: to each class."""
         return routes_to(num_classes)
