@@ -105,6 +105,7 @@ class _Run:
         self.moved, self.loss = torch.zeros(len(routes)), torch.zeros(len(routes))
         self.best = torch.full((len(routes),), torch.inf)
         self.best_parts = [p.detach().clone() for p in self.parts]
+        self.mean_parts = [p.detach().clone() for p in self.parts]  # what the running share of images moved is of, about
         self._aim()
 
     def _aim(self) -> None:
@@ -124,6 +125,7 @@ class _Run:
         for name in ("unit", "weight", "moved", "loss", "best"):
             setattr(self, name, getattr(self, name)[which])
         self.best_parts = [p[which] for p in self.best_parts]
+        self.mean_parts = [p[which] for p in self.mean_parts]
         self._aim()
 
     def step(self, batch: int) -> None:
@@ -142,10 +144,13 @@ class _Run:
             hit = (scores.argmax(-1) == target) == self.to[:, None]
             self.moved = _KEEP * self.moved + (1 - _KEEP) * hit.float().mean(1)
             self.loss = _KEEP * self.loss + (1 - _KEEP) * loss.detach()
-            better = (self.moved >= GOAL - 0.01) & (size < self.best)
-            self.best = torch.where(better, size, self.best)
-            for kept, part in zip(self.best_parts, self.parts, strict=True):
-                kept[better] = part.detach()[better]
+            for mean, part in zip(self.mean_parts, self.parts, strict=True):
+                mean.mul_(_KEEP).add_(part, alpha=1 - _KEEP)
+            mean_size = self.form.size(self.mean_parts, self.shape)
+            better = (self.moved >= GOAL) & (mean_size < self.best)
+            self.best = torch.where(better, mean_size, self.best)
+            for kept, mean in zip(self.best_parts, self.mean_parts, strict=True):
+                kept[better] = mean[better]
             up, down = self.moved >= GOAL, self.moved < GOAL - 0.05
             self.weight = self.weight * torch.where(up, _FIRM, torch.where(down, 1 / _FIRM, 1.0))
             self.weight = torch.minimum(torch.maximum(self.weight, 1e-4 * self.unit), 1e3 * self.unit)
