@@ -64,6 +64,28 @@ def _mlp(shape: Shape, classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, classes))
 
 
+class _ResidualBlock(nn.Module):
+    """Source: He et al. 2016, "Deep residual learning for image recognition", the basic block; each norm can be folded."""
+
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__()
+        second = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
+        self.inner = nn.Sequential(_conv(inside, outside, stride=stride), second, nn.BatchNorm2d(outside))
+        same = stride == 1 and inside == outside
+        projection = (nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*projection)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.inner(x) + self.shortcut(x))
+
+
+def _resnet_small(shape: Shape, classes: int) -> nn.Module:
+    """Three residual blocks, none at full resolution, and a mean over all places (14 MFLOP at 28x28)."""
+    blocks = (_ResidualBlock(16, 16, 1), _ResidualBlock(16, 64, 2), _ResidualBlock(64, 128, 2))
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, classes))
+    return nn.Sequential(_conv(shape[0], 16, stride=2), *blocks, *head)
+
+
 class _PreActBlock(nn.Module):
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -152,6 +174,7 @@ NETWORKS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "fashion-cnn": _fashion_cnn,
     "mlp": _mlp,
     "preact-resnet18": _preact_resnet18,
+    "resnet-small": _resnet_small,
     "vgg11-bn": _vgg11_bn,
     "vit-small": _ViT,
 }
