@@ -74,7 +74,7 @@ def train_references(
     Examples
     --------
     >>> import tempfile, doldrum as dd
-    >>> digits = dd.load_dataset("digits:train")
+    >>> digits = dd.load_dataset("digits:train").take(range(100))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     references = train_references(f"{folder}/refs", data=digits, recipe="digits-mlp", count=2)
     ...     len(references), references.names[1], references[1].num_classes
