@@ -116,7 +116,7 @@ def _subject(classifier: Classifier, search: Any, seed: int, advance: Any) -> Su
     """With its differentiable module, where it has one."""
     module, why = None, ""
     try:
-        from doldrum.classifiers.differentiable import differentiable
+        from doldrum.gradients import differentiable
 
         module = differentiable(classifier, search[:8])
     except ClassifierError as error:
