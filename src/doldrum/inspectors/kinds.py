@@ -8,7 +8,9 @@ from doldrum.inspectors.inversion.inspector import (
     MaskInversion,
     WarpInversion,
 )
+from doldrum.inspectors.methods.collapse import Collapse
 from doldrum.inspectors.methods.final_layer import FinalLayer
+from doldrum.inspectors.methods.local_dominant import LocalDominant
 from doldrum.inspectors.methods.margin import MaximumMargin
 
 __all__ = ["INSPECTORS"]
@@ -23,6 +25,8 @@ INSPECTORS: dict[str, type[Inspector]] = {
         WarpInversion,
         MaximumMargin,
         FinalLayer,
+        LocalDominant,
+        Collapse,
     )
 }
 """Every inspector by its id."""
