@@ -8,10 +8,25 @@ from doldrum.inspectors.inversion.inspector import (
     MaskInversion,
     WarpInversion,
 )
+from doldrum.inspectors.methods.collapse import Collapse
+from doldrum.inspectors.methods.final_layer import FinalLayer
+from doldrum.inspectors.methods.local_dominant import LocalDominant
+from doldrum.inspectors.methods.margin import MaximumMargin
 
 __all__ = ["INSPECTORS"]
 
 INSPECTORS: dict[str, type[Inspector]] = {
-    kind.name: kind for kind in (MaskInversion, AdditiveInversion, LowFrequencyInversion, BlendInversion, WarpInversion)
+    kind.name: kind
+    for kind in (
+        MaskInversion,
+        AdditiveInversion,
+        LowFrequencyInversion,
+        BlendInversion,
+        WarpInversion,
+        MaximumMargin,
+        FinalLayer,
+        LocalDominant,
+        Collapse,
+    )
 }
 """Every inspector by its id."""
