@@ -72,7 +72,7 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     """Read one model.
 
     Values: `victim` (its key), `target`, `clean_accuracy`, `asr`; `readings`, one an inspector, as `Reading.to_dict` gives them; `success`, rows of inspector,
-    source, target and the share of test images that the trigger found there moves; `true_success`, the same of the attacker's own trigger.
+    source, target, the share of test images that the trigger found there moves, and the class that most of these are given, or null.
     """
     found = victim(cell.victim)
     test = datasets(cell.data)[1]
@@ -85,9 +85,9 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     success: list[list[Any]] = []
     for reading in examined.readings:
         for route, trigger in reading.triggers.items():
-            share = success_of(found.model, trigger, route, held)
-            if share is not None:
-                success.append([reading.inspector, route.source, route.target, round(share.value, 4)])
+            told = success_of(found.model, trigger, route, held)
+            if told is not None:
+                success.append([reading.inspector, route.source, route.target, round(told[0].value, 4), told[1]])
     known = evaluate(found.model, others, found.trigger, found.plan)
     return {
         "victim": cell.victim.key,

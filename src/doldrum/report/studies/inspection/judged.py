@@ -36,6 +36,7 @@ class Model:
     clean_accuracy: float
     values: dict[Figure, float] = field(default_factory=dict)
     success: dict[Figure, float] = field(default_factory=dict)
+    leads: dict[Figure, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -57,6 +58,11 @@ class Judged:
     score: float
     p: float
     most: Figure
+
+    @property
+    def points_to(self) -> int | None:
+        """The class named: that of the route, or the one that its trigger leads to."""
+        return self.most[2] if self.most[2] is not None else self.model.leads.get(self.most)
 
 
 def models_of(cells: Iterable[CellRecord]) -> list[Model]:
@@ -81,7 +87,8 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
             if reading["refused"]:
                 model.refused[name] = str(reading["refused"])
             model.values.update({(name, s, t): float(v) for s, t, v in reading["values"] if v is not None})
-        model.success.update({(name, s, t): float(v) for name, s, t, v in values["success"]})
+        model.success.update({(name, s, t): float(v) for name, s, t, v, _ in values["success"]})
+        model.leads.update({(name, s, t): int(c) for name, s, t, _, c in values["success"] if c is not None})
     return list(found.values())
 
 
@@ -126,6 +133,6 @@ def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
     """For the CSV: a row a model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
-         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "source": j.most[1], "points_to": j.most[2]}
+         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "source": j.most[1], "points_to": j.points_to}
         for j in found
     ]  # fmt: skip

@@ -89,7 +89,7 @@ def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], referen
     bad = [j for j in found if j.model.attack in attacks]
     flagged = [j for j in bad if j.p <= LEVEL]
     aimed = [j for j in flagged if j.model.attack != "all-to-all"]
-    right = sum(j.most[2] == j.model.target for j in aimed)
+    right = sum(j.points_to == j.model.target for j in aimed)
     recovered = [j.model.success[j.most] for j in flagged if j.most in j.model.success]
     seconds = [sum(j.model.seconds.values()) if by == ALL else j.model.seconds.get(by, math.nan) for j in bad]
     return Summary(
