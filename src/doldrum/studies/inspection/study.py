@@ -100,7 +100,15 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     }
 
 
-_QUICK = {"changes": {"epochs": 2}}
+_TWO = {"epochs": 2}  # half a minute of a core
+_MLP = {"network": "mlp", "epochs": 4}
+_ALL = (*ATTACKS,)
+_DEVELOPMENT = tuple(a for a in ATTACKS if a not in HELD_OUT)
+
+
+def _seeds(first: int, count: int) -> list[int]:
+    return list(range(first, first + count))
+
 
 STUDY = Study(
     name="inspection",
@@ -108,10 +116,21 @@ STUDY = Study(
     run=run,
     grids={
         "quick": {
-            **_QUICK, "recipe": "fashion-cnn-fast", "inputs": 400, "inspectors": ["mask"],
+            "recipe": "fashion-cnn-fast", "inputs": 400, "inspectors": ["mask"],
             "cells": [
-                {"attack": CLEAN, "seed": list(range(300, 319))},
-                {"attack": [CLEAN, "badnets", "blended"], "seed": [200, 201]},
+                {"attack": CLEAN, "seed": _seeds(REFERENCES, 19)},
+                {"attack": [CLEAN, "badnets", "blended"], "seed": _seeds(200, 2)},
+            ],
+        },
+        "full": {
+            "cells": [
+                {"changes": _MLP, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
+                {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 20)},
+                {"changes": _MLP, "attack": list(_ALL), "seed": _seeds(200, 3)},
+                {"changes": _TWO, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
+                {"changes": _TWO, "attack": CLEAN, "seed": _seeds(200, 20)},
+                {"changes": _TWO, "attack": list(_ALL), "seed": _seeds(200, 4)},
+                {"changes": _TWO, "attack": list(_DEVELOPMENT), "seed": _seeds(100, 2)},
             ],
         },
     },

@@ -73,7 +73,7 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
         model = found.setdefault(
             str(values["victim"]),
             Model(
-                network=str(cell["recipe"]),
+                network=str(cell["changes"].get("network", cell["recipe"])),
                 attack=str(cell["attack"]),
                 seed=int(cell["seed"]),
                 target=int(values["target"]),
