@@ -25,6 +25,8 @@ def check_agreement(
     try:
         with torch.no_grad():
             found = module(torch.from_numpy(images)).double().cpu().numpy()
+    except ClassifierError:
+        raise
     except Exception as error:  # somebody else's network raises what it likes
         check_memory_left(error)
         raise ClassifierError(
@@ -34,7 +36,9 @@ def check_agreement(
         raise ClassifierError(f"expected scores {wanted.shape} where gradients are taken, got {found.shape}; report it")
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():
-        raise ClassifierError("expected finite scores for some image, got none; give images that the model is meant for")
+        raise ClassifierError(
+            "expected finite scores for some image, got none; give images that the model is meant for"
+        )
     wanted, found = wanted[kept].astype(np.float64), np.exp(found[kept]) if log else found[kept]
     above = wanted.max(axis=1) - np.median(wanted, axis=1)
     spread = np.maximum(np.maximum(above, np.median(above)), 0.01 * np.abs(wanted).max(axis=1) + 1e-12)

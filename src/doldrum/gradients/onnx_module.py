@@ -43,7 +43,10 @@ class OnnxModule(nn.Module):
         nodes, values = _folded(body)
         self.rounds = any(node.depends and node.op in ROUNDING for node in _every(nodes))
         last = {name: i for i, node in enumerate(nodes) for name in reads(node)}
-        done = [tuple(n for n, where in last.items() if where == i and n != output and n not in values) for i in range(len(nodes))]
+        done = [
+            tuple(n for n, where in last.items() if where == i and n != output and n not in values)
+            for i in range(len(nodes))
+        ]
         self.steps = tuple(zip(nodes, done, strict=True))
         self.names: dict[str, str] = {}
         for i, name in enumerate(n for n in values if n in last or n == output):

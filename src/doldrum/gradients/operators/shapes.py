@@ -50,7 +50,8 @@ def _slice(node: Node, x: Tensor, *given: Value) -> Tensor:
         starts, ends, axes, steps = (None if g is None else whole(g) for g in (*given, None, None)[:4])
     else:
         starts, ends, axes, steps = node.get("starts"), node.get("ends"), node.get("axes"), None
-    assert starts is not None and ends is not None
+    if starts is None or ends is None:
+        raise unsupported(node.op, "neither starts nor ends")
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = axes[i] if axes is not None else i
         taken = range(*slice(start, end, steps[i] if steps is not None else 1).indices(x.shape[axis]))
@@ -71,7 +72,7 @@ def _index(node: Node, indices: Tensor, size: int) -> Tensor:
 def _gather(node: Node, x: Tensor, indices: Tensor) -> Tensor:
     axis = node.get("axis", 0) % x.ndim
     found = x.index_select(axis, _index(node, indices, x.shape[axis]).reshape(-1))
-    return found.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return found.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
 
 
 def _gather_elements(node: Node, x: Tensor, indices: Tensor) -> Tensor:
