@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import torch
@@ -25,7 +26,9 @@ def frozen_copy(module: nn.Module) -> nn.Module:
             if isinstance(value, torch.Tensor) and not value.is_leaf:  # which deepcopy refuses
                 memo[id(value)] = value.detach().clone()
     try:
-        with torch.no_grad():  # else TorchScript's copies would have a history
+        # With gradients, TorchScript's copies would have a history. What torch says of its own parts is no news to the user.
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             made = copy.deepcopy(module, memo)
     except Exception as error:  # what a module holds raises what it likes
         check_memory_left(error)

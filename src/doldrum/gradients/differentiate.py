@@ -56,7 +56,7 @@ class Differentiable(nn.Module):
             self.model = OnnxModule(classifier.path, output=classifier.output_name, log=log)
             self._is_log, self.device = self.model.is_log, torch.device("cpu")
             self.notes = (ROUNDS,) if self.model.rounds else ()
-            self.tolerance = 0.1 if self.model.rounds else 0.02 if self.model.half else 1e-3
+            self.tolerance = 0.1 if self.model.rounds else 0.02 if self.model.was_half else 1e-3
         else:
             raise _none(*classifier.no_gradients)
         self.training = False  # its parts are, already; .eval() is refused by what torch.export gives

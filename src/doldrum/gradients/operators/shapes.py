@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -125,7 +126,7 @@ def _shape(node: Node, x: Tensor) -> Tensor:
 
 
 def _expand(node: Node, x: Tensor, shape: Tensor) -> Tensor:
-    return x.expand(torch.broadcast_shapes(x.shape, whole(shape)))
+    return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(whole(shape))))  # torch's own imports sympy
 
 
 def _constant(node: Node) -> Tensor:
