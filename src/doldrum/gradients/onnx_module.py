@@ -28,14 +28,14 @@ class OnnxModule(nn.Module):
     ----------
     is_log : where `log`, whether the graph ends in a softmax, and this gives its logarithm (exactly, where the softmax itself would be 0)
     rounds : whether it rounds values of the images, which gradients pass (straight-through)
-    half : whether its weights were in half precision
+    was_half : whether its weights were in half precision
 
     Raises ClassifierError for an operator that is not in `operators/table.py`.
     """
 
     def __init__(self, path: Path, *, output: str, log: bool = False) -> None:
         super().__init__()
-        body, self.input, self.batch, self.half = read_graph(path, output)
+        body, self.input, self.batch, self.was_half = read_graph(path, output)
         self.output = output
         self.is_log = False
         if log:
