@@ -10,8 +10,10 @@ from doldrum.inspectors.inversion.inspector import (
 )
 from doldrum.inspectors.methods.collapse import Collapse
 from doldrum.inspectors.methods.final_layer import FinalLayer
+from doldrum.inspectors.methods.label_only import LabelOnly
 from doldrum.inspectors.methods.local_dominant import LocalDominant
 from doldrum.inspectors.methods.margin import MaximumMargin
+from doldrum.inspectors.methods.smoothed_inversion import SmoothedInversion
 
 __all__ = ["INSPECTORS"]
 
@@ -27,6 +29,8 @@ INSPECTORS: dict[str, type[Inspector]] = {
         FinalLayer,
         LocalDominant,
         Collapse,
+        SmoothedInversion,
+        LabelOnly,
     )
 }
 """Every inspector by its id."""
