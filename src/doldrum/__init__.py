@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from doldrum.opening import open_model
     from doldrum.poisoning import PoisonPlan, evaluate, poison
     from doldrum.profiles import mean_smoothness, sigma_half, smoothness
+    from doldrum.references import open_references, train_references
     from doldrum.responses import Responses
     from doldrum.training import load_checkpoint, train
 
@@ -47,6 +48,8 @@ _HOMES = {
     "PoisonPlan": "poisoning",
     "evaluate": "poisoning",
     "poison": "poisoning",
+    "open_references": "references",
+    "train_references": "references",
     "Responses": "responses",
     "mean_smoothness": "profiles",
     "sigma_half": "profiles",
@@ -60,7 +63,7 @@ __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "open_model", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
-    "attacks", "run_attack", "detectors", "save_detector", "load_detector",
+    "train_references", "open_references", "attacks", "run_attack", "detectors", "save_detector", "load_detector",
     "DoldrumError",
 ]  # fmt: skip
 

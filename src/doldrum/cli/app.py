@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, serve, study
+from doldrum.cli.commands import (
+    attacks,
+    audit,
+    cleanse,
+    datasets,
+    demo,
+    detect,
+    doctor,
+    measure,
+    references,
+    serve,
+    study,
+)
 from doldrum.cli.interrupts import Interrupted
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
@@ -59,6 +71,7 @@ for _name, _command, _short in (
     ("attacks", attacks.attacks, "List the attacks."),
     ("poison", attacks.poison, "Poison a training set."),
     ("train", attacks.train, "Train a network, clean or as the victim of an attack."),
+    ("references", references.references, "Clean models to compare another model with."),
     ("evaluate", attacks.evaluate, "Clean accuracy and attack success rate of a model."),
     ("study", study.study, "Run the cells of a study; go on where it was killed."),
     ("report", study.report, "A page of a study's records."),

@@ -10,22 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.attack_files import attack_beside, read_attack, read_poisoned, write_attack, write_poisoned
+from doldrum.cli.attack_files import attack_beside, read_attack, write_attack, write_poisoned
 from doldrum.cli.inputs import load_images, load_model, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import CHECKPOINT, JSON, POISONED, check_out_file
 from doldrum.cli.output import JsonFlag, OutOption, emit, message
+from doldrum.cli.training_set import TRAINING_SET, RecipeOption, clean_or_poisoned, clean_set
 from doldrum.errors import InputError
 from doldrum.progress import waiting
-from doldrum.training import RECIPES
 
-_DATA = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
 AttackOption = Annotated[str | None, typer.Option(help="An attack's id; doldrum attacks lists them.")]
 RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
 TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
-RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
 ]
@@ -58,7 +56,7 @@ def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
 
 
 def poison(
-    data: Annotated[str, typer.Argument(help=_DATA)],
+    data: Annotated[str, typer.Argument(help=TRAINING_SET)],
     attack: Annotated[str, typer.Option(help="An attack's id; doldrum attacks lists them.")],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     rate: RateOption = 0.05,
@@ -89,9 +87,7 @@ def poison(
             f"use doldrum train --attack {attack}"
         )
     check_out_file(out, POISONED, images=[data])
-    clean, brought = _clean_or_poisoned(data)
-    if brought is not None:
-        raise InputError(f"expected clean data, got {data}, which is poisoned already; pass the set it was made from")
+    clean = clean_set(data)
     resume = out.with_name(f"{out.name}.surrogate")
     with kept("finished epochs", resume):
         made = make_attack(
@@ -123,7 +119,7 @@ def poison(
 
 
 def train(
-    data: Annotated[str, typer.Argument(help=_DATA + " An .npz of doldrum poison brings its attack along.")],
+    data: Annotated[str, typer.Argument(help=TRAINING_SET + " An .npz of doldrum poison brings its attack along.")],
     out: Annotated[Path, typer.Option(help="The .safetensors checkpoint to write.")],
     attack: AttackOption = None,
     rate: RateOption = 0.05,
@@ -147,7 +143,7 @@ def train(
 
     if out.suffix.lower() != ".safetensors":
         raise InputError(f"expected an --out file that ends in .safetensors, got {out}; rename it")
-    clean, brought = _clean_or_poisoned(data)
+    clean, brought = clean_or_poisoned(data)
     if attack is not None and brought is not None:
         raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
     if attack is None and settings:
@@ -236,18 +232,6 @@ def _holds_epochs(resume: Path) -> bool:
     from doldrum.attacks.registry import surrogate_beside
 
     return resume.exists() or surrogate_beside(resume).exists()
-
-
-def _training_set(data: str) -> Any:
-    from doldrum.data import DATASETS
-
-    # A bare name means the test split elsewhere; nobody means to train on that.
-    return load_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data).images
-
-
-def _clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:
-    """A training set and, where doldrum poison made it, its attack."""
-    return read_poisoned(data) if Path(data).suffix.lower() == ".npz" else (_training_set(data), None)
 
 
 def _settings(given: list[str] | None) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""`doldrum references`: clean models to compare another model with."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli.interrupts import kept
+from doldrum.cli.output import JsonFlag, emit
+from doldrum.cli.training_set import TRAINING_SET, RecipeOption, clean_set
+from doldrum.locks import check_out_apart
+
+
+def references(
+    data: Annotated[str, typer.Option(help="Clean training data. " + TRAINING_SET)],
+    out: Annotated[Path, typer.Option(help="A new folder, or one of reference models made in the same way.")],
+    recipe: RecipeOption = "fashion-cnn",
+    count: Annotated[int, typer.Option(help="How many models the folder is to hold.")] = 40,
+    seed: Annotated[int, typer.Option(help="Root of the models' seeds.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Train clean models of one recipe with different seeds: what a verdict on another model is compared with.
+
+    Example: doldrum references --data fashion-mnist --recipe fashion-cnn --count 40 --out refs
+
+    A promised rate of false alarms is a comparison with models that are known to be clean. The promise holds for clean models like these, so
+    take data and a network like those of the model in question. How rare a false alarm can be promised depends on their number: 19 models
+    do for 5%, 99 for 1%. With more, the rate among your own clean models is nearer to the promised one.
+
+    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. Kill it any time: the same
+    command goes on, from the last finished epoch. A larger --count adds models. Models of your own that you know to be clean do as well:
+    put them into a folder, in any format that doldrum opens.
+    """
+    from doldrum.provenance import cores
+    from doldrum.references import train_references
+
+    check_out_apart(data, out)
+    images = clean_set(data)
+    began = time.perf_counter()
+    with kept("finished models and epochs", out, there=_holds_models):
+        made = train_references(out, data=images, recipe=recipe, count=count, seed=seed, workers=workers or cores())
+    accuracies = [model.history[-1]["accuracy"] for model in made]
+    summary = {
+        "out": str(out),
+        "models": len(made),
+        "data": data,
+        "recipe": recipe,
+        "seed": seed,
+        "training_accuracy": {"lowest": min(accuracies), "highest": max(accuracies)},
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    emit(summary, as_json=json, table=_in_words(summary))
+
+
+def _in_words(summary: dict[str, Any]) -> str:
+    number, accuracy = summary["models"], summary["training_accuracy"]
+    models = "1 reference model is" if number == 1 else f"{number:,} reference models are"
+    return (
+        f"{models} in {summary['out']}, training accuracy {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
+        f"The rarest false alarm that they can promise is 1 in {number + 1:,} clean models."
+    )
+
+
+def _holds_models(out: Path) -> bool:
+    return out.is_dir() and any(name.startswith("reference-") for name in os.listdir(out))

@@ -1,0 +1,37 @@
+"""What commands that train take: a training set, clean or poisoned, and a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli.attack_files import read_poisoned
+from doldrum.cli.inputs import load_images
+from doldrum.errors import InputError
+from doldrum.training import RECIPES
+
+__all__ = ["TRAINING_SET", "RecipeOption", "clean_or_poisoned", "clean_set"]
+
+TRAINING_SET = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
+"""Help for what `clean_or_poisoned` takes."""
+RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
+
+
+def clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:
+    """A training set and, where doldrum poison made it, its attack."""
+    from doldrum.data import DATASETS
+
+    if Path(data).suffix.lower() == ".npz":
+        return read_poisoned(data)
+    # A bare name means the test split elsewhere; nobody means to train on that.
+    return load_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data).images, None
+
+
+def clean_set(data: str) -> Any:
+    """A training set that doldrum poison didn't make; InputError for another."""
+    clean, brought = clean_or_poisoned(data)
+    if brought is not None:
+        raise InputError(f"expected clean data, got {data}, which is poisoned already; pass the set it was made from")
+    return clean

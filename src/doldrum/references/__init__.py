@@ -1,0 +1,12 @@
+"""Reference models: clean models, made or brought, that the verdict on another model is compared with.
+
+No verdicts (inspectors give them), no attacked models (`attacks`), and no format of models (`opening` is the one door).
+"""
+
+from __future__ import annotations
+
+from doldrum.references.manifest import MANIFEST, ReferencesManifest
+from doldrum.references.opened import References, open_references
+from doldrum.references.trained import train_references
+
+__all__ = ["MANIFEST", "References", "ReferencesManifest", "open_references", "train_references"]

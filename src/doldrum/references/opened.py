@@ -1,0 +1,174 @@
+"""open_references: a folder of clean models, each opened when it is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+from doldrum.classifiers import Classifier
+from doldrum.errors import ClassifierError, InputError, SandboxError
+from doldrum.intake import visible
+from doldrum.opening import ModelSettings, open_settings
+from doldrum.progress import progress_bar
+from doldrum.references.manifest import ReferencesManifest, model_name, read_references_manifest
+from doldrum.suspects.beside import weights_beside
+
+__all__ = ["References", "open_references"]
+
+# What lies beside models and is none: texts, what doldrum keeps while it trains, and drafts.
+_BESIDE = frozenset(
+    (".json", ".txt", ".md", ".csv", ".html", ".log", ".yaml", ".yml", ".resume", ".surrogate", ".part")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class References(Sequence[Classifier]):
+    """Models that all take the same images and tell as many classes apart, and of which no two are the same.
+
+    A sequence of Classifiers that holds none: an item is opened each time it is asked for, and lives as long as the caller keeps it
+    (`close` ends it sooner). `settings` says how each is opened, `fingerprints` is in the same order, `notes` is what the door had to say
+    of them, once each. `manifest` says how `train_references` made them; None for models that somebody brought.
+    """
+
+    settings: tuple[ModelSettings, ...]
+    fingerprints: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    notes: tuple[str, ...] = ()
+    manifest: ReferencesManifest | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models' file names, in order."""
+        return tuple(os.path.basename(settings.model) for settings in self.settings)
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+    @overload
+    def __getitem__(self, index: int) -> Classifier: ...
+    @overload
+    def __getitem__(self, index: slice) -> References: ...
+    def __getitem__(self, index: int | slice) -> Classifier | References:
+        if isinstance(index, slice):
+            return replace(self, settings=self.settings[index], fingerprints=self.fingerprints[index])
+        return open_settings(self.settings[index]).classifier
+
+
+def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **options: Any) -> References:
+    """The models in a folder, in order of their names: those that `train_references` made, or any others that are clean.
+
+    All are opened once, by the one door, so that what is wrong with one is said before any work.
+
+    Parameters
+    ----------
+    folder
+        What `train_references` wrote, or a folder of files that `dd.open_model` opens, and folders of Hugging Face's. Hidden files, texts
+        (.json, .txt, .md, ...) and weights that belong to a model beside them are no models; every other file must be one.
+    progress
+        Draw a bar on standard error when that is a terminal.
+    **options
+        The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`, for all models alike; those that `train_references`
+        made need none, and ignore them.
+
+    Returns
+    -------
+    References
+        A sequence of Classifiers that are opened when they are asked for.
+
+    Raises
+    ------
+    InputError
+        for a folder with no model, one that can't be opened, other input shapes or numbers of classes than the first one's, the same model
+        twice (equal fingerprints: copies are no evidence; one model in two formats is not noticed), one that lies beside the attack file of
+        `doldrum train --attack`, and for a folder of `train_references` that is not finished, or holds other models too.
+
+    Examples
+    --------
+    >>> import tempfile, doldrum as dd
+    >>> digits = dd.load_dataset("digits:train")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for seed in (0, 1):
+    ...         _ = dd.train(digits, recipe="digits-mlp", seed=seed, progress=False).save(f"{folder}/{seed}.safetensors")
+    ...     references = open_references(folder)
+    ...     [model.input_shape for model in references], references.names
+    ([(1, 8, 8), (1, 8, 8)], ('0.safetensors', '1.safetensors'))
+    """
+    if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
+        raise InputError(
+            f"expected a folder of reference models, got {visible(str(folder))}; doldrum references makes one"
+        )
+    root = Path(folder)
+    manifest = read_references_manifest(root)
+    paths = _model_files(root)
+    if manifest is not None:
+        _check_whole(root, paths, manifest)
+        options = {}
+    settings = [ModelSettings(model=str(path), **options) for path in paths]
+    if not settings:
+        raise InputError(f"expected model files in {root}, got none; doldrum references trains some")
+    seen: dict[str, str] = {}  # fingerprint -> name
+    notes: dict[str, None] = {}
+    first: Classifier | None = None
+    with progress_bar("opening reference models", len(settings), show=progress) as advance:
+        for one in settings:
+            name = visible(Path(one.model).name)
+            try:
+                suspect = open_settings(one)
+            except (InputError, ClassifierError, SandboxError) as error:
+                error.args = (f"reference model {name}: {error}",)
+                raise
+            classifier = suspect.classifier
+            first = first or classifier
+            _check_alike(classifier, name, first, visible(Path(settings[0].model).name))
+            if (same := seen.setdefault(classifier.fingerprint, name)) != name:
+                raise InputError(
+                    f"expected reference models that are different, got {same} and {name}, which are the same; remove one: copies are no evidence"
+                )
+            notes |= dict.fromkeys(suspect.notes)
+            classifier.close()
+            advance(1)
+    assert first is not None
+    return References(
+        settings=tuple(settings), fingerprints=tuple(seen), input_shape=first.input_shape,
+        num_classes=first.num_classes, notes=tuple(notes), manifest=manifest,
+    )  # fmt: skip
+
+
+def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) -> None:
+    """Raise InputError unless these are all models that the manifest promises, and no others."""
+    names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
+    if others := sorted(there - names):
+        raise InputError(
+            f"expected models of doldrum references alone in {root}, got {visible(others[0])} among them; move it to another folder"
+        )
+    if there != names:
+        fewer = f", or with --count {len(there)} to do with those" if there else ""
+        raise InputError(
+            f"expected the {manifest.count} reference models of {root}, got {len(there)}; run doldrum references again to train the "
+            f"others{fewer}"
+        )
+
+
+def _model_files(root: Path) -> list[Path]:
+    found = sorted(path for path in root.iterdir() if not path.name.startswith(".") and path.suffix not in _BESIDE)
+    beside = {name for path in found for name in weights_beside(path)}
+    models = [path for path in found if path.name not in beside]
+    for path in models:
+        if path.with_suffix(".attack.json").exists():
+            raise InputError(
+                f"expected clean reference models, got {visible(path.name)} with an attack file beside it: it is backdoored; move it elsewhere"
+            )
+    return models
+
+
+def _check_alike(model: Classifier, name: str, first: Classifier, first_name: str) -> None:
+    mine, theirs = ((m.input_shape, m.num_classes) for m in (model, first))
+    if mine != theirs:
+        raise InputError(
+            f"expected reference models of one input shape and number of classes, got {mine[0]} and {mine[1]} in {name}, "
+            f"{theirs[0]} and {theirs[1]} in {first_name}; keep those that are like the model to inspect"
+        )

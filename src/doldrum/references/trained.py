@@ -1,0 +1,165 @@
+"""train_references: many clean models of one recipe, which differ by their seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doldrum.checks import whole_number
+from doldrum.data.streams import as_labelled
+from doldrum.errors import InputError
+from doldrum.files import check_folder_writable, tidied
+from doldrum.locks import locked
+from doldrum.progress import progress_bar
+from doldrum.provenance import versions_and_machine
+from doldrum.references.manifest import MANIFEST, MOST, ReferencesManifest, model_name, read_references_manifest
+from doldrum.references.opened import References, open_references
+from doldrum.seeds import child_seed
+from doldrum.spread import check_workers, spread
+
+if TYPE_CHECKING:
+    from doldrum.data import ImageSet
+    from doldrum.training import Recipe
+
+__all__ = ["train_references"]
+
+_HINT = "20 promise 5% false alarms, 100 promise 1%"
+
+
+def train_references(
+    out: str | Path,
+    *,
+    data: Any,
+    recipe: str | Recipe = "fashion-cnn",
+    count: int,
+    seed: int = 0,
+    workers: int = 1,
+    progress: bool = True,
+) -> References:
+    """Train `count` clean models into the folder `out`, and open them.
+
+    Model i has the seed `child_seed(seed, "reference", i)` for its weights, order and augmentation, and one thread: it is the same
+    whatever `count` and `workers` are. A verdict that compares a model with n references has p-values of at least 1 / (n + 1).
+
+    Parameters
+    ----------
+    out
+        A new folder, or one of this call's own. It holds reference-0000.safetensors, ..., and references.json, which says how they were
+        made. A call that was cut off, however it ended, is gone on with: finished models stay, and one in training goes on from its last
+        epoch. A larger `count` adds models.
+    data
+        A clean training set, as `doldrum.training.train` takes it.
+    recipe
+        A Recipe or the name of one. Its `threads` become 1: of many models, one a core beats one on all cores.
+    count
+        How many models the folder is to hold, from 1 to 10,000. Where it holds more, they stay, and all are opened.
+    seed
+        Root of the models' seeds.
+    workers
+        Processes; the models don't depend on it. In a script, more than one needs `if __name__ == "__main__"`.
+    progress
+        Draw a bar on standard error when that is a terminal.
+
+    Raises
+    ------
+    InputError
+        before any work for data or a recipe that can't be used, and for a folder of something else, or of references by another data
+        set, recipe or seed; for one that another process writes to; and when a loss stops being finite.
+    WorkerError
+        when a worker dies.
+
+    Examples
+    --------
+    >>> import tempfile, doldrum as dd
+    >>> digits = dd.load_dataset("digits:train")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     references = train_references(f"{folder}/refs", data=digits, recipe="digits-mlp", count=2)
+    ...     len(references), references.names[1], references[1].num_classes
+    (2, 'reference-0001.safetensors', 10)
+    """
+    data, wanted, chosen = _checked(data, recipe, count, seed)
+    check_workers(workers)
+    folder = Path(out)
+    check_folder_writable(folder)
+    with tidied(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            whole = _begin(folder, wanted)
+            work = partial(_train_one, folder, data, chosen, wanted.seed)
+            todo = [number for number in range(whole) if not (folder / model_name(number)).is_file()]
+            with progress_bar("training reference models", whole, show=progress) as advance:
+                advance(whole - len(todo))
+                for _ in _finished(work, todo, workers):
+                    advance(1)
+    return open_references(folder, progress=False)
+
+
+def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[ImageSet, ReferencesManifest, Recipe]:
+    """Data, manifest and recipe, once nothing is left that training would refuse."""
+    import torch
+
+    from doldrum.networks import build
+    from doldrum.training import get_recipe
+    from doldrum.training.batches import checked_data
+
+    chosen = get_recipe(recipe, threads=1)
+    data = as_labelled(data, what="training data")
+    images, _, classes = checked_data(data)
+    with torch.device("meta"):  # no weights: only whether the network takes such images
+        build(chosen.network, input_shape=(images.shape[1], images.shape[2], images.shape[3]), num_classes=classes)
+    manifest = ReferencesManifest(
+        data=data.name,
+        data_hash=data.content_hash(),
+        recipe=recipe if isinstance(recipe, str) else "",
+        settings=asdict(chosen),
+        seed=whole_number(seed, "seed", least=-(2**63), hint="e.g. 0"),
+        count=whole_number(count, "count", least=1, most=MOST, hint=_HINT),
+        provenance=versions_and_machine(),
+    )
+    return data, manifest, chosen
+
+
+def _begin(folder: Path, wanted: ReferencesManifest) -> int:
+    """Recognise the folder, or make it one of references; gives how many models it is to hold."""
+    found = read_references_manifest(folder)
+    if found is None and any(folder.iterdir()):
+        raise InputError(
+            f"expected a new or empty folder, or one of reference models, got {folder}, which holds something else; name another with --out"
+        )
+    if found is not None and (differs := found.differences(wanted)):
+        raise InputError(
+            f"expected what the reference models in {folder} were trained with ({'; '.join(differs)}); ask for the same, or name another "
+            "folder with --out"
+        )
+    for draft in folder.glob("*.part"):  # what a kill left of a file
+        draft.unlink()
+    # Never fewer than are there: all of them are of these seeds, and all are read.
+    there = [number for number in range(MOST) if (folder / model_name(number)).is_file()] if found else []
+    count = max([wanted.count, *(number + 1 for number in there)])
+    if found is None or found.count != count:
+        ReferencesManifest.from_dict(wanted.to_dict() | {"count": count}).save(folder / MANIFEST)
+    return count
+
+
+def _finished(work: Callable[[int], None], todo: list[int], workers: int) -> Iterator[int]:
+    """The models, as they are finished: in this process for one worker, else as in `spread`."""
+    if workers == 1 or len(todo) < 2:
+        for number in todo:
+            work(number)
+            yield number
+        return
+    for number, _ in spread(work, todo, workers=min(workers, len(todo)), in_order=False, one_core=True):
+        yield number
+
+
+def _train_one(folder: Path, data: ImageSet, recipe: Recipe, seed: int, number: int) -> None:
+    from doldrum.training import train
+
+    path = folder / model_name(number)
+    resume = path.with_name(f"{path.name}.resume")
+    own = child_seed(seed, "reference", number) % 2**63
+    train(data, recipe, seed=own, checkpoint=resume, progress=False).save(path)
+    resume.unlink(missing_ok=True)
