@@ -39,6 +39,12 @@ class Classifier(ABC):
     costly: ClassVar[bool] = False
     """Whether each image asked about may cost somebody money: then engines are checked on a few images in place of hundreds."""
 
+    no_gradients: ClassVar[tuple[str, str]] = (
+        "one of which answers are seen alone",
+        "give a torch module or an ONNX file, or use methods that need scores or labels alone",
+    )
+    """Where gradients can't be taken (:mod:`doldrum.gradients` does, of torch modules and ONNX): what it is, and what to do."""
+
     notes: tuple[str, ...] = ()
     """What decides its answers and would not be expected, such as pixels rounded to bytes; a measurement records them."""
 

@@ -110,6 +110,7 @@ class EndpointClassifier(Classifier):
     """
 
     costly = True
+    no_gradients = ("a model at an address, which answers alone", "use methods that need scores or labels alone")
 
     def __init__(
         self, endpoint: Endpoint, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs

@@ -20,6 +20,11 @@ __all__ = ["ArtClassifier", "art_classifier"]
 class ArtClassifier(Classifier):
     """Any ART classifier with `predict`: its own preprocessing and postprocessing run as ART runs them."""
 
+    no_gradients = (
+        "an ART estimator that is asked by its predict",
+        "give its torch module, or a PyTorchClassifier whose preprocessing is a mean and a standard deviation",
+    )
+
     def __init__(self, estimator: Any, layout: ArtLayout, *, num_classes: int, outputs: Outputs) -> None:
         super().__init__(input_shape=layout.input_shape, num_classes=num_classes, outputs=outputs)
         self.estimator = estimator

@@ -1,0 +1,87 @@
+"""Before gradients are used: are the module's scores the model's own, and is there a gradient at all?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from doldrum.errors import ClassifierError, check_memory_left
+
+__all__ = ["check_agreement", "check_gradients"]
+
+
+def check_agreement(
+    module: nn.Module, images: NDArray[np.float32], wanted: NDArray[np.float32], *, log: bool, tolerance: float
+) -> None:
+    """Hold scores of `module` (logarithms where `log`) against those `wanted` (N, K).
+
+    An image's largest difference may be `tolerance` times the distance of its highest score from its median one (at least the typical image's, and 1% of
+    the largest score): labels then differ on ties at most. Images whose wanted scores are not finite are left out.
+
+    Raises ClassifierError with the largest difference in those units.
+    """
+    try:
+        with torch.no_grad():
+            found = module(torch.from_numpy(images)).double().cpu().numpy()
+    except Exception as error:  # somebody else's network raises what it likes
+        check_memory_left(error)
+        raise ClassifierError(
+            f"expected a model that can be run by torch for its gradients, got {_line(error)}; use methods that need scores alone"
+        ) from error
+    if found.shape != wanted.shape:
+        raise ClassifierError(f"expected scores {wanted.shape} where gradients are taken, got {found.shape}; report it")
+    kept = np.isfinite(wanted).all(axis=1)
+    if not kept.any():
+        raise ClassifierError("expected finite scores for some image, got none; give images that the model is meant for")
+    wanted, found = wanted[kept].astype(np.float64), np.exp(found[kept]) if log else found[kept]
+    above = wanted.max(axis=1) - np.median(wanted, axis=1)
+    spread = np.maximum(np.maximum(above, np.median(above)), 0.01 * np.abs(wanted).max(axis=1) + 1e-12)
+    worst = np.abs(found - wanted).max(axis=1) / spread
+    if not (worst <= tolerance).all():  # NaN is not
+        raise ClassifierError(
+            f"expected the same scores where gradients are taken, got some that differ by {np.max(worst):.2g} of their spread (at most "
+            f"{tolerance:g}); use methods that need scores alone"
+        )
+
+
+def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
+    """At how many of `images` the gradient of the scores is finite and not zero.
+
+    Asked is one random combination of the classes' scores. Raises ClassifierError where there is no such image.
+    """
+    x = torch.from_numpy(images).requires_grad_(True)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            scores = module(x)
+            weights = torch.randn(scores.shape[1], generator=torch.Generator().manual_seed(0)).to(scores.device)
+            if not scores.requires_grad:
+                raise ClassifierError(
+                    "expected a model whose scores have gradients, got one that cuts them off inside (torch.no_grad, detach, argmax or "
+                    "whole numbers); use methods that need scores alone"
+                )
+            (gradient,) = torch.autograd.grad((scores @ weights).sum(), x, allow_unused=True)
+    except ClassifierError:
+        raise
+    except Exception as error:  # somebody else's network raises what it likes
+        check_memory_left(error)
+        raise ClassifierError(
+            f"expected a model whose scores have gradients, got {_line(error)}; use methods that need scores alone"
+        ) from error
+    flat = torch.zeros(len(x), 1) if gradient is None else gradient.flatten(1)
+    finite = torch.isfinite(flat).all(dim=1)
+    usable = int((finite & (flat != 0).any(dim=1)).sum())
+    if not usable:
+        bad = int((~finite).sum())
+        got = f"NaN or infinity for {bad} of them" if bad else "zero for all of them"
+        raise ClassifierError(
+            f"expected a gradient at some of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
+            "threshold) lets none through; use methods that need scores alone"
+        )
+    return usable
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return text[:300] or type(error).__name__

@@ -1,0 +1,38 @@
+"""A frozen copy of a torch module, which shares nothing that running it could change."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from doldrum.errors import ClassifierError, check_memory_left
+
+__all__ = ["frozen_copy"]
+
+
+def frozen_copy(module: nn.Module) -> nn.Module:
+    """`module` in fp32, in evaluation mode, without gradients to its own parameters; the original stays as it is.
+
+    What a forward pass left in it under inference mode (caches, weights made by hooks), which autograd refuses, becomes plain tensors in the copy.
+    Raises ClassifierError for a module that holds what can't be copied.
+    """
+    memo: dict[int, Any] = {}
+    for part in module.modules():
+        for value in vars(part).values():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:  # which deepcopy refuses
+                memo[id(value)] = value.detach().clone()
+    try:
+        made = copy.deepcopy(module, memo)
+    except Exception as error:  # what a module holds raises what it likes
+        check_memory_left(error)
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise ClassifierError(
+            f"expected a module that can be copied, so that yours stays as it is, got {why}; keep locks, files and sessions out of it"
+        ) from error
+    for part in made.modules():
+        part.training = False  # .eval() is refused by what torch.export gives
+    made.requires_grad_(False)
+    return made.float()

@@ -1,0 +1,20 @@
+"""All operators by name, and which of them round."""
+
+from __future__ import annotations
+
+from doldrum.gradients.operators import elementwise, layers, quantised, reductions, resize, shapes
+from doldrum.gradients.operators.node import Operator
+
+__all__ = ["OPERATORS", "ROUNDING"]
+
+OPERATORS: dict[str, Operator] = {
+    **elementwise.OPERATORS,
+    **layers.OPERATORS,
+    **quantised.OPERATORS,
+    **reductions.OPERATORS,
+    **resize.OPERATORS,
+    **shapes.OPERATORS,
+}
+"""What a node does, by its operator."""
+
+ROUNDING = elementwise.ROUNDING | quantised.ROUNDING
