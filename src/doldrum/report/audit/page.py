@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,7 +16,7 @@ from doldrum.report.audit import view as audit_view
 from doldrum.report.audit.profile import Panel, panels
 from doldrum.report.audit.rows import Row
 from doldrum.report.pictures import Pictures, Shot
-from doldrum.report.shell import page_environment
+from doldrum.report.shell import joined, page_environment, policy, shown
 
 __all__ = ["write_audit_page"]
 
@@ -46,7 +44,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     from doldrum.records.audit import AuditRecord
 
     place = Path(folder)
-    record = audit_rows.shown(AuditRecord.load(place / "record.json").to_dict())
+    record = shown(AuditRecord.load(place / "record.json").to_dict())
     drawn = panels([(f["name"], f["strengths"], f["low"], f["middle"], f["high"]) for f in record["band"]])
     conditions = sum(len(p.xs) for p in drawn)
     rows = audit_rows.read_rows(
@@ -81,8 +79,8 @@ def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: 
 
     environment = page_environment("doldrum.report.audit")
     environment.filters |= {"percent": words.percent, "number": audit_view.number, "kept": audit_rows.kept_text}
-    style = _joined(environment, _STYLES)
-    script = "(() => {\n" + _joined(environment, _SCRIPTS) + "})();\n"
+    style = joined(environment, _STYLES)
+    script = "(() => {\n" + joined(environment, _SCRIPTS) + "})();\n"
     in_page = rows[:_ROWS]
     page = audit_view.view(record, rows, pictured=len(cards), in_page=len(in_page))
     names = sorted({card.label for card in cards})
@@ -94,18 +92,7 @@ def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: 
         panels=drawn,
         cards=cards,
         first_rows=[_Card(row, None, ()) for row in rows[:_STATIC_ROWS]],
-        policy="; ".join(
-            [
-                "default-src 'none'",
-                f"script-src '{_digest(script)}'",
-                f"style-src '{_digest(style)}'",
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-                "require-trusted-types-for 'script'",
-                "trusted-types 'none'",
-            ]
-        ),
+        policy=policy(style=style, script=script),
         style=Markup(style),
         script=Markup(script),
         data=Markup(_island(_columns(in_page))),
@@ -149,11 +136,3 @@ def _island(value: Any) -> str:
     """JSON that can stand in a script element: no character in it ends one or begins a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _joined(environment: Any, names: Sequence[str]) -> str:
-    return "".join(environment.loader.get_source(environment, name)[0] for name in names)
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
