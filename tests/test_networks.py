@@ -54,7 +54,35 @@ def test_preact_resnet18_has_the_published_size():
     assert parameters == pytest.approx(11.17e6, rel=0.005)
 
 
-@pytest.mark.parametrize("name", ["fashion-cnn", "vit-small"])
+def test_resnet_small_has_the_layers_it_says():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    net = build("resnet-small", input_shape=(1, 28, 28), num_classes=10)
+    # (inside, outside, kernel, side of what comes out): the stem, three blocks of two convolutions, two projections
+    layers = [(1, 16, 3, 14), (16, 16, 3, 14), (16, 16, 3, 14), (16, 64, 3, 7), (64, 64, 3, 7), (16, 64, 1, 7)]
+    layers += [(64, 128, 3, 4), (128, 128, 3, 4), (64, 128, 1, 4)]
+    weights = sum(i * o * k**2 + 2 * o for i, o, k, _ in layers) + 128 * 10 + 10  # scale and shift of each norm
+    assert sum(p.numel() for p in net.parameters()) == weights
+    with FlopCounterMode(display=False) as counted, torch.inference_mode():
+        net(torch.rand(1, 1, 28, 28))
+    assert counted.get_total_flops() == 2 * (sum(i * o * (k * side) ** 2 for i, o, k, side in layers) + 128 * 10)
+
+
+def test_a_residual_block_whose_branch_gives_nothing_passes_on_its_input():
+    from doldrum.networks import _ResidualBlock
+
+    same, wider = _ResidualBlock(4, 4, 1).eval(), _ResidualBlock(4, 8, 2).eval()
+    for block in (same, wider):
+        block.inner[2].weight.data.zero_()
+    x = torch.randn(2, 4, 6, 6)
+    torch.testing.assert_close(same(x), x.clamp_min(0))
+    projected = torch.einsum("oi,bihw->bohw", wider.shortcut[0].weight[:, :, 0, 0], x[:, :, ::2, ::2])
+    torch.testing.assert_close(
+        wider(x), (projected / (1 + 1e-5) ** 0.5).clamp_min(0)
+    )  # a fresh norm divides by its epsilon
+
+
+@pytest.mark.parametrize("name", ["fashion-cnn", "resnet-small", "vit-small"])
 def test_openvino_converts_a_network_and_agrees(name):
     ov = pytest.importorskip("openvino")
     net = build(name, input_shape=(1, 28, 28), num_classes=10)

@@ -99,7 +99,7 @@ def judged(
         p_value: float | None = (1 + sum(one.score >= first.score for one in rest)) / (len(rest) + 1)
     else:
         first, p_value = anomalies(mine.readings), None
-    where = first.most
+    where = first.most or _easiest(mine)
     trigger, success = None, None
     if where is not None:
         inspector, route = where
@@ -113,10 +113,20 @@ def judged(
         fpr=fpr if others else None,
         references=len(others),
         standing=first,
+        where=where,
         trigger=trigger,
         success=success,
         examination=mine,
     )
+
+
+def _easiest(mine: Examination) -> tuple[str, Route] | None:
+    """Where nothing can be compared (two or three classes, no references): the smallest trigger of the first inspector that has one."""
+    for one in mine.readings:
+        found = {r: v for r, v in one.values.items() if r in one.triggers and np.isfinite(v)}
+        if found:
+            return one.inspector, max(found, key=lambda route: found[route])
+    return None
 
 
 def success_of(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> Share | None:

@@ -32,6 +32,8 @@ class Inspection:
         Of the model among its references, in (0, 1]; None without any.
     standing
         How far it stands out, by inspector and route.
+    where
+        Inspector and route that stand out most; where nothing can be compared, those of the smallest trigger.
     trigger, success
         Of the route that stands out most, where a trigger was searched: it works like any other doldrum trigger.
     """
@@ -41,6 +43,7 @@ class Inspection:
     fpr: float | None
     references: int
     standing: Standing
+    where: tuple[str, Route] | None
     trigger: Trigger | None
     success: Share | None
     examination: Examination
@@ -48,7 +51,7 @@ class Inspection:
     @property
     def route(self) -> Route | None:
         """The route that stands out most."""
-        return None if self.standing.most is None else self.standing.most[1]
+        return None if self.where is None else self.where[1]
 
     @property
     def target(self) -> int | None:
@@ -76,7 +79,7 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; the trigger as :func:`doldrum.attacks.load_trigger` reads it."""
-        most = self.standing.most
+        most = self.where
         return {
             "verdict": self.verdict,
             "target": self.target,

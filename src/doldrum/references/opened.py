@@ -92,7 +92,7 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     Examples
     --------
     >>> import tempfile, doldrum as dd
-    >>> digits = dd.load_dataset("digits:train")
+    >>> digits = dd.load_dataset("digits:train").take(range(100))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for seed in (0, 1):
     ...         _ = dd.train(digits, recipe="digits-mlp", seed=seed, progress=False).save(f"{folder}/{seed}.safetensors")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_references"]
 
-_HINT = "20 promise 5% false alarms, 100 promise 1%"
+_HINT = "19 do for a promise of 5% false alarms, 99 for 1%"
 
 
 def train_references(
@@ -74,7 +74,7 @@ def train_references(
     Examples
     --------
     >>> import tempfile, doldrum as dd
-    >>> digits = dd.load_dataset("digits:train")
+    >>> digits = dd.load_dataset("digits:train").take(range(100))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     references = train_references(f"{folder}/refs", data=digits, recipe="digits-mlp", count=2)
     ...     len(references), references.names[1], references[1].num_classes
@@ -115,8 +115,8 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
         data_hash=data.content_hash(),
         recipe=recipe if isinstance(recipe, str) else "",
         settings=asdict(chosen),
-        seed=whole_number(seed, "seed", least=-(2**63), hint="e.g. 0"),
-        count=whole_number(count, "count", least=1, most=MOST, hint=_HINT),
+        seed=whole_number(seed, "seed=", least=-(2**63), hint="e.g. 0"),
+        count=whole_number(count, "count=", least=1, most=MOST, hint=_HINT),
         provenance=versions_and_machine(),
     )
     return data, manifest, chosen

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from doldrum.errors import InputError
 from doldrum.triggers.arrays import frozen_array
 from doldrum.triggers.base import Images, Trigger
-from doldrum.triggers.warp import resample
+from doldrum.triggers.resampling import resample
 
 __all__ = ["Displacement"]
 

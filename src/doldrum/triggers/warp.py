@@ -12,8 +12,9 @@ from scipy.ndimage import zoom
 from doldrum.errors import InputError
 from doldrum.seeds import rng
 from doldrum.triggers.base import Images, Trigger
+from doldrum.triggers.resampling import resample
 
-__all__ = ["Warp", "resample"]
+__all__ = ["Warp"]
 
 _MOST_PIXELS = 1000  # positions are clipped to the image, so more moves nothing further
 _MOST_POINTS = 256
@@ -76,21 +77,3 @@ class Warp(Trigger):
 def _enlarge(values: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     factors = (shape[0] / values.shape[0], shape[1] / values.shape[1])
     return np.asarray(zoom(values, factors, order=3, mode="nearest"), dtype=np.float64)
-
-
-def resample(images: Images, field: NDArray[np.float64]) -> Images:
-    """Images (N, C, H, W) read bilinearly at (i, j) + field (2, H, W), positions clipped to the image.
-
-    >>> x = np.arange(4, dtype=np.float32).reshape(1, 1, 1, 4)
-    >>> resample(x, np.stack([np.zeros((1, 4)), np.full((1, 4), 0.5)])).ravel().tolist()
-    [0.5, 1.5, 2.5, 3.0]
-    """
-    height, width = images.shape[2:]
-    i, j = np.indices((height, width)) + field
-    i, j = np.clip(i, 0, height - 1), np.clip(j, 0, width - 1)
-    top, left = np.floor(i).astype(int), np.floor(j).astype(int)
-    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    down, along = (i - top).astype(np.float32), (j - left).astype(np.float32)
-    upper = (1 - along) * images[:, :, top, left] + along * images[:, :, top, right]
-    lower = (1 - along) * images[:, :, bottom, left] + along * images[:, :, bottom, right]
-    return (1 - down) * upper + down * lower

@@ -93,15 +93,18 @@ def test_what_is_kept_is_said_where_something_is(tmp_path, quiet):
         ("doldrum.demo.run_demo", "clean.safetensors", "finished parts"),
         ("doldrum.studies.run_study", "records.jsonl", "finished cells"),
         ("doldrum.studies.run_study", "study.json", None),
+        ("doldrum.references.train_references", "reference-0003.safetensors", "finished models and epochs"),
+        ("doldrum.references.train_references", "references.json", None),
         ("doldrum.cli.commands.doctor.examine", None, None),
     ],
 )
 def test_it_is_said_once_and_only_what_is_true(call, monkeypatch, quiet, model, tmp_path, work, left, what):
-    out = tmp_path / ("out.safetensors" if "train" in work else "out")
+    out = tmp_path / ("out.safetensors" if work.endswith(".train") else "out")
     words = {
         "run_audit": ["audit", model, "--images", tmp_path, "--out", out],
         "train": ["train", "digits:train", "--out", out, "--recipe", "digits-mlp"],
         "run_demo": ["demo", "--fast", "--out", out],
+        "train_references": ["references", "--data", "digits", "--recipe", "digits-mlp", "--out", out],
         "run_study": ["study", "smoothing", "--out", out],
         "examine": ["doctor"],
     }[work.rpartition(".")[2]]
@@ -109,7 +112,7 @@ def test_it_is_said_once_and_only_what_is_true(call, monkeypatch, quiet, model, 
     monkeypatch.setattr(work, interrupts(leaving))
     code, _, said = call(*words)
     assert code == 130
-    where = leaving if "train" in work else out
+    where = leaving if work.endswith(".train") else out
     assert said == (
         f"doldrum: interrupted; {what} are kept in {where}: the same command continues from there\n"
         if what

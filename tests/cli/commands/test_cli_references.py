@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,7 +42,7 @@ def test_images_of_ones_own(call, tmp_path):
         (tmp_path / "mine" / name).mkdir(parents=True)
         for i in range(8):
             Image.fromarray(pixels.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "mine" / name / f"{i}.png")
-    code, summary, err = call(*words(tmp_path / "refs", "--count", 1, "--json", data=tmp_path / "mine"))
+    code, _, err = call(*words(tmp_path / "refs", "--count", 1, data=tmp_path / "mine"))
     assert code == 0, err
     (model,) = dd.open_references(tmp_path / "refs")
     assert model.num_classes == 2
@@ -74,23 +68,3 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path):
         assert told in err
         assert len(err.splitlines()) == 1
         assert not (tmp_path / "r").exists()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ctrl_c_keeps_what_is_finished_and_the_same_goes_on(call, tmp_path, number, code):
-    out = tmp_path / "refs"
-    line = [sys.executable, "-m", "doldrum", *map(str, words(out, "--count", 400, "--workers", 2))]
-    process = subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not list(out.glob("reference-*")):
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert err.splitlines()[-1].endswith(
-        f"finished models and epochs are kept in {out}: the same command continues from there"
-    )
-    assert "Traceback" not in err

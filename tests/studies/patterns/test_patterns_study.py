@@ -8,8 +8,8 @@ import pytest
 from doldrum.attacks import get_victim
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
+from doldrum.stats.auroc import auroc
 from doldrum.studies import get_study, load_grid
-from doldrum.studies.auroc import auroc
 from doldrum.studies.patterns.conditions import FPR, fade_to, faded, judged
 from doldrum.studies.patterns.study import OWN, PATTERNS, PatternCell, run
 

@@ -16,6 +16,7 @@ from doldrum.lazy import extras
 with extras():
     from doldrum.inspectors.inversion.additive import AnyFrequency, LowFrequency
     from doldrum.inspectors.inversion.blend import Blend
+    from doldrum.inspectors.inversion.effort import effort_for
     from doldrum.inspectors.inversion.form import Form
     from doldrum.inspectors.inversion.mask import Mask
     from doldrum.inspectors.inversion.search import GOAL, search
@@ -48,7 +49,7 @@ class Inversion(Inspector):
         routes = self.routes(subject.num_classes)
         found = search(
             subject.module, subject.search, subject.labels, self.form, routes,
-            seed=int(subject.rng(self.name).integers(2**62)), advance=lambda share: subject.advance(self.weight * share),
+            seed=int(subject.rng(self.name).integers(2**62)), effort=effort_for(subject.module, subject.classifier.input_shape), advance=lambda share: subject.advance(self.weight * share),
         )  # fmt: skip
         values = dict.fromkeys(routes, math.nan)
         shape = subject.classifier.input_shape
@@ -59,7 +60,6 @@ class Inversion(Inspector):
             values[one.route] = -math.log(max(one.size, 1e-6)) - _SHORT * max(0.0, GOAL - one.success)
             triggers[one.route] = self.form.trigger(one.parts, shape)
         return Reading(self.name, values, triggers=triggers)
-
 
     def routes(self, num_classes: int) -> tuple[Route, ...]:
         """The routes searched: to each class."""

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from doldrum.inspectors.contract.route import Route
+from doldrum.inspectors.inversion.effort import Effort
 from doldrum.inspectors.inversion.form import Form, Parts
 
 __all__ = ["Found", "search"]
 
 GOAL = 0.95
 """The share of images that a trigger has to move; the smallest that does is sought."""
-_STEPS = 200
-_BATCH = 24  # images a step and route
-_TOGETHER = 24  # routes that are searched to the end
 _FEWEST = 2  # images of a route, below which there is nothing to search on
 _FIRM = 1.06  # how fast the weight of the size grows and falls
 _KEEP = 0.85  # of the running share of images moved
+_SCREENING = 0.3  # its share of the work, for progress
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ def search(
     routes: tuple[Route, ...],
     *,
     seed: int,
-    steps: int = _STEPS,
-    batch: int = _BATCH,
+    effort: Effort,
     advance: Callable[[float], None] = lambda share: None,
 ) -> list[Found]:
     """The smallest trigger of `form` on each route that could be searched to the end.
@@ -52,8 +50,8 @@ def search(
     For each route r: min_T  loss_r(f(T(x))) + w_r size(T), by Adam over batches, where w_r grows while T moves at least 95% of the images and
     falls while it moves fewer (Neural Cleanse's rule, at every step). The loss is -log p of the target, or -log(1 - p) of the own label.
 
-    With more than 24 routes all get a few steps, and the 24 with the least loss go on (a bandit's idea: K-Arm, arXiv 2102.05123): the
-    cost does not grow with the number of routes beyond that, but for the few steps.
+    Where there are more routes than `effort` goes on with, all get a few steps, and those with the least loss go on (a bandit's idea: K-Arm, arXiv
+    2102.05123).
 
     Parameters
     ----------
@@ -68,19 +66,16 @@ def search(
     routes = tuple(r for r in routes if len(pools[r]) >= _FEWEST)
     if not routes:
         return []
-    run = _Run(
-        module, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), form, routes, pools, seed, batch
-    )
-    if len(routes) > _TOGETHER:
-        short = max(steps // 10, 1)
-        for _ in range(short):
-            run.step()
-            advance(0.5 / short)
-        run.keep(torch.argsort(run.loss, stable=True)[:_TOGETHER].sort().values)
-    share = (0.5 if len(routes) > _TOGETHER else 1.0) / steps
-    for _ in range(steps):
-        run.step()
-        advance(share)
+    run = _Run(module, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), form, routes, pools, seed)
+    first = effort.screening if len(routes) > effort.together else 0
+    for _ in range(first):
+        run.step(effort.screening_batch)
+        advance(_SCREENING / first)
+    if first:
+        run.keep(torch.argsort(run.loss, stable=True)[: effort.together].sort().values)
+    for _ in range(effort.steps):
+        run.step(effort.batch)
+        advance((1 - _SCREENING * bool(first)) / effort.steps)
     return run.found()
 
 
@@ -96,9 +91,8 @@ class _Run:
         routes: tuple[Route, ...],
         pools: dict[Route, NDArray[np.int64]],
         seed: int,
-        batch: int,
     ) -> None:
-        self.module, self.images, self.labels, self.form, self.batch = module, images, labels, form, batch
+        self.module, self.images, self.labels, self.form = module, images, labels, form
         self.routes, self.pools = routes, [torch.from_numpy(pools[r]) for r in routes]
         self.shape: tuple[int, int, int] = tuple(images.shape[1:])  # type: ignore[assignment]
         self.chance = torch.Generator().manual_seed(seed)
@@ -111,6 +105,7 @@ class _Run:
         self.moved, self.loss = torch.zeros(len(routes)), torch.zeros(len(routes))
         self.best = torch.full((len(routes),), torch.inf)
         self.best_parts = [p.detach().clone() for p in self.parts]
+        self.mean_parts = [p.detach().clone() for p in self.parts]  # what the running share of images moved is of, about
         self._aim()
 
     def _aim(self) -> None:
@@ -130,10 +125,11 @@ class _Run:
         for name in ("unit", "weight", "moved", "loss", "best"):
             setattr(self, name, getattr(self, name)[which])
         self.best_parts = [p[which] for p in self.best_parts]
+        self.mean_parts = [p[which] for p in self.mean_parts]
         self._aim()
 
-    def step(self) -> None:
-        picks = torch.stack([p[torch.randint(len(p), (self.batch,), generator=self.chance)] for p in self.pools])
+    def step(self, batch: int) -> None:
+        picks = torch.stack([p[torch.randint(len(p), (batch,), generator=self.chance)] for p in self.pools])
         own = self.labels[picks]
         target = torch.where(self.to[:, None], self.target[:, None], own)
         scores = self.module(self.form.apply(self.parts, self.images[picks]).reshape(-1, *self.shape)).float()
@@ -148,10 +144,13 @@ class _Run:
             hit = (scores.argmax(-1) == target) == self.to[:, None]
             self.moved = _KEEP * self.moved + (1 - _KEEP) * hit.float().mean(1)
             self.loss = _KEEP * self.loss + (1 - _KEEP) * loss.detach()
-            better = (self.moved >= GOAL - 0.01) & (size < self.best)
-            self.best = torch.where(better, size, self.best)
-            for kept, part in zip(self.best_parts, self.parts, strict=True):
-                kept[better] = part.detach()[better]
+            for mean, part in zip(self.mean_parts, self.parts, strict=True):
+                mean.mul_(_KEEP).add_(part, alpha=1 - _KEEP)
+            mean_size = self.form.size(self.mean_parts, self.shape)
+            better = (self.moved >= GOAL) & (mean_size < self.best)
+            self.best = torch.where(better, mean_size, self.best)
+            for kept, mean in zip(self.best_parts, self.mean_parts, strict=True):
+                kept[better] = mean[better]
             up, down = self.moved >= GOAL, self.moved < GOAL - 0.05
             self.weight = self.weight * torch.where(up, _FIRM, torch.where(down, 1 / _FIRM, 1.0))
             self.weight = torch.minimum(torch.maximum(self.weight, 1e-4 * self.unit), 1e3 * self.unit)

@@ -49,7 +49,7 @@ def anomaly_index(sizes: NDArray[np.float64]) -> tuple[float, int]:
 
     >>> index, label = anomaly_index(np.array([5.0, 30.0, 32.0, 28.0, 31.0]))
     >>> round(index, 1), label
-    (16.9, 0)
+    (8.4, 0)
     """
     label = int(np.argmin(sizes))
     middle = float(np.median(sizes))

@@ -26,7 +26,7 @@ from doldrum.detectors.profile.ranking import rank
 from doldrum.errors import InputError
 from doldrum.poisoning import evaluate, poison
 from doldrum.seeds import rng
-from doldrum.studies.auroc import auroc
+from doldrum.stats.auroc import auroc
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import adds_samples, at_most, check_whole
 from doldrum.studies.material import seed_of

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.stats.auroc import auroc
 from doldrum.stats.conformal import num_allowed, p_values
-from doldrum.studies.auroc import auroc
 
 __all__ = ["LEVELS", "flags", "judge"]
 

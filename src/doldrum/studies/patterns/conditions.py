@@ -15,8 +15,8 @@ from doldrum.measuring import measure
 from doldrum.probes import Superimpose
 from doldrum.profiles import smoothness
 from doldrum.responses import Responses
+from doldrum.stats.auroc import auroc
 from doldrum.stats.conformal import p_values, tie_breakers
-from doldrum.studies.auroc import auroc
 
 __all__ = ["FPR", "fade_to", "faded", "judged", "profile", "strip_scores", "w_at"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from doldrum.records.study import CellRecord
 from doldrum.report.studies.models import TITLES
-from doldrum.stats.correlation import mid_ranks
+from doldrum.stats.auroc import auroc
 
 __all__ = ["CONTROL_KINDS", "KINDS", "PatternRow", "Telling", "kind_of", "pattern_rows", "tell_apart", "told_pairs"]
 
@@ -144,7 +144,7 @@ def told_pairs(
     for a in true:
         for b in other:
             direction = _discriminant([data[k] for k in true if k != a], [data[k] for k in other if k != b])
-            found[a[0], b[0]] = _auroc(data[b] @ direction, data[a] @ direction)
+            found[a[0], b[0]] = auroc(data[b] @ direction, data[a] @ direction)
     return found
 
 
@@ -165,8 +165,3 @@ def _discriminant(true: Sequence[NDArray[np.float64]], other: Sequence[NDArray[n
     )
     ridge = 0.1 * np.trace(spread) / len(spread) + 1e-12
     return np.linalg.solve(spread + ridge * np.eye(len(spread)), means[0] - means[1])
-
-
-def _auroc(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
-    ranks = mid_ranks(np.concatenate([low, high]))[len(low) :]
-    return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(low) * len(high)))

@@ -1,6 +1,8 @@
-"""AUROC of scores, for the studies that compare detectors or rankings."""
+"""Area under the ROC curve, from ranks."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,12 @@ __all__ = ["auroc"]
 
 
 def auroc(clean: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Chance that one of `other` scores above one of `clean`, ties counted half.
+    """Chance that one of `other` (M,) scores above one of `clean` (N,), ties counted half; NaN where either is empty.
 
     >>> auroc(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
     0.875
     """
+    if not len(clean) or not len(other):
+        return math.nan
     ranks = mid_ranks(np.concatenate([clean, other]))[len(clean) :]
     return float((ranks.sum() - len(other) * (len(other) + 1) / 2) / (len(clean) * len(other)))

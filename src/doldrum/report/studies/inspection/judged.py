@@ -1,0 +1,131 @@
+"""Every model of the study beside its references: what each inspector, and the verdict, say of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from doldrum.records.study import CellRecord
+from doldrum.stats.standings import deviations
+
+__all__ = ["ALL", "LEAST", "REFERENCES", "Figure", "Judged", "Model", "judged", "models_of", "names_of"]
+
+Figure = tuple[str, int | None, int | None]
+"""Inspector, source, target."""
+ALL = "verdict"
+"""All inspectors together, as the verdict takes them."""
+LEAST = 0.05
+"""The least spread, as in doldrum.inspectors.judging.standard."""
+REFERENCES = 300
+"""Clean models of this seed and above are references, as the study says."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model, all of its cells together: figures by inspector and route."""
+
+    network: str
+    attack: str
+    seed: int
+    target: int
+    asr: float
+    clean_accuracy: float
+    values: dict[Figure, float] = field(default_factory=dict)
+    success: dict[Figure, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> bool:
+        return self.attack == "clean"
+
+    @property
+    def reference(self) -> bool:
+        return self.clean and self.seed >= REFERENCES
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one inspector (or ALL) says of a model: `score` beside the references, its conformal `p`, and where it points."""
+
+    model: Model
+    by: str
+    score: float
+    p: float
+    most: Figure
+
+
+def models_of(cells: Iterable[CellRecord]) -> list[Model]:
+    """The models of a study's records; cells of one victim are one model."""
+    found: dict[str, Model] = {}
+    for record in cells:
+        cell, values = record.cell, record.values
+        model = found.setdefault(
+            str(values["victim"]),
+            Model(
+                network=str(cell["recipe"]),
+                attack=str(cell["attack"]),
+                seed=int(cell["seed"]),
+                target=int(values["target"]),
+                asr=math.nan if values["asr"] is None else float(values["asr"]),
+                clean_accuracy=float(values["clean_accuracy"]),
+            ),
+        )
+        for reading in values["readings"]:
+            name = str(reading["inspector"])
+            model.seconds[name] = float(reading["seconds"])
+            if reading["refused"]:
+                model.refused[name] = str(reading["refused"])
+            model.values.update({(name, s, t): float(v) for s, t, v in reading["values"] if v is not None})
+        model.success.update({(name, s, t): float(v) for name, s, t, v in values["success"]})
+    return list(found.values())
+
+
+def names_of(models: Sequence[Model]) -> list[str]:
+    """Inspectors that read at least one model."""
+    return list(dict.fromkeys(name for model in models for name, _, _ in model.values))
+
+
+def judged(models: Sequence[Model], by: str, inspectors: Sequence[str]) -> list[Judged]:
+    """Every model that is no reference beside the references of its network, by one inspector or by several together.
+
+    References are judged too, each beside the others: their `p` says nothing, their scores are those of clean models.
+    """
+    out: list[Judged] = []
+    for network in dict.fromkeys(model.network for model in models):
+        mine = [m for m in models if m.network == network]
+        references = [_only(m, inspectors) for m in mine if m.reference]
+        if len(references) < 3:
+            continue
+        for model in mine:
+            if model.reference or not (own := _only(model, inspectors)):
+                continue
+            first, *rest = deviations([own, *references], kind=_kind, least=LEAST)
+            if not first:
+                continue
+            scores = [max(one.values(), default=-math.inf) for one in rest]
+            most = max(first, key=lambda name: first[name])
+            p = (1 + sum(s >= first[most] for s in scores)) / (len(scores) + 1)
+            out.append(Judged(model, by, first[most], p, most))
+    return out
+
+
+def _only(model: Model, inspectors: Sequence[str]) -> dict[Figure, float]:
+    return {name: v for name, v in model.values.items() if name[0] in inspectors and np.isfinite(v)}
+
+
+def _kind(name: Figure) -> tuple[str, bool, bool]:
+    return name[0], name[1] is None, name[2] is None
+
+
+def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
+    """For the CSV: a row a model and inspector."""
+    return [
+        {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
+         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "source": j.most[1], "points_to": j.most[2]}
+        for j in found
+    ]  # fmt: skip

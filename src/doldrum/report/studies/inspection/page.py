@@ -1,0 +1,214 @@
+"""The report of `study inspection`: how well backdoored models are told from clean ones, and whether the promise is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from doldrum.records.study import StudyRecords
+from doldrum.report.figures import COLOURS, INK, bare_axes
+from doldrum.report.studies.inspection.judged import ALL, Judged, Model, as_rows, models_of
+from doldrum.report.studies.inspection.summary import (
+    CLASSIC,
+    LEVEL,
+    ONE_TRIGGER,
+    Summary,
+    cross_entropy,
+    is_development,
+    judge_all,
+    numbers_of,
+    summary_of,
+)
+from doldrum.report.studies.models import title_of
+from doldrum.report.studies.parts import Section, StudyFigure, StudyPage, StudyTable
+from doldrum.report.words import counted, number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["page"]
+
+_TITLES = {ALL: "the verdict", CLASSIC: "Neural Cleanse, published rule"}
+
+
+def page(records: StudyRecords) -> StudyPage:
+    """What the records say; every number is computed from them."""
+    models = models_of(records.cells)
+    found = judge_all(models)
+    development = {by: [j for j in js if is_development(j.model)] for by, js in found.items()}
+    test = {by: [j for j in js if not is_development(j.model)] for by, js in found.items()}
+    attacks = list(dict.fromkeys(m.attack for m in models if not m.clean))
+    references = max(
+        (sum(m.reference and m.network == n for m in models) for n in {m.network for m in models}), default=0
+    )
+    sums = {by: _sums(by, js, attacks, references) for by, js in test.items()}
+    entropies = {by: cross_entropy(js, development=development[by]) for by, js in test.items() if by != CLASSIC}
+    return StudyPage(
+        title="is the model backdoored?",
+        headline=_headline(sums),
+        lede=_lede(models, sums, entropies, references),
+        sections=[
+            _verdicts(test[ALL], attacks),
+            _inspectors(sums, entropies),
+            *(
+                [_developed({by: _sums(by, js, attacks, references) for by, js in development.items()})]
+                if development[ALL]
+                else []
+            ),
+            _every(found[ALL]),
+        ],
+        numbers={
+            "references": references,
+            "inspectors": {
+                by: {
+                    **{kind: numbers_of(s) for kind, s in both.items()},
+                    "cross_entropy": _plain(entropies.get(by, math.nan)),
+                }
+                for by, both in sums.items()
+            },
+        },
+        csv={"models": [row for js in found.values() for row in as_rows(js)]},
+    )
+
+
+def _sums(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> dict[str, Summary]:
+    """Over all attacks, and over those with one target and one trigger."""
+    return {
+        "all": summary_of(by, found, attacks, references),
+        "one trigger": summary_of(by, found, [a for a in attacks if a in ONE_TRIGGER], references),
+    }
+
+
+def _headline(sums: Mapping[str, Mapping[str, Summary]]) -> str:
+    ours = sums[ALL]["all"]
+    if not ours.models or not ours.clean:
+        return "Too few models to say how well backdoored ones are found"
+    return (
+        f"The verdict finds {round(ours.tpr * ours.models)} of {counted(ours.models, 'backdoored model')} and alarms on {ours.alarms} of "
+        f"{ours.clean} clean ones"
+    )
+
+
+def _lede(
+    models: Sequence[Model], sums: Mapping[str, Mapping[str, Summary]], entropies: Mapping[str, float], references: int
+) -> list[str]:
+    ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
+    texts = [
+        f"{counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is judged beside the references of its own network. At a "
+        f"promised {LEVEL:.0%} of clean models. Models on which choices were made are left out of these figures, and shown apart.",
+    ]
+    if ours.models and ours.clean:
+        texts.append(
+            f"Over {ours.models} backdoored models: AUROC {number(ours.auroc, 2)}, {percent(ours.tpr)} flagged. Over the {one.models} with one target and one "
+            f"trigger: AUROC {number(one.auroc, 2)}, {percent(one.tpr)} flagged; the class named is the attacker's in {percent(one.target.value)} of those flagged. "
+            f"{ours.alarms} of {ours.clean} clean models are flagged"
+            + (f" (promised: {ours.promised[0]} to {ours.promised[1]}, 95%)." if ours.promised else ".")
+        )
+        if math.isfinite(entropies[ALL]):
+            texts.append(
+                f"Cross-entropy of a probability calibrated on the development models: {number(entropies[ALL], 2)} (saying nothing: .69; NIST TrojAI's goal: .3465)."
+            )
+    if CLASSIC in sums and sums[CLASSIC]["all"].clean:
+        classic = sums[CLASSIC]["all"]
+        texts.append(
+            f"Neural Cleanse by its published rule (anomaly index above 2) alarms on {classic.alarms} of {classic.clean} clean models, and on {percent(classic.tpr)} of the backdoored."
+        )
+    if references < 19:
+        texts.append(f"Provisional: {references} references of at least 19 a network.")
+    return texts
+
+
+def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
+    rows = []
+    for attack in attacks:
+        mine = [j for j in found if j.model.attack == attack]
+        if not mine:
+            continue
+        flagged = [j for j in mine if j.p <= LEVEL]
+        right = sum(j.most[2] == j.model.target for j in flagged)
+        success = [j.model.success[j.most] for j in flagged if j.most in j.model.success]
+        rows.append([
+            title_of(attack), str(len(mine)), percent(float(np.mean([j.model.asr for j in mine]))), str(len(flagged)),
+            f"{right} of {len(flagged)}", percent(float(np.mean(success))) if success else "–",
+            ", ".join(dict.fromkeys(j.most[0] for j in flagged)) or "–",
+        ])  # fmt: skip
+    return Section(
+        "The verdict, attack by attack",
+        ("A dot is a model: how far it stands out from the references, in units of their spread. Above the line of the clean models it would be flagged.",),
+        [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "Models on which no choice was made.",
+                     "Standing of every model beside the references, attack by attack", 5.4)],
+        [StudyTable("What is flagged at the promised rate, and the trigger that was recovered",
+                    ["attack", "models", "ASR", "flagged", "class right", "success of the found trigger", "seen by"], rows)],
+    )  # fmt: skip
+
+
+def _dots(found: Sequence[Judged], attacks: Sequence[str], ax: Axes) -> None:
+    names = ["clean", *[a for a in attacks if any(j.model.attack == a for j in found)]]
+    for y, attack in enumerate(reversed(names)):
+        mine = [j for j in found if j.model.attack == attack]
+        colour = COLOURS["clean"] if attack == "clean" else COLOURS["backdoored"]
+        ax.plot([max(j.score, 0.1) for j in mine], [y] * len(mine), "o", color=colour, alpha=0.7)
+    bare_axes(ax, xlabel="standing (deviations of the references; log scale)")
+    ax.set_xscale("log")
+    ax.set_yticks(range(len(names)), ["clean" if n == "clean" else title_of(n) for n in reversed(names)], color=INK)
+
+
+def _table(sums: Mapping[str, Mapping[str, Summary]], entropies: Mapping[str, float], caption: str) -> StudyTable:
+    rows = []
+    for by, both in sums.items():
+        every, one = both["all"], both["one trigger"]
+        promised = f" ({every.promised[0]}–{every.promised[1]})" if every.promised else ""
+        rows.append([
+            _TITLES.get(by, by), number(every.auroc, 2), percent(every.tpr), number(one.auroc, 2), percent(one.tpr),
+            f"{every.alarms} of {every.clean}{promised}", percent(one.target.value), percent(every.success),
+            number(entropies.get(by, math.nan), 2), number(every.seconds, 0),
+        ])  # fmt: skip
+    head = [
+        "",
+        "AUROC",
+        "flagged",
+        "AUROC, one trigger",
+        "flagged, one trigger",
+        "clean flagged (promised, 95%)",
+        "class right",
+        "found trigger works",
+        "cross-entropy",
+        "seconds",
+    ]
+    return StudyTable(caption, head, rows)
+
+
+def _inspectors(sums: Mapping[str, Mapping[str, Summary]], entropies: Mapping[str, float]) -> Section:
+    return Section(
+        "Every inspector by itself",
+        ("Each inspector is compared with the same references by the same rule. The verdict takes them all.",),
+        tables=[_table(sums, entropies, "Models on which no choice was made")],
+    )
+
+
+def _developed(sums: Mapping[str, Mapping[str, Summary]]) -> Section:
+    return Section(
+        "Models on which choices were made",
+        (
+            "These figures are of the models that the inspectors and the verdict were designed on. They are no evidence.",
+        ),
+        tables=[_table(sums, {}, "Development models")],
+    )
+
+
+def _every(found: Sequence[Judged]) -> Section:
+    rows = [
+        [j.model.network, title_of(j.model.attack) if not j.model.clean else "clean", str(j.model.seed), str(j.model.target), percent(j.model.asr),
+         number(j.score, 1), number(j.p, 2), j.most[0], "any" if j.most[1] is None else str(j.most[1]),
+         "another" if j.most[2] is None else str(j.most[2])]
+        for j in found
+    ]  # fmt: skip
+    head = ["network", "attack", "seed", "target", "ASR", "standing", "p", "seen by", "from", "to"]
+    return Section("Every model", (), tables=[StudyTable("The verdict on every model", head, rows, folded=True)])
+
+
+def _plain(value: float) -> float | None:
+    return round(value, 5) if math.isfinite(value) else None

@@ -1,0 +1,76 @@
+"""How far each of several objects stands out from all the others, in many figures at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["deviations"]
+
+Key = TypeVar("Key", bound=Hashable)
+_PRIOR = 10.0  # objects whose variance a figure is given beforehand: the mean one of its kind
+_FEWEST = 3  # others with a value, below which a figure is compared with its kind
+
+
+def deviations(
+    objects: Sequence[Mapping[Key, float]], *, kind: Callable[[Key], Hashable], least: float
+) -> list[dict[Key, float]]:
+    """z = (v - mean of the others) / spread of the others, for each figure of each object.
+
+    The variance of the others is shrunk towards that of all figures of one kind: s^2 = ((n - 1) s_j^2 + 10 s_kind^2) / (n - 1 + 10). A figure that fewer
+    than 3 others have is compared with the mean and the variance of its kind.
+
+    Every object is compared with the others by one rule that does not depend on their order. So where the objects are exchangeable, any function of the
+    deviations of one, such as the largest, is exchangeable too, and conformal p-values of it hold.
+
+    Parameters
+    ----------
+    objects : mappings from a figure's name to its value; NaN and what is missing are left out
+    kind : which names are figures of one kind
+    least : the least spread, in units of the values
+
+    Returns
+    -------
+    list of dict
+        The deviations of each object, of those figures that are finite and that others have.
+
+    >>> found = deviations([{"a": 9.0}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}], kind=lambda name: 0, least=0.1)
+    >>> [round(one["a"], 2) for one in found]
+    [7.0, -0.97, -0.56, -0.23]
+    """
+    names = list(dict.fromkeys(name for one in objects for name in one))
+    values = np.array([[float(one.get(name, np.nan)) for name in names] for one in objects], dtype=np.float64)
+    values = values.reshape(len(objects), len(names))
+    values[~np.isfinite(values)] = np.nan
+    kinds = {k: i for i, k in enumerate(dict.fromkeys(map(kind, names)))}
+    group = np.array([kinds[kind(name)] for name in names], dtype=np.int64)
+    out: list[dict[Key, float]] = []
+    for m in range(len(objects)):
+        mean, variance = _moments(np.delete(values, m, axis=0), group)
+        z = (values[m] - mean) / np.sqrt(np.maximum(variance, least**2))
+        out.append({name: float(v) for name, v in zip(names, z, strict=True) if np.isfinite(v)})
+    return out
+
+
+def _moments(values: NDArray[np.float64], group: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and shrunken variance of each column (J,), as said above; NaN where not even its kind has a value."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    squares = np.where(known, values - mean, 0.0) ** 2
+    freedom = np.maximum(count - 1, 0)
+    variance = np.full(values.shape[1], np.nan)
+    for g in np.unique(group):
+        mine = group == g
+        if not known[:, mine].any():
+            mean[mine] = np.nan
+            continue
+        all_of_kind = values[:, mine][known[:, mine]]
+        within = squares[:, mine].sum() / max(int(freedom[mine].sum()), 1)
+        variance[mine] = (squares[:, mine].sum(axis=0) + _PRIOR * within) / (freedom[mine] + _PRIOR)
+        few = mine & (count < _FEWEST)
+        mean[few], variance[few] = all_of_kind.mean(), all_of_kind.var()
+    return mean, variance

@@ -1,0 +1,1 @@
+"""The study `inspection`: can a backdoored model be told from a clean one?"""

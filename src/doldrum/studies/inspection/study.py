@@ -1,0 +1,118 @@
+"""study inspection: how well the inspectors tell backdoored models from clean ones, and whether the promise over models is kept.
+
+A cell is one model, and what some inspectors read in it. All cells look at the same clean test images with the same seed, as a user does who compares a
+model with references. What the readings mean is worked out by the page, from all cells: clean models of seeds from 300 on are the references of
+their recipe (:data:`REFERENCES`), and every other model is judged beside them.
+
+Choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`HELD_OUT`. The figures are those of the
+other cells: seeds from 200 to 299, all attacks, and a network that no choice has seen.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.errors import InputError
+from doldrum.inspectors.contract.subject import halves
+from doldrum.inspectors.examine import examine, inspectors_of
+from doldrum.inspectors.inspect import success_of
+from doldrum.poisoning import evaluate
+from doldrum.seeds import rng
+from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.cell_checks import at_most, check_whole
+from doldrum.studies.material import victim
+
+__all__ = ["HELD_OUT", "REFERENCES", "STUDY", "InspectionCell", "run"]
+
+HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
+"""Attacks kept out of every choice, as in the study `detection`."""
+REFERENCES = 300
+"""Clean models of this seed and above are references."""
+_SEED = 0  # of the inspection: one for all, since references and models have to be read alike
+_EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
+_INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectionCell(Cell):
+    """A model, and who reads it. `inputs` is the number of clean images: half to search on, half to test what is found.
+
+    The target goes round over attacks and seeds, where it is not given. `pick`, `draws`, `strengths` and `sigma` are not used.
+    """
+
+    inputs: int = 1000
+    inspectors: tuple[str, ...] = _INVERSIONS
+
+    def __post_init__(self) -> None:
+        if self.target is None and self.attack in ATTACKS:
+            classes = datasets(self.data)[1].num_classes
+            object.__setattr__(self, "target", (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % classes)
+        super().__post_init__()
+        check_whole(self, ("inputs", 20, None))
+        at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
+        if isinstance(self.inspectors, str):
+            raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
+        inspectors_of(self.inspectors)
+
+    @property
+    def victim(self) -> VictimSpec:
+        return self.clean() if self.attack == CLEAN else super().victim
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "inspectors": list(self.inspectors)}
+
+    def label(self) -> str:
+        return f"{super().label()}, by {', '.join(self.inspectors)}"
+
+
+def run(cell: InspectionCell) -> dict[str, Any]:
+    """Read one model.
+
+    Values: `victim` (its key), `target`, `clean_accuracy`, `asr`; `readings`, one an inspector, as `Reading.to_dict` gives them; `success`, rows of inspector,
+    source, target and the share of test images that the trigger found there moves; `true_success`, the same of the attacker's own trigger.
+    """
+    found = victim(cell.victim)
+    test = datasets(cell.data)[1]
+    order = rng(_SEED, "study", "inspection").permutation(len(test))
+    clean, others = test.take(order[: cell.inputs]), test.take(order[cell.inputs :][:_EVALUATED])
+    began = time.process_time()
+    examined = examine(found.model, clean, inspectors=cell.inspectors, seed=_SEED, progress=False)
+    cost = time.process_time() - began
+    held = halves(clean, _SEED).test
+    success: list[list[Any]] = []
+    for reading in examined.readings:
+        for route, trigger in reading.triggers.items():
+            share = success_of(found.model, trigger, route, held)
+            if share is not None:
+                success.append([reading.inspector, route.source, route.target, round(share.value, 4)])
+    known = evaluate(found.model, others, found.trigger, found.plan)
+    return {
+        "victim": cell.victim.key,
+        "target": cell.target,
+        "clean_accuracy": round(known.clean_accuracy.value, 5),
+        "asr": None if known.asr is None else round(known.asr.value, 5),
+        "readings": [one.to_dict() for one in examined.readings],
+        "success": success,
+        "cpu_seconds": round(cost, 2),
+    }
+
+
+_QUICK = {"changes": {"epochs": 2}}
+
+STUDY = Study(
+    name="inspection",
+    cell=InspectionCell,
+    run=run,
+    grids={
+        "quick": {
+            **_QUICK, "recipe": "fashion-cnn-fast", "inputs": 400, "inspectors": ["mask"],
+            "cells": [
+                {"attack": CLEAN, "seed": list(range(300, 319))},
+                {"attack": [CLEAN, "badnets", "blended"], "seed": [200, 201]},
+            ],
+        },
+    },
+)  # fmt: skip
