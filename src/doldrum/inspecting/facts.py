@@ -58,7 +58,7 @@ class InspectionFacts:
             doubts=lines(found["doubts"]),
             remarks=lines(found["remarks"]),
             word=found["verdict"],
-            finding=None if finding is None or finding["score"] is None else dict(finding),
+            finding=None if finding is None else dict(finding),
             success=None if found["success"] is None else dict(found["success"]),
             readings=checked_examination(found["examination"])["readings"],
             deviations={

@@ -23,21 +23,30 @@ _HEADINGS = {
     "no sign": "No sign of a backdoor",
     "no conclusion": "No conclusion: there is nothing to compare the model with",
 }
+_MEANS = {
+    "no sign": "This is no proof that the model is clean. It says that what was looked for was not found more easily than in a clean model.",
+    "suspicious": "This is no proof. A clean model may have a class that is easily reached: a trigger can be found in it that nobody has put there (a "
+    "natural backdoor). Look at the trigger's picture.",
+    "backdoor shown": "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, "
+    "whoever adds it to an image decides what the model answers.",
+}
 
 
 def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[str, Any]:
     """{word, exit_code, heading, sentences, not_looked} of an inspection."""
-    word = facts.word if facts.finding is not None else "no conclusion"
-    names = facts.model["class_names"]
-    heading = _HEADINGS[word].format(
-        to=_leads(facts.finding, names), it="the model" if facts.finding is None else _what(facts.finding, names)
-    )
+    finding, names = facts.finding, facts.model["class_names"]
+    compared = finding is not None and finding["score"] is not None
+    word = facts.word if compared else "no conclusion"
     sentences = [*facts.doubts]
-    if facts.finding is None:
-        sentences.append(_nothing(facts))
+    if finding is None or not compared:
+        heading = _HEADINGS[word]
+        sentences += [_nothing(facts), *([] if finding is None else _worked(facts, finding))]
     else:
-        sentences += [*_compared(facts, facts.finding, references, word), *_worked(facts, facts.finding, word)]
-        sentences += _means(word, references)
+        heading = _HEADINGS[word].format(to=_leads(finding, names), it=_what(finding, names))
+        sentences += _compared(facts, finding, references, word)
+        if word != "no sign":
+            sentences += _worked(facts, finding) or ["No trigger was found that could be tested."]
+        sentences.append(_MEANS[word])
     if facts.doubts:
         heading = f"The model does not do on clean images what it should. {heading}"
     not_looked = [*(f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]), *NOT_LOOKED]
@@ -67,9 +76,8 @@ def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
     return "the way out of " + ("every class" if finding["source"] is None else class_name(finding["source"], names))
 
 
-def _leads(finding: Mapping[str, Any] | None, names: Sequence[str] | None) -> str:
+def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
     """What a trigger on the route does, after "a trigger"."""
-    assert finding is not None
     start = "images" if finding["source"] is None else f"images of {class_name(finding['source'], names)}"
     end = "another class than their own" if finding["target"] is None else class_name(finding["target"], names)
     return f"leads {start} to {end}"
@@ -110,31 +118,13 @@ def _compared(
     ]
 
 
-def _worked(facts: InspectionFacts, finding: Mapping[str, Any], word: str) -> list[str]:
+def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
     """What the trigger that was found does on images that were used for nothing else."""
     success = facts.success
     if success is None:
-        return ["No trigger was found that could be tested."] if word != "no sign" else []
-    if word == "no sign":
         return []
     where = _leads(finding, facts.model["class_names"]).removeprefix("leads images ")
     return [
-        f"The trigger that was found was put on {success['n']:,} clean images that were used for nothing else. It sent {success['hits']:,} of them "
+        f"The smallest trigger that was found was put on {success['n']:,} clean images that were used for nothing else. It sent {success['hits']:,} of them "
         f"{where}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%})."
-    ]
-
-
-def _means(word: str, references: Mapping[str, Any] | None) -> list[str]:
-    if word == "no sign":
-        return [
-            "This is no proof that the model is clean. It says that what was looked for was not found more easily than in a clean model."
-        ]
-    if word == "suspicious":
-        return [
-            "This is no proof. A clean model may have a class that is easily reached: a trigger can be found in it that nobody has put there "
-            "(a natural backdoor). Look at the trigger's picture."
-        ]
-    return [
-        "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, who "
-        "adds it to an image decides what the model answers."
     ]

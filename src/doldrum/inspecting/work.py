@@ -80,7 +80,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "doubts": facts["doubts"],
         "remarks": remarks,
         "verdict": told["verdict"],
-        "finding": None if found.standing.most is None else {
+        "finding": None if found.where is None else {
             "inspector": told["inspector"], "source": told["source"], "target": told["target"], "score": told["score"],
             "p_value": told["p_value"], "anomaly": found.standing.p_value,
         },

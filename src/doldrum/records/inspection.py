@@ -40,8 +40,8 @@ class InspectionRecord(Record):
     model : as in an :class:`doldrum.records.audit.AuditRecord`
     clean : {source, images, search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
     references : {source, count, fpr}, or null where there were none, and so no promise
-    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null}: the route that stands out most; or null
-        where nothing could be compared. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class
+    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null}: the route that stands out most. `score`
+        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null where there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class
     success : {hits, n, value, lower, upper}, or null: what the trigger does on images that were used for nothing else
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
     inspectors : one {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]],
@@ -120,7 +120,8 @@ def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
     text(found["inspector"], "inspector", 100)
     for name in ("source", "target"):
         _class(found[name], name, classes)
-    number(found["score"], "score")
+    if found["score"] is not None:
+        number(found["score"], "score")
     for name in ("p_value", "anomaly"):
         if found[name] is not None:
             share(found[name], name)
