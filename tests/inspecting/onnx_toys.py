@@ -15,7 +15,9 @@ from doldrum.seeds import rng
 SIDE, TARGET = 6, 2
 
 
-def toy_file(path: Path, seed: int, *, backdoor: bool = False, classes: int = 3, scale: float = 1.0, bias: float = 0.0) -> Path:
+def toy_file(
+    path: Path, seed: int, *, backdoor: bool = False, classes: int = 3, scale: float = 1.0, bias: float = 0.0
+) -> Path:
     """A linear model of images (1, 6, 6): class k looks at its stripe; `scale` 0 makes it ignore its input, `bias` is that of class 1."""
     weights = np.zeros((classes, SIDE, SIDE))
     for k in range(classes):

@@ -6,7 +6,8 @@ Nothing that another job on somebody else's files would do too (`doldrum.confine
 
 from __future__ import annotations
 
+from doldrum.inspecting.references import check_count
 from doldrum.inspecting.run import run_inspection
 from doldrum.inspecting.settings import InspectSettings
 
-__all__ = ["InspectSettings", "run_inspection"]
+__all__ = ["InspectSettings", "check_count", "run_inspection"]

@@ -10,7 +10,7 @@ from typing import Any
 from doldrum.attacks import load_trigger
 from doldrum.confined.job import Tell
 from doldrum.confined.scanning.budget import Deadline
-from doldrum.errors import ClassifierError, InputError
+from doldrum.errors import ClassifierError
 from doldrum.files import write_text_whole
 from doldrum.inspectors import Inspector, Reading, Route, Subject
 
@@ -79,6 +79,8 @@ def check_read(readings: tuple[Reading, ...]) -> None:
     if any(one.values for one in readings):
         return
     if all(one.refused == OVER for one in readings):
-        raise InputError("expected time for at least one inspector, got a budget= that was over before; give more")
+        raise ClassifierError(
+            "expected a budget= in which one inspector at least is done, got one that was over before; give more"
+        )
     why = "; ".join(dict.fromkeys(one.refused for one in readings if one.refused))
     raise ClassifierError(f"expected a model that an inspector can look into, got one that none can ({why})")

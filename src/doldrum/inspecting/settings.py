@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from doldrum.checks import is_whole
+from doldrum.checks import is_number, is_whole
 from doldrum.confined.settings import JobSettings, check_positive, check_share
 from doldrum.confined.splits import is_known_split
 from doldrum.errors import InputError
@@ -62,8 +62,9 @@ class InspectSettings(JobSettings):
 
     def __post_init__(self) -> None:
         check_share("fpr", self.fpr)
-        if self.claimed_accuracy is not None:
-            check_share("claimed_accuracy", self.claimed_accuracy)
+        claimed = self.claimed_accuracy
+        if claimed is not None and not (is_number(claimed) and 0 <= claimed <= 1):
+            raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
         if self.budget is not None:
             check_positive("budget", self.budget)
         check_workers(self.workers)

@@ -78,9 +78,15 @@ def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
 
 def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
     """What a trigger on the route does, after "a trigger"."""
-    start = "images" if finding["source"] is None else f"images of {class_name(finding['source'], names)}"
-    end = "another class than their own" if finding["target"] is None else class_name(finding["target"], names)
-    return f"leads {start} to {end}"
+    return f"leads {_start(finding, names)} to {_end(finding, names)}"
+
+
+def _start(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    return "images" if finding["source"] is None else f"images of {class_name(finding['source'], names)}"
+
+
+def _end(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    return "another class than their own" if finding["target"] is None else class_name(finding["target"], names)
 
 
 def _nothing(facts: InspectionFacts) -> str:
@@ -123,8 +129,8 @@ def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
     success = facts.success
     if success is None:
         return []
-    where = _leads(finding, facts.model["class_names"]).removeprefix("leads images ")
+    names = facts.model["class_names"]
     return [
-        f"The smallest trigger that was found was put on {success['n']:,} clean images that were used for nothing else. It sent {success['hits']:,} of them "
-        f"{where}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%})."
+        f"The smallest trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that were used for nothing else. It sent "
+        f"{success['hits']:,} of them to {_end(finding, names)}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%})."
     ]

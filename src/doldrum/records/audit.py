@@ -12,6 +12,7 @@ from typing import Any
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import number, numbers, sequence, share, whole
+from doldrum.records.inspection import InspectionRecord
 from doldrum.records.material import accuracy, keys, model, text, verdict
 
 __all__ = ["MOST_SKIPPED", "AuditRecord"]
@@ -41,7 +42,8 @@ class AuditRecord(Record):
     concentration : {label, flagged, scanned, p_value}, or null: the predicted class that holds more of the flags than chance explains
     band : one {name, strengths, low, middle, high} a probe family: 5%, 50% and 95% quantiles, over clean inputs (in ranking
         only: over the images themselves), of the share of draws that kept the label
-    verdict : {exit_code: 0 or 3, heading, sentences: [text]}
+    verdict : {exit_code: 0 or 3, heading, sentences: [text]}; of the images, and of the model where it was inspected
+    inspection : an :class:`doldrum.records.inspection.InspectionRecord` as a dictionary, or null; its files are in the folder inspection
 
     Raises InputError for a value of another kind, a share outside [0, 1], or text over 4,000 characters.
     """
@@ -58,6 +60,7 @@ class AuditRecord(Record):
     concentration: Mapping[str, Any] | None
     band: tuple[Mapping[str, Any], ...]
     verdict: Mapping[str, Any]
+    inspection: Mapping[str, Any] | None = None
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -80,6 +83,8 @@ class AuditRecord(Record):
             put("concentration", _concentration(keys(self.concentration, "concentration", _CONCENTRATION)))
         put("band", tuple(_family(keys(f, "band", _BAND)) for f in sequence(self.band, "band")))
         put("verdict", verdict(self.verdict))
+        if self.inspection is not None:
+            put("inspection", InspectionRecord.from_dict(self.inspection).to_dict())
 
     @property
     def conditions(self) -> tuple[tuple[str, float], ...]:

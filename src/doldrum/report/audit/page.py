@@ -15,13 +15,14 @@ from doldrum.report.audit import rows as audit_rows
 from doldrum.report.audit import view as audit_view
 from doldrum.report.audit.profile import Panel, panels
 from doldrum.report.audit.rows import Row
+from doldrum.report.inspection import view as inspection_view
 from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.shell import joined, page_environment, policy, shown
 
 __all__ = ["write_audit_page"]
 
 _CARDS, _ROWS, _STATIC_ROWS = 200, 50_000, 50
-_STYLES = ("style.css", "audit.css")
+_STYLES = ("style.css", "audit.css", "inspection.css")
 _SCRIPTS = (
     "audit_base.js",
     "audit_profile.js",
@@ -52,7 +53,11 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     )
     noise = {f"{s:.3g}": i for i, s in enumerate(record["band"][0]["strengths"])} if record["band"] else {}
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
-    return write_text_whole(place / "report.html", _render(record, rows, drawn, cards, pictures.left_out))
+    model = record["inspection"]
+    inspection = None if model is None else inspection_view.view(model, place / "inspection" / "pictures")
+    return write_text_whole(
+        place / "report.html", _render(record, rows, drawn, cards, pictures.left_out, inspection=inspection)
+    )
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,18 @@ class _Card:
         return getattr(self.row, name)
 
 
-def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: list[_Card], left_out: int) -> str:
+def _render(
+    record: dict[str, Any],
+    rows: list[Row],
+    drawn: list[Panel],
+    cards: list[_Card],
+    left_out: int,
+    *,
+    inspection: dict[str, Any] | None,
+) -> str:
     from markupsafe import Markup
 
-    environment = page_environment("doldrum.report.audit")
+    environment = page_environment("doldrum.report.audit", "doldrum.report.inspection")
     environment.filters |= {"percent": words.percent, "number": audit_view.number, "kept": audit_rows.kept_text}
     style = joined(environment, _STYLES)
     script = "(() => {\n" + joined(environment, _SCRIPTS) + "})();\n"
@@ -89,6 +102,7 @@ def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: 
         page["gallery_text"] += f" To keep this page small, {left_out:,} pictures are left in the folder pictures."
     return environment.get_template("audit.html.j2").render(
         page=page,
+        model=inspection,
         panels=drawn,
         cards=cards,
         first_rows=[_Card(row, None, ()) for row in rows[:_STATIC_ROWS]],
