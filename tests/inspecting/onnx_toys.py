@@ -10,7 +10,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from doldrum.inspecting import InspectSettings, work
+from doldrum.inspectors import Inspector, Reading, Route, Subject
 from doldrum.seeds import rng
+from doldrum.triggers import MaskedPattern
 
 SIDE, TARGET = 6, 2
 
@@ -75,3 +77,27 @@ def here(function: str, argument, *, limits=None, on_message=lambda message: Non
     assert module == "doldrum.inspecting.work"
     tell = lambda message: (on_message or print)(json.loads(json.dumps(message)))  # noqa: E731
     return json.loads(json.dumps(getattr(work, name)(json.loads(json.dumps(argument)), tell), allow_nan=False))
+
+
+class Quick(Inspector):
+    """In the place of a search: how far a bright corner goes towards each class, in a moment. A trigger is found for every class."""
+
+    name, title, needs = "mask", "a bright corner", "scores"
+    asked = 0
+    ends: BaseException | None = None  # what an examination ends in
+
+    def examine(self, subject: Subject) -> Reading:
+        type(self).asked += 1
+        if self.ends is not None:
+            raise self.ends
+        mask = np.zeros((SIDE, SIDE))
+        mask[-1, -1] = 1
+        trigger = MaskedPattern(mask=mask, pattern=np.ones((1, SIDE, SIDE)))
+        scores = subject.classifier(trigger(subject.search)).mean(axis=0)
+        subject.advance(1.0)
+        routes = {Route(None, k): float(scores[k] - np.delete(scores, k).mean()) for k in range(subject.num_classes)}
+        return Reading(self.name, routes, triggers=dict.fromkeys(routes, trigger))
+
+
+class Second(Quick):
+    name, title = "warp", "a second look"
