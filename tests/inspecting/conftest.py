@@ -14,12 +14,12 @@ from doldrum.inspectors.kinds import INSPECTORS
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory) -> Path:
-    """bad.onnx, good.onnx, clean.npy and refs/ with 19 clean models."""
+    """bad.onnx, good.onnx, clean.npy and refs/ with 4 clean models."""
     folder = tmp_path_factory.mktemp("toys")
     toy_file(folder / "bad.onnx", 1, backdoor=True)
     toy_file(folder / "good.onnx", 2)
     clean_file(folder / "clean.npy")
-    references(folder / "refs", 19)
+    references(folder / "refs", 4)
     return folder
 
 

@@ -24,7 +24,7 @@ def _near(near):
 
 def _beside_references(toys, tmp_path, name, **more):
     shutil.copytree(toys / "refs", tmp_path / "refs", dirs_exist_ok=True)
-    asked = settings(toys / name, toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), **more)
+    asked = settings(toys / name, toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2, **more)
     return run_inspection(asked)
 
 
@@ -33,8 +33,8 @@ def test_a_backdoor_is_shown_beside_references(toys, tmp_path):
     assert record.verdict["word"] == "backdoor shown"
     assert record.verdict["exit_code"] == 3
     assert record.finding["target"] == TARGET
-    assert record.finding["p_value"] == pytest.approx(1 / 20)  # none of 19 stands out as far
-    assert record.references["count"] == 19
+    assert record.finding["p_value"] == pytest.approx(1 / 5)  # none of 4 stands out as far
+    assert record.references["count"] == 4
     assert (record.clean["images"], record.clean["search"], record.clean["test"]) == (60, 30, 30)
     assert record == InspectionRecord.load(tmp_path / "out" / "record.json")
     # the trigger that was left works on the model, as the record says
@@ -57,19 +57,19 @@ def test_a_clean_model_shows_no_sign_and_references_are_looked_at_once(toys, tmp
     record = _beside_references(toys, tmp_path, "good.onnx")
     assert record.verdict["word"] == "no sign"
     assert record.verdict["exit_code"] == 0
-    assert record.finding["p_value"] > 0.05
-    assert near.asked == 20
+    assert record.finding["p_value"] > 0.2
+    assert near.asked == 5
     kept = list((tmp_path / "refs" / "examined").glob("*/*.json"))
-    assert len(kept) == 19
+    assert len(kept) == 4
     shutil.rmtree(tmp_path / "out")
     assert _beside_references(toys, tmp_path, "bad.onnx").verdict["exit_code"] == 3
-    assert near.asked == 21  # the second model alone
+    assert near.asked == 6  # the second model alone
     toy_file(tmp_path / "refs" / "r03.onnx", 500)  # another model in its place
-    again = settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "new", references=str(tmp_path / "refs"))
+    again = settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "new", references=str(tmp_path / "refs"), fpr=0.2)
     run_inspection(again)
-    assert near.asked == 23
+    assert near.asked == 8
     assert run_inspection(again) == InspectionRecord.load(tmp_path / "new" / "record.json")
-    assert near.asked == 23
+    assert near.asked == 8
 
 
 def test_too_few_references_are_refused_before_any_work(toys, tmp_path, near):
@@ -87,10 +87,10 @@ def test_too_few_references_are_refused_before_any_work(toys, tmp_path, near):
 def test_references_of_another_kind_are_refused(toys, tmp_path):
     other = tmp_path / "refs"
     other.mkdir()
-    for i in range(19):
+    for i in range(4):
         toy_file(other / f"{i}.onnx", i, classes=4)
     with pytest.raises(InputError, match=r"know 3 classes, as the model does, got .* 4 in"):
-        run_inspection(settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(other)))
+        run_inspection(settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(other), fpr=0.2))
 
 
 def test_the_model_among_its_references_is_refused(toys, tmp_path):
@@ -98,7 +98,7 @@ def test_the_model_among_its_references_is_refused(toys, tmp_path):
     shutil.copy(toys / "good.onnx", tmp_path / "refs" / "mine.onnx")
     with pytest.raises(InputError, match="the model itself among them"):
         run_inspection(
-            settings(toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"))
+            settings(toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2)
         )
 
 
@@ -164,17 +164,17 @@ def test_an_interrupt_keeps_finished_references_and_inspectors(toys, tmp_path, n
 
     def some(function, argument, **more):
         calls.append(function)
-        if len(calls) == 9:  # the model, then references
+        if len(calls) == 3:
             raise KeyboardInterrupt
         return here(function, argument, **more)
 
     monkeypatch.setattr(examined, "run_confined", some)
     with pytest.raises(KeyboardInterrupt):
         _beside_references(toys, tmp_path, "bad.onnx")
-    assert near.asked == 9
+    assert near.asked == 3  # the model, then two references
     monkeypatch.setattr(examined, "run_confined", here)
     assert _beside_references(toys, tmp_path, "bad.onnx").verdict["exit_code"] == 3
-    assert near.asked == 20  # each model once
+    assert near.asked == 5  # each model once
 
 
 def test_the_time_is_kept_and_what_was_not_reached_is_said(toys, tmp_path, monkeypatch):
