@@ -18,6 +18,9 @@ INSPECTION = "inspection"
 """Folder of an audit that holds record.json, trigger.json and pictures/ of the inspection."""
 
 
+clock: Callable[[], float] = time.monotonic
+
+
 @dataclass
 class Inspected:
     """What was found, or why nothing was, and how long it took."""
@@ -29,14 +32,14 @@ class Inspected:
 
     def run(self, settings: InspectSettings, *, progress: bool, say: Callable[[str], None]) -> None:
         """Inspect the model; where it can't be inspected, the audit goes on and says why."""
-        began = time.monotonic()
+        began = clock()
         try:
             self.record = run_inspection(settings, progress=progress, say=say)
             self.folder = Path(settings.out)
         except ClassifierError as error:
             self.why = str(error)
             say(f"the model was not inspected: {error}")
-        self.seconds = time.monotonic() - began
+        self.seconds = clock() - began
 
     def remarks(self) -> list[str]:
         """What a verdict has to say where nothing was found out."""
