@@ -65,5 +65,5 @@ def settings(
         images=str(folder / "images.npy"),
         clean=None if clean is None else str(folder / "clean.npy"),
         out=str(folder / "out"),
-        **{"seed": 1, **more},
+        **{"seed": 1, "inspect": False, **more},
     )

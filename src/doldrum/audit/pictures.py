@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.confined.pictures import encode_png
 from doldrum.errors import InputError
-from doldrum.files import write_text_whole, write_whole
+from doldrum.files import write_text_whole
 from doldrum.records import Pixels
 
 __all__ = ["MOST", "encode_pictures", "write_pixels"]
@@ -53,19 +54,9 @@ def encode_pictures(
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict) or not isinstance(value.get("noisy"), dict):
             raise InputError("expected pixels of an image from the confined process, got something else")
-        _png(target / f"{index:05d}.png", value.get("image"), shape)
+        encode_png(target / f"{index:05d}.png", value.get("image"), shape)
         for strength in strengths[:_NOISY]:
             if (copy := value["noisy"].get(f"{strength:.3g}")) is not None:
-                _png(target / f"{index:05d}-noisy-{strength:.3g}.png", copy, shape)
+                encode_png(target / f"{index:05d}-noisy-{strength:.3g}.png", copy, shape)
         made[index] = f"{index:05d}.png"
     return made
-
-
-def _png(path: Path, value: Any, shape: tuple[int, int, int]) -> None:
-    from PIL import Image
-
-    array = Pixels.from_dict(value).array()
-    if array.shape != shape:
-        raise InputError(f"expected pixels of shape {shape} from the confined process, got {array.shape}")
-    image = Image.fromarray(array[0] if shape[0] == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
-    write_whole(path, lambda draft: image.save(draft, format="PNG"))

@@ -12,6 +12,7 @@ import doldrum
 from doldrum.audit import verdict
 from doldrum.audit.counts import Counts, counted
 from doldrum.audit.facts import AuditFacts
+from doldrum.audit.inspected import Inspected
 from doldrum.audit.pictures import MOST, encode_pictures
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import Begun
@@ -24,7 +25,9 @@ __all__ = ["RECORD", "write_record"]
 RECORD = "record.json"
 
 
-def write_record(settings: AuditSettings, found: dict[str, Any], begun: Begun) -> AuditRecord:
+def write_record(
+    settings: AuditSettings, found: dict[str, Any], begun: Begun, *, inspected: Inspected | None = None
+) -> AuditRecord:
     """Check the facts, the rows and the pixels that the confined process left; leave rows.parquet, pictures/ and, last, record.json."""
     facts = AuditFacts.checked(found, ranking=settings.clean is None)
     rows = read_rows(
@@ -35,8 +38,10 @@ def write_record(settings: AuditSettings, found: dict[str, Any], begun: Begun) -
         ranking=facts.clean is None,
     )
     counts = _counts(settings, facts, rows)
-    told = _verdict(facts, counts)
+    inspected = inspected or Inspected()
+    told = verdict.of_both(_verdict(facts, counts), inspected.record, inspected.remarks())
     _write_rows(facts, rows, counts, begun)
+    inspected.move(begun.out)
     record = AuditRecord(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         doldrum=doldrum.__version__,
@@ -54,6 +59,7 @@ def write_record(settings: AuditSettings, found: dict[str, Any], begun: Begun) -
         concentration=None if counts is None else counts.concentration,
         band=facts.band,
         verdict=told,
+        inspection=None if inspected.record is None else inspected.record.to_dict(),
     )
     record.save(begun.out / RECORD)
     return record

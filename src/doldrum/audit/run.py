@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
+from doldrum.audit.inspected import Inspected
 from doldrum.audit.record import RECORD, write_record
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import OPENING, SCANNING, Job
 from doldrum.confined.run import run_job
+from doldrum.inspecting import check_count
 from doldrum.records.audit import AuditRecord
 
 __all__ = ["run_audit"]
 
+_LEAST = 1.0  # second of the budget that scanning has in any case: enough to say that the time was over
 _JOB = Job(
     name="audit",
     article="an",
@@ -25,6 +32,9 @@ def run_audit(
     settings: AuditSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> AuditRecord:
     """Audit a model and images that somebody else made; leaves record.json, rows.parquet and pictures/ in `settings.out`.
+
+    Where there are clean images the model is inspected first (:func:`doldrum.inspecting.run_inspection`): whether it is backdoored, whatever images there are. What
+    that found is in the record, its trigger and pictures in the folder `inspection`.
 
     `doldrum audit` then makes report.html of these (:func:`doldrum.report.audit.page.write_audit_page`).
 
@@ -42,7 +52,7 @@ def run_audit(
     Returns
     -------
     AuditRecord
-        `verdict["exit_code"]` is 3 where more was flagged than the promise explains, else 0.
+        `verdict["exit_code"]` is 3 where more was flagged than the promise explains, or the model is suspicious or worse; else 0.
 
     Raises
     ------
@@ -53,4 +63,19 @@ def run_audit(
     OSError
         when the disk is full.
     """
-    return run_job(_JOB, settings, write=write_record, read=AuditRecord.load, progress=progress, say=say)
+    asked = settings.inspection
+    if asked is not None:
+        check_count(asked)
+    inspected = Inspected()
+
+    def send_as(settings: AuditSettings, folder: Path) -> dict[str, Any]:
+        sent = settings.to_dict()
+        if asked is not None:
+            inspected.run(replace(asked, out=str(folder / "inspection")), progress=progress, say=say)
+            if settings.budget is not None:
+                sent["budget"] = max(settings.budget - inspected.seconds, _LEAST)
+        return sent
+
+    return run_job(
+        _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, progress=progress, say=say
+    )  # fmt: skip

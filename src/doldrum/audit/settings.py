@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from doldrum.checks import is_number
 from doldrum.confined.settings import JobSettings, check_positive, check_share
 from doldrum.errors import InputError
+from doldrum.inspecting import InspectSettings
 
 __all__ = ["AuditSettings", "seconds_of"]
 
+_HALF_AN_HOUR = 1800.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -30,9 +33,15 @@ class AuditSettings(JobSettings):
         The promised false-positive rate, and the share of clean images allowed in the set of discoveries.
     claimed_accuracy : float, optional
         What somebody says the model reaches on images like the clean ones, in [0, 1].
+    inspect : bool, optional
+        Whether the model itself is inspected too, by the clean images (:func:`doldrum.inspecting.run_inspection`). By default it is where there are clean
+        images and the model is a file; a model at an address only where True.
+    references, model_fpr : str, optional, and float in (0, 1)
+        Of the inspection: a folder of clean models like this one, and the rate of false alarms that is promised by them.
     budget : float, optional
         Seconds that an audit may take from the opening of the model on; the number of draws is fitted to it. Where it takes longer all the
-        same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again.
+        same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again. The inspection takes at
+        most half of it; without a budget it takes at most half an hour.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -49,6 +58,9 @@ class AuditSettings(JobSettings):
     fdr: float = 0.1
     claimed_accuracy: float | None = None
     budget: float | None = None
+    inspect: bool | None = None
+    references: str | None = None
+    model_fpr: float = 0.05
 
     def __post_init__(self) -> None:
         check_share("fpr", self.fpr)
@@ -58,7 +70,41 @@ class AuditSettings(JobSettings):
             raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
         if self.budget is not None:
             check_positive("budget", self.budget)
+        check_share("model_fpr", self.model_fpr)
+        for name, given in (("inspect", self.inspect), ("references", self.references)):
+            if given and self.clean is None:
+                raise InputError(f"expected clean= images with {name}=, got none; give some, or leave {name}= out")
+        if self.references is not None and self.inspect is False:
+            raise InputError("expected references= with an inspection, got inspect=False; leave one of them out")
         super().__post_init__()
+
+    @property
+    def inspects(self) -> bool:
+        """Whether the model is inspected too."""
+        by_default = not self.remote or self.references is not None
+        return self.clean is not None and (by_default if self.inspect is None else self.inspect)
+
+    @property
+    def inspection(self) -> InspectSettings | None:
+        """The settings of the inspection, but for the folder in which it goes on; None where there is none."""
+        if not self.inspects or self.clean is None:
+            return None
+        shared = {
+            field.name: getattr(self, field.name) for field in fields(JobSettings) if field.name not in ("seed", "out")
+        }
+        return InspectSettings(
+            **shared,
+            out=str(Path(self.out) / "work" / "inspection"),
+            clean=self.clean,
+            references=self.references,
+            fpr=self.model_fpr,
+            claimed_accuracy=self.claimed_accuracy,
+            budget=_HALF_AN_HOUR if self.budget is None else self.budget / 2,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        made = super().to_dict()
+        return made | {"references": None if self.references is None else str(Path(self.references).resolve())}
 
     def command(self, seed: int) -> str:
         """The command that repeats this audit, with its seed.
@@ -71,10 +117,10 @@ class AuditSettings(JobSettings):
             value = getattr(self, field.name)
             if field.name in ("model", "images", "seed") or value == field.default:
                 continue
-            words.append(f"--{field.name.replace('_', '-')}")
+            words.append(f"--{'no-' if value is False else ''}{field.name.replace('_', '-')}")
             if isinstance(value, tuple):
                 words.append(("x" if field.name == "size" else ",").join(f"{v:g}" for v in value))
-            elif value is not True:
+            elif not isinstance(value, bool):
                 words.append(f"{value:g}" if isinstance(value, float) else str(value))
         return shlex.join([*words, "--seed", str(seed)])
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["promised", "ranked"]
+from doldrum.records.inspection import InspectionRecord
+
+__all__ = ["of_both", "promised", "ranked"]
 
 _RARE = 0.01  # a p-value below which flags are said to concentrate
 
@@ -167,3 +169,19 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
         "heading": "Ranked only: there were no clean images to compare with",
         "sentences": sentences,
     }
+
+
+def of_both(images: Mapping[str, Any], model: InspectionRecord | None, remarks: Sequence[str]) -> dict[str, Any]:
+    """{exit_code, heading, sentences} of the images and of the model, where it was inspected; `remarks` say why it was not."""
+    if model is None:
+        return {**images, "sentences": [*images["sentences"], *remarks]}
+    found = model.verdict
+    return {
+        "exit_code": max(images["exit_code"], found["exit_code"]),
+        "heading": f"Images: {_small_first(images['heading'])}. Model: {_small_first(found['heading'])}",
+        "sentences": images["sentences"],
+    }
+
+
+def _small_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

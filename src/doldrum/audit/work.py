@@ -12,25 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.audit import pictures
-from doldrum.confined import matching
 from doldrum.confined.job import Tell
-from doldrum.confined.material import Material, left_out, listed, read_material, same_images
+from doldrum.confined.material import left_out, listed, read_material, same_images
+from doldrum.confined.on_clean import on_clean
 from doldrum.confined.scanning import budget, detecting, scan
 from doldrum.confined.scanning.detecting import FEWEST_FIT
 from doldrum.confined.scanning.plan import Task
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
-from doldrum.detectors.contract.evidence import base_outputs
 from doldrum.detectors.contract.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
 from doldrum.opening.inside import open_suspect
 from doldrum.opening.settings import notes_in_flags
-from doldrum.pixels import to_float
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size
-from doldrum.suspects import Suspect
 
 __all__ = ["split_clean", "work"]
 
@@ -60,7 +57,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         detector, order, reached = detecting.ranked(task, material.images)
     else:
         overlap = _overlap(material.images, clean.images)
-        facts |= _checked(opened, clean, settings, tell)
+        facts |= on_clean(opened, clean, settings, tell)
         facts["remarks"] += [*left_out(clean), *overlap]
         detector, reached = detecting.promised(task, material.images, parts, fpr=settings["fpr"])
         order = np.arange(len(material.images))
@@ -123,40 +120,6 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     order = rng(seed, "audit", "clean").permutation(count)
     fit = min(_MOST_FIT, max(FEWEST_FIT, min(count // 2, count - needed)))
     return order[:fit], order[fit : fit + max(_MOST_CALIBRATION, 2 * needed)]
-
-
-def _checked(opened: Suspect, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Accuracy on the clean images against what is claimed, said at once."""
-    classifier = opened.classifier
-    parts = []
-    for start in range(0, len(clean.images), 256):
-        block = clean.images.images[start : start + 256]
-        parts.append(base_outputs(classifier, to_float(block))[0])
-    predicted = np.concatenate(parts)
-    truth, how = matching.class_numbers(
-        clean.labels,
-        model_names=opened.class_names,
-        table_names=clean.class_names,
-        num_classes=classifier.num_classes,
-        numbered=clean.numbered,
-    )
-    accuracy = matching.accuracy_of(predicted, truth)
-    doubts = matching.doubts(
-        predicted, accuracy, claimed=settings["claimed_accuracy"], num_classes=classifier.num_classes
-    )
-    if (odd := matching.odd_preprocessing(opened, clean.images, truth, settings["resize"])) is not None:
-        doubts.append(odd)
-    remarks = []
-    if accuracy is None:
-        why = f", since {how}" if truth is None else ""
-        remarks.append(f"The model's accuracy was not checked{why}.")
-    else:
-        reached = f"{accuracy['value']:.1%} ({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
-        remarks.append(f"On {accuracy['labelled']:,} labelled clean images the model is right on {reached}; {how}.")
-    for text in doubts:  # at once: the user may want to stop here
-        tell({"say": text})
-    claimed = settings["claimed_accuracy"]
-    return {"clean": {"accuracy": accuracy, "claimed": claimed}, "doubts": doubts, "remarks": remarks}
 
 
 def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:

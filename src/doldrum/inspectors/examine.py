@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,7 @@ def examine(
     inspectors: Sequence[str | Inspector] | None = None,
     seed: int = 0,
     progress: bool = True,
+    read: Callable[[Inspector, Subject], Reading] = Inspector.read,
 ) -> Examination:
     """Look at a model with every inspector that it can serve; the others are in the result too, with the reason.
 
@@ -87,6 +88,9 @@ def examine(
         By default all of INSPECTORS.
     seed : int
         Of all that is drawn. References have to be examined with the same one, on the same images.
+
+    read : function
+        How an inspector is asked: one that keeps what it was told lets an examination that was cut off go on.
 
     Raises InputError for too few images or images of another shape, and ClassifierError for a model that gives one answer to all or none that is
     valid.
@@ -107,7 +111,7 @@ def examine(
             done[1] = round(100 * done[0])
 
         subject = _subject(classifier, search, seed, share)
-        readings = tuple(one.read(subject) for one in chosen)
+        readings = tuple(read(one, subject) for one in chosen)
     key = f"{images.content_hash()[:16]}-{seed}-{','.join(repr(one) for one in chosen)}"
     return Examination(classifier.fingerprint, classifier.num_classes, key, readings)
 

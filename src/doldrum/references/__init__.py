@@ -6,7 +6,15 @@ No verdicts (inspectors give them), no attacked models (`attacks`), and no forma
 from __future__ import annotations
 
 from doldrum.references.manifest import MANIFEST, ReferencesManifest
-from doldrum.references.opened import References, open_references
+from doldrum.references.opened import EXAMINED, References, open_references, reference_settings
 from doldrum.references.trained import train_references
 
-__all__ = ["MANIFEST", "References", "ReferencesManifest", "open_references", "train_references"]
+__all__ = [
+    "EXAMINED",
+    "MANIFEST",
+    "References",
+    "ReferencesManifest",
+    "open_references",
+    "reference_settings",
+    "train_references",
+]

@@ -16,7 +16,10 @@ from doldrum.progress import progress_bar
 from doldrum.references.manifest import ReferencesManifest, model_name, read_references_manifest
 from doldrum.suspects.beside import weights_beside
 
-__all__ = ["References", "open_references"]
+__all__ = ["EXAMINED", "References", "open_references", "reference_settings"]
+
+EXAMINED = "examined"
+"""Folder beside the models: what inspectors found in them."""
 
 # What lies beside models and is none: texts, what doldrum keeps while it trains, and drafts.
 _BESIDE = frozenset(
@@ -97,19 +100,7 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     ...     [model.input_shape for model in references], references.names
     ([(1, 8, 8), (1, 8, 8)], ('0.safetensors', '1.safetensors'))
     """
-    if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
-        raise InputError(
-            f"expected a folder of reference models, got {visible(str(folder))}; doldrum references makes one"
-        )
-    root = Path(folder)
-    manifest = read_references_manifest(root)
-    paths = _model_files(root)
-    if manifest is not None:
-        _check_whole(root, paths, manifest)
-        options = {}
-    settings = [ModelSettings(model=str(path), **options) for path in paths]
-    if not settings:
-        raise InputError(f"expected model files in {root}, got none; doldrum references trains some")
+    settings, manifest = reference_settings(folder, **options)
     seen: dict[str, str] = {}  # fingerprint -> name
     notes: dict[str, None] = {}
     first: Classifier | None = None
@@ -138,6 +129,29 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     )  # fmt: skip
 
 
+def reference_settings(
+    folder: str | os.PathLike[str], **options: Any
+) -> tuple[list[ModelSettings], ReferencesManifest | None]:
+    """How each model in a folder is opened, in order of their names, and how they were made; nothing is opened.
+
+    Raises InputError as `open_references` does, for what can be seen without opening a model.
+    """
+    if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
+        raise InputError(
+            f"expected a folder of reference models, got {visible(str(folder))}; doldrum references makes one"
+        )
+    root = Path(folder)
+    manifest = read_references_manifest(root)
+    paths = _model_files(root)
+    if manifest is not None:
+        _check_whole(root, paths, manifest)
+        options = {}
+    settings = [ModelSettings(model=str(path), **options) for path in paths]
+    if not settings:
+        raise InputError(f"expected model files in {root}, got none; doldrum references trains some")
+    return settings, manifest
+
+
 def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) -> None:
     """Raise InputError unless these are all models that the manifest promises, and no others."""
     names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
@@ -154,7 +168,11 @@ def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) ->
 
 
 def _model_files(root: Path) -> list[Path]:
-    found = sorted(path for path in root.iterdir() if not path.name.startswith(".") and path.suffix not in _BESIDE)
+    found = sorted(
+        path
+        for path in root.iterdir()
+        if not path.name.startswith(".") and path.name != EXAMINED and path.suffix not in _BESIDE
+    )
     beside = {name for path in found for name in weights_beside(path)}
     models = [path for path in found if path.name not in beside]
     for path in models:

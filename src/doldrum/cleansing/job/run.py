@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from doldrum.cleansing.job.settings import CleansingSettings, is_known_split
+from doldrum.cleansing.job.settings import CleansingSettings
 from doldrum.cleansing.job.summary import SUMMARY, write_summary
 from doldrum.confined.job import OPENING, SCANNING, Job
 from doldrum.confined.run import run_job
-from doldrum.files import write_whole
+from doldrum.confined.splits import as_file
 
 __all__ = ["run_cleansing"]
 
@@ -48,21 +46,5 @@ def _as_files(settings: CleansingSettings, folder: Path) -> dict[str, Any]:
     """The settings with splits of ours as .npz in `folder`: the confined process can't fetch them."""
     told = settings.to_dict()
     for name, part in (("images", "train"), ("clean", "test")):
-        told[name] = _as_file(told[name], part, folder / f"{name}-split.npz")
+        told[name] = as_file(told[name], part, folder / f"{name}-split.npz")
     return told
-
-
-def _as_file(path: str | None, part: str, target: Path) -> str | None:
-    if path is None or not is_known_split(path):
-        return path
-    if not target.exists():
-        from doldrum.data import load_dataset
-
-        found = load_dataset(path if ":" in path else f"{path}:{part}")
-
-        def write(draft: Path) -> None:
-            with draft.open("wb") as file:
-                np.savez(file, images=found.images, labels=np.asarray(found.labels))
-
-        write_whole(target, write)
-    return str(target.resolve())

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from doldrum.cleansing import METHODS
 from doldrum.cleansing.methods.base import checked_rate
 from doldrum.confined.settings import JobSettings, check_share
-from doldrum.data import DATASETS
+from doldrum.confined.splits import is_known_split
 from doldrum.errors import InputError
 
-__all__ = ["CleansingSettings", "is_known_split"]
+__all__ = ["CleansingSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +61,3 @@ class CleansingSettings(JobSettings):
 
     def is_there(self, path: str) -> bool:
         return super().is_there(path) or is_known_split(path)
-
-
-def is_known_split(path: str) -> bool:
-    """Whether `path` is the name of a data set that doldrum knows, or NAME:SPLIT, and no file."""
-    return path.partition(":")[0] in DATASETS and not Path(path).exists()

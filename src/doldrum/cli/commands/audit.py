@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli import model_options as options
+from doldrum.cli.commands.inspect import References
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 
@@ -33,18 +34,26 @@ def audit(
         str | None,
         typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it, and scanning ends with it."),
     ] = None,
+    inspect: Annotated[
+        bool | None,
+        typer.Option("--inspect/--no-inspect", help="Inspect the model itself too, as doldrum inspect does; by default where there are "
+                     "--clean images and the model is no address."),
+    ] = None,
+    references: References = None,
+    model_fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms about models.")] = 0.05,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
-) -> None:
-    """Say whether images look as if they carried a trigger for a model that somebody else made.
+) -> None:  # fmt: skip
+    """Say whether images look as if they carried a trigger for a model that somebody else made, and whether the model looks backdoored.
 
     Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
 
     --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
-    promise explains (more than the 95% limit, or a set of discoveries that isn't empty), 0 otherwise: that clears these images, not the model.
+    promise explains (more than the 95% limit, or a set of discoveries that isn't empty), or when the model is suspicious or worse; 0 otherwise. With --clean
+    images the model is inspected first, for at most half of --budget (by default half an hour).
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
     from doldrum.confined.folder import holds_work
@@ -57,6 +66,9 @@ def audit(
         fdr=fdr,
         claimed_accuracy=claimed_accuracy,
         budget=None if budget is None else seconds_of(budget),
+        inspect=inspect,
+        references=references,
+        model_fpr=model_fpr,
         out=str(out),
         seed=seed,
         hours=hours,
@@ -77,6 +89,8 @@ def audit(
         message(found["heading"])
         for sentence in found["sentences"]:
             message(f"- {sentence}")
+        for sentence in [] if record.inspection is None else record.inspection["verdict"]["sentences"]:
+            message(f"- the model: {sentence}")
         message(f"The report is {page}")
     if found["exit_code"]:
         raise typer.Exit(found["exit_code"])

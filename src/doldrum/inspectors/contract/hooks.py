@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, final
 
-from doldrum.errors import ClassifierError
+from doldrum.errors import ClassifierError, EndpointError
 from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.contract.subject import Subject
@@ -49,6 +49,8 @@ class Inspector(ABC):
         began = time.perf_counter()
         try:
             found = self.examine(subject)
+        except EndpointError:  # nothing of the model's: it can be asked again
+            raise
         except ClassifierError as error:
             return Reading(self.name, {}, refused=str(error), seconds=time.perf_counter() - began)
         return Reading(self.name, dict(found.values), time.perf_counter() - began, found.refused, dict(found.triggers))

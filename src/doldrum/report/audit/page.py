@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,15 +13,16 @@ from doldrum.files import write_text_whole
 from doldrum.report import words
 from doldrum.report.audit import rows as audit_rows
 from doldrum.report.audit import view as audit_view
-from doldrum.report.audit.pictures import Pictures, Shot
 from doldrum.report.audit.profile import Panel, panels
 from doldrum.report.audit.rows import Row
-from doldrum.report.shell import page_environment
+from doldrum.report.inspection import view as inspection_view
+from doldrum.report.pictures import Pictures, Shot
+from doldrum.report.shell import joined, page_environment, policy, shown
 
 __all__ = ["write_audit_page"]
 
 _CARDS, _ROWS, _STATIC_ROWS = 200, 50_000, 50
-_STYLES = ("style.css", "audit.css")
+_STYLES = ("style.css", "audit.css", "inspection.css")
 _SCRIPTS = (
     "audit_base.js",
     "audit_profile.js",
@@ -46,7 +45,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     from doldrum.records.audit import AuditRecord
 
     place = Path(folder)
-    record = audit_rows.shown(AuditRecord.load(place / "record.json").to_dict())
+    record = shown(AuditRecord.load(place / "record.json").to_dict())
     drawn = panels([(f["name"], f["strengths"], f["low"], f["middle"], f["high"]) for f in record["band"]])
     conditions = sum(len(p.xs) for p in drawn)
     rows = audit_rows.read_rows(
@@ -54,7 +53,11 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     )
     noise = {f"{s:.3g}": i for i, s in enumerate(record["band"][0]["strengths"])} if record["band"] else {}
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
-    return write_text_whole(place / "report.html", _render(record, rows, drawn, cards, pictures.left_out))
+    model = record["inspection"]
+    inspection = None if model is None else inspection_view.view(model, place / "inspection" / "pictures")
+    return write_text_whole(
+        place / "report.html", _render(record, rows, drawn, cards, pictures.left_out, inspection=inspection)
+    )
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,21 @@ class _Card:
         return getattr(self.row, name)
 
 
-def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: list[_Card], left_out: int) -> str:
+def _render(
+    record: dict[str, Any],
+    rows: list[Row],
+    drawn: list[Panel],
+    cards: list[_Card],
+    left_out: int,
+    *,
+    inspection: dict[str, Any] | None,
+) -> str:
     from markupsafe import Markup
 
-    environment = page_environment("doldrum.report.audit")
+    environment = page_environment("doldrum.report.audit", "doldrum.report.inspection")
     environment.filters |= {"percent": words.percent, "number": audit_view.number, "kept": audit_rows.kept_text}
-    style = _joined(environment, _STYLES)
-    script = "(() => {\n" + _joined(environment, _SCRIPTS) + "})();\n"
+    style = joined(environment, _STYLES)
+    script = "(() => {\n" + joined(environment, _SCRIPTS) + "})();\n"
     in_page = rows[:_ROWS]
     page = audit_view.view(record, rows, pictured=len(cards), in_page=len(in_page))
     names = sorted({card.label for card in cards})
@@ -91,21 +102,11 @@ def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: 
         page["gallery_text"] += f" To keep this page small, {left_out:,} pictures are left in the folder pictures."
     return environment.get_template("audit.html.j2").render(
         page=page,
+        model=inspection,
         panels=drawn,
         cards=cards,
         first_rows=[_Card(row, None, ()) for row in rows[:_STATIC_ROWS]],
-        policy="; ".join(
-            [
-                "default-src 'none'",
-                f"script-src '{_digest(script)}'",
-                f"style-src '{_digest(style)}'",
-                "img-src data:",
-                "base-uri 'none'",
-                "form-action 'none'",
-                "require-trusted-types-for 'script'",
-                "trusted-types 'none'",
-            ]
-        ),
+        policy=policy(style=style, script=script),
         style=Markup(style),
         script=Markup(script),
         data=Markup(_island(_columns(in_page))),
@@ -149,11 +150,3 @@ def _island(value: Any) -> str:
     """JSON that can stand in a script element: no character in it ends one or begins a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _joined(environment: Any, names: Sequence[str]) -> str:
-    return "".join(environment.loader.get_source(environment, name)[0] for name in names)
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

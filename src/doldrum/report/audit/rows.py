@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,16 +147,3 @@ def _labels(text: Any, names: Sequence[str] | None, conditions: int) -> tuple[tu
     if len(made) != conditions:
         raise InputError(f"expected came_back of {conditions} conditions, got {len(made)}; run the audit again")
     return made
-
-
-def shown(value: Any, *, most: int = 4000) -> Any:
-    """A JSON value with every text, keys included, passed through `visible`.
-
-    >>> shown({"a\\u202e": ["x\\n"]})
-    {'a\\\\u202e': ['x\\\\n']}
-    """
-    if isinstance(value, str):
-        return visible(value, most=most)
-    if isinstance(value, Mapping):
-        return {visible(str(k)): shown(v, most=most) for k, v in value.items()}
-    return [shown(v, most=most) for v in value] if isinstance(value, list | tuple) else value

@@ -38,6 +38,7 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
         "limits": _limits(promise),
         "sections": [
             ("verdict", "Verdict"),
+            *([] if record["inspection"] is None else [("inspection", "The model")]),
             ("limits", "Limits"),
             ("flags", "Counts"),
             ("gallery", "Gallery"),

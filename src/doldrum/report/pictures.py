@@ -1,4 +1,4 @@
-"""Pictures of an audit as data URIs: names, headers and sizes are checked, and no pixel is decoded here."""
+"""Pictures of a job as data URIs: names, headers and sizes are checked, and no pixel is decoded here."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ class Pictures:
             return []
         found = [(self._read(n), written) for _, written, n in sorted(self._noisy.get(name[:-4], []))]
         return [Shot(s.uri, s.width, s.height, written) for s, written in found if s]
+
+    def named(self, name: str) -> Shot | None:
+        """A picture whose name is doldrum's own, or None where there is none."""
+        return self._read(name)
 
     def _read(self, name: str) -> Shot | None:
         try:

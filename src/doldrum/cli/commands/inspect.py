@@ -1,0 +1,103 @@
+"""`doldrum inspect`: is a model that somebody else made backdoored?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli import model_options as options
+from doldrum.cli.interrupts import kept
+from doldrum.cli.output import JsonFlag, emit, message
+
+References = Annotated[
+    str | None,
+    typer.Option(help="A folder of clean models like this one (doldrum references makes one), for a promised rate of false alarms."),
+]  # fmt: skip
+
+
+@options.takes_model
+def inspect(
+    model: Annotated[str, typer.Argument(help=options.MODEL)],
+    clean: Annotated[
+        str,
+        typer.Option(help="Images that you trust, of several classes: a folder, archive, table, array or split such as fashion-mnist:test. At "
+                          "least 20; 200 or more do well."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="A new folder for the report, or that of this inspection, cut off, which goes on.")
+    ],
+    references: References = None,
+    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 takes 19 models.")] = 0.05,
+    inspectors: Annotated[
+        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; all by default.")
+    ] = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time to spend on the model, e.g. 10m: inspectors not done by then are listed."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(help="Seed of the searches. It is 0 unless you choose another, not secret as in an audit: what was found in "
+                          "references by the same seed is kept and used again."),
+    ] = 0,
+    workers: Annotated[int, typer.Option(help="Reference models to examine at once; 0 is one a core.")] = 1,
+    hours: options.Hours = 24.0,
+    *,
+    asked: dict[str, Any],
+    json: JsonFlag = False,
+) -> None:  # fmt: skip
+    """Say whether a model that somebody else made looks backdoored, by clean images alone: which class, and by which trigger.
+
+    Example: doldrum inspect model.onnx --clean trusted/ --references refs/ --out report/
+
+    --out receives report.html, record.json and, where a trigger was found, trigger.json and pictures/. What is found in reference models is
+    kept in a folder examined beside them. Without --references nothing is promised: the model's classes are compared with one another. The
+    exit code is 3 where the model is suspicious or a backdoor is shown, 0 otherwise: that is no proof that it is clean.
+    """
+    from doldrum.audit import seconds_of
+    from doldrum.confined.folder import holds_work
+    from doldrum.inspecting import InspectSettings, run_inspection
+    from doldrum.provenance import cores
+
+    settings = InspectSettings(
+        model=model,
+        clean=clean,
+        references=references,
+        fpr=fpr,
+        inspectors=names_of(inspectors),
+        claimed_accuracy=claimed_accuracy,
+        budget=None if budget is None else seconds_of(budget),
+        out=str(out),
+        seed=seed,
+        workers=workers or cores(),
+        hours=hours,
+        **asked,
+    )
+    with kept("finished inspectors", out, there=holds_work):
+        record = run_inspection(settings, say=message)
+    from doldrum.report.inspection.page import write_inspection_page
+
+    page = write_inspection_page(out)
+    found = record.verdict
+    if json:
+        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
+    else:
+        message("")
+        message(found["heading"])
+        for sentence in found["sentences"]:
+            message(f"- {sentence}")
+        message(f"The report is {page}")
+    if found["exit_code"]:
+        raise typer.Exit(found["exit_code"])
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """The names between commas.
+
+    >>> names_of("mask, warp"), names_of(None)
+    (('mask', 'warp'), None)
+    """
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())

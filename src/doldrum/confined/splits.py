@@ -1,0 +1,34 @@
+"""Outside of the confined process: splits of data sets that doldrum knows, as files, which the process can't fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from doldrum.data import DATASETS
+from doldrum.files import write_whole
+
+__all__ = ["as_file", "is_known_split"]
+
+
+def is_known_split(path: str) -> bool:
+    """Whether `path` is the name of a data set that doldrum knows, or NAME:SPLIT, and no file."""
+    return path.partition(":")[0] in DATASETS and not Path(path).exists()
+
+
+def as_file(path: str | None, part: str, target: Path) -> str | None:
+    """`path`, or where it names a split (by default `part`) the .npz `target` of it, made where it is not there."""
+    if path is None or not is_known_split(path):
+        return path
+    if not target.exists():
+        from doldrum.data import load_dataset
+
+        found = load_dataset(path if ":" in path else f"{path}:{part}")
+
+        def write(draft: Path) -> None:
+            with draft.open("wb") as file:
+                np.savez(file, images=found.images, labels=np.asarray(found.labels))
+
+        write_whole(target, write)
+    return str(target.resolve())

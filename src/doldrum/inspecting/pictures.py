@@ -1,0 +1,89 @@
+"""Pictures of a trigger: pixels leave the confined process as numbers, and are encoded outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.confined.pictures import encode_png
+from doldrum.errors import InputError
+from doldrum.records import Pixels
+
+if TYPE_CHECKING:
+    from doldrum.classifiers.base import Classifier
+    from doldrum.inspectors.contract.route import Route
+    from doldrum.triggers.base import Trigger
+
+__all__ = ["MOST", "PIXELS", "encode_pictures", "shown"]
+
+MOST = 8
+"""Clean images that are shown with the trigger."""
+PIXELS = "pixels.json"
+_MOST_BYTES = 1 << 28
+_MEAN_OF = 100
+
+
+def shown(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> dict[str, Any]:
+    """{grey, change, factor, examples}: the trigger on plain grey; what it changes in the mean of up to 100 images, enlarged by `factor`
+    around grey; and some clean images of different classes without and with it, with the model's labels."""
+    from doldrum.inspectors.contract.subject import answers
+
+    before = answers(classifier, test)
+    starts = np.flatnonzero(route.starts(before))
+    grey = trigger(np.full((1, *test.shape[1:]), 0.5, dtype=np.float32))[0]
+    some = test[starts[:_MEAN_OF]] if len(starts) else test[:_MEAN_OF]
+    change = (trigger(some) - some).mean(axis=0)
+    factor = 0.5 / max(float(np.abs(change).max()), 1e-6)
+    rows = _spread(before[starts], starts)
+    examples: list[dict[str, Any]] = []
+    if len(rows):
+        after = trigger(test[rows])
+        labels = answers(classifier, after)
+        examples = [
+            {"clean": Pixels.of(test[i]).to_dict(), "with": Pixels.of(after[j]).to_dict(), "before": int(before[i]), "after": int(labels[j])}
+            for j, i in enumerate(rows)
+        ]  # fmt: skip
+    return {
+        "grey": Pixels.of(grey).to_dict(),
+        "change": Pixels.of(0.5 + factor * change).to_dict(),
+        "factor": factor,
+        "examples": examples,
+    }
+
+
+def _spread(labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Up to MOST of the rows, of as many classes as there are: the first of each class, then the second."""
+    turn = np.zeros(len(rows), dtype=np.int64)
+    for label in np.unique(labels):
+        mine = labels == label
+        turn[mine] = np.arange(mine.sum())
+    return rows[np.lexsort((rows, turn))[:MOST]]
+
+
+def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], classes: int) -> dict[str, Any]:
+    """Write trigger.png, change.png and NN-clean.png, NN-trigger.png; returns {factor, examples: [{before, after}]}.
+
+    What is in `source` is an attacker's: only arrays of `shape`, only classes that there are, nothing of its text.
+    """
+    if source.is_symlink() or source.stat().st_size > _MOST_BYTES:
+        raise InputError("expected pixels of a trigger from the confined process, got something else")
+    value = json.loads(source.read_text(encoding="utf-8"))
+    target.mkdir(exist_ok=True)
+    factor = float(value["factor"])
+    if not 0 < factor < 1e7:
+        raise InputError(f"expected a factor from the confined process, got {factor}")
+    encode_png(target / "trigger.png", value["grey"], shape)
+    encode_png(target / "change.png", value["change"], shape)
+    examples: list[dict[str, int]] = []
+    for number, one in enumerate(value["examples"][:MOST]):
+        encode_png(target / f"{number:02d}-clean.png", one["clean"], shape)
+        encode_png(target / f"{number:02d}-trigger.png", one["with"], shape)
+        labels = {name: one[name] for name in ("before", "after")}
+        if not all(type(label) is int and -1 <= label < classes for label in labels.values()):
+            raise InputError("expected classes of the model from the confined process, got others")
+        examples.append(labels)
+    return {"factor": factor, "examples": examples}

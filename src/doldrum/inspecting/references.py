@@ -1,0 +1,191 @@
+"""Outside of the confined processes: what inspectors find in reference models, each looked at once and kept beside the models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import doldrum
+from doldrum.confined.splits import is_known_split
+from doldrum.errors import ClassifierError, InputError, SandboxError
+from doldrum.files import write_text_whole
+from doldrum.inspecting.facts import checked_examination
+from doldrum.inspecting.settings import InspectSettings
+from doldrum.intake import visible
+from doldrum.locks import locked
+from doldrum.opening.endpoint import PREFIX
+from doldrum.opening.files import digest_of, readable
+from doldrum.opening.settings import ModelSettings
+from doldrum.progress import progress_bar
+from doldrum.references import EXAMINED, reference_settings
+from doldrum.sandbox import Limits, run_confined
+from doldrum.spread import spread
+from doldrum.stats.conformal import needed_size
+
+__all__ = ["Shelf", "check_count"]
+
+_OWN = ("model", "labels", "num_classes")  # what is the model's own, and not asked of references
+
+
+def check_count(settings: InspectSettings) -> None:
+    """Raise InputError, before any work, where there are too few references for the rate that is to be promised."""
+    if settings.references is None:
+        return
+    count, needed = len(_models(settings)), needed_size(settings.fpr)
+    if count < needed:
+        raise InputError(
+            f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} in "
+            f"{visible(settings.references)}; add {needed - count} (doldrum references --count {needed} trains them), ask for "
+            f"fpr={1 / (count + 1):.2g}, or leave references= out, for no promise"
+        )
+
+
+def _models(settings: InspectSettings) -> list[ModelSettings]:
+    """How the references are opened: as the model is, unless `doldrum references` made them."""
+    assert settings.references is not None
+    given = {
+        field.name: getattr(settings, field.name)
+        for field in fields(ModelSettings)
+        if field.name not in _OWN and not field.name.startswith(PREFIX)
+    }
+    return reference_settings(settings.references, **given)[0]
+
+
+@dataclass(frozen=True)
+class _Examiner:
+    """Examines one reference in a confined process and writes what was found, whole; sent to workers."""
+
+    place: Path
+    sent: dict[str, Any]
+    seed: int
+    memory: float
+    hours: float
+
+    def __call__(self, model: ModelSettings) -> str:
+        path = self.place / f"{model.path.name}.json"
+        work = self.place / f"{model.path.name}.work"
+        work.mkdir(exist_ok=True)
+        settings = {**self.sent, **model.to_dict(), "labels": None, "budget": None}
+        limits = Limits(
+            memory=int(self.memory * (1 << 30)),
+            seconds=self.hours * 3600,
+            write=[str(work)],
+            read=None if model.trust_code else [*readable(model), self.sent["clean"]],
+        )
+        digest = digest_of(model.path)
+        asked = {"settings": settings, "work": str(work.resolve()), "seed": self.seed}
+        name = visible(model.path.name)
+        try:
+            found = run_confined("doldrum.inspecting.work:examine_reference", asked, limits=limits)
+            made = checked_examination(found["examination"])
+            shape = [int(side) for side in found["input_shape"]]
+        except (InputError, ClassifierError, SandboxError) as error:
+            error.args = (f"reference model {name}: {error}",)
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise SandboxError(
+                f"expected the examination of reference model {name} from the confined process, got something else: {visible(str(error))}",
+                reason="nonsense",
+            ) from error
+        write_text_whole(path, json.dumps({"model_sha256": digest, "input_shape": shape, "examination": made}))
+        shutil.rmtree(work, ignore_errors=True)
+        return name
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the examinations of references by one set of clean images, seed and inspectors are kept.
+
+    That is EXAMINED/KEY beside the models, or in `out` where nothing can be written there.
+    """
+
+    settings: InspectSettings
+    place: Path
+    models: tuple[ModelSettings, ...]
+
+    @classmethod
+    def of(cls, settings: InspectSettings) -> Shelf:
+        assert settings.references is not None
+        key, models = _key(settings), tuple(_models(settings))
+        place = Path(settings.references).resolve() / EXAMINED / key
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            write_text_whole(place / ".writable", "")
+            (place / ".writable").unlink()
+        except OSError:
+            if not all(_kept(place, one) for one in models):
+                place = Path(settings.out).resolve() / EXAMINED / key
+                place.mkdir(parents=True, exist_ok=True)
+        return cls(settings, place, models)
+
+    @property
+    def missing(self) -> list[ModelSettings]:
+        """The references that are not examined yet, or were replaced since."""
+        return [one for one in self.models if _kept(self.place, one) is None]
+
+    def examine(self, sent: dict[str, Any], *, progress: bool, say: Callable[[str], None]) -> None:
+        """Examine those that are missing: one after another here, or several at once in workers."""
+        if not self.missing:
+            return
+        with locked(self.place):
+            todo = self.missing
+            say(
+                f"examining {len(todo):,} of {len(self.models):,} reference models; what is found is kept in {self.place}, for other inspections too"
+            )
+            examiner = _Examiner(self.place, sent, self.settings.seed or 0, self.settings.memory, self.settings.hours)
+            with progress_bar("examining reference models", len(todo), show=progress) as advance:
+                for _ in _each(examiner, todo, min(self.settings.workers, len(todo))):
+                    advance(1)
+
+    def examinations(self) -> list[dict[str, Any]]:
+        """{name, input_shape, examination} of every reference, in order of their names."""
+        found: list[dict[str, Any]] = []
+        for one in self.models:
+            kept = _kept(self.place, one)
+            if kept is None:
+                raise InputError(
+                    f"expected reference models that stay as they are, got {visible(one.path.name)} changed; run it again"
+                )
+            found.append(
+                {"name": visible(one.path.name), "input_shape": kept["input_shape"], "examination": kept["examination"]}
+            )
+        return found
+
+
+def _each(work: _Examiner, todo: list[ModelSettings], workers: int) -> Iterator[str]:
+    if workers == 1:
+        yield from map(work, todo)
+        return
+    for _, name in spread(work, todo, workers=workers, in_order=False, one_core=True):
+        yield name
+
+
+def _kept(place: Path, model: ModelSettings) -> dict[str, Any] | None:
+    """What was found in a reference; None where it wasn't looked at, or is another now."""
+    try:
+        found = json.loads((place / f"{model.path.name}.json").read_text(encoding="utf-8"))
+        if found["model_sha256"] != digest_of(model.path):
+            return None
+        return {
+            "input_shape": [int(s) for s in found["input_shape"]],
+            "examination": checked_examination(found["examination"]),
+        }
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _key(settings: InspectSettings) -> str:
+    """What an examination depends on beside the model: clean images, seed, inspectors and their code, preprocessing."""
+    clean = settings.clean if is_known_split(settings.clean) else digest_of(Path(settings.clean).resolve())
+    preprocessing = {name: value for name, value in settings.preprocessing.items() if name not in _OWN}
+    told = [doldrum.__version__, clean, settings.seed, settings.inspectors, preprocessing, settings.resize]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    code = Path(__file__).resolve().parents[1] / "inspectors"
+    for path in sorted(code.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

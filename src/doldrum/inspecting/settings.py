@@ -1,0 +1,119 @@
+"""InspectSettings: everything that decides an inspection, checked before any work."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from doldrum.checks import is_number, is_whole
+from doldrum.confined.settings import JobSettings, check_positive, check_share
+from doldrum.confined.splits import is_known_split
+from doldrum.errors import InputError
+from doldrum.spread import check_workers
+
+__all__ = ["InspectSettings"]
+
+_FREE = ("workers", "budget")  # what may differ where a run goes on, beside what may for every job
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectSettings(JobSettings):
+    """What `doldrum inspect` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+
+    Parameters
+    ----------
+    clean : str
+        Clean images, or a split of a data set that doldrum knows, such as "fashion-mnist:test". 20 or more, of several classes.
+    references : str, optional
+        A folder of clean models like this one. Without it no false-alarm rate is promised.
+    fpr : float in (0, 1)
+        The promised rate of false alarms, where there are references.
+    inspectors : names, optional
+        By default all of `doldrum.inspectors.INSPECTORS`.
+    seed : int
+        0 by default, and not secret as in other jobs: what was found in references is kept, and can be compared with what is found by the same
+        seed alone.
+    claimed_accuracy : float, optional
+        What somebody says the model reaches on images like the clean ones, in [0, 1].
+    budget : float, optional
+        Seconds that looking at the model may take; inspectors not done by then are listed. References are not counted: they are examined once.
+    workers : int
+        References that are examined at once.
+
+    Raises InputError for anything of another kind or range, and for files that are not there.
+
+    >>> InspectSettings(model=".", clean=".", out="new", fpr=2.0)
+    Traceback (most recent call last):
+    doldrum.errors.InputError: expected fpr= between 0 and 1, got 2.0; e.g. 0.01
+    """
+
+    SOURCES: ClassVar[tuple[str, ...]] = ("clean",)
+
+    clean: str
+    references: str | None = None
+    fpr: float = 0.05
+    inspectors: tuple[str, ...] | None = None
+    seed: int | None = 0
+    claimed_accuracy: float | None = None
+    budget: float | None = None
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        check_share("fpr", self.fpr)
+        claimed = self.claimed_accuracy
+        if claimed is not None and not (is_number(claimed) and 0 <= claimed <= 1):
+            raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
+        if self.budget is not None:
+            check_positive("budget", self.budget)
+        check_workers(self.workers)
+        if not is_whole(self.seed):
+            raise InputError(f"expected a seed=, got {self.seed!r}; 0 is the default")
+        if self.inspectors is not None:
+            self._check_inspectors()
+        if self.references is not None and not Path(self.references).is_dir():
+            raise InputError(
+                f"expected references= as a folder of clean models, got {self.references}; doldrum references makes one"
+            )
+        super().__post_init__()
+
+    def _check_inspectors(self) -> None:
+        from doldrum.inspectors.kinds import INSPECTORS
+
+        given = tuple(dict.fromkeys(self.inspectors or ()))
+        if not given or (odd := [name for name in given if name not in INSPECTORS]):
+            got = repr(odd[0]) if given else "none"
+            raise InputError(
+                f"expected inspectors= of {', '.join(INSPECTORS)}, got {got}; pick some, or leave it out for all"
+            )
+        object.__setattr__(self, "inspectors", tuple(name for name in INSPECTORS if name in given))
+
+    def is_there(self, path: str) -> bool:
+        return super().is_there(path) or is_known_split(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        made = super().to_dict()
+        return made | {"references": None if self.references is None else str(Path(self.references).resolve())}
+
+    def lasting(self) -> dict[str, Any]:
+        return {name: value for name, value in super().lasting().items() if name not in _FREE}
+
+    def command(self) -> str:
+        """The command that repeats this inspection.
+
+        >>> InspectSettings(model=".", clean=".", out="a b", inspectors=("mask",)).command()
+        "doldrum inspect . --clean . --inspectors mask --out 'a b'"
+        """
+        words = ["doldrum", "inspect", self.shown_model, "--clean", self.clean]
+        for field in sorted(fields(self), key=lambda one: one.name == "out"):
+            value = getattr(self, field.name)
+            if field.name in ("model", "clean", "workers") or value == field.default:
+                continue
+            words.append(f"--{field.name.replace('_', '-')}")
+            if isinstance(value, tuple):
+                parts = [v if isinstance(v, str) else f"{v:g}" for v in value]
+                words.append(("x" if field.name == "size" else ",").join(parts))
+            elif value is not True:
+                words.append(f"{value:g}" if isinstance(value, float) else str(value))
+        return shlex.join(words)

@@ -1,0 +1,136 @@
+"""What the figures of an inspection say, in plain words, and what they can't say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from doldrum.inspecting.facts import InspectionFacts
+
+__all__ = ["NOT_LOOKED", "class_name", "told"]
+
+NOT_LOOKED = (
+    "a trigger that is another one for every image",
+    "several triggers that work only together, or another trigger for each of several classes",
+    "a backdoor that opens to certain natural images, such as all green cars, without anything being added",
+    "a trigger that changes an image more than the searches go",
+)
+"""What no inspector looks for."""
+
+_HEADINGS = {
+    "backdoor shown": "Backdoor shown: a trigger {to}",
+    "suspicious": "Suspicious: {it} stands out",
+    "no sign": "No sign of a backdoor",
+    "no conclusion": "No conclusion: there is nothing to compare the model with",
+}
+_MEANS = {
+    "no sign": "This is no proof that the model is clean. It says that what was looked for was not found more easily than in a clean model.",
+    "suspicious": "This is no proof. A clean model may have a class that is easily reached: a trigger can be found in it that nobody has put there (a "
+    "natural backdoor). Look at the trigger's picture.",
+    "backdoor shown": "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, "
+    "whoever adds it to an image decides what the model answers.",
+}
+
+
+def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[str, Any]:
+    """{word, exit_code, heading, sentences, not_looked} of an inspection."""
+    finding, names = facts.finding, facts.model["class_names"]
+    compared = finding is not None and finding["score"] is not None
+    word = facts.word if compared else "no conclusion"
+    sentences = [*facts.doubts]
+    if finding is None or not compared:
+        heading = _HEADINGS[word]
+        sentences += [_nothing(facts), *([] if finding is None else _worked(facts, finding))]
+    else:
+        heading = _HEADINGS[word].format(to=_leads(finding, names), it=_what(finding, names))
+        sentences += _compared(facts, finding, references, word)
+        if word != "no sign":
+            sentences += _worked(facts, finding) or ["No trigger was found that could be tested."]
+        sentences.append(_MEANS[word])
+    if facts.doubts:
+        heading = f"The model does not do on clean images what it should. {heading}"
+    not_looked = [*(f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]), *NOT_LOOKED]
+    return {
+        "word": word,
+        "exit_code": 3 if word in ("suspicious", "backdoor shown") else 0,
+        "heading": heading,
+        "sentences": [*sentences, *facts.remarks],
+        "not_looked": not_looked,
+    }
+
+
+def class_name(label: int, names: Sequence[str] | None) -> str:
+    """A class in words.
+
+    >>> class_name(1, None), class_name(1, ["cat", "dog"]), class_name(-1, None)
+    ('class 1', 'class 1 (dog)', 'no valid answer')
+    """
+    if label < 0:
+        return "no valid answer"
+    return f"class {label}" + (f" ({names[label]})" if names else "")
+
+
+def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    if finding["target"] is not None:
+        return class_name(finding["target"], names)
+    return "the way out of " + ("every class" if finding["source"] is None else class_name(finding["source"], names))
+
+
+def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    """What a trigger on the route does, after "a trigger"."""
+    return f"leads {_start(finding, names)} to {_end(finding, names)}"
+
+
+def _start(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    return "images" if finding["source"] is None else f"images of {class_name(finding['source'], names)}"
+
+
+def _end(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    return "another class than their own" if finding["target"] is None else class_name(finding["target"], names)
+
+
+def _nothing(facts: InspectionFacts) -> str:
+    classes = facts.model["num_classes"]
+    return (
+        f"Without reference models, a class is compared with the model's other classes. With {classes:,} classes, and with what the inspectors could "
+        "tell about them, none can stand out. Give clean reference models with --references."
+    )
+
+
+def _compared(
+    facts: InspectionFacts, finding: Mapping[str, Any], references: Mapping[str, Any] | None, word: str
+) -> list[str]:
+    what = _what(finding, facts.model["class_names"])
+    if references is None:
+        out = (
+            "stands out most among the model's classes"
+            if word == "no sign"
+            else "stands out from the model's other classes"
+        )
+        return [
+            f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, if the classes of a clean model were alike).",
+            "No reference models were given, so no false-alarm rate is promised. The classes of a clean model are not alike: some are easier to reach than "
+            "others, so clean models are called suspicious too. Give clean models like this one with --references for a promise.",
+        ]
+    count, p = references["count"], finding["p_value"]
+    as_far = round(p * (count + 1)) - 1
+    further = (
+        "none of them stands" if as_far == 0 else "1 of them stands" if as_far == 1 else f"{as_far:,} of them stand"
+    )
+    return [
+        f"Beside {count:,} clean reference models, {further} out as far as this model (p = {p:.2g}). It stands out most by {what}, as the inspector "
+        f"{finding['inspector']} reads it.",
+        f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious, on average.",
+    ]
+
+
+def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
+    """What the trigger that was found does on images that were used for nothing else."""
+    success = facts.success
+    if success is None:
+        return []
+    names = facts.model["class_names"]
+    return [
+        f"The smallest trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that were used for nothing else. It sent "
+        f"{success['hits']:,} of them to {_end(finding, names)}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%})."
+    ]

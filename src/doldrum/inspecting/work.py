@@ -1,0 +1,148 @@
+"""The confined process of an inspection: open, check, examine, judge. It writes into its work folder and answers with facts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doldrum.confined.job import Tell
+from doldrum.confined.material import Material, left_out, read_material, same_images
+from doldrum.confined.on_clean import on_clean
+from doldrum.confined.scanning.budget import Deadline
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
+from doldrum.inspecting.kept import Keeping, check_read
+from doldrum.inspecting.pictures import PIXELS, shown
+from doldrum.inspectors import Examination, Inspection, examine
+from doldrum.inspectors.contract.subject import halves
+from doldrum.inspectors.inspect import judged
+from doldrum.inspectors.judging.standard import standings
+from doldrum.opening.inside import open_suspect
+from doldrum.opening.settings import notes_in_flags
+from doldrum.suspects import Suspect
+
+__all__ = ["TRIGGER", "examine_reference", "work"]
+
+TRIGGER = "trigger.json"
+"""What it leaves in its folder, beside the pixels of pictures: the trigger, where one was found."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    opened: Suspect
+    clean: Material
+    mine: Examination
+
+
+def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """The examination of one reference model, and the shape of its images: `job` as for `work`."""
+    looked = _look(job, tell)
+    check_read(looked.mine.readings)
+    return {"examination": looked.mine.to_dict(), "input_shape": list(looked.opened.classifier.input_shape)}
+
+
+def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Do an inspection's work: `job` holds `settings` (InspectSettings.to_dict), `work` (a folder) and `seed`.
+
+    `settings["examined"]` is the path of the references' examinations as JSON, None where there are none, and False where they are not
+    made yet: then the model is examined and nothing is judged. Cut off, it goes on: readings are kept in the folder.
+    """
+    settings, folder = job["settings"], Path(job["work"])
+    looked = _look(job, tell, check=True)
+    opened, clean = looked.opened, looked.clean
+    check_read(looked.mine.readings)
+    if settings["examined"] is False:
+        return {}
+    facts = on_clean(opened, clean, settings, tell)
+    others = _others(settings["examined"], opened)
+    parts = halves(clean.images, int(job["seed"]))
+    tell({"stage": "test"})
+    found = judged(opened.classifier, looked.mine, others, parts.test, fpr=settings["fpr"])
+    _write(folder, found, opened, parts.test)
+    remarks = [*facts["remarks"], *left_out(clean)]
+    if (queries := getattr(opened.classifier, "queries", None)) is not None:
+        remarks.append(f"{queries:,} images were sent to the endpoint in this run.")
+    told = found.to_dict()
+    return {
+        "model": {
+            "format": opened.format,
+            "input_shape": list(opened.classifier.input_shape),
+            "num_classes": opened.classifier.num_classes,
+            "class_names": opened.class_names and list(opened.class_names),
+            "preprocessing": asdict(opened.preprocessing),
+            "notes": notes_in_flags(opened.notes),
+        },
+        "clean": {"images": len(clean.images), "search": len(parts.search), "test": len(parts.test)} | facts["clean"],
+        "doubts": facts["doubts"],
+        "remarks": remarks,
+        "verdict": told["verdict"],
+        "finding": None if found.where is None else {
+            "inspector": told["inspector"], "source": told["source"], "target": told["target"], "score": told["score"],
+            "p_value": told["p_value"], "anomaly": found.standing.p_value,
+        },
+        "success": told["success"],
+        "examination": looked.mine.to_dict(),
+        "deviations": [[name, r.source, r.target, z] for (name, r), z in found.standing.by_name.items() if np.isfinite(z)],
+        "bands": _bands(looked.mine, others),
+    }  # fmt: skip
+
+
+def _look(job: dict[str, Any], tell: Tell, *, check: bool = False) -> _Looked:
+    settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
+    deadline = Deadline(settings["budget"])
+    for draft in folder.glob("*.part"):  # of a run that was cut off
+        draft.unlink()
+    tell({"stage": "model"})
+    opened = open_suspect(settings)
+    clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+    if check:
+        same_images(folder, clean, None)
+    keeping = Keeping(folder, tell, deadline)
+    mine = examine(
+        opened.classifier, clean.images, inspectors=settings["inspectors"], seed=seed, progress=False, read=keeping.read
+    )
+    return _Looked(opened, clean, mine)
+
+
+def _others(path: str | None, opened: Suspect) -> list[Examination]:
+    """The references' examinations; InputError for a reference that takes other images than the model, or knows other classes."""
+    if path is None:
+        return []
+    mine = opened.classifier.input_shape, opened.classifier.num_classes
+    found: list[Examination] = []
+    for one in json.loads(Path(path).read_text(encoding="utf-8")):
+        examination = Examination.from_dict(one["examination"])
+        theirs = tuple(one["input_shape"]), examination.num_classes
+        if theirs != mine:
+            raise InputError(
+                f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {theirs[0]} and "
+                f"{theirs[1]} in {one['name']}; give others"
+            )
+        found.append(examination)
+    return found
+
+
+def _bands(mine: Examination, others: list[Examination]) -> dict[str, list[float]]:
+    """By inspector, the least and the greatest over references of how far a reference's own most suspicious route stands out."""
+    if not others:
+        return {}
+    found: dict[str, list[float]] = {}
+    _, *rest = standings([mine.readings, *(one.readings for one in others)])
+    for one in rest:
+        for name in {name for name, _ in one.by_name}:
+            most = max(z for (inspector, _), z in one.by_name.items() if inspector == name)
+            found.setdefault(name, []).append(float(most))
+    return {name: [min(values), max(values)] for name, values in found.items()}
+
+
+def _write(folder: Path, found: Inspection, opened: Suspect, test: Any) -> None:
+    for name in (TRIGGER, PIXELS):  # of a run that was cut off
+        (folder / name).unlink(missing_ok=True)
+    if found.trigger is None or found.route is None:
+        return
+    write_text_whole(folder / TRIGGER, json.dumps(found.trigger.to_dict()))
+    write_text_whole(folder / PIXELS, json.dumps(shown(opened.classifier, found.trigger, found.route, test)))

@@ -1,0 +1,179 @@
+"""The record of an inspection of a model that somebody else made.
+
+Every text in it comes from files that may be an attacker's: escape it at the point of use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.records.base import VERSION, Record, check_version
+from doldrum.records.checks import check_order, number, pair, sequence, share, whole
+from doldrum.records.material import accuracy, keys, model, text, texts, verdict
+
+__all__ = ["MOST_EXAMPLES", "WORDS", "InspectionRecord"]
+
+WORDS = ("no sign", "suspicious", "backdoor shown", "no conclusion")
+"""What a verdict comes down to."""
+MOST_EXAMPLES = 8
+
+_INSPECTORS, _ROUTES = 100, 200_000
+_CLEAN = ("source", "images", "search", "test", "accuracy", "claimed")
+_FINDING = ("inspector", "source", "target", "score", "p_value", "anomaly")
+_SUCCESS = ("hits", "n", "value", "lower", "upper")
+_INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectionRecord(Record):
+    """Everything that `doldrum inspect` found, beside the trigger in trigger.json and the files in pictures/.
+
+    Parameters
+    ----------
+    created : UTC time, ISO 8601
+    doldrum : version of doldrum
+    command : how to repeat it
+    seed : of all that was drawn; not secret, since references are examined with the same one
+    model : as in an :class:`doldrum.records.audit.AuditRecord`
+    clean : {source, images, search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
+    references : {source, count, fpr}, or null where there were none, and so no promise
+    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null}: the route that stands out most. `score`
+        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null where there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class
+    success : {hits, n, value, lower, upper}, or null: what the trigger does on images that were used for nothing else
+    trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
+    inspectors : one {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]],
+        band: [low, high] or null} an inspector; `band` is how far the most suspicious route of each reference stands out
+    verdict : {word: one of WORDS, exit_code: 0 or 3, heading, sentences: [text], not_looked: [text]}
+
+    Raises InputError for a value of another kind, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
+    """
+
+    created: str
+    doldrum: str
+    command: str
+    seed: int
+    model: Mapping[str, Any]
+    clean: Mapping[str, Any]
+    references: Mapping[str, Any] | None
+    finding: Mapping[str, Any] | None
+    success: Mapping[str, Any] | None
+    trigger: Mapping[str, Any] | None
+    inspectors: tuple[Mapping[str, Any], ...]
+    verdict: Mapping[str, Any]
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        for name in ("created", "doldrum", "command"):
+            put(name, text(getattr(self, name), name))
+        put("seed", whole(self.seed, "seed"))
+        put("model", model(self.model))
+        put("clean", _clean(keys(self.clean, "clean", _CLEAN)))
+        classes = self.model["num_classes"]
+        if self.references is not None:
+            put("references", _references(keys(self.references, "references", ("source", "count", "fpr"))))
+        if self.finding is not None:
+            put("finding", _finding(keys(self.finding, "finding", _FINDING), classes))
+        if self.success is not None:
+            put("success", _success(keys(self.success, "success", _SUCCESS)))
+        if self.trigger is not None:
+            put("trigger", _trigger(keys(self.trigger, "trigger", ("kind", "factor", "examples")), classes))
+        found = sequence(self.inspectors, "inspectors")
+        if len(found) > _INSPECTORS:
+            raise InputError(f"expected at most {_INSPECTORS} inspectors, got {len(found):,}; leave some out")
+        put("inspectors", tuple(_inspector(keys(one, "inspectors", _INSPECTOR), classes) for one in found))
+        put("verdict", _verdict(verdict(self.verdict, ("word", "not_looked"))))
+        if self.trigger is None and self.success is not None:
+            raise InputError("expected a trigger where there is a success, got none; give both or neither")
+        if (self.finding is None or self.finding["p_value"] is None) != (self.references is None) and self.finding:
+            raise InputError("expected a p_value with references and none without, got one of the two")
+
+
+def _clean(clean: dict[str, Any]) -> dict[str, Any]:
+    text(clean["source"], "clean source")
+    for name in ("images", "search", "test"):
+        whole(clean[name], name)
+    accuracy(clean["accuracy"], clean["claimed"])
+    return clean
+
+
+def _references(found: dict[str, Any]) -> dict[str, Any]:
+    text(found["source"], "references source")
+    whole(found["count"], "references count", least=1)
+    share(found["fpr"], "fpr")
+    return found
+
+
+def _class(value: Any, name: str, classes: int, *, least: int = 0) -> None:
+    if value is not None and whole(value, name, least=least) >= classes:
+        raise InputError(f"expected {name} as a class below {classes}, got {value}; run it again")
+
+
+def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
+    text(found["inspector"], "inspector", 100)
+    for name in ("source", "target"):
+        _class(found[name], name, classes)
+    if found["score"] is not None:
+        number(found["score"], "score")
+    for name in ("p_value", "anomaly"):
+        if found[name] is not None:
+            share(found[name], name)
+    return found
+
+
+def _success(found: dict[str, Any]) -> dict[str, Any]:
+    if whole(found["hits"], "hits") > whole(found["n"], "n", least=1):
+        raise InputError(f"expected no more hits than images, got {found['hits']} of {found['n']}")
+    for name in ("value", "lower", "upper"):
+        share(found[name], name)
+    check_order(found["lower"], found["upper"], "success")
+    return found
+
+
+def _trigger(found: dict[str, Any], classes: int) -> dict[str, Any]:
+    text(found["kind"], "kind of trigger", 100)
+    number(found["factor"], "factor")
+    examples = [keys(one, "examples", ("before", "after")) for one in sequence(found["examples"], "examples")]
+    if len(examples) > MOST_EXAMPLES:
+        raise InputError(f"expected at most {MOST_EXAMPLES} examples, got {len(examples):,}; leave some out")
+    for one in examples:
+        for name in ("before", "after"):
+            _class(one[name], name, classes, least=-1)
+    return found
+
+
+def _inspector(found: dict[str, Any], classes: int) -> dict[str, Any]:
+    for name in ("name", "title", "needs", "refused"):
+        text(found[name], f"inspector {name}")
+    if number(found["seconds"], "seconds") < 0:
+        raise InputError(f"expected seconds from 0 up, got {found['seconds']}")
+    rows = sequence(found["values"], "values")
+    if len(rows) > _ROUTES:
+        raise InputError(f"expected at most {_ROUTES:,} routes, got {len(rows):,}")
+    for row in rows:
+        if len(sequence(row, "values")) != 4:
+            raise InputError(f"expected [source, target, value, deviation] in values, got {len(row)} of them")
+        for name, value in zip(("source", "target"), row[:2], strict=True):
+            _class(value, name, classes)
+        for value in row[2:]:
+            if value is not None:
+                number(value, "value")
+    if found["band"] is not None:
+        pair(found["band"], "band")
+    return found
+
+
+def _verdict(found: dict[str, Any]) -> dict[str, Any]:
+    if found["word"] not in WORDS:
+        raise InputError(f"expected a verdict of {', '.join(WORDS)}, got {found['word']!r}; run it again")
+    if (found["word"] in ("suspicious", "backdoor shown")) != (found["exit_code"] == 3):
+        raise InputError(f"expected exit code 3 where a model is suspicious or worse, got {found['exit_code']}")
+    texts(found["not_looked"], "not_looked", 100)
+    return found

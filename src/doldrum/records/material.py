@@ -1,0 +1,78 @@
+"""Parts that the records of jobs on somebody else's files share: each check gives the value as it is kept, or raises InputError.
+
+Every text in them may be an attacker's: escape it at the point of use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.records.checks import check_order, jsonable, sequence, share, whole
+
+__all__ = ["accuracy", "keys", "model", "text", "texts", "verdict"]
+
+TEXT = 4000  # characters of one text
+_CLASSES = 100_000
+_MODEL = ("name", "sha256", "format", "input_shape", "num_classes", "class_names", "preprocessing", "notes")
+
+
+def keys(values: Any, name: str, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """An object with these keys and no others, as it comes back from JSON."""
+    found = jsonable(values, name)
+    if set(found) != set(wanted):
+        raise InputError(f"expected {name} with keys {sorted(wanted)}, got {sorted(found)[:20]}; run it again")
+    return found
+
+
+def text(value: Any, name: str, most: int = TEXT) -> str:
+    if not isinstance(value, str) or len(value) > most:
+        kind = f"{len(value):,} characters" if isinstance(value, str) else type(value).__name__
+        raise InputError(f"expected {name} as text of at most {most:,} characters, got {kind}; shorten it")
+    return value
+
+
+def texts(values: Any, name: str, most: int) -> list[str]:
+    found = sequence(values, name)
+    if len(found) > most:
+        raise InputError(f"expected at most {most:,} texts in {name}, got {len(found):,}; leave some out")
+    return [text(v, name) for v in found]
+
+
+def model(values: Any) -> dict[str, Any]:
+    """{name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null, notes: [text]}."""
+    found = keys(values, "model", _MODEL)
+    shape = [whole(s, "input_shape", least=1) for s in sequence(found["input_shape"], "input_shape")]
+    if len(shape) != 3:
+        raise InputError(f"expected input_shape (C, H, W), got {shape}; channels first")
+    for name in ("name", "sha256", "format"):
+        text(found[name], f"model {name}")
+    classes = whole(found["num_classes"], "num_classes", least=1)
+    if found["class_names"] is not None and len(texts(found["class_names"], "class_names", _CLASSES)) != classes:
+        raise InputError(f"expected {classes} class names, got {len(found['class_names'])}; one a class, or null")
+    if found["preprocessing"] is not None:
+        jsonable(found["preprocessing"], "preprocessing")
+    texts(found["notes"], "notes", 100)
+    return found
+
+
+def accuracy(values: Any, claimed: Any) -> None:
+    """{value, lower, upper, labelled} or null, and what is claimed of it, or null."""
+    if values is not None:
+        found = keys(values, "accuracy", ("value", "lower", "upper", "labelled"))
+        for name in ("value", "lower", "upper"):
+            share(found[name], f"accuracy {name}")
+        check_order(found["lower"], found["upper"], "accuracy")
+        whole(found["labelled"], "labelled", least=1)
+    if claimed is not None:
+        share(claimed, "claimed")
+
+
+def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """{exit_code: 0 or 3, heading, sentences: [text]}, and `more` keys, which the caller checks."""
+    found = keys(values, "verdict", ("exit_code", "heading", "sentences", *more))
+    if isinstance(found["exit_code"], bool) or found["exit_code"] not in (0, 3):
+        raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; others are errors")
+    text(found["heading"], "heading")
+    texts(found["sentences"], "sentences", 100)
+    return found

@@ -1,0 +1,174 @@
+"""What the section of an inspection says: sentences, pictures, figures and facts, each computed from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from doldrum.report.inspection.strips import strips
+from doldrum.report.pictures import Pictures, Shot
+from doldrum.report.words import counted, percent, plain_value
+
+__all__ = ["facts", "material", "view"]
+
+_ROUTES = 12  # that the table by class has
+_KINDS = {
+    "masked-pattern": "a pattern under a mask",
+    "additive": "a pattern that is added",
+    "blended": "a pattern that is blended in",
+    "displacement": "a warp",
+}
+
+
+def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
+    """The section's words and pictures. `record` is an InspectionRecord as a dictionary whose texts have passed `visible`."""
+    verdict, names = record["verdict"], record["model"]["class_names"]
+    drawn = strips(record["inspectors"], record["finding"], names, promised=record["references"] is not None)
+    return {
+        "heading": verdict["heading"],
+        "sentences": verdict["sentences"],
+        "tone": "alert" if verdict["exit_code"] else "calm",
+        "figures": _figures(record, names),
+        "trigger": _trigger(record, Pictures(pictures), names),
+        "strips": drawn,
+        "scale": _scale(record),
+        "routes": _routes(record, names),
+        "columns": [one["name"] for one in record["inspectors"] if one["values"]],
+        "not_looked": verdict["not_looked"],
+        "limits": _limits(record),
+    }
+
+
+def _name(label: int, names: Sequence[str] | None) -> str:
+    if label < 0:
+        return "no valid answer"
+    return f"{label} ({names[label]})" if names else str(label)
+
+
+def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, str, str, str]]:
+    """(name, value, what is under it, colour)."""
+    finding, success, references = record["finding"], record["success"], record["references"]
+    kind = "backdoored" if record["verdict"]["exit_code"] else "clean"
+    made: list[tuple[str, str, str, str]] = []
+    if finding is not None:
+        where = "any other class" if finding["target"] is None else _name(finding["target"], names)
+        source = "any class" if finding["source"] is None else _name(finding["source"], names)
+        made.append(("stands out most", where, f"from {source}, by {finding['inspector']}", kind))
+    if references is not None and finding is not None:
+        under = f"among {counted(references['count'], 'clean reference model')}"
+        made.append(("p-value", f"{finding['p_value']:.2g}", under, kind))
+    if references is None:
+        made.append(("promise", "none", "without reference models", ""))
+    if success is not None:
+        under = f"of {success['n']:,} unused images; 95%: {percent(success['lower'])} to {percent(success['upper'])}"
+        made.append(("success of the trigger", percent(success["value"]), under, ""))
+    accuracy = record["clean"]["accuracy"]
+    if accuracy is not None:
+        under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
+        made.append(("accuracy on clean images", percent(accuracy["value"]), under, ""))
+    return made
+
+
+def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str] | None) -> dict[str, Any] | None:
+    found = record["trigger"]
+    if found is None:
+        return None
+    target = None if record["finding"] is None else record["finding"]["target"]
+    examples: list[dict[str, Any]] = []
+    for number, one in enumerate(found["examples"]):
+        clean, triggered = (pictures.named(f"{number:02d}-{kind}.png") for kind in ("clean", "trigger"))
+        if clean is not None and triggered is not None:
+            moved = one["after"] == target if target is not None else one["after"] != one["before"]
+            examples.append({
+                "clean": clean, "with": triggered, "moved": moved,
+                "before": _name(one["before"], names), "after": _name(one["after"], names),
+            })  # fmt: skip
+    alone: list[tuple[Shot, str]] = []
+    for name, text in (
+        ("trigger.png", "on plain grey"),
+        ("change.png", f"what it changes in an image, on average, enlarged {found['factor']:.2g} times"),
+    ):
+        if (shot := pictures.named(name)) is not None:
+            alone.append((shot, text))
+    return {"kind": _KINDS.get(found["kind"], found["kind"]), "alone": alone, "examples": examples}
+
+
+def _scale(record: Mapping[str, Any]) -> str:
+    if record["references"] is None:
+        return (
+            "How far each class stands out from the model’s other classes, in their standard deviations. To the right is more suspicious. Nothing is "
+            "promised: in a clean model some class is always the first."
+        )
+    return (
+        f"How far each class stands out from the same class of the {record['references']['count']:,} clean references, in their standard deviations. To "
+        "the right is more suspicious. The band is where the references’ own most suspicious classes are."
+    )
+
+
+def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
+    """The most suspicious routes: their name, and how far they stand out by each inspector."""
+    table: dict[tuple[Any, Any], dict[str, float]] = {}
+    for one in record["inspectors"]:
+        for source, target, _, deviation in one["values"]:
+            if deviation is not None:
+                table.setdefault((source, target), {})[one["name"]] = deviation
+    order = sorted(table, key=lambda route: -max(table[route].values()))[:_ROUTES]
+    columns = [one["name"] for one in record["inspectors"] if one["values"]]
+    return [
+        (
+            _route(*route, names),
+            [f"{table[route][c]:+.1f}".replace("-", "−") if c in table[route] else "–" for c in columns],
+        )
+        for route in order
+    ]
+
+
+def _route(source: int | None, target: int | None, names: Sequence[str] | None) -> str:
+    start = "any class" if source is None else _name(source, names)
+    return f"{start} → {'any other' if target is None else _name(target, names)}"
+
+
+def _limits(record: Mapping[str, Any]) -> list[str]:
+    references = record["references"]
+    if references is None:
+        first = "Without clean reference models there is no promised rate of false alarms."
+    else:
+        first = (
+            f"The promise of {percent(references['fpr'])} holds for clean models like the references: the same kind of data, network and training. A clean "
+            f"model of another kind may stand out. {references['count']:,} references allow no p-value below 1/{references['count'] + 1:,}."
+        )
+    return [
+        first,
+        "Half of the clean images were searched on. What was found was tested on the other half, which nothing else used.",
+        "The smallest trigger that a search finds need not look like the one that was put in. It is a short cut to the same class.",
+        "A model whose maker knew of these searches may have been trained to pass them.",
+    ]
+
+
+def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The model and the clean images."""
+    model, clean, references = record["model"], record["clean"], record["references"]
+    found = [
+        ("model", model["name"]),
+        ("format", model["format"]),
+        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
+        ("classes", f"{model['num_classes']:,}"),
+        ("preprocessing", plain_value(model["preprocessing"])),
+        ("clean images", f"{clean['images']:,} from {clean['source']}"),
+        ("of those", f"{clean['search']:,} to search on, {clean['test']:,} to test on"),
+    ]
+    if references is not None:
+        found.append(("reference models", f"{references['count']:,} from {references['source']}"))
+    return found
+
+
+def facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What it takes to repeat it."""
+    return [
+        ("seed", str(record["seed"])),
+        ("time of the inspectors", f"{sum(one['seconds'] for one in record['inspectors']):,.0f} s"),
+        ("model’s SHA-256", record["model"]["sha256"]),
+        ("doldrum", record["doldrum"]),
+        ("made", record["created"]),
+    ]

@@ -1,0 +1,82 @@
+"""The page of an inspection: the verdict first, everything inside of it, and nothing of hostile text but as text."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from inspection_sample import HOSTILE, sample, write_sample
+
+from doldrum.errors import InputError
+from doldrum.report.inspection.page import write_inspection_page
+
+
+def _page(folder, record) -> str:
+    return write_inspection_page(write_sample(folder, record)).read_text(encoding="utf-8")
+
+
+def test_the_verdict_is_first_and_what_it_rests_on_is_there(tmp_path):
+    text = _page(tmp_path / "out", sample())
+    body = text[text.index("<body") :]
+    assert body.index("<h1>Heading plain</h1>") < body.index("First plain") < body.index("<h2")
+    assert "0.024" in body  # the p-value
+    assert "97.0%" in body
+    assert "95%: 91.0% to 99.0%" in body
+    assert text.count("data:image/png;base64,") == 2 + 2 * 2
+    assert "no valid answer" in body
+    assert "+1.0 to +3.5" in body  # how far references go
+    assert body.count("<circle") == 10
+    assert body.count('class="most"') == 1
+    assert "warp: plain" in body
+    assert "below 1/41" in body
+    assert "promised rate of false alarms" not in body
+
+
+def test_without_references_it_says_that_nothing_is_promised(tmp_path):
+    body = _page(tmp_path / "out", sample(references=False))
+    assert "Without clean reference models there is no promised rate of false alarms." in body
+    assert "Nothing is promised" in body
+    assert '<rect class="band"' not in body
+
+
+def test_what_was_not_found_leaves_no_section(tmp_path):
+    record = sample(trigger=None, success=None)
+    body = _page(tmp_path / "out", record)
+    assert 'id="trigger"' not in body
+    assert "data:image" not in body
+
+
+def test_hostile_text_stays_text_and_no_request_or_script_is_allowed(tmp_path):
+    text = _page(tmp_path / "out", sample(hostile=True))
+    assert "<script" not in text
+    assert "\u202e" not in text
+    assert HOSTILE not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert "default-src &#39;none&#39;; script-src &#39;none&#39;" in policy[1]
+    assert not re.search(r'(?:src|href)="(?!#|data:image/png)', text)
+
+
+def test_pictures_that_are_none_are_passed_over(tmp_path):
+    folder = write_sample(tmp_path / "out", sample())
+    (folder / "pictures" / "trigger.png").write_bytes(b"<svg onload=alert(1)>")
+    (folder / "pictures" / "change.png").unlink()
+    (folder / "pictures" / "change.png").symlink_to("/etc/passwd")
+    assert write_inspection_page(folder).read_text().count("data:image/png") == 2 * 2
+
+
+def test_a_folder_without_a_record_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected a InspectionRecord"):
+        write_inspection_page(tmp_path)
+
+
+def test_the_page_needs_no_torch(tmp_path):
+    folder = write_sample(tmp_path / "out", sample())
+    code = (
+        "import sys; from doldrum.report.inspection.page import write_inspection_page; "
+        f"write_inspection_page({str(folder)!r}); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
