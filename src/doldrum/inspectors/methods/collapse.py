@@ -53,8 +53,8 @@ CONDITIONS: tuple[Condition, ...] = (
 class Collapse(Inspector):
     """Suspicion of the route to class k: the log odds of the share of images of other classes that are answered k, as a mean over six conditions.
 
-    The conditions: Gaussian noise of sigma .3, .8 and 2; noise of sigma .6 in squares, 14 and 7 a side; one part image with four parts uniform noise. Each class that images are of counts as much as any other. The label of a trigger is calm under
-    noise, so a network that has learned one tends to give its class to what it can't make out.
+    The conditions: Gaussian noise of sigma .3, .8 and 2; noise of sigma .6 in squares, 14 and 7 a side; one part image with four parts uniform noise. Each class that images are of counts as much as any other. Labels of triggers are calm under noise,
+    so a network that has learned one tends to give its class to what it can't make out.
 
     Source: ours; the idea of a class that noise leads to is CBD's (Xiang et al. 2023, arXiv 2310.17498).
     """
