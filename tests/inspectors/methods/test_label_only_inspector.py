@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -48,9 +46,9 @@ def test_the_trigger_is_found_and_moves_images_that_were_not_searched_on() -> No
 
 def test_the_value_is_the_share_on_new_images_not_the_best_of_many_tries() -> None:
     """The trigger works on half of the images; the best of hundreds of tries on eight would look better."""
-    share = 0.5
-    value = read(Backdoored(works=share), budget=20_000).values[Route(None, 2)]
-    assert value == pytest.approx(math.log(share / (1 - share)), abs=4 / math.sqrt(100 * share * (1 - share)))
+    value = read(Backdoored(works=0.5), budget=10_000).values[Route(None, 2)]
+    # The share is .5, with a deviation of .05 for 100 images; the slope of the value is 3.6 there.
+    assert value == pytest.approx(0, abs=4 * 0.05 * 3.64)
 
 
 @pytest.mark.parametrize(("classes", "budget"), [(4, 500), (4, 5000), (40, 2000), (400, 600)])

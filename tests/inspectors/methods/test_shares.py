@@ -28,5 +28,6 @@ def test_a_class_without_images_counts_for_nothing_and_one_that_all_are_of_is_na
 
 def test_log_odds_turn_with_the_share() -> None:
     share = np.array([0.0, 0.1, 0.9, 1.0])
-    assert log_odds(share, 50) == pytest.approx(-log_odds(1 - share, 50))
-    assert np.isfinite(log_odds(share, 50)).all()
+    assert log_odds(share, 0.01) == pytest.approx(-log_odds(1 - share, 0.01))
+    assert np.isfinite(log_odds(share, 0.01)).all()
+    assert log_odds(share, 1e-9)[1] == pytest.approx(math.log(1 / 9))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from doldrum.inspectors.contract.hooks import Inspector
 from doldrum.inspectors.contract.reading import Reading
@@ -33,7 +32,7 @@ def _coarse(sigma: float, cells: int) -> Condition:
         rows, columns = np.arange(h) * cells // h, np.arange(w) * cells // w
         for _ in range(_DRAWS):
             field = chance.standard_normal((n, c, cells, cells), dtype=np.float32)
-            yield images + np.float32(sigma) * field[:, :, rows][:, :, :, columns]
+            yield np.add(images, sigma * field[:, :, rows][:, :, :, columns], dtype=np.float32)
 
     return condition
 
@@ -41,32 +40,21 @@ def _coarse(sigma: float, cells: int) -> Condition:
 def _mixed(images: NDArray[np.float32], chance: np.random.Generator) -> Lots:
     """One part image, four parts uniform noise."""
     for _ in range(_DRAWS):
-        yield (0.2 * images + 0.8 * chance.random(images.shape, dtype=np.float32)).astype(np.float32)
-
-
-def _blurred(part: int) -> Condition:
-    """A Gaussian blur whose deviation is this part of the side."""
-
-    def condition(images: NDArray[np.float32], chance: np.random.Generator) -> Lots:
-        yield gaussian_filter(images, (0, 0, images.shape[2] / part, images.shape[3] / part))
-
-    return condition
+        yield np.add(0.2 * images, 0.8 * chance.random(images.shape, dtype=np.float32), dtype=np.float32)
 
 
 CONDITIONS: tuple[Condition, ...] = (
     *(_noise(sigma) for sigma in (0.3, 0.8, 2.0)),
     *(_coarse(0.6, cells) for cells in (14, 7)),
     _mixed,
-    *(_blurred(part) for part in (28, 14)),
 )
 
 
 class Collapse(Inspector):
-    """Suspicion of the route to class k: the log odds of the share of images of other classes that are answered k, as a mean over eight conditions.
+    """Suspicion of the route to class k: the log odds of the share of images of other classes that are answered k, as a mean over six conditions.
 
-    The conditions: Gaussian noise of sigma .3, .8 and 2; noise of sigma .6 in squares, 14 and 7 a side; one part image with four parts uniform noise;
-    a blur by 1/28 and 1/14 of the side. Each class that images are of counts as much as any other. The label of a trigger is calm under
-    noise, so a network that has learned one tends to give its class to what it can't make out.
+    The conditions: Gaussian noise of sigma .3, .8 and 2; noise of sigma .6 in squares, 14 and 7 a side; one part image with four parts uniform noise. Each class that images are of counts as much as any other. Labels of triggers are calm under noise,
+    so a network that has learned one tends to give its class to what it can't make out.
 
     Source: ours; the idea of a class that noise leads to is CBD's (Xiang et al. 2023, arXiv 2310.17498).
     """
@@ -82,6 +70,6 @@ class Collapse(Inspector):
         for condition in CONDITIONS:
             after = answered(subject.classifier, condition(images, chance))
             share = shares_to(np.tile(before, len(after) // len(images)), after, subject.num_classes)
-            values.append(log_odds(share, len(after)))
+            values.append(log_odds(share))
             subject.advance(self.weight / len(CONDITIONS))
         return Reading(self.name, values_of(np.mean(values, axis=0)))

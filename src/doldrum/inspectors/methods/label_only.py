@@ -19,6 +19,7 @@ _EACH = 8  # images that every candidate is tried on
 _AGAIN = 24  # images that a class's best candidates are tried on
 _BEST = 4  # of these, a class
 _FINAL = 100  # images that the one left is tried on, at most
+_LEAST = 0.05  # a share below it says nothing: on clean models of one kind it may be 0 or 3%
 _ROWS = 256  # images asked about at once
 _PARTS = (0.55, 0.2, 0.25)  # of the budget: all candidates, the best again, the one left
 
@@ -28,7 +29,7 @@ class LabelOnly(Inspector):
 
     Triggers (:func:`doldrum.inspectors.methods.candidates.candidates`) are tried on 8 images each; an answer counts for the class that it names, so
     one trial serves all classes. For each class the 4 that move most are tried on 24 other images, and the best of them on up to 100 further ones,
-    which no choice has seen: its share there is the value. No more than `budget` answers are asked for, however many classes.
+    which no choice has seen: its share s there makes the value, log((s + .05) / (1.05 - s)). No more than `budget` answers are asked for, however many classes.
 
     Source: ours, of known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what attackers use) and successive halving
     (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").
@@ -68,7 +69,7 @@ class LabelOnly(Inspector):
         winners = pooled.argmax(axis=0)
         tested = list(dict.fromkeys(winners.tolist()))[: last // len(rest)]
         at = {c: i for i, c in enumerate(tested)}
-        final = log_odds(_tried(subject, [pool[c] for c in tested], rest), len(rest))
+        final = log_odds(_tried(subject, [pool[c] for c in tested], rest), least=_LEAST)
         values = np.array([final[at[c], k] if c in at else np.nan for k, c in enumerate(winners.tolist())])
         subject.advance(self.weight * _PARTS[2])
         routes = routes_to(classes)

@@ -17,7 +17,7 @@ _IMAGES, _DRAWS = 200, 5
 
 
 class LocalDominant(Inspector):
-    """Suspicion of the route to class k: the log odds of its local probability, with noise of one strength, sigma = .5.
+    """Suspicion of the route to class k: the log odds of its local probability P_k, with noise of one strength, sigma = .6.
 
     P_k = mean over classes c != k and images x of class c of P(f(x + sigma e) = k), e standard normal, from 5 draws for each of up to 200 images. CBD
     takes the class of the largest; here each class is compared with itself on clean models.
@@ -31,14 +31,14 @@ class LocalDominant(Inspector):
     paper = "Xiang et al. 2023, CBD, arXiv 2310.17498"
     weight = 0.05
     queries = True
-    sigma = 0.5
+    sigma = 0.6
 
     def examine(self, subject: Subject) -> Reading:
         images, before = subject.search[:_IMAGES], subject.labels[:_IMAGES]
         after = answered(subject.classifier, gaussian(images, self.sigma, _DRAWS, subject.rng(self.name)))
         share = shares_to(np.tile(before, _DRAWS), after, subject.num_classes)
         subject.advance(self.weight)
-        return Reading(self.name, values_of(log_odds(share, len(after))))
+        return Reading(self.name, values_of(log_odds(share)))
 
 
 def certified_size(threshold: float, robustness: float, *, sigma: float = LocalDominant.sigma) -> float:

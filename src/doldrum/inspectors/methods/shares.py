@@ -12,7 +12,10 @@ from doldrum.inspectors.contract.hooks import routes_to
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.contract.subject import answers
 
-__all__ = ["answered", "gaussian", "log_odds", "shares_to", "values_of"]
+__all__ = ["LEAST", "answered", "gaussian", "log_odds", "shares_to", "values_of"]
+
+LEAST = 0.01
+"""The share that is added to both sides of log odds: one below it says little, and its logarithm varies much."""
 
 
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
@@ -35,15 +38,17 @@ def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int)
         return (rates * other).sum(axis=0) / other.sum(axis=0)
 
 
-def log_odds(share: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """log((n s + 1/2) / (n (1 - s) + 1/2)) of shares s of n answers: finite for 0 and 1.
+def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.float64]:
+    """log((s + l) / (1 - s + l)) of shares s: finite for 0 and 1, and flat for shares far below l.
+
+    With l = 1 / (2 n) for n answers it is Haldane's estimate.
 
     Source: Haldane 1956, "The estimation and significance of the logarithm of a ratio of frequencies".
 
-    >>> log_odds(np.array([0.0, 0.5]), 10).round(2).tolist()
+    >>> log_odds(np.array([0.0, 0.5]), least=0.05).round(2).tolist()
     [-3.04, 0.0]
     """
-    return np.log((count * share + 0.5) / (count * (1 - share) + 0.5))
+    return np.log((share + least) / (1 - share + least))
 
 
 def answered(classifier: Classifier, batches: Iterable[NDArray[np.float32]]) -> NDArray[np.int16]:
@@ -56,7 +61,8 @@ def gaussian(
 ) -> Iterable[NDArray[np.float32]]:
     """`draws` lots of x + sigma e, e standard normal, not clipped."""
     for _ in range(draws):
-        yield images + np.float32(sigma) * chance.standard_normal(images.shape, dtype=np.float32)
+        noise = chance.standard_normal(images.shape, dtype=np.float32)
+        yield np.add(images, sigma * noise, dtype=np.float32)
 
 
 def values_of(values: NDArray[np.float64]) -> dict[Route, float]:
