@@ -34,6 +34,7 @@ REFERENCES = 300
 _SEED = 0  # of the inspection: one for all, since references and models have to be read alike
 _EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
 _INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
+_QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse", "smoothed-inversion")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,7 @@ STUDY = Study(
             ],
         },
         "full": {
+            "inspectors": [list(_INVERSIONS), list(_QUICKER)],
             "cells": [
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 20)},

@@ -13,8 +13,9 @@ from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.judging.anomaly import anomaly_index
 from doldrum.inspectors.judging.standard import standings
+from doldrum.inspectors.kinds import DEFAULT
 from doldrum.records.study import CellRecord, StudyManifest, StudyRecords
-from doldrum.report.studies.inspection.judged import ALL, Judged, Model, judged, models_of
+from doldrum.report.studies.inspection.judged import ALL, VERDICT, Judged, Model, judged, models_of
 from doldrum.report.studies.inspection.page import page
 from doldrum.report.studies.inspection.summary import (
     CLASSIC,
@@ -87,6 +88,10 @@ def test_the_page_and_the_verdict_stand_models_in_one_way() -> None:
         assert one.score == pytest.approx(first.score)
         assert one.p == (1 + sum(r.score >= first.score for r in rest)) / 20
         assert one.most[2] == first.most[1].target  # type: ignore[index]
+
+
+def test_the_verdict_is_of_the_same_inspectors() -> None:
+    assert VERDICT == DEFAULT
 
 
 def test_networks_are_judged_beside_their_own_references() -> None:

@@ -12,14 +12,16 @@ import numpy as np
 from doldrum.records.study import CellRecord
 from doldrum.stats.standings import deviations
 
-__all__ = ["ALL", "LEAST", "REFERENCES", "Figure", "Judged", "Model", "judged", "models_of", "names_of"]
+__all__ = ["ALL", "LEAST", "REFERENCES", "VERDICT", "Figure", "Judged", "Model", "judged", "models_of", "names_of"]
 
 Figure = tuple[str, int | None, int | None]
 """Inspector, source, target."""
 ALL = "verdict"
-"""All inspectors together, as the verdict takes them."""
+"""The inspectors of VERDICT together."""
 LEAST = 0.05
 """The least spread, as in doldrum.inspectors.judging.standard."""
+VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
+"""The inspectors that the verdict is made of, as in doldrum.inspectors.kinds."""
 REFERENCES = 300
 """Clean models of this seed and above are references, as the study says."""
 
