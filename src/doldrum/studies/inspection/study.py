@@ -56,6 +56,7 @@ class InspectionCell(Cell):
         at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
         if isinstance(self.inspectors, str):
             raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
+        object.__setattr__(self, "inspectors", tuple(self.inspectors))
         inspectors_of(self.inspectors)
 
     @property
