@@ -31,7 +31,7 @@ def inspect(
     references: References = None,
     fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 takes 19 models.")] = 0.05,
     inspectors: Annotated[
-        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; all by default.")
+        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; by default the six that show a trigger.")
     ] = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
     budget: Annotated[
