@@ -24,7 +24,9 @@ def _near(near):
 
 def _beside_references(toys, tmp_path, name, **more):
     shutil.copytree(toys / "refs", tmp_path / "refs", dirs_exist_ok=True)
-    asked = settings(toys / name, toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2, **more)
+    asked = settings(
+        toys / name, toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2, **more
+    )
     return run_inspection(asked)
 
 
@@ -65,7 +67,9 @@ def test_a_clean_model_shows_no_sign_and_references_are_looked_at_once(toys, tmp
     assert _beside_references(toys, tmp_path, "bad.onnx").verdict["exit_code"] == 3
     assert near.asked == 6  # the second model alone
     toy_file(tmp_path / "refs" / "r03.onnx", 500)  # another model in its place
-    again = settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "new", references=str(tmp_path / "refs"), fpr=0.2)
+    again = settings(
+        toys / "bad.onnx", toys / "clean.npy", tmp_path / "new", references=str(tmp_path / "refs"), fpr=0.2
+    )
     run_inspection(again)
     assert near.asked == 8
     assert run_inspection(again) == InspectionRecord.load(tmp_path / "new" / "record.json")
@@ -90,7 +94,9 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
     for i in range(4):
         toy_file(other / f"{i}.onnx", i, classes=4)
     with pytest.raises(InputError, match=r"know 3 classes, as the model does, got .* 4 in"):
-        run_inspection(settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(other), fpr=0.2))
+        run_inspection(
+            settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(other), fpr=0.2)
+        )
 
 
 def test_the_model_among_its_references_is_refused(toys, tmp_path):
@@ -98,7 +104,9 @@ def test_the_model_among_its_references_is_refused(toys, tmp_path):
     shutil.copy(toys / "good.onnx", tmp_path / "refs" / "mine.onnx")
     with pytest.raises(InputError, match="the model itself among them"):
         run_inspection(
-            settings(toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2)
+            settings(
+                toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2
+            )
         )
 
 
