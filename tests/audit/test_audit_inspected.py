@@ -48,7 +48,11 @@ def inspects(monkeypatch):
 def _audit(material, tmp_path, **more):
     return run_audit(
         settings(
-            material, tmp_path, material.images[:200], material.images[200:260], **{"inspect": None, "small": True, **more}
+            material,
+            tmp_path,
+            material.images[:200],
+            material.images[200:260],
+            **{"inspect": None, "small": True, **more},
         )
     )
 

@@ -109,7 +109,12 @@ def test_the_promise_is_kept_over_simulated_models() -> None:
     for _ in range(runs):
         level = chance.normal(size=6)
         models = [
-            [Reading("mask", {Route(None, k): float(v) for k, v in enumerate(level + chance.standard_t(4, 6) * np.arange(1, 7))})]
+            [
+                Reading(
+                    "mask",
+                    {Route(None, k): float(v) for k, v in enumerate(level + chance.standard_t(4, 6) * np.arange(1, 7))},
+                )
+            ]
             for _ in range(10)
         ]
         first, *rest = standings(models)

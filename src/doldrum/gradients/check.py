@@ -25,6 +25,8 @@ def check_agreement(
     try:
         with torch.no_grad():
             found = module(torch.from_numpy(images)).double().cpu().numpy()
+    except ClassifierError:
+        raise
     except Exception as error:  # somebody else's network raises what it likes
         check_memory_left(error)
         raise ClassifierError(
@@ -34,11 +36,13 @@ def check_agreement(
         raise ClassifierError(f"expected scores {wanted.shape} where gradients are taken, got {found.shape}; report it")
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():
-        raise ClassifierError("expected finite scores for some image, got none; give images that the model is meant for")
-    wanted, found = wanted[kept].astype(np.float64), np.exp(found[kept]) if log else found[kept]
-    above = wanted.max(axis=1) - np.median(wanted, axis=1)
-    spread = np.maximum(np.maximum(above, np.median(above)), 0.01 * np.abs(wanted).max(axis=1) + 1e-12)
-    worst = np.abs(found - wanted).max(axis=1) / spread
+        raise ClassifierError(
+            "expected finite scores for some image, got none; give images that the model is meant for"
+        )
+    scores, found = wanted[kept].astype(np.float64), np.exp(found[kept]) if log else found[kept]
+    above = scores.max(axis=1) - np.median(scores, axis=1)
+    spread = np.maximum(np.maximum(above, np.median(above)), 0.01 * np.abs(scores).max(axis=1) + 1e-12)
+    worst = np.abs(found - scores).max(axis=1) / spread
     if not (worst <= tolerance).all():  # NaN is not
         raise ClassifierError(
             f"expected the same scores where gradients are taken, got some that differ by {np.max(worst):.2g} of their spread (at most "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import torch
@@ -25,7 +26,10 @@ def frozen_copy(module: nn.Module) -> nn.Module:
             if isinstance(value, torch.Tensor) and not value.is_leaf:  # which deepcopy refuses
                 memo[id(value)] = value.detach().clone()
     try:
-        made = copy.deepcopy(module, memo)
+        # With gradients, TorchScript's copies would have a history. What torch says of its own parts is no news to the user.
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = copy.deepcopy(module, memo)
     except Exception as error:  # what a module holds raises what it likes
         check_memory_left(error)
         why = str(error).partition("\n")[0] or type(error).__name__
@@ -34,5 +38,6 @@ def frozen_copy(module: nn.Module) -> nn.Module:
         ) from error
     for part in made.modules():
         part.training = False  # .eval() is refused by what torch.export gives
-    made.requires_grad_(False)
+    for parameter in made.parameters():  # TorchScript refuses .requires_grad_() of a whole module
+        parameter.requires_grad_(False)
     return made.float()

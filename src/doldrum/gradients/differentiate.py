@@ -56,10 +56,9 @@ class Differentiable(nn.Module):
             self.model = OnnxModule(classifier.path, output=classifier.output_name, log=log)
             self._is_log, self.device = self.model.is_log, torch.device("cpu")
             self.notes = (ROUNDS,) if self.model.rounds else ()
-            self.tolerance = 0.05 if self.model.rounds else 0.02 if self.model.half else 1e-3
+            self.tolerance = 0.1 if self.model.rounds else 0.02 if self.model.was_half else 1e-3
         else:
             raise _none(*classifier.no_gradients)
-        self.requires_grad_(False)
         self.training = False  # its parts are, already; .eval() is refused by what torch.export gives
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -82,7 +81,7 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
         Any Classifier; for files the one that :func:`doldrum.opening.inside.open_suspect` gives in the confined process.
     images : float32 (N, C, H, W) in [0, 1]
         A few that the model is meant for; the first 16 are looked at. The module's scores must be the classifier's on them, to 1e-3 of
-        their spread (0.02 for half precision, 0.05 for bfloat16 and for models that round inside), so that labels differ on ties at most;
+        their spread (0.02 for half precision, 0.05 for bfloat16, 0.1 for models that round inside, where another step is taken now and then), so that labels differ on ties at most;
         and the gradient at some image must be finite and not zero.
 
     Returns

@@ -28,14 +28,14 @@ class OnnxModule(nn.Module):
     ----------
     is_log : where `log`, whether the graph ends in a softmax, and this gives its logarithm (exactly, where the softmax itself would be 0)
     rounds : whether it rounds values of the images, which gradients pass (straight-through)
-    half : whether its weights were in half precision
+    was_half : whether its weights were in half precision
 
     Raises ClassifierError for an operator that is not in `operators/table.py`.
     """
 
     def __init__(self, path: Path, *, output: str, log: bool = False) -> None:
         super().__init__()
-        body, self.input, self.batch, self.half = read_graph(path, output)
+        body, self.input, self.batch, self.was_half = read_graph(path, output)
         self.output = output
         self.is_log = False
         if log:
@@ -43,7 +43,10 @@ class OnnxModule(nn.Module):
         nodes, values = _folded(body)
         self.rounds = any(node.depends and node.op in ROUNDING for node in _every(nodes))
         last = {name: i for i, node in enumerate(nodes) for name in reads(node)}
-        done = [tuple(n for n, where in last.items() if where == i and n != output and n not in values) for i in range(len(nodes))]
+        done = [
+            tuple(n for n, where in last.items() if where == i and n != output and n not in values)
+            for i in range(len(nodes))
+        ]
         self.steps = tuple(zip(nodes, done, strict=True))
         self.names: dict[str, str] = {}
         for i, name in enumerate(n for n in values if n in last or n == output):

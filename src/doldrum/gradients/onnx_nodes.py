@@ -57,7 +57,9 @@ def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
     opsets = {o.domain: o.version for o in model.opset_import}
     opset = opsets.get("", opsets.get("ai.onnx", 0))
     if opset < _OLDEST:
-        raise ClassifierError(f"expected an ONNX file of opset {_OLDEST} or newer for gradients, got {opset}; export it again")
+        raise ClassifierError(
+            f"expected an ONNX file of opset {_OLDEST} or newer for gradients, got {opset}; export it again"
+        )
     weights = {tensor.name for tensor in model.graph.initializer}
     (value,) = [v for v in model.graph.input if v.name not in weights]
     batch = value.type.tensor_type.shape.dim[0].dim_value

@@ -85,8 +85,8 @@ def run_inspection(
 
 def _job(settings: InspectSettings) -> Job:
     with extras():
-        from doldrum.inspectors.kinds import INSPECTORS
-    chosen = settings.inspectors or tuple(INSPECTORS)
+        from doldrum.inspectors.kinds import DEFAULT, INSPECTORS
+    chosen = settings.inspectors or DEFAULT
     stages = {name: f"{i} of {len(chosen)}: looking for {INSPECTORS[name].title}" for i, name in enumerate(chosen, 1)}
     return Job(
         name="inspection",

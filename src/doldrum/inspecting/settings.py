@@ -31,7 +31,7 @@ class InspectSettings(JobSettings):
     fpr : float in (0, 1)
         The promised rate of false alarms, where there are references.
     inspectors : names, optional
-        By default all of `doldrum.inspectors.INSPECTORS`.
+        By default those of the verdict, `doldrum.inspectors.kinds.DEFAULT`.
     seed : int
         0 by default, and not secret as in other jobs: what was found in references is kept, and can be compared with what is found by the same
         seed alone.
@@ -86,7 +86,7 @@ class InspectSettings(JobSettings):
         if odd or not given:
             got = repr(odd[0]) if odd else "none"
             raise InputError(
-                f"expected inspectors= of {', '.join(INSPECTORS)}, got {got}; pick some, or leave it out for all"
+                f"expected inspectors= of {', '.join(INSPECTORS)}, got {got}; pick some, or leave it out for the usual ones"
             )
         object.__setattr__(self, "inspectors", tuple(name for name in INSPECTORS if name in given))
 

@@ -13,7 +13,7 @@ from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors.contract.hooks import Inspector
 from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.contract.subject import Subject, halves, subject_of
-from doldrum.inspectors.kinds import INSPECTORS
+from doldrum.inspectors.kinds import DEFAULT, INSPECTORS
 from doldrum.measuring.checks import check_shape
 from doldrum.measuring.inputs import wanted_by
 from doldrum.progress import progress_bar
@@ -53,9 +53,9 @@ class Examination:
 
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
-    """Inspectors by name, or as they are; all of them by default. InputError for an unknown one."""
+    """Inspectors by name, or as they are; by default those of the verdict. InputError for an unknown one."""
     out: list[Inspector] = []
-    for name in INSPECTORS if names is None else names:
+    for name in DEFAULT if names is None else names:
         if is_kind(name, Inspector):
             out.append(name)  # type: ignore[arg-type]
         elif name in INSPECTORS:
@@ -63,7 +63,7 @@ def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
         else:
             raise InputError(f"expected inspectors among {', '.join(INSPECTORS)}, got {name!r}; pick some")
     if not out:
-        raise InputError("expected at least one inspector, got none; leave inspectors out for all of them")
+        raise InputError("expected at least one inspector, got none; leave inspectors out for the usual ones")
     return out
 
 
@@ -85,7 +85,7 @@ def examine(
     clean : images
         At least 20 that carry no trigger, of several classes; labels are not needed. 200 or more do well. Half are searched on.
     inspectors : names or Inspectors, optional
-        By default all of INSPECTORS.
+        By default those of the verdict, `kinds.DEFAULT`.
     seed : int
         Of all that is drawn. References have to be examined with the same one, on the same images.
 

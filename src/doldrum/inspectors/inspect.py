@@ -100,13 +100,13 @@ def judged(
     else:
         first, p_value = anomalies(mine.readings), None
     where = first.most or _easiest(mine)
-    trigger, success = None, None
+    trigger, success, leads = None, None, None
     if where is not None:
         inspector, route = where
         reading = next(one for one in mine.readings if one.inspector == inspector)
         trigger = reading.triggers.get(route)
         if trigger is not None:
-            success = success_of(classifier, trigger, route, test)
+            success, leads = success_of(classifier, trigger, route, test) or (None, None)
     return Inspection(
         verdict=verdict_of(p_value, first, success, fpr=fpr),
         p_value=p_value,
@@ -116,6 +116,7 @@ def judged(
         where=where,
         trigger=trigger,
         success=success,
+        leads_to=leads,
         examination=mine,
     )
 
@@ -129,14 +130,21 @@ def _easiest(mine: Examination) -> tuple[str, Route] | None:
     return None
 
 
-def success_of(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> Share | None:
-    """How many of the images that the route starts from the trigger moves, with an exact interval; None where there are no such images."""
+def success_of(
+    classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]
+) -> tuple[Share, int | None] | None:
+    """How many of the images that the route starts from the trigger moves, with an exact interval; and the class that at least half of those moved are
+    given, if there is one. None where no image starts there.
+    """
     before = answers(classifier, test)
     chosen = route.starts(before)
     if not chosen.any():
         return None
-    moved = route.moved(before[chosen], answers(classifier, trigger(test[chosen])))
-    return Share.of(moved)
+    after = answers(classifier, trigger(test[chosen]))
+    moved = route.moved(before[chosen], after)
+    found, counts = np.unique(after[moved], return_counts=True)
+    leads = int(found[counts.argmax()]) if len(found) and 2 * counts.max() >= moved.sum() else None
+    return Share.of(moved), leads
 
 
 def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:

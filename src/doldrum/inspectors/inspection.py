@@ -34,6 +34,8 @@ class Inspection:
         How far it stands out, by inspector and route.
     where
         Inspector and route that stand out most; where nothing can be compared, those of the smallest trigger.
+    leads_to
+        The class that the trigger found gives at least half of the images that it moves.
     trigger, success
         Of the route that stands out most, where a trigger was searched: it works like any other doldrum trigger.
     """
@@ -46,6 +48,7 @@ class Inspection:
     where: tuple[str, Route] | None
     trigger: Trigger | None
     success: Share | None
+    leads_to: int | None
     examination: Examination
 
     @property
@@ -55,8 +58,9 @@ class Inspection:
 
     @property
     def target(self) -> int | None:
-        """The class of the route that stands out most; None where it leads to no one class."""
-        return None if self.route is None else self.route.target
+        """The class that the route leads to, or that the trigger found leads most images to; None where there is none."""
+        known = None if self.route is None else self.route.target
+        return self.leads_to if known is None else known
 
     @property
     def exit_code(self) -> int:

@@ -34,7 +34,10 @@ class ConfinedClassifier(Classifier, HasEngines):
     and so it does after an interrupt. `close` ends the process; so does the end of the object.
     """
 
-    no_gradients = ("one in another process, from which answers come alone", "take gradients there: open_suspect gives the model itself")
+    no_gradients = (
+        "one in another process, from which answers come alone",
+        "take gradients there: open_suspect gives the model itself",
+    )
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings

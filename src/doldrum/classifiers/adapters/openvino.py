@@ -67,7 +67,10 @@ class OpenVINOClassifier(Classifier):
     `fingerprint` is that of the files that it was made from: OpenVINO gives the parts of a model new numbers each time it writes one.
     """
 
-    no_gradients = ("a model that OpenVINO runs, which has none", "give the ONNX file or the torch module that it was made from")
+    no_gradients = (
+        "a model that OpenVINO runs, which has none",
+        "give the ONNX file or the torch module that it was made from",
+    )
 
     def __init__(
         self,

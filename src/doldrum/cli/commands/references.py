@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -45,8 +45,8 @@ def references(
     began = time.perf_counter()
     with kept("finished models and epochs", out, there=_holds_models):
         made = train_references(out, data=images, recipe=recipe, count=count, seed=seed, workers=workers or cores())
-    trained: Iterable[Any] = made  # each is opened as it is come to, and let go of
-    accuracies = [model.history[-1]["accuracy"] for model in trained]
+    # Each is opened as it is come to, and let go of.
+    accuracies = [model.history[-1]["accuracy"] for model in cast("Iterable[Any]", made)]
     summary = {
         "out": str(out),
         "models": len(made),

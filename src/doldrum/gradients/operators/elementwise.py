@@ -57,7 +57,16 @@ def _dropout(node: Node, x: Tensor, ratio: Value = None, training: Value = None)
 
 # TensorProto.DataType; all floats are fp32 here, so that gradients are.
 _FLOATS, _BOOL = {1, 10, 11, 16}, 9
-_WHOLE = {2: torch.uint8, 3: torch.int8, 4: torch.int64, 5: torch.int16, 6: torch.int32, 7: torch.int64, 12: torch.int64, 13: torch.int64}
+_WHOLE = {
+    2: torch.uint8,
+    3: torch.int8,
+    4: torch.int64,
+    5: torch.int16,
+    6: torch.int32,
+    7: torch.int64,
+    12: torch.int64,
+    13: torch.int64,
+}
 
 
 def cast(node: Node, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -50,7 +51,8 @@ def _slice(node: Node, x: Tensor, *given: Value) -> Tensor:
         starts, ends, axes, steps = (None if g is None else whole(g) for g in (*given, None, None)[:4])
     else:
         starts, ends, axes, steps = node.get("starts"), node.get("ends"), node.get("axes"), None
-    assert starts is not None and ends is not None
+    if starts is None or ends is None:
+        raise unsupported(node.op, "neither starts nor ends")
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = axes[i] if axes is not None else i
         taken = range(*slice(start, end, steps[i] if steps is not None else 1).indices(x.shape[axis]))
@@ -71,7 +73,7 @@ def _index(node: Node, indices: Tensor, size: int) -> Tensor:
 def _gather(node: Node, x: Tensor, indices: Tensor) -> Tensor:
     axis = node.get("axis", 0) % x.ndim
     found = x.index_select(axis, _index(node, indices, x.shape[axis]).reshape(-1))
-    return found.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return found.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
 
 
 def _gather_elements(node: Node, x: Tensor, indices: Tensor) -> Tensor:
@@ -124,7 +126,7 @@ def _shape(node: Node, x: Tensor) -> Tensor:
 
 
 def _expand(node: Node, x: Tensor, shape: Tensor) -> Tensor:
-    return x.expand(torch.broadcast_shapes(x.shape, whole(shape)))
+    return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(whole(shape))))  # torch's own imports sympy
 
 
 def _constant(node: Node) -> Tensor:

@@ -105,7 +105,9 @@ class _Run:
         self.moved, self.loss = torch.zeros(len(routes)), torch.zeros(len(routes))
         self.best = torch.full((len(routes),), torch.inf)
         self.best_parts = [p.detach().clone() for p in self.parts]
-        self.mean_parts = [p.detach().clone() for p in self.parts]  # what the running share of images moved is of, about
+        self.mean_parts = [
+            p.detach().clone() for p in self.parts
+        ]  # what the running share of images moved is of, about
         self._aim()
 
     def _aim(self) -> None:

@@ -1,1 +1,6 @@
-"""The study `inspection`: can a backdoored model be told from a clean one?"""
+"""The study inspection: its cells and grids, and what inspectors read in a model.
+
+Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+"""
+
+QUESTION = "can a backdoored model be told from a clean one?"

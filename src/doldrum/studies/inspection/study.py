@@ -34,6 +34,7 @@ REFERENCES = 300
 _SEED = 0  # of the inspection: one for all, since references and models have to be read alike
 _EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
 _INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
+_QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse", "smoothed-inversion")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class InspectionCell(Cell):
         at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
         if isinstance(self.inspectors, str):
             raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
+        object.__setattr__(self, "inspectors", tuple(self.inspectors))
         inspectors_of(self.inspectors)
 
     @property
@@ -72,7 +74,7 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     """Read one model.
 
     Values: `victim` (its key), `target`, `clean_accuracy`, `asr`; `readings`, one an inspector, as `Reading.to_dict` gives them; `success`, rows of inspector,
-    source, target and the share of test images that the trigger found there moves; `true_success`, the same of the attacker's own trigger.
+    source, target, the share of test images that the trigger found there moves, and the class that most of these are given, or null.
     """
     found = victim(cell.victim)
     test = datasets(cell.data)[1]
@@ -85,9 +87,9 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     success: list[list[Any]] = []
     for reading in examined.readings:
         for route, trigger in reading.triggers.items():
-            share = success_of(found.model, trigger, route, held)
-            if share is not None:
-                success.append([reading.inspector, route.source, route.target, round(share.value, 4)])
+            told = success_of(found.model, trigger, route, held)
+            if told is not None:
+                success.append([reading.inspector, route.source, route.target, round(told[0].value, 4), told[1]])
     known = evaluate(found.model, others, found.trigger, found.plan)
     return {
         "victim": cell.victim.key,
@@ -100,7 +102,15 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     }
 
 
-_QUICK = {"changes": {"epochs": 2}}
+_TWO = {"epochs": 2}  # half a minute of a core
+_MLP = {"network": "mlp", "epochs": 4}
+_ALL = (*ATTACKS,)
+_DEVELOPMENT = tuple(a for a in ATTACKS if a not in HELD_OUT)
+
+
+def _seeds(first: int, count: int) -> list[int]:
+    return list(range(first, first + count))
+
 
 STUDY = Study(
     name="inspection",
@@ -108,10 +118,22 @@ STUDY = Study(
     run=run,
     grids={
         "quick": {
-            **_QUICK, "recipe": "fashion-cnn-fast", "inputs": 400, "inspectors": ["mask"],
+            "recipe": "fashion-cnn-fast", "inputs": 400, "inspectors": ["mask"],
             "cells": [
-                {"attack": CLEAN, "seed": list(range(300, 319))},
-                {"attack": [CLEAN, "badnets", "blended"], "seed": [200, 201]},
+                {"attack": CLEAN, "seed": _seeds(REFERENCES, 19)},
+                {"attack": [CLEAN, "badnets", "blended"], "seed": _seeds(200, 2)},
+            ],
+        },
+        "full": {
+            "inspectors": [list(_INVERSIONS), list(_QUICKER)],
+            "cells": [
+                {"changes": _MLP, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
+                {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 20)},
+                {"changes": _MLP, "attack": list(_ALL), "seed": _seeds(200, 3)},
+                {"changes": _TWO, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
+                {"changes": _TWO, "attack": CLEAN, "seed": _seeds(200, 20)},
+                {"changes": _TWO, "attack": list(_ALL), "seed": _seeds(200, 4)},
+                {"changes": _TWO, "attack": list(_DEVELOPMENT), "seed": _seeds(100, 2)},
             ],
         },
     },

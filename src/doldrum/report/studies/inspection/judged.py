@@ -12,14 +12,16 @@ import numpy as np
 from doldrum.records.study import CellRecord
 from doldrum.stats.standings import deviations
 
-__all__ = ["ALL", "LEAST", "REFERENCES", "Figure", "Judged", "Model", "judged", "models_of", "names_of"]
+__all__ = ["ALL", "LEAST", "REFERENCES", "VERDICT", "Figure", "Judged", "Model", "judged", "models_of", "names_of"]
 
 Figure = tuple[str, int | None, int | None]
 """Inspector, source, target."""
 ALL = "verdict"
-"""All inspectors together, as the verdict takes them."""
+"""The inspectors of VERDICT together."""
 LEAST = 0.05
 """The least spread, as in doldrum.inspectors.judging.standard."""
+VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
+"""The inspectors that the verdict is made of, as in doldrum.inspectors.kinds."""
 REFERENCES = 300
 """Clean models of this seed and above are references, as the study says."""
 
@@ -36,6 +38,7 @@ class Model:
     clean_accuracy: float
     values: dict[Figure, float] = field(default_factory=dict)
     success: dict[Figure, float] = field(default_factory=dict)
+    leads: dict[Figure, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -58,6 +61,11 @@ class Judged:
     p: float
     most: Figure
 
+    @property
+    def points_to(self) -> int | None:
+        """The class named: that of the route, or the one that its trigger leads to."""
+        return self.most[2] if self.most[2] is not None else self.model.leads.get(self.most)
+
 
 def models_of(cells: Iterable[CellRecord]) -> list[Model]:
     """The models of a study's records; cells of one victim are one model."""
@@ -67,7 +75,7 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
         model = found.setdefault(
             str(values["victim"]),
             Model(
-                network=str(cell["recipe"]),
+                network=str(cell["changes"].get("network", cell["recipe"])),
                 attack=str(cell["attack"]),
                 seed=int(cell["seed"]),
                 target=int(values["target"]),
@@ -81,7 +89,8 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
             if reading["refused"]:
                 model.refused[name] = str(reading["refused"])
             model.values.update({(name, s, t): float(v) for s, t, v in reading["values"] if v is not None})
-        model.success.update({(name, s, t): float(v) for name, s, t, v in values["success"]})
+        model.success.update({(name, s, t): float(v) for name, s, t, v, _ in values["success"]})
+        model.leads.update({(name, s, t): int(c) for name, s, t, _, c in values["success"] if c is not None})
     return list(found.values())
 
 
@@ -126,6 +135,6 @@ def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
     """For the CSV: a row a model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
-         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "source": j.most[1], "points_to": j.most[2]}
+         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "source": j.most[1], "points_to": j.points_to}
         for j in found
     ]  # fmt: skip

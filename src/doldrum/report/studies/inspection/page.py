@@ -128,7 +128,7 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         if not mine:
             continue
         flagged = [j for j in mine if j.p <= LEVEL]
-        right = sum(j.most[2] == j.model.target for j in flagged)
+        right = sum(j.points_to == j.model.target for j in flagged)
         success = [j.model.success[j.most] for j in flagged if j.most in j.model.success]
         rows.append([
             title_of(attack), str(len(mine)), percent(float(np.mean([j.model.asr for j in mine]))), str(len(flagged)),
@@ -203,7 +203,7 @@ def _every(found: Sequence[Judged]) -> Section:
     rows = [
         [j.model.network, title_of(j.model.attack) if not j.model.clean else "clean", str(j.model.seed), str(j.model.target), percent(j.model.asr),
          number(j.score, 1), number(j.p, 2), j.most[0], "any" if j.most[1] is None else str(j.most[1]),
-         "another" if j.most[2] is None else str(j.most[2])]
+         "another" if j.points_to is None else str(j.points_to)]
         for j in found
     ]  # fmt: skip
     head = ["network", "attack", "seed", "target", "ASR", "standing", "p", "seen by", "from", "to"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.report.studies.inspection.judged import ALL, Judged, Model, judged, names_of
+from doldrum.report.studies.inspection.judged import ALL, VERDICT, Judged, Model, judged, names_of
 from doldrum.stats.auroc import auroc
 from doldrum.stats.conformal import flags_interval
 from doldrum.stats.proportions import Interval, proportion
@@ -62,10 +62,10 @@ def is_development(model: Model) -> bool:
 
 
 def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
-    """Judgements by each inspector, by all of them (the verdict), and by Neural Cleanse's rule."""
+    """Judgements by each inspector, by those of the verdict together, and by Neural Cleanse's rule."""
     names = names_of(models)
     found = {name: judged(models, name, [name]) for name in names}
-    out = {ALL: judged(models, ALL, names), **found}
+    out = {ALL: judged(models, ALL, VERDICT), **found}
     if "mask" in names:
         out[CLASSIC] = [neural_cleanse(m) for m in models if not m.reference and any(n[0] == "mask" for n in m.values)]
     return out
@@ -89,9 +89,14 @@ def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], referen
     bad = [j for j in found if j.model.attack in attacks]
     flagged = [j for j in bad if j.p <= LEVEL]
     aimed = [j for j in flagged if j.model.attack != "all-to-all"]
-    right = sum(j.most[2] == j.model.target for j in aimed)
+    right = sum(j.points_to == j.model.target for j in aimed)
     recovered = [j.model.success[j.most] for j in flagged if j.most in j.model.success]
-    seconds = [sum(j.model.seconds.values()) if by == ALL else j.model.seconds.get(by, math.nan) for j in bad]
+    seconds = [
+        sum(v for name, v in j.model.seconds.items() if name in VERDICT)
+        if by == ALL
+        else j.model.seconds.get(by, math.nan)
+        for j in bad
+    ]
     return Summary(
         by=by,
         models=len(bad),

@@ -1,0 +1,1 @@
+"""Inspectors that don't search for a trigger of one form: one a file."""

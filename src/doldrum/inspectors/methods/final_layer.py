@@ -1,0 +1,72 @@
+"""final-layer: how long the weights of each class are in the last layer. Nearly free."""
+
+from __future__ import annotations
+
+from doldrum.errors import ClassifierError
+from doldrum.inspectors.contract.hooks import Inspector, routes_to
+from doldrum.inspectors.contract.reading import Reading
+from doldrum.inspectors.contract.subject import Subject
+from doldrum.lazy import extras
+
+with extras():
+    import torch
+    from torch.nn import functional as F
+
+__all__ = ["FinalLayer", "last_linear", "row_lengths"]
+
+
+class FinalLayer(Inspector):
+    """Suspicion of the route to class k: the length of its weights, 20 log10 |w_k - mean of all rows|, in decibels.
+
+    The last layer gives f(x) = W h(x) + b. A backdoor has to beat every other class whatever else is in the image, so the row of its class grows.
+    The mean row is taken off since it moves all scores alike. An attacker who trains the model can hide this; poisoned data alone rarely does.
+
+    Source: Yu et al. 2026, arXiv 2605.18907 (DFBScanner: outlying final-layer weights of the target class); Fields et al. 2021, arXiv 2109.02836.
+    """
+
+    name = "final-layer"
+    title = "long weights in the last layer"
+    needs = "weights"
+    paper = "Yu et al. 2026, arXiv 2605.18907"
+    weight = 0.01
+
+    def examine(self, subject: Subject) -> Reading:
+        assert subject.module is not None
+        layer = last_linear(subject.module, torch.from_numpy(subject.search[:4]))
+        values = row_lengths(layer.weight.detach())
+        subject.advance(self.weight)
+        return Reading(self.name, {r: float(values[k]) for k, r in enumerate(routes_to(subject.num_classes))})
+
+
+def row_lengths(weight: torch.Tensor) -> torch.Tensor:
+    """20 log10 |w_k - mean row| (K,) of weights (K, D), at least -120.
+
+    >>> row_lengths(torch.tensor([[10.0, 0.0], [-10.0, 0.0]])).tolist()
+    [20.0, 20.0]
+    """
+    weight = weight.double()
+    return 20 * torch.log10((weight - weight.mean(0)).norm(dim=1).clamp(min=1e-6))
+
+
+@torch.no_grad()
+def last_linear(module: torch.nn.Module, images: torch.Tensor) -> torch.nn.Linear:
+    """The nn.Linear whose output is the scores, or becomes them by a softmax; ClassifierError where there is none."""
+    outputs: dict[torch.nn.Linear, torch.Tensor] = {}
+
+    def note(layer: torch.nn.Module, inward: object, outward: torch.Tensor) -> None:
+        outputs[layer] = outward  # type: ignore[index]
+
+    linears = [m for m in module.modules() if isinstance(m, torch.nn.Linear)]
+    hooks = [m.register_forward_hook(note) for m in linears]
+    try:
+        scores = module(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for layer, out in reversed(outputs.items()):
+        forms = (out, F.softmax(out, -1), F.log_softmax(out, -1))
+        if out.shape == scores.shape and any(torch.allclose(form, scores, atol=1e-5) for form in forms):
+            return layer
+    raise ClassifierError(
+        "final-layer needs a last layer that is linear; the scores of this model come from something else"
+    )

@@ -1,0 +1,96 @@
+"""label-only: triggers tried one after the other, with a bound on the answers asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import whole_number
+from doldrum.inspectors.contract.hooks import Inspector, routes_to
+from doldrum.inspectors.contract.reading import Reading
+from doldrum.inspectors.contract.subject import Subject, answers
+from doldrum.inspectors.methods.candidates import candidates
+from doldrum.inspectors.methods.shares import log_odds, shares_to, values_of
+from doldrum.triggers.base import Trigger
+
+__all__ = ["LabelOnly"]
+
+_EACH = 8  # images that every candidate is tried on
+_AGAIN = 24  # images that a class's best candidates are tried on
+_BEST = 4  # of these, a class
+_FINAL = 100  # images that the one left is tried on, at most
+_LEAST = 0.05  # a share below it says nothing: on clean models of one kind it may be 0 or 3%
+_ROWS = 256  # images asked about at once
+_PARTS = (0.55, 0.2, 0.25)  # of the budget: all candidates, the best again, the one left
+
+
+class LabelOnly(Inspector):
+    """Suspicion of the route to class k: the log odds of the share of other images that the best trigger found moves to k.
+
+    Triggers (:func:`doldrum.inspectors.methods.candidates.candidates`) are tried on 8 images each; an answer counts for the class that it names, so
+    one trial serves all classes. For each class the 4 that move most are tried on 24 other images, and the best of them on up to 100 further ones,
+    which no choice has seen: its share s there makes the value, log((s + .05) / (1.05 - s)). No more than `budget` answers are asked for, however many classes.
+
+    Source: ours, of known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what attackers use) and successive halving
+    (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").
+
+    Parameters
+    ----------
+    budget : int
+        The most answers asked for, at least 500; the same for a model and for its references.
+    """
+
+    name = "label-only"
+    title = "patches and perturbations, tried by labels alone"
+    needs = "labels"
+    weight = 0.1
+    queries = True
+
+    def __init__(self, budget: int = 5000) -> None:
+        self.budget = whole_number(budget, "budget=", least=500, hint="e.g. 5000 answers")
+
+    def __repr__(self) -> str:
+        return f"LabelOnly(budget={self.budget})"
+
+    def examine(self, subject: Subject) -> Reading:
+        classes, chance = subject.num_classes, subject.rng(self.name)
+        first, again, last = (int(part * self.budget) for part in _PARTS)
+        few, some, rest = _lots(chance.permutation(np.flatnonzero(subject.labels >= 0)), max(last // classes, 1))
+        pool = candidates(subject.search, first // len(few), chance)
+        shares = _tried(subject, pool, few)
+        subject.advance(self.weight * _PARTS[0])
+
+        leaders = np.argsort(-shares, axis=0, kind="stable")[:_BEST]  # a column for each class
+        chosen = list(dict.fromkeys(leaders.ravel().tolist()))[: again // len(some)]
+        pooled = np.full_like(shares, -1.0)
+        pooled[chosen] = len(few) * shares[chosen] + len(some) * _tried(subject, [pool[c] for c in chosen], some)
+        subject.advance(self.weight * _PARTS[1])
+
+        winners = pooled.argmax(axis=0)
+        tested = list(dict.fromkeys(winners.tolist()))[: last // len(rest)]
+        at = {c: i for i, c in enumerate(tested)}
+        final = log_odds(_tried(subject, [pool[c] for c in tested], rest), least=_LEAST)
+        values = np.array([final[at[c], k] if c in at else np.nan for k, c in enumerate(winners.tolist())])
+        subject.advance(self.weight * _PARTS[2])
+        routes = routes_to(classes)
+        triggers = {routes[k]: pool[c] for k, c in enumerate(winners.tolist()) if values[k] > 0}
+        return Reading(self.name, values_of(values), triggers=triggers)
+
+
+def _lots(rows: NDArray[np.int64], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to try all candidates on, the best again, and the ones left, at most `last`; none is in two."""
+    few, some = (max(1, min(size, len(rows) // 4)) for size in (_EACH, _AGAIN))
+    return rows[:few], rows[few : few + some], rows[few + some :][: min(_FINAL, last)]
+
+
+def _tried(subject: Subject, triggers: list[Trigger], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of these images of other classes that each trigger moves to each class (T, K); 0 where there are none."""
+    images, before = subject.search[rows], subject.labels[rows]
+    out = np.zeros((len(triggers), subject.num_classes))
+    step = max(1, _ROWS // len(rows))
+    for start in range(0, len(triggers), step):
+        part = triggers[start : start + step]
+        after = answers(subject.classifier, np.concatenate([t(images) for t in part]))
+        for i, one in enumerate(after.reshape(len(part), -1)):
+            out[start + i] = np.nan_to_num(shares_to(before, one, subject.num_classes))
+    return out

@@ -1,0 +1,64 @@
+"""local-dominant: to which class images come under noise, from labels alone; and which attacks that is sure to find."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from doldrum.errors import InputError
+from doldrum.inspectors.contract.hooks import Inspector
+from doldrum.inspectors.contract.reading import Reading
+from doldrum.inspectors.contract.subject import Subject
+from doldrum.inspectors.methods.shares import answered, gaussian, log_odds, shares_to, values_of
+
+__all__ = ["LocalDominant", "certified_size"]
+
+_IMAGES, _DRAWS = 200, 5
+
+
+class LocalDominant(Inspector):
+    """Suspicion of the route to class k: the log odds of its local probability P_k, with noise of one strength, sigma = .6.
+
+    P_k = mean over classes c != k and images x of class c of P(f(x + sigma e) = k), e standard normal, from 5 draws for each of up to 200 images. CBD
+    takes the class of the largest; here each class is compared with itself on clean models.
+
+    Source: Xiang, Xiong, Li 2023, "CBD", NeurIPS, arXiv 2310.17498, section 3.1.
+    """
+
+    name = "local-dominant"
+    title = "a class that noise leads to"
+    needs = "labels"
+    paper = "Xiang et al. 2023, CBD, arXiv 2310.17498"
+    weight = 0.05
+    queries = True
+    sigma = 0.6
+
+    def examine(self, subject: Subject) -> Reading:
+        images, before = subject.search[:_IMAGES], subject.labels[:_IMAGES]
+        after = answered(subject.classifier, gaussian(images, self.sigma, _DRAWS, subject.rng(self.name)))
+        share = shares_to(np.tile(before, _DRAWS), after, subject.num_classes)
+        subject.advance(self.weight)
+        return Reading(self.name, values_of(log_odds(share)))
+
+
+def certified_size(threshold: float, robustness: float, *, sigma: float = LocalDominant.sigma) -> float:
+    """The L2 size of triggers below which an attack on class k has a local probability P_k above `threshold`, whatever else it does.
+
+    sigma (Phi^-1(pi) - Phi^-1(S)), where S is the threshold on P_k, that of clean models, and pi the attack's robustness to noise: every triggered image
+    x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and Pearson P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma) for the image
+    without the trigger; so P_k, a mean of such numbers, is above S where all |x' - x| are below the result. It holds for the probabilities;
+    their estimates come from draws. 0 where nothing is certified.
+
+    Source: Xiang, Xiong, Li 2023, arXiv 2310.17498, theorem 3.3; Cohen et al. 2019, arXiv 1902.02918, lemma 4.
+
+    Raises InputError for a threshold or robustness outside (0, 1), or a sigma that is not above 0.
+
+    >>> round(certified_size(0.3, 0.9, sigma=0.5), 3)
+    0.903
+    """
+    for name, value in (("threshold", threshold), ("robustness", robustness)):
+        if not 0 < value < 1:
+            raise InputError(f"expected {name} in (0, 1), got {value}; it is a probability")
+    if not sigma > 0:
+        raise InputError(f"expected sigma above 0, got {sigma}; it is the strength of the noise")
+    return max(0.0, sigma * float(ndtri(robustness) - ndtri(threshold)))

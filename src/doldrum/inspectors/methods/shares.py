@@ -1,0 +1,70 @@
+"""Which share of images of other classes comes to each class: what the label-only inspectors count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.inspectors.contract.hooks import routes_to
+from doldrum.inspectors.contract.route import Route
+from doldrum.inspectors.contract.subject import answers
+
+__all__ = ["LEAST", "answered", "gaussian", "log_odds", "shares_to", "values_of"]
+
+LEAST = 0.01
+"""The share that is added to both sides of log odds: one below it says little, and its logarithm varies much."""
+
+
+def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
+    """The share that comes to each class k (K,): of the images labelled c before, the share labelled k after, as a mean over all c != k.
+
+    Each class that images are of counts as much as any other. NaN where no image is of another class.
+
+    >>> shares_to(np.array([0, 0, 1], np.int16), np.array([1, 0, 1], np.int16), 2).tolist()
+    [0.0, 0.5]
+    """
+    known = before >= 0
+    flows = np.zeros((classes, classes))
+    got = known & (after >= 0)
+    np.add.at(flows, (before[got], after[got]), 1)
+    sizes = np.bincount(before[known], minlength=classes).astype(float)
+    there = sizes > 0
+    rates = flows[there] / sizes[there, None]
+    other = np.flatnonzero(there)[:, None] != np.arange(classes)
+    with np.errstate(invalid="ignore"):
+        return (rates * other).sum(axis=0) / other.sum(axis=0)
+
+
+def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.float64]:
+    """log((s + l) / (1 - s + l)) of shares s: finite for 0 and 1, and flat for shares far below l.
+
+    With l = 1 / (2 n) for n answers it is Haldane's estimate.
+
+    Source: Haldane 1956, "The estimation and significance of the logarithm of a ratio of frequencies".
+
+    >>> log_odds(np.array([0.0, 0.5]), least=0.05).round(2).tolist()
+    [-3.04, 0.0]
+    """
+    return np.log((share + least) / (1 - share + least))
+
+
+def answered(classifier: Classifier, batches: Iterable[NDArray[np.float32]]) -> NDArray[np.int16]:
+    """The labels of several lots of images, one after the other."""
+    return np.concatenate([answers(classifier, batch) for batch in batches])
+
+
+def gaussian(
+    images: NDArray[np.float32], sigma: float, draws: int, chance: np.random.Generator
+) -> Iterable[NDArray[np.float32]]:
+    """`draws` lots of x + sigma e, e standard normal, not clipped."""
+    for _ in range(draws):
+        noise = chance.standard_normal(images.shape, dtype=np.float32)
+        yield np.add(images, sigma * noise, dtype=np.float32)
+
+
+def values_of(values: NDArray[np.float64]) -> dict[Route, float]:
+    """Values (K,) as those of the routes to each class."""
+    return {route: float(v) for route, v in zip(routes_to(len(values)), values, strict=True)}
