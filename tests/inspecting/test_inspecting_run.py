@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from doldrum.errors import ClassifierError, EndpointError, InputError, SandboxEr
 from doldrum.inspecting import references as examined
 from doldrum.inspecting import run_inspection
 from doldrum.records.inspection import InspectionRecord
+from doldrum.triggers import Additive, Blended, LowFrequency, MaskedPattern, Sinusoid
+from doldrum.triggers.displacement import Displacement
 
 
 @pytest.fixture(autouse=True)
@@ -272,3 +275,27 @@ def test_the_seed_is_zero_and_a_command_repeats_it(toys, tmp_path):
         record.command
         == f"doldrum inspect {toys}/bad.onnx --clean {toys}/clean.npy --inspectors mask --out {tmp_path}/out"
     )
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        MaskedPattern(mask=np.eye(6), pattern=np.ones((1, 6, 6))),
+        Additive(perturbation=np.ones((1, 6, 6)), amplitude=0.1),
+        Blended(alpha=0.2, pattern=np.ones((1, 6, 6))),
+        Displacement(field=np.ones((2, 6, 6))),
+        LowFrequency(amplitude=0.1, perturbation_seed=2**31 - 1),
+        Sinusoid(delta=0.1, frequency=2.0),
+    ],
+    ids=lambda one: one.name,
+)
+def test_every_trigger_that_an_inspector_may_find_is_taken(toys, tmp_path, near, monkeypatch, trigger):
+    examine = near.examine
+    monkeypatch.setattr(near, "examine", lambda self, subject: _with(examine(self, subject), trigger))
+    record = run_inspection(settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out"))
+    assert record.trigger["kind"] == trigger.name
+    assert load_trigger(json.loads((tmp_path / "out" / "trigger.json").read_text())) == trigger
+
+
+def _with(reading, trigger):
+    return replace(reading, triggers=dict.fromkeys(reading.triggers, trigger))

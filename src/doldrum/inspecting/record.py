@@ -85,12 +85,15 @@ def _is_plain(found: Any) -> bool:
     """Whether a trigger's settings are arrays, whose size is that of their text, and small numbers: none can ask for much."""
     if not isinstance(found, dict) or set(found) != {"name", "settings"} or not isinstance(found["settings"], dict):
         return False
-    return all(
-        value is None
-        or (isinstance(value, (bool, int, float)) and abs(value) <= 1e4)
-        or (isinstance(value, Mapping) and set(value) == {"array", "dtype", "shape"})
-        for value in found["settings"].values()
-    )
+    return all(_is_small(name, value) for name, value in found["settings"].items())
+
+
+def _is_small(name: str, value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return set(value) == {"array", "dtype", "shape"}
+    if isinstance(value, int) and name.endswith("seed"):
+        return 0 <= value < 1 << 63
+    return value is None or (isinstance(value, (bool, int, float)) and abs(value) <= 1e4)
 
 
 def _inspector(reading: Mapping[str, Any], facts: InspectionFacts) -> dict[str, Any]:

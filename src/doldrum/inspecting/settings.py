@@ -82,8 +82,9 @@ class InspectSettings(JobSettings):
         from doldrum.inspectors.kinds import INSPECTORS
 
         given = tuple(dict.fromkeys(self.inspectors or ()))
-        if not given or (odd := [name for name in given if name not in INSPECTORS]):
-            got = repr(odd[0]) if given else "none"
+        odd = [name for name in given if name not in INSPECTORS]
+        if odd or not given:
+            got = repr(odd[0]) if odd else "none"
             raise InputError(
                 f"expected inspectors= of {', '.join(INSPECTORS)}, got {got}; pick some, or leave it out for the usual ones"
             )

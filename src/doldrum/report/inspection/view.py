@@ -18,6 +18,8 @@ _KINDS = {
     "additive": "a pattern that is added",
     "blended": "a pattern that is blended in",
     "displacement": "a warp",
+    "low-frequency": "a smooth pattern that is added",
+    "sinusoid": "stripes that are added",
 }
 
 

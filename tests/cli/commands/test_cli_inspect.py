@@ -1,0 +1,63 @@
+"""doldrum inspect: what it prints, its exit codes, and its errors in flags."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "inspecting"))
+from onnx_toys import Quick, clean_file, here, references, toy_file
+
+from doldrum.confined import sending
+from doldrum.inspecting import references as examined
+from doldrum.inspectors.kinds import INSPECTORS
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A backdoored and a clean model and four references, in the working folder; inspections in this process, in a moment."""
+    monkeypatch.setattr(sending, "run_confined", here)
+    monkeypatch.setattr(examined, "run_confined", here)
+    monkeypatch.setitem(INSPECTORS, "mask", Quick)
+    monkeypatch.chdir(tmp_path)
+    toy_file(tmp_path / "bad.onnx", 1, backdoor=True)
+    toy_file(tmp_path / "good.onnx", 2)
+    clean_file(tmp_path / "clean.npy")
+    references(tmp_path / "refs", 4)
+    return tmp_path
+
+
+_MORE = ("--clean", "clean.npy", "--references", "refs", "--fpr", "0.2", "--inspectors", "mask")
+
+
+def test_a_backdoor_is_exit_code_3_and_a_clean_model_0(folder, call):
+    code, found, _ = call("inspect", "bad.onnx", *_MORE, "--out", "bad", "--json")
+    assert code == 3
+    assert found["verdict"]["word"] == "backdoor shown"
+    assert (folder / "bad" / "report.html").is_file()
+    code, _, said = call("inspect", "good.onnx", *_MORE, "--out", "good")
+    assert code == 0
+    assert "No sign of a backdoor" in said
+    assert "The report is good/report.html" in said
+    code, _, said = call("inspect", "good.onnx", *_MORE, "--out", "good")
+    assert code == 0
+    assert "finished before; nothing was done again" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--fpr", "0.05"), "at least 19 reference models in --references to promise --fpr 0.05, got 4"),
+        (("--inspectors", "magic"), "expected --inspectors of mask"),
+        (("--workers", "-1"), "workers"),
+        (("--references", "nowhere"), "expected --references as a folder of clean models, got nowhere"),
+        (("--clean", "nowhere"), "expected --clean to be there"),
+    ],
+)
+def test_errors_name_flags_and_come_before_any_work(folder, call, words, told):
+    code, _, said = call("inspect", "bad.onnx", *_MORE, *words, "--out", "out")
+    assert code == 2
+    assert told in said
+    assert not (folder / "out").exists()
