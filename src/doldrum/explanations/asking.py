@@ -1,0 +1,48 @@
+"""Asker: labels of images, counted, within a bound, on a fast engine."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, labels_of
+from doldrum.engines import choose_engine, default_rows
+from doldrum.explanations.methods.base import Carried, Images
+
+__all__ = ["Asker", "OutOfQueries"]
+
+
+class OutOfQueries(Exception):
+    """The next question would pass the bound."""
+
+
+class Asker:
+    """Asks a classifier for labels. `queries` counts the images asked about, without those that an engine is chosen by.
+
+    Raises OutOfQueries, before it asks, where more than `most` would be asked about.
+    """
+
+    def __init__(
+        self, classifier: Classifier, sample: Images, *, engine: str = "auto", most: int | None = None
+    ) -> None:
+        self.queries, self.most = 0, most
+        self._run, self.choice = choose_engine(
+            classifier, engine, rows=default_rows(classifier.input_shape), sample=sample
+        )
+
+    def labels(self, images: Images) -> NDArray[np.int64]:
+        """(N,); -1 where the scores are NaN or infinite."""
+        if not len(images):
+            return np.zeros(0, dtype=np.int64)
+        self.spend(len(images))
+        return labels_of(self._run(images)).astype(np.int64)
+
+    def spend(self, queries: int) -> None:
+        """Count queries; OutOfQueries where they would be too many."""
+        if self.most is not None and self.queries + queries > self.most:
+            raise OutOfQueries
+        self.queries += queries
+
+    def hits(self, carried: Carried, images: Images, label: int) -> NDArray[np.bool_]:
+        """(N,): which images get the label with this on them."""
+        return self.labels(carried(images)) == label
