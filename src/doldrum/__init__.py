@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from doldrum.data import ImageSet, load_dataset, read_images
     from doldrum.detectors import load_detector, save_detector
     from doldrum.errors import DoldrumError
+    from doldrum.explanations import explain
     from doldrum.measuring import measure, read_responses, until
     from doldrum.opening import open_model
     from doldrum.poisoning import PoisonPlan, evaluate, poison
@@ -41,6 +42,7 @@ _HOMES = {
     "load_detector": "detectors",
     "save_detector": "detectors",
     "DoldrumError": "errors",
+    "explain": "explanations",
     "measure": "measuring",
     "read_responses": "measuring",
     "until": "measuring",
@@ -60,7 +62,7 @@ __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "open_model", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
-    "attacks", "run_attack", "detectors", "save_detector", "load_detector",
+    "attacks", "run_attack", "detectors", "save_detector", "load_detector", "explain",
     "DoldrumError",
 ]  # fmt: skip
 

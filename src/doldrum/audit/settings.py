@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 from doldrum.checks import is_number
@@ -66,16 +66,7 @@ class AuditSettings(JobSettings):
         >>> AuditSettings(model=".", images=".", out="a b", mean=(0.5,)).command(7)
         "doldrum audit . --images . --mean 0.5 --out 'a b' --seed 7"
         """
-        words = ["doldrum", "audit", self.shown_model, "--images", self.images]
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("model", "images", "seed") or value == field.default:
-                continue
-            words.append(f"--{field.name.replace('_', '-')}")
-            if isinstance(value, tuple):
-                words.append(("x" if field.name == "size" else ",").join(f"{v:g}" for v in value))
-            elif value is not True:
-                words.append(f"{value:g}" if isinstance(value, float) else str(value))
+        words = ["doldrum", "audit", self.shown_model, "--images", self.images, *self.options("images")]
         return shlex.join([*words, "--seed", str(seed)])
 
 

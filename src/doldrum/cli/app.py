@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import doldrum
-from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, measure, serve, study
+from doldrum.cli.commands import attacks, audit, cleanse, datasets, demo, detect, doctor, explain, measure, serve, study
 from doldrum.cli.interrupts import Interrupted
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
     "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): put that right and run the same again; 2 the command, "
-    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
+    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains, or a trigger is proven; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )
 
@@ -66,6 +66,7 @@ for _name, _command, _short in (
     ("scan", detect.scan, "Which images look as if they carried a trigger."),
     ("serve", serve.serve, "A model and its detector behind HTTP."),
     ("audit", audit.audit, "A model and images that somebody else made: a report."),
+    ("explain", explain.explain, "What in flagged images is the trigger, proven on clean ones."),
     ("cleanse", cleanse.cleanse, "Which samples of a training set to drop, and the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),
     (

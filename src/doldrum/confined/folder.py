@@ -109,8 +109,8 @@ def forget(job: Job, begun: Begun) -> None:
 
 
 def holds_work(out: Path) -> bool:
-    """Whether a job's folder has batches, or a fitted detector, that the same command need not make again."""
-    return any(any((out / "work").rglob(name)) for name in ("rows-*.jsonl", "*.doldrum"))
+    """Whether a job's folder has batches, a fitted detector, or finished searches, that the same command need not make again."""
+    return any(any((out / "work").rglob(name)) for name in ("rows-*.jsonl", "*.doldrum", "found.jsonl"))
 
 
 def _state(path: str | None) -> str:

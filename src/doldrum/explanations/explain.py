@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from doldrum.checks import is_number, whole_number
 from doldrum.classifiers import as_classifier
+from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set, to_float
 from doldrum.errors import InputError
 from doldrum.explanations import effort as efforts
@@ -21,12 +24,14 @@ from doldrum.measuring.inputs import wanted_by
 from doldrum.progress import progress_bar
 from doldrum.records.explanations import Explanations
 
-__all__ = ["FEWEST_CLEAN", "MOST_IMAGES", "explain"]
+__all__ = ["FEWEST_CLEAN", "FOUND", "MOST_IMAGES", "explain", "explained"]
 
 FEWEST_CLEAN = 60
 """Clean images without which no class can have enough held-back ones."""
 MOST_IMAGES = 256
 """Images explained at once: each has its own test, and they share one error."""
+FOUND = "found.jsonl"
+"""The file in a job's folder that a run which was cut off goes on with."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
 
@@ -41,18 +46,91 @@ def explain(
     seed: int = 0,
     engine: str = "auto",
     progress: bool = True,
-    on_step: Any = None,
-    kept: Path | None = None,
 ) -> Explanations:
-    """Find what in each image carries its label to other images, and test it on clean images that the search never used."""
+    """Find what in each flagged image carries its class to other images, and test it on clean images that the search never used.
+
+    For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
+    pasted, what the images of the class share added, some frequencies copied, the image blended. The same search is run in at least 19 clean
+    images that are predicted as t too (the controls): what a class looks like is found there as well. What does best beside the controls is put on held-back
+    clean images, once, and so is what was found in each control.
+
+    The p-value is of "some control succeeds at least as often": the largest of the exact one-sided McNemar tests against each control (an
+    intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
+    is at most `alpha`, at least 20% of the held-back images went to the class, and that is 15 points above the best control. What images share is found without the
+    image in question, which must then hold more of it than all but `alpha` of the trusted images of its class.
+
+    Parameters
+    ----------
+    classifier : Classifier, or what :func:`doldrum.as_classifier` takes
+        Only its labels are used.
+    images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
+        Where several carry one trigger, explain them together: some triggers are only seen in what images share.
+    clean : at least 60 images that are trusted, as they come; 1,000 do well
+        They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
+    alpha : float in (0, 1)
+    max_queries : int, optional
+        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
+        unproven. One image takes at least about 18,000. By default there is no limit: 20 images of one class take about 60,000.
+    seed : int
+        Which clean images search and which test. Keep it secret from who made the model.
+    engine : a name in `doldrum.engines.ENGINES`
+    progress : bool
+        Draw a progress bar when standard error is a terminal.
+
+    Returns
+    -------
+    Explanations
+        One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
+
+    Raises InputError for images of another shape, too few clean images, and a `max_queries` that is not enough for one image.
+
+    Examples
+    --------
+    A model that says 1 of images whose first pixel is white:
+
+    >>> import numpy as np, doldrum as dd
+    >>> rng = np.random.default_rng(0)
+    >>> def answer(x):
+    ...     return np.where(x[:, 0, 0, 0] > 0.99, 1, np.where(x[:, 0, 4:].mean(axis=(1, 2)) > 0.5, 1, 0))
+    >>> model = dd.as_classifier(answer, input_shape=(1, 8, 8), num_classes=2, outputs="labels")
+    >>> clean = rng.uniform(0, 0.98, (200, 1, 8, 8)).astype(np.float32)
+    >>> flagged = clean[model(clean) == 0][:1].copy()
+    >>> flagged[0, 0, 0, 0] = 1
+    >>> one = dd.explain(model, flagged, clean).explained[0]
+    >>> one.proven, one.kind, one.size, one.where["top"], one.where["left"]
+    (True, 'region', '1 x 1 pixels', 0, 0)
+    """
     model = as_classifier(classifier)
+
+    @contextlib.contextmanager
+    def bar(total: int) -> Iterator[Callable[[int], None]]:
+        with progress_bar("explaining", total, show=progress) as advance:
+            yield advance
+
+    return explained(
+        model, as_image_set(images, **wanted_by(model)), as_image_set(clean, **wanted_by(model)), alpha=alpha,
+        max_queries=max_queries, seed=seed, engine=engine, kept=None, bar=bar,
+    )  # fmt: skip
+
+
+def explained(
+    model: Classifier,
+    flagged: ImageSet,
+    trusted: ImageSet,
+    *,
+    alpha: float,
+    max_queries: int | None,
+    seed: int,
+    engine: str,
+    kept: Path | None,
+    bar: Callable[[int], contextlib.AbstractContextManager[Callable[[int], None]]],
+) -> Explanations:
+    """`explain` of image sets, which goes on with what the file `kept` has; `bar` is given the number of steps and hears of each."""
     if not (is_number(alpha) and 0 < alpha < 1):
         raise InputError(f"expected alpha= between 0 and 1, got {alpha!r}; e.g. 0.05")
     if max_queries is not None:
         whole_number(max_queries, "max_queries=", least=1)
     seed = whole_number(seed, "seed=", least=0)
-    flagged = as_image_set(images, **wanted_by(model))
-    trusted = as_image_set(clean, **wanted_by(model))
     _check(model, flagged, trusted)
     trusted, notes = _apart(flagged, trusted)
     effort = efforts.fitting(max_queries, len(flagged))
@@ -62,16 +140,13 @@ def explain(
     labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
     shown = to_float(flagged.images)
     answers = memory.get("images", lambda: asker.labels(shown).tolist())
-    pools = Pools(pixels, labels, effort, seed=seed)
-    searcher = Searcher(asker, pools, memory, seed=seed)
+    searcher = Searcher(asker, Pools(pixels, labels, effort, seed=seed), memory, seed=seed)
     sources = [Source(f"image-{i}", shown[i : i + 1], int(label)) for i, label in enumerate(answers)]
     trial = Trial(searcher, sources, alpha=alpha)
-    with progress_bar("explaining", trial.steps, show=progress and on_step is None) as advance:
-        found = trial.run([str(i) for i in flagged.ids], on_step or advance)
+    with bar(trial.steps) as advance:
+        found = trial.run([str(i) for i in flagged.ids], advance)
     if trial.cut_short:
-        notes.append(
-            f"The {max_queries:,} queries allowed were not enough for all: what was not reached is said to be unproven."
-        )
+        notes.append(f"The {max_queries:,} queries allowed were not enough for all: what was not reached is unproven.")
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )

@@ -17,19 +17,19 @@ _MOST = 6
 
 def shown(
     searcher: Searcher, source: Source, ours: Carried, control: Source, theirs: Carried, scope: int | None
-) -> Shown | None:
-    """The first of the held-back images, as they came; None where the queries are over."""
+) -> tuple[Shown, dict[str, list[int]]] | tuple[None, None]:
+    """The first of the held-back images, as they came, and their classes; None where the queries are over."""
     rows = searcher.held(source.label, scope)[:_MOST]
     clean = searcher.pools.images[rows]
     with_ours, with_theirs = ours(clean), theirs(clean)
-    name = f"{source.label}/{source.name}/{scope}"
     try:
         labels = searcher.kept.get(
-            f"shown/{name}", lambda: [searcher.asker.labels(x).tolist() for x in (with_ours, with_theirs)]
+            f"shown/{source.label}/{source.name}/{scope}",
+            lambda: [searcher.asker.labels(x).tolist() for x in (with_ours, with_theirs)],
         )
     except OutOfQueries:
-        return None
-    return Shown(
+        return None, None
+    pictures = Shown(
         image=Pixels.of(source.images[0]),
         found=Pixels.of(_alone(ours, clean)),
         control=Pixels.of(control.images[0]),
@@ -37,10 +37,8 @@ def shown(
         clean=Pixels.of(clean),
         with_found=Pixels.of(with_ours),
         with_control=Pixels.of(with_theirs),
-        clean_labels=tuple(searcher.pools.labels[rows].tolist()),
-        found_labels=tuple(labels[0]),
-        control_labels=tuple(labels[1]),
     )
+    return pictures, {"clean": searcher.pools.labels[rows].tolist(), "found": labels[0], "control": labels[1]}
 
 
 def _alone(carried: Carried, clean: Images) -> Images:

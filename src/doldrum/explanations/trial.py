@@ -175,12 +175,15 @@ class Trial:
         holds = tested.holds is None or tested.holds <= self.alpha
         proven = bool(adjusted <= self.alpha and far and holds)
         together = len(candidate.found.source.images) + 1 if candidate.method.together else 1
+        pictures, labels = shown(
+            self.searcher, source, tested.carried, candidate.controls[top].source,
+            candidate.controls[top].carried[choice.level], choice.scope,
+        )  # fmt: skip
         made = Explanation(
             image=name, label=source.label, proven=proven, why="", kind=candidate.method.kind, size=tested.carried.size,
             where=tested.carried.where(), scope=choice.scope, together=together, success=success, control=control,
             controls=len(tested.controls), p_value=tested.p, p_adjusted=adjusted, holds=tested.holds,
-            shown=shown(self.searcher, source, tested.carried, candidate.controls[top].source,
-                        candidate.controls[top].carried[choice.level], choice.scope),
+            labels=labels, shown=pictures,
         )  # fmt: skip
         return Explanation(**{**vars(made), "why": why(made, alpha=self.alpha)})
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from doldrum.checks import is_kind
@@ -12,7 +12,7 @@ from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import check_order, jsonable, sequence, share, whole
 from doldrum.records.parts import Pixels
 
-__all__ = ["KINDS", "Explanation", "Explanations", "Shown", "Success"]
+__all__ = ["KINDS", "Explanation", "ExplanationRecord", "Explanations", "Shown", "Success"]
 
 KINDS = ("region", "shared", "band", "blend")
 """A rectangle of pixels; what several images have in common; some frequencies; the whole image, faintly."""
@@ -48,7 +48,7 @@ class Shown(Record):
     """Pictures of a test: held-back images as they are, with what was found, and with what the best control has.
 
     `image` (C, H, W) is the flagged image and `found` what of it was put on the others; `control` and `control_found` the same of the
-    trusted image whose region did best. `clean`, `with_found` and `with_control` are (M, C, H, W); labels are one each.
+    trusted image that did best. `clean`, `with_found` and `with_control` are (M, C, H, W).
     """
 
     image: Pixels
@@ -58,9 +58,6 @@ class Shown(Record):
     clean: Pixels
     with_found: Pixels
     with_control: Pixels
-    clean_labels: tuple[int, ...]
-    found_labels: tuple[int, ...]
-    control_labels: tuple[int, ...]
 
     _nested: ClassVar = dict.fromkeys(
         ("image", "found", "control", "control_found", "clean", "with_found", "with_control"), (Pixels, False)
@@ -68,18 +65,11 @@ class Shown(Record):
 
     def __post_init__(self) -> None:
         if not is_kind(self.image, Pixels) or len(shape := self.image.shape) != 3 or shape[0] not in (1, 3):
-            raise InputError(
-                "expected an image of shape (1 or 3, H, W) as Pixels, got something else; pass channels first"
-            )
+            raise InputError("expected an image of shape (1 or 3, H, W) as Pixels, got another; pass channels first")
         for name in ("found", "control", "control_found"):
             if getattr(self, name).shape != shape:
                 raise InputError(f"expected {name} of shape {shape}, got {getattr(self, name).shape}; one image each")
-        for name in ("clean_labels", "found_labels", "control_labels"):
-            labels = tuple(whole(c, name, least=-1) for c in sequence(getattr(self, name), name))
-            object.__setattr__(self, name, labels)
-        count = len(self.clean_labels)
-        if not len(self.found_labels) == len(self.control_labels) == count:
-            raise InputError("expected as many labels of each kind, got others; one an image")
+        count = self.clean.shape[0]
         for name in ("clean", "with_found", "with_control"):
             if getattr(self, name).shape != (count, *shape):
                 raise InputError(f"expected {name} of shape {(count, *shape)}, got {getattr(self, name).shape}")
@@ -114,7 +104,10 @@ class Explanation(Record):
         Of "some control succeeds at least as often", exact; and after Holm's correction for the number of images explained.
     holds : float or None
         For what several images share: the share of trusted images of the class that hold as much of it (a conformal p-value).
+    labels : {clean, found, control} or None
+        The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
     shown : Shown or None
+        Their pictures; None where they are kept elsewhere.
     """
 
     image: str
@@ -132,6 +125,7 @@ class Explanation(Record):
     p_value: float | None = None
     p_adjusted: float | None = None
     holds: float | None = None
+    labels: Mapping[str, Sequence[int]] | None = None
     shown: Shown | None = None
 
     @classmethod
@@ -156,6 +150,8 @@ class Explanation(Record):
             _text(self.size, "size")
         if self.scope is not None:
             whole(self.scope, "scope")
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _labels(self.labels))
         if self.where is not None:
             object.__setattr__(self, "where", jsonable(self.where, "where"))
         for name in ("p_value", "p_adjusted", "holds"):
@@ -204,6 +200,60 @@ class Explanations(Record):
     def proven(self) -> int:
         """How many are."""
         return sum(one.proven for one in self.explained)
+
+    def without_pictures(self) -> Explanations:
+        """The same with `shown` None in each."""
+        return replace(self, explained=tuple(replace(one, shown=None) for one in self.explained))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationRecord(Record):
+    """Everything that `doldrum explain` found, beside the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
+
+    Parameters
+    ----------
+    created, doldrum, command : str
+        UTC time (ISO 8601), version, and how to repeat it.
+    model : {name, sha256, format, input_shape, num_classes, class_names or null, notes}
+    clean : str
+        Where the clean images came from.
+    skipped : tuple of {id, why}
+        Flagged files that could not be read; `unlisted` counts those that are not listed.
+    remarks : tuple of str
+    explanations : Explanations
+        Without pictures.
+    """
+
+    created: str
+    doldrum: str
+    command: str
+    model: Mapping[str, Any]
+    clean: str
+    skipped: tuple[Mapping[str, Any], ...]
+    unlisted: int
+    remarks: tuple[str, ...]
+    explanations: Explanations
+    version: int = VERSION
+
+    _nested: ClassVar = {"explanations": (Explanations, False)}
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+        for name in ("created", "doldrum", "command", "clean"):
+            _text(getattr(self, name), name)
+        object.__setattr__(self, "model", jsonable(self.model, "model"))
+        object.__setattr__(self, "skipped", tuple(jsonable(s, "skipped") for s in sequence(self.skipped, "skipped")))
+        whole(self.unlisted, "unlisted")
+        object.__setattr__(self, "remarks", tuple(_text(r, "remarks") for r in sequence(self.remarks, "remarks")))
+
+
+def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    if set(found) != {"clean", "found", "control"}:
+        raise InputError(f"expected labels of clean, found and control, got {sorted(map(str, found))[:9]}")
+    made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
+    if len({len(labels) for labels in made.values()}) != 1:
+        raise InputError("expected as many labels of each kind, got others; one an image")
+    return made
 
 
 def _text(value: Any, name: str) -> str:

@@ -15,9 +15,9 @@ from doldrum.files import write_text_whole
 from doldrum.report import words
 from doldrum.report.audit import rows as audit_rows
 from doldrum.report.audit import view as audit_view
-from doldrum.report.audit.pictures import Pictures, Shot
 from doldrum.report.audit.profile import Panel, panels
 from doldrum.report.audit.rows import Row
+from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.shell import page_environment
 
 __all__ = ["write_audit_page"]
