@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier, labels_of
 from doldrum.engines import choose_engine, default_rows
 from doldrum.explanations.methods.base import Carried, Images
+
+_MOST_FLOATS = 1 << 24  # of images asked about at once: several things share the engine's batches
 
 __all__ = ["Asker", "OutOfQueries"]
 
@@ -43,6 +47,12 @@ class Asker:
             raise OutOfQueries
         self.queries += queries
 
-    def hits(self, carried: Carried, images: Images, label: int) -> NDArray[np.bool_]:
-        """(N,): which images get the label with this on them."""
-        return self.labels(carried(images)) == label
+    def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
+        """bool (things carried, N): which images get the label with each of these on them."""
+        found = np.zeros((len(carried), len(images)), dtype=bool)
+        step = max(1, _MOST_FLOATS // max(1, images.size))
+        for start in range(0, len(carried), step):
+            some = carried[start : start + step]
+            labels = self.labels(np.concatenate([one(images) for one in some]))
+            found[start : start + step] = (labels == label).reshape(len(some), -1)
+        return found

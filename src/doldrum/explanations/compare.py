@@ -15,7 +15,7 @@ __all__ = ["Choice", "choose", "worst_p"]
 
 _NEAR = 0.05  # of two sizes that do about as well the smaller is taken
 _FEWEST = 5  # choosing images of a class without which a claim about that class alone isn't looked at
-_SCOPED = 0.15  # by so much a claim about one class must do better than one about all
+_SCOPED = 0.3  # by so much a claim about one class must do better than one about all
 
 
 @dataclass(frozen=True)

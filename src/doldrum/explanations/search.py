@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from doldrum.explanations.asking import Asker
 from doldrum.explanations.kept import Kept
-from doldrum.explanations.methods.base import Carried, Images, Method
+from doldrum.explanations.methods.base import Carried, Images, Method, Score
 from doldrum.explanations.pools import Pool, Pools
 from doldrum.seeds import rng
 
@@ -68,20 +68,21 @@ class Searcher:
         def search() -> list[Any]:
             score = self._scored(pool, source.label)
             found = method.find(source.images, choose, score)
-            hits = [self.asker.hits(one, choose, source.label) for one in found]
+            hits = self.asker.hits(found, choose, source.label)
             return [[one.where(), "".join("01"[int(h)] for h in hit)] for one, hit in zip(found, hits, strict=True)]
 
         told = self.kept.get(name, search)
         carried = [method.again(source.images, choose, level, where) for level, (where, _) in enumerate(told)]
         return Found(source, carried, np.array([[c == "1" for c in hits] for _, hits in told], dtype=bool))
 
-    def _scored(self, pool: Pool, label: int) -> Callable[[Carried], float]:
+    def _scored(self, pool: Pool, label: int) -> Score:
         images, classes = self.pools.images[pool.search], self.pools.labels[pool.search]
         groups = [classes == c for c in np.unique(classes) if (classes == c).sum() > 1]
 
-        def score(carried: Carried) -> float:
+        def score(carried: Sequence[Carried]) -> NDArray[np.float64]:
             hits = self.asker.hits(carried, images, label)
-            return float(hits.mean()) + _BY_CLASS * max((float(hits[g].mean()) for g in groups), default=0.0)
+            best = np.max([hits[:, g].mean(axis=1) for g in groups], axis=0) if groups else 0.0
+            return hits.mean(axis=1) + _BY_CLASS * best
 
         return score
 
@@ -113,9 +114,9 @@ class Searcher:
         start = found.carried[level]
 
         def search() -> Any:
-            floor = _AS_WELL * self.asker.hits(start, images, source.label).mean()
+            floor = _AS_WELL * self.asker.hits([start], images, source.label).mean()
             return method.smaller(
-                start, lambda one: bool(self.asker.hits(one, images, source.label).mean() >= floor)
+                start, lambda ones: self.asker.hits(ones, images, source.label).mean(axis=1) >= floor
             ).where()
 
         where = self.kept.get(f"smallest/{method.kind}/{source.label}/{source.name}/{level}/{scope}", search)
@@ -126,6 +127,6 @@ class Searcher:
         images = self.pools.images[self.held(source.label, scope)]
         name = f"held/{method.kind}/{source.label}/{source.name}/{carried.level}/{scope}"
         hits = self.kept.get(
-            name, lambda: "".join("01"[int(h)] for h in self.asker.hits(carried, images, source.label))
+            name, lambda: "".join("01"[int(h)] for h in self.asker.hits([carried], images, source.label)[0])
         )
         return np.array([c == "1" for c in hits], dtype=bool)

@@ -22,7 +22,8 @@ def unproven_why(choice: Choice | None, *, cut_short: bool) -> str:
 
 def why(found: Explanation, *, alpha: float) -> str:
     """What the test showed."""
-    assert found.success is not None and found.control is not None and found.p_adjusted is not None
+    assert found.success is not None
+    assert found.control is not None
     doing = {
         "region": f"Pasting its {found.size}",
         "shared": f"Adding what {found.together} flagged images share ({found.size})",

@@ -53,7 +53,9 @@ class Bands(Method):
 
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
         image, (height, width) = images[0], images.shape[2:]
-        windows = best_windows(height, width, self.levels, lambda level, w: score(Band(level, image, *w)))
+        windows = best_windows(
+            height, width, self.levels, lambda level, all_: score([Band(level, image, *one) for one in all_])
+        )
         return [Band(level, image, *window) for level, window in enumerate(windows)]
 
     def again(self, images: Images, clean: Images, level: int, where: Mapping[str, Any]) -> Carried:

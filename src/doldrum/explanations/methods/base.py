@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,8 +36,8 @@ class Carried(ABC):
         """JSON-able: what decides it, beside the images that it was found in."""
 
 
-Score = Callable[[Carried], float]
-"""How well the search images go to the class with this on them; higher is better."""
+Score = Callable[[Sequence[Carried]], NDArray[np.float64]]
+"""How well the search images go to the class with each of these on them; higher is better."""
 
 
 class Method(ABC):
@@ -59,6 +59,6 @@ class Method(ABC):
     def again(self, images: Images, clean: Images, level: int, where: Mapping[str, Any]) -> Carried:
         """What `find` found at a level, from what its `where` said."""
 
-    def smaller(self, carried: Carried, good: Callable[[Carried], bool]) -> Carried:
-        """The smallest that is still `good`; by default what there is."""
+    def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
+        """The smallest that is still `good`, which says so of each of several; by default what there is."""
         return carried

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from doldrum.explanations.methods.base import Carried, Images, Method, Score
 from doldrum.explanations.methods.windows import best_windows
@@ -54,20 +57,23 @@ class Regions(Method):
 
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
         image, (height, width) = images[0], images.shape[2:]
-        windows = best_windows(height, width, self.levels, lambda level, w: score(Region(level, image, *w)))
+        windows = best_windows(
+            height, width, self.levels, lambda level, all_: score([Region(level, image, *one) for one in all_])
+        )
         return [Region(level, image, *window) for level, window in enumerate(windows)]
 
     def again(self, images: Images, clean: Images, level: int, where: Mapping[str, Any]) -> Carried:
         return Region(level, images[0], **where)
 
-    def smaller(self, carried: Carried, good: Callable[[Carried], bool]) -> Carried:
+    def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
         """Rows and columns are cut off its four sides, in turn, as long as it stays good."""
         assert isinstance(carried, Region)
         found = carried
         step = max(1, min(found.height, found.width) // 4)
         while step:
-            cut = next((one for one in _cuts(found, step) if good(one)), None)
-            found, step = (found, step // 2) if cut is None else (cut, step)
+            cuts = _cuts(found, step)
+            fine = np.flatnonzero(good(cuts)) if cuts else []
+            found, step = (cuts[int(fine[0])], step) if len(fine) else (found, step // 2)
         return found
 
 

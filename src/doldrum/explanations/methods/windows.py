@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["Window", "best_windows"]
 
@@ -15,16 +16,15 @@ _BEAM = 2  # windows of a level in which the next, smaller ones are looked for
 
 
 def best_windows(
-    height: int, width: int, levels: Sequence[float], score: Callable[[int, Window], float]
+    height: int, width: int, levels: Sequence[float], score: Callable[[int, list[Window]], ArrayLike]
 ) -> list[Window]:
-    """For each level, a share of the sides, the window with the highest `score(level, window)` of those looked at.
+    """For each level, a share of the sides, the window with the highest of `score(level, windows)` of those looked at.
 
     Windows overlap by half, so that what is no larger than half a window is whole in one of them. Those of a level are looked for in the
     best two of the level before.
 
-    >>> def covers(level, window):
-    ...     top, left, height, width = window
-    ...     return float(top <= 5 < top + height and left <= 9 < left + width)
+    >>> def covers(level, windows):
+    ...     return [top <= 5 < top + h and left <= 9 < left + w for top, left, h, w in windows]
     >>> best_windows(16, 16, (0.5, 0.25, 0.0625), covers)
     [(0, 4, 8, 8), (2, 6, 4, 4), (5, 9, 1, 1)]
     """
@@ -33,7 +33,7 @@ def best_windows(
     for level, share in enumerate(levels):
         h, w = max(1, round(share * height)), max(1, round(share * width))
         windows = sorted({(top, left, h, w) for outer in within for top, left in _places(outer, h, w)})
-        scores = np.array([score(level, window) for window in windows])
+        scores = np.asarray(score(level, windows), dtype=float)
         within = [windows[i] for i in np.argsort(-scores, kind="stable")[:_BEAM]]
         best.append(within[0])
     return best
