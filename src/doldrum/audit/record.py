@@ -16,8 +16,11 @@ from doldrum.audit.pictures import MOST, encode_pictures
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import Begun
 from doldrum.confined.scanning.rows import Rows, read_rows, write_parquet
+from doldrum.explanations.job.pixels import encode_shown
+from doldrum.explanations.job.record import checked
 from doldrum.intake import visible
 from doldrum.records.audit import AuditRecord
+from doldrum.records.explanations import Explanations
 
 __all__ = ["RECORD", "write_record"]
 
@@ -35,7 +38,11 @@ def write_record(settings: AuditSettings, found: dict[str, Any], begun: Begun) -
         ranking=facts.clean is None,
     )
     counts = _counts(settings, facts, rows)
-    told = _verdict(facts, counts)
+    explanations = found["explanations"]
+    if explanations is not None:
+        explanations = checked(explanations, classes=facts.model["num_classes"])
+        encode_shown(begun.work, begun.out / "explanations", count=len(explanations.explained), shape=facts.shape)
+    told = _verdict(facts, counts, explanations)
     _write_rows(facts, rows, counts, begun)
     record = AuditRecord(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -54,6 +61,7 @@ def write_record(settings: AuditSettings, found: dict[str, Any], begun: Begun) -
         concentration=None if counts is None else counts.concentration,
         band=facts.band,
         verdict=told,
+        explanations=explanations,
     )
     record.save(begun.out / RECORD)
     return record
@@ -68,13 +76,13 @@ def _counts(settings: AuditSettings, facts: AuditFacts, rows: Rows) -> Counts | 
     )
 
 
-def _verdict(facts: AuditFacts, counts: Counts | None) -> dict[str, Any]:
+def _verdict(facts: AuditFacts, counts: Counts | None, explanations: Explanations | None) -> dict[str, Any]:
     scanned = facts.images["scanned"]
     if counts is None:
         return verdict.ranked(scanned=scanned, doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached)
     return verdict.promised(
         counts.flags, counts.concentration, scanned=scanned, class_names=facts.model["class_names"], note=counts.note,
-        doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached,
+        doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached, explanations=explanations,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from doldrum.audit.explaining import STAGE
 from doldrum.audit.record import RECORD, write_record
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import OPENING, SCANNING, Job
@@ -17,7 +18,7 @@ _JOB = Job(
     article="an",
     function="doldrum.audit.work:work",
     record=RECORD,
-    stages=OPENING | SCANNING,
+    stages=OPENING | SCANNING | STAGE,
 )
 
 

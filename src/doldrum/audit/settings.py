@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
-from doldrum.checks import is_number
+from doldrum.checks import is_number, whole_number
 from doldrum.confined.settings import JobSettings, check_positive, check_share
 from doldrum.errors import InputError
 
@@ -33,6 +33,9 @@ class AuditSettings(JobSettings):
     budget : float, optional
         Seconds that an audit may take from the opening of the model on; the number of draws is fitted to it. Where it takes longer all the
         same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again.
+    explain : int
+        How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 40,000, of
+        a model that is no endpoint).
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -49,6 +52,7 @@ class AuditSettings(JobSettings):
     fdr: float = 0.1
     claimed_accuracy: float | None = None
     budget: float | None = None
+    explain: int = 8
 
     def __post_init__(self) -> None:
         check_share("fpr", self.fpr)
@@ -58,6 +62,7 @@ class AuditSettings(JobSettings):
             raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
         if self.budget is not None:
             check_positive("budget", self.budget)
+        whole_number(self.explain, "explain=", least=0, most=64)
         super().__post_init__()
 
     def command(self, seed: int) -> str:

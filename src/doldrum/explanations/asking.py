@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,19 @@ class OutOfQueries(Exception):
 class Asker:
     """Asks a classifier for labels. `queries` counts the images asked about, without those that an engine is chosen by.
 
-    Raises OutOfQueries, before it asks, where more than `most` would be asked about.
+    Raises OutOfQueries, before it asks, where more than `most` would be asked about, or the time is `over`.
     """
 
     def __init__(
-        self, classifier: Classifier, sample: Images, *, engine: str = "auto", most: int | None = None
+        self,
+        classifier: Classifier,
+        sample: Images,
+        *,
+        engine: str = "auto",
+        most: int | None = None,
+        over: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.queries, self.most = 0, most
+        self.queries, self.most, self._over = 0, most, over
         self._run, self.choice = choose_engine(
             classifier, engine, rows=default_rows(classifier.input_shape), sample=sample
         )
@@ -43,7 +49,7 @@ class Asker:
 
     def spend(self, queries: int) -> None:
         """Count queries; OutOfQueries where they would be too many."""
-        if self.most is not None and self.queries + queries > self.most:
+        if self._over() or (self.most is not None and self.queries + queries > self.most):
             raise OutOfQueries
         self.queries += queries
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,10 @@ def explained(
     engine: str,
     kept: Path | None,
     bar: Callable[[int], contextlib.AbstractContextManager[Callable[[int], None]]],
+    over: Callable[[], bool] = lambda: False,
 ) -> Explanations:
-    """`explain` of image sets, which goes on with what the file `kept` has; `bar` is given the number of steps and hears of each."""
+    """`explain` of image sets, which goes on with what the file `kept` has, and ends where the time is `over`; `bar` is given the number of steps and
+    hears of each."""
     if not (is_number(alpha) and 0 < alpha < 1):
         raise InputError(f"expected alpha= between 0 and 1, got {alpha!r}; e.g. 0.05")
     if max_queries is not None:
@@ -135,18 +138,23 @@ def explained(
     trusted, notes = _apart(flagged, trusted)
     effort = efforts.fitting(max_queries, len(flagged))
     pixels = to_float(trusted.images[: max(FEWEST_CLEAN, _MOST_CLEAN_BYTES // (4 * int(np.prod(model.input_shape))))])
-    asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries)
+    asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries, over=over)
     memory = Kept(asker, kept)
     labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
     shown = to_float(flagged.images)
-    answers = memory.get("images", lambda: asker.labels(shown).tolist())
+    names = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in shown]
+    answers = [
+        memory.get(f"image/{name}", lambda image=image: int(asker.labels(image[None])[0]))
+        for name, image in zip(names, shown, strict=True)
+    ]
     searcher = Searcher(asker, Pools(pixels, labels, effort, seed=seed), memory, seed=seed)
-    sources = [Source(f"image-{i}", shown[i : i + 1], int(label)) for i, label in enumerate(answers)]
+    sources = [Source(names[i], shown[i : i + 1], label) for i, label in enumerate(answers)]
     trial = Trial(searcher, sources, alpha=alpha)
     with bar(trial.steps) as advance:
         found = trial.run([str(i) for i in flagged.ids], advance)
     if trial.cut_short:
-        notes.append(f"The {max_queries:,} queries allowed were not enough for all: what was not reached is unproven.")
+        limit = "The time" if max_queries is None or over() else f"The {max_queries:,} queries"
+        notes.append(f"{limit} allowed did not last: what was not reached is unproven.")
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )

@@ -11,7 +11,7 @@ __all__ = ["unproven_why", "why"]
 def unproven_why(choice: Choice | None, *, cut_short: bool) -> str:
     """Why nothing was tested."""
     if cut_short:
-        return "Not reached: the queries allowed were over."
+        return "Not reached: the queries or the time allowed were over."
     if choice is None:
         return "Nothing in this image took its class along when it was put on other images."
     return (

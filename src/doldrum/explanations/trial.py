@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -117,7 +118,9 @@ class Trial:
             if len(others) >= _FEWEST_TOGETHER - 1:
                 # Without the image itself: what the others share is then held against it
                 images = np.concatenate([self.sources[j].images for j in others])
-                name = f"all-but-{i}-" + "-".join(map(str, others))
+                name = hashlib.blake2b(
+                    "".join(self.sources[j].name for j in others).encode(), digest_size=8
+                ).hexdigest()
                 made.append((i, Source(name, images, label)))
         return made
 

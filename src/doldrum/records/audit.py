@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import check_order, jsonable, number, numbers, sequence, share, whole
+from doldrum.records.explanations import Explanations
 
 __all__ = ["MOST_SKIPPED", "AuditRecord"]
 
@@ -44,6 +45,7 @@ class AuditRecord(Record):
     band : one {name, strengths, low, middle, high} a probe family: 5%, 50% and 95% quantiles, over clean inputs (in ranking
         only: over the images themselves), of the share of draws that kept the label
     verdict : {exit_code: 0 or 3, heading, sentences: [text]}
+    explanations : Explanations or null: of the most suspicious flagged images; their pictures are in explanations/
 
     Raises InputError for a value of another kind, a share outside [0, 1], or text over 4,000 characters.
     """
@@ -60,7 +62,15 @@ class AuditRecord(Record):
     concentration: Mapping[str, Any] | None
     band: tuple[Mapping[str, Any], ...]
     verdict: Mapping[str, Any]
+    explanations: Explanations | None = None
     version: int = VERSION
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        made = {"explanations": None, **values}
+        if made["explanations"] is not None:
+            made["explanations"] = Explanations.from_dict(made["explanations"])
+        return super().from_dict(made)
 
     def __post_init__(self) -> None:
         check_version(self.version)

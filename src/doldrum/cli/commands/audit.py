@@ -33,6 +33,9 @@ def audit(
         str | None,
         typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it, and scanning ends with it."),
     ] = None,
+    explain: Annotated[
+        int, typer.Option(help="How many of the most suspicious flagged images are explained, as doldrum explain does.")
+    ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     hours: options.Hours = 24.0,
     *,
@@ -43,7 +46,7 @@ def audit(
 
     Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
 
-    --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
+    --out receives report.html, record.json, rows.parquet, pictures/ and explanations/. The exit code is 3 when more was flagged than the
     promise explains (more than the 95% limit, or a set of discoveries that isn't empty), 0 otherwise: that clears these images, not the model.
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
@@ -57,6 +60,7 @@ def audit(
         fdr=fdr,
         claimed_accuracy=claimed_accuracy,
         budget=None if budget is None else seconds_of(budget),
+        explain=explain,
         out=str(out),
         seed=seed,
         hours=hours,

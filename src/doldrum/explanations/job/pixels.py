@@ -14,14 +14,14 @@ from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.records.explanations import Explanations, Shown
 
-__all__ = ["encode_pictures", "write_pixels"]
+__all__ = ["encode_shown", "write_shown"]
 
 _MOST = 24  # explanations that are pictured
 _MOST_BYTES = 1 << 28  # of one file of pixels
 _ONE, _MANY = ("image", "found", "control", "control_found"), ("clean", "with_found", "with_control")
 
 
-def write_pixels(folder: Path, found: Explanations) -> None:
+def write_shown(folder: Path, found: Explanations) -> None:
     """Write shown-NNN.json, the pictures' numbers, for the first that were tested; those that are proven first."""
     order = sorted(range(len(found.explained)), key=lambda i: (not found.explained[i].proven, i))
     shown = [(i, one) for i in order if (one := found.explained[i].shown) is not None]
@@ -29,7 +29,7 @@ def write_pixels(folder: Path, found: Explanations) -> None:
         write_text_whole(folder / f"shown-{i:03d}.json", json.dumps(one.to_dict()))
 
 
-def encode_pictures(source: Path, target: Path, *, count: int, shape: tuple[int, int, int]) -> None:
+def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, int, int]) -> None:
     """Write target/NNN-NAME.png and NNN-NAME-M.png of the explanations whose pixels are in `source`.
 
     What is in `source` is an attacker's: only arrays of `shape`, nothing of its text. Raises InputError for anything else.

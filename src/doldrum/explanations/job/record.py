@@ -11,7 +11,7 @@ from typing import Any
 import doldrum
 from doldrum.confined.facts import lines, names_of, skipped, whole
 from doldrum.confined.job import Begun
-from doldrum.explanations.job.pixels import encode_pictures
+from doldrum.explanations.job.pixels import encode_shown
 from doldrum.explanations.job.settings import ExplanationSettings
 from doldrum.intake import visible
 from doldrum.records.explanations import Explanation, ExplanationRecord, Explanations
@@ -27,9 +27,7 @@ def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Be
     channels, height, width = (whole(side) for side in model["input_shape"])
     classes = whole(model["num_classes"])
     explanations = checked(found["explanations"], classes=classes)
-    encode_pictures(
-        begun.work, begun.out / "pictures", count=len(explanations.explained), shape=(channels, height, width)
-    )
+    encode_shown(begun.work, begun.out / "pictures", count=len(explanations.explained), shape=(channels, height, width))
     record = ExplanationRecord(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         doldrum=doldrum.__version__,

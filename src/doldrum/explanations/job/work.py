@@ -14,7 +14,7 @@ from doldrum.confined.material import Material, left_out, listed, read_material,
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.explanations.explain import FOUND, MOST_IMAGES, explained
-from doldrum.explanations.job.pixels import write_pixels
+from doldrum.explanations.job.pixels import write_shown
 from doldrum.opening.inside import open_suspect
 from doldrum.opening.settings import notes_in_flags
 from doldrum.records.audit import MOST_SKIPPED
@@ -45,7 +45,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         opened.classifier, material.images, clean.images, alpha=settings["alpha"], max_queries=settings["queries"], seed=seed,
         engine="auto", kept=folder / FOUND, bar=bar,
     )  # fmt: skip
-    write_pixels(folder, found)
+    write_shown(folder, found)
     names = opened.class_names or (
         clean.class_names if len(clean.class_names) == opened.classifier.num_classes else None
     )

@@ -17,13 +17,14 @@ from doldrum.report.audit import rows as audit_rows
 from doldrum.report.audit import view as audit_view
 from doldrum.report.audit.profile import Panel, panels
 from doldrum.report.audit.rows import Row
+from doldrum.report.explained import Explained, explained
 from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.shell import page_environment
 
 __all__ = ["write_audit_page"]
 
 _CARDS, _ROWS, _STATIC_ROWS = 200, 50_000, 50
-_STYLES = ("style.css", "audit.css")
+_STYLES = ("style.css", "explained.css", "audit.css")
 _SCRIPTS = (
     "audit_base.js",
     "audit_profile.js",
@@ -54,7 +55,9 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     )
     noise = {f"{s:.3g}": i for i, s in enumerate(record["band"][0]["strengths"])} if record["band"] else {}
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
-    return write_text_whole(place / "report.html", _render(record, rows, drawn, cards, pictures.left_out))
+    found = record["explanations"]
+    proofs = [] if found is None else explained(found, record["model"]["class_names"], Pictures(place / "explanations"))
+    return write_text_whole(place / "report.html", _render(record, rows, drawn, cards, proofs, pictures.left_out))
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,14 @@ class _Card:
         return getattr(self.row, name)
 
 
-def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: list[_Card], left_out: int) -> str:
+def _render(
+    record: dict[str, Any],
+    rows: list[Row],
+    drawn: list[Panel],
+    cards: list[_Card],
+    proofs: list[Explained],
+    left_out: int,
+) -> str:
     from markupsafe import Markup
 
     environment = page_environment("doldrum.report.audit")
@@ -93,6 +103,7 @@ def _render(record: dict[str, Any], rows: list[Row], drawn: list[Panel], cards: 
         page=page,
         panels=drawn,
         cards=cards,
+        proofs=proofs,
         first_rows=[_Card(row, None, ()) for row in rows[:_STATIC_ROWS]],
         policy="; ".join(
             [
