@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,10 @@ class Asker:
         over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.queries, self.most, self._over = 0, most, over
-        self._run, self.choice = choose_engine(
-            classifier, engine, rows=default_rows(classifier.input_shape), sample=sample
-        )
+        if classifier.costly:  # an engine would fill up its batches, and somebody would pay for that
+            self._run: Callable[[Images], NDArray[Any]] = classifier
+        else:
+            self._run, _ = choose_engine(classifier, engine, rows=default_rows(classifier.input_shape), sample=sample)
 
     def labels(self, images: Images) -> NDArray[np.int64]:
         """(N,); -1 where the scores are NaN or infinite."""
