@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from doldrum.explanations.compare import choose, worst_p
+from doldrum.explanations.compare import choose, rank, worst_p
 from doldrum.explanations.search import Found, Source
 
 
@@ -50,3 +50,18 @@ def test_one_class_is_chosen_where_it_alone_goes():
     choice = choose(ours, [found([0] * 20)], np.repeat([1, 2], 10))
     assert (choice.scope, choice.success) == (1, 1.0)
     assert choose(found([1] * 20), [found([0] * 20)], np.repeat([1, 2], 10)).scope is None
+
+
+def test_an_image_like_the_controls_ranks_first_no_more_often_than_it_should():
+    rng = np.random.default_rng(2)
+    runs, first = 800, 0
+    classes = np.repeat([1, 2, 3], 8)
+    for _ in range(runs):
+        # 20 images alike, two methods of three levels each: how far an image goes is its own
+        shares = rng.beta(1, 4, (20, 2, 3, 1))
+        hits = rng.random((20, 2, 3, len(classes))) < shares
+        images = [[found(*method) for method in one] for one in hits]
+        place = rank(images[0], [[one[m] for one in images[1:]] for m in range(2)], classes)
+        first += place <= 0.05
+    assert first / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert first / runs > 0.02

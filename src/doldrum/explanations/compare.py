@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from doldrum.explanations.search import Found
 from doldrum.stats.paired import mcnemar
 
-__all__ = ["Choice", "choose", "worst_p"]
+__all__ = ["Choice", "choose", "rank", "worst_p"]
 
 _NEAR = 0.05  # of two sizes that do about as well the smaller is taken
 _FEWEST = 5  # choosing images of a class without which a claim about that class alone isn't looked at
@@ -20,26 +20,64 @@ _SCOPED = 0.3  # by so much a claim about one class must do better than one abou
 
 @dataclass(frozen=True)
 class Choice:
-    """A level of a method, the class of the images it is about (None: all), and by how much it does better than the best control."""
+    """A level of a method, the class of the images it is about (None: all), and by how much it does better than the best control.
+
+    `score` is the margin, less where it is about one class.
+    """
 
     level: int
     scope: int | None
     success: float
     margin: float
+    score: float
 
 
 def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) -> Choice:
     """Level and scope with the largest margin on the choosing images, whose classes are (choose,); smaller levels before larger ones."""
-    scopes: list[tuple[int | None, NDArray[np.bool_]]] = [(None, np.ones(len(classes), dtype=bool))]
-    scopes += [(int(c), classes == c) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
+    hits = np.stack([found.hits, *(control.hits for control in controls)])
     made = []
-    for scope, rows in scopes:
-        ours = found.hits[:, rows].mean(axis=1)
-        theirs = np.max([c.hits[:, rows].mean(axis=1) for c in controls], axis=0) if controls else np.zeros(len(ours))
-        margins = ours - theirs
+    for scope, rows in _scopes(classes):
+        ours, *theirs = hits[:, :, rows].mean(axis=2)
+        margins = ours - (np.max(theirs, axis=0) if controls else 0.0)
         level = int(np.flatnonzero(margins >= margins.max() - _NEAR)[-1])
-        made.append(Choice(level, scope, float(ours[level]), float(margins[level])))
-    return max(made, key=lambda c: (c.margin - (0 if c.scope is None else _SCOPED), c.scope is None))
+        margin = float(margins[level])
+        made.append(Choice(level, scope, float(ours[level]), margin, margin - _fine(scope)))
+    return max(made, key=lambda c: (c.score, c.scope is None))
+
+
+def _scopes(classes: NDArray[np.int64]) -> list[tuple[int | None, NDArray[np.bool_]]]:
+    """All choosing images, and those of each class that has enough of them."""
+    each = [(int(c), classes == c) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
+    return [(None, np.ones(len(classes), dtype=bool)), *each]
+
+
+def _fine(scope: int | None) -> float:
+    return 0.0 if scope is None else _SCOPED
+
+
+def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: NDArray[np.int64]) -> float:
+    """Share of the controls, the image itself counted among them, that do as well beside the others as the image does.
+
+    `ours` is what each method found, `controls` the same of each method: a control is held against the other controls and the image, just as the image
+    is against the controls. So for an image that is like the controls P(rank <= a) <= a, however many methods, sizes and classes were looked at (a conformal
+    p-value).
+    """
+    scores = np.max(
+        [_best_margins(np.stack([one.hits, *(c.hits for c in theirs)]), classes) for one, theirs in zip(ours, controls, strict=True)],
+        axis=0,
+    )  # fmt: skip
+    return float((scores >= scores[0]).mean())
+
+
+def _best_margins(hits: NDArray[np.bool_], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,): how far each of n rows of hits (n, levels, choose) stands out among the others, at best over levels and scopes."""
+    best = np.full(len(hits), -np.inf)
+    for scope, rows in _scopes(classes):
+        rates = hits[:, :, rows].mean(axis=2)
+        second, first = np.partition(rates, -2, axis=0)[-2:]
+        others = np.where((rates == first) & (rates > second), second, first)
+        best = np.maximum(best, (rates - others).max(axis=1) - _fine(scope))
+    return best
 
 
 def worst_p(ours: NDArray[np.bool_], controls: Sequence[NDArray[np.bool_]]) -> float:

@@ -57,8 +57,9 @@ def explain(
 
     The p-value is of "some control succeeds at least as often": the largest of the exact one-sided McNemar tests against each control (an
     intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
-    is at most `alpha`, at least 20% of the held-back images went to the class, and that is 15 points above the best control. What images share is found without the
-    image in question, which must then hold more of it than all but `alpha` of the trusted images of its class.
+    is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
+    among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
+    question, which must then hold more of it than all but `alpha` of the trusted images of its class.
 
     Parameters
     ----------

@@ -39,4 +39,6 @@ def why(found: Explanation, *, alpha: float) -> str:
         return first
     if found.holds is not None and found.holds > alpha:
         return f"{first} But this image does not hold more of it than trusted images do: unproven."
+    if found.rank is not None and found.rank > 0.05 and found.p_adjusted is not None and found.p_adjusted <= alpha:
+        return f"{first} But trusted images stand out as far in something else that was looked at: unproven."
     return f"{first} That is not enough more to be a proof."

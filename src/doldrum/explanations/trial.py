@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.explanations.asking import OutOfQueries
-from doldrum.explanations.compare import Choice, choose, worst_p
+from doldrum.explanations.compare import Choice, choose, rank, worst_p
 from doldrum.explanations.effort import FEWEST_CONTROLS
 from doldrum.explanations.methods.all import METHODS
 from doldrum.explanations.methods.base import Carried, Method
@@ -46,6 +46,7 @@ class _Tested:
     ours: NDArray[np.bool_]
     controls: list[NDArray[np.bool_]]
     p: float
+    rank: float
     holds: float | None
 
 
@@ -62,17 +63,21 @@ class Trial:
         """One explanation an image, in order."""
         reasons = [self._unfit(source) for source in self.sources]
         best: list[_Candidate | None] = [None] * len(names)
+        tried: list[list[_Candidate]] = [[] for _ in names]
         tested: list[_Tested | None] = [None] * len(names)
         try:
             for method in METHODS:
                 for i, source in self._open(best, reasons, method):
                     candidate = self._candidate(method, source, advance)
                     current = best[i]
-                    if candidate and (current is None or candidate.choice.margin > current.choice.margin):
+                    if candidate is None:
+                        continue
+                    tried[i].append(candidate)
+                    if current is None or candidate.choice.score > current.choice.score:
                         best[i] = candidate
             for i, candidate in enumerate(best):
                 if candidate is not None and candidate.choice.margin >= _WORTH:
-                    tested[i] = self._test(candidate, self.sources[i])
+                    tested[i] = self._test(candidate, self.sources[i], tried[i])
                 advance(1)
         except OutOfQueries:
             self.cut_short = True
@@ -140,7 +145,7 @@ class Trial:
             return None
         return _Candidate(method, found, controls, choose(found, controls, classes))
 
-    def _test(self, candidate: _Candidate, source: Source) -> _Tested:
+    def _test(self, candidate: _Candidate, source: Source, tried: Sequence[_Candidate]) -> _Tested:
         searcher, choice, method = self.searcher, candidate.choice, candidate.method
         carried = searcher.smallest(method, candidate.found, choice.level, choice.scope)
         held = searcher.held(source.label, choice.scope)
@@ -148,7 +153,10 @@ class Trial:
         theirs = [searcher.tried(method, c.source, c.carried[choice.level], choice.scope) for c in candidate.controls]
         assert len(ours) == len(held)
         holds = self._holds(source, candidate) if method.together else None
-        return _Tested(carried, ours, theirs, worst_p(ours, theirs), holds)
+        alike = [one for one in tried if one.method.together == method.together]
+        classes = searcher.pools.labels[searcher.pool(source.label).choose]
+        place = rank([one.found for one in alike], [one.controls for one in alike], classes)
+        return _Tested(carried, ours, theirs, worst_p(ours, theirs), place, holds)
 
     def _holds(self, source: Source, candidate: _Candidate) -> float:
         """Share of the trusted images of the class, itself counted among them, that hold as much of what the others share as this image does."""
@@ -176,7 +184,8 @@ class Trial:
         success, control = _success(tested.ours), _success(tested.controls[top])
         far = success.value >= LEAST_SUCCESS and success.value - control.value >= LEAST_MARGIN
         holds = tested.holds is None or tested.holds <= self.alpha
-        proven = bool(adjusted <= self.alpha and far and holds)
+        first = tested.rank <= 1 / (1 + FEWEST_CONTROLS)
+        proven = bool(adjusted <= self.alpha and far and first and holds)
         together = len(candidate.found.source.images) + 1 if candidate.method.together else 1
         pictures, labels = shown(
             self.searcher, source, tested.carried, candidate.controls[top].source,
@@ -185,7 +194,7 @@ class Trial:
         made = Explanation(
             image=name, label=source.label, proven=proven, why="", kind=candidate.method.kind, size=tested.carried.size,
             where=tested.carried.where(), scope=choice.scope, together=together, success=success, control=control,
-            controls=len(tested.controls), p_value=tested.p, p_adjusted=adjusted, holds=tested.holds,
+            controls=len(tested.controls), p_value=tested.p, p_adjusted=adjusted, rank=tested.rank, holds=tested.holds,
             labels=labels, shown=pictures,
         )  # fmt: skip
         return Explanation(**{**vars(made), "why": why(made, alpha=self.alpha)})

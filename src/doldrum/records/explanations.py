@@ -86,8 +86,8 @@ class Explanation(Record):
     label : int
         The class that it is predicted as; -1 where there was no valid answer.
     proven : bool
-        Whether `p_adjusted` is at most alpha, the success is well above every control's, and, for what several images share, this image
-        holds it.
+        Whether `p_adjusted` is at most alpha, the success is well above every control's, `rank` is at most 5%, and, for what several images share,
+        this image holds it.
     why : str
         In a sentence: what was shown, or why nothing was.
     kind, size, where : str of KINDS, str and dict, or None
@@ -102,6 +102,8 @@ class Explanation(Record):
         Trusted images (or groups of them) in which the same search was run.
     p_value, p_adjusted : float or None
         Of "some control succeeds at least as often", exact; and after Holm's correction for the number of images explained.
+    rank : float or None
+        Share of the controls, this image counted among them, that do as well beside the others in what was searched: a conformal p-value.
     holds : float or None
         For what several images share: the share of trusted images of the class that hold as much of it (a conformal p-value).
     labels : {clean, found, control} or None
@@ -124,6 +126,7 @@ class Explanation(Record):
     controls: int = 0
     p_value: float | None = None
     p_adjusted: float | None = None
+    rank: float | None = None
     holds: float | None = None
     labels: Mapping[str, Sequence[int]] | None = None
     shown: Shown | None = None
@@ -154,7 +157,7 @@ class Explanation(Record):
             object.__setattr__(self, "labels", _labels(self.labels))
         if self.where is not None:
             object.__setattr__(self, "where", jsonable(self.where, "where"))
-        for name in ("p_value", "p_adjusted", "holds"):
+        for name in ("p_value", "p_adjusted", "rank", "holds"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, share(getattr(self, name), name))
         if self.proven and (self.success is None or self.p_adjusted is None):

@@ -21,7 +21,7 @@ class Band(Carried):
 
     >>> import numpy as np
     >>> mean = Band(0, np.full((1, 2, 2), 0.5, np.float32), top=0, left=0, height=1, width=1)
-    >>> mean(np.array([[[[0.0, 0.2], [0.2, 0.0]]]], np.float32)).round(3).tolist()
+    >>> mean(np.array([[[[0.0, 0.2], [0.2, 0.0]]]], np.float32)).round(3).astype(float).round(3).tolist()
     [[[[0.4, 0.6], [0.6, 0.4]]]]
     """
 
