@@ -36,7 +36,7 @@ def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) 
     """Level and scope with the largest margin on the choosing images, whose classes are (choose,); smaller levels before larger ones."""
     hits = np.stack([found.hits, *(control.hits for control in controls)])
     made = []
-    for scope, rows in _scopes(classes):
+    for scope, rows in _scopes(classes, found.by_class):
         ours, *theirs = hits[:, :, rows].mean(axis=2)
         margins = ours - (np.max(theirs, axis=0) if controls else 0.0)
         level = int(np.flatnonzero(margins >= margins.max() - _NEAR)[-1])
@@ -45,9 +45,9 @@ def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) 
     return max(made, key=lambda c: (c.score, c.scope is None))
 
 
-def _scopes(classes: NDArray[np.int64]) -> list[tuple[int | None, NDArray[np.bool_]]]:
-    """All choosing images, and those of each class that has enough of them."""
-    each = [(int(c), classes == c) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
+def _scopes(classes: NDArray[np.int64], by_class: bool) -> list[tuple[int | None, NDArray[np.bool_]]]:
+    """All choosing images, and with `by_class` those of each class that has enough of them."""
+    each = [(int(c), classes == c) for c in np.unique(classes) if by_class and (classes == c).sum() >= _FEWEST]
     return [(None, np.ones(len(classes), dtype=bool)), *each]
 
 
@@ -63,16 +63,17 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
     p-value).
     """
     scores = np.max(
-        [_best_margins(np.stack([one.hits, *(c.hits for c in theirs)]), classes) for one, theirs in zip(ours, controls, strict=True)],
+        [_best_margins([one, *theirs], classes) for one, theirs in zip(ours, controls, strict=True)],
         axis=0,
     )  # fmt: skip
     return float((scores >= scores[0]).mean())
 
 
-def _best_margins(hits: NDArray[np.bool_], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n,): how far each of n rows of hits (n, levels, choose) stands out among the others, at best over levels and scopes."""
+def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,): how far each of n, by one method, stands out among the others, at best over levels and scopes."""
+    hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)
-    for scope, rows in _scopes(classes):
+    for scope, rows in _scopes(classes, founds[0].by_class):
         rates = hits[:, :, rows].mean(axis=2)
         second, first = np.partition(rates, -2, axis=0)[-2:]
         others = np.where((rates == first) & (rates > second), second, first)

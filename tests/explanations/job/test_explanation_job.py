@@ -103,6 +103,7 @@ def test_cut_off_it_goes_on_with_finished_searches(asked, tmp_path, monkeypatch)
     monkeypatch.setattr(sending, "run_confined", going_on)
     record = run_explanation(asked(), progress=False)
     assert seen[0].startswith(before)
+    monkeypatch.setattr(sending, "run_confined", here)
     other = run_explanation(asked(out=str(tmp_path / "other")), progress=False)
     assert other.explanations == record.explanations
 
