@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from doldrum.confined.scanning.plan import Task
 from doldrum.data import ImageSet
 from doldrum.errors import EndpointError, InputError
+from doldrum.explanations.effort import LEAST
 from doldrum.explanations.explain import FOUND, explained
 from doldrum.explanations.job.pixels import write_shown
 from doldrum.records.explanations import Explanations
@@ -32,6 +33,12 @@ def explain_flagged(
         return None, []
     if task.deadline.over:
         return None, ["Flagged images were not explained: the time of --budget was over."]
+    allowed = _allowed(task, forwards)
+    if allowed < LEAST:
+        return None, [
+            f"Flagged images were not explained: one may take {LEAST:,} questions, and {allowed:,} are allowed (a quarter of the scan's, within --endpoint-queries). "
+            "Use doldrum explain."
+        ]
 
     @contextlib.contextmanager
     def bar(total: int) -> Iterator[Callable[[int], None]]:
@@ -40,13 +47,13 @@ def explain_flagged(
 
     try:
         found = explained(
-            task.opened.classifier, images.take(indices), clean, alpha=0.05, max_queries=_allowed(task, forwards), seed=task.seed,
+            task.opened.classifier, images.take(indices), clean, alpha=0.05, max_queries=allowed, seed=task.seed,
             engine="auto", kept=task.folder / FOUND, bar=bar, over=lambda: task.deadline.over,
         )  # fmt: skip
     except (InputError, EndpointError) as error:  # the scan is done: it isn't lost for what comes on top
         return None, [f"Flagged images were not explained: {error}"]
     write_shown(task.folder, found)
-    return found.without_pictures(), []
+    return found.without_pictures(), list(found.notes)
 
 
 def _allowed(task: Task, forwards: int) -> int:

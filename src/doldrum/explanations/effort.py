@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from doldrum.errors import InputError
 
-__all__ = ["FEWEST_CONTROLS", "LADDER", "Effort", "fitting"]
+__all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "fitting"]
 
 FEWEST_CONTROLS = 19
 """To be the best of 1 + 19 happens to 5% of images that are like the controls."""
@@ -50,10 +50,9 @@ def fitting(most: int | None, images: int) -> Effort:
     """
     if most is None:
         return LADDER[0]
-    least = needed(LADDER[-1], 1, methods=1)
-    if most < least:
+    if most < LEAST:
         raise InputError(
-            f"expected max_queries= of at least {least:,}, which one image may take, got {most:,}; allow more"
+            f"expected max_queries= of at least {LEAST:,}, which one image may take, got {most:,}; allow more"
         )
     return next((effort for effort in LADDER if needed(effort, images) <= most), LADDER[-1])
 
@@ -62,3 +61,7 @@ def needed(effort: Effort, images: int, *, methods: int = _METHODS) -> int:
     """About how many queries so many images of one class take at most."""
     search = methods * (_CANDIDATES * effort.search + _LEVELS * effort.choose)
     return (images + effort.controls) * (search + effort.held)
+
+
+LEAST = needed(LADDER[-1], 1, methods=1)
+"""Queries that one image may take."""

@@ -14,7 +14,7 @@ from doldrum.explanations.compare import Choice, choose, rank, worst_p
 from doldrum.explanations.effort import FEWEST_CONTROLS
 from doldrum.explanations.methods.all import METHODS
 from doldrum.explanations.methods.base import Carried, Method
-from doldrum.explanations.methods.shared import resemblance, shared_part
+from doldrum.explanations.methods.shared import Sum, resemblance, shared_part
 from doldrum.explanations.pictures import shown
 from doldrum.explanations.pools import FEWEST_HELD
 from doldrum.explanations.search import Found, Searcher, Source
@@ -29,6 +29,7 @@ LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
 """Of what is called proven: share of held-back images that go to the class, and how far above the best control's that is."""
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
+_MOST_OWN = 100  # trusted images of the class that are asked whether they hold what others share
 _FEWEST_TOGETHER, _MOST_TOGETHER = 5, 32  # images of a group
 
 
@@ -152,20 +153,25 @@ class Trial:
         ours = searcher.tried(method, candidate.found.source, carried, choice.scope)
         theirs = [searcher.tried(method, c.source, c.carried[choice.level], choice.scope) for c in candidate.controls]
         assert len(ours) == len(held)
-        holds = self._holds(source, candidate) if method.together else None
+        holds = self._holds(source, candidate, carried) if isinstance(carried, Sum) else None
         alike = [one for one in tried if one.method.together == method.together]
         classes = searcher.pools.labels[searcher.pool(source.label).choose]
         place = rank([one.found for one in alike], [one.controls for one in alike], classes)
         return _Tested(carried, ours, theirs, worst_p(ours, theirs), place, holds)
 
-    def _holds(self, source: Source, candidate: _Candidate) -> float:
-        """Share of the trusted images of the class, itself counted among them, that hold as much of what the others share as this image does."""
-        pools, pool = self.searcher.pools, self.searcher.pool(source.label)
-        clean = pools.images[pool.choose]
-        part = shared_part(candidate.found.source.images, clean)
-        ours = resemblance(source.images, part, clean)[0]
-        theirs = resemblance(pools.images[pool.own], part, clean)
-        return float((1 + (theirs >= ours).sum()) / (1 + len(theirs)))
+    def _holds(self, source: Source, candidate: _Candidate, carried: Sum) -> float:
+        """Share of the trusted images of the class, this image counted among them, that hold as much of what the others share as it does.
+
+        How much is the matched filter of what they share; nothing, where taking it away leaves the class as it is. A conformal p-value.
+        """
+        pools, pool, asker = self.searcher.pools, self.searcher.pool(source.label), self.searcher.asker
+        clean, group = pools.images[pool.choose], candidate.found.source
+        images = np.concatenate([source.images, pools.images[pool.own[:_MOST_OWN]]])
+        name = f"away/{source.label}/{group.name}/{carried.level}/{source.name}"
+        left = self.searcher.kept.get(name, lambda: asker.labels(carried.away(images)).tolist())
+        amount = resemblance(images, shared_part(group.images, clean), clean)
+        amount[np.array(left) == source.label] = -np.inf
+        return float((amount >= amount[0]).mean())
 
     def _explanation(
         self,

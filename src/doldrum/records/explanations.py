@@ -105,7 +105,8 @@ class Explanation(Record):
     rank : float or None
         Share of the controls, this image counted among them, that do as well beside the others in what was searched: a conformal p-value.
     holds : float or None
-        For what several images share: the share of trusted images of the class that hold as much of it (a conformal p-value).
+        For what several images share: the share of trusted images of the class, this one counted among them, whose class changes when it is taken away and that hold as
+        much of it (a conformal p-value).
     labels : {clean, found, control} or None
         The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
     shown : Shown or None

@@ -21,8 +21,8 @@ from audit_sample import sample_audit
 
 from doldrum.errors import InputError
 from doldrum.report.audit.page import write_audit_page
-from doldrum.report.pictures import Pictures
 from doldrum.report.audit.profile import panels
+from doldrum.report.pictures import Pictures
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from doldrum.explanations.methods.base import Carried, Images, Method, Score
 
 __all__ = ["Blend", "Blends"]
@@ -24,7 +26,7 @@ class Blend(Carried):
     opacity: float
 
     def __call__(self, images: Images) -> Images:
-        return (1 - self.opacity) * images + self.opacity * self.image
+        return np.float32(1 - self.opacity) * images + np.float32(self.opacity) * self.image
 
     @property
     def size(self) -> str:

@@ -26,6 +26,10 @@ class Sum(Carried):
     def __call__(self, images: Images) -> Images:
         return np.clip(images + self.change, 0, 1, dtype=np.float32)
 
+    def away(self, images: Images) -> Images:
+        """Images (N, C, H, W) from which it is taken away again."""
+        return np.clip(images - self.change, 0, 1, dtype=np.float32)
+
     @property
     def size(self) -> str:
         return f"{_rms(self.change):.3f} root mean square"
@@ -78,12 +82,12 @@ def shared_part(images: Images, clean: Images) -> Images:
 def resemblance(images: Images, part: Images, clean: Images) -> NDArray[np.float64]:
     """(N,): how much of `part` images hold: the matched filter, sum of (image - clean mean) part / variance over cosine coefficients.
 
-    The variance is the clean images', with a hundredth of its mean added: coefficients in which they don't differ would count for everything.
+    The variance is the clean images', with a thousandth of its mean added: coefficients in which they don't differ would count for everything.
     """
     rows, columns = cosines(images.shape[2]), cosines(images.shape[3])
     theirs = rows @ clean @ columns.T
     variance = theirs.var(axis=0)
-    weights = (rows @ part @ columns.T) / (variance + 0.01 * variance.mean() + 1e-9)
+    weights = (rows @ part @ columns.T) / (variance + 0.001 * variance.mean() + 1e-9)
     held = (rows @ images @ columns.T) - theirs.mean(axis=0)
     return (held * weights).sum(axis=(1, 2, 3), dtype=np.float64)
 
