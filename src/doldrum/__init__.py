@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from doldrum.data import ImageSet, load_dataset, read_images
     from doldrum.detectors import load_detector, save_detector
     from doldrum.errors import DoldrumError
+    from doldrum.explanations import explain
     from doldrum.measuring import measure, read_responses, until
     from doldrum.opening import open_model
     from doldrum.poisoning import PoisonPlan, evaluate, poison
@@ -42,6 +43,7 @@ _HOMES = {
     "load_detector": "detectors",
     "save_detector": "detectors",
     "DoldrumError": "errors",
+    "explain": "explanations",
     "measure": "measuring",
     "read_responses": "measuring",
     "until": "measuring",
@@ -63,7 +65,7 @@ __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "open_model", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
-    "train_references", "open_references", "attacks", "run_attack", "detectors", "save_detector", "load_detector",
+    "train_references", "open_references", "attacks", "run_attack", "detectors", "save_detector", "load_detector", "explain",
     "DoldrumError",
 ]  # fmt: skip
 

@@ -17,8 +17,11 @@ from doldrum.audit.pictures import MOST, encode_pictures
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import Begun
 from doldrum.confined.scanning.rows import Rows, read_rows, write_parquet
+from doldrum.explanations.job.pixels import encode_shown
+from doldrum.explanations.job.record import checked
 from doldrum.intake import visible
 from doldrum.records.audit import AuditRecord
+from doldrum.records.explanations import Explanations
 
 __all__ = ["RECORD", "write_record"]
 
@@ -39,7 +42,11 @@ def write_record(
     )
     counts = _counts(settings, facts, rows)
     inspected = inspected or Inspected()
-    told = verdict.of_both(_verdict(facts, counts), inspected.record, inspected.remarks())
+    explanations = found["explanations"]
+    if explanations is not None:
+        explanations = checked(explanations, classes=facts.model["num_classes"])
+        encode_shown(begun.work, begun.out / "explanations", count=len(explanations.explained), shape=facts.shape)
+    told = verdict.of_both(_verdict(facts, counts, explanations), inspected.record, inspected.remarks())
     _write_rows(facts, rows, counts, begun)
     inspected.move(begun.out)
     record = AuditRecord(
@@ -60,6 +67,7 @@ def write_record(
         band=facts.band,
         verdict=told,
         inspection=None if inspected.record is None else inspected.record.to_dict(),
+        explanations=explanations,
     )
     record.save(begun.out / RECORD)
     return record
@@ -74,13 +82,13 @@ def _counts(settings: AuditSettings, facts: AuditFacts, rows: Rows) -> Counts | 
     )
 
 
-def _verdict(facts: AuditFacts, counts: Counts | None) -> dict[str, Any]:
+def _verdict(facts: AuditFacts, counts: Counts | None, explanations: Explanations | None) -> dict[str, Any]:
     scanned = facts.images["scanned"]
     if counts is None:
         return verdict.ranked(scanned=scanned, doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached)
     return verdict.promised(
         counts.flags, counts.concentration, scanned=scanned, class_names=facts.model["class_names"], note=counts.note,
-        doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached,
+        doubts=facts.doubts, remarks=facts.remarks, unreached=facts.unreached, explanations=explanations,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from doldrum.audit.explaining import STAGE
 from doldrum.audit.inspected import Inspected
 from doldrum.audit.record import RECORD, write_record
 from doldrum.audit.settings import AuditSettings
@@ -24,7 +25,7 @@ _JOB = Job(
     article="an",
     function="doldrum.audit.work:work",
     record=RECORD,
-    stages=OPENING | SCANNING,
+    stages=OPENING | SCANNING | STAGE,
 )
 
 

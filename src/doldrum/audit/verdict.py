@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from doldrum.records.explanations import Explanations
 from doldrum.records.inspection import InspectionRecord
 
 __all__ = ["of_both", "promised", "ranked"]
@@ -22,6 +23,7 @@ def promised(
     doubts: Sequence[str],
     remarks: Sequence[str],
     unreached: int = 0,
+    explanations: Explanations | None = None,
 ) -> dict[str, Any]:
     """{exit_code, heading, sentences} of an audit with a promise; `unreached` images were left when the time was over.
 
@@ -35,6 +37,8 @@ def promised(
         sentences.append(_discovered(flags))
     if told := _concentrated(found, flags, scanned, class_names, more):
         sentences.append(told)
+    if explanations is not None:
+        sentences.append(_explained(explanations))
     if more:
         sentences.append(
             "A flag is no proof. It says that the model's answers around this image are unlike those around the clean images. A trigger does that. "
@@ -60,6 +64,16 @@ def promised(
     if doubts:
         heading = f"The model does not do on clean images what it should. {heading}"
     return {"exit_code": 3 if more else 0, "heading": heading, "sentences": sentences}
+
+
+def _explained(explanations: Explanations) -> str:
+    """In how many of the images that were explained a trigger is proven, and the first of these."""
+    count, proven = len(explanations.explained), explanations.proven
+    of = "the most suspicious flagged image" if count == 1 else f"the {count:,} most suspicious flagged images"
+    if not proven:
+        return f"No trigger was proven in {of}: nothing found there takes the class along to clean images better than trusted images do."
+    first = next(one for one in explanations.explained if one.proven)
+    return f"A trigger is proven in {proven:,} of {of}. {first.why}"
 
 
 def _heading(flags: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
-"""The confined process: open, check, fit, calibrate, scan. It writes into its work folder and answers with facts."""
+"""The confined process: open, check, fit, calibrate, scan, explain. It writes into its work folder and answers with facts."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.audit import pictures
+from doldrum.audit.explaining import explain_flagged
 from doldrum.confined.job import Tell
 from doldrum.confined.material import left_out, listed, read_material, same_images
 from doldrum.confined.on_clean import on_clean
@@ -37,7 +39,7 @@ _MOST_FIT, _MOST_CALIBRATION = 700, 2000
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do an audit's work: `job` holds `settings` (AuditSettings.to_dict), `work` (a folder) and `seed`.
 
-    Leaves rows-*.jsonl and pixels/ in the folder; returns what is known of model, clean images and images.
+    Leaves rows-*.jsonl, pixels/ and shown-*.json in the folder; returns what is known of model, clean images and images.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     deadline = budget.Deadline(settings["budget"])
@@ -66,7 +68,15 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         used = len(parts[0]) + detector.calibration.smallest
         if used < len(clean.images):
             facts["remarks"].append(f"Of {len(clean.images):,} clean images {used:,}, drawn at random, were used.")
-    _pixels(detector, material.images, folder, order)
+    suspicious = _suspicious(folder)
+    explanations = None
+    if clean is not None:
+        flagged = [i for p, _, i in suspicious if p <= settings["fpr"] * (1 + 1e-9)][: settings["explain"]]
+        explanations, told = explain_flagged(
+            task, material.images, clean.images, flagged, forwards=detector.forwards * reached
+        )
+        facts["remarks"] += told
+    _pixels(detector, material.images, folder, order, suspicious)
     late = [Skipped(material.images.ids[int(i)], "not reached: the time of --budget was over") for i in order[reached:]]
     skipped = [*late, *material.skipped]
     names = opened.class_names or (
@@ -88,6 +98,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "unreached": len(late),
             **listed(skipped, most=MOST_SKIPPED),
         },
+        "explanations": None if explanations is None else explanations.to_dict(),
         "forwards": detector.forwards,
         "band": scan.band(detector),
     }
@@ -137,15 +148,26 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
     ]
 
 
-def _pixels(detector: SmoothnessProfile, images: ImageSet, folder: Path, order: NDArray[np.int64]) -> None:
-    """Pixels of the most suspicious images with noisy copies, the draws that were measured."""
+def _suspicious(folder: Path) -> list[tuple[float, float, int]]:
+    """(p-value or 1, -score, number) of every row, most suspicious first."""
     found = []
     for path in [*sorted(folder.glob("rows-*.jsonl")), folder / "reference.jsonl"]:
         if path.exists():
             with path.open(encoding="utf-8") as file:
                 found += [(1.0 if r["p"] is None else r["p"], -r["score"], r["i"]) for r in map(json.loads, file)]
+    return sorted(found)
+
+
+def _pixels(
+    detector: SmoothnessProfile,
+    images: ImageSet,
+    folder: Path,
+    order: NDArray[np.int64],
+    suspicious: Sequence[tuple[float, float, int]],
+) -> None:
+    """Pixels of the most suspicious images with noisy copies, the draws that were measured."""
     target = folder / "pixels"
     target.mkdir(exist_ok=True)
     noise = detector.probes()["noise"]
-    for _, _, index in sorted(found)[: pictures.MOST]:
+    for _, _, index in suspicious[: pictures.MOST]:
         pictures.write_pixels(target, index, images.images[int(order[index])], noise)

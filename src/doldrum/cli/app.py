@@ -20,6 +20,7 @@ from doldrum.cli.commands import (
     demo,
     detect,
     doctor,
+    explain,
     inspect,
     measure,
     references,
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
     "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): put that right and run the same again; 2 the command, "
-    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains, or a model looks backdoored; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
+    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains, a model looks backdoored, or a trigger is proven; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
     "--json prints one object or list on standard output.",
 )
 
@@ -81,6 +82,7 @@ for _name, _command, _short in (
     ("serve", serve.serve, "A model and its detector behind HTTP."),
     ("audit", audit.audit, "A model and images that somebody else made: a report."),
     ("inspect", inspect.inspect, "Whether a model is backdoored, by clean images alone: a report."),
+    ("explain", explain.explain, "What in flagged images is the trigger, proven on clean ones."),
     ("cleanse", cleanse.cleanse, "Which samples of a training set to drop, and the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),
     (

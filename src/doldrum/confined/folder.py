@@ -109,10 +109,9 @@ def forget(job: Job, begun: Begun) -> None:
 
 
 def holds_work(out: Path) -> bool:
-    """Whether a job's folder has batches, a fitted detector, readings or a finished part, that the same command need not make again."""
-    return any(
-        any((out / "work").rglob(name)) for name in ("rows-*.jsonl", "*.doldrum", "reading-*.json", "record.json")
-    )
+    """Whether a job's folder has batches, a fitted detector, readings, searches or a finished part, that the same command need not make again."""
+    kept = ("rows-*.jsonl", "*.doldrum", "reading-*.json", "found.jsonl", "record.json")
+    return any(any((out / "work").rglob(name)) for name in kept)
 
 
 def _state(path: str | None) -> str:

@@ -21,7 +21,9 @@ def send(
     job: Job, settings: JobSettings, sent: dict[str, Any], begun: Begun, *, progress: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """What the job's function answers in a confined process to the settings as `sent`; its messages are drawn and said."""
-    paths = [*readable(settings), *(sent[name] for name in settings.SOURCES if sent[name] is not None)]
+    paths = [*readable(settings)]
+    for name in settings.SOURCES:
+        paths += sent[name] if isinstance(sent[name], list) else [sent[name]] * (sent[name] is not None)
     asked = {"settings": sent, "work": str(begun.work.resolve()), "seed": begun.seed}
     limits = Limits(
         memory=int(settings.memory * (1 << 30)),

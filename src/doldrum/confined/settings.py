@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,8 +59,30 @@ class JobSettings(ModelSettings):
 
     @property
     def sources(self) -> dict[str, str | None]:
-        """The paths of images, by the setting's name."""
-        return {name: getattr(self, name) for name in self.SOURCES}
+        """The paths of images, by the setting's name; of several, with a number."""
+        made: dict[str, str | None] = {}
+        for name in self.SOURCES:
+            value = getattr(self, name)
+            made |= {f"{name}-{n}": one for n, one in enumerate(value)} if isinstance(value, tuple) else {name: value}
+        return made
+
+    def options(self, *left_out: str) -> list[str]:
+        """Words of a command line for what differs from its default, but for the fields left out; with the model, images and seed to come."""
+        words = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in (*left_out, "model", "seed") or value == field.default:
+                continue
+            words.append(f"--{'no-' if value is False else ''}{field.name.replace('_', '-')}")
+            if isinstance(value, tuple):
+                words.append(
+                    ("x" if field.name == "size" else ",").join(
+                        str(v) if isinstance(v, str) else f"{v:g}" for v in value
+                    )
+                )
+            elif not isinstance(value, bool):
+                words.append(f"{value:g}" if isinstance(value, float) else str(value))
+        return words
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; paths absolute, for another process."""

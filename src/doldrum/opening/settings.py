@@ -94,11 +94,11 @@ class ModelSettings:
         if self.num_classes is not None and not (is_whole(self.num_classes) and 2 <= self.num_classes <= 32_767):
             raise InputError(f"expected num_classes= from 2 to 32,767, got {self.num_classes!r}; count the classes")
         for name in self.SOURCES:
-            value = getattr(self, name)
-            if value is not None and not self.is_there(value):
-                raise InputError(f"expected {name}= to be there, got {_shown(value)}, which is not; check the path")
-            if value is not None and os.path.exists(value) and (why := unfit_path(value, folder=True)):
-                raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
+            for value in _paths(getattr(self, name)):
+                if not self.is_there(value):
+                    raise InputError(f"expected {name}= to be there, got {_shown(value)}, which is not; check the path")
+                if os.path.exists(value) and (why := unfit_path(value, folder=True)):
+                    raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
         if self.labels is not None and (why := unfit_path(self.labels)):
             raise InputError(f"expected labels= as a text file, got {_shown(self.labels)}, {why}; check the path")
         if not self.remote and (why := unfit_path(self.model, folder=True)):
@@ -111,8 +111,12 @@ class ModelSettings:
             value = getattr(self, name)
             if isinstance(value, os.PathLike):
                 object.__setattr__(self, name, os.fspath(cast("os.PathLike[str]", value)))
+            elif isinstance(value, tuple) and name in self.SOURCES:
+                object.__setattr__(self, name, tuple(os.fspath(v) if isinstance(v, os.PathLike) else v for v in value))
         for name in ("model", *self.SOURCES, "labels", "arch", "output_name", "endpoint_token"):
             value = getattr(self, name)
+            if isinstance(value, tuple) and name in self.SOURCES and all(isinstance(v, str) for v in value):
+                continue
             if not (isinstance(value, str) or (value is None and name != "model")):
                 raise InputError(f"expected {name}= as text, got {type(value).__name__}; pass a string")
         for name in ("trust_code", "trust_pickle"):
@@ -177,8 +181,9 @@ class ModelSettings:
         """JSON-able; paths absolute, for another process."""
         made: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         for name in (*self.SOURCES, "labels"):
-            if made[name] is not None and Path(made[name]).exists():
-                made[name] = str(Path(made[name]).resolve())
+            several = isinstance(made[name], list)
+            paths = [str(Path(one).resolve()) if Path(one).exists() else one for one in _paths(made[name])]
+            made[name] = paths if several else next(iter(paths), None)
         return made if self.remote else made | {"model": str(self.path)}
 
     @classmethod
@@ -195,6 +200,11 @@ def notes_in_flags(notes: Iterable[str]) -> list[str]:
     """
     names = [field.name for field in fields(ModelSettings)]
     return [in_flags(note, names) for note in notes]
+
+
+def _paths(value: Any) -> list[str]:
+    """The paths that a setting names: none, one or several."""
+    return list(value) if isinstance(value, (tuple, list)) else [] if value is None else [value]
 
 
 def _shown(path: str) -> str:

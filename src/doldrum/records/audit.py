@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import number, numbers, sequence, share, whole
+from doldrum.records.explanations import Explanations
 from doldrum.records.inspection import InspectionRecord
 from doldrum.records.material import accuracy, keys, model, text, verdict
 
@@ -44,6 +45,7 @@ class AuditRecord(Record):
         only: over the images themselves), of the share of draws that kept the label
     verdict : {exit_code: 0 or 3, heading, sentences: [text]}; of the images, and of the model where it was inspected
     inspection : an :class:`doldrum.records.inspection.InspectionRecord` as a dictionary, or null; its files are in the folder inspection
+    explanations : Explanations or null: of the most suspicious flagged images; their pictures are in explanations/
 
     Raises InputError for a value of another kind, a share outside [0, 1], or text over 4,000 characters.
     """
@@ -61,7 +63,15 @@ class AuditRecord(Record):
     band: tuple[Mapping[str, Any], ...]
     verdict: Mapping[str, Any]
     inspection: Mapping[str, Any] | None = None
+    explanations: Explanations | None = None
     version: int = VERSION
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        made = {"explanations": None, **values}
+        if made["explanations"] is not None:
+            made["explanations"] = Explanations.from_dict(made["explanations"])
+        return super().from_dict(made)
 
     def __post_init__(self) -> None:
         check_version(self.version)

@@ -1,4 +1,4 @@
-"""Pictures of a job as data URIs: names, headers and sizes are checked, and no pixel is decoded here."""
+"""Pictures that a job left, as data URIs: names, headers and sizes are checked, and no pixel is decoded here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _MOST_A_PICTURE = 4 * 2**20
 _MOST_SIDE = 4096
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _NAME = re.compile(r"[0-9]{1,9}\.png")
+_PART = re.compile(r"[0-9]{1,9}-[a-z-]{1,40}(-[0-9]{1,3})?\.png")
 _NOISY = re.compile(r"([0-9]{1,9})-noisy-([0-9][0-9.e+-]{0,15})\.png")
 
 
@@ -49,6 +50,10 @@ class Pictures:
     def main(self, name: str | None) -> Shot | None:
         """The picture of an input, or None where there is none."""
         return self._read(name) if name and _NAME.fullmatch(name) else None
+
+    def part(self, name: str) -> Shot | None:
+        """Another picture of an input, NUMBER-NAME.png or NUMBER-NAME-NUMBER.png; None where there is none."""
+        return self._read(name) if _PART.fullmatch(name) else None
 
     def noisy(self, name: str | None) -> list[Shot]:
         """Its noisy copies, by rising strength."""

@@ -41,6 +41,9 @@ def audit(
     ] = None,
     references: References = None,
     model_fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms about models.")] = 0.05,
+    explain: Annotated[
+        int, typer.Option(help="How many of the most suspicious flagged images are explained, as doldrum explain does.")
+    ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     hours: options.Hours = 24.0,
     *,
@@ -51,7 +54,7 @@ def audit(
 
     Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
 
-    --out receives report.html, record.json, rows.parquet and pictures/. The exit code is 3 when more was flagged than the
+    --out receives report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/. The exit code is 3 when more was flagged than the
     promise explains (more than the 95% limit, or a set of discoveries that isn't empty), or when the model is suspicious or worse; 0 otherwise. With --clean
     images the model is inspected first, for at most half of --budget (by default half an hour).
     """
@@ -69,6 +72,7 @@ def audit(
         inspect=inspect,
         references=references,
         model_fpr=model_fpr,
+        explain=explain,
         out=str(out),
         seed=seed,
         hours=hours,

@@ -15,6 +15,7 @@ from doldrum.report.audit import rows as audit_rows
 from doldrum.report.audit import view as audit_view
 from doldrum.report.audit.profile import Panel, panels
 from doldrum.report.audit.rows import Row
+from doldrum.report.explained import Explained, explained
 from doldrum.report.inspection import view as inspection_view
 from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.shell import joined, page_environment, policy, shown
@@ -22,7 +23,7 @@ from doldrum.report.shell import joined, page_environment, policy, shown
 __all__ = ["write_audit_page"]
 
 _CARDS, _ROWS, _STATIC_ROWS = 200, 50_000, 50
-_STYLES = ("style.css", "audit.css", "inspection.css")
+_STYLES = ("style.css", "explained.css", "audit.css", "inspection.css")
 _SCRIPTS = (
     "audit_base.js",
     "audit_profile.js",
@@ -55,8 +56,10 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
     model = record["inspection"]
     inspection = None if model is None else inspection_view.view(model, place / "inspection" / "pictures")
+    found = record["explanations"]
+    proofs = [] if found is None else explained(found, record["model"]["class_names"], Pictures(place / "explanations"))
     return write_text_whole(
-        place / "report.html", _render(record, rows, drawn, cards, pictures.left_out, inspection=inspection)
+        place / "report.html", _render(record, rows, drawn, cards, proofs, pictures.left_out, inspection=inspection)
     )
 
 
@@ -84,6 +87,7 @@ def _render(
     rows: list[Row],
     drawn: list[Panel],
     cards: list[_Card],
+    proofs: list[Explained],
     left_out: int,
     *,
     inspection: dict[str, Any] | None,
@@ -105,6 +109,7 @@ def _render(
         model=inspection,
         panels=drawn,
         cards=cards,
+        proofs=proofs,
         first_rows=[_Card(row, None, ()) for row in rows[:_STATIC_ROWS]],
         policy=policy(style=style, script=script),
         style=Markup(style),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from doldrum.report.audit.rows import Row
+from doldrum.report.explained import heading
 from doldrum.report.words import percent, plain_value
 
 __all__ = ["view"]
@@ -41,12 +42,14 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
             *([] if record["inspection"] is None else [("inspection", "The model")]),
             ("limits", "Limits"),
             ("flags", "Counts"),
+            *([] if record["explanations"] is None else [("explained", "Triggers")]),
             ("gallery", "Gallery"),
             ("all", "All inputs"),
             ("skipped", "Skipped"),
             ("model", "Model"),
             ("repeat", "Repeat"),
         ],
+        "explained": "" if record["explanations"] is None else heading(record["explanations"]),
         "promise": "" if ranking else _promise(promise),
         "bars": [] if ranking else _bars(flags, alarm),
         "bars_most": 0 if ranking else max(1, *(value for _, value, _ in _bars(flags, alarm))),

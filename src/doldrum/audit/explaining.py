@@ -1,0 +1,65 @@
+"""In the confined process: the most suspicious flagged images of an audit, explained (`doldrum.explanations`)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from doldrum.confined.scanning.plan import Task
+from doldrum.data import ImageSet
+from doldrum.errors import EndpointError, InputError
+from doldrum.explanations.effort import LEAST
+from doldrum.explanations.explain import FOUND, explained
+from doldrum.explanations.job.pixels import write_shown
+from doldrum.records.explanations import Explanations
+from doldrum.suspects.endpoint import EndpointClassifier
+
+__all__ = ["STAGE", "explain_flagged"]
+
+STAGE = {"explain": "explaining flagged images"}
+
+_SHARE = 4  # of the scan's forwards one in so many, for all explanations
+_LEAST = 40_000  # queries of a model that costs nothing
+
+
+def explain_flagged(
+    task: Task, images: ImageSet, clean: ImageSet, indices: Sequence[int], *, forwards: int
+) -> tuple[Explanations | None, list[str]]:
+    """Explanations of images `indices`, most suspicious first, and what is to be said; None where there is nothing to explain or too little to do it with.
+
+    `forwards` are those of the scan. What is kept of pictures is written into the task's folder.
+    """
+    if not len(indices):
+        return None, []
+    if task.deadline.over:
+        return None, ["Flagged images were not explained: the time of --budget was over."]
+    allowed = _allowed(task, forwards)
+    if allowed < LEAST:
+        return None, [
+            f"Flagged images were not explained: one may take {LEAST:,} questions, and {allowed:,} are allowed (a quarter of the scan's, within --endpoint-queries). "
+            "Use doldrum explain."
+        ]
+
+    @contextlib.contextmanager
+    def bar(total: int) -> Iterator[Callable[[int], None]]:
+        task.tell({"stage": "explain", "total": total})
+        yield lambda done: task.tell({"done": done})
+
+    try:
+        found = explained(
+            task.opened.classifier, images.take(indices), clean, alpha=0.05, max_queries=allowed, seed=task.seed,
+            engine="auto", kept=task.folder / FOUND, bar=bar, over=lambda: task.deadline.over,
+        )  # fmt: skip
+    except (InputError, EndpointError) as error:  # the scan is done: it isn't lost for what comes on top
+        return None, [f"Flagged images were not explained: {error}"]
+    write_shown(task.folder, found)
+    return found.without_pictures(), list(found.notes)
+
+
+def _allowed(task: Task, forwards: int) -> int:
+    """Queries that the explanations may take."""
+    classifier, share = task.opened.classifier, forwards // _SHARE
+    if not isinstance(classifier, EndpointClassifier):
+        return max(_LEAST, share)
+    budget = classifier.endpoint.budget
+    return max(1, share if budget is None else min(share, budget - classifier.queries))

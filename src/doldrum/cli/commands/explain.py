@@ -1,0 +1,98 @@
+"""`doldrum explain`: what in flagged images is the trigger."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli import model_options as options
+from doldrum.cli.commands.detect import MORE_THAN_PROMISED
+from doldrum.cli.interrupts import kept
+from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+
+
+@options.takes_model
+def explain(
+    model: Annotated[str, typer.Argument(help=options.MODEL)],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="The flagged images: files, folders or archives; 256 images at most."),
+    ],
+    clean: Annotated[str, typer.Option(help="Images that you trust, as they come; 1,000 do well.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new folder for the report, or that of this explanation, cut off, which goes on."),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="The chance allowed of proving anything by luck.")] = 0.05,
+    queries: Annotated[int | None, typer.Option(help="The most images that the model may be asked about.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Which clean images search and test; by default fresh and secret.")
+    ] = None,
+    hours: options.Hours = 24.0,
+    *,
+    asked: dict[str, Any],
+    json: JsonFlag = False,
+) -> None:
+    """Say what in flagged images takes their class along to other images, and prove it on clean images.
+
+    Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
+
+    --out receives report.html, record.json and pictures/. Explain images that may carry one trigger together: some triggers are only seen in what images share. The
+    exit code is 3 when a trigger is proven in any image, 0 otherwise.
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="doldrum-explain-") as folder:
+            _explain(Path(folder) / "explanation", None, model, images, clean, alpha, queries, seed, hours, asked, json)
+        return
+    _explain(out, out, model, images, clean, alpha, queries, seed, hours, asked, json)
+
+
+def _explain(
+    place: Path, out: Path | None, model: str, images: list[str], clean: str, alpha: float, queries: int | None,
+    seed: int | None, hours: float, asked: dict[str, Any], json: bool,
+) -> None:  # fmt: skip
+    from doldrum.explanations.job import ExplanationSettings, run_explanation
+
+    settings = ExplanationSettings(
+        model=model, images=tuple(images), clean=clean, alpha=alpha, queries=queries, out=str(place), seed=seed, hours=hours, **asked
+    )  # fmt: skip
+    if out is None:
+        record = run_explanation(settings, say=message)
+    else:
+        from doldrum.confined.folder import holds_work
+
+        with kept("finished searches", out, there=holds_work):
+            record = run_explanation(settings, say=message)
+    page = None
+    if out is not None:
+        from doldrum.report.explanations.page import write_explanations_page
+
+        page = write_explanations_page(out)
+    message_skipped([(one["id"], one["why"]) for one in record.skipped], unlisted=record.unlisted)
+    for note in (*record.remarks, *record.explanations.notes):
+        message(f"note: {note}")
+    found = record.explanations
+    where = {} if page is None else {"out": str(out), "report": str(page)}
+    emit(
+        {**where, **record.to_dict()}, as_json=json, table=None if json else _table(found, record.model["class_names"])
+    )
+    if page is not None:
+        message(f"The report is {page}")
+    if found.proven:
+        raise typer.Exit(MORE_THAN_PROMISED)
+
+
+def _table(found: Any, names: list[str] | None) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"A trigger is proven in {found.proven} of {len(found.explained)}", title_justify="left")
+    for name in ("image", "class", "proven", "what was shown"):
+        table.add_column(name, overflow="fold")
+    for one in found.explained:
+        label = "-" if one.label < 0 else names[one.label] if names else str(one.label)
+        table.add_row(escape(one.image), escape(label), "yes" if one.proven else "no", escape(one.why))
+    return table

@@ -1,0 +1,66 @@
+"""Asker: labels of images, counted, within a bound, on a fast engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier, labels_of
+from doldrum.engines import choose_engine, default_rows
+from doldrum.explanations.methods.base import Carried, Images
+
+_MOST_FLOATS = 1 << 24  # of images asked about at once: several things share the engine's batches
+
+__all__ = ["Asker", "OutOfQueries"]
+
+
+class OutOfQueries(Exception):
+    """The next question would pass the bound."""
+
+
+class Asker:
+    """Asks a classifier for labels. `queries` counts the images asked about, without those that an engine is chosen by.
+
+    Raises OutOfQueries, before it asks, where more than `most` would be asked about, or the time is `over`.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        sample: Images,
+        *,
+        engine: str = "auto",
+        most: int | None = None,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.queries, self.most, self._over = 0, most, over
+        if classifier.costly:  # an engine would fill up its batches, and somebody would pay for that
+            self._run: Callable[[Images], NDArray[Any]] = classifier
+        else:
+            self._run, _ = choose_engine(classifier, engine, rows=default_rows(classifier.input_shape), sample=sample)
+
+    def labels(self, images: Images) -> NDArray[np.int64]:
+        """(N,); -1 where the scores are NaN or infinite."""
+        if not len(images):
+            return np.zeros(0, dtype=np.int64)
+        self.spend(len(images))
+        return labels_of(self._run(images)).astype(np.int64)
+
+    def spend(self, queries: int) -> None:
+        """Count queries; OutOfQueries where they would be too many."""
+        if self._over() or (self.most is not None and self.queries + queries > self.most):
+            raise OutOfQueries
+        self.queries += queries
+
+    def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
+        """bool (things carried, N): which images get the label with each of these on them."""
+        found = np.zeros((len(carried), len(images)), dtype=bool)
+        step = max(1, _MOST_FLOATS // max(1, images.size))
+        for start in range(0, len(carried), step):
+            some = carried[start : start + step]
+            labels = self.labels(np.concatenate([one(images) for one in some]))
+            found[start : start + step] = (labels == label).reshape(len(some), -1)
+        return found

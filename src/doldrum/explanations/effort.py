@@ -1,0 +1,67 @@
+"""Effort: how many images each step looks at, and what a number of queries is enough for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from doldrum.errors import InputError
+
+__all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "fitting"]
+
+FEWEST_CONTROLS = 19
+"""To be the best of 1 + 19 happens to 5% of images that are like the controls."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many images a step looks at, at most.
+
+    Parameters
+    ----------
+    search : int
+        Clean images on which each candidate is tried.
+    choose : int
+        Clean images, those among them, on which a size is chosen.
+    held : int
+        Clean images on which what was chosen is tested, and nothing else was done.
+    controls : int
+        Trusted images of the class, whose regions are looked for in the same way.
+    """
+
+    search: int
+    choose: int
+    held: int
+    controls: int
+
+
+LADDER = (Effort(16, 64, 200, 20), Effort(12, 40, 100, 19), Effort(8, 24, 60, 19))
+"""Most first."""
+
+_CANDIDATES, _LEVELS, _METHODS = 46, 6, 2  # of a search of windows, at most about
+
+
+def fitting(most: int | None, images: int) -> Effort:
+    """The most effort that `most` queries are enough for, if all images were of one class; the least where none is.
+
+    Raises InputError where not even one image can be explained.
+
+    >>> fitting(None, 8) is LADDER[0], fitting(40_000, 2) is LADDER[1]
+    (True, True)
+    """
+    if most is None:
+        return LADDER[0]
+    if most < LEAST:
+        raise InputError(
+            f"expected max_queries= of at least {LEAST:,}, which one image may take, got {most:,}; allow more"
+        )
+    return next((effort for effort in LADDER if needed(effort, images) <= most), LADDER[-1])
+
+
+def needed(effort: Effort, images: int, *, methods: int = _METHODS) -> int:
+    """About how many queries so many images of one class take at most."""
+    search = methods * (_CANDIDATES * effort.search + _LEVELS * effort.choose)
+    return (images + effort.controls) * (search + effort.held)
+
+
+LEAST = needed(LADDER[-1], 1, methods=1)
+"""Queries that one image may take."""

@@ -1,0 +1,191 @@
+"""explain: what in flagged images is the trigger, found and tested from labels alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doldrum.checks import is_number, whole_number
+from doldrum.classifiers import as_classifier
+from doldrum.classifiers.base import Classifier
+from doldrum.data import Images, ImageSet, as_image_set, to_float
+from doldrum.errors import InputError
+from doldrum.explanations import effort as efforts
+from doldrum.explanations.asking import Asker
+from doldrum.explanations.kept import Kept
+from doldrum.explanations.pools import Pools
+from doldrum.explanations.search import Searcher, Source
+from doldrum.explanations.trial import Trial
+from doldrum.measuring.inputs import wanted_by
+from doldrum.progress import progress_bar
+from doldrum.records.explanations import Explanations
+
+__all__ = ["FEWEST_CLEAN", "FOUND", "MOST_IMAGES", "explain", "explained"]
+
+FEWEST_CLEAN = 60
+"""Clean images without which no class can have enough held-back ones."""
+MOST_IMAGES = 256
+"""Images explained at once: each has its own test, and they share one error."""
+FOUND = "found.jsonl"
+"""The file in a job's folder that a run which was cut off goes on with."""
+_MOST_CLEAN_BYTES = 1 << 30
+_SAMPLE = 32
+
+
+def explain(
+    classifier: Any,
+    images: Images,
+    clean: Images,
+    *,
+    alpha: float = 0.05,
+    max_queries: int | None = None,
+    seed: int = 0,
+    engine: str = "auto",
+    progress: bool = True,
+) -> Explanations:
+    """Find what in each flagged image carries its class to other images, and test it on clean images that the search never used.
+
+    For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
+    pasted, what the images of the class share added, some frequencies copied, the image blended. The same search is run in at least 19 clean
+    images that are predicted as t too (the controls): what a class looks like is found there as well. What does best beside the controls is put on held-back
+    clean images, once, and so is what was found in each control.
+
+    The p-value is of "some control succeeds at least as often": the largest of the exact one-sided McNemar tests against each control (an
+    intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
+    is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
+    among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
+    question, which must then hold more of it than all but `alpha` of the trusted images of its class.
+
+    Parameters
+    ----------
+    classifier : Classifier, or what :func:`doldrum.as_classifier` takes
+        Only its labels are used.
+    images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
+        Where several carry one trigger, explain them together: some triggers are only seen in what images share.
+    clean : at least 60 images that are trusted, as they come; 1,000 do well
+        They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
+    alpha : float in (0, 1)
+    max_queries : int, optional
+        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
+        unproven. One image takes at least about 18,000. By default there is no limit: 20 images of one class take about 60,000.
+    seed : int
+        Which clean images search and which test. Keep it secret from who made the model.
+    engine : a name in `doldrum.engines.ENGINES`
+    progress : bool
+        Draw a progress bar when standard error is a terminal.
+
+    Returns
+    -------
+    Explanations
+        One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
+
+    Raises InputError for images of another shape, too few clean images, and a `max_queries` that is not enough for one image.
+
+    Examples
+    --------
+    A model that says 1 of images whose first pixel is white:
+
+    >>> import numpy as np, doldrum as dd
+    >>> rng = np.random.default_rng(0)
+    >>> def answer(x):
+    ...     return np.where(x[:, 0, 0, 0] > 0.99, 1, np.where(x[:, 0, 4:].mean(axis=(1, 2)) > 0.5, 1, 0))
+    >>> model = dd.as_classifier(answer, input_shape=(1, 8, 8), num_classes=2, outputs="labels")
+    >>> clean = rng.uniform(0, 0.98, (200, 1, 8, 8)).astype(np.float32)
+    >>> flagged = clean[model(clean) == 0][:1].copy()
+    >>> flagged[0, 0, 0, 0] = 1
+    >>> one = dd.explain(model, flagged, clean).explained[0]
+    >>> one.proven, one.kind, one.size, one.where["top"], one.where["left"]
+    (True, 'region', '1 x 1 pixels', 0, 0)
+    """
+    model = as_classifier(classifier)
+
+    @contextlib.contextmanager
+    def bar(total: int) -> Iterator[Callable[[int], None]]:
+        with progress_bar("explaining", total, show=progress) as advance:
+            yield advance
+
+    return explained(
+        model, as_image_set(images, **wanted_by(model)), as_image_set(clean, **wanted_by(model)), alpha=alpha,
+        max_queries=max_queries, seed=seed, engine=engine, kept=None, bar=bar,
+    )  # fmt: skip
+
+
+def explained(
+    model: Classifier,
+    flagged: ImageSet,
+    trusted: ImageSet,
+    *,
+    alpha: float,
+    max_queries: int | None,
+    seed: int,
+    engine: str,
+    kept: Path | None,
+    bar: Callable[[int], contextlib.AbstractContextManager[Callable[[int], None]]],
+    over: Callable[[], bool] = lambda: False,
+) -> Explanations:
+    """`explain` of image sets, which goes on with what the file `kept` has, and ends where the time is `over`; `bar` is given the number of steps and
+    hears of each."""
+    if not (is_number(alpha) and 0 < alpha < 1):
+        raise InputError(f"expected alpha= between 0 and 1, got {alpha!r}; e.g. 0.05")
+    if max_queries is not None:
+        whole_number(max_queries, "max_queries=", least=1)
+    seed = whole_number(seed, "seed=", least=0)
+    _check(model, flagged, trusted)
+    trusted, notes = _apart(flagged, trusted)
+    effort = efforts.fitting(max_queries, len(flagged))
+    pixels = to_float(trusted.images[: max(FEWEST_CLEAN, _MOST_CLEAN_BYTES // (4 * int(np.prod(model.input_shape))))])
+    asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries, over=over)
+    memory = Kept(asker, kept)
+    labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
+    shown = to_float(flagged.images)
+    names = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in shown]
+    answers = [
+        memory.get(f"image/{name}", lambda image=image: int(asker.labels(image[None])[0]))
+        for name, image in zip(names, shown, strict=True)
+    ]
+    searcher = Searcher(asker, Pools(pixels, labels, effort, seed=seed), memory, seed=seed)
+    sources = [Source(names[i], shown[i : i + 1], label) for i, label in enumerate(answers)]
+    trial = Trial(searcher, sources, alpha=alpha)
+    with bar(trial.steps) as advance:
+        found = trial.run([str(i) for i in flagged.ids], advance)
+    if trial.cut_short:
+        limit = "The time" if max_queries is None or over() else f"The {max_queries:,} queries"
+        notes.append(f"{limit} allowed did not last: what was not reached is unproven.")
+    return Explanations(
+        explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
+    )
+
+
+def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:
+    for one, name in ((flagged, "images"), (trusted, "clean images")):
+        if one.input_shape != model.input_shape:
+            raise InputError(
+                f"expected {name} of shape {model.input_shape}, got {one.input_shape}; resize or convert them"
+            )
+    if len(flagged) > MOST_IMAGES:
+        raise InputError(
+            f"expected at most {MOST_IMAGES} images to explain, got {len(flagged):,}; take the most suspicious"
+        )
+
+
+def _apart(flagged: ImageSet, trusted: ImageSet) -> tuple[ImageSet, list[str]]:
+    """Clean images without those that are explained, pixel by pixel; InputError where too few are left."""
+    known = {to_float(image).tobytes() for image in flagged.images}
+    rows = [i for i, image in enumerate(trusted.images) if to_float(image).tobytes() not in known]
+    if len(rows) < FEWEST_CLEAN:
+        same = " that are not explained themselves" if len(rows) < len(trusted) else ""
+        raise InputError(
+            f"expected at least {FEWEST_CLEAN} clean images{same}, got {len(rows)}; add some: what is found is tested on images that the "
+            "search never used"
+        )
+    if len(rows) == len(trusted):
+        return trusted, []
+    left = len(trusted) - len(rows)
+    return trusted.take(rows), [
+        f"{left:,} of the clean images {'is' if left == 1 else 'are'} among those explained, and {'was' if left == 1 else 'were'} not used as clean."
+    ]

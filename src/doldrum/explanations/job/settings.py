@@ -1,0 +1,61 @@
+"""ExplanationSettings: everything that decides an explanation, checked before any work."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from doldrum.checks import whole_number
+from doldrum.confined.settings import JobSettings, check_share
+from doldrum.errors import InputError
+
+__all__ = ["ExplanationSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationSettings(JobSettings):
+    """What `doldrum explain` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+
+    Parameters
+    ----------
+    images : paths
+        The flagged images; what each may be, `doldrum.intake.open_images` says. 256 images in all, at most.
+    clean : str
+        Clean images, as they come; some hundreds.
+    alpha : float in (0, 1)
+        The chance allowed of proving anything by luck of the held-back images.
+    queries : int, optional
+        The most images that the model may be asked about, over all runs together.
+
+    Raises InputError for anything of another kind or range, and for files that are not there.
+
+    >>> ExplanationSettings(model=".", images=(".",), clean=".", out="new", queries=0)
+    Traceback (most recent call last):
+    doldrum.errors.InputError: expected a whole number of at least 1 as queries=, got 0; pass one
+    """
+
+    SOURCES: ClassVar[tuple[str, ...]] = ("images", "clean")
+
+    images: tuple[str, ...]
+    clean: str
+    alpha: float = 0.05
+    queries: int | None = None
+
+    def __post_init__(self) -> None:
+        check_share("alpha", self.alpha)
+        if self.queries is not None:
+            whole_number(self.queries, "queries=", least=1)
+        if isinstance(self.images, str) or not self.images:
+            raise InputError("expected images= as several paths, got none or text; pass a tuple of them")
+        object.__setattr__(self, "images", tuple(self.images))
+        super().__post_init__()
+
+    def command(self, seed: int) -> str:
+        """The command that repeats this, with its seed.
+
+        >>> ExplanationSettings(model=".", images=(".",), clean=".", out="a b").command(7)
+        "doldrum explain . . --clean . --out 'a b' --seed 7"
+        """
+        words = ["doldrum", "explain", self.shown_model, *self.images, "--clean", self.clean]
+        return shlex.join([*words, *self.options("images", "clean"), "--seed", str(seed)])

@@ -1,0 +1,13 @@
+"""METHODS: all of them, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from doldrum.explanations.methods.band import Bands
+from doldrum.explanations.methods.base import Method
+from doldrum.explanations.methods.blend import Blends
+from doldrum.explanations.methods.region import Regions
+from doldrum.explanations.methods.shared import Shared
+
+__all__ = ["METHODS"]
+
+METHODS: tuple[Method, ...] = (Regions(), Shared(), Bands(), Blends())

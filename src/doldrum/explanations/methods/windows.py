@@ -1,0 +1,55 @@
+"""Coarse to fine: the best window of each size, in pixels or in frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["Window", "best_windows"]
+
+Window = tuple[int, int, int, int]
+"""top, left, height, width."""
+
+_BEAM = 2  # windows of a level in which the next, smaller ones are looked for
+
+
+def best_windows(
+    height: int, width: int, levels: Sequence[float], score: Callable[[int, list[Window]], ArrayLike]
+) -> list[Window]:
+    """For each level, a share of the sides, the window with the highest of `score(level, windows)` of those looked at.
+
+    Windows overlap by half, so that what is no larger than half a window is whole in one of them. Those of a level are looked for in the
+    best two of the level before.
+
+    >>> def covers(level, windows):
+    ...     return [top <= 5 < top + h and left <= 9 < left + w for top, left, h, w in windows]
+    >>> best_windows(16, 16, (0.5, 0.25, 0.0625), covers)
+    [(0, 4, 8, 8), (2, 6, 4, 4), (5, 9, 1, 1)]
+    """
+    within: list[Window] = [(0, 0, height, width)]
+    best: list[Window] = []
+    for level, share in enumerate(levels):
+        h, w = max(1, round(share * height)), max(1, round(share * width))
+        windows = sorted({(top, left, h, w) for outer in within for top, left in _places(outer, h, w)})
+        scores = np.asarray(score(level, windows), dtype=float)
+        within = [windows[i] for i in np.argsort(-scores, kind="stable")[:_BEAM]]
+        best.append(within[0])
+    return best
+
+
+def _places(outer: Window, height: int, width: int) -> list[tuple[int, int]]:
+    top, left, outer_height, outer_width = outer
+    return [(top + i, left + j) for i in _starts(outer_height, height) for j in _starts(outer_width, width)]
+
+
+def _starts(outer: int, inner: int) -> list[int]:
+    """Where windows of `inner` begin in `outer`, at most half of one apart, the last at the edge.
+
+    >>> _starts(28, 14), _starts(14, 10), _starts(4, 3)
+    ([0, 7, 14], [0, 4], [0, 1])
+    """
+    last = max(outer - inner, 0)
+    steps = -(-last // max(1, inner // 2))
+    return sorted({round(last * i / max(steps, 1)) for i in range(steps + 1)})

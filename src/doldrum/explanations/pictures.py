@@ -1,0 +1,46 @@
+"""Pictures of a test: some held-back images with what was found, and with what the best control has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from doldrum.explanations.asking import OutOfQueries
+from doldrum.explanations.methods.base import Carried, Images
+from doldrum.explanations.search import Searcher, Source
+from doldrum.records.explanations import Shown
+from doldrum.records.parts import Pixels
+
+__all__ = ["shown"]
+
+_MOST = 6
+
+
+def shown(
+    searcher: Searcher, source: Source, ours: Carried, control: Source, theirs: Carried, scope: int | None
+) -> tuple[Shown, dict[str, list[int]]] | tuple[None, None]:
+    """The first of the held-back images, as they came, and their classes; None where the queries are over."""
+    rows = searcher.held(source.label, scope)[:_MOST]
+    clean = searcher.pools.images[rows]
+    with_ours, with_theirs = ours(clean), theirs(clean)
+    try:
+        labels = searcher.kept.get(
+            f"shown/{source.label}/{source.name}/{scope}",
+            lambda: [searcher.asker.labels(x).tolist() for x in (with_ours, with_theirs)],
+        )
+    except OutOfQueries:
+        return None, None
+    pictures = Shown(
+        image=Pixels.of(source.images[0]),
+        found=Pixels.of(_alone(ours, clean)),
+        control=Pixels.of(control.images[0]),
+        control_found=Pixels.of(_alone(theirs, clean)),
+        clean=Pixels.of(clean),
+        with_found=Pixels.of(with_ours),
+        with_control=Pixels.of(with_theirs),
+    )
+    return pictures, {"clean": searcher.pools.labels[rows].tolist(), "found": labels[0], "control": labels[1]}
+
+
+def _alone(carried: Carried, clean: Images) -> Images:
+    """What is put on others, (C, H, W): on middle grey."""
+    return carried(np.full_like(clean[:1], 0.5))[0]

@@ -1,0 +1,62 @@
+"""Pools: which clean images serve what purpose for a class; no image serves two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.explanations.effort import Effort
+from doldrum.explanations.methods.base import Images
+from doldrum.seeds import rng
+
+__all__ = ["FEWEST_HELD", "Pool", "Pools"]
+
+FEWEST_HELD = 20
+"""Held-back images without which nothing is tested."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Indices of clean images for one class.
+
+    `search` and `choose` find a trigger (the first are among the second), `held` test it: none of them is predicted as the class.
+    `own` are predicted as it, and are what the image is compared with.
+    """
+
+    search: NDArray[np.int64]
+    choose: NDArray[np.int64]
+    held: NDArray[np.int64]
+    own: NDArray[np.int64]
+
+
+class Pools:
+    """Clean images (N, C, H, W) in [0, 1] and their labels (N,), parted by the seed alone.
+
+    >>> pool = Pools(np.zeros((100, 1, 2, 2), np.float32), np.arange(100) % 5, Effort(4, 10, 30, 9), seed=0).of(2)
+    >>> len(pool.choose), len(pool.held), len(pool.own), bool(set(pool.held) & set(pool.choose))
+    (10, 70, 20, False)
+    """
+
+    def __init__(self, images: Images, labels: NDArray[np.int64], effort: Effort, *, seed: int) -> None:
+        self.images, self.labels, self.effort = images, labels, effort
+        order = rng(seed, "explain", "clean").permutation(len(labels))
+        self._order = order[labels[order] >= 0]
+
+    def of(self, label: int) -> Pool:
+        """The clean images' parts for a class."""
+        labels = self.labels[self._order]
+        others = self._order[labels != label]
+        # Where clean images are few, half of them are held back
+        choose = others[: min(self.effort.choose, len(others) // 2)]
+        return Pool(self._mixed(choose), choose, others[len(choose) :], self._order[labels == label])
+
+    def _mixed(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Some of the images, of as many classes as there are: the first of each class, the second of each, …"""
+        seen: dict[int, int] = {}
+        turns = []
+        for label in self.labels[indices].tolist():
+            turns.append(seen.get(label, 0))
+            seen[label] = turns[-1] + 1
+        return indices[np.argsort(turns, kind="stable")[: self.effort.search]]

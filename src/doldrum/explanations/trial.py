@@ -1,0 +1,211 @@
+"""Trial: for each image the method that carries its label furthest, and one test of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.explanations.asking import OutOfQueries
+from doldrum.explanations.compare import Choice, choose, rank, worst_p
+from doldrum.explanations.effort import FEWEST_CONTROLS
+from doldrum.explanations.methods.all import METHODS
+from doldrum.explanations.methods.base import Carried, Method
+from doldrum.explanations.methods.shared import Sum, resemblance, shared_part
+from doldrum.explanations.pictures import shown
+from doldrum.explanations.pools import FEWEST_HELD
+from doldrum.explanations.search import Found, Searcher, Source
+from doldrum.explanations.telling import unproven_why, why
+from doldrum.records.explanations import Explanation, Success
+from doldrum.stats.effects import holm
+from doldrum.stats.proportions import proportion
+
+__all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
+
+LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
+"""Of what is called proven: share of held-back images that go to the class, and how far above the best control's that is."""
+_CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
+_WORTH = 0.1  # a margin without which nothing is tested
+_MOST_OWN = 100  # trusted images of the class that are asked whether they hold what others share
+_FEWEST_TOGETHER, _MOST_TOGETHER = 5, 32  # images of a group
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    method: Method
+    found: Found
+    controls: list[Found]
+    choice: Choice
+
+
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    carried: Carried
+    ours: NDArray[np.bool_]
+    controls: list[NDArray[np.bool_]]
+    p: float
+    rank: float
+    holds: float | None
+
+
+class Trial:
+    """Runs over the images of a request; `steps` is about how many searches that takes."""
+
+    def __init__(self, searcher: Searcher, sources: Sequence[Source], *, alpha: float) -> None:
+        self.searcher, self.sources, self.alpha = searcher, sources, alpha
+        self.cut_short = False
+        classes = {source.label for source in sources}
+        self.steps = len(METHODS) * (len(sources) + len(classes) * searcher.pools.effort.controls) + len(sources)
+
+    def run(self, names: Sequence[str], advance: Callable[[int], None]) -> list[Explanation]:
+        """One explanation an image, in order."""
+        reasons = [self._unfit(source) for source in self.sources]
+        best: list[_Candidate | None] = [None] * len(names)
+        tried: list[list[_Candidate]] = [[] for _ in names]
+        tested: list[_Tested | None] = [None] * len(names)
+        try:
+            for method in METHODS:
+                for i, source in self._open(best, reasons, method):
+                    candidate = self._candidate(method, source, advance)
+                    current = best[i]
+                    if candidate is None:
+                        continue
+                    tried[i].append(candidate)
+                    if current is None or candidate.choice.score > current.choice.score:
+                        best[i] = candidate
+            for i, candidate in enumerate(best):
+                if candidate is not None and candidate.choice.margin >= _WORTH:
+                    tested[i] = self._test(candidate, self.sources[i], tried[i])
+                advance(1)
+        except OutOfQueries:
+            self.cut_short = True
+        # One test an image, whatever came of it: those without one count as p = 1
+        adjusted = holm([1.0 if t is None else t.p for t in tested])
+        return [
+            self._explanation(names[i], self.sources[i], reasons[i], best[i], tested[i], float(adjusted[i]))
+            for i in range(len(names))
+        ]
+
+    def _unfit(self, source: Source) -> str | None:
+        """Why nothing can be tested, whatever is found; None where something can."""
+        if source.label < 0:
+            return "The model gave no valid answer to this image: its scores were NaN or infinite."
+        pool = self.searcher.pool(source.label)
+        if len(pool.held) < FEWEST_HELD:
+            return (
+                f"All but {len(pool.held) + len(pool.choose)} of the clean images are predicted as the same class as this image, so there are too few that could "
+                "be turned into it."
+            )
+        if len(pool.own) < FEWEST_CONTROLS:
+            return (
+                f"{len(pool.own)} of the clean images are predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without them "
+                "a region that shows the class itself would count as a trigger."
+            )
+        return None
+
+    def _open(
+        self, best: Sequence[_Candidate | None], reasons: Sequence[str | None], method: Method
+    ) -> list[tuple[int, Source]]:
+        """Images for which the method is still to be tried, each with what it is to look at."""
+        rows = [
+            i
+            for i, candidate in enumerate(best)
+            if reasons[i] is None and (candidate is None or candidate.choice.margin < _CLEAR)
+        ]
+        if not method.together:
+            return [(i, self.sources[i]) for i in rows]
+        made = []
+        for i in rows:
+            label = self.sources[i].label
+            others = [j for j in rows if j != i and self.sources[j].label == label][:_MOST_TOGETHER]
+            if len(others) >= _FEWEST_TOGETHER - 1:
+                # Without the image itself: what the others share is then held against it
+                images = np.concatenate([self.sources[j].images for j in others])
+                name = hashlib.blake2b(
+                    "".join(self.sources[j].name for j in others).encode(), digest_size=8
+                ).hexdigest()
+                made.append((i, Source(name, images, label)))
+        return made
+
+    def _candidate(self, method: Method, source: Source, advance: Callable[[int], None]) -> _Candidate | None:
+        """The best size of a method, against the controls; None where no size does well, or there are no controls."""
+        found = self.searcher.find(method, source)
+        advance(1)
+        classes = self.searcher.pools.labels[self.searcher.pool(source.label).choose]
+        if choose(found, [], classes).margin < LEAST_SUCCESS:
+            return None
+        controls = []
+        for control in self.searcher.controls(method, source.label, len(source.images)):
+            known = self.searcher.known(method, control)
+            controls.append(self.searcher.find(method, control))
+            advance(0 if known else 1)
+        if len(controls) < FEWEST_CONTROLS:
+            return None
+        return _Candidate(method, found, controls, choose(found, controls, classes))
+
+    def _test(self, candidate: _Candidate, source: Source, tried: Sequence[_Candidate]) -> _Tested:
+        searcher, choice, method = self.searcher, candidate.choice, candidate.method
+        carried = searcher.smallest(method, candidate.found, choice.level, choice.scope)
+        held = searcher.held(source.label, choice.scope)
+        ours = searcher.tried(method, candidate.found.source, carried, choice.scope)
+        theirs = [searcher.tried(method, c.source, c.carried[choice.level], choice.scope) for c in candidate.controls]
+        assert len(ours) == len(held)
+        holds = self._holds(source, candidate, carried) if isinstance(carried, Sum) else None
+        alike = [one for one in tried if one.method.together == method.together]
+        classes = searcher.pools.labels[searcher.pool(source.label).choose]
+        place = rank([one.found for one in alike], [one.controls for one in alike], classes)
+        return _Tested(carried, ours, theirs, worst_p(ours, theirs), place, holds)
+
+    def _holds(self, source: Source, candidate: _Candidate, carried: Sum) -> float:
+        """Share of the trusted images of the class, this image counted among them, that hold as much of what the others share as it does.
+
+        How much is the matched filter of what they share; nothing, where taking it away leaves the class as it is. A conformal p-value.
+        """
+        pools, pool, asker = self.searcher.pools, self.searcher.pool(source.label), self.searcher.asker
+        clean, group = pools.images[pool.choose], candidate.found.source
+        images = np.concatenate([source.images, pools.images[pool.own[:_MOST_OWN]]])
+        name = f"away/{source.label}/{group.name}/{carried.level}/{source.name}"
+        left = self.searcher.kept.get(name, lambda: asker.labels(carried.away(images)).tolist())
+        amount = resemblance(images, shared_part(group.images, clean), clean)
+        amount[np.array(left) == source.label] = -np.inf
+        return float((amount >= amount[0]).mean())
+
+    def _explanation(
+        self,
+        name: str,
+        source: Source,
+        reason: str | None,
+        candidate: _Candidate | None,
+        tested: _Tested | None,
+        adjusted: float,
+    ) -> Explanation:
+        if candidate is None or tested is None:
+            told = reason or unproven_why(candidate.choice if candidate else None, cut_short=self.cut_short)
+            return Explanation(image=name, label=source.label, proven=False, why=told)
+        choice = candidate.choice
+        top = max(range(len(tested.controls)), key=lambda j: int(tested.controls[j].sum()))
+        success, control = _success(tested.ours), _success(tested.controls[top])
+        far = success.value >= LEAST_SUCCESS and success.value - control.value >= LEAST_MARGIN
+        holds = tested.holds is None or tested.holds <= self.alpha
+        first = tested.rank <= 1 / (1 + FEWEST_CONTROLS)
+        proven = bool(adjusted <= self.alpha and far and first and holds)
+        together = len(candidate.found.source.images) + 1 if candidate.method.together else 1
+        pictures, labels = shown(
+            self.searcher, source, tested.carried, candidate.controls[top].source,
+            candidate.controls[top].carried[choice.level], choice.scope,
+        )  # fmt: skip
+        made = Explanation(
+            image=name, label=source.label, proven=proven, why="", kind=candidate.method.kind, size=tested.carried.size,
+            where=tested.carried.where(), scope=choice.scope, together=together, success=success, control=control,
+            controls=len(tested.controls), p_value=tested.p, p_adjusted=adjusted, rank=tested.rank, holds=tested.holds,
+            labels=labels, shown=pictures,
+        )  # fmt: skip
+        return Explanation(**{**vars(made), "why": why(made, alpha=self.alpha)})
+
+
+def _success(hits: NDArray[np.bool_]) -> Success:
+    found = proportion(int(hits.sum()), len(hits))
+    return Success(int(hits.sum()), len(hits), found.value, found.lower, found.upper)

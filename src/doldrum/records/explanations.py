@@ -1,0 +1,266 @@
+"""The record of explanations: what in each flagged image carries its label to other images, and whether that was proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from doldrum.checks import is_kind
+from doldrum.errors import InputError
+from doldrum.records.base import VERSION, Record, check_version
+from doldrum.records.checks import check_order, jsonable, sequence, share, whole
+from doldrum.records.parts import Pixels
+
+__all__ = ["KINDS", "Explanation", "ExplanationRecord", "Explanations", "Shown", "Success"]
+
+KINDS = ("region", "shared", "band", "blend")
+"""A rectangle of pixels; what several images have in common; some frequencies; the whole image, faintly."""
+
+_TEXT = 4000
+
+
+@dataclass(frozen=True)
+class Success(Record):
+    """`hits` of `n` held-back images got the class, with the exact (Clopper-Pearson) 95% interval of the share.
+
+    >>> Success(hits=96, n=100, value=0.96, lower=0.9007, upper=0.989).hits
+    96
+    """
+
+    hits: int
+    n: int
+    value: float
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        whole(self.n, "n", least=1)
+        if whole(self.hits, "hits") > self.n:
+            raise InputError(f"expected at most n={self.n} hits, got {self.hits}; count again")
+        for name in ("value", "lower", "upper"):
+            object.__setattr__(self, name, share(getattr(self, name), name))
+        check_order(self.lower, self.upper, "success")
+
+
+@dataclass(frozen=True)
+class Shown(Record):
+    """Pictures of a test: held-back images as they are, with what was found, and with what the best control has.
+
+    `image` (C, H, W) is the flagged image and `found` what of it was put on the others; `control` and `control_found` the same of the
+    trusted image that did best. `clean`, `with_found` and `with_control` are (M, C, H, W).
+    """
+
+    image: Pixels
+    found: Pixels
+    control: Pixels
+    control_found: Pixels
+    clean: Pixels
+    with_found: Pixels
+    with_control: Pixels
+
+    _nested: ClassVar = dict.fromkeys(
+        ("image", "found", "control", "control_found", "clean", "with_found", "with_control"), (Pixels, False)
+    )
+
+    def __post_init__(self) -> None:
+        if not is_kind(self.image, Pixels) or len(shape := self.image.shape) != 3 or shape[0] not in (1, 3):
+            raise InputError("expected an image of shape (1 or 3, H, W) as Pixels, got another; pass channels first")
+        for name in ("found", "control", "control_found"):
+            if getattr(self, name).shape != shape:
+                raise InputError(f"expected {name} of shape {shape}, got {getattr(self, name).shape}; one image each")
+        count = self.clean.shape[0]
+        for name in ("clean", "with_found", "with_control"):
+            if getattr(self, name).shape != (count, *shape):
+                raise InputError(f"expected {name} of shape {(count, *shape)}, got {getattr(self, name).shape}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation(Record):
+    """What was found in one flagged image, and how it stood the test.
+
+    Parameters
+    ----------
+    image : str
+        Its name.
+    label : int
+        The class that it is predicted as; -1 where there was no valid answer.
+    proven : bool
+        Whether `p_adjusted` is at most alpha, the success is well above every control's, `rank` is at most 5%, and, for what several images share,
+        this image holds it.
+    why : str
+        In a sentence: what was shown, or why nothing was.
+    kind, size, where : str of KINDS, str and dict, or None
+        What was found: of which kind, how large in words, and what decides it beside the pixels.
+    scope : int or None
+        The class of the clean images on which it was tested; None: all but `label`.
+    together : int
+        Flagged images that share it; 1 where it is of this image alone.
+    success, control : Success or None
+        Of what was found, and of the best of the controls, on the same held-back images.
+    controls : int
+        Trusted images (or groups of them) in which the same search was run.
+    p_value, p_adjusted : float or None
+        Of "some control succeeds at least as often", exact; and after Holm's correction for the number of images explained.
+    rank : float or None
+        Share of the controls, this image counted among them, that do as well beside the others in what was searched: a conformal p-value.
+    holds : float or None
+        For what several images share: the share of trusted images of the class, this one counted among them, whose class changes when it is taken away and that hold as
+        much of it (a conformal p-value).
+    labels : {clean, found, control} or None
+        The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
+    shown : Shown or None
+        Their pictures; None where they are kept elsewhere.
+    """
+
+    image: str
+    label: int
+    proven: bool
+    why: str
+    kind: str | None = None
+    size: str | None = None
+    where: Mapping[str, Any] | None = None
+    scope: int | None = None
+    together: int = 1
+    success: Success | None = None
+    control: Success | None = None
+    controls: int = 0
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    rank: float | None = None
+    holds: float | None = None
+    labels: Mapping[str, Sequence[int]] | None = None
+    shown: Shown | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Explanation:
+        made = dict(values)
+        for name, maker in (("success", Success), ("control", Success), ("shown", Shown)):
+            if made.get(name) is not None and not isinstance(made[name], maker):
+                made[name] = maker.from_dict(made[name])
+        return super().from_dict(made)
+
+    def __post_init__(self) -> None:
+        for name in ("image", "why"):
+            _text(getattr(self, name), name)
+        whole(self.label, "label", least=-1)
+        whole(self.together, "together", least=1)
+        whole(self.controls, "controls")
+        if not is_kind(self.proven, bool):
+            raise InputError(f"expected proven as true or false, got {self.proven!r}")
+        if self.kind is not None and self.kind not in KINDS:
+            raise InputError(f"expected a kind of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.size is not None:
+            _text(self.size, "size")
+        if self.scope is not None:
+            whole(self.scope, "scope")
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _labels(self.labels))
+        if self.where is not None:
+            object.__setattr__(self, "where", jsonable(self.where, "where"))
+        for name in ("p_value", "p_adjusted", "rank", "holds"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, share(getattr(self, name), name))
+        if self.proven and (self.success is None or self.p_adjusted is None):
+            raise InputError("expected a success and a p-value of what is proven, got none; test it first")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanations(Record):
+    """The explanations of some flagged images of one model.
+
+    Parameters
+    ----------
+    explained : tuple of Explanation
+    alpha : float
+        The chance allowed of proving anything by luck of the held-back images.
+    seed : int
+    clean : int
+        Clean images that were used.
+    queries : int
+        Images that the model was asked about.
+    notes : tuple of str
+    """
+
+    explained: tuple[Explanation, ...]
+    alpha: float
+    seed: int
+    clean: int
+    queries: int
+    notes: tuple[str, ...] = ()
+    version: int = VERSION
+
+    _nested: ClassVar = {"explained": (Explanation, True)}
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+        object.__setattr__(self, "alpha", share(self.alpha, "alpha"))
+        for name in ("seed", "clean", "queries"):
+            object.__setattr__(self, name, whole(getattr(self, name), name))
+        object.__setattr__(self, "notes", tuple(_text(n, "notes") for n in sequence(self.notes, "notes")))
+        object.__setattr__(self, "explained", tuple(sequence(self.explained, "explained")))
+
+    @property
+    def proven(self) -> int:
+        """How many are."""
+        return sum(one.proven for one in self.explained)
+
+    def without_pictures(self) -> Explanations:
+        """The same with `shown` None in each."""
+        return replace(self, explained=tuple(replace(one, shown=None) for one in self.explained))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationRecord(Record):
+    """Everything that `doldrum explain` found, beside the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
+
+    Parameters
+    ----------
+    created, doldrum, command : str
+        UTC time (ISO 8601), version, and how to repeat it.
+    model : {name, sha256, format, input_shape, num_classes, class_names or null, notes}
+    clean : str
+        Where the clean images came from.
+    skipped : tuple of {id, why}
+        Flagged files that could not be read; `unlisted` counts those that are not listed.
+    remarks : tuple of str
+    explanations : Explanations
+        Without pictures.
+    """
+
+    created: str
+    doldrum: str
+    command: str
+    model: Mapping[str, Any]
+    clean: str
+    skipped: tuple[Mapping[str, Any], ...]
+    unlisted: int
+    remarks: tuple[str, ...]
+    explanations: Explanations
+    version: int = VERSION
+
+    _nested: ClassVar = {"explanations": (Explanations, False)}
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+        for name in ("created", "doldrum", "command", "clean"):
+            _text(getattr(self, name), name)
+        object.__setattr__(self, "model", jsonable(self.model, "model"))
+        object.__setattr__(self, "skipped", tuple(jsonable(s, "skipped") for s in sequence(self.skipped, "skipped")))
+        whole(self.unlisted, "unlisted")
+        object.__setattr__(self, "remarks", tuple(_text(r, "remarks") for r in sequence(self.remarks, "remarks")))
+
+
+def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    if set(found) != {"clean", "found", "control"}:
+        raise InputError(f"expected labels of clean, found and control, got {sorted(map(str, found))[:9]}")
+    made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
+    if len({len(labels) for labels in made.values()}) != 1:
+        raise InputError("expected as many labels of each kind, got others; one an image")
+    return made
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or len(value) > _TEXT:
+        raise InputError(f"expected {name} as text of at most {_TEXT:,} characters, got something else; shorten it")
+    return value

@@ -1,0 +1,116 @@
+"""Explained: what a page shows of explanations: one row of pictures and a sentence each. Texts are hostile until made visible and escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from doldrum.intake.text import visible
+from doldrum.report.pictures import Pictures, Shot
+from doldrum.report.words import percent
+
+__all__ = ["Answer", "Explained", "explained", "heading"]
+
+_MOST = 16
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A picture of a held-back image, the class that it got, and whether that is the class in question."""
+
+    shot: Shot
+    label: str
+    hit: bool
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An explanation as text, figures and pictures; `rows` are (what was done, answers)."""
+
+    image: str
+    label: str
+    proven: bool
+    why: str
+    figures: tuple[tuple[str, str], ...]
+    pictures: tuple[tuple[str, Shot], ...]
+    rows: tuple[tuple[str, tuple[Answer, ...]], ...]
+
+
+def heading(explanations: Mapping[str, Any]) -> str:
+    """How many are proven.
+
+    >>> heading({"explained": [{"proven": True}, {"proven": False}]})
+    'A trigger is proven in 1 of 2 images'
+    """
+    found = explanations["explained"]
+    proven = sum(one["proven"] for one in found)
+    of = "1 image" if len(found) == 1 else f"{len(found):,} images"
+    return f"A trigger is proven in {proven:,} of {of}" if proven else f"No trigger is proven in {of}"
+
+
+def explained(
+    explanations: Mapping[str, Any], class_names: Sequence[str] | None, pictures: Pictures
+) -> list[Explained]:
+    """`Explanations.to_dict()` as a page shows it, proven ones first; pictures are NNN-NAME.png by the explanation's number."""
+
+    def named(label: int) -> str:
+        return "no valid answer" if label < 0 else f"{label}: {class_names[label]}" if class_names else f"class {label}"
+
+    order = sorted(range(len(explanations["explained"])), key=lambda i: (not explanations["explained"][i]["proven"], i))
+    made = []
+    for i in order:
+        one = explanations["explained"][i]
+        wanted = (
+            ("image", "flagged image"),
+            ("found", "what was found in it"),
+            ("control", "best control"),
+            ("control-found", "found in that"),
+        )
+        shots = [(name, pictures.part(f"{i:03d}-{key}.png")) for key, name in wanted]
+        made.append(
+            Explained(
+                image=visible(one["image"]),
+                label=visible(named(one["label"])),
+                proven=one["proven"],
+                why=visible(one["why"], most=2000),
+                figures=_figures(one),
+                pictures=tuple((name, shot) for name, shot in shots if shot),
+                rows=tuple(_rows(i, one, pictures, named)),
+            )
+        )
+    return made
+
+
+def _rows(i: int, one: Mapping[str, Any], pictures: Pictures, named: Any) -> list[tuple[str, tuple[Answer, ...]]]:
+    labels = one["labels"]
+    if labels is None:
+        return []
+    made = []
+    for key, name, words in (
+        ("clean", "clean", "clean images, as they are"),
+        ("with-found", "found", "with what was found"),
+        ("with-control", "control", "with what the best control has"),
+    ):
+        answers = [
+            Answer(shot, visible(named(label)), label == one["label"])
+            for n, label in enumerate(labels[name][:_MOST])
+            if (shot := pictures.part(f"{i:03d}-{key}-{n}.png"))
+        ]
+        if answers:
+            made.append((words, tuple(answers)))
+    return made
+
+
+def _figures(one: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    if one["success"] is None:
+        return ()
+    made = [("success", _share(one["success"])), (f"best of {one['controls']} controls", _share(one["control"]))]
+    made.append(("p-value, corrected", f"{one['p_adjusted']:.2g}"))
+    if one["holds"] is not None:
+        made.append(("trusted images that hold as much of it", percent(one["holds"])))
+    return tuple(made)
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    return f"{percent(found['value'])} of {found['n']:,} ({percent(found['lower'])} to {percent(found['upper'])})"

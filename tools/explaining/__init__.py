@@ -1,0 +1,1 @@
+"""The parts of tools/explain-study: cells and tables."""
