@@ -8,11 +8,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tests.inspectors.toy_models import CORNER, TARGET, clean_images, toy
+from tests.inspectors.toy_models import CORNER, SHAPE, TARGET, clean_images, toy
 
 from doldrum.attacks.load import load_trigger
+from doldrum.classifiers import as_classifier
 from doldrum.data import ImageSet
-from doldrum.errors import InputError
+from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors import Examination, Route, examine, inspect
 from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.inspect import judged
@@ -63,6 +64,14 @@ def test_a_clean_model_shows_no_sign_beside_its_kind() -> None:
 def test_without_references_there_is_no_promise() -> None:
     found = inspect(toy(1), CLEAN, inspectors=["mask"], progress=False)
     assert (found.p_value, found.fpr, found.references) == (None, None, 0)
+    assert (found.verdict, found.exit_code) == ("no conclusion", 0)  # three classes: nothing to compare one with
+    assert found.target is not None  # the smallest trigger is shown all the same
+
+
+def test_a_model_that_nobody_can_look_into_is_no_clean_one() -> None:
+    clf = as_classifier(lambda x: toy(1)(x), input_shape=SHAPE, num_classes=3)
+    with pytest.raises(ClassifierError, match="that can be inspected, got none: mask needs gradients"):
+        inspect(clf, CLEAN, inspectors=["mask"])
 
 
 def test_what_it_says_is_json_and_the_trigger_comes_back() -> None:

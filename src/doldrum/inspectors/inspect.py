@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind, is_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set
-from doldrum.errors import InputError
+from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors.contract.hooks import Inspector
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.contract.subject import answers, halves
@@ -54,13 +54,13 @@ def inspect(
     fpr : float in (0, 1)
 
     Raises InputError for too few images or references, references of other classes, or the model among them; ClassifierError for a model that
-    gives one answer to all or none that is valid.
+    gives one answer to all or none that is valid, or that no inspector can look into.
 
     >>> import doldrum as dd
     >>> digits = dd.load_dataset("digits:train")
     >>> model = dd.train(digits.take(range(500)), "digits-mlp", progress=False)
     >>> found = inspect(model, digits.take(range(500, 600)), inspectors=["mask"])
-    >>> found.verdict in ("no sign", "suspicious"), found.p_value
+    >>> found.exit_code in (0, 3), found.p_value
     (True, None)
     """
     if not is_number(fpr) or not 0 < fpr < 1:
@@ -70,6 +70,10 @@ def inspect(
     images: ImageSet = as_image_set(clean, **wanted_by(classifier))
     options = {"inspectors": inspectors, "seed": seed}
     mine = examine(classifier, images, progress=progress, **options)  # type: ignore[arg-type]
+    if all(one.refused for one in mine.readings):
+        raise ClassifierError(
+            f"expected a model that can be inspected, got none: {'; '.join(one.refused for one in mine.readings)}"
+        )
     others: list[Examination] = []
     with progress_bar("examining references", len(references), show=progress) as advance:
         for one in references:
@@ -83,7 +87,7 @@ def check_references(count: int, fpr: float) -> None:
     needed = needed_size(fpr)
     if count < needed:
         raise InputError(
-            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more, or ask for --fpr "
+            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more, or ask for fpr="
             f"{1 / (count + 1):.2g}"
         )
 
@@ -124,7 +128,7 @@ def judged(
 def _easiest(mine: Examination) -> tuple[str, Route] | None:
     """Where nothing can be compared (two or three classes, no references): the smallest trigger of the first inspector that has one."""
     for one in mine.readings:
-        found = {r: v for r, v in one.values.items() if r in one.triggers and np.isfinite(v)}
+        found = {r: v for r, v in one.values.items() if r in one.triggers and r.target is not None and np.isfinite(v)}
         if found:
             return one.inspector, max(found, key=lambda route: found[route])
     return None

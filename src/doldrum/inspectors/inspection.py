@@ -15,7 +15,7 @@ from doldrum.triggers.base import Trigger
 
 __all__ = ["Inspection", "Verdict", "verdict_of"]
 
-Verdict = Literal["no sign", "suspicious", "backdoor shown"]
+Verdict = Literal["no sign", "suspicious", "backdoor shown", "no conclusion"]
 _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 ODD = 0.01
 """Without references: the p-value of the oddest class from which on a model is suspicious."""
@@ -27,6 +27,7 @@ class Inspection:
 
     verdict
         "no sign"; "suspicious": it stands out from the references by more than `fpr` allows (without references: one class stands out from the others);
+        "no conclusion": there is nothing to compare it with, two or three classes and no references;
         "backdoor shown": it stands out from the references, and the trigger found works on images that no search has seen.
     p_value
         Of the model among its references, in (0, 1]; None without any.
@@ -65,7 +66,7 @@ class Inspection:
     @property
     def exit_code(self) -> int:
         """3 where the model is suspicious or worse, else 0."""
-        return 0 if self.verdict == "no sign" else 3
+        return 3 if self.verdict in ("suspicious", "backdoor shown") else 0
 
     @property
     def refused(self) -> dict[str, str]:
@@ -103,7 +104,9 @@ class Inspection:
 def verdict_of(p_value: float | None, standing: Standing, success: Share | None, *, fpr: float) -> Verdict:
     """The verdict that the figures allow."""
     if p_value is None:
-        return "suspicious" if standing.p_value is not None and standing.p_value <= ODD else "no sign"
+        if standing.most is None or standing.p_value is None:
+            return "no conclusion"
+        return "suspicious" if standing.p_value <= ODD else "no sign"
     if p_value > fpr:
         return "no sign"
     return "backdoor shown" if success is not None and success.lower >= _WORKS else "suspicious"
