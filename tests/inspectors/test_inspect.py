@@ -17,8 +17,10 @@ from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors import Examination, Route, examine, inspect
 from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.inspect import judged
+from doldrum.inspectors.inspection import verdict_of
 from doldrum.inspectors.judging.anomaly import anomalies, anomaly_index
 from doldrum.inspectors.judging.standard import standings
+from doldrum.poisoning.evaluate import Share
 from doldrum.seeds import rng
 
 CLEAN = clean_images(80)
@@ -43,6 +45,12 @@ def test_a_backdoor_is_shown_with_its_class_and_its_trigger() -> None:
     assert np.unravel_index(np.abs(moved).sum(axis=(0, 1)).argmax(), moved.shape[2:]) == CORNER
     assert found.success is not None
     assert found.success.lower > 0.5
+    assert found.smaller is not None
+    sizes = [one.readings[0].values[Route(None, TARGET)] for one in references()]
+    assert found.smaller == pytest.approx(
+        np.exp(examined(0, backdoor=True).readings[0].values[Route(None, TARGET)] - np.mean(sizes))
+    )
+    assert found.smaller > 2
 
 
 def test_the_trigger_is_tested_on_images_that_no_search_has_seen() -> None:
@@ -96,6 +104,16 @@ def test_what_it_says_is_json_and_the_trigger_comes_back() -> None:
 def test_references_that_will_not_do(change: object, words: str) -> None:
     with pytest.raises(InputError, match=words):
         judged(toy(0, backdoor=True), examined(0, backdoor=True), change(references()), CLEAN, fpr=0.1)  # type: ignore[operator]
+
+
+def test_a_trigger_that_is_hardly_smaller_shows_no_backdoor() -> None:
+    """A model that only stands out, as one with wrong labels in its training data does, is suspicious and no more."""
+    share = Share(90, 100, 0.9, 0.82, 0.95)
+    standing = standings([examined(0, backdoor=True).readings, *(one.readings for one in references())])[0]
+    told = [verdict_of(0.05, standing, share, smaller, fpr=0.05) for smaller in (1.9, 2.0, None)]
+    assert told == ["suspicious", "backdoor shown", "suspicious"]
+    assert verdict_of(0.05, standing, None, 9.0, fpr=0.05) == "suspicious"
+    assert verdict_of(0.06, standing, share, 9.0, fpr=0.05) == "no sign"
 
 
 def test_arguments_are_refused_before_any_work() -> None:

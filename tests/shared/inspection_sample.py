@@ -30,7 +30,7 @@ def sample(*, references: bool = True, hostile: bool = False, **more) -> Inspect
         "references": {"source": text, "count": 40, "fpr": 0.05} if references else None,
         "finding": {
             "inspector": "mask", "source": None, "target": 3, "score": 9.5, "p_value": 1 / 41 if references else None,
-            "anomaly": None if references else 0.001,
+            "anomaly": None if references else 0.001, "smaller": 3.4 if references else None,
         },
         "success": {"hits": 97, "n": 100, "value": 0.97, "lower": 0.91, "upper": 0.99},
         "trigger": {"kind": "masked-pattern", "factor": 2.0, "examples": [{"before": 1, "after": 3}, {"before": 2, "after": -1}]},

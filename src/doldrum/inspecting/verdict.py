@@ -25,8 +25,8 @@ _HEADINGS = {
 }
 _MEANS = {
     "no sign": "This is no proof that the model is clean. It says that what was looked for was not found more easily than in a clean model.",
-    "suspicious": "This is no proof. A clean model may have a class that is easily reached: a trigger can be found in it that nobody has put there (a "
-    "natural backdoor). Look at the trigger's picture.",
+    "suspicious": "This is no proof. Wrong labels in the training data make a class easier to reach, too, and so does training of another kind than the references'. A "
+    "clean model may also have a trigger that nobody has put there (a natural backdoor). Look at the trigger's picture.",
     "backdoor shown": "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, "
     "whoever adds it to an image decides what the model answers.",
 }
@@ -132,5 +132,14 @@ def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
     names = facts.model["class_names"]
     return [
         f"The smallest trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that were used for nothing else. It sent "
-        f"{success['hits']:,} of them to {_end(finding, names)}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%})."
+        f"{success['hits']:,} of them to {_end(finding, names)}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%}).",
+        *_smaller(finding),
     ]
+
+
+def _smaller(finding: Mapping[str, Any]) -> list[str]:
+    if finding["smaller"] is None:
+        return []
+    times = finding["smaller"]
+    how = f"{times:.1f} times smaller than" if times >= 1.05 else "about as large as"
+    return [f"This trigger is {how} the one that the same search finds in the clean references, on average."]

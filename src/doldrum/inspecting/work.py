@@ -83,6 +83,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "finding": None if found.where is None else {
             "inspector": told["inspector"], "source": told["source"], "target": told["target"], "score": told["score"],
             "p_value": told["p_value"], "anomaly": found.standing.p_value,
+            "smaller": told["smaller"],
         },
         "success": told["success"],
         "examination": looked.mine.to_dict(),

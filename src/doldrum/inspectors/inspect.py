@@ -18,6 +18,7 @@ from doldrum.inspectors.examine import Examination, examine
 from doldrum.inspectors.inspection import Inspection, verdict_of
 from doldrum.inspectors.judging.anomaly import anomalies
 from doldrum.inspectors.judging.standard import standings
+from doldrum.inspectors.kinds import INSPECTORS
 from doldrum.measuring.inputs import wanted_by
 from doldrum.poisoning.evaluate import Share
 from doldrum.progress import progress_bar
@@ -103,7 +104,8 @@ def judged(
         p_value: float | None = (1 + sum(one.score >= first.score for one in rest)) / (len(rest) + 1)
     else:
         first, p_value = anomalies(mine.readings), None
-    where = first.most or _easiest(mine)
+    sized = [name for name, kind in INSPECTORS.items() if kind.sizes]
+    where = first.most_among(sized) or first.most or _easiest(mine)
     trigger, success, leads = None, None, None
     if where is not None:
         inspector, route = where
@@ -111,8 +113,9 @@ def judged(
         trigger = reading.triggers.get(route)
         if trigger is not None:
             success, leads = success_of(classifier, trigger, route, test) or (None, None)
+    smaller = None if where is None else _times_smaller(mine, others, *where)
     return Inspection(
-        verdict=verdict_of(p_value, first, success, fpr=fpr),
+        verdict=verdict_of(p_value, first, success, smaller, fpr=fpr),
         p_value=p_value,
         fpr=fpr if others else None,
         references=len(others),
@@ -121,8 +124,20 @@ def judged(
         trigger=trigger,
         success=success,
         leads_to=leads,
+        smaller=smaller,
         examination=mine,
     )
+
+
+def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: str, route: Route) -> float | None:
+    """exp(v - mean of the references' v), where values are -log of a size."""
+    if inspector not in INSPECTORS or not INSPECTORS[inspector].sizes:
+        return None
+    own, *rest = (
+        [one.values.get(route, np.nan) for one in e.readings if one.inspector == inspector] for e in (mine, *others)
+    )
+    known = [v for values in rest for v in values if np.isfinite(v)]
+    return float(np.exp(own[0] - np.mean(known))) if known and own and np.isfinite(own[0]) else None
 
 
 def _easiest(mine: Examination) -> tuple[str, Route] | None:

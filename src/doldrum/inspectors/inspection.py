@@ -17,6 +17,9 @@ __all__ = ["Inspection", "Verdict", "verdict_of"]
 
 Verdict = Literal["no sign", "suspicious", "backdoor shown", "no conclusion"]
 _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
+_SMALLER = 2.0
+"""How many times smaller than in the references a trigger has to be, on average, to be called a backdoor. A model with wrong labels in its training data is led to their
+class more easily, too, but not by so much (docs/results/inspection.md)."""
 ODD = 0.01
 """Without references: the p-value of the oddest class from which on a model is suspicious."""
 
@@ -28,15 +31,19 @@ class Inspection:
     verdict
         "no sign"; "suspicious": it stands out from the references by more than `fpr` allows (without references: one class stands out from the others);
         "no conclusion": there is nothing to compare it with, two or three classes and no references;
-        "backdoor shown": it stands out from the references, and the trigger found works on images that no search has seen.
+        "backdoor shown": it stands out from the references, the trigger found works on most images that no search has seen, and it is at most half as large as what
+        the same search finds in the references, on average.
     p_value
         Of the model among its references, in (0, 1]; None without any.
     standing
         How far it stands out, by inspector and route.
     where
-        Inspector and route that stand out most; where nothing can be compared, those of the smallest trigger.
+        Inspector and route that stand out most, of inspectors that find a trigger with a size where one does; where nothing can be compared, those of the smallest trigger.
     leads_to
         The class that the trigger found gives at least half of the images that it moves.
+    smaller
+        How many times smaller the trigger is than what the same search finds in the references, on (geometric) average; None without references, and for
+        inspectors whose values are no sizes.
     trigger, success
         Of the route that stands out most, where a trigger was searched: it works like any other doldrum trigger.
     """
@@ -50,6 +57,7 @@ class Inspection:
     trigger: Trigger | None
     success: Share | None
     leads_to: int | None
+    smaller: float | None
     examination: Examination
 
     @property
@@ -94,6 +102,7 @@ class Inspection:
             "fpr": self.fpr,
             "references": self.references,
             "score": self.standing.score if np.isfinite(self.standing.score) else None,
+            "smaller": self.smaller,
             "success": None if self.success is None else asdict(self.success),
             "trigger": None if self.trigger is None else self.trigger.to_dict(),
             "refused": self.refused,
@@ -101,7 +110,9 @@ class Inspection:
         }
 
 
-def verdict_of(p_value: float | None, standing: Standing, success: Share | None, *, fpr: float) -> Verdict:
+def verdict_of(
+    p_value: float | None, standing: Standing, success: Share | None, smaller: float | None, *, fpr: float
+) -> Verdict:
     """The verdict that the figures allow."""
     if p_value is None:
         if standing.most is None or standing.p_value is None:
@@ -109,4 +120,5 @@ def verdict_of(p_value: float | None, standing: Standing, success: Share | None,
         return "suspicious" if standing.p_value <= ODD else "no sign"
     if p_value > fpr:
         return "no sign"
-    return "backdoor shown" if success is not None and success.lower >= _WORKS else "suspicious"
+    works = success is not None and success.lower >= _WORKS
+    return "backdoor shown" if works and smaller is not None and smaller >= _SMALLER else "suspicious"

@@ -22,7 +22,7 @@ MOST_EXAMPLES = 8
 
 _INSPECTORS, _ROUTES = 100, 200_000
 _CLEAN = ("source", "images", "search", "test", "accuracy", "claimed")
-_FINDING = ("inspector", "source", "target", "score", "p_value", "anomaly")
+_FINDING = ("inspector", "source", "target", "score", "p_value", "anomaly", "smaller")
 _SUCCESS = ("hits", "n", "value", "lower", "upper")
 _INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
 
@@ -40,8 +40,9 @@ class InspectionRecord(Record):
     model : as in an :class:`doldrum.records.audit.AuditRecord`
     clean : {source, images, search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
     references : {source, count, fpr}, or null where there were none, and so no promise
-    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null}: the route that stands out most. `score`
-        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null where there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class
+    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or null}: the route that stands out most. `score`
+        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null where there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class;
+        `smaller` says how many times smaller its trigger is than in the references
     success : {hits, n, value, lower, upper}, or null: what the trigger does on images that were used for nothing else
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
     inspectors : one {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]],
@@ -125,6 +126,8 @@ def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
     for name in ("p_value", "anomaly"):
         if found[name] is not None:
             share(found[name], name)
+    if found["smaller"] is not None:
+        number(found["smaller"], "smaller")
     return found
 
 

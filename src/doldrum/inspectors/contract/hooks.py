@@ -32,6 +32,8 @@ class Inspector(ABC):
     paper: ClassVar[str] = ""
     weight: ClassVar[float] = 1.0
     """Its share of the work of an inspection, for progress: 1 is that of an inversion."""
+    sizes: ClassVar[bool] = False
+    """Whether its values are -log of the size of a trigger, so that a difference says how many times smaller one is."""
     queries: ClassVar[bool] = False
     """Whether it can work on a model whose every answer costs money."""
 

@@ -43,6 +43,7 @@ class Inversion(Inspector):
 
     form: ClassVar[Form]
     needs = "gradients"
+    sizes = True
 
     def examine(self, subject: Subject) -> Reading:
         assert subject.module is not None

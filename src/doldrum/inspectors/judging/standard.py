@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,10 @@ class Standing:
     def most(self) -> tuple[str, Route] | None:
         """Inspector and route of the score."""
         return max(self.by_name, key=lambda name: self.by_name[name], default=None)
+
+    def most_among(self, inspectors: Collection[str]) -> tuple[str, Route] | None:
+        """Inspector and route that stand out most, of these inspectors."""
+        return max((n for n in self.by_name if n[0] in inspectors), key=lambda name: self.by_name[name], default=None)
 
 
 def standings(models: Sequence[Sequence[Reading]]) -> list[Standing]:

@@ -13,9 +13,9 @@ from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.judging.anomaly import anomaly_index
 from doldrum.inspectors.judging.standard import standings
-from doldrum.inspectors.kinds import DEFAULT
+from doldrum.inspectors.kinds import DEFAULT, INSPECTORS
 from doldrum.records.study import CellRecord, StudyManifest, StudyRecords
-from doldrum.report.studies.inspection.judged import ALL, VERDICT, Judged, Model, judged, models_of
+from doldrum.report.studies.inspection.judged import ALL, SIZED, VERDICT, Judged, Model, judged, models_of
 from doldrum.report.studies.inspection.page import page
 from doldrum.report.studies.inspection.summary import (
     CLASSIC,
@@ -92,6 +92,7 @@ def test_the_page_and_the_verdict_stand_models_in_one_way() -> None:
 
 def test_the_verdict_is_of_the_same_inspectors() -> None:
     assert VERDICT == DEFAULT
+    assert tuple(name for name in DEFAULT if INSPECTORS[name].sizes) == SIZED
 
 
 def test_networks_are_judged_beside_their_own_references() -> None:

@@ -12,7 +12,19 @@ import numpy as np
 from doldrum.records.study import CellRecord
 from doldrum.stats.standings import deviations
 
-__all__ = ["ALL", "LEAST", "REFERENCES", "VERDICT", "Figure", "Judged", "Model", "judged", "models_of", "names_of"]
+__all__ = [
+    "ALL",
+    "LEAST",
+    "REFERENCES",
+    "SIZED",
+    "VERDICT",
+    "Figure",
+    "Judged",
+    "Model",
+    "judged",
+    "models_of",
+    "names_of",
+]
 
 Figure = tuple[str, int | None, int | None]
 """Inspector, source, target."""
@@ -22,6 +34,8 @@ LEAST = 0.05
 """The least spread, as in doldrum.inspectors.judging.standard."""
 VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that the verdict is made of, as in doldrum.inspectors.kinds."""
+SIZED = ("mask", "additive", "low-frequency", "blend", "warp")
+"""Those of them that find a trigger with a size: the verdict names the class of the one that stands out most."""
 REFERENCES = 300
 """Clean models of this seed and above are references, as the study says."""
 
@@ -60,6 +74,8 @@ class Judged:
     score: float
     p: float
     most: Figure
+    smaller: float = math.nan
+    """How many times smaller the trigger found there is than in the references, on average."""
 
     @property
     def points_to(self) -> int | None:
@@ -117,9 +133,13 @@ def judged(models: Sequence[Model], by: str, inspectors: Sequence[str]) -> list[
             if not first:
                 continue
             scores = [max(one.values(), default=-math.inf) for one in rest]
-            most = max(first, key=lambda name: first[name])
-            p = (1 + sum(s >= first[most] for s in scores)) / (len(scores) + 1)
-            out.append(Judged(model, by, first[most], p, most))
+            score = max(first.values())
+            sized = [name for name in first if name[0] in SIZED] if by == ALL else []
+            most = max(sized or first, key=lambda name: first[name])
+            p = (1 + sum(s >= score for s in scores)) / (len(scores) + 1)
+            smaller = [one.values.get(most, np.nan) for one in mine if one.reference]
+            times = math.exp(own[most] - float(np.nanmean(smaller))) if most[0] in SIZED else math.nan
+            out.append(Judged(model, by, score, p, most, times))
     return out
 
 
@@ -135,6 +155,6 @@ def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
     """For the CSV: a row a model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
-         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "source": j.most[1], "points_to": j.points_to}
+         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "source": j.most[1], "points_to": j.points_to}
         for j in found
     ]  # fmt: skip
