@@ -83,6 +83,7 @@ class Quick(Inspector):
     """In the place of a search: how far a bright corner goes towards each class, in a moment. A trigger is found for every class."""
 
     name, title, needs = "mask", "a bright corner", "scores"
+    sizes = True  # how far it goes stands for a size
     asked = 0
     ends: BaseException | None = None  # what an examination ends in
 
