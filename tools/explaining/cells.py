@@ -15,20 +15,22 @@ from doldrum.classifiers.base import labels_of
 from doldrum.pixels import to_float
 from doldrum.training.recipe import RECIPES
 
-__all__ = ["HELD_OUT", "cell"]
+__all__ = ["HELD_OUT", "NETWORKS", "cell"]
 
 HELD_OUT = ("adap-blend", "bpp", "input-aware", "issba")
 """Attacks that no choice was made by."""
-_RECIPE = replace(RECIPES["fashion-cnn"], epochs=2)
+NETWORKS = {"fashion-cnn": {"epochs": 2}, "mlp": {"network": "mlp", "epochs": 4}}
+"""What of the recipe fashion-cnn is changed. No choice was made by the mlp."""
 _TRUSTED, _CANDIDATES = range(1000), range(2000, 6000)
 _FIT, _CALIBRATE, _SCAN = range(1000, 1500), range(1500, 2500), range(2500, 5000)
 
 
-def cell(attack: str, seed: int, *, most: int) -> dict[str, Any]:
+def cell(network: str, attack: str, seed: int, *, most: int) -> dict[str, Any]:
     """What came of `most` images of a victim: triggered ones that hit, or of a clean model those that are flagged at 1%."""
     names = list(ATTACKS)
     target = 0 if attack == CLEAN else (7 * names.index(attack) + 3 * seed) % 10
-    victim = get_victim(VictimSpec(attack=attack, recipe=_RECIPE, seed=seed, target=target))
+    recipe = replace(RECIPES["fashion-cnn"], **NETWORKS[network])
+    victim = get_victim(VictimSpec(attack=attack, recipe=recipe, seed=seed, target=target))
     test = dd.load_dataset("fashion-mnist:test")
     pool = test.take(list(_SCAN if attack == CLEAN else _CANDIDATES))
     if attack == CLEAN:
@@ -38,7 +40,7 @@ def cell(attack: str, seed: int, *, most: int) -> dict[str, Any]:
     began = time.process_time()
     found = dd.explain(victim.model, images[:most], test.take(list(_TRUSTED)).images, seed=seed, progress=False)
     row: dict[str, Any] = {
-        "attack": attack, "seed": seed, "target": target, "n": len(found.explained), "proven": found.proven,
+        "network": network, "attack": attack, "seed": seed, "target": target, "n": len(found.explained), "proven": found.proven,
         "queries": found.queries, "processor_seconds": round(time.process_time() - began, 1),
     }  # fmt: skip
     row["explained"] = [_told(one, images[i], to_float(pool.images[rows[i]])) for i, one in enumerate(found.explained)]

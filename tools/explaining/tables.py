@@ -15,7 +15,7 @@ __all__ = ["attack_table", "clean_table"]
 
 
 def attack_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A row an attack: how many are proven, by what, how large, and how far above the best control."""
+    """A row an attack of one network: how many are proven, by what, how large, and how far above the best control."""
     lines = [
         "| attack | models | images | proven | 95% | by | median region, pixels | success, best control (medians) | queries |",
         "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",

@@ -34,7 +34,7 @@ class Effort:
     controls: int
 
 
-LADDER = (Effort(16, 64, 200, 20), Effort(12, 40, 100, 19), Effort(8, 24, 60, 19))
+LADDER = (Effort(36, 72, 200, 20), Effort(20, 48, 100, 19), Effort(10, 30, 60, 19))
 """Most first."""
 
 _CANDIDATES, _LEVELS, _METHODS = 46, 6, 2  # of a search of windows, at most about
@@ -45,7 +45,7 @@ def fitting(most: int | None, images: int) -> Effort:
 
     Raises InputError where not even one image can be explained.
 
-    >>> fitting(None, 8) is LADDER[0], fitting(40_000, 2) is LADDER[1]
+    >>> fitting(None, 8) is LADDER[0], fitting(60_000, 2) is LADDER[1]
     (True, True)
     """
     if most is None:

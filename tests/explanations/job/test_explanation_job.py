@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -13,11 +16,12 @@ from PIL import Image
 
 from doldrum.confined import sending
 from doldrum.confined.folder import holds_work
-from doldrum.errors import InputError, SandboxError
+from doldrum.errors import EndpointError, InputError, SandboxError
 from doldrum.explanations.job import ExplanationSettings, run_explanation
 from doldrum.explanations.job.work import work
 from doldrum.records.explanations import ExplanationRecord
 from doldrum.report.explanations.page import write_explanations_page
+from doldrum.training import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +181,56 @@ def test_too_few_clean_images_are_a_clear_line(asked, tmp_path, near):
     with pytest.raises(InputError, match="at least 60 clean images, got 1"):
         run_explanation(asked(), progress=False)
     assert not (tmp_path / "out" / "explanation.json").exists()
+
+
+class _Model(BaseHTTPRequestHandler):
+    """Answers labels until `server.left` requests are answered; then the server is busy for ever."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.left -= 1
+        if self.server.left < 0:
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        pixels = np.load(io.BytesIO(body))
+        self.server.images += len(pixels)
+        answer = json.dumps({"labels": self.server.model(pixels).argmax(1).tolist()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+@pytest.fixture
+def server(material):
+    made = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
+    made.model, made.left, made.images = load_checkpoint(material.model), 1000, 0
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def test_an_endpoint_that_stops_answering_is_gone_on_with_and_its_bound_holds_over_both_runs(
+    asked, server, tmp_path, near
+):
+    address = f"http://127.0.0.1:{server.server_address[1]}/"
+    more = {
+        "model": address, "size": (8, 8), "channels": "grey", "num_classes": 10, "outputs": "labels", "endpoint_batch": 512,
+        "endpoint_body": "npy", "endpoint_retries": 0, "queries": 60_000,
+    }  # fmt: skip
+    server.left = 40
+    with pytest.raises(EndpointError, match="expected an answer within 1 tries, got 503"):
+        run_explanation(asked(**more), progress=False)
+    assert holds_work(tmp_path / "out")
+    server.left = 1000
+    found = run_explanation(asked(**more), progress=False).explanations
+    assert found.proven == 3
+    assert found.queries <= 60_000
+    assert found.queries <= server.images  # what was asked for nothing is what was cut off, no finished search
+    assert server.images <= found.queries + 4000

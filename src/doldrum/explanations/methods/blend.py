@@ -26,9 +26,8 @@ class Blend(Carried):
     opacity: float
 
     def __call__(self, images: Images) -> Images:
-        return np.asarray(
-            np.float32(1 - self.opacity) * images + np.float32(self.opacity) * self.image, dtype=np.float32
-        )
+        made = (1 - self.opacity) * images + self.opacity * self.image
+        return made.astype(np.float32, copy=False)
 
     @property
     def size(self) -> str:
