@@ -28,7 +28,8 @@ def doldrum(*words, cwd):
 def test_killed_it_goes_on_and_ends_as_if_it_had_not_been(material, tmp_path):
     np.save(tmp_path / "clean.npy", material.images[:250])
     np.save(tmp_path / "new.npy", np.concatenate([material.images[250:900], material.triggered(slice(1200, 1280))]))
-    words = [material.model, "--images", "new.npy", "--clean", "clean.npy", "--fpr", "0.05", "--seed", "7", "--json"]
+    words = [material.model, "--images", "new.npy", "--clean", "clean.npy", "--fpr", "0.05", "--seed", "7", "--no-inspect", "--explain", "0",
+             "--json"]  # fmt: skip
     first = doldrum(*words, "--out", "a", cwd=tmp_path)
     work = tmp_path / "a" / "work"
     end = time.monotonic() + 240

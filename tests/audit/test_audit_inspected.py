@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from audit_material import here as scanned_here
 from audit_material import settings
 
 from doldrum.audit import AuditSettings, run_audit
 from doldrum.audit import inspected as part
 from doldrum.confined import sending
-from doldrum.errors import ClassifierError, InputError
+from doldrum.confined.folder import holds_work
+from doldrum.confined.scanning import budget, scan
+from doldrum.errors import ClassifierError, DoldrumError, InputError, SandboxError
 from doldrum.records.audit import AuditRecord
 from doldrum.report.audit.page import write_audit_page
 
@@ -35,7 +35,7 @@ def inspects(monkeypatch):
 
     def run(wanted, *, progress, say):
         asked.append(wanted)
-        if isinstance(run.ends, Exception):
+        if isinstance(run.ends, BaseException):
             raise run.ends
         write_sample(Path(wanted.out), run.ends)
         return run.ends
@@ -45,16 +45,11 @@ def inspects(monkeypatch):
     return run
 
 
-def _audit(material, tmp_path, **more):
-    return run_audit(
-        settings(
-            material,
-            tmp_path,
-            material.images[:200],
-            material.images[200:260],
-            **{"inspect": None, "small": True, **more},
-        )
-    )
+def _audit(material, tmp_path, say=lambda line: None, **more):
+    images = material.images[:200], material.images[200:260]
+    if more.pop("small", True):
+        more["budget"] = 2 * settings(material, tmp_path, *images, small=True).budget  # half is the scan's
+    return run_audit(settings(material, tmp_path, *images, **{"inspect": None, "explain": 0, **more}), say=say)
 
 
 def test_one_record_and_one_page_answer_both_questions(material, tmp_path, inspects):
@@ -81,32 +76,66 @@ def test_a_model_that_cannot_be_inspected_does_not_end_the_audit(material, tmp_p
     assert 'id="inspection"' not in write_audit_page(tmp_path / "out").read_text(encoding="utf-8")
 
 
-def test_a_finished_inspection_is_not_done_again_when_the_scan_was_cut_off(material, tmp_path, inspects, monkeypatch):
-    def cut(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sending, "run_confined", cut)
-    with pytest.raises(KeyboardInterrupt):
-        _audit(material, tmp_path)
-    assert (tmp_path / "out" / "work" / "inspection" / "record.json").is_file()
-    assert json.loads((tmp_path / "out" / "audit.json").read_text())["seed"] == 1
-    monkeypatch.setattr(sending, "run_confined", scanned_here)
-    monkeypatch.setattr(part, "run_inspection", lambda wanted, **_: inspects.ends)
+def test_what_the_scan_refuses_is_told_before_the_inspection_and_leaves_nothing(material, tmp_path, inspects):
+    few = settings(material, tmp_path, material.images[:100], material.images[200:260], inspect=None)
+    with pytest.raises(InputError, match="at least 149 clean images"):
+        run_audit(few)
+    assert inspects.asked == []
+    assert not (tmp_path / "out").exists()  # or the mended command would be refused
     assert _audit(material, tmp_path).inspection is not None
 
 
-def test_what_is_left_of_the_budget_is_the_scans(material, tmp_path, inspects, monkeypatch):
-    sent, now = [], iter([0.0, 30.0])
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), InputError("other references"), SandboxError("no memory")])
+def test_a_scan_is_kept_where_the_inspection_fails_or_is_cut_off(material, tmp_path, inspects, monkeypatch, end):
+    said, scanned, write_rows = [], [], scan.write_rows
+    monkeypatch.setattr(scan, "write_rows", lambda *args: scanned.append(1) or write_rows(*args))
+    inspects.ends, sound = end, inspects.ends
+    with pytest.raises(type(end), match=str(end)):  # not taken for facts that can't be
+        _audit(material, tmp_path, say=said.append)
+    assert any("the same command goes on with the inspection" in line for line in said) is isinstance(end, DoldrumError)
+    assert not (tmp_path / "out" / "record.json").exists()
+    assert holds_work(tmp_path / "out")
+    before, inspects.ends = len(scanned), sound
+    assert before > 0
+    record = _audit(material, tmp_path)
+    assert len(scanned) == before  # no image was scanned again
+    assert record.images["scanned"] == 60
+    assert record.inspection == sound.to_dict()
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["audit.json", "inspection", "pictures", "record.json", "rows.parquet"]
+
+
+@pytest.mark.parametrize(("took", "left"), [(30.0, 50.0), (80.0, 20.0), (200.0, 1.0)])
+def test_the_scan_has_half_of_the_budget_and_the_inspection_what_is_left(
+    material, tmp_path, inspects, monkeypatch, answered, took, left
+):
+    sent, now = [], iter([0.0, took])
     monkeypatch.setattr(part, "clock", lambda: next(now))
 
-    def cut(function, argument, **more):
-        sent.append(argument["settings"]["budget"])
-        raise KeyboardInterrupt
+    def scanned(function, argument, **more):
+        sent.append((argument["settings"]["budget"], argument["settings"]["share"]))
+        return answered.again(function, argument, **more)
 
-    monkeypatch.setattr(sending, "run_confined", cut)
-    with pytest.raises(KeyboardInterrupt):
-        _audit(material, tmp_path, small=False, budget=100.0)
-    assert (inspects.asked[0].budget, sent) == (50.0, [70.0])
+    monkeypatch.setattr(sending, "run_confined", scanned)
+    _audit(material, tmp_path, small=False, budget=100.0)
+    assert sent == [(100.0, 0.5)]
+    assert inspects.asked[0].budget == pytest.approx(left)
+
+
+@pytest.mark.parametrize(("more", "most"), [({}, 1800.0), ({"budget": 100.0}, 50.0)])
+def test_the_most_that_an_inspection_takes(material, tmp_path, more, most):
+    asked = settings(material, tmp_path, material.images[:200], material.images[200:260], **{"inspect": None, **more})
+    assert (asked.inspection.budget, asked.share) == (most, 0.5)
+    assert Path(asked.inspection.out) == tmp_path / "out" / "inspection"
+
+
+def test_a_budget_that_is_refused_is_told_as_it_was_given(material, tmp_path, inspects):
+    least = 1e-4 * 260 * budget.forwards_of((1, 8, 8), budget.LADDER[0]) / 0.85
+    told = f"at least {2 * least:.0f}s for 260 images here, got {1.9 * least:.0f}s.*has 50% of it, by --no-inspect"
+    with pytest.raises(InputError, match=told):
+        _audit(material, tmp_path, small=False, budget=1.9 * least)
+    assert inspects.asked == []
+    _audit(material, tmp_path, small=False, budget=2.1 * least)
 
 
 @pytest.mark.parametrize(

@@ -1,56 +1,49 @@
-"""The inspection that is part of an audit: run before the scan, in the audit's work folder; what it found moves out with the record."""
+"""The inspection that is part of an audit: made after the scan, in a folder beside the audit's record."""
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from doldrum.errors import ClassifierError
+from doldrum.errors import ClassifierError, DoldrumError
 from doldrum.inspecting import InspectSettings, run_inspection
 from doldrum.records.inspection import InspectionRecord
 
-__all__ = ["INSPECTION", "Inspected"]
+__all__ = ["Inspected"]
 
-INSPECTION = "inspection"
-"""Folder of an audit that holds record.json, trigger.json and pictures/ of the inspection."""
-
+_LEAST = 1.0  # second that an inspection has in any case: enough to say that the time was over
 
 clock: Callable[[], float] = time.monotonic
 
 
 @dataclass
 class Inspected:
-    """What was found, or why nothing was, and how long it took."""
+    """What was found, or why nothing was. `began` is when the audit did, whose budget is counted from there."""
 
     record: InspectionRecord | None = None
     why: str = ""
-    seconds: float = 0.0
-    folder: Path | None = None
+    began: float = field(default_factory=lambda: clock())
 
-    def run(self, settings: InspectSettings, *, progress: bool, say: Callable[[str], None]) -> None:
-        """Inspect the model; where it can't be inspected, the audit goes on and says why."""
-        began = clock()
+    def run(
+        self, settings: InspectSettings, *, budget: float | None, progress: bool, say: Callable[[str], None]
+    ) -> None:
+        """Inspect the model within what is left of the audit's `budget`, at most `settings.budget`; where it can't be inspected, say why.
+
+        Other errors are raised, after it was said that the scan is kept.
+        """
+        if budget is not None and settings.budget is not None:
+            left = max(budget - (clock() - self.began), _LEAST)
+            settings = replace(settings, budget=min(settings.budget, left))
         try:
             self.record = run_inspection(settings, progress=progress, say=say)
-            self.folder = Path(settings.out)
         except ClassifierError as error:
             self.why = str(error)
             say(f"the model was not inspected: {error}")
-        self.seconds = clock() - began
+        except DoldrumError:
+            say("the images are scanned, and what was found is kept: the same command goes on with the inspection")
+            raise
 
     def remarks(self) -> list[str]:
         """What a verdict has to say where nothing was found out."""
         return [f"The model itself was not inspected: {self.why}."] if self.why else []
-
-    def move(self, out: Path) -> None:
-        """Bring what was found to its place beside the audit's record."""
-        if self.folder is not None:
-            shutil.copytree(
-                self.folder,
-                out / INSPECTION,
-                dirs_exist_ok=True,
-                ignore=shutil.ignore_patterns("work", "inspection.json"),
-            )

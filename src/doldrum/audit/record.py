@@ -48,7 +48,6 @@ def write_record(
         encode_shown(begun.work, begun.out / "explanations", count=len(explanations.explained), shape=facts.shape)
     told = verdict.of_both(_verdict(facts, counts, explanations), inspected.record, inspected.remarks())
     _write_rows(facts, rows, counts, begun)
-    inspected.move(begun.out)
     record = AuditRecord(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         doldrum=doldrum.__version__,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from doldrum.records.audit import AuditRecord
 
 __all__ = ["run_audit"]
 
-_LEAST = 1.0  # second of the budget that scanning has in any case: enough to say that the time was over
 _JOB = Job(
     name="audit",
     article="an",
@@ -34,8 +32,9 @@ def run_audit(
 ) -> AuditRecord:
     """Audit a model and images that somebody else made; leaves record.json, rows.parquet and pictures/ in `settings.out`.
 
-    Where there are clean images the model is inspected first (:func:`doldrum.inspecting.run_inspection`): whether it is backdoored, whatever images there are. What
-    that found is in the record, its trigger and pictures in the folder `inspection`.
+    Where there are clean images the model is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`): whether it is backdoored, whatever images there
+    are. What that found is in the record, its trigger and pictures in the folder `inspection`. What the scan refuses is told before the inspection begins; a model
+    that can't be inspected is a remark.
 
     `doldrum audit` then makes report.html of these (:func:`doldrum.report.audit.page.write_audit_page`).
 
@@ -58,7 +57,8 @@ def run_audit(
     Raises
     ------
     InputError
-        for a folder of something else or one that another run is at work in, files that can't be read or are refused, too few clean images (with the number needed).
+        for a folder of something else or one that another run is at work in, files that can't be read or are refused, too few clean images (with the number needed);
+        after the scan, which is kept, for what :func:`doldrum.inspecting.run_inspection` refuses.
     SandboxError
         when the confined process exceeds its memory or time, or dies.
     OSError
@@ -69,14 +69,14 @@ def run_audit(
         check_count(asked)
     inspected = Inspected()
 
-    def send_as(settings: AuditSettings, folder: Path) -> dict[str, Any]:
-        sent = settings.to_dict()
+    def send_as(settings: AuditSettings, _: Path) -> dict[str, Any]:
+        return settings.to_dict() | {"share": settings.share}
+
+    def after() -> None:
         if asked is not None:
-            inspected.run(replace(asked, out=str(folder / "inspection")), progress=progress, say=say)
-            if settings.budget is not None:
-                sent["budget"] = max(settings.budget - inspected.seconds, _LEAST)
-        return sent
+            inspected.run(asked, budget=settings.budget, progress=progress, say=say)
 
     return run_job(
-        _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, progress=progress, say=say
+        _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, after=after,
+        progress=progress, say=say,
     )  # fmt: skip

@@ -13,7 +13,10 @@ from doldrum.confined.settings import JobSettings, check_positive, check_share
 from doldrum.errors import InputError
 from doldrum.inspecting import InspectSettings
 
-__all__ = ["AuditSettings", "seconds_of"]
+__all__ = ["INSPECTION", "AuditSettings", "seconds_of"]
+
+INSPECTION = "inspection"
+"""Folder of an audit in which its inspection goes on, and where record.json, trigger.json and pictures/ of it stay."""
 
 _HALF_AN_HOUR = 1800.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -40,8 +43,8 @@ class AuditSettings(JobSettings):
         Of the inspection: a folder of clean models like this one, and the rate of false alarms that is promised by them.
     budget : float, optional
         Seconds that an audit may take from the opening of the model on; the number of draws is fitted to it. Where it takes longer all the
-        same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again. The inspection takes at
-        most half of it; without a budget it takes at most half an hour.
+        same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again. Where the model is
+        inspected too, the scan has half of it and the inspection what is left, at most half; without a budget the inspection takes at most half an hour.
     explain : int
         How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 40,000, of
         a model that is no endpoint).
@@ -90,8 +93,13 @@ class AuditSettings(JobSettings):
         return self.clean is not None and (by_default if self.inspect is None else self.inspect)
 
     @property
+    def share(self) -> float:
+        """The scan's share of the budget; the rest is the inspection's."""
+        return 0.5 if self.inspects else 1.0
+
+    @property
     def inspection(self) -> InspectSettings | None:
-        """The settings of the inspection, but for the folder in which it goes on; None where there is none."""
+        """The settings of the inspection, which has half of the budget at most; None where there is none."""
         if not self.inspects or self.clean is None:
             return None
         shared = {
@@ -99,12 +107,12 @@ class AuditSettings(JobSettings):
         }
         return InspectSettings(
             **shared,
-            out=str(Path(self.out) / "work" / "inspection"),
+            out=str(Path(self.out) / INSPECTION),
             clean=self.clean,
             references=self.references,
             fpr=self.model_fpr,
             claimed_accuracy=self.claimed_accuracy,
-            budget=_HALF_AN_HOUR if self.budget is None else self.budget / 2,
+            budget=_HALF_AN_HOUR if self.budget is None else self.budget * (1 - self.share),
         )
 
     def to_dict(self) -> dict[str, Any]:

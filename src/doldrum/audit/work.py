@@ -37,12 +37,12 @@ _MOST_FIT, _MOST_CALIBRATION = 700, 2000
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do an audit's work: `job` holds `settings` (AuditSettings.to_dict), `work` (a folder) and `seed`.
+    """Do an audit's work: `job` holds `settings` (AuditSettings.to_dict, and `share`, the scan's of the budget), `work` (a folder) and `seed`.
 
     Leaves rows-*.jsonl, pixels/ and shown-*.json in the folder; returns what is known of model, clean images and images.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
-    deadline = budget.Deadline(settings["budget"])
+    deadline = budget.Deadline(settings["budget"], share=settings["share"])
     for draft in folder.glob("*.part"):  # of a run that was cut off
         draft.unlink()
     tell({"stage": "model"})

@@ -56,7 +56,7 @@ def audit(
 
     --out receives report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/. The exit code is 3 when more was flagged than the
     promise explains (more than the 95% limit, or a set of discoveries that isn't empty), or when the model is suspicious or worse; 0 otherwise. With --clean
-    images the model is inspected first, for at most half of --budget (by default half an hour).
+    images the model is inspected after the scan, for at most half of --budget (by default half an hour); the scan has the other half.
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
     from doldrum.confined.folder import holds_work
@@ -78,7 +78,7 @@ def audit(
         hours=hours,
         **asked,
     )
-    with kept("finished batches", out, there=holds_work):
+    with kept("finished parts", out, there=holds_work):
         record = run_audit(settings, say=message)
     from doldrum.report.audit.page import write_audit_page
 

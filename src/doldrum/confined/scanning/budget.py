@@ -20,6 +20,7 @@ __all__ = [
     "families_of",
     "fitting_step",
     "forwards_of",
+    "others_share",
     "overlays_of",
     "seconds_per_forward",
 ]
@@ -36,10 +37,11 @@ clock: Callable[[], float] = time.monotonic
 
 
 class Deadline:
-    """When `seconds`, counted from now, are over; never without a number."""
+    """When `share` of the seconds `asked`, counted from now, is over; never without a number. The rest is for other work."""
 
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
+    def __init__(self, asked: float | None, *, share: float = 1.0) -> None:
+        self.share = share
+        self.seconds = None if asked is None else share * asked
         self._began = clock()
 
     @property
@@ -103,12 +105,18 @@ def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
 
 
 def fitting_step(
-    seconds: float, budget: float | None, *, inputs: int, input_shape: tuple[int, int, int], spent: float = 0.0
+    seconds: float,
+    budget: float | None,
+    *,
+    inputs: int,
+    input_shape: tuple[int, int, int],
+    spent: float = 0.0,
+    share: float = 1.0,
 ) -> tuple[Step, float]:
     """The largest step of the ladder that fits `budget` seconds over `inputs` images, and the seconds expected of it.
 
     `seconds` is what a forward takes, `spent` what of the budget is gone. Without a budget it is the default. Raises InputError
-    where not even the smallest step fits.
+    where not even the smallest step fits; `budget` is `share` of what was asked for, and the error tells of the whole.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
     (0.6, 38.0)
@@ -120,9 +128,15 @@ def fitting_step(
     if not fitting:
         least = expected[LADDER[0]] / _SPARE + spent
         raise InputError(
-            f"expected a --budget of at least {least:.0f}s for {inputs:,} images here, got {budget:.0f}s; give more, or fewer images"
+            f"expected a --budget of at least {least / share:.0f}s for {inputs:,} images here, got {budget / share:.0f}s; give more, or fewer "
+            f"images{others_share(share)}"
         )
     return fitting[-1], expected[fitting[-1]]
+
+
+def others_share(share: float) -> str:
+    """More advice where a scan has only a share of the budget: an audit keeps the rest for the inspection of the model."""
+    return "" if share == 1 else f", or leave out the inspection, which has {1 - share:.0%} of it, by --no-inspect"
 
 
 def _run(run: Measurement) -> None:

@@ -135,8 +135,8 @@ def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget
         task.tell({"done": count})
         if until is not None and until.over:
             raise InputError(
-                f"expected a --budget that lasts for fitting and calibrating, got {until.seconds:.0f}s, which ended before; give more "
-                "time, or fewer clean images"
+                f"expected a --budget that lasts for fitting and calibrating, got {until.seconds / until.share:.0f}s, which ended before; "
+                f"give more time, or fewer clean images{budget.others_share(until.share)}"
             )
 
     detector.batch_size = plan.batch

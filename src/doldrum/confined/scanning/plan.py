@@ -52,7 +52,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     seconds = budget.seconds_per_forward(classifier, images)
     shape = classifier.input_shape
     step, expected = budget.fitting_step(
-        seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent
+        seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent, share=deadline.share
     )
     forwards = budget.forwards_of(shape, step)
     _check_queries(classifier, inputs, forwards)
