@@ -133,7 +133,7 @@ def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget
 
     def heard(count: int) -> None:
         task.tell({"done": count})
-        if until is not None and until.over:
+        if until is not None and until.seconds is not None and until.over:
             raise InputError(
                 f"expected a --budget that lasts for fitting and calibrating, got {until.seconds / until.share:.0f}s, which ended before; "
                 f"give more time, or fewer clean images{budget.others_share(until.share)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,27 @@ def test_the_page_and_the_verdict_stand_models_in_one_way() -> None:
 def test_the_verdict_is_of_the_same_inspectors() -> None:
     assert VERDICT == DEFAULT
     assert tuple(name for name in DEFAULT if INSPECTORS[name].sizes) == SIZED
+
+
+def test_wrong_labels_are_no_backdoor() -> None:
+    """They are shown apart, and count neither as backdoored models nor as clean ones."""
+    cells = grid()
+    wrong = cell("blended", 200, lift=0.5, target=3, asr=0.02)
+    wrong = replace(wrong, key="wrong", cell={**wrong.cell, "settings": {"alpha": 0.0}})
+    made, before = page(records([*cells, wrong])), page(records(cells))
+    assert made.numbers["inspectors"] == before.numbers["inspectors"]
+    section = next(s for s in made.sections if "Wrong labels" in s.title)
+    row = section.tables[0].rows[0]
+    smaller = math.exp(
+        models_of([wrong])[0].values["mask", None, int(_most(made))]
+        - np.mean([models_of([c])[0].values["mask", None, int(_most(made))] for c in cells[:19]])
+    )
+    assert row[5] == f"{smaller:.1f}"
+    assert row[6] == "no"
+
+
+def _most(made: Any) -> int:
+    return next(r["points_to"] for r in made.csv["models"] if r["attack"] == "wrong labels" and r["by"] == ALL)
 
 
 def test_networks_are_judged_beside_their_own_references() -> None:

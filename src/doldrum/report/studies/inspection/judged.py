@@ -13,21 +13,13 @@ from doldrum.records.study import CellRecord
 from doldrum.stats.standings import deviations
 
 __all__ = [
-    "ALL",
-    "LEAST",
-    "REFERENCES",
-    "SIZED",
-    "VERDICT",
-    "Figure",
-    "Judged",
-    "Model",
-    "judged",
-    "models_of",
-    "names_of",
-]
+    "ALL", "CONTROL", "LEAST", "LEVEL", "REFERENCES", "SIZED", "VERDICT", "Figure", "Judged", "Model", "as_rows", "judged", "models_of", "names_of",
+]  # fmt: skip
 
 Figure = tuple[str, int | None, int | None]
 """Inspector, source, target."""
+CONTROL = "wrong labels"
+"""Models whose training labels are partly the target, without any trigger: no backdoor is there to be shown."""
 ALL = "verdict"
 """The inspectors of VERDICT together."""
 LEAST = 0.05
@@ -36,6 +28,10 @@ VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that the verdict is made of, as in doldrum.inspectors.kinds."""
 SIZED = ("mask", "additive", "low-frequency", "blend", "warp")
 """Those of them that find a trigger with a size: the verdict names the class of the one that stands out most."""
+LEVEL = 0.05
+"""The promised false-alarm rate over clean models."""
+SMALLER, WORKS = 2.0, 0.5
+"""From which on a trigger is called a backdoor, as in doldrum.inspectors.inspection."""
 REFERENCES = 300
 """Clean models of this seed and above are references, as the study says."""
 
@@ -78,6 +74,11 @@ class Judged:
     """How many times smaller the trigger found there is than in the references, on average."""
 
     @property
+    def shown(self) -> bool:
+        """Whether the verdict would be "backdoor shown", but for the limits of the success rate."""
+        return self.p <= LEVEL and self.smaller >= SMALLER and self.model.success.get(self.most, 0.0) >= WORKS
+
+    @property
     def points_to(self) -> int | None:
         """The class named: that of the route, or the one that its trigger leads to."""
         return self.most[2] if self.most[2] is not None else self.model.leads.get(self.most)
@@ -92,7 +93,7 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
             str(values["victim"]),
             Model(
                 network=str(cell["changes"].get("network", cell["recipe"])),
-                attack=str(cell["attack"]),
+                attack=CONTROL if cell.get("settings", {}).get("alpha") == 0 else str(cell["attack"]),
                 seed=int(cell["seed"]),
                 target=int(values["target"]),
                 asr=math.nan if values["asr"] is None else float(values["asr"]),

@@ -10,10 +10,9 @@ import numpy as np
 
 from doldrum.records.study import StudyRecords
 from doldrum.report.figures import COLOURS, INK, bare_axes
-from doldrum.report.studies.inspection.judged import ALL, Judged, Model, as_rows, models_of
+from doldrum.report.studies.inspection.judged import ALL, CONTROL, LEVEL, Judged, Model, as_rows, models_of
 from doldrum.report.studies.inspection.summary import (
     CLASSIC,
-    LEVEL,
     ONE_TRIGGER,
     Summary,
     cross_entropy,
@@ -40,18 +39,23 @@ def page(records: StudyRecords) -> StudyPage:
     found = judge_all(models)
     development = {by: [j for j in js if is_development(j.model)] for by, js in found.items()}
     test = {by: [j for j in js if not is_development(j.model)] for by, js in found.items()}
-    attacks = list(dict.fromkeys(m.attack for m in models if not m.clean))
+    attacks = list(dict.fromkeys(m.attack for m in models if not m.clean and m.attack != CONTROL))
     references = max(
         (sum(m.reference and m.network == n for m in models) for n in {m.network for m in models}), default=0
     )
     sums = {by: _sums(by, js, attacks, references) for by, js in test.items()}
-    entropies = {by: cross_entropy(js, development=development[by]) for by, js in test.items() if by != CLASSIC}
+    entropies = {
+        by: cross_entropy([j for j in js if j.model.attack != CONTROL], development=development[by])
+        for by, js in test.items()
+        if by != CLASSIC
+    }
     return StudyPage(
         title="is the model backdoored?",
         headline=_headline(sums),
         lede=_lede(models, sums, entropies, references),
         sections=[
             _verdicts(test[ALL], attacks),
+            *([_control(controls)] if (controls := [j for j in test[ALL] if j.model.attack == CONTROL]) else []),
             _inspectors(sums, entropies),
             *(
                 [_developed({by: _sums(by, js, attacks, references) for by, js in development.items()})]
@@ -131,7 +135,7 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         right = sum(j.points_to == j.model.target for j in flagged)
         success = [j.model.success[j.most] for j in flagged if j.most in j.model.success]
         rows.append([
-            title_of(attack), str(len(mine)), percent(float(np.mean([j.model.asr for j in mine]))), str(len(flagged)),
+            title_of(attack), str(len(mine)), percent(float(np.mean([j.model.asr for j in mine]))), str(len(flagged)), str(sum(j.shown for j in mine)),
             f"{right} of {len(flagged)}", percent(float(np.mean(success))) if success else "–",
             ", ".join(dict.fromkeys(j.most[0] for j in flagged)) or "–",
         ])  # fmt: skip
@@ -141,7 +145,21 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "Models on which no choice was made.",
                      "Standing of every model beside the references, attack by attack", 5.4)],
         [StudyTable("What is flagged at the promised rate, and the trigger that was recovered",
-                    ["attack", "models", "ASR", "flagged", "class right", "success of the found trigger", "seen by"], rows)],
+                    ["attack", "models", "ASR", "flagged", "shown", "class right", "success of the found trigger", "seen by"], rows)],
+    )  # fmt: skip
+
+
+def _control(found: Sequence[Judged]) -> Section:
+    flagged, shown = [j for j in found if j.p <= LEVEL], [j for j in found if j.shown]
+    return Section(
+        "Wrong labels, and no trigger",
+        (
+            f"In {counted(len(found), 'model')} as many training labels were changed to one class as an attack changes, but no image got a trigger. {len(flagged)} of them "
+            f"are suspicious, since they are not like the references: that class is easier to reach. A backdoor is shown in {len(shown)}, because the triggers found are hardly smaller than in the references.",
+        ),
+        tables=[StudyTable("Every such model", ["network", "seed", "class", "standing", "p", "trigger, times smaller", "shown"],
+                           [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]
+                            for j in found])],
     )  # fmt: skip
 
 

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.report.studies.inspection.judged import ALL, VERDICT, Judged, Model, judged, names_of
+from doldrum.report.studies.inspection.judged import ALL, LEVEL, VERDICT, Judged, Model, judged, names_of
 from doldrum.stats.auroc import auroc
 from doldrum.stats.conformal import flags_interval
 from doldrum.stats.proportions import Interval, proportion
 
-__all__ = ["CLASSIC", "LEVEL", "ONE_TRIGGER", "Summary", "is_development", "judge_all", "neural_cleanse", "summary_of"]
+__all__ = ["CLASSIC", "ONE_TRIGGER", "Summary", "is_development", "judge_all", "neural_cleanse", "summary_of"]
 
-LEVEL = 0.05
-"""The promised false-alarm rate over clean models."""
 CLASSIC = "neural-cleanse"
 """Neural Cleanse with its published rule: anomaly index above 2, no references."""
 ONE_TRIGGER = (
