@@ -156,6 +156,6 @@ def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
     """For the CSV: a row a model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
-         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "source": j.most[1], "points_to": j.points_to}
+         "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "shown": j.shown, "source": j.most[1], "points_to": j.points_to}
         for j in found
     ]  # fmt: skip
