@@ -49,7 +49,7 @@ def _audit(material, tmp_path, say=lambda line: None, **more):
     images = material.images[:200], material.images[200:260]
     if more.pop("small", True):
         more["budget"] = 2 * settings(material, tmp_path, *images, small=True).budget  # half is the scan's
-    return run_audit(settings(material, tmp_path, *images, **{"inspect": None, "explain": 0, **more}), say=say)
+    return run_audit(settings(material, tmp_path, *images, **{"inspect": None, **more}), say=say)
 
 
 def test_one_record_and_one_page_answer_both_questions(material, tmp_path, inspects):

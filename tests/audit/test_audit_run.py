@@ -27,7 +27,7 @@ def _near(near):
 def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     bad = material.triggered(slice(900, 940))
     mixed = np.concatenate([material.images[600:900], bad])
-    asked = settings(material, tmp_path, material.images[:600], mixed, fpr=0.05)
+    asked = settings(material, tmp_path, material.images[:600], mixed, fpr=0.05, explain=2)
     said = []
     record = run_audit(asked, say=said.append)
     rows = pd.read_parquet(tmp_path / "out" / "rows.parquet")
@@ -41,6 +41,9 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert "class 0" in " ".join(record.verdict["sentences"])
     assert record == AuditRecord.load(tmp_path / "out" / "record.json")
     assert not (tmp_path / "out" / "work").exists()
+    # the most suspicious are explained: the least p-value, then the highest score
+    worst = rows.sort_values(["p_value", "score"], ascending=[True, False])["id"][:2]
+    assert [one.image for one in record.explanations.explained] == worst.tolist()
     # what each condition gave back adds up to the draws, and the kept share is that of the label
     draws = [3] * 6 + [4] * 4 + [3] * 2 + [4, 19]
     for _, row in rows.iloc[::50].iterrows():
