@@ -85,7 +85,9 @@ def test_what_the_scan_refuses_is_told_before_the_inspection_and_leaves_nothing(
     assert _audit(material, tmp_path).inspection is not None
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), InputError("other references"), SandboxError("no memory")])
+@pytest.mark.parametrize(
+    "end", [KeyboardInterrupt("Ctrl-C"), InputError("other references"), SandboxError("no memory")]
+)
 def test_a_scan_is_kept_where_the_inspection_fails_or_is_cut_off(material, tmp_path, inspects, monkeypatch, end):
     said, scanned, write_rows = [], [], scan.write_rows
     monkeypatch.setattr(scan, "write_rows", lambda *args: scanned.append(1) or write_rows(*args))
