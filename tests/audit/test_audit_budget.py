@@ -51,14 +51,14 @@ def slow(monkeypatch, clock, seconds):
 
 def test_scanning_ends_with_the_budget(material, tmp_path, monkeypatch, clock):
     images = material.images[300:1000]
-    asked = settings(material, tmp_path, material.images[:300], images, fpr=0.05, budget=BUDGET, explain=0)
+    asked = settings(material, tmp_path, material.images[:300], images, fpr=0.05, budget=BUDGET)
     whole = run_audit(asked)
     assert not any("reached" in s for s in [whole.verdict["heading"], *whole.verdict["sentences"]])
     rows = pd.read_parquet(tmp_path / "out" / "rows.parquet")
 
     slow(monkeypatch, clock, 3.0)  # over after the second batch
     said = []
-    asked = settings(material, tmp_path / "cut", material.images[:300], images, fpr=0.05, budget=BUDGET, explain=0)
+    asked = settings(material, tmp_path / "cut", material.images[:300], images, fpr=0.05, budget=BUDGET)
     record = run_audit(asked, say=said.append)
     reached = 2 * batch(1000)
     assert record.images["scanned"] == reached < 700

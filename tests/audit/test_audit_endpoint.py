@@ -122,7 +122,7 @@ def test_the_command_passes_the_token_into_the_confined_process(material, tmp_pa
     server.asked.clear()
     words = [
         "audit", address(server), "--images", "new.npy", "--clean", "clean.npy", "--fpr", "0.05", "--size", "8", "--channels", "grey",
-        "--num-classes", "10", "--outputs", "labels", "--endpoint-batch", "256", "--endpoint-token", "MODEL_TOKEN", "--out", "out",
+        "--num-classes", "10", "--outputs", "labels", "--endpoint-batch", "256", "--endpoint-token", "MODEL_TOKEN", "--out", "out", "--explain", "0",
     ]  # fmt: skip
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", "from doldrum.cli import main; main()", *words],

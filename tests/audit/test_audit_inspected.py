@@ -49,7 +49,7 @@ def _audit(material, tmp_path, say=lambda line: None, **more):
     images = material.images[:200], material.images[200:260]
     if more.pop("small", True):
         more["budget"] = 2 * settings(material, tmp_path, *images, small=True).budget  # half is the scan's
-    return run_audit(settings(material, tmp_path, *images, **{"inspect": None, "explain": 0, **more}), say=say)
+    return run_audit(settings(material, tmp_path, *images, **{"inspect": None, **more}), say=say)
 
 
 def test_one_record_and_one_page_answer_both_questions(material, tmp_path, inspects):
@@ -85,7 +85,9 @@ def test_what_the_scan_refuses_is_told_before_the_inspection_and_leaves_nothing(
     assert _audit(material, tmp_path).inspection is not None
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), InputError("other references"), SandboxError("no memory")])
+@pytest.mark.parametrize(
+    "end", [KeyboardInterrupt("Ctrl-C"), InputError("other references"), SandboxError("no memory")]
+)
 def test_a_scan_is_kept_where_the_inspection_fails_or_is_cut_off(material, tmp_path, inspects, monkeypatch, end):
     said, scanned, write_rows = [], [], scan.write_rows
     monkeypatch.setattr(scan, "write_rows", lambda *args: scanned.append(1) or write_rows(*args))

@@ -85,7 +85,7 @@ def test_what_is_kept_is_said_where_something_is(tmp_path, quiet):
 @pytest.mark.parametrize(
     ("work", "left", "what"),
     [
-        ("doldrum.audit.run_audit", "work/rows-000000000-000000064.jsonl", "finished batches"),
+        ("doldrum.audit.run_audit", "work/rows-000000000-000000064.jsonl", "finished parts"),
         ("doldrum.audit.run_audit", None, None),
         ("doldrum.audit.run_audit", "audit.json", None),  # begun, and nothing is finished
         ("doldrum.training.train", "@.resume", "finished epochs"),
