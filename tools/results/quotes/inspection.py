@@ -12,7 +12,11 @@ _NETWORKS = {"mlp": "MLP", "fashion-cnn": "CNN"}
 
 
 def quotes(studies: Studies) -> Iterator[str]:
-    rows = [r for r in studies.rows("inspection", "models", by="verdict") if not (r["network"] == "fashion-cnn" and 100 <= r["seed"] < 200)]
+    rows = [
+        r
+        for r in studies.rows("inspection", "models", by="verdict")
+        if not (r["network"] == "fashion-cnn" and 100 <= r["seed"] < 200)
+    ]
     for network, name in _NETWORKS.items():
         mine = [r for r in rows if r["network"] == network]
         bad = [r for r in mine if r["attack"] not in ("clean", "wrong labels")]
