@@ -17,6 +17,7 @@ _OTHERS = {
     "input_shape": "--size and --channels",
     "preprocessing": "--size",
     "output": "--output-name",
+    "max_queries": "--queries",
     "until": "--until-decided",
     "token": "--endpoint-token",
 }

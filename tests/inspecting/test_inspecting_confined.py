@@ -18,10 +18,13 @@ from doldrum.inspecting import run_inspection
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the confinement is Linux's")
 
 
+LONG = ("mask", "additive", "low-frequency", "blend", "warp", "smoothed-inversion")  # so that it is not done before it can be interrupted
+
+
 def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     model, clean = toy_file(tmp_path / "bad.onnx", 1, backdoor=True), clean_file(tmp_path / "clean.npy")
     code = "from doldrum.cli import main; main()"
-    words = ["inspect", "bad.onnx", "--clean", "clean.npy", "--inspectors", "mask,additive", "--out", "out"]
+    words = ["inspect", "bad.onnx", "--clean", "clean.npy", "--inspectors", ",".join(LONG), "--out", "out"]
     command = [sys.executable, "-W", "ignore", "-c", code, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
@@ -34,7 +37,7 @@ def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     assert "finished inspectors are kept in out: the same command continues from there" in said
     seconds = json.loads(kept.read_text())["seconds"]
     monkeypatch.setattr(sending, "run_confined", here)  # the rest in this process: the same work, in the same folder
-    record = run_inspection(settings(model, clean, tmp_path / "out", inspectors=("mask", "additive")))
+    record = run_inspection(settings(model, clean, tmp_path / "out", inspectors=LONG))
     mask = next(one for one in record.inspectors if one["name"] == "mask")
     assert mask["seconds"] == seconds  # read, not made again
     to_classes = {target: value for source, target, value, _ in mask["values"] if source is None and target is not None}

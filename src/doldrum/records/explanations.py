@@ -37,7 +37,7 @@ class Success(Record):
     def __post_init__(self) -> None:
         whole(self.n, "n", least=1)
         if whole(self.hits, "hits") > self.n:
-            raise InputError(f"expected at most n={self.n} hits, got {self.hits}; count again")
+            raise InputError(f"expected at most {self.n} hits, got {self.hits}; count again")
         for name in ("value", "lower", "upper"):
             object.__setattr__(self, name, share(getattr(self, name), name))
         check_order(self.lower, self.upper, "success")

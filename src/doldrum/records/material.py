@@ -44,7 +44,7 @@ def model(values: Any) -> dict[str, Any]:
     found = keys(values, "model", _MODEL)
     shape = [whole(s, "input_shape", least=1) for s in sequence(found["input_shape"], "input_shape")]
     if len(shape) != 3:
-        raise InputError(f"expected input_shape (C, H, W), got {shape}; channels first")
+        raise InputError(f"expected an input shape (C, H, W), got {shape}; channels first")
     for name in ("name", "sha256", "format"):
         text(found[name], f"model {name}")
     classes = whole(found["num_classes"], "num_classes", least=1)
