@@ -34,7 +34,7 @@ class AuditSettings(JobSettings):
         Seconds that an audit may take from the opening of the model on; the number of draws is fitted to it. Where it takes longer all the
         same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again.
     explain : int
-        How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 40,000, of
+        How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 100,000, of
         a model that is no endpoint).
 
     Raises InputError for anything of another kind or range, and for files that are not there.
