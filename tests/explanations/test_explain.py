@@ -190,3 +190,4 @@ def test_a_bound_on_queries_is_kept_and_what_was_not_reached_is_said():
     assert sum(asked) == found.queries <= 20_000
     assert any("did not last" in note for note in found.notes)
     assert any("Not reached" in one.why for one in found.explained)
+    assert found.explained[0].proven  # classes are gone through one after another

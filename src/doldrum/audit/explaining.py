@@ -19,7 +19,7 @@ __all__ = ["STAGE", "explain_flagged"]
 STAGE = {"explain": "explaining flagged images"}
 
 _SHARE = 4  # of the scan's forwards one in so many, for all explanations
-_LEAST = 40_000  # queries of a model that costs nothing
+_LEAST = 100_000  # queries of a model that costs nothing
 
 
 def explain_flagged(

@@ -46,7 +46,7 @@ class AuditSettings(JobSettings):
         same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again. Where the model is
         inspected too, the scan has half of it and the inspection what is left, at most half; without a budget the inspection takes at most half an hour.
     explain : int
-        How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 40,000, of
+        How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 100,000, of
         a model that is no endpoint).
 
     Raises InputError for anything of another kind or range, and for files that are not there.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from doldrum.explanations.compare import Choice
 from doldrum.records.explanations import Explanation
+from doldrum.report.words import percent
 
 __all__ = ["unproven_why", "why"]
 
 
-def unproven_why(choice: Choice | None, *, cut_short: bool) -> str:
+def unproven_why(choice: Choice | None, *, reached: bool) -> str:
     """Why nothing was tested."""
-    if cut_short:
+    if not reached:
         return "Not reached: the queries or the time allowed were over."
     if choice is None:
         return "Nothing in this image took its class along when it was put on other images."
@@ -32,8 +33,8 @@ def why(found: Explanation, *, alpha: float) -> str:
     }[found.kind or ""]
     into = "clean images" if found.scope is None else f"clean images of class {found.scope}"
     first = (
-        f"{doing} into {found.success.n} held-back {into} turned {found.success.value:.0%} of them into class {found.label}; the best of "
-        f"{found.controls} trusted {'groups' if found.together > 1 else 'images'} of the class turned {found.control.value:.0%}."
+        f"{doing} into {found.success.n} held-back {into} turned {percent(found.success.value)} of them into class {found.label}; the best of "
+        f"{found.controls} trusted {'groups' if found.together > 1 else 'images'} of the class turned {percent(found.control.value)}."
     )
     if found.proven:
         return first

@@ -62,32 +62,37 @@ class Trial:
 
     def run(self, names: Sequence[str], advance: Callable[[int], None]) -> list[Explanation]:
         """One explanation an image, in order."""
-        reasons = [self._unfit(source) for source in self.sources]
-        best: list[_Candidate | None] = [None] * len(names)
-        tried: list[list[_Candidate]] = [[] for _ in names]
-        tested: list[_Tested | None] = [None] * len(names)
+        count = len(names)
+        self._reasons = [self._unfit(source) for source in self.sources]
+        self._tried: list[list[_Candidate]] = [[] for _ in range(count)]
+        tested: list[_Tested | None] = [None] * count
+        done = [reason is not None for reason in self._reasons]
         try:
-            for method in METHODS:
-                for i, source in self._open(best, reasons, method):
-                    candidate = self._candidate(method, source, advance)
-                    current = best[i]
-                    if candidate is None:
-                        continue
-                    tried[i].append(candidate)
-                    if current is None or candidate.choice.score > current.choice.score:
-                        best[i] = candidate
-            for i, candidate in enumerate(best):
-                if candidate is not None and candidate.choice.margin >= _WORTH:
-                    tested[i] = self._test(candidate, self.sources[i], tried[i])
-                advance(1)
+            # Class by class, as they come: where queries don't last, the first classes have their tests
+            for label in dict.fromkeys(source.label for source, out in zip(self.sources, done, strict=True) if not out):
+                rows = [i for i, source in enumerate(self.sources) if source.label == label and not done[i]]
+                for method in METHODS:
+                    for i, source in self._open(rows, method):
+                        self._tried[i] += self._candidates(method, source, advance)
+                    # What is clear is tested at once, and the rest when all was tried
+                    for i in rows:
+                        best = self._best(i)
+                        least = _WORTH if method is METHODS[-1] else _CLEAR
+                        if best is not None and tested[i] is None and best.choice.margin >= least:
+                            tested[i] = self._test(best, self.sources[i], self._tried[i])
+                            done[i] = True
+                for i in rows:
+                    done[i] = True
+                    advance(1)
         except OutOfQueries:
             self.cut_short = True
         # One test an image, whatever came of it: those without one count as p = 1
         adjusted = holm([1.0 if t is None else t.p for t in tested])
-        return [
-            self._explanation(names[i], self.sources[i], reasons[i], best[i], tested[i], float(adjusted[i]))
-            for i in range(len(names))
-        ]
+        return [self._explanation(i, names[i], tested[i], float(adjusted[i]), reached=done[i]) for i in range(count)]
+
+    def _best(self, i: int) -> _Candidate | None:
+        """What does best of all that was tried of an image, the first where several do."""
+        return max(self._tried[i], key=lambda one: one.choice.score, default=None)
 
     def _unfit(self, source: Source) -> str | None:
         """Why nothing can be tested, whatever is found; None where something can."""
@@ -106,45 +111,35 @@ class Trial:
             )
         return None
 
-    def _open(
-        self, best: Sequence[_Candidate | None], reasons: Sequence[str | None], method: Method
-    ) -> list[tuple[int, Source]]:
-        """Images for which the method is still to be tried, each with what it is to look at."""
-        rows = [
-            i
-            for i, candidate in enumerate(best)
-            if reasons[i] is None and (candidate is None or candidate.choice.margin < _CLEAR)
-        ]
+    def _open(self, rows: Sequence[int], method: Method) -> list[tuple[int, Source]]:
+        """Images of `rows`, all of one class, for which the method is still to be tried, each with what it is to look at."""
+        rows = [i for i in rows if (best := self._best(i)) is None or best.choice.margin < _CLEAR]
         if not method.together:
             return [(i, self.sources[i]) for i in rows]
         made = []
         for i in rows:
-            label = self.sources[i].label
-            others = [j for j in rows if j != i and self.sources[j].label == label][:_MOST_TOGETHER]
+            # Without the image itself: what the others share is then held against it
+            others = [self.sources[j] for j in rows if j != i][:_MOST_TOGETHER]
             if len(others) >= _FEWEST_TOGETHER - 1:
-                # Without the image itself: what the others share is then held against it
-                images = np.concatenate([self.sources[j].images for j in others])
-                name = hashlib.blake2b(
-                    "".join(self.sources[j].name for j in others).encode(), digest_size=8
-                ).hexdigest()
-                made.append((i, Source(name, images, label)))
+                name = hashlib.blake2b("".join(one.name for one in others).encode(), digest_size=8).hexdigest()
+                made.append((i, Source(name, np.concatenate([one.images for one in others]), others[0].label)))
         return made
 
-    def _candidate(self, method: Method, source: Source, advance: Callable[[int], None]) -> _Candidate | None:
-        """The best size of a method, against the controls; None where no size does well, or there are no controls."""
+    def _candidates(self, method: Method, source: Source, advance: Callable[[int], None]) -> list[_Candidate]:
+        """The best size of a method, against the controls; none where no size does well, or there are too few controls."""
         found = self.searcher.find(method, source)
         advance(1)
         classes = self.searcher.pools.labels[self.searcher.pool(source.label).choose]
         if choose(found, [], classes).margin < LEAST_SUCCESS:
-            return None
+            return []
         controls = []
         for control in self.searcher.controls(method, source.label, len(source.images)):
             known = self.searcher.known(method, control)
             controls.append(self.searcher.find(method, control))
             advance(0 if known else 1)
         if len(controls) < FEWEST_CONTROLS:
-            return None
-        return _Candidate(method, found, controls, choose(found, controls, classes))
+            return []
+        return [_Candidate(method, found, controls, choose(found, controls, classes))]
 
     def _test(self, candidate: _Candidate, source: Source, tried: Sequence[_Candidate]) -> _Tested:
         searcher, choice, method = self.searcher, candidate.choice, candidate.method
@@ -173,17 +168,10 @@ class Trial:
         amount[np.array(left) == source.label] = -np.inf
         return float((amount >= amount[0]).mean())
 
-    def _explanation(
-        self,
-        name: str,
-        source: Source,
-        reason: str | None,
-        candidate: _Candidate | None,
-        tested: _Tested | None,
-        adjusted: float,
-    ) -> Explanation:
+    def _explanation(self, i: int, name: str, tested: _Tested | None, adjusted: float, *, reached: bool) -> Explanation:
+        source, candidate = self.sources[i], self._best(i)
         if candidate is None or tested is None:
-            told = reason or unproven_why(candidate.choice if candidate else None, cut_short=self.cut_short)
+            told = self._reasons[i] or unproven_why(candidate.choice if candidate else None, reached=reached)
             return Explanation(image=name, label=source.label, proven=False, why=told)
         choice = candidate.choice
         top = max(range(len(tested.controls)), key=lambda j: int(tested.controls[j].sum()))
