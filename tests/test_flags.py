@@ -33,7 +33,7 @@ PYTHON_ONLY = {
 
 # Files whose errors name an argument without "=": what no command makes, or a field of a file.
 BARE = {
-    "adapters/art.py", "detectors/deploy/estimator.py", "classifiers/adapters/art_layout.py", "classifiers/adapters/pipeline.py", "classifiers/adapters/sklearn.py", "records/audit.py",
+    "adapters/art.py", "detectors/deploy/estimator.py", "classifiers/adapters/art_layout.py", "classifiers/adapters/pipeline.py", "classifiers/adapters/sklearn.py",
     "responses.py", "stats/means.py", "training/checkpoint.py", "suspects/weights.py",
 }  # fmt: skip
 

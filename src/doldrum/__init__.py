@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from doldrum.detectors import load_detector, save_detector
     from doldrum.errors import DoldrumError
     from doldrum.explanations import explain
+    from doldrum.inspectors import inspect
     from doldrum.measuring import measure, read_responses, until
     from doldrum.opening import open_model
     from doldrum.poisoning import PoisonPlan, evaluate, poison
@@ -44,6 +45,7 @@ _HOMES = {
     "save_detector": "detectors",
     "DoldrumError": "errors",
     "explain": "explanations",
+    "inspect": "inspectors",
     "measure": "measuring",
     "read_responses": "measuring",
     "until": "measuring",
@@ -65,7 +67,7 @@ __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "as_classifier", "open_model", "Classifier", "measure", "Responses", "read_responses", "probes", "until",
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
-    "train_references", "open_references", "attacks", "run_attack", "detectors", "save_detector", "load_detector", "explain",
+    "train_references", "open_references", "attacks", "run_attack", "detectors", "save_detector", "load_detector", "explain", "inspect",
     "DoldrumError",
 ]  # fmt: skip
 

@@ -18,7 +18,14 @@ from doldrum.inspecting import run_inspection
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the confinement is Linux's")
 
 
-LONG = ("mask", "additive", "low-frequency", "blend", "warp", "smoothed-inversion")  # so that it is not done before it can be interrupted
+LONG = (
+    "mask",
+    "additive",
+    "low-frequency",
+    "blend",
+    "warp",
+    "smoothed-inversion",
+)  # so that it is not done before it can be interrupted
 
 
 def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):

@@ -105,7 +105,7 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
 def test_the_model_among_its_references_is_refused(toys, tmp_path):
     shutil.copytree(toys / "refs", tmp_path / "refs")
     shutil.copy(toys / "good.onnx", tmp_path / "refs" / "mine.onnx")
-    with pytest.raises(InputError, match="the model itself among them"):
+    with pytest.raises(InputError, match="which is the model itself; take one of them out"):
         run_inspection(
             settings(
                 toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2
@@ -138,7 +138,7 @@ def test_two_classes_without_references_come_to_no_conclusion(tmp_path):
 @pytest.mark.parametrize(
     ("model", "clean", "told"),
     [
-        ({"bias": 1e6}, {}, r"tells the clean images apart, got class 1 for each of 30"),
+        ({"bias": 1e6}, {}, r"tells the clean images apart, got class 1 for 30 of 30"),
         ({"scale": 0.0}, {}, "a model that ignores its input"),
         ({"scale": 1e38}, {}, "NaN or infinit"),
         ({}, {"only": 1}, "give images of several classes"),

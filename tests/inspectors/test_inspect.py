@@ -98,7 +98,7 @@ def test_what_it_says_is_json_and_the_trigger_comes_back() -> None:
         (lambda refs: [*refs[:8], refs[0]], "got 1 twice"),
         (lambda refs: [*refs[:8], replace(refs[8], num_classes=4)], "with 3 classes, got 4"),
         (lambda refs: [*refs[:8], replace(refs[8], key="other")], "same images, inspectors and seed"),
-        (lambda refs: [*refs[:8], examined(0, backdoor=True)], "the model itself among them"),
+        (lambda refs: [*refs[:8], examined(0, backdoor=True)], "the model itself as number 8"),
     ],
 )
 def test_references_that_will_not_do(change: object, words: str) -> None:
@@ -125,6 +125,14 @@ def test_arguments_are_refused_before_any_work() -> None:
         inspect(toy(0), CLEAN, inspectors=["magic"])
     with pytest.raises(InputError, match="at least 20 clean images"):
         inspect(toy(0), ImageSet(CLEAN[:1]))
+    with pytest.raises(InputError, match="expected a Classifier, got function"):
+        inspect(lambda x: x, CLEAN)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="the model itself as number 3"):
+        inspect(
+            toy(0),
+            CLEAN,
+            references=[*(toy(seed) for seed in (1, 2, 3)), toy(0), *(toy(seed) for seed in range(4, 20))],
+        )
     with pytest.raises(InputError, match="shape"):
         inspect(toy(0), np.zeros((30, 1, 5, 5), np.float32))
 

@@ -33,16 +33,30 @@ _OWN = ("model", "labels", "num_classes")  # what is the model's own, and not as
 
 
 def check_count(settings: InspectSettings) -> None:
-    """Raise InputError, before any work, where there are too few references for the rate that is to be promised."""
+    """Raise InputError, before any work, where there are too few references for the rate that is to be promised, or files that are equal."""
     if settings.references is None:
         return
-    count, needed = len(_models(settings)), needed_size(settings.fpr)
+    models = _models(settings)
+    count, needed = len(models), needed_size(settings.fpr)
     if count < needed:
         raise InputError(
             f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} in "
             f"{visible(settings.references)}; add {needed - count} (doldrum references --count {needed} trains them), ask for "
             f"fpr={1 / (count + 1):.2g}, or leave references= out, for no promise"
         )
+    _check_apart(settings, models)
+
+
+def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None:
+    """Raise InputError for a reference whose file is that of the model or of another reference; names the files."""
+    known = {} if settings.remote else {digest_of(Path(settings.model)): "the model itself"}
+    for model in models:
+        name = visible(model.path.name)
+        other = known.setdefault(digest_of(model.path), name)
+        if other != name:
+            raise InputError(
+                f"expected reference models that differ, got {name}, which is {other}; take one of them out"
+            )
 
 
 def _models(settings: InspectSettings) -> list[ModelSettings]:

@@ -10,10 +10,10 @@ from doldrum.inspecting.facts import InspectionFacts
 __all__ = ["NOT_LOOKED", "class_name", "told"]
 
 NOT_LOOKED = (
-    "a trigger that is another one for every image",
+    "a trigger that differs from image to image",
     "several triggers that work only together, or another trigger for each of several classes",
     "a backdoor that opens to certain natural images, such as all green cars, without anything being added",
-    "a trigger that changes an image more than the searches go",
+    "a trigger that changes images more than the triggers that were searched for",
 )
 """What no inspector looks for."""
 
@@ -24,7 +24,7 @@ _HEADINGS = {
     "no conclusion": "No conclusion: there is nothing to compare the model with",
 }
 _MEANS = {
-    "no sign": "This is no proof that the model is clean. It says that what was looked for was not found more easily than in a clean model.",
+    "no sign": "This is no proof that the model is clean.",
     "suspicious": "This is no proof. Wrong labels in the training data make a class easier to reach, too, and so does training of another kind than the references'. A "
     "clean model may also have a trigger that nobody has put there (a natural backdoor). Look at the trigger's picture.",
     "backdoor shown": "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, "
@@ -47,6 +47,8 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[s
         if word != "no sign":
             sentences += _worked(facts, finding) or ["No trigger was found that could be tested."]
         sentences.append(_MEANS[word])
+        if word == "no sign" and references is not None:
+            sentences.append("What was looked for was not found more easily than in the clean references.")
     if facts.doubts:
         heading = f"The model does not do on clean images what it should. {heading}"
     not_looked = [*(f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]), *NOT_LOOKED]
@@ -115,23 +117,24 @@ def _compared(
     count, p = references["count"], finding["p_value"]
     as_far = round(p * (count + 1)) - 1
     further = (
-        "none of them stands" if as_far == 0 else "1 of them stands" if as_far == 1 else f"{as_far:,} of them stand"
+        f"None of the {count:,} clean reference models stands"
+        if as_far == 0
+        else f"{as_far:,} of {count:,} clean reference models stand"
     )
     return [
-        f"Beside {count:,} clean reference models, {further} out as far as this model (p = {p:.2g}). It stands out most by {what}, as the inspector "
-        f"{finding['inspector']} reads it.",
-        f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious, on average.",
+        f"{further} out as far as this model (p = {p:.2g}). It stands out most by {what}, to the inspector {finding['inspector']}.",
+        f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious or worse, on average.",
     ]
 
 
 def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
-    """What the trigger that was found does on images that were used for nothing else."""
+    """What the trigger that was found does on images that no search has seen."""
     success = facts.success
     if success is None:
         return []
     names = facts.model["class_names"]
     return [
-        f"The smallest trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that were used for nothing else. It sent "
+        f"The trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that no search has seen. It sent "
         f"{success['hits']:,} of them to {_end(finding, names)}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%}).",
         *_smaller(finding),
     ]

@@ -66,8 +66,11 @@ def inspect(
     """
     if not is_number(fpr) or not 0 < fpr < 1:
         raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.05 for 5%")
+    if not is_kind(classifier, Classifier):
+        raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if references:
         check_references(len(references), fpr)
+    _check_apart(classifier.fingerprint, [one.fingerprint for one in references])
     images: ImageSet = as_image_set(clean, **wanted_by(classifier))
     options = {"inspectors": inspectors, "seed": seed}
     mine = examine(classifier, images, progress=progress, **options)  # type: ignore[arg-type]
@@ -166,14 +169,19 @@ def success_of(
     return Share.of(moved), leads
 
 
-def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
-    prints = [one.fingerprint for one in others]
-    if mine.fingerprint in prints:
-        raise InputError("expected references apart from the model, got the model itself among them; take it out")
-    if len(set(prints)) < len(prints):
+def _check_apart(mine: str, others: Sequence[str]) -> None:
+    if mine in others:
         raise InputError(
-            f"expected references that differ, got {len(prints) - len(set(prints))} twice; take the copies out"
+            f"expected references apart from the model, got the model itself as number {others.index(mine)}; take it out"
         )
+    if len(set(others)) < len(others):
+        raise InputError(
+            f"expected references that differ, got {len(others) - len(set(others))} twice; take the copies out"
+        )
+
+
+def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
+    _check_apart(mine.fingerprint, [one.fingerprint for one in others])
     for one in others:
         if one.num_classes != mine.num_classes:
             raise InputError(f"expected references with {mine.num_classes} classes, got {one.num_classes}; give others")

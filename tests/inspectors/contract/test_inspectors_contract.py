@@ -69,7 +69,7 @@ def test_halves_are_apart_and_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda x: np.tile([0.0, 1.0, 0.0], (len(x), 1)), "got class 1 for each of 120"),
+        (lambda x: np.tile([0.0, 1.0, 0.0], (len(x), 1)), "got class 1 for 120 of 120"),
         (lambda x: np.full((len(x), 3), np.nan), "NaN or infinities for every clean image"),
     ],
 )

@@ -23,6 +23,7 @@ __all__ = ["FEWEST", "Subject", "subject_of"]
 FEWEST = 20
 """The fewest clean images of an inspection: half to search on, half to test what was found."""
 _MOST = 500  # of each half: more only costs
+_OTHERS = 3  # the fewest images to search on that are not of the commonest class
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,10 @@ def subject_of(classifier: Classifier, search: NDArray[np.float32], seed: int, *
         raise ClassifierError(
             "expected scores that are numbers, got NaN or infinities for every clean image; the model is broken"
         )
-    found = np.unique(labels[labels >= 0])
-    if len(found) == 1:
+    found, counts = np.unique(labels[labels >= 0], return_counts=True)
+    if counts.sum() - counts.max() < _OTHERS:
         raise ClassifierError(
-            f"expected a model that tells the clean images apart, got class {found[0]} for each of {len(labels):,}; give images of several "
-            "classes, or check size, mean and std: a model that ignores its input can't be inspected"
+            f"expected a model that tells the clean images apart, got class {found[counts.argmax()]} for {counts.max():,} of {len(labels):,}; give "
+            "images of several classes, or check size, mean and std: a model that ignores its input can't be inspected"
         )
     return Subject(classifier, search, labels, seed, **more)

@@ -89,7 +89,7 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
     alone: list[tuple[Shot, str]] = []
     for name, text in (
         ("trigger.png", "on plain grey"),
-        ("change.png", f"what it changes in an image, on average, enlarged {found['factor']:.2g} times"),
+        ("change.png", f"what it changes in an image, on average, at {found['factor']:.2g} times its strength"),
     ):
         if (shot := pictures.named(name)) is not None:
             alone.append((shot, text))
@@ -142,7 +142,7 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
         )
     return [
         first,
-        "Half of the clean images were searched on. What was found was tested on the other half, which nothing else used.",
+        "Half of the clean images were searched on. What was found was tested on the other half, which no search has seen.",
         "The smallest trigger that a search finds need not look like the one that was put in. It is a short cut to the same class.",
         "A model whose maker knew of these searches may have been trained to pass them.",
     ]
