@@ -50,7 +50,7 @@ def here(function: str, argument, *, limits=None, on_message=lambda message: Non
 def settings(
     material: Material, folder: Path, clean: np.ndarray | None, images: np.ndarray, *, small: bool = False, **more
 ) -> AuditSettings:
-    """Settings of an audit of arrays, saved in `folder`; `small`: with a budget for the fewest draws, at 1e-4 s a forward."""
+    """Settings of an audit of arrays, saved in `folder`, nothing explained; `small`: with a budget for the fewest draws, at 1e-4 s a forward."""
     if small:
         forwards = budget.forwards_of((1, 8, 8), budget.LADDER[0]) * (
             len(images) + (0 if clean is None else len(clean))
@@ -65,5 +65,5 @@ def settings(
         images=str(folder / "images.npy"),
         clean=None if clean is None else str(folder / "clean.npy"),
         out=str(folder / "out"),
-        **{"seed": 1, **more},
+        **{"seed": 1, "explain": 0, **more},
     )

@@ -36,13 +36,13 @@ class Source:
 class Found:
     """The best of each level in a source, and which of the choosing images it sends to the class: bool (levels, choose).
 
-    `by_class` says whether a claim may be about images of one class alone.
+    `by_class` (levels,) says at which a claim may be about images of one class alone.
     """
 
     source: Source
     carried: list[Carried]
     hits: NDArray[np.bool_]
-    by_class: bool = True
+    by_class: NDArray[np.bool_]
 
 
 class Searcher:
