@@ -77,9 +77,8 @@ class Searcher:
 
         told = self.kept.get(name, search)
         carried = [method.again(source.images, choose, level, where) for level, (where, _) in enumerate(told)]
-        return Found(
-            source, carried, np.array([[c == "1" for c in hits] for _, hits in told], dtype=bool), method.by_class
-        )
+        hits = np.array([[c == "1" for c in one] for _, one in told], dtype=bool)
+        return Found(source, carried, hits, np.array(method.levels) <= method.by_class)
 
     def _scored(self, pool: Pool, label: int) -> Score:
         images, classes = self.pools.images[pool.search], self.pools.labels[pool.search]
