@@ -33,8 +33,9 @@ def test_where_one_control_is_as_good_at_most_alpha_is_proven():
     assert wrong > 0
 
 
-def found(*levels):
-    return Found(Source("x", np.zeros((1, 1, 1, 1), np.float32), 0), [], np.array(levels, dtype=bool))
+def found(*levels, by_class=True):
+    hits = np.array(levels, dtype=bool)
+    return Found(Source("x", np.zeros((1, 1, 1, 1), np.float32), 0), [], hits, np.full(len(hits), by_class))
 
 
 def test_the_smallest_size_that_does_about_as_well_is_chosen():
@@ -49,6 +50,8 @@ def test_one_class_is_chosen_where_it_alone_goes():
     ours = found([1] * 10 + [0] * 10)
     choice = choose(ours, [found([0] * 20)], np.repeat([1, 2], 10))
     assert (choice.scope, choice.success) == (1, 1.0)
+    all_or_none = choose(found([1] * 10 + [0] * 10, by_class=False), [found([0] * 20)], np.repeat([1, 2], 10))
+    assert (all_or_none.scope, all_or_none.success) == (None, 0.5)
     assert choose(found([1] * 20), [found([0] * 20)], np.repeat([1, 2], 10)).scope is None
 
 

@@ -36,13 +36,13 @@ class Source:
 class Found:
     """The best of each level in a source, and which of the choosing images it sends to the class: bool (levels, choose).
 
-    `by_class` says whether a claim may be about images of one class alone.
+    `by_class` (levels,) says at which a claim may be about images of one class alone.
     """
 
     source: Source
     carried: list[Carried]
     hits: NDArray[np.bool_]
-    by_class: bool = True
+    by_class: NDArray[np.bool_]
 
 
 class Searcher:
@@ -77,9 +77,8 @@ class Searcher:
 
         told = self.kept.get(name, search)
         carried = [method.again(source.images, choose, level, where) for level, (where, _) in enumerate(told)]
-        return Found(
-            source, carried, np.array([[c == "1" for c in hits] for _, hits in told], dtype=bool), method.by_class
-        )
+        hits = np.array([[c == "1" for c in one] for _, one in told], dtype=bool)
+        return Found(source, carried, hits, np.array(method.levels) <= method.by_class)
 
     def _scored(self, pool: Pool, label: int) -> Score:
         images, classes = self.pools.images[pool.search], self.pools.labels[pool.search]

@@ -50,7 +50,7 @@ class Bands(Method):
 
     kind = "band"
     levels = (0.71, 0.5, 0.36, 0.25, 0.18, 0.125)
-    by_class = False
+    by_class = 0.0
 
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
         image, (height, width) = images[0], images.shape[2:]

@@ -44,14 +44,14 @@ class Method(ABC):
     """One way to look for a trigger in images, from labels alone.
 
     `levels` are sizes, largest first: what is found at a level is at most so large. So the same search of other images is as strong.
-    `together` says that it takes several images at once, for what they share; the others take one. `by_class` says that a claim may be about clean
-    images of one class alone: where all of an image is put on others, some trusted image is much like some class.
+    `together` says that it takes several images at once, for what they share; the others take one. `by_class` is the largest level at
+    which a claim may be about clean images of one class alone: where much of an image is put on others, some trusted image is much like some class.
     """
 
     kind: ClassVar[str]
     levels: ClassVar[tuple[float, ...]]
     together: ClassVar[bool] = False
-    by_class: ClassVar[bool] = True
+    by_class: ClassVar[float] = float("inf")
 
     @abstractmethod
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:

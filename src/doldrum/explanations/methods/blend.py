@@ -42,7 +42,7 @@ class Blends(Method):
 
     kind = "blend"
     levels = (0.5, 0.4, 0.3, 0.2, 0.1)
-    by_class = False
+    by_class = 0.0
 
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
         return [Blend(level, images[0], opacity) for level, opacity in enumerate(self.levels)]

@@ -54,6 +54,7 @@ class Regions(Method):
 
     kind = "region"
     levels = (0.5, 0.36, 0.25, 0.18, 0.125, 0.09)
+    by_class = 0.36
 
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
         image, (height, width) = images[0], images.shape[2:]
