@@ -27,11 +27,7 @@ def _near(near):
 def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     bad = material.triggered(slice(900, 940))
     mixed = np.concatenate([material.images[600:900], bad])
-<<<<<<< HEAD
     asked = settings(material, tmp_path, material.images[:600], mixed, fpr=0.05, explain=4)
-=======
-    asked = settings(material, tmp_path, material.images[:600], mixed, fpr=0.05, explain=8)
->>>>>>> h-explain
     said = []
     record = run_audit(asked, say=said.append)
     rows = pd.read_parquet(tmp_path / "out" / "rows.parquet")

@@ -50,14 +50,10 @@ def here(function: str, argument, *, limits=None, on_message=lambda message: Non
 def settings(
     material: Material, folder: Path, clean: np.ndarray | None, images: np.ndarray, *, small: bool = False, **more
 ) -> AuditSettings:
-<<<<<<< HEAD
     """Settings of an audit of arrays, saved in `folder`; `small`: with a budget for the fewest draws, at 1e-4 s a forward.
 
     Neither the model is inspected nor are flagged images explained, unless a test says so.
     """
-=======
-    """Settings of an audit of arrays, saved in `folder`, nothing explained; `small`: with a budget for the fewest draws, at 1e-4 s a forward."""
->>>>>>> h-explain
     if small:
         forwards = budget.forwards_of((1, 8, 8), budget.LADDER[0]) * (
             len(images) + (0 if clean is None else len(clean))
@@ -72,9 +68,5 @@ def settings(
         images=str(folder / "images.npy"),
         clean=None if clean is None else str(folder / "clean.npy"),
         out=str(folder / "out"),
-<<<<<<< HEAD
         **{"seed": 1, "inspect": False, "explain": 0, **more},
-=======
-        **{"seed": 1, "explain": 0, **more},
->>>>>>> h-explain
     )

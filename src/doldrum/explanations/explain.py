@@ -72,11 +72,7 @@ def explain(
         alpha : float in (0, 1)
         max_queries : int, optional
             The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
-    <<<<<<< HEAD
-            unproven. One image takes at least about 14,000. By default there is no limit: 20 images of one class take about 60,000.
-    =======
             unproven. One image takes at least about 14,000. By default there is no limit: 20 images of one class take about 100,000.
-    >>>>>>> h-explain
         seed : int
             Which clean images search and which test. Keep it secret from who made the model.
         engine : a name in `doldrum.engines.ENGINES`
