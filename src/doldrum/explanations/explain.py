@@ -50,57 +50,57 @@ def explain(
 ) -> Explanations:
     """Find what in each flagged image carries its class to other images, and test it on clean images that the search never used.
 
-        For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
-        pasted, what the images of the class share added, some frequencies copied, the image blended. The same search is run in at least 19 clean
-        images that are predicted as t too (the controls): what a class looks like is found there as well. What does best beside the controls is put on held-back
-        clean images, once, and so is what was found in each control.
+    For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
+    pasted, what the images of the class share added, some frequencies copied, the image blended. The same search is run in at least 19 clean
+    images that are predicted as t too (the controls): what a class looks like is found there as well. What does best beside the controls is put on held-back
+    clean images, once, and so is what was found in each control.
 
-        The p-value is of "some control succeeds at least as often": the largest of the exact one-sided McNemar tests against each control (an
-        intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
-        is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
-        among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
-        question, which must then hold more of it than all but `alpha` of the trusted images of its class.
+    The p-value is of "some control succeeds at least as often": the largest of the exact one-sided McNemar tests against each control (an
+    intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
+    is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
+    among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
+    question, which must then hold more of it than all but `alpha` of the trusted images of its class.
 
-        Parameters
-        ----------
-        classifier : Classifier, or what :func:`doldrum.as_classifier` takes
-            Only its labels are used.
-        images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
-            Where several carry one trigger, explain them together: some triggers are only seen in what images share.
-        clean : at least 60 images that are trusted, as they come; 1,000 do well
-            They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
-        alpha : float in (0, 1)
-        max_queries : int, optional
-            The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
-            unproven. One image takes at least about 14,000. By default there is no limit: 20 images of one class take about 100,000.
-        seed : int
-            Which clean images search and which test. Keep it secret from who made the model.
-        engine : a name in `doldrum.engines.ENGINES`
-        progress : bool
-            Draw a progress bar when standard error is a terminal.
+    Parameters
+    ----------
+    classifier : Classifier, or what :func:`doldrum.as_classifier` takes
+        Only its labels are used.
+    images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
+        Where several carry one trigger, explain them together: some triggers are only seen in what images share.
+    clean : at least 60 images that are trusted, as they come; 1,000 do well
+        They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
+    alpha : float in (0, 1)
+    max_queries : int, optional
+        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
+        unproven. One image takes at least about 14,000. By default there is no limit: 20 images of one class take about 100,000.
+    seed : int
+        Which clean images search and which test. Keep it secret from who made the model.
+    engine : a name in `doldrum.engines.ENGINES`
+    progress : bool
+        Draw a progress bar when standard error is a terminal.
 
-        Returns
-        -------
-        Explanations
-            One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
+    Returns
+    -------
+    Explanations
+        One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
 
-        Raises InputError for images of another shape, too few clean images, and a `max_queries` that is not enough for one image.
+    Raises InputError for images of another shape, too few clean images, and a `max_queries` that is not enough for one image.
 
-        Examples
-        --------
-        A model that says 1 of images whose first pixel is white:
+    Examples
+    --------
+    A model that says 1 of images whose first pixel is white:
 
-        >>> import numpy as np, doldrum as dd
-        >>> rng = np.random.default_rng(0)
-        >>> def answer(x):
-        ...     return np.where(x[:, 0, 0, 0] > 0.99, 1, np.where(x[:, 0, 4:].mean(axis=(1, 2)) > 0.5, 1, 0))
-        >>> model = dd.as_classifier(answer, input_shape=(1, 8, 8), num_classes=2, outputs="labels")
-        >>> clean = rng.uniform(0, 0.98, (200, 1, 8, 8)).astype(np.float32)
-        >>> flagged = clean[model(clean) == 0][:1].copy()
-        >>> flagged[0, 0, 0, 0] = 1
-        >>> one = dd.explain(model, flagged, clean).explained[0]
-        >>> one.proven, one.kind, one.size, one.where["top"], one.where["left"]
-        (True, 'region', '1 x 1 pixels', 0, 0)
+    >>> import numpy as np, doldrum as dd
+    >>> rng = np.random.default_rng(0)
+    >>> def answer(x):
+    ...     return np.where(x[:, 0, 0, 0] > 0.99, 1, np.where(x[:, 0, 4:].mean(axis=(1, 2)) > 0.5, 1, 0))
+    >>> model = dd.as_classifier(answer, input_shape=(1, 8, 8), num_classes=2, outputs="labels")
+    >>> clean = rng.uniform(0, 0.98, (200, 1, 8, 8)).astype(np.float32)
+    >>> flagged = clean[model(clean) == 0][:1].copy()
+    >>> flagged[0, 0, 0, 0] = 1
+    >>> one = dd.explain(model, flagged, clean).explained[0]
+    >>> one.proven, one.kind, one.size, one.where["top"], one.where["left"]
+    (True, 'region', '1 x 1 pixels', 0, 0)
     """
     model = as_classifier(classifier)
 
