@@ -34,7 +34,10 @@ def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     words = ["inspect", "bad.onnx", "--clean", "clean.npy", "--inspectors", ",".join(LONG), "--out", "out"]
     command = [sys.executable, "-W", "ignore", "-c", code, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    heeded = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (what starts the tests may ignore it)
+    first = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeded
+    )
     kept = tmp_path / "out" / "work" / "reading-mask.json"
     while not kept.exists() and first.poll() is None:
         time.sleep(0.02)
