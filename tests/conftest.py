@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import secrets
 import sys
 import tempfile
 from dataclasses import replace
@@ -22,6 +24,21 @@ sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgu
 
 # Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
 os.environ.setdefault("DOLDRUM_ENGINES", tempfile.mkdtemp(prefix="doldrum-engines-"))
+
+# Seeds that are fresh and secret by default are the same in every run of a test: bad luck fails always or never.
+_SECRETS = random.Random()
+secrets.randbits = _SECRETS.getrandbits
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> None:
+    _SECRETS.seed(f"{fixturedef.baseid}/{fixturedef.argname}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    _SECRETS.seed(item.nodeid)
+
 
 # One thread: the same weights on a busy machine, in a tenth of the time.
 for name in ("digits-mlp", "digits-cnn"):
