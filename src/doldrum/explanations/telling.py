@@ -28,8 +28,6 @@ def why(found: Explanation, *, alpha: float) -> str:
     doing = {
         "region": f"Pasting its {found.size}",
         "shared": f"Adding what {found.together} flagged images share ({found.size})",
-        "band": f"Copying its {found.size}",
-        "blend": f"Blending {found.size}",
     }[found.kind or ""]
     into = "clean images" if found.scope is None else f"clean images of class {found.scope}"
     first = (

@@ -14,8 +14,8 @@ from doldrum.records.parts import Pixels
 
 __all__ = ["KINDS", "Explanation", "ExplanationRecord", "Explanations", "Shown", "Success"]
 
-KINDS = ("region", "shared", "band", "blend")
-"""A rectangle of pixels; what several images have in common; some frequencies; the whole image, faintly."""
+KINDS = ("region", "shared")
+"""A rectangle of pixels; what several images have in common."""
 
 _TEXT = 4000
 

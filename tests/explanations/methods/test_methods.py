@@ -7,7 +7,6 @@ import pytest
 from scipy.fft import dctn
 
 from doldrum.explanations.methods.all import METHODS
-from doldrum.explanations.methods.band import Band
 from doldrum.explanations.methods.cosines import cosines
 from doldrum.explanations.methods.region import Region, Regions
 from doldrum.explanations.methods.shared import resemblance, shared_part
@@ -43,17 +42,6 @@ def test_a_method_keeps_its_contract(method):
         assert one.size == again.size
     assert np.array_equal(CLEAN, before)
     assert changes[-1] < changes[0]
-
-
-def test_a_bands_coefficients_are_those_of_the_image():
-    clean = 0.5 + 0.02 * RNG.standard_normal((2, 1, 8, 8)).astype(np.float32)
-    image = 0.5 + 0.02 * RNG.standard_normal((1, 8, 8)).astype(np.float32)
-    made = Band(0, image, top=2, left=1, height=3, width=4)(clean)
-    ours, theirs, its = (dctn(x, axes=(-2, -1), norm="ortho") for x in (made, clean, image))
-    inside = np.zeros((8, 8), bool)
-    inside[2:5, 1:5] = True
-    assert np.allclose(ours[..., inside], its[..., inside], atol=1e-5)
-    assert np.allclose(ours[..., ~inside], theirs[..., ~inside], atol=1e-5)
 
 
 def test_cosines_are_scipys():

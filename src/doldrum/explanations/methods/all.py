@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from doldrum.explanations.methods.band import Bands
 from doldrum.explanations.methods.base import Method
-from doldrum.explanations.methods.blend import Blends
 from doldrum.explanations.methods.region import Regions
 from doldrum.explanations.methods.shared import Shared
 
 __all__ = ["METHODS"]
 
-METHODS: tuple[Method, ...] = (Regions(), Shared(), Bands(), Blends())
+METHODS: tuple[Method, ...] = (Regions(), Shared())
