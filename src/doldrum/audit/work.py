@@ -82,7 +82,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     names = opened.class_names or (
         material.class_names if len(material.class_names) == opened.classifier.num_classes else None
     )
-    if (queries := getattr(opened.classifier, "queries", None)) is not None:
+    queries = getattr(opened.classifier, "queries", None)
+    if queries is not None:
         facts["remarks"].append(f"{queries:,} images were sent to the endpoint in this run.")
     return facts | {
         "model": {
@@ -100,6 +101,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         },
         "explanations": None if explanations is None else explanations.to_dict(),
         "forwards": detector.forwards,
+        "queries": queries,
         "band": scan.band(detector),
     }
 

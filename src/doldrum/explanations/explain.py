@@ -16,11 +16,12 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set, to_float
 from doldrum.errors import InputError
 from doldrum.explanations import effort as efforts
-from doldrum.explanations.asking import Asker
+from doldrum.explanations.asking import Asker, OutOfQueries
 from doldrum.explanations.kept import Kept
 from doldrum.explanations.pools import Pools
 from doldrum.explanations.search import Searcher, Source
 from doldrum.explanations.trial import Trial
+from doldrum.intake import visible
 from doldrum.measuring.inputs import wanted_by
 from doldrum.progress import progress_bar
 from doldrum.records.explanations import Explanations
@@ -35,6 +36,7 @@ FOUND = "found.jsonl"
 """The file in a job's folder that a run which was cut off goes on with."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
+_MOST_NAMED = 5
 
 
 def explain(
@@ -137,28 +139,50 @@ def explained(
     seed = whole_number(seed, "seed=", least=0)
     _check(model, flagged, trusted)
     trusted, notes = _apart(flagged, trusted)
-    effort = efforts.fitting(max_queries, len(flagged))
     pixels = to_float(trusted.images[: max(FEWEST_CLEAN, _MOST_CLEAN_BYTES // (4 * int(np.prod(model.input_shape))))])
     asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries, over=over)
     memory = Kept(asker, kept)
-    labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
+    effort = _effort(model, memory, max_queries, images=len(flagged), clean=len(pixels))
     shown = to_float(flagged.images)
     names = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in shown]
-    answers = [
-        memory.get(f"image/{name}", lambda image=image: int(asker.labels(image[None])[0]))
-        for name, image in zip(names, shown, strict=True)
-    ]
+    try:
+        labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
+        answers = [
+            memory.get(f"image/{name}", lambda image=image: int(asker.labels(image[None])[0]))
+            for name, image in zip(names, shown, strict=True)
+        ]
+    except OutOfQueries as error:
+        raise InputError(
+            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} to explain, got fewer. {asker.used_up} Allow more, or "
+            "give fewer images"
+        ) from error
     searcher = Searcher(asker, Pools(pixels, labels, effort, seed=seed), memory, seed=seed)
     sources = [Source(names[i], shown[i : i + 1], label) for i, label in enumerate(answers)]
     trial = Trial(searcher, sources, alpha=alpha)
     with bar(trial.steps) as advance:
         found = trial.run([str(i) for i in flagged.ids], advance)
     if trial.cut_short:
-        limit = "The time" if max_queries is None or over() else f"The {max_queries:,} queries"
-        notes.append(f"{limit} allowed did not last: what was not reached is unproven.")
+        notes.append(f"{asker.used_up} Not reached, and so unproven: {_named(trial.unreached)}.")
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )
+
+
+def _effort(model: Classifier, memory: Kept, most: int | None, *, images: int, clean: int) -> efforts.Effort:
+    """What the queries are enough for, as the first of several runs found it; InputError, before any is asked, where it is not even one image."""
+    left = model.queries_left
+    if not memory.begun:
+        for name, allowed in (("max_queries", most), ("endpoint_queries", left)):
+            if allowed is not None:
+                efforts.check_queries(allowed, name=name, labelled=clean + images)
+    allowed = min((n for n in (most, left) if n is not None), default=None)
+    return efforts.LADDER[memory.get("effort", lambda: efforts.LADDER.index(efforts.fitting(allowed, images)))]
+
+
+def _named(names: list[str]) -> str:
+    """Some names in a list, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(visible(name) for name in names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:

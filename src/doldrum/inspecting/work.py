@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.classifiers.base import Classifier
 from doldrum.confined.job import Tell
 from doldrum.confined.material import Material, left_out, read_material, same_images
 from doldrum.confined.on_clean import on_clean
@@ -16,9 +17,10 @@ from doldrum.confined.scanning.budget import Deadline
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 from doldrum.inspecting.kept import Keeping, check_read
-from doldrum.inspecting.pictures import PIXELS, shown
+from doldrum.inspecting.pictures import MOST, PIXELS, shown
 from doldrum.inspectors import Examination, Inspection, examine
-from doldrum.inspectors.contract.subject import halves
+from doldrum.inspectors.contract.subject import half_of, halves
+from doldrum.inspectors.examine import inspectors_of
 from doldrum.inspectors.inspect import judged
 from doldrum.inspectors.judging.standard import standings
 from doldrum.opening.inside import open_suspect
@@ -100,13 +102,30 @@ def _look(job: dict[str, Any], tell: Tell, *, check: bool = False) -> _Looked:
     tell({"stage": "model"})
     opened = open_suspect(settings)
     clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+    keeping = Keeping(folder, tell, deadline)
     if check:
         same_images(folder, clean, None)
-    keeping = Keeping(folder, tell, deadline)
+        _check_queries(opened.classifier, len(clean.images), keeping, settings)
     mine = examine(
         opened.classifier, clean.images, inspectors=settings["inspectors"], seed=seed, progress=False, read=keeping.read
     )
     return _Looked(opened, clean, mine)
+
+
+def _check_queries(classifier: Classifier, clean: int, keeping: Keeping, settings: dict[str, Any]) -> None:
+    """InputError, before any is asked, where the queries of an endpoint can't last; further tries of requests come on top."""
+    left, half = classifier.queries_left, half_of(clean)
+    if left is None:
+        return
+    inspectors = [one for one in inspectors_of(settings["inspectors"]) if not keeping.has(one)]
+    searching = sum(one.most_queries(half) or 0 for one in inspectors)
+    opened = 2 if settings["examined"] is False else 1  # before the references are examined, and after
+    needed = opened * half + searching + clean + 3 * half + MOST  # accuracy, the test of what was found, its pictures
+    if needed > left:
+        raise InputError(
+            f"expected endpoint_queries= with room for {needed:,} images to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
+            "it, or give fewer clean images"
+        )
 
 
 def _others(path: str | None, opened: Suspect) -> list[Examination]:
