@@ -81,7 +81,7 @@ def test_what_the_scan_refuses_is_told_before_the_inspection_and_leaves_nothing(
     with pytest.raises(InputError, match="at least 149 clean images"):
         run_audit(few)
     assert inspects.asked == []
-    assert not (tmp_path / "out").exists()  # or the mended command would be refused
+    assert not (tmp_path / "out").exists()  # or the corrected command would be refused
     assert _audit(material, tmp_path).inspection is not None
 
 

@@ -102,14 +102,17 @@ class Trial:
             return "The model gave no valid answer to this image: its scores were NaN or infinite."
         pool = self.searcher.pool(source.label)
         if len(pool.held) < FEWEST_HELD:
+            others = len(pool.held) + len(pool.choose)
+            found = f"Only {others:,} of the clean images {'is' if others == 1 else 'are'}" if others else "None of the clean images is"
             return (
-                f"All but {len(pool.held) + len(pool.choose)} of the clean images are predicted as the same class as this image, so there are too few that could "
-                "be turned into it."
+                f"{found} predicted as another class than this image. At least {2 * FEWEST_HELD - 1} are needed: half of them to search on, and half to test what "
+                "was found."
             )
         if len(pool.own) < FEWEST_CONTROLS:
+            own = f"Only {len(pool.own)}" if len(pool.own) else "None"
             return (
-                f"{len(pool.own)} of the clean images are predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without them "
-                "a region that shows the class itself would count as a trigger."
+                f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without "
+                "them a region that shows the class itself would count as a trigger."
             )
         return None
 

@@ -28,7 +28,7 @@ _MEANS = {
     "suspicious": "This is no proof. Wrong labels in the training data make a class easier to reach, too, and so does training of another kind than the references'. A "
     "clean model may also have a trigger that nobody has put there (a natural backdoor). Look at the trigger's picture.",
     "backdoor shown": "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, "
-    "whoever adds it to an image decides what the model answers.",
+    "a person who adds it to an image decides what the model answers.",
 }
 
 
@@ -92,11 +92,15 @@ def _end(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
 
 
 def _nothing(facts: InspectionFacts) -> str:
+    from doldrum.inspectors.judging.anomaly import FEWEST
+
     classes = facts.model["num_classes"]
-    return (
-        f"Without reference models, a class is compared with the model's other classes. With {classes:,} classes, and with what the inspectors could "
-        "tell about them, none can stand out. Give clean reference models with --references."
+    why = (
+        f"This model has {classes} classes, and that takes at least {FEWEST}."
+        if classes < FEWEST
+        else f"For too few of its {classes:,} classes an inspector came to a result."
     )
+    return f"Without reference models, the model's classes are compared with one another. {why} Give clean reference models with --references."
 
 
 def _compared(

@@ -208,13 +208,16 @@ class EndpointClassifier(Classifier):
 
     def _read(self, data: bytes, count: int) -> NDArray[Any]:
         def bad(got: str) -> ClassifierError:
-            return ClassifierError(f"expected JSON with {wanted!r} for {count} images, got {got} from {self.host}")
+            return ClassifierError(
+                f"expected JSON with {wanted!r} for {count} images, got {got} from {self.host}; check the address, outputs= and num_classes="
+            )
 
         wanted = "labels" if self.outputs == "labels" else "scores"
         try:
             found = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise bad("no JSON") from error
+            page = data.lstrip()[:1] == b"<"
+            raise bad("a web page (HTML or XML)" if page else "no JSON") from error
         rows = found.get(wanted) if isinstance(found, dict) else None
         if not isinstance(rows, list):
             raise bad("an answer without it")

@@ -56,6 +56,9 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
     model = record["inspection"]
     inspection = None if model is None else inspection_view.view(model, place / "inspection" / "pictures")
+    if inspection is not None:  # the accuracy is the audit's own, too
+        inspection["sentences"] = audit_view.of_model(record["verdict"]["sentences"], model)
+        inspection["figures"] = [one for one in inspection["figures"] if one[0] != inspection_view.ACCURACY]
     found = record["explanations"]
     proofs = [] if found is None else explained(found, record["model"]["class_names"], Pictures(place / "explanations"))
     return write_text_whole(

@@ -10,7 +10,7 @@ from doldrum.report.audit.rows import Row
 from doldrum.report.explained import heading
 from doldrum.report.words import percent, plain_value
 
-__all__ = ["view"]
+__all__ = ["of_model", "view"]
 
 _CLASSES, _NAMES = 12, 100
 _READS = "The score reads which labels came back as well as how many: an input can be suspicious with its line inside of the band."
@@ -70,6 +70,11 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
         "command": record["command"],
         "facts": _facts(record),
     }
+
+
+def of_model(sentences: Sequence[str], inspection: dict[str, Any]) -> list[str]:
+    """The sentences of an audit's inspection, without those that the audit says too (both look at the same clean images)."""
+    return [sentence for sentence in inspection["verdict"]["sentences"] if sentence not in sentences]
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -10,7 +10,10 @@ from doldrum.report.inspection.strips import strips
 from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.words import counted, percent, plain_value
 
-__all__ = ["facts", "material", "view"]
+__all__ = ["ACCURACY", "facts", "material", "view"]
+
+ACCURACY = "accuracy on clean images"
+"""The name of that figure."""
 
 _ROUTES = 12  # that the table by class has
 _KINDS = {
@@ -68,7 +71,7 @@ def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tup
     accuracy = record["clean"]["accuracy"]
     if accuracy is not None:
         under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
-        made.append(("accuracy on clean images", percent(accuracy["value"]), under, ""))
+        made.append((ACCURACY, percent(accuracy["value"]), under, ""))
     return made
 
 
