@@ -15,6 +15,7 @@ __all__ = ["ACCURACY", "facts", "material", "view"]
 ACCURACY = "accuracy on clean images"
 """The name of that figure."""
 
+_DOT = "Each dot is a route: from any class to one class, from one class to any other, or from any class to any other."
 _ROUTES = 12  # that the table by class has
 _KINDS = {
     "masked-pattern": "a pattern under a mask",
@@ -102,12 +103,12 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
 def _scale(record: Mapping[str, Any]) -> str:
     if record["references"] is None:
         return (
-            "How far each class stands out from the model’s other classes, in their standard deviations. To the right is more suspicious. Nothing is "
-            "promised: in a clean model some class is always the first."
+            f"{_DOT} Its place says how far it stands out from the model’s other classes, in standard deviations of these. Further right is more suspicious. Nothing is "
+            "promised here: in a clean model, too, some class is furthest right."
         )
     return (
-        f"How far each class stands out from the same class of the {record['references']['count']:,} clean references, in their standard deviations. To "
-        "the right is more suspicious. The band is where the references’ own most suspicious classes are."
+        f"{_DOT} Its place says how far the model is from the {record['references']['count']:,} clean references on the same route, in standard deviations of these. Further "
+        "right is more suspicious. The band goes from the lowest to the highest of the references’ own most suspicious routes."
     )
 
 
@@ -141,13 +142,13 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
     else:
         first = (
             f"The promise of {percent(references['fpr'])} holds for clean models like the references: the same kind of data, network and training. A clean "
-            f"model of another kind may stand out. {references['count']:,} references allow no p-value below 1/{references['count'] + 1:,}."
+            f"model of another kind may stand out. With {references['count']:,} references no p-value is below 1/{references['count'] + 1:,}."
         )
     return [
         first,
-        "Half of the clean images were searched on. What was found was tested on the other half, which no search has seen.",
-        "The smallest trigger that a search finds need not look like the one that was put in. It is a short cut to the same class.",
-        "A model whose maker knew of these searches may have been trained to pass them.",
+        "The searches used one half of the clean images. The other half was used only to test what they found.",
+        "A search looks for any small change that leads to a class. What it finds may not look like the trigger that somebody used to build in a backdoor.",
+        "Somebody who knows these searches can train a model to pass them.",
     ]
 
 
@@ -161,7 +162,7 @@ def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("classes", f"{model['num_classes']:,}"),
         ("preprocessing", plain_value(model["preprocessing"])),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
-        ("of those", f"{clean['search']:,} to search on, {clean['test']:,} to test on"),
+        ("of those", f"{clean['search']:,} to search with, {clean['test']:,} to test with"),
     ]
     if references is not None:
         found.append(("reference models", f"{references['count']:,} from {references['source']}"))
