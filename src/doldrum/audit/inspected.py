@@ -26,7 +26,13 @@ class Inspected:
     began: float = field(default_factory=lambda: clock())
 
     def run(
-        self, settings: InspectSettings, *, budget: float | None, sent: int = 0, progress: bool, say: Callable[[str], None]
+        self,
+        settings: InspectSettings,
+        *,
+        budget: float | None,
+        sent: int = 0,
+        progress: bool,
+        say: Callable[[str], None],
     ) -> None:
         """Inspect the model within what is left of the audit's `budget`, at most `settings.budget`; where it can't be inspected, say why.
 

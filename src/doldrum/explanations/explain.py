@@ -140,9 +140,13 @@ def explained(
     _check(model, flagged, trusted)
     trusted, notes = _apart(flagged, trusted)
     pixels = to_float(trusted.images[: max(FEWEST_CLEAN, _MOST_CLEAN_BYTES // (4 * int(np.prod(model.input_shape))))])
+    if kept is None or not kept.exists():
+        _check_queries(model, max_queries, labelled=len(flagged) + len(pixels))
     asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries, over=over)
     memory = Kept(asker, kept)
-    effort = _effort(model, memory, max_queries, images=len(flagged), clean=len(pixels))
+    allowed = min((n for n in (max_queries, model.queries_left) if n is not None), default=None)
+    # By the first of several runs: what was found with one effort doesn't fit another
+    level = memory.get("effort", lambda: efforts.LADDER.index(efforts.fitting(allowed, len(flagged))))
     shown = to_float(flagged.images)
     names = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in shown]
     try:
@@ -156,7 +160,7 @@ def explained(
             f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} to explain, got fewer. {asker.used_up} Allow more, or "
             "give fewer images"
         ) from error
-    searcher = Searcher(asker, Pools(pixels, labels, effort, seed=seed), memory, seed=seed)
+    searcher = Searcher(asker, Pools(pixels, labels, efforts.LADDER[level], seed=seed), memory, seed=seed)
     sources = [Source(names[i], shown[i : i + 1], label) for i, label in enumerate(answers)]
     trial = Trial(searcher, sources, alpha=alpha)
     with bar(trial.steps) as advance:
@@ -168,15 +172,11 @@ def explained(
     )
 
 
-def _effort(model: Classifier, memory: Kept, most: int | None, *, images: int, clean: int) -> efforts.Effort:
-    """What the queries are enough for, as the first of several runs found it; InputError, before any is asked, where it is not even one image."""
-    left = model.queries_left
-    if not memory.begun:
-        for name, allowed in (("max_queries", most), ("endpoint_queries", left)):
-            if allowed is not None:
-                efforts.check_queries(allowed, name=name, labelled=clean + images)
-    allowed = min((n for n in (most, left) if n is not None), default=None)
-    return efforts.LADDER[memory.get("effort", lambda: efforts.LADDER.index(efforts.fitting(allowed, images)))]
+def _check_queries(model: Classifier, most: int | None, *, labelled: int) -> None:
+    """InputError, before any is asked, where the queries are not enough for one image."""
+    for name, allowed in (("max_queries", most), ("endpoint_queries", model.queries_left)):
+        if allowed is not None:
+            efforts.check_queries(allowed, name=name, labelled=labelled)
 
 
 def _named(names: list[str]) -> str:

@@ -31,11 +31,6 @@ class Kept:
             self._read[name] = value, queries
         path.write_bytes(whole + b"\n" if whole else b"")
 
-    @property
-    def begun(self) -> bool:
-        """Whether an earlier run left something in the file."""
-        return bool(self._read)
-
     def get(self, name: str, make: Callable[[], Any]) -> Any:
         """The value of that name; made and kept where there is none yet."""
         if name in self._known:

@@ -103,7 +103,11 @@ class Trial:
         pool = self.searcher.pool(source.label)
         if len(pool.held) < FEWEST_HELD:
             others = len(pool.held) + len(pool.choose)
-            found = f"Only {others:,} of the clean images {'is' if others == 1 else 'are'}" if others else "None of the clean images is"
+            found = (
+                f"Only {others:,} of the clean images {'is' if others == 1 else 'are'}"
+                if others
+                else "None of the clean images is"
+            )
             return (
                 f"{found} predicted as another class than this image. At least {2 * FEWEST_HELD - 1} are needed: half of them to search on, and half to test what "
                 "was found."

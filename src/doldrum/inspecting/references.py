@@ -208,7 +208,11 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
 
         try:
             found = run_confined("doldrum.inspecting.work:describe_references", asked, limits=limits, on_message=hear)
-            broken = [f"{name} ({visible(str(one['why']), most=300)})" for name, one in zip(names, found, strict=True) if "why" in one]
+            broken = [
+                f"{name} ({visible(str(one['why']), most=300)})"
+                for name, one in zip(names, found, strict=True)
+                if "why" in one
+            ]
             facts = [
                 {"input_shape": [whole(side) for side in one["input_shape"]], "num_classes": whole(one["num_classes"], least=2)}
                 for one in found if "why" not in one
@@ -220,7 +224,8 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise SandboxError(
-                f"expected facts about reference models from the confined process, got something else: {visible(str(error))}", reason="nonsense"
+                f"expected facts about reference models from the confined process, got something else: {visible(str(error))}",
+                reason="nonsense",
             ) from error
     if broken:
         more = f" and {len(broken) - _TOLD:,} more" if len(broken) > _TOLD else ""

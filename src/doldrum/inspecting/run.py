@@ -70,7 +70,14 @@ def run_inspection(
         shelf = Shelf.of(settings)
         if shelf.missing:  # the model first: where it can't be inspected, no time goes into references
             begun = Begun(out=Path(settings.out), work=folder, seed=settings.seed or 0, model_sha256="")
-            send(job, settings, sent | {"described": shelf.described(progress=progress)}, begun, progress=progress, say=say)
+            send(
+                job,
+                settings,
+                sent | {"described": shelf.described(progress=progress)},
+                begun,
+                progress=progress,
+                say=say,
+            )
         shelf.examine(sent, progress=progress, say=say)
         found = shelf.examinations()
         counted[0] = len(found)

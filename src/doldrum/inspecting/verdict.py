@@ -150,6 +150,10 @@ def _smaller(finding: Mapping[str, Any]) -> list[str]:
         return []
     times = finding["smaller"]
     how = (
-        f"{times:.1f} times smaller than" if times >= 1.05 else "about as large as" if times > 1 / 1.05 else f"{1 / times:.1f} times larger than"
+        f"{times:.1f} times smaller than"
+        if times >= 1.05
+        else "about as large as"
+        if times > 1 / 1.05
+        else f"{1 / times:.1f} times larger than"
     )
     return [f"This trigger is {how} the one that the same search finds in the clean references, on average."]

@@ -101,7 +101,9 @@ class ModelSettings:
             for value in _paths(getattr(self, name)):
                 if not self.is_there(value):
                     called = self.CALLED.get(name, f"{name}=")
-                    raise InputError(f"expected {called} to be there, got {_shown(value)}, which is not; check the path")
+                    raise InputError(
+                        f"expected {called} to be there, got {_shown(value)}, which is not; check the path"
+                    )
                 if os.path.exists(value) and (why := unfit_path(value, folder=True)):
                     raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
         if self.labels is not None and (why := unfit_path(self.labels)):

@@ -160,9 +160,8 @@ class EndpointClassifier(Classifier):
                 )
             if attempt < self.endpoint.retries:
                 time.sleep(min(_LONGEST_WAIT, wait if wait is not None else 0.5 * 2**attempt))
-        raise EndpointError(
-            f"expected an answer within {self.endpoint.retries + 1} tries, got {status} from {self.host}; try later"
-        )
+        tries = "1 try" if not self.endpoint.retries else f"{self.endpoint.retries + 1} tries"
+        raise EndpointError(f"expected an answer within {tries}, got {status} from {self.host}; try later")
 
     def _spend(self, count: int) -> None:
         left = self.queries_left

@@ -15,8 +15,8 @@ __all__ = ["ACCURACY", "facts", "material", "view"]
 ACCURACY = "accuracy on clean images"
 """The name of that figure."""
 
-_DOT = "Each dot is a route: from any class to one class, from one class to any other, or from any class to any other."
-_ROUTES = 12  # that the table by class has
+_DOT = "Each dot is a route: from any class to one class, from one class to any other, or from any class to any other. The large dot is the route of the verdict."
+_ROUTES = 24  # that the table by class has
 _KINDS = {
     "masked-pattern": "a pattern under a mask",
     "additive": "a pattern that is added",
@@ -112,8 +112,10 @@ def _scale(record: Mapping[str, Any]) -> str:
     )
 
 
-def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
-    """The most suspicious routes: their name, and how far they stand out by each inspector."""
+def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str], bool]]:
+    """The most suspicious routes: their name, how far they stand out by each inspector, and whether it is the verdict's."""
+    finding = record["finding"]
+    verdicts = None if finding is None else (finding["source"], finding["target"])
     table: dict[tuple[Any, Any], dict[str, float]] = {}
     for one in record["inspectors"]:
         for source, target, _, deviation in one["values"]:
@@ -124,7 +126,8 @@ def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
     return [
         (
             _route(*route, names),
-            [f"{table[route][c]:+.1f}".replace("-", "−") if c in table[route] else "–" for c in columns],
+            [f"{table[route][c]:+.1f}".replace("-", "−") if c in table[route] else "none" for c in columns],
+            route == verdicts,
         )
         for route in order
     ]
@@ -132,7 +135,7 @@ def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
 
 def _route(source: int | None, target: int | None, names: Sequence[str] | None) -> str:
     start = "any class" if source is None else _name(source, names)
-    return f"{start} → {'any other' if target is None else _name(target, names)}"
+    return f"{start} to {'any other' if target is None else _name(target, names)}"
 
 
 def _limits(record: Mapping[str, Any]) -> list[str]:
