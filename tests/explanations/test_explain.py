@@ -105,8 +105,8 @@ def test_what_images_share_is_no_proof_for_one_that_does_not_hold_it():
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        (lambda x: np.zeros(len(x), int), "predicted as the same class"),
-        (lambda x: np.where(x[:, 0, 0, 0] == 1, 3, 0), "0 of the clean images are predicted as this class"),
+        (lambda x: np.zeros(len(x), int), "None of the clean images is predicted as another class"),
+        (lambda x: np.where(x[:, 0, 0, 0] == 1, 3, 0), "None of the clean images is predicted as this class"),
     ],
 )
 def test_where_nothing_can_be_compared_it_says_why(model, why):
@@ -217,19 +217,19 @@ class _Bounded(Classifier):
         return self.left
 
     def forward(self, images):
-        lost, self.lost = self.lost, 0  # sent, and answered at a second try
-        if len(images) + lost > self.left:
+        self.left, self.lost = self.left - self.lost, 0  # sent without an answer
+        if len(images) > self.left:
             raise InputError("expected fewer images, got more; send fewer")
-        self.left -= len(images) + lost
+        self.left -= len(images)
         return self.model(images)
 
 
-def test_what_an_endpoint_may_be_sent_is_looked_at_before_the_first_query_and_kept_to():
+def test_what_an_endpoint_may_be_sent_is_looked_at_before_the_first_query_and_kept():
     model = backdoored()
     plain = clean_images(60, seed=8)
     images = np.concatenate([flagged(model, marked, 1), plain[quarters(plain) == 2][:3]])
     short = _Bounded(model, 14_403)
-    with pytest.raises(InputError, match=r"endpoint_queries= of at least 14,404 \(404 for"):
+    with pytest.raises(InputError, match=r"endpoint_queries= with room for 14,404 images more \(404 for"):
         dd.explain(short, images, CLEAN, progress=False)
     assert short.left == 14_403
     enough = _Bounded(model, 20_000)
@@ -243,7 +243,7 @@ def test_what_an_endpoint_may_be_sent_is_looked_at_before_the_first_query_and_ke
 def test_further_tries_that_use_the_queries_up_are_no_error():
     model = backdoored()
     bounded = _Bounded(model, 15_000)
-    bounded.lost = 14_500  # of the first request
+    bounded.lost = 14_700
     with pytest.raises(InputError, match=r"labels of 400 clean images and 1 to explain, got fewer.*endpoint_queries="):
         dd.explain(bounded, flagged(model, marked, 1), CLEAN, progress=False)
 

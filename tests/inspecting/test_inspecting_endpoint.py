@@ -47,14 +47,17 @@ def asked(server, tmp_path):
 
 NEEDED = 30 + 5000 + 60 + 3 * 30 + 8
 """The search images, label-only, all clean images, and the test of what was found with its pictures."""
+OPENED = 2
+"""Images that are sent when the model is opened, to see that it answers."""
 
 
-def test_what_is_needed_is_known_before_the_first_image_is_sent_and_is_enough(asked, server, tmp_path):
-    with pytest.raises(InputError, match=f"room for {NEEDED:,} images .*, got room for {NEEDED - 1:,}; raise it"):
-        run_inspection(asked(endpoint_queries=NEEDED - 1))
-    assert server.images == 0
-    record = run_inspection(asked(endpoint_queries=NEEDED))
-    assert 1000 < server.images <= NEEDED
+def test_what_is_needed_is_known_before_anything_is_searched_and_is_enough(asked, server, tmp_path):
+    with pytest.raises(InputError, match=f"room for {NEEDED:,} images more .*, got room for {NEEDED - 1:,}; raise it"):
+        run_inspection(asked(endpoint_queries=OPENED + NEEDED - 1))
+    assert server.images == OPENED
+    server.images = 0
+    record = run_inspection(asked(endpoint_queries=OPENED + NEEDED))
+    assert 1000 < server.images <= OPENED + NEEDED
     assert record.finding["inspector"] == "label-only"
     assert record.finding["target"] == TARGET
     assert f"{server.images:,} images were sent to the endpoint" in " ".join(record.verdict["sentences"])

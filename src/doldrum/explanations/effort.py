@@ -51,13 +51,15 @@ def fitting(most: int | None, images: int) -> Effort:
     return next((effort for effort in LADDER if needed(effort, images) <= most), LADDER[-1])
 
 
-def check_queries(allowed: int, *, name: str, labelled: int) -> None:
-    """Raise InputError where `allowed` queries, those of the argument `name`, are not enough for one image, with `labelled` images whose labels are asked for first."""
+def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
+    """Raise InputError where so many queries, or those that are left of an endpoint, are not enough for one image, with `labelled` images whose labels are asked for first."""
     least = LEAST + labelled
-    if allowed < least:
+    why = f"{labelled:,} for the labels of the images, and {LEAST:,} that the search in one image may take"
+    if most is not None and most < least:
+        raise InputError(f"expected max_queries= of at least {least:,} ({why}), got {most:,}; allow more")
+    if left is not None and left < least:
         raise InputError(
-            f"expected {name}= of at least {least:,} ({labelled:,} for the labels of the images, and {LEAST:,} that the search in one image may take), "
-            f"got {allowed:,}; allow more"
+            f"expected endpoint_queries= with room for {least:,} images more ({why}), got room for {left:,}; raise it"
         )
 
 

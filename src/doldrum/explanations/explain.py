@@ -141,7 +141,7 @@ def explained(
     trusted, notes = _apart(flagged, trusted)
     pixels = to_float(trusted.images[: max(FEWEST_CLEAN, _MOST_CLEAN_BYTES // (4 * int(np.prod(model.input_shape))))])
     if kept is None or not kept.exists():
-        _check_queries(model, max_queries, labelled=len(flagged) + len(pixels))
+        efforts.check_queries(max_queries, model.queries_left, labelled=len(flagged) + len(pixels))
     asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries, over=over)
     memory = Kept(asker, kept)
     allowed = min((n for n in (max_queries, model.queries_left) if n is not None), default=None)
@@ -170,13 +170,6 @@ def explained(
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )
-
-
-def _check_queries(model: Classifier, most: int | None, *, labelled: int) -> None:
-    """InputError, before any is asked, where the queries are not enough for one image."""
-    for name, allowed in (("max_queries", most), ("endpoint_queries", model.queries_left)):
-        if allowed is not None:
-            efforts.check_queries(allowed, name=name, labelled=labelled)
 
 
 def _named(names: list[str]) -> str:

@@ -143,7 +143,7 @@ def _check_queries(classifier: Classifier, clean: int, keeping: Keeping, setting
     needed = opened * half + searching + clean + 3 * half + MOST  # accuracy, the test of what was found, its pictures
     if needed > left:
         raise InputError(
-            f"expected endpoint_queries= with room for {needed:,} images to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
+            f"expected endpoint_queries= with room for {needed:,} images more to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
             "it, or give fewer clean images"
         )
 

@@ -209,20 +209,20 @@ def test_an_endpoint_that_stops_answering_is_gone_on_with_and_its_bound_holds_ov
     assert server.images <= found.queries + 4000
 
 
-def test_an_endpoints_queries_are_looked_at_before_the_first_and_kept_to(asked, server, tmp_path, near):
+def test_an_endpoints_queries_are_looked_at_before_any_search_and_kept_to(asked, server, tmp_path, near):
     more = {
         "model": server.address, "size": (8, 8), "channels": "grey", "num_classes": 10, "outputs": "labels", "endpoint_batch": 512,
         "endpoint_body": "npy",
     }  # fmt: skip
-    least = 14_000 + 800 + 3
-    with pytest.raises(
-        InputError, match=rf"endpoint_queries= of at least {least:,} \(803 for .*, got {least - 1:,}; allow"
-    ):
-        run_explanation(asked(**more, endpoint_queries=least - 1), progress=False)
-    assert server.images == 0
+    least, opened = 14_000 + 800 + 3, 2  # images that are sent when it is opened
+    told = rf"endpoint_queries= with room for {least:,} images more \(803 for .*, got room for {least - 1:,}; raise"
+    with pytest.raises(InputError, match=told):
+        run_explanation(asked(**more, endpoint_queries=opened + least - 1), progress=False)
+    assert server.images == opened
     assert not (tmp_path / "out" / "explanation.json").exists()
-    record = run_explanation(asked(**more, endpoint_queries=least), progress=False)
-    assert server.images <= least
+    server.images = 0
+    record = run_explanation(asked(**more, endpoint_queries=opened + least), progress=False)
+    assert server.images <= opened + least
     assert any("(--endpoint-queries) were used up. Not reached" in note for note in record.explanations.notes)
     assert "--endpoint-queries) were used up" in write_explanations_page(tmp_path / "out").read_text()
 

@@ -73,7 +73,7 @@ def strips(
                 band=None if band is None else (x(band[0]), round(x(band[1]) - x(band[0]), 1)),
                 zero=x(0.0),
                 most=f"{_route(source, target, names)}: {_signed(most)}",
-                reached=f"{_signed(band[0])} to {_signed(band[1])}" if promised and band is not None else "–",
+                reached=f"{_signed(band[0])} to {_signed(band[1])}" if promised and band is not None else "none",
             )
         )
     return made
