@@ -17,7 +17,7 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
         return "Nothing was found in this image that changes other images to its class."
     return (
         f"What was found changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
-        "class found about as much, so this may be what the class looks like."
+        "class found something that does about as well, so this may be what the class looks like."
     )
 
 

@@ -110,7 +110,7 @@ class Trial:
             )
             return (
                 f"{found} predicted as another class than this image. At least {2 * FEWEST_HELD - 1} are needed: half of them to search on, and half to test what "
-                "was found."
+                "was found. Give clean images of several classes, or check how the model is opened (size, mean, std)."
             )
         if len(pool.own) < FEWEST_CONTROLS:
             own = f"Only {len(pool.own)}" if len(pool.own) else "None"

@@ -209,13 +209,16 @@ def test_an_endpoint_that_stops_answering_is_gone_on_with_and_its_bound_holds_ov
     assert server.images <= found.queries + 4000
 
 
-def test_an_endpoints_queries_are_looked_at_before_any_search_and_kept_to(asked, server, tmp_path, near):
+def test_an_endpoints_queries_are_looked_at_before_any_search_and_kept_to(asked, material, server, tmp_path, near):
+    plain = tmp_path / "plain.npy"
+    np.save(plain, material.images[900:912])  # of many classes: one after another is explained
     more = {
+        "images": (*asked().images, str(plain)),
         "model": server.address, "size": (8, 8), "channels": "grey", "num_classes": 10, "outputs": "labels", "endpoint_batch": 512,
         "endpoint_body": "npy",
     }  # fmt: skip
-    least, opened = 14_000 + 800 + 3, 2  # images that are sent when it is opened
-    told = rf"endpoint_queries= with room for {least:,} images more \(803 for .*, got room for {least - 1:,}; raise"
+    least, opened = 14_000 + 800 + 15, 2  # images that are sent when it is opened
+    told = rf"endpoint_queries= with room for {least:,} images more \(815 for .*, got room for {least - 1:,}; raise"
     with pytest.raises(InputError, match=told):
         run_explanation(asked(**more, endpoint_queries=opened + least - 1), progress=False)
     assert server.images == opened
