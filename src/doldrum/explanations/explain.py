@@ -50,7 +50,7 @@ def explain(
     engine: str = "auto",
     progress: bool = True,
 ) -> Explanations:
-    """Find what in each flagged image carries its class to other images, and test it on clean images that the search never used.
+    """Find what in each flagged image changes other images to its class, and test it on clean images that the search never used.
 
     For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
     pasted, what the images of the class share added, some frequencies copied, the image blended. The same search is run in at least 19 clean
@@ -61,7 +61,7 @@ def explain(
     intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
     is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
     among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
-    question, which must then hold more of it than all but `alpha` of the trusted images of its class.
+    question, which must then contain more of it than all but `alpha` of the trusted images of its class.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def explain(
         They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
     alpha : float in (0, 1)
     max_queries : int, optional
-        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
-        unproven. One image takes at least about 14,000. By default there is no limit: 20 images of one class take about 100,000.
+        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is named in `notes` and
+        unproven. At least 14,000, and one more for each image. By default there is no limit: 20 images of one class take about 100,000.
     seed : int
         Which clean images search and which test. Keep it secret from who made the model.
     engine : a name in `doldrum.engines.ENGINES`
@@ -86,7 +86,7 @@ def explain(
     Explanations
         One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
 
-    Raises InputError for images of another shape, too few clean images, and a `max_queries` that is not enough for one image.
+    Raises InputError for images of another shape, too few clean images, and a `max_queries`, or a bound on the images sent to an endpoint (`queries_left`), that is not enough for one image.
 
     Examples
     --------
