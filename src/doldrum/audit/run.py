@@ -76,7 +76,9 @@ def run_audit(
     def after(facts: dict[str, Any]) -> None:
         if asked is not None:
             sent = facts.get("queries")
-            inspected.run(asked, budget=settings.budget, sent=sent if is_whole(sent) else 0, progress=progress, say=say)
+            inspected.run(
+                asked, budget=settings.budget, sent=int(sent) if is_whole(sent) else 0, progress=progress, say=say
+            )
 
     return run_job(
         _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, after=after,

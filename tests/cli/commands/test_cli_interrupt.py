@@ -75,7 +75,9 @@ def interrupts(leaving=None):
 def test_a_study_whose_cells_all_failed_keeps_none(call, monkeypatch, quiet, tmp_path):
     def work(*_, **__):
         (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "records.jsonl").write_text('{"key": "a", "cell": {}, "error": "InputError: no", "seconds": 1}\n')
+        (tmp_path / "out" / "records.jsonl").write_text(
+            '{"key": "a", "cell": {}, "error": "InputError: no", "seconds": 1}\n'
+        )
         raise KeyboardInterrupt
 
     monkeypatch.setattr("doldrum.studies.run_study", work)

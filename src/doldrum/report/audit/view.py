@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doldrum.report.audit.rows import Row
@@ -76,7 +76,7 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
     }
 
 
-def of_model(sentences: Sequence[str], inspection: dict[str, Any]) -> list[str]:
+def of_model(sentences: Sequence[str], inspection: Mapping[str, Any]) -> list[str]:
     """The sentences of an audit's inspection, without those that the audit says too (both look at the same clean images)."""
     return [sentence for sentence in inspection["verdict"]["sentences"] if sentence not in sentences]
 
