@@ -75,7 +75,7 @@ def run_audit(
 
     def after(facts: dict[str, Any]) -> None:
         if asked is not None:
-            sent = facts.get("queries")
+            sent: Any = facts.get("queries")
             inspected.run(
                 asked, budget=settings.budget, sent=int(sent) if is_whole(sent) else 0, progress=progress, say=say
             )
