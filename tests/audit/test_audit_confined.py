@@ -100,7 +100,7 @@ def test_bad_input_is_exit_code_2(material, call, monkeypatch, tmp_path):
         assert code == 2, error
         assert says in error
         assert "Traceback" not in error
-        assert not (tmp_path / "out").exists()  # or the mended command would be refused
+        assert not (tmp_path / "out").exists()  # or the corrected command would be refused
 
 
 def children(pid):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audit_material import settings
+from inspection_sample import sample, write_sample
 
 from doldrum.audit import AuditSettings, run_audit
 from doldrum.audit import inspected as part
@@ -15,6 +16,7 @@ from doldrum.confined import sending
 from doldrum.confined.folder import holds_work
 from doldrum.confined.scanning import budget, scan
 from doldrum.errors import ClassifierError, DoldrumError, InputError, SandboxError
+from doldrum.inspecting import InspectSettings
 from doldrum.records.audit import AuditRecord
 from doldrum.report.audit.page import write_audit_page
 
@@ -29,8 +31,6 @@ def _near(near):
 @pytest.fixture
 def inspects(monkeypatch):
     """Inspections in the place of real ones: what they were asked, and what they end in."""
-    from inspection_sample import sample, write_sample
-
     asked = []
 
     def run(wanted, *, progress, say):
@@ -81,7 +81,7 @@ def test_what_the_scan_refuses_is_told_before_the_inspection_and_leaves_nothing(
     with pytest.raises(InputError, match="at least 149 clean images"):
         run_audit(few)
     assert inspects.asked == []
-    assert not (tmp_path / "out").exists()  # or the mended command would be refused
+    assert not (tmp_path / "out").exists()  # or the corrected command would be refused
     assert _audit(material, tmp_path).inspection is not None
 
 
@@ -175,3 +175,26 @@ def test_too_few_references_are_told_before_any_work(material, tmp_path):
     with pytest.raises(InputError, match="at least 19 reference models"):
         _audit(material, tmp_path, references=str(references(tmp_path / "refs", 2)))
     assert not (tmp_path / "out").exists()
+
+
+def test_images_that_the_scan_sent_to_an_endpoint_count_for_the_inspection(tmp_path, inspects):
+    np.save(tmp_path / "clean.npy", np.zeros((30, 1, 8, 8), np.uint8))
+    asked = InspectSettings(
+        model="http://127.0.0.1:1/x", clean=str(tmp_path / "clean.npy"), out=str(tmp_path / "out"), endpoint_queries=100
+    )
+    part.Inspected().run(asked, budget=None, sent=30, progress=False, say=print)
+    assert inspects.asked[0].endpoint_queries == 70
+
+
+def test_what_the_scan_and_the_inspection_both_say_is_said_once(material, tmp_path, inspects):
+    from doldrum.report.audit.view import of_model
+
+    said = "The model's accuracy was not checked, since the clean images have no labels."
+    verdict = sample().verdict | {"sentences": [said, "Only of the model."]}
+    inspects.ends = sample(verdict=verdict)
+    record = _audit(material, tmp_path)
+    assert said in record.verdict["sentences"]
+    assert of_model(record.verdict["sentences"], record.inspection) == ["Only of the model."]
+    text = write_audit_page(tmp_path / "out").read_text(encoding="utf-8")
+    assert text.count("accuracy was not checked") == 1
+    assert "Only of the model." in text

@@ -7,7 +7,7 @@ import pytest
 from marked import SHAPE, backdoored, clean_images, flagged, marked, quarters
 
 import doldrum as dd
-from doldrum.classifiers import as_classifier
+from doldrum.classifiers import Classifier, as_classifier
 from doldrum.errors import InputError
 from doldrum.explanations import Explanations
 from doldrum.stats.proportions import clopper_pearson
@@ -105,8 +105,8 @@ def test_what_images_share_is_no_proof_for_one_that_does_not_hold_it():
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        (lambda x: np.zeros(len(x), int), "predicted as the same class"),
-        (lambda x: np.where(x[:, 0, 0, 0] == 1, 3, 0), "0 of the clean images are predicted as this class"),
+        (lambda x: np.zeros(len(x), int), "None of the clean images is predicted as another class"),
+        (lambda x: np.where(x[:, 0, 0, 0] == 1, 3, 0), "None of the clean images is predicted as this class"),
     ],
 )
 def test_where_nothing_can_be_compared_it_says_why(model, why):
@@ -147,7 +147,8 @@ def test_two_classes_will_do():
     [
         (CLEAN[:1], {}, "at least 60 clean images, got 1"),
         (clean_images(100)[:, :, :8], {}, r"clean images of shape \(1, 16, 16\)"),
-        (CLEAN, {"max_queries": 100}, "max_queries= of at least"),
+        (CLEAN, {"max_queries": 100}, r"max_queries= of at least 14,401 \(401 for the labels"),
+        (CLEAN, {"max_queries": 14_400}, r"max_queries= of at least 14,401"),
         (CLEAN, {"alpha": 2}, "alpha= between 0 and 1"),
         (CLEAN, {"seed": -1}, "seed="),
     ],
@@ -188,6 +189,76 @@ def test_a_bound_on_queries_is_kept_and_what_was_not_reached_is_said():
     images = np.concatenate([flagged(model, marked, 1), *each])
     found = dd.explain(counted, images, CLEAN, max_queries=20_000, progress=False)
     assert sum(asked) == found.queries <= 20_000
-    assert any("did not last" in note for note in found.notes)
+    (note,) = [
+        note
+        for note in found.notes
+        if note.startswith("The 20,000 queries allowed were used up. Not reached, and so unproven:")
+    ]
+    assert note.endswith(" more.")
     assert any("Not reached" in one.why for one in found.explained)
     assert found.explained[0].proven  # classes are gone through one after another
+
+
+class _Bounded(Classifier):
+    """A model that may be sent so many images, as one at an address."""
+
+    costly = True
+
+    def __init__(self, model, most):
+        super().__init__(input_shape=SHAPE, num_classes=4, outputs="labels")
+        self.model, self.left, self.lost = model, most, 0
+
+    @property
+    def fingerprint(self):
+        return "bounded"
+
+    @property
+    def queries_left(self):
+        return self.left
+
+    def forward(self, images):
+        self.left, self.lost = self.left - self.lost, 0  # sent without an answer
+        if len(images) > self.left:
+            raise InputError("expected fewer images, got more; send fewer")
+        self.left -= len(images)
+        return self.model(images)
+
+
+def test_what_an_endpoint_may_be_sent_is_looked_at_before_the_first_query_and_kept():
+    model = backdoored()
+    plain = clean_images(60, seed=8)
+    images = np.concatenate([flagged(model, marked, 1), plain[quarters(plain) == 2][:3]])
+    short = _Bounded(model, 14_403)
+    with pytest.raises(InputError, match=r"endpoint_queries= with room for 14,404 images more \(404 for"):
+        dd.explain(short, images, CLEAN, progress=False)
+    assert short.left == 14_403
+    enough = _Bounded(model, 20_000)
+    found = dd.explain(enough, images, CLEAN, progress=False)
+    assert enough.left == 20_000 - found.queries >= 0
+    assert found.explained[0].proven
+    assert any("endpoint_queries=) were used up. Not reached, and so unproven: " in note for note in found.notes)
+    assert [one.proven for one in found.explained[1:]] == [False] * 3
+
+
+def test_further_tries_that_use_the_queries_up_are_no_error():
+    model = backdoored()
+    bounded = _Bounded(model, 15_000)
+    bounded.lost = 14_700
+    with pytest.raises(InputError, match=r"labels of 400 clean images and 1 to explain, got fewer.*endpoint_queries="):
+        dd.explain(bounded, flagged(model, marked, 1), CLEAN, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        (0, "None of the clean images is predicted as another class"),
+        (None, "Only 12 of the clean images are predicted"),
+    ],
+)
+def test_a_model_of_one_answer_is_told_in_a_sentence(label, told):
+    chosen = set() if label == 0 else {image.tobytes() for image in CLEAN[:12]}
+    answer = lambda x: np.array([1 if image.tobytes() in chosen else 0 for image in x])  # noqa: E731
+    model = as_classifier(answer, input_shape=SHAPE, num_classes=4, outputs="labels")
+    (one,) = dd.explain(model, clean_images(1, seed=9), CLEAN, progress=False, engine="eager").explained
+    assert not one.proven
+    assert one.why.startswith(told)

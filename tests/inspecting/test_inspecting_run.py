@@ -132,7 +132,7 @@ def test_two_classes_without_references_come_to_no_conclusion(tmp_path):
     record = run_inspection(settings(toy_file(tmp_path / "m.onnx", 1, classes=2), clean, tmp_path / "out"))
     assert record.verdict["word"] == "no conclusion"
     assert record.verdict["exit_code"] == 0
-    assert "With 2 classes" in record.verdict["sentences"][0]
+    assert "This model has 2 classes, and that takes at least 4" in record.verdict["sentences"][0]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_interrupt_keeps_finished_references_and_inspectors(toys, tmp_path, n
 
     def some(function, argument, **more):
         calls.append(function)
-        if len(calls) == 3:
+        if len(calls) == 4:  # the first opens all references
             raise KeyboardInterrupt
         return here(function, argument, **more)
 
@@ -299,3 +299,91 @@ def test_every_trigger_that_an_inspector_may_find_is_taken(toys, tmp_path, near,
 
 def _with(reading, trigger):
     return replace(reading, triggers=dict.fromkeys(reading.triggers, trigger))
+
+
+@pytest.mark.parametrize("classes", [4, 3])
+def test_all_references_are_looked_at_before_any_search(toys, tmp_path, near, classes):
+    """Those of another kind, and those that can't be opened: with their names, however hostile."""
+    shutil.copytree(toys / "refs", tmp_path / "refs")
+    (tmp_path / "refs" / "-<b>\n.onnx").write_bytes(b"no model")
+    if classes == 4:
+        (tmp_path / "refs" / "-<b>\n.onnx").unlink()
+        toy_file(tmp_path / "refs" / "r01.onnx", 7, classes=4)
+    told = {
+        4: r"know 3 classes, as the model does, got \(1, 6, 6\) and 4 in r01.onnx; take them out",
+        3: r"can be opened, got 1 of 5 that can't: -<b>\\n.onnx \(expected .*take them out",
+    }
+    with pytest.raises(InputError, match=told[classes]) as error:
+        run_inspection(
+            settings(
+                toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2
+            )
+        )
+    assert "\n" not in str(error.value)
+    assert near.asked == 0
+    assert not (tmp_path / "out" / "inspection.json").exists()
+
+
+def test_where_the_folder_of_references_cannot_be_written_their_examinations_are_kept_in_out(toys, tmp_path, near):
+    shutil.copytree(toys / "refs", tmp_path / "refs")
+    (tmp_path / "refs" / "examined").write_text("in the way: as root, no folder is read-only")
+    asked = settings(
+        toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2
+    )
+    record = run_inspection(asked)
+    assert len(list((tmp_path / "out" / "examined").glob("*/r*.onnx.json"))) == 4
+    assert sorted(p.name for p in (tmp_path / "refs").iterdir()) == ["examined", *(f"r{i:02d}.onnx" for i in range(4))]
+    assert record.finding == _beside_references_elsewhere(toys, tmp_path).finding
+    (tmp_path / "out" / "record.json").unlink()
+    assert run_inspection(asked).finding == record.finding
+    assert near.asked == 5 + 5 + 1  # the references were not looked at again
+
+
+def _beside_references_elsewhere(toys, tmp_path):
+    shutil.copytree(toys / "refs", tmp_path / "others" / "refs")
+    asked = settings(
+        toys / "bad.onnx",
+        toys / "clean.npy",
+        tmp_path / "others" / "out",
+        references=str(tmp_path / "others" / "refs"),
+        fpr=0.2,
+    )
+    return run_inspection(asked)
+
+
+def test_hostile_names_of_references_and_clean_images_are_shown_as_text(toys, tmp_path):
+    from PIL import Image
+
+    from doldrum.report.inspection.page import write_inspection_page
+
+    names = ["<img src=x onerror=alert(1)>.onnx", "a\nb.onnx", "-rf.onnx", "\u05e9\u202e.onnx"]
+    (tmp_path / "refs").mkdir()
+    for i, name in enumerate(names):
+        toy_file(tmp_path / "refs" / name, 100 + i)
+    (tmp_path / "cle<b>an").mkdir()
+    for i, image in enumerate(np.load(toys / "clean.npy")):
+        Image.fromarray(image[0]).save(tmp_path / "cle<b>an" / f"-{i}\n\u00fc<i>.png", format="PNG")
+    (tmp_path / "cle<b>an" / "\u202e<script>.png").write_bytes(b"none")
+    record = run_inspection(
+        settings(
+            toys / "bad.onnx",
+            tmp_path / "cle<b>an",
+            tmp_path / "out",
+            references=str(tmp_path / "refs"),
+            fpr=0.2,
+        )
+    )
+    assert record.clean["images"] == 60
+    assert record.references["count"] == 4
+    text = write_inspection_page(tmp_path / "out").read_text(encoding="utf-8")
+    assert "\\u202e&lt;script&gt;.png" in text  # what was skipped
+    assert "cle&lt;b&gt;an" in text
+    assert not any(piece in text for piece in ("\u202e", "<b>", "<i>", "<script", "<img src=x"))
+
+
+def test_clean_images_that_were_resized_are_told_of_for_good(toys, tmp_path):
+    images = np.load(toys / "clean.npy")
+    np.save(tmp_path / "large.npy", images.repeat(2, axis=2).repeat(2, axis=3))
+    record = run_inspection(settings(toys / "good.onnx", tmp_path / "large.npy", tmp_path / "out"))
+    told = " ".join(record.verdict["sentences"])
+    assert "Clean images: 60 of 60 images were fitted to 1 x 6 x 6" in told

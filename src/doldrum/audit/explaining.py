@@ -11,8 +11,8 @@ from doldrum.errors import EndpointError, InputError
 from doldrum.explanations.effort import LEAST
 from doldrum.explanations.explain import FOUND, explained
 from doldrum.explanations.job.pixels import write_shown
+from doldrum.opening.settings import notes_in_flags
 from doldrum.records.explanations import Explanations
-from doldrum.suspects.endpoint import EndpointClassifier
 
 __all__ = ["STAGE", "explain_flagged"]
 
@@ -33,11 +33,11 @@ def explain_flagged(
         return None, []
     if task.deadline.over:
         return None, ["Flagged images were not explained: the time of --budget was over."]
-    allowed = _allowed(task, forwards)
-    if allowed < LEAST:
+    allowed, least = _allowed(task, forwards), LEAST + len(clean) + len(indices)
+    if allowed < least and not (task.folder / FOUND).exists():
         return None, [
-            f"Flagged images were not explained: one may take {LEAST:,} questions, and {allowed:,} are allowed (a quarter of the scan's, within --endpoint-queries). "
-            "Use doldrum explain."
+            f"Flagged images were not explained: that takes at least {least:,} queries, and {allowed:,} are allowed (a quarter of the scan's, within "
+            "--endpoint-queries). Use doldrum explain."
         ]
 
     @contextlib.contextmanager
@@ -53,13 +53,13 @@ def explain_flagged(
     except (InputError, EndpointError) as error:  # the scan is done: it isn't lost for what comes on top
         return None, [f"Flagged images were not explained: {error}"]
     write_shown(task.folder, found)
-    return found.without_pictures(), list(found.notes)
+    return found.without_pictures(), notes_in_flags(found.notes)
 
 
 def _allowed(task: Task, forwards: int) -> int:
     """Queries that the explanations may take."""
     classifier, share = task.opened.classifier, forwards // _SHARE
-    if not isinstance(classifier, EndpointClassifier):
+    if not classifier.costly:
         return max(_LEAST, share)
-    budget = classifier.endpoint.budget
-    return max(1, share if budget is None else min(share, budget - classifier.queries))
+    left = classifier.queries_left
+    return max(1, share if left is None else min(share, left))

@@ -26,15 +26,25 @@ class Inspected:
     began: float = field(default_factory=lambda: clock())
 
     def run(
-        self, settings: InspectSettings, *, budget: float | None, progress: bool, say: Callable[[str], None]
+        self,
+        settings: InspectSettings,
+        *,
+        budget: float | None,
+        sent: int = 0,
+        progress: bool,
+        say: Callable[[str], None],
     ) -> None:
         """Inspect the model within what is left of the audit's `budget`, at most `settings.budget`; where it can't be inspected, say why.
+
+        `sent` images went to an endpoint before, and count.
 
         Other errors are raised, after it was said that the scan is kept.
         """
         if budget is not None and settings.budget is not None:
             left = max(budget - (clock() - self.began), _LEAST)
             settings = replace(settings, budget=min(settings.budget, left))
+        if settings.endpoint_queries is not None and sent > 0:
+            settings = replace(settings, endpoint_queries=max(1, settings.endpoint_queries - sent))
         try:
             self.record = run_inspection(settings, progress=progress, say=say)
         except ClassifierError as error:

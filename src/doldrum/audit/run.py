@@ -11,6 +11,7 @@ from doldrum.audit.explaining import STAGE
 from doldrum.audit.inspected import Inspected
 from doldrum.audit.record import RECORD, write_record
 from doldrum.audit.settings import AuditSettings
+from doldrum.checks import is_whole
 from doldrum.confined.job import OPENING, SCANNING, Job
 from doldrum.confined.run import run_job
 from doldrum.inspecting import check_count
@@ -72,9 +73,12 @@ def run_audit(
     def send_as(settings: AuditSettings, _: Path) -> dict[str, Any]:
         return settings.to_dict() | {"share": settings.share}
 
-    def after() -> None:
+    def after(facts: dict[str, Any]) -> None:
         if asked is not None:
-            inspected.run(asked, budget=settings.budget, progress=progress, say=say)
+            sent: Any = facts.get("queries")
+            inspected.run(
+                asked, budget=settings.budget, sent=int(sent) if is_whole(sent) else 0, progress=progress, say=say
+            )
 
     return run_job(
         _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, after=after,

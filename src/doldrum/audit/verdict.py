@@ -71,7 +71,7 @@ def _explained(explanations: Explanations) -> str:
     count, proven = len(explanations.explained), explanations.proven
     of = "the most suspicious flagged image" if count == 1 else f"the {count:,} most suspicious flagged images"
     if not proven:
-        return f"No trigger was proven in {of}: nothing found there takes the class along to clean images better than trusted images do."
+        return f"No trigger was proven in {of}: nothing found there changes clean images to the class much more often than what is found in trusted images of the class."
     first = next(one for one in explanations.explained if one.proven)
     return f"A trigger is proven in {proven:,} of {of}. {first.why}"
 

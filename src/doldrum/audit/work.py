@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from doldrum.audit import pictures
 from doldrum.audit.explaining import explain_flagged
 from doldrum.confined.job import Tell
-from doldrum.confined.material import left_out, listed, read_material, same_images
+from doldrum.confined.material import fitted, left_out, listed, read_material, same_images
 from doldrum.confined.on_clean import on_clean
 from doldrum.confined.scanning import budget, detecting, scan
 from doldrum.confined.scanning.detecting import FEWEST_FIT
@@ -55,6 +55,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     same_images(folder, material, clean)
     task = Task(opened=opened, folder=folder, seed=seed, tell=tell, deadline=deadline)
     facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
+    fits = fitted(scanned=material, clean=clean)
     if clean is None or parts is None:
         detector, order, reached = detecting.ranked(task, material.images)
     else:
@@ -68,6 +69,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         used = len(parts[0]) + detector.calibration.smallest
         if used < len(clean.images):
             facts["remarks"].append(f"Of {len(clean.images):,} clean images {used:,}, drawn at random, were used.")
+    facts["remarks"] += fits
     suspicious = _suspicious(folder)
     explanations = None
     if clean is not None:
@@ -82,7 +84,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     names = opened.class_names or (
         material.class_names if len(material.class_names) == opened.classifier.num_classes else None
     )
-    if (queries := getattr(opened.classifier, "queries", None)) is not None:
+    queries = getattr(opened.classifier, "queries", None)
+    if queries is not None:
         facts["remarks"].append(f"{queries:,} images were sent to the endpoint in this run.")
     return facts | {
         "model": {
@@ -100,6 +103,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         },
         "explanations": None if explanations is None else explanations.to_dict(),
         "forwards": detector.forwards,
+        "queries": queries,
         "band": scan.band(detector),
     }
 

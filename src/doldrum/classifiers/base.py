@@ -55,6 +55,11 @@ class Classifier(ABC):
         self.num_classes = checked_classes(num_classes)
         self.outputs: Outputs = outputs
 
+    @property
+    def queries_left(self) -> int | None:
+        """Images that it may still be asked about; None where nothing bounds them."""
+        return None
+
     @abstractmethod
     def forward(self, images: NDArray[np.float32]) -> Any:
         """The scores or labels of a batch; `images` are already checked."""

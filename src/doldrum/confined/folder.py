@@ -64,7 +64,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
                 f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another "
                 "with --out"
             )
-        if differs := _differing(begun_with, wanted):
+        if differs := _differing(begun_with, wanted, settings.CALLED):
             raise InputError(
                 f"expected the settings with which the {job.name} in {out} began, got {differs}; ask for the same to go on with it, or name "
                 "another folder with --out"
@@ -87,7 +87,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
     return seed
 
 
-def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mapping[str, str]) -> str:
     """What a run was begun with and what is asked for, where they differ, as arguments; empty where they are the same."""
     told: list[str] = []
     for name in {**now, **before}:
@@ -95,7 +95,8 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if values[0] == values[1]:
             continue
         asked, began = (f"no {name}=" if v is None or v is False else f"{name}={visible(str(v))}" for v in values)
-        told.append(_IN_WORDS.get(name) or f"{asked} (it began with {began})")
+        other = f"another {called[name]}" if name in called else _IN_WORDS.get(name)
+        told.append(other or f"{asked} (it began with {began})")
     return ", ".join(told)
 
 

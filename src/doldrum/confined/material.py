@@ -19,6 +19,7 @@ from doldrum.suspects import Suspect
 
 __all__ = [
     "Material",
+    "fitted",
     "left_out",
     "listed",
     "open_material",
@@ -105,6 +106,15 @@ def left_out(clean: Material) -> list[str]:
     which = f"{first.id}: {first.why}" if count == 1 else f"the first {first.id}: {first.why}"
     return [
         f"{count:,} of the {count + len(clean.images):,} files given as clean {'was' if count == 1 else 'were'} skipped, {which}."
+    ]
+
+
+def fitted(**materials: Material | None) -> list[str]:
+    """What to say, for good, of images that had another size or colour, by what each lot is called; nothing where none had."""
+    return [
+        f"{name.capitalize()} images: {one.note}."
+        for name, one in materials.items()
+        if one is not None and one.note is not None
     ]
 
 

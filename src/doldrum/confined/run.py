@@ -27,7 +27,7 @@ def run_job(
     write: Callable[[Settings, dict[str, Any], Begun], Result],
     read: Callable[[Path], Result],
     send_as: Callable[[Settings, Path], dict[str, Any]] | None = None,
-    after: Callable[[], None] = lambda: None,
+    after: Callable[[dict[str, Any]], None] = lambda facts: None,
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Result:
@@ -43,7 +43,7 @@ def run_job(
     send_as : function, optional
         The settings as the confined process gets them; it may put files into the folder given. By default `settings.to_dict()`.
     after : function, optional
-        More work, done when the confined process has answered and before anything is written. Where it fails or is cut off, what the
+        More work, done when the confined process has answered (it gets these facts, unchecked) and before anything is written. Where it fails or is cut off, what the
         confined process left is kept, and the same call goes on from there.
 
     Raises
@@ -67,7 +67,7 @@ def run_job(
         except (DoldrumError, KeyboardInterrupt):
             forget(job, begun)
             raise
-        after()
+        after(facts)
         try:
             result = write(settings, facts, begun)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:

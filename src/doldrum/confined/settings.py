@@ -27,7 +27,7 @@ _FREE = (
 class JobSettings(ModelSettings):
     """What :class:`doldrum.opening.ModelSettings` asks about the model, where the job leaves what it finds, and what it may take.
 
-    A job's own settings are a subclass, which names in SOURCES those of its fields that are paths of images.
+    A job's own settings are a subclass.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier, labels_of
 from doldrum.engines import choose_engine, default_rows
+from doldrum.errors import InputError
 from doldrum.explanations.methods.base import Carried, Images
 
 _MOST_FLOATS = 1 << 24  # of images asked about at once: several things share the engine's batches
@@ -24,7 +25,8 @@ class OutOfQueries(Exception):
 class Asker:
     """Asks a classifier for labels. `queries` counts the images asked about, without those that an engine is chosen by.
 
-    Raises OutOfQueries, before it asks, where more than `most` would be asked about, or the time is `over`.
+    Raises OutOfQueries where more than `most`, or more than the classifier allows (`queries_left`), would be asked about, or the time is `over`.
+    `used_up` then says which of these it was.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class Asker:
         over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.queries, self.most, self._over = 0, most, over
+        self.used_up = ""
+        self._classifier = classifier
         if classifier.costly:  # an engine would fill up its batches, and somebody would pay for that
             self._run: Callable[[Images], NDArray[Any]] = classifier
         else:
@@ -47,13 +51,29 @@ class Asker:
         if not len(images):
             return np.zeros(0, dtype=np.int64)
         self.spend(len(images))
-        return labels_of(self._run(images)).astype(np.int64)
+        self._check_left(len(images))
+        try:
+            return labels_of(self._run(images)).astype(np.int64)
+        except InputError:
+            self._check_left(len(images))  # further tries of requests count too
+            raise
 
     def spend(self, queries: int) -> None:
         """Count queries; OutOfQueries where they would be too many."""
-        if self._over() or (self.most is not None and self.queries + queries > self.most):
+        if self._over():
+            self.used_up = "The time allowed was over."
+            raise OutOfQueries
+        if self.most is not None and self.queries + queries > self.most:
+            self.used_up = f"The {self.most:,} queries allowed were used up."
             raise OutOfQueries
         self.queries += queries
+
+    def _check_left(self, images: int) -> None:
+        left = self._classifier.queries_left
+        if left is not None and images > left:
+            self.queries -= images
+            self.used_up = "The images that may be sent to the endpoint in one run (endpoint_queries=) were used up."
+            raise OutOfQueries
 
     def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
         """bool (things carried, N): which images get the label with each of these on them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from doldrum.errors import InputError
 
-__all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "fitting"]
+__all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "check_queries", "fitting"]
 
 FEWEST_CONTROLS = 19
 """To be the best of 1 + 19 happens to 5% of images that are like the controls."""
@@ -43,18 +43,24 @@ _CANDIDATES, _LEVELS, _METHODS = 46, 6, 2  # of a search of windows, at most abo
 def fitting(most: int | None, images: int) -> Effort:
     """The most effort that `most` queries are enough for, if all images were of one class; the least where none is.
 
-    Raises InputError where not even one image can be explained.
-
     >>> fitting(None, 8) is LADDER[0], fitting(60_000, 2) is LADDER[1]
     (True, True)
     """
     if most is None:
         return LADDER[0]
-    if most < LEAST:
-        raise InputError(
-            f"expected max_queries= of at least {LEAST:,}, which one image may take, got {most:,}; allow more"
-        )
     return next((effort for effort in LADDER if needed(effort, images) <= most), LADDER[-1])
+
+
+def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
+    """Raise InputError where so many queries, or those that are left of an endpoint, are not enough for one image, with `labelled` images whose labels are asked for first."""
+    least = LEAST + labelled
+    why = f"{labelled:,} for the labels of the images, and {LEAST:,} that the search in one image may take"
+    if most is not None and most < least:
+        raise InputError(f"expected max_queries= of at least {least:,} ({why}), got {most:,}; allow more")
+    if left is not None and left < least:
+        raise InputError(
+            f"expected endpoint_queries= with room for {least:,} images more ({why}), got room for {left:,}; raise it"
+        )
 
 
 def needed(effort: Effort, images: int, *, methods: int = _METHODS) -> int:

@@ -16,11 +16,12 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set, to_float
 from doldrum.errors import InputError
 from doldrum.explanations import effort as efforts
-from doldrum.explanations.asking import Asker
+from doldrum.explanations.asking import Asker, OutOfQueries
 from doldrum.explanations.kept import Kept
 from doldrum.explanations.pools import Pools
 from doldrum.explanations.search import Searcher, Source
 from doldrum.explanations.trial import Trial
+from doldrum.intake import visible
 from doldrum.measuring.inputs import wanted_by
 from doldrum.progress import progress_bar
 from doldrum.records.explanations import Explanations
@@ -35,6 +36,7 @@ FOUND = "found.jsonl"
 """The file in a job's folder that a run which was cut off goes on with."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
+_MOST_NAMED = 5
 
 
 def explain(
@@ -48,7 +50,7 @@ def explain(
     engine: str = "auto",
     progress: bool = True,
 ) -> Explanations:
-    """Find what in each flagged image carries its class to other images, and test it on clean images that the search never used.
+    """Find what in each flagged image changes other images to its class, and test it on clean images that the search never used.
 
     For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
     pasted, what the images of the class share added, some frequencies copied, the image blended. The same search is run in at least 19 clean
@@ -59,7 +61,7 @@ def explain(
     intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
     is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
     among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
-    question, which must then hold more of it than all but `alpha` of the trusted images of its class.
+    question, which must then contain more of it than all but `alpha` of the trusted images of its class.
 
     Parameters
     ----------
@@ -71,8 +73,8 @@ def explain(
         They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
     alpha : float in (0, 1)
     max_queries : int, optional
-        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is said to be
-        unproven. One image takes at least about 14,000. By default there is no limit: 20 images of one class take about 100,000.
+        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is named in `notes` and
+        unproven. At least 14,000, and one more for each image. By default there is no limit: 20 images of one class take about 100,000.
     seed : int
         Which clean images search and which test. Keep it secret from who made the model.
     engine : a name in `doldrum.engines.ENGINES`
@@ -84,7 +86,7 @@ def explain(
     Explanations
         One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
 
-    Raises InputError for images of another shape, too few clean images, and a `max_queries` that is not enough for one image.
+    Raises InputError for images of another shape, too few clean images, and a `max_queries`, or a bound on the images sent to an endpoint (`queries_left`), that is not enough for one image.
 
     Examples
     --------
@@ -137,28 +139,43 @@ def explained(
     seed = whole_number(seed, "seed=", least=0)
     _check(model, flagged, trusted)
     trusted, notes = _apart(flagged, trusted)
-    effort = efforts.fitting(max_queries, len(flagged))
     pixels = to_float(trusted.images[: max(FEWEST_CLEAN, _MOST_CLEAN_BYTES // (4 * int(np.prod(model.input_shape))))])
+    if kept is None or not kept.exists():
+        efforts.check_queries(max_queries, model.queries_left, labelled=len(flagged) + len(pixels))
     asker = Asker(model, pixels[:_SAMPLE], engine=engine, most=max_queries, over=over)
     memory = Kept(asker, kept)
-    labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
+    allowed = min((n for n in (max_queries, model.queries_left) if n is not None), default=None)
+    # By the first of several runs: what was found with one effort doesn't fit another
+    level = memory.get("effort", lambda: efforts.LADDER.index(efforts.fitting(allowed, len(flagged))))
     shown = to_float(flagged.images)
     names = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in shown]
-    answers = [
-        memory.get(f"image/{name}", lambda image=image: int(asker.labels(image[None])[0]))
-        for name, image in zip(names, shown, strict=True)
-    ]
-    searcher = Searcher(asker, Pools(pixels, labels, effort, seed=seed), memory, seed=seed)
+    try:
+        labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
+        answers = [
+            memory.get(f"image/{name}", lambda image=image: int(asker.labels(image[None])[0]))
+            for name, image in zip(names, shown, strict=True)
+        ]
+    except OutOfQueries as error:
+        raise InputError(
+            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} to explain, got fewer. {asker.used_up} Allow more, or "
+            "give fewer images"
+        ) from error
+    searcher = Searcher(asker, Pools(pixels, labels, efforts.LADDER[level], seed=seed), memory, seed=seed)
     sources = [Source(names[i], shown[i : i + 1], label) for i, label in enumerate(answers)]
     trial = Trial(searcher, sources, alpha=alpha)
     with bar(trial.steps) as advance:
         found = trial.run([str(i) for i in flagged.ids], advance)
     if trial.cut_short:
-        limit = "The time" if max_queries is None or over() else f"The {max_queries:,} queries"
-        notes.append(f"{limit} allowed did not last: what was not reached is unproven.")
+        notes.append(f"{asker.used_up} Not reached, and so unproven: {_named(trial.unreached)}.")
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )
+
+
+def _named(names: list[str]) -> str:
+    """Some names in a list, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(visible(name) for name in names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:

@@ -14,10 +14,10 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
     if not reached:
         return "Not reached: the queries or the time allowed were over."
     if choice is None:
-        return "Nothing in this image took its class along when it was put on other images."
+        return "Nothing was found in this image that changes other images to its class."
     return (
-        f"What was found took its class along to {choice.success:.0%} of the images that it was chosen on, and the same search of trusted images of the "
-        "class found as much: this may be what the class looks like."
+        f"What was found changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
+        "class found something that does about as well, so this may be what the class looks like."
     )
 
 
@@ -31,13 +31,16 @@ def why(found: Explanation, *, alpha: float) -> str:
     }[found.kind or ""]
     into = "clean images" if found.scope is None else f"clean images of class {found.scope}"
     first = (
-        f"{doing} into {found.success.n} held-back {into} turned {percent(found.success.value)} of them into class {found.label}; the best of "
-        f"{found.controls} trusted {'groups' if found.together > 1 else 'images'} of the class turned {percent(found.control.value)}."
+        f"{doing} into {found.success.n} held-back {into} turned {percent(found.success.value)} of them into class {found.label}. What "
+        f"the same search found in {found.controls} {'groups of ' if found.together > 1 else ''}trusted images of that class turned at most "
+        f"{percent(found.control.value)}."
     )
     if found.proven:
         return first
     if found.holds is not None and found.holds > alpha:
-        return f"{first} But this image does not hold more of it than trusted images do: unproven."
+        return (
+            f"{first} But trusted images of the class contain as much of it as this image does, so nothing is proven."
+        )
     if found.rank is not None and found.rank > 0.05 and found.p_adjusted is not None and found.p_adjusted <= alpha:
-        return f"{first} But trusted images stand out as far in something else that was looked at: unproven."
-    return f"{first} That is not enough more to be a proof."
+        return f"{first} But in another size or form that was searched, a trusted image stands out as far from the others, so nothing is proven."
+    return f"{first} The difference is too small for a proof."

@@ -57,6 +57,7 @@ class Trial:
     def __init__(self, searcher: Searcher, sources: Sequence[Source], *, alpha: float) -> None:
         self.searcher, self.sources, self.alpha = searcher, sources, alpha
         self.cut_short = False
+        self.unreached: list[str] = []
         classes = {source.label for source in sources}
         self.steps = len(METHODS) * (len(sources) + len(classes) * searcher.pools.effort.controls) + len(sources)
 
@@ -86,6 +87,7 @@ class Trial:
                     advance(1)
         except OutOfQueries:
             self.cut_short = True
+            self.unreached = [name for name, out in zip(names, done, strict=True) if not out]
         # One test an image, whatever came of it: those without one count as p = 1
         adjusted = holm([1.0 if t is None else t.p for t in tested])
         return [self._explanation(i, names[i], tested[i], float(adjusted[i]), reached=done[i]) for i in range(count)]
@@ -100,14 +102,21 @@ class Trial:
             return "The model gave no valid answer to this image: its scores were NaN or infinite."
         pool = self.searcher.pool(source.label)
         if len(pool.held) < FEWEST_HELD:
+            others = len(pool.held) + len(pool.choose)
+            found = (
+                f"Only {others:,} of the clean images {'is' if others == 1 else 'are'}"
+                if others
+                else "None of the clean images is"
+            )
             return (
-                f"All but {len(pool.held) + len(pool.choose)} of the clean images are predicted as the same class as this image, so there are too few that could "
-                "be turned into it."
+                f"{found} predicted as another class than this image. At least {2 * FEWEST_HELD - 1} are needed: half of them to search on, and half to test what "
+                "was found. Give clean images of several classes, or check how the model is opened (size, mean, std)."
             )
         if len(pool.own) < FEWEST_CONTROLS:
+            own = f"Only {len(pool.own)}" if len(pool.own) else "None"
             return (
-                f"{len(pool.own)} of the clean images are predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without them "
-                "a region that shows the class itself would count as a trigger."
+                f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without "
+                "them a region that shows the class itself would count as a trigger."
             )
         return None
 

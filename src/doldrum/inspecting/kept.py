@@ -32,8 +32,15 @@ class Keeping:
     tell: Tell
     deadline: Deadline
 
+    def has(self, inspector: Inspector) -> bool:
+        """Whether its reading is there."""
+        return self._path(inspector).exists()
+
+    def _path(self, inspector: Inspector) -> Path:
+        return self.folder / f"reading-{inspector.name}.json"
+
     def read(self, inspector: Inspector, subject: Subject) -> Reading:
-        path = self.folder / f"reading-{inspector.name}.json"
+        path = self._path(inspector)
         if not path.exists():
             if self.deadline.over:
                 return Reading(inspector.name, {}, refused=OVER)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import doldrum
+from doldrum.confined.facts import whole
 from doldrum.confined.splits import is_known_split
-from doldrum.errors import ClassifierError, InputError, SandboxError
+from doldrum.errors import ClassifierError, DoldrumError, InputError, SandboxError
 from doldrum.files import write_text_whole
 from doldrum.inspecting.facts import checked_examination
 from doldrum.inspecting.settings import InspectSettings
@@ -29,6 +30,7 @@ from doldrum.stats.conformal import needed_size
 
 __all__ = ["Shelf", "check_count"]
 
+_TOLD = 5  # broken references that are named
 _OWN = ("model", "labels", "num_classes")  # what is the model's own, and not asked of references
 
 
@@ -142,6 +144,17 @@ class Shelf:
         """The references that are not examined yet, or were replaced since."""
         return [one for one in self.models if _kept(self.place, one) is None]
 
+    def described(self, *, progress: bool) -> list[dict[str, Any]]:
+        """{name, input_shape, num_classes} of every reference: those that are not examined yet are opened, in one confined process.
+
+        Raises InputError, with all names, where some can't be opened.
+        """
+        missing = self.missing
+        known = {str(one.path): _kept(self.place, one) for one in self.models}
+        made = iter(_opened(missing, self.settings, progress=progress))
+        found = [_of_kept(kept) if (kept := known[str(one.path)]) else next(made) for one in self.models]
+        return [{"name": visible(one.path.name), **facts} for one, facts in zip(self.models, found, strict=True)]
+
     def examine(self, sent: dict[str, Any], *, progress: bool, say: Callable[[str], None]) -> None:
         """Examine those that are missing: one after another here, or several at once in workers."""
         if not self.missing:
@@ -169,6 +182,57 @@ class Shelf:
                 {"name": visible(one.path.name), "input_shape": kept["input_shape"], "examination": kept["examination"]}
             )
         return found
+
+
+def _of_kept(kept: dict[str, Any]) -> dict[str, Any]:
+    return {"input_shape": kept["input_shape"], "num_classes": kept["examination"]["num_classes"]}
+
+
+def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress: bool) -> list[dict[str, Any]]:
+    """{input_shape, num_classes} of each of the models; InputError where some can't be opened, SandboxError with the name of the one that ended the process."""
+    names = [visible(one.path.name) for one in models]
+    limits = Limits(
+        memory=int(settings.memory * (1 << 30)),
+        seconds=settings.hours * 3600,
+        read=None if settings.trust_code else [path for one in models for path in readable(one)],
+    )
+    asked = {"models": [{"name": name, "settings": one.to_dict()} for name, one in zip(names, models, strict=True)]}
+    at = [0]
+    with progress_bar("opening reference models", len(models), show=progress) as advance:
+
+        def hear(message: Any) -> None:
+            number = message.get("opening") if isinstance(message, dict) else None
+            if type(number) is int and 0 <= number < len(models):
+                at[0] = number
+                advance(1)
+
+        try:
+            found = run_confined("doldrum.inspecting.work:describe_references", asked, limits=limits, on_message=hear)
+            broken = [
+                f"{name} ({visible(str(one['why']), most=300)})"
+                for name, one in zip(names, found, strict=True)
+                if "why" in one
+            ]
+            facts = [
+                {"input_shape": [whole(side) for side in one["input_shape"]], "num_classes": whole(one["num_classes"], least=2)}
+                for one in found if "why" not in one
+            ]  # fmt: skip
+        except SandboxError as error:
+            error.args = (f"reference model {names[at[0]]}: {error}",)
+            raise
+        except DoldrumError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise SandboxError(
+                f"expected facts about reference models from the confined process, got something else: {visible(str(error))}",
+                reason="nonsense",
+            ) from error
+    if broken:
+        more = f" and {len(broken) - _TOLD:,} more" if len(broken) > _TOLD else ""
+        raise InputError(
+            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} that can't: {', '.join(broken[:_TOLD])}{more}; take them out"
+        )
+    return facts
 
 
 def _each(work: _Examiner, todo: list[ModelSettings], workers: int) -> Iterator[str]:

@@ -50,8 +50,8 @@ def run_inspection(
     Raises
     ------
     InputError
-        before any work for too few references; for a folder of something else or one that another run is at work in, too few clean images,
-        files that are refused, and references that take other images or are the model itself.
+        before any work for too few references, and for references that can't be opened, take other images, know other classes or are the model itself; for a
+        folder of something else or one that another run is at work in, too few clean images, and files that are refused.
     ClassifierError
         for a model that gives one answer to all clean images or none that is valid, or that no inspector can look into.
     SandboxError
@@ -59,7 +59,7 @@ def run_inspection(
     """
     check_count(settings)
     if settings.references is not None:
-        check_out_apart(settings.references, Path(settings.out))
+        check_out_apart(settings.references, Path(settings.out), what="reference models")
     job = _job(settings)
     counted = [0]
 
@@ -70,7 +70,14 @@ def run_inspection(
         shelf = Shelf.of(settings)
         if shelf.missing:  # the model first: where it can't be inspected, no time goes into references
             begun = Begun(out=Path(settings.out), work=folder, seed=settings.seed or 0, model_sha256="")
-            send(job, settings, sent | {"examined": False}, begun, progress=progress, say=say)
+            send(
+                job,
+                settings,
+                sent | {"described": shelf.described(progress=progress)},
+                begun,
+                progress=progress,
+                say=say,
+            )
         shelf.examine(sent, progress=progress, say=say)
         found = shelf.examinations()
         counted[0] = len(found)

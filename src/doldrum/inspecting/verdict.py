@@ -12,7 +12,7 @@ __all__ = ["NOT_LOOKED", "class_name", "told"]
 NOT_LOOKED = (
     "a trigger that differs from image to image",
     "several triggers that work only together, or another trigger for each of several classes",
-    "a backdoor that opens to certain natural images, such as all green cars, without anything being added",
+    "a backdoor that certain natural images open, such as all green cars, with nothing added to them",
     "a trigger that changes images more than the triggers that were searched for",
 )
 """What no inspector looks for."""
@@ -25,10 +25,10 @@ _HEADINGS = {
 }
 _MEANS = {
     "no sign": "This is no proof that the model is clean.",
-    "suspicious": "This is no proof. Wrong labels in the training data make a class easier to reach, too, and so does training of another kind than the references'. A "
-    "clean model may also have a trigger that nobody has put there (a natural backdoor). Look at the trigger's picture.",
-    "backdoor shown": "Somebody may have put the trigger there, or the training data hold something that works like one (a natural backdoor). Either way, "
-    "whoever adds it to an image decides what the model answers.",
+    "suspicious": "This is no proof. Wrong labels in the training data also make a class easier to reach, and so does other training than that of the references. A "
+    "clean model can also have a trigger that nobody put there (a natural backdoor). Look at the picture of the trigger.",
+    "backdoor shown": "Either somebody put the trigger there, or something in the training data works like one (a natural backdoor). In both cases, "
+    "a person who adds it to an image decides what the model answers.",
 }
 
 
@@ -48,7 +48,7 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[s
             sentences += _worked(facts, finding) or ["No trigger was found that could be tested."]
         sentences.append(_MEANS[word])
         if word == "no sign" and references is not None:
-            sentences.append("What was looked for was not found more easily than in the clean references.")
+            sentences.append("The searches found nothing more easily in this model than in the clean references.")
     if facts.doubts:
         heading = f"The model does not do on clean images what it should. {heading}"
     not_looked = [*(f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]), *NOT_LOOKED]
@@ -75,7 +75,8 @@ def class_name(label: int, names: Sequence[str] | None) -> str:
 def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
     if finding["target"] is not None:
         return class_name(finding["target"], names)
-    return "the way out of " + ("every class" if finding["source"] is None else class_name(finding["source"], names))
+    start = "any class" if finding["source"] is None else class_name(finding["source"], names)
+    return f"the route from {start} to any other"
 
 
 def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
@@ -92,11 +93,15 @@ def _end(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
 
 
 def _nothing(facts: InspectionFacts) -> str:
+    from doldrum.inspectors.judging.anomaly import FEWEST
+
     classes = facts.model["num_classes"]
-    return (
-        f"Without reference models, a class is compared with the model's other classes. With {classes:,} classes, and with what the inspectors could "
-        "tell about them, none can stand out. Give clean reference models with --references."
+    why = (
+        f"This model has {classes} classes, and that takes at least {FEWEST}."
+        if classes < FEWEST
+        else f"For too few of its {classes:,} classes an inspector came to a result."
     )
+    return f"Without reference models, the model's classes are compared with one another. {why} Give clean reference models with --references."
 
 
 def _compared(
@@ -110,9 +115,9 @@ def _compared(
             else "stands out from the model's other classes"
         )
         return [
-            f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, if the classes of a clean model were alike).",
-            "No reference models were given, so no false-alarm rate is promised. The classes of a clean model are not alike: some are easier to reach than "
-            "others, so clean models are called suspicious too. Give clean models like this one with --references for a promise.",
+            f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, as if all classes of a clean model were equally easy to reach).",
+            "No reference models were given, so no false-alarm rate is promised. In a clean model, too, some classes are easier to reach than "
+            "others, so clean models are sometimes called suspicious. Give clean models like this one with --references for a promise.",
         ]
     count, p = references["count"], finding["p_value"]
     as_far = round(p * (count + 1)) - 1
@@ -122,20 +127,20 @@ def _compared(
         else f"{as_far:,} of {count:,} clean reference models stand"
     )
     return [
-        f"{further} out as far as this model (p = {p:.2g}). It stands out most by {what}, to the inspector {finding['inspector']}.",
+        f"{further} out as far as this model (p = {p:.2g}). It stands out most in {what}, by the inspector {finding['inspector']}.",
         f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious or worse, on average.",
     ]
 
 
 def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
-    """What the trigger that was found does on images that no search has seen."""
+    """What the trigger that was found does on images that no search has used."""
     success = facts.success
     if success is None:
         return []
     names = facts.model["class_names"]
     return [
-        f"The trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that no search has seen. It sent "
-        f"{success['hits']:,} of them to {_end(finding, names)}: {success['value']:.1%} (95%: {success['lower']:.1%} to {success['upper']:.1%}).",
+        f"The trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. It changed the answer to "
+        f"{_end(finding, names)} for {success['hits']:,} of them: {success['value']:.1%} (95% interval: {success['lower']:.1%} to {success['upper']:.1%}).",
         *_smaller(finding),
     ]
 
@@ -144,5 +149,11 @@ def _smaller(finding: Mapping[str, Any]) -> list[str]:
     if finding["smaller"] is None:
         return []
     times = finding["smaller"]
-    how = f"{times:.1f} times smaller than" if times >= 1.05 else "about as large as"
+    how = (
+        f"{times:.1f} times smaller than"
+        if times >= 1.05
+        else "about as large as"
+        if times > 1 / 1.05
+        else f"{1 / times:.1f} times larger than"
+    )
     return [f"This trigger is {how} the one that the same search finds in the clean references, on average."]

@@ -9,23 +9,25 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.classifiers.base import Classifier
 from doldrum.confined.job import Tell
-from doldrum.confined.material import Material, left_out, read_material, same_images
+from doldrum.confined.material import Material, fitted, left_out, read_material, same_images
 from doldrum.confined.on_clean import on_clean
 from doldrum.confined.scanning.budget import Deadline
-from doldrum.errors import InputError
+from doldrum.errors import ClassifierError, InputError
 from doldrum.files import write_text_whole
 from doldrum.inspecting.kept import Keeping, check_read
-from doldrum.inspecting.pictures import PIXELS, shown
+from doldrum.inspecting.pictures import MOST, PIXELS, shown
 from doldrum.inspectors import Examination, Inspection, examine
-from doldrum.inspectors.contract.subject import halves
+from doldrum.inspectors.contract.subject import half_of, halves
+from doldrum.inspectors.examine import inspectors_of
 from doldrum.inspectors.inspect import judged
 from doldrum.inspectors.judging.standard import standings
 from doldrum.opening.inside import open_suspect
 from doldrum.opening.settings import notes_in_flags
 from doldrum.suspects import Suspect
 
-__all__ = ["TRIGGER", "examine_reference", "work"]
+__all__ = ["TRIGGER", "describe_references", "examine_reference", "work"]
 
 TRIGGER = "trigger.json"
 """What it leaves in its folder, beside the pixels of pictures: the trigger, where one was found."""
@@ -36,6 +38,7 @@ class _Looked:
     opened: Suspect
     clean: Material
     mine: Examination
+    others: list[Examination]
 
 
 def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -45,25 +48,43 @@ def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     return {"examination": looked.mine.to_dict(), "input_shape": list(looked.opened.classifier.input_shape)}
 
 
+def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
+    """What can be said of reference models before anything is asked of them, one {name, input_shape, num_classes} or {name, why} each: why it can't be opened.
+
+    `job` holds `models`, {name, settings (ModelSettings.to_dict)} each. Tells {opening: its number} of each.
+    """
+    found: list[dict[str, Any]] = []
+    for number, one in enumerate(job["models"]):
+        tell({"opening": number})
+        try:
+            classifier = open_suspect(one["settings"]).classifier
+        except (InputError, ClassifierError) as error:
+            found.append({"name": one["name"], "why": str(error)})
+            continue
+        shape, classes = list(classifier.input_shape), classifier.num_classes
+        found.append({"name": one["name"], "input_shape": shape, "num_classes": classes})
+        del classifier  # one is in memory at a time
+    return found
+
+
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do an inspection's work: `job` holds `settings` (InspectSettings.to_dict), `work` (a folder) and `seed`.
 
-    `settings["examined"]` is the path of the references' examinations as JSON, None where there are none, and False where they are not
-    made yet: then the model is examined and nothing is judged. Cut off, it goes on: readings are kept in the folder.
+    `settings["examined"]` is the path of the references' examinations as JSON, None where there are none. Where they are not made yet `settings["described"]`
+    is there in its place, what `describe_references` gave: then the model is examined and nothing is judged. Cut off, it goes on: readings are kept in the folder.
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
-    opened, clean = looked.opened, looked.clean
+    opened, clean, others = looked.opened, looked.clean, looked.others
     check_read(looked.mine.readings)
-    if settings["examined"] is False:
+    if "described" in settings:
         return {}
     facts = on_clean(opened, clean, settings, tell)
-    others = _others(settings["examined"], opened)
     parts = halves(clean.images, int(job["seed"]))
     tell({"stage": "test"})
     found = judged(opened.classifier, looked.mine, others, parts.test, fpr=settings["fpr"])
     _write(folder, found, opened, parts.test)
-    remarks = [*facts["remarks"], *left_out(clean)]
+    remarks = [*facts["remarks"], *left_out(clean), *fitted(clean=clean)]
     if (queries := getattr(opened.classifier, "queries", None)) is not None:
         remarks.append(f"{queries:,} images were sent to the endpoint in this run.")
     told = found.to_dict()
@@ -99,32 +120,57 @@ def _look(job: dict[str, Any], tell: Tell, *, check: bool = False) -> _Looked:
         draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
+    others = _others(settings, opened) if check else []
     clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+    keeping = Keeping(folder, tell, deadline)
     if check:
         same_images(folder, clean, None)
-    keeping = Keeping(folder, tell, deadline)
+        _check_queries(opened.classifier, len(clean.images), keeping, settings)
     mine = examine(
         opened.classifier, clean.images, inspectors=settings["inspectors"], seed=seed, progress=False, read=keeping.read
     )
-    return _Looked(opened, clean, mine)
+    return _Looked(opened, clean, mine, others)
 
 
-def _others(path: str | None, opened: Suspect) -> list[Examination]:
-    """The references' examinations; InputError for a reference that takes other images than the model, or knows other classes."""
-    if path is None:
+def _check_queries(classifier: Classifier, clean: int, keeping: Keeping, settings: dict[str, Any]) -> None:
+    """InputError, before any is asked, where the queries of an endpoint can't last; further tries of requests come on top."""
+    left, half = classifier.queries_left, half_of(clean)
+    if left is None:
+        return
+    inspectors = [one for one in inspectors_of(settings["inspectors"]) if not keeping.has(one)]
+    searching = sum(one.most_queries(half) or 0 for one in inspectors)
+    opened = 2 if "described" in settings else 1  # before the references are examined, and after
+    needed = opened * half + searching + clean + 3 * half + MOST  # accuracy, the test of what was found, its pictures
+    if needed > left:
+        raise InputError(
+            f"expected endpoint_queries= with room for {needed:,} images more to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
+            "it, or give fewer clean images"
+        )
+
+
+def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
+    """The references' examinations, as far as they are made; InputError for references that take other images than the model, or know other classes."""
+    if "described" in settings:
+        check_alike(opened.classifier, settings["described"])
         return []
-    mine = opened.classifier.input_shape, opened.classifier.num_classes
-    found: list[Examination] = []
-    for one in json.loads(Path(path).read_text(encoding="utf-8")):
-        examination = Examination.from_dict(one["examination"])
-        theirs = tuple(one["input_shape"]), examination.num_classes
-        if theirs != mine:
-            raise InputError(
-                f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {theirs[0]} and "
-                f"{theirs[1]} in {one['name']}; give others"
-            )
-        found.append(examination)
-    return found
+    if settings["examined"] is None:
+        return []
+    found = json.loads(Path(settings["examined"]).read_text(encoding="utf-8"))
+    check_alike(opened.classifier, [one | {"num_classes": one["examination"]["num_classes"]} for one in found])
+    return [Examination.from_dict(one["examination"]) for one in found]
+
+
+def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
+    """Raise InputError, with the first of them, for references {name, input_shape, num_classes} that take other images than the model, or know other classes."""
+    mine = model.input_shape, model.num_classes
+    others = [one for one in references if (tuple(one["input_shape"]), one["num_classes"]) != mine]
+    if not others:
+        return
+    one, more = others[0], f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+    raise InputError(
+        f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {tuple(one['input_shape'])} and "
+        f"{one['num_classes']} in {one['name']}{more}; take them out, or give others"
+    )
 
 
 def _bands(mine: Examination, others: list[Examination]) -> dict[str, list[float]]:

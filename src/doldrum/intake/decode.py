@@ -100,7 +100,7 @@ def image_pixels(image: Any) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image).astype(np.float32)
         if not np.isfinite(values).all():
-            raise InputError("expected finite pixels, got NaN or infinities; mend the image")
+            raise InputError("expected finite pixels, got NaN or infinities; fix the image")
         tops = (1, 255, 65535) if image.mode == "F" else (65535,)
         top = next((t for t in tops if values.max(initial=0) <= t), 65535)
         return np.rint(np.clip(values, 0, top) * np.float32(255 / top)).astype(np.uint8)[None]

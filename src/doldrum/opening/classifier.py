@@ -73,6 +73,11 @@ class ConfinedClassifier(Classifier, HasEngines):
         """Images sent to an endpoint so far; None for other models."""
         return self._queries if self.settings.remote else None
 
+    @property
+    def queries_left(self) -> int | None:
+        most = self.settings.endpoint_queries
+        return None if most is None else max(0, most - self._queries)
+
     def forward(self, images: NDArray[np.float32]) -> Any:
         step = max(1, _FEW // int(np.prod(self.input_shape)))
         parts = [self._call(images[start : start + step]) for start in range(0, len(images), step)]

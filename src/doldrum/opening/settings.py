@@ -30,6 +30,9 @@ PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std",
 class ModelSettings:
     """A model, and how it is opened.
 
+    A subclass names in SOURCES those of its fields that are paths of images, and in CALLED, of these, what messages call those that are arguments of the
+    command, not options.
+
     Parameters
     ----------
     model : str
@@ -58,6 +61,7 @@ class ModelSettings:
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ()
+    CALLED: ClassVar[Mapping[str, str]] = {}
 
     model: str
     arch: str | None = None
@@ -96,7 +100,10 @@ class ModelSettings:
         for name in self.SOURCES:
             for value in _paths(getattr(self, name)):
                 if not self.is_there(value):
-                    raise InputError(f"expected {name}= to be there, got {_shown(value)}, which is not; check the path")
+                    called = self.CALLED.get(name, f"{name}=")
+                    raise InputError(
+                        f"expected {called} to be there, got {_shown(value)}, which is not; check the path"
+                    )
                 if os.path.exists(value) and (why := unfit_path(value, folder=True)):
                     raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
         if self.labels is not None and (why := unfit_path(self.labels)):

@@ -1,4 +1,4 @@
-"""The record of explanations: what in each flagged image carries its label to other images, and whether that was proven."""
+"""The record of explanations: what in each flagged image changes other images to its class, and whether that was proven."""
 
 from __future__ import annotations
 

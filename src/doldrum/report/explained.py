@@ -65,7 +65,7 @@ def explained(
             ("image", "flagged image"),
             ("found", "what was found in it"),
             ("control", "best control"),
-            ("control-found", "found in that"),
+            ("control-found", "what was found in the best control"),
         )
         shots = [(name, pictures.part(f"{i:03d}-{key}.png")) for key, name in wanted]
         made.append(
@@ -90,7 +90,7 @@ def _rows(i: int, one: Mapping[str, Any], pictures: Pictures, named: Any) -> lis
     for key, name, words in (
         ("clean", "clean", "clean images, as they are"),
         ("with-found", "found", "with what was found"),
-        ("with-control", "control", "with what the best control has"),
+        ("with-control", "control", "with what was found in the best control"),
     ):
         answers = [
             Answer(shot, visible(named(label)), label == one["label"])
@@ -108,7 +108,7 @@ def _figures(one: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     made = [("success", _share(one["success"])), (f"best of {one['controls']} controls", _share(one["control"]))]
     made.append(("p-value, corrected", f"{one['p_adjusted']:.2g}"))
     if one["holds"] is not None:
-        made.append(("trusted images that hold as much of it", percent(one["holds"])))
+        made.append(("trusted images that contain as much of it", percent(one["holds"])))
     return tuple(made)
 
 

@@ -53,7 +53,7 @@ class Endpoint:
     per_second : float or None
         Requests a second, at most.
     budget : int or None
-        Images sent in all, those of retries included; one more raises InputError.
+        Images sent in all, those of retries included; one more raises InputError. Called `endpoint_queries` where a model is opened by its address.
     token : str or None
         Name of an environment variable; its value is sent as `Authorization: Bearer ...`, over TLS or to this machine only.
 
@@ -131,6 +131,11 @@ class EndpointClassifier(Classifier):
         """For messages: an address may hold a secret."""
         return urlsplit(self.endpoint.url).hostname or "an address without a host"
 
+    @property
+    def queries_left(self) -> int | None:
+        budget = self.endpoint.budget
+        return None if budget is None else max(0, budget - self.queries)
+
     def forward(self, images: NDArray[np.float32]) -> Any:
         step = self.endpoint.batch
         parts = [self._ask(images[start : start + step]) for start in range(0, len(images), step)]
@@ -155,15 +160,15 @@ class EndpointClassifier(Classifier):
                 )
             if attempt < self.endpoint.retries:
                 time.sleep(min(_LONGEST_WAIT, wait if wait is not None else 0.5 * 2**attempt))
-        raise EndpointError(
-            f"expected an answer within {self.endpoint.retries + 1} tries, got {status} from {self.host}; try later"
-        )
+        tries = "1 try" if not self.endpoint.retries else f"{self.endpoint.retries + 1} tries"
+        raise EndpointError(f"expected an answer within {tries}, got {status} from {self.host}; try later")
 
     def _spend(self, count: int) -> None:
-        budget = self.endpoint.budget
-        if budget is not None and self.queries + count > budget:
+        left = self.queries_left
+        if left is not None and count > left:
             raise InputError(
-                f"expected at most {budget} images for the endpoint, got more; raise its budget or ask for less"
+                f"expected at most {self.endpoint.budget:,} images to send to the endpoint in this run, those of further tries included, got more; "
+                "pass a larger endpoint_queries=, or ask for less"
             )
         if self.endpoint.per_second is not None:
             time.sleep(max(0.0, self._next - time.monotonic()))
@@ -202,13 +207,16 @@ class EndpointClassifier(Classifier):
 
     def _read(self, data: bytes, count: int) -> NDArray[Any]:
         def bad(got: str) -> ClassifierError:
-            return ClassifierError(f"expected JSON with {wanted!r} for {count} images, got {got} from {self.host}")
+            return ClassifierError(
+                f"expected JSON with {wanted!r} for {count} images, got {got} from {self.host}; check the address, outputs= and num_classes="
+            )
 
         wanted = "labels" if self.outputs == "labels" else "scores"
         try:
             found = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise bad("no JSON") from error
+            page = data.lstrip()[:1] == b"<"
+            raise bad("a web page (HTML or XML)" if page else "no JSON") from error
         rows = found.get(wanted) if isinstance(found, dict) else None
         if not isinstance(rows, list):
             raise bad("an answer without it")

@@ -102,7 +102,7 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
         raise refused(what, shown, advice)
     if Path(path).suffix == ".pdmodel":
         raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
-    raise refused("a file of no kind known here (or a broken one)", shown, "check it, or export the model anew")
+    raise refused("a file of no kind known here (or a broken one)", shown, "check it, or export the model again")
 
 
 def _is_onnx(file: BinaryIO, size: int) -> bool:

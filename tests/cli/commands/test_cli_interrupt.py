@@ -72,6 +72,19 @@ def interrupts(leaving=None):
     return work
 
 
+def test_a_study_whose_cells_all_failed_keeps_none(call, monkeypatch, quiet, tmp_path):
+    def work(*_, **__):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "records.jsonl").write_text(
+            '{"key": "a", "cell": {}, "error": "InputError: no", "seconds": 1}\n'
+        )
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("doldrum.studies.run_study", work)
+    code, _, said = call("study", "smoothing", "--out", tmp_path / "out")
+    assert (code, said) == (130, "doldrum: interrupted\n")
+
+
 def test_what_is_kept_is_said_where_something_is(tmp_path, quiet):
     where = tmp_path / "some.resume"
     with pytest.raises(KeyboardInterrupt), kept("finished epochs", where):

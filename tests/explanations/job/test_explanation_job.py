@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 
 import numpy as np
 import pytest
 from audit_material import make
+from labels_server import labels_server
 from PIL import Image
 
 from doldrum.confined import sending
 from doldrum.confined.folder import holds_work
-from doldrum.errors import EndpointError, InputError, SandboxError
+from doldrum.errors import ClassifierError, EndpointError, InputError, SandboxError
 from doldrum.explanations.job import ExplanationSettings, run_explanation
 from doldrum.explanations.job.work import work
+from doldrum.explanations.kept import Kept
 from doldrum.records.explanations import ExplanationRecord
 from doldrum.report.explanations.page import write_explanations_page
 from doldrum.training import load_checkpoint
@@ -183,49 +183,22 @@ def test_too_few_clean_images_are_a_clear_line(asked, tmp_path, near):
     assert not (tmp_path / "out" / "explanation.json").exists()
 
 
-class _Model(BaseHTTPRequestHandler):
-    """Answers labels until `server.left` requests are answered; then the server is busy for ever."""
-
-    def log_message(self, *args):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.left -= 1
-        if self.server.left < 0:
-            self.send_response(503)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        pixels = np.load(io.BytesIO(body))
-        self.server.images += len(pixels)
-        answer = json.dumps({"labels": self.server.model(pixels).argmax(1).tolist()}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-
 @pytest.fixture
 def server(material):
-    made = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
-    made.model, made.left, made.images = load_checkpoint(material.model), 1000, 0
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    model = load_checkpoint(material.model)
+    with labels_server(lambda images: model(images).argmax(1)) as made:
+        yield made
 
 
 def test_an_endpoint_that_stops_answering_is_gone_on_with_and_its_bound_holds_over_both_runs(
     asked, server, tmp_path, near
 ):
-    address = f"http://127.0.0.1:{server.server_address[1]}/"
     more = {
-        "model": address, "size": (8, 8), "channels": "grey", "num_classes": 10, "outputs": "labels", "endpoint_batch": 512,
+        "model": server.address, "size": (8, 8), "channels": "grey", "num_classes": 10, "outputs": "labels", "endpoint_batch": 512,
         "endpoint_body": "npy", "endpoint_retries": 0, "queries": 60_000,
     }  # fmt: skip
     server.left = 40
-    with pytest.raises(EndpointError, match="expected an answer within 1 tries, got 503"):
+    with pytest.raises(EndpointError, match="expected an answer within 1 try, got 503"):
         run_explanation(asked(**more), progress=False)
     assert holds_work(tmp_path / "out")
     server.left = 1000
@@ -234,3 +207,97 @@ def test_an_endpoint_that_stops_answering_is_gone_on_with_and_its_bound_holds_ov
     assert found.queries <= 60_000
     assert found.queries <= server.images  # what was asked for nothing is what was cut off, no finished search
     assert server.images <= found.queries + 4000
+
+
+def test_an_endpoints_queries_are_looked_at_before_any_search_and_kept_to(asked, material, server, tmp_path, near):
+    plain = tmp_path / "plain.npy"
+    np.save(plain, material.images[900:912])  # of many classes: one after another is explained
+    more = {
+        "images": (*asked().images, str(plain)),
+        "model": server.address, "size": (8, 8), "channels": "grey", "num_classes": 10, "outputs": "labels", "endpoint_batch": 512,
+        "endpoint_body": "npy",
+    }  # fmt: skip
+    least, opened = 14_000 + 800 + 15, 2  # images that are sent when it is opened
+    told = rf"endpoint_queries= with room for {least:,} images more \(815 for .*, got room for {least - 1:,}; raise"
+    with pytest.raises(InputError, match=told):
+        run_explanation(asked(**more, endpoint_queries=opened + least - 1), progress=False)
+    assert server.images == opened
+    assert not (tmp_path / "out" / "explanation.json").exists()
+    server.images = 0
+    record = run_explanation(asked(**more, endpoint_queries=opened + least), progress=False)
+    assert server.images <= opened + least
+    assert any("(--endpoint-queries) were used up. Not reached" in note for note in record.explanations.notes)
+    assert "--endpoint-queries) were used up" in write_explanations_page(tmp_path / "out").read_text()
+
+
+def test_an_endpoint_that_answers_a_web_page_is_a_line_with_advice(asked, server, near):
+    server.page = b"<html>Sign in</html>"
+    more = {"model": server.address, "size": (8, 8), "channels": "grey", "num_classes": 10, "endpoint_body": "npy"}
+    with pytest.raises(ClassifierError, match=r"got a web page .*; check the address, outputs= and num_classes="):
+        run_explanation(asked(**more), progress=False)
+
+
+def test_hostile_names_and_resized_images_are_on_the_page_as_text(asked, material, tmp_path, near):
+    folder = tmp_path / "in<b>ox"
+    folder.mkdir()
+    bad = material.triggered(slice(900, 912))[:3]
+    for name, pixels in zip(
+        ["-rf\n.png", "\u05e9\u202e\u00fc.png", "<img src=x onerror=alert(1)>.png"], bad, strict=True
+    ):
+        Image.fromarray(pixels[0].repeat(2, axis=0).repeat(2, axis=1)).save(folder / name, format="PNG")
+    (folder / "<script>\x1b[31m.png").write_bytes(b"none")
+    record = run_explanation(asked(images=(str(folder),), queries=15_000), progress=False)
+    assert len(record.explanations.explained) == 3
+    assert any("Flagged images: 3 of 3 images were fitted to 1 x 8 x 8" in remark for remark in record.remarks)
+    text = write_explanations_page(tmp_path / "out").read_text(encoding="utf-8")
+    assert "-rf\\n.png" in text
+    assert "\u05e9\\u202e\u00fc.png" in text
+    assert "&lt;img src=x onerror=alert(1)&gt;.png" in text
+    assert "&lt;script&gt;\\x1b[31m.png</bdi> was skipped" in text
+    assert "Flagged images: 3 of 3 images were fitted" in text
+    assert not any(piece in text for piece in ("\u202e", "\x1b", "<b>", "<script", "<img src=x"))
+
+
+def test_clean_images_may_be_a_split_by_name(asked, tmp_path, near):
+    record = run_explanation(asked(clean="digits:test", queries=15_000), progress=False)
+    assert record.clean == "digits:test"
+    assert record.explanations.clean > 200
+    assert "--clean digits:test" in record.command
+    with pytest.raises(InputError, match="expected IMAGE to be there, got digits:test"):
+        asked(images=("digits:test",))
+    with pytest.raises(InputError, match="got another IMAGE; ask for the same"):
+        run_explanation(asked(clean="digits:test", queries=15_000, images=asked().images[:1]), progress=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the confinement is Linux's")
+def test_killed_it_goes_on_with_what_was_found(asked, tmp_path, near):
+    settings = asked()
+    command = [
+        sys.executable,
+        "-m",
+        "doldrum",
+        "explain",
+        settings.model,
+        *map(str, settings.images),
+        "--clean",
+        str(settings.clean),
+    ]
+    first = subprocess.Popen(
+        [*command, "--seed", "1", "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True
+    )
+    kept = tmp_path / "out" / "work" / "found.jsonl"
+    while not (kept.exists() and kept.read_bytes().count(b"\n") > 6) and first.poll() is None:
+        time.sleep(0.01)
+    first.kill()
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == -9, said
+    before = kept.read_bytes().rpartition(b"\n")[0]
+    known = {json.loads(line)[0] for line in before.splitlines()}
+    made = []
+    keep = Kept._write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Kept, "_write", lambda self, line: made.append(line[0]) or keep(self, line))
+        record = run_explanation(settings, progress=False)
+    assert made
+    assert not known & set(made)  # nothing is searched twice
+    assert record.explanations.proven == 3

@@ -80,3 +80,28 @@ def test_the_page_needs_no_torch(tmp_path):
         f"write_inspection_page({str(folder)!r}); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_table_of_routes_is_text_with_headers_and_nothing_by_colour_alone(tmp_path):
+    text = _page(tmp_path / "out", sample())
+    tables = re.findall(r"<table.*?</table>", text, re.DOTALL)
+    assert len(tables) == 2
+    for table in tables:
+        assert "<caption" in table
+        assert len(re.findall("<th ", table)) == len(re.findall(r'<th scope="(?:col|row)"', table)) > 3
+    (label,) = re.findall(r'<svg [^>]*role="img" aria-label="([^"]*)"', text)
+    assert (
+        label
+        == "10 dots. The furthest right is 3 (plain3): +9.5. The references’ most suspicious are from +1.0 to +3.5."
+    )
+    numbers = re.findall(r'<tr><th scope="row"><bdi>(.*?)</bdi>(.*?)</th><td class="num">(.*?)</td>', tables[1])
+    assert [(route, "the verdict’s" in more, value) for route, more, value in numbers][:2] == [
+        ("any class to 3 (plain3)", True, "+9.5"),
+        ("any class to 9 (plain9)", False, "+1.2"),
+    ]
+    assert len(numbers) == 10
+    moved = re.findall(r'<span class="hidden">becomes</span> <bdi class="(.*?)">(.*?)</bdi>(.*?)</span></li>', text)
+    assert [(kind, name, "as the trigger is meant to" in more) for kind, name, more in moved] == [
+        ("moved", "3 (plain3)", True),
+        ("", "no valid answer", False),
+    ]

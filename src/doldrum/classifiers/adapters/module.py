@@ -85,7 +85,7 @@ class ModuleClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure, parameters and buffers; read anew each time, since weights can change."""
+        """SHA-256 of the module's structure, parameters and buffers; read again each time, since weights can change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

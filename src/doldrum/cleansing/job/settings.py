@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,6 +41,7 @@ class CleansingSettings(JobSettings):
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ("images", "clean")
+    CALLED: ClassVar[Mapping[str, str]] = {"images": "training set"}
 
     images: str
     clean: str | None = None

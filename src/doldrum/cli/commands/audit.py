@@ -81,6 +81,7 @@ def audit(
     with kept("finished parts", out, there=holds_work):
         record = run_audit(settings, say=message)
     from doldrum.report.audit.page import write_audit_page
+    from doldrum.report.audit.view import of_model
 
     page = write_audit_page(out)
     found = record.verdict
@@ -93,7 +94,7 @@ def audit(
         message(found["heading"])
         for sentence in found["sentences"]:
             message(f"- {sentence}")
-        for sentence in [] if record.inspection is None else record.inspection["verdict"]["sentences"]:
+        for sentence in [] if record.inspection is None else of_model(found["sentences"], record.inspection):
             message(f"- the model: {sentence}")
         message(f"The report is {page}")
     if found["exit_code"]:

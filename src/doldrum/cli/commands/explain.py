@@ -21,13 +21,19 @@ def explain(
         list[str],
         typer.Argument(metavar="IMAGE...", help="The flagged images: files, folders or archives; 256 images at most."),
     ],
-    clean: Annotated[str, typer.Option(help="Images that you trust, as they come; 1,000 do well.")],
+    clean: Annotated[
+        str,
+        typer.Option(help="Images that you trust, as they come: a folder, archive, table, array or split such as fashion-mnist:test. At least 60; "
+                          "1,000 do well."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="A new folder for the report, or that of this explanation, cut off, which goes on."),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="The chance allowed of proving anything by luck.")] = 0.05,
-    queries: Annotated[int | None, typer.Option(help="The most images that the model may be asked about.")] = None,
+    alpha: Annotated[float, typer.Option(help="The largest chance of proving anything by luck.")] = 0.05,
+    queries: Annotated[
+        int | None, typer.Option(help="The most images that the model may be asked about; what is not reached by then is unproven.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Which clean images search and test; by default fresh and secret.")
     ] = None,
@@ -35,13 +41,13 @@ def explain(
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
-) -> None:
-    """Say what in flagged images takes their class along to other images, and prove it on clean images.
+) -> None:  # fmt: skip
+    """Find what in flagged images makes the model answer their class, and test it on clean images.
 
     Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
 
-    --out receives report.html, record.json and pictures/. Explain images that may carry one trigger together: some triggers are only seen in what images share. The
-    exit code is 3 when a trigger is proven in any image, 0 otherwise.
+    --out receives report.html, record.json and pictures/. Explain images that may carry the same trigger in one command: some triggers show only in
+    what several images have in common. The exit code is 3 if a trigger is proven in any image, 0 otherwise.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="doldrum-explain-") as folder:
@@ -90,7 +96,7 @@ def _table(found: Any, names: list[str] | None) -> Any:
     from rich.table import Table
 
     table = Table(title=f"A trigger is proven in {found.proven} of {len(found.explained)}", title_justify="left")
-    for name in ("image", "class", "proven", "what was shown"):
+    for name in ("image", "class", "proven", "result"):
         table.add_column(name, overflow="fold")
     for one in found.explained:
         label = "-" if one.label < 0 else names[one.label] if names else str(one.label)

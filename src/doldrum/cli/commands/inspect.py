@@ -31,17 +31,17 @@ def inspect(
     references: References = None,
     fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 takes 19 models.")] = 0.05,
     inspectors: Annotated[
-        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; by default the six that show a trigger.")
+        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; by default the six that look for a trigger and can show it.")
     ] = None,
-    claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Time to spend on the model, e.g. 10m: inspectors not done by then are listed."),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(help="Seed of the searches. It is 0 unless you choose another, not secret as in an audit: what was found in "
-                          "references by the same seed is kept and used again."),
+        typer.Option(help="Seed of the searches, 0 by default. It is no secret, as an audit's is: results for reference models are kept by seed, and "
+                          "used again."),
     ] = 0,
     workers: Annotated[int, typer.Option(help="Reference models to examine at once; 0 is one a core.")] = 1,
     hours: options.Hours = 24.0,
@@ -53,9 +53,9 @@ def inspect(
 
     Example: doldrum inspect model.onnx --clean trusted/ --references refs/ --out report/
 
-    --out receives report.html, record.json and, where a trigger was found, trigger.json and pictures/. What is found in reference models is
-    kept in a folder examined beside them. Without --references nothing is promised: the model's classes are compared with one another. The
-    exit code is 3 where the model is suspicious or a backdoor is shown, 0 otherwise: that is no proof that it is clean.
+    --out receives report.html, record.json and, where a trigger was found, trigger.json and pictures/. Results for reference models are kept in
+    the folder "examined" beside them. Without --references no rate of false alarms is promised: the model's classes are compared with one another.
+    The exit code is 3 if the model is suspicious or a backdoor is shown. Exit code 0 is no proof that the model is clean.
     """
     from doldrum.audit import seconds_of
     from doldrum.confined.folder import holds_work

@@ -25,17 +25,18 @@ def references(
     workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
     json: JsonFlag = False,
 ) -> None:
-    """Train clean models of one recipe with different seeds: what a verdict on another model is compared with.
+    """Train clean models of one recipe with different seeds, for doldrum inspect to compare another model with.
 
     Example: doldrum references --data fashion-mnist --recipe fashion-cnn --count 40 --out refs
 
-    A promised rate of false alarms is a comparison with models that are known to be clean. The promise holds for clean models like these, so
-    take data and a network like those of the model in question. How rare a false alarm can be promised depends on their number: 19 models
-    do for 5%, 99 for 1%. With more, the rate among your own clean models is nearer to the promised one.
+    doldrum inspect promises a rate of false alarms by comparing a model with models that are known to be clean. The promise holds for clean
+    models like these, so use data and a network like those of the model to inspect. The number of models sets the lowest rate that can be
+    promised: 19 models are enough for 5%, 99 for 1%. With more models, the rate among your own clean models is nearer to the
+    promised one.
 
-    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. Kill it any time: the same
-    command goes on, from the last finished epoch. A larger --count adds models. Models of your own that you know to be clean do as well:
-    put them into a folder, in any format that doldrum opens.
+    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. Stopped at any time, the same
+    command goes on from the last finished epoch. A larger --count adds models. Clean models of your own can be used instead: put them into a
+    folder, in any format that doldrum opens.
     """
     from doldrum.provenance import cores
     from doldrum.references import train_references

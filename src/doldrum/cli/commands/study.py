@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from json import loads
 from pathlib import Path
 from typing import Annotated
 
@@ -82,5 +83,17 @@ def report(
 
 
 def _holds_records(out: Path) -> bool:
+    """Whether a cell is finished; one that failed is run again."""
     records = out / "records.jsonl"
-    return records.is_file() and records.stat().st_size > 0
+    if not records.is_file():
+        return False
+    with records.open("rb") as file:
+        return any(line.strip() and not _failed(line) for line in file)
+
+
+def _failed(line: bytes) -> bool:
+    try:
+        found = loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "error" in found

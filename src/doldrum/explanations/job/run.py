@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from doldrum.confined.job import OPENING, Job
 from doldrum.confined.run import run_job
+from doldrum.confined.splits import as_file
 from doldrum.explanations.job.record import RECORD, write_record
 from doldrum.explanations.job.settings import ExplanationSettings
 from doldrum.records.explanations import ExplanationRecord
@@ -34,4 +37,12 @@ def run_explanation(
     Raises InputError for a folder of something else or one that another run is at work in, images that can't be read, too few clean
     images; SandboxError when the confined process exceeds its memory or time, or dies.
     """
-    return run_job(_JOB, settings, write=write_record, read=ExplanationRecord.load, progress=progress, say=say)
+    return run_job(
+        _JOB, settings, write=write_record, read=ExplanationRecord.load, send_as=_sent, progress=progress, say=say
+    )
+
+
+def _sent(settings: ExplanationSettings, folder: Path) -> dict[str, Any]:
+    """The settings, with a split of a data set that doldrum knows as a file: the confined process can't fetch it."""
+    made = settings.to_dict()
+    return made | {"clean": as_file(made["clean"], "test", folder / "clean-split.npz")}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from doldrum.checks import whole_number
 from doldrum.confined.settings import JobSettings, check_share
+from doldrum.confined.splits import is_known_split
 from doldrum.errors import InputError
 
 __all__ = ["ExplanationSettings"]
@@ -22,7 +24,7 @@ class ExplanationSettings(JobSettings):
     images : paths
         The flagged images; what each may be, `doldrum.intake.open_images` says. 256 images in all, at most.
     clean : str
-        Clean images, as they come; some hundreds.
+        Clean images, as they come, or a split of a data set that doldrum knows, such as "fashion-mnist:test". At least 60; 1,000 do well.
     alpha : float in (0, 1)
         The chance allowed of proving anything by luck of the held-back images.
     queries : int, optional
@@ -36,6 +38,7 @@ class ExplanationSettings(JobSettings):
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ("images", "clean")
+    CALLED: ClassVar[Mapping[str, str]] = {"images": "IMAGE"}
 
     images: tuple[str, ...]
     clean: str
@@ -50,6 +53,9 @@ class ExplanationSettings(JobSettings):
             raise InputError("expected images= as several paths, got none or text; pass a tuple of them")
         object.__setattr__(self, "images", tuple(self.images))
         super().__post_init__()
+
+    def is_there(self, path: str) -> bool:
+        return super().is_there(path) or (path == self.clean and is_known_split(path))
 
     def command(self, seed: int) -> str:
         """The command that repeats this, with its seed.

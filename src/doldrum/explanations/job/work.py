@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from doldrum.confined.job import Tell
-from doldrum.confined.material import Material, left_out, listed, read_material, same_images
+from doldrum.confined.material import Material, fitted, left_out, listed, read_material, same_images
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.explanations.explain import FOUND, MOST_IMAGES, explained
@@ -57,8 +58,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "class_names": names and list(names),
             "notes": notes_in_flags(opened.notes),
         },
-        "explanations": found.without_pictures().to_dict(),
-        "remarks": left_out(clean),
+        "explanations": replace(found.without_pictures(), notes=tuple(notes_in_flags(found.notes))).to_dict(),
+        "remarks": [*left_out(clean), *fitted(clean=clean), *(text for part in parts for text in fitted(flagged=part))],
         "images": listed(material.skipped, most=MOST_SKIPPED),
     }
 

@@ -34,12 +34,14 @@ class Inspector(ABC):
     """Its share of the work of an inspection, for progress: 1 is that of an inversion."""
     sizes: ClassVar[bool] = False
     """Whether its values are -log of the size of a trigger, so that a difference says how many times smaller one is."""
-    queries: ClassVar[bool] = False
-    """Whether it can work on a model whose every answer costs money."""
 
     @abstractmethod
     def examine(self, subject: Subject) -> Reading:
         """What it finds; `seconds` is filled in by `read`. NaN for a route that it can't tell about."""
+
+    def most_queries(self, images: int) -> int | None:
+        """The most answers that it asks for, with so many images to search on; None for one that asks too much of a model whose every answer costs money."""
+        return None
 
     @final
     def read(self, subject: Subject) -> Reading:
@@ -64,7 +66,7 @@ class Inspector(ABC):
             return f"{self.name} needs {self.needs}: {subject.why_not or 'the model has none to give'}"
         if self.needs == "scores" and classifier.outputs == "labels":
             return f"{self.name} needs scores; the model gives labels only"
-        if classifier.costly and not self.queries:
+        if classifier.costly and self.most_queries(len(subject.search)) is None:
             return f"{self.name} needs too many answers of a model at an address"
         return ""
 

@@ -67,8 +67,13 @@ def halves(clean: ImageSet, seed: int) -> Halves:
             f"expected at least {FEWEST} clean images to inspect a model, got {len(clean)}; add some: 200 or more do well"
         )
     order = rng(seed, "inspect", "halves").permutation(len(clean))
-    size = min(len(clean) // 2, _MOST)
+    size = half_of(len(clean))
     return Halves(to_float(clean.images[order[:size]]), to_float(clean.images[order[size : 2 * size]]))
+
+
+def half_of(clean: int) -> int:
+    """The size of each half."""
+    return min(clean // 2, _MOST)
 
 
 def answers(classifier: Classifier, images: NDArray[np.float32], *, batch: int = 256) -> NDArray[Any]:

@@ -13,9 +13,10 @@ from doldrum.inspectors.contract.reading import Reading
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.judging.standard import Standing
 
-__all__ = ["anomalies", "anomaly_index"]
+__all__ = ["FEWEST", "anomalies", "anomaly_index"]
 
-_FEWEST = 4  # classes with a value, below which none can stand out
+FEWEST = 4
+"""Classes with a value, below which none can stand out."""
 
 
 def anomalies(readings: Sequence[Reading]) -> Standing:
@@ -29,7 +30,7 @@ def anomalies(readings: Sequence[Reading]) -> Standing:
     smallest, looked = 1.0, 0
     for one in readings:
         routes = [r for r, v in one.values.items() if r.source is None and r.target is not None and math.isfinite(v)]
-        if len(routes) < _FEWEST:
+        if len(routes) < FEWEST:
             continue
         values = np.array([one.values[r] for r in routes])
         for i, route in enumerate(routes):

@@ -60,7 +60,7 @@ class Collapse(Inspector):
     """
 
     name = "collapse"
-    title = "a class that is left when images drown in noise"
+    title = "the class that is left under heavy noise"
     needs = "labels"
     weight = 0.1
 

@@ -44,13 +44,15 @@ class LabelOnly(Inspector):
     title = "patches and perturbations, tried by labels alone"
     needs = "labels"
     weight = 0.1
-    queries = True
 
     def __init__(self, budget: int = 5000) -> None:
         self.budget = whole_number(budget, "budget=", least=500, hint="e.g. 5000 answers")
 
     def __repr__(self) -> str:
         return f"LabelOnly(budget={self.budget})"
+
+    def most_queries(self, images: int) -> int:
+        return self.budget
 
     def examine(self, subject: Subject) -> Reading:
         classes, chance = subject.num_classes, subject.rng(self.name)

@@ -26,12 +26,14 @@ class LocalDominant(Inspector):
     """
 
     name = "local-dominant"
-    title = "a class that noise leads to"
+    title = "the class that noise leads to"
     needs = "labels"
     paper = "Xiang et al. 2023, CBD, arXiv 2310.17498"
     weight = 0.05
-    queries = True
     sigma = 0.6
+
+    def most_queries(self, images: int) -> int:
+        return _DRAWS * min(images, _IMAGES)
 
     def examine(self, subject: Subject) -> Reading:
         images, before = subject.search[:_IMAGES], subject.labels[:_IMAGES]

@@ -32,7 +32,7 @@ class MaximumMargin(Inspector):
     """
 
     name = "margin"
-    title = "an image that a class wins by far"
+    title = "the largest margin that a class can reach"
     needs = "gradients"
     paper = "Wang et al. 2024, MM-BD, IEEE S&P, arXiv 2205.06900"
     weight = 0.15

@@ -55,7 +55,12 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     noise = {f"{s:.3g}": i for i, s in enumerate(record["band"][0]["strengths"])} if record["band"] else {}
     cards = _cards(rows, noise, pictures := Pictures(place / "pictures"))
     model = record["inspection"]
-    inspection = None if model is None else inspection_view.view(model, place / "inspection" / "pictures")
+    inspection = None
+    if model is not None:
+        inspection = inspection_view.view(model, place / "inspection" / "pictures")
+        # What the audit says too is said once
+        inspection["sentences"] = audit_view.of_model(record["verdict"]["sentences"], model)
+        inspection["figures"] = [one for one in inspection["figures"] if one[0] != inspection_view.ACCURACY]
     found = record["explanations"]
     proofs = [] if found is None else explained(found, record["model"]["class_names"], Pictures(place / "explanations"))
     return write_text_whole(

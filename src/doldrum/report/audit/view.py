@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doldrum.report.audit.rows import Row
 from doldrum.report.explained import heading
 from doldrum.report.words import percent, plain_value
 
-__all__ = ["view"]
+__all__ = ["of_model", "view"]
 
 _CLASSES, _NAMES = 12, 100
 _READS = "The score reads which labels came back as well as how many: an input can be suspicious with its line inside of the band."
+_CONCENTRATION = (
+    "The p-value of a class says how often some class would have at least as many of the flags if these were spread over all images by chance. It is corrected for the number "
+    "of predicted classes (Bonferroni). It is not corrected for several looks, such as a second audit or another --fpr. False alarms may gather in a class too."
+)
 _COLUMNS = (
     ("rank", "Rank"),
     ("id", "Input"),
@@ -36,7 +40,7 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
         "ranking": ranking,
         "tone": "alert" if alarm else "calm",
         "figures": _figures(record, flags, ranking, alarm),
-        "limits": _limits(promise),
+        "limits": _limits(promise, concentration=record["concentration"] is not None and flags["count"] > 1),
         "sections": [
             ("verdict", "Verdict"),
             *([] if record["inspection"] is None else [("inspection", "The model")]),
@@ -70,6 +74,11 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
         "command": record["command"],
         "facts": _facts(record),
     }
+
+
+def of_model(sentences: Sequence[str], inspection: Mapping[str, Any]) -> list[str]:
+    """The sentences of an audit's inspection, without those that the audit says too (both look at the same clean images)."""
+    return [sentence for sentence in inspection["verdict"]["sentences"] if sentence not in sentences]
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -118,7 +127,7 @@ def number(value: float) -> str:
     return f"{value:,.1f}"
 
 
-def _limits(promise: dict[str, Any] | None) -> list[str]:
+def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]:
     """What the verdict leaves to say: how far the figures reach, and what they mean."""
     known = (
         "Where no seed was given, one was drawn and kept secret until the audit was over, so that no model can have been trained against these very "
@@ -135,6 +144,7 @@ def _limits(promise: dict[str, Any] | None) -> list[str]:
         "more will be flagged.",
         f"A p-value is the share of clean inputs that look at least as suspicious, the input itself counted among them; {size:,} clean images "
         f"allow none below 1/{size + 1:,}.",
+        *([_CONCENTRATION] if concentration else []),
         known,
     ]
 

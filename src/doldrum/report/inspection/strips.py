@@ -23,6 +23,15 @@ class Strip:
     most: str
     reached: str
 
+    @property
+    def spoken(self) -> str:
+        """The figure in words, for who can't see it; the table beside it has the numbers."""
+        references = "" if self.band is None else f" The references’ most suspicious are from {self.reached}."
+        verdict = next(
+            (f" The verdict’s is {words}." for _, words, most in self.dots if most and words != self.most), ""
+        )
+        return f"{len(self.dots):,} dots. The furthest right is {self.most}.{verdict}{references}"
+
 
 def strips(
     inspectors: Sequence[Mapping[str, Any]],
@@ -35,8 +44,8 @@ def strips(
 
     >>> one = {"name": "mask", "title": "a mask", "values": [[None, 0, 1.0, 0.0], [None, 1, 1.0, 4.0]], "band": [1.0, 3.0]}
     >>> made = strips([one], {"inspector": "mask", "source": None, "target": 1}, None, promised=True)[0]
-    >>> made.dots, made.band, made.reached
-    (((8.0, '0: +0.0', False), (392.0, '1: +4.0', True)), (104.0, 192.0), '+1.0 to +3.0')
+    >>> made.dots, made.band, made.spoken
+    (((8.0, '0: +0.0', False), (392.0, '1: +4.0', True)), (104.0, 192.0), '2 dots. The furthest right is 1: +4.0. The references’ most suspicious are from +1.0 to +3.0.')
     """
     found = {one["name"]: [(s, t, d) for s, t, _, d in one["values"] if d is not None] for one in inspectors}
     ends = [d for rows in found.values() for *_, d in rows] + [v for one in inspectors for v in one["band"] or ()]
@@ -64,7 +73,7 @@ def strips(
                 band=None if band is None else (x(band[0]), round(x(band[1]) - x(band[0]), 1)),
                 zero=x(0.0),
                 most=f"{_route(source, target, names)}: {_signed(most)}",
-                reached=f"{_signed(band[0])} to {_signed(band[1])}" if promised and band is not None else "–",
+                reached=f"{_signed(band[0])} to {_signed(band[1])}" if promised and band is not None else "none",
             )
         )
     return made

@@ -10,9 +10,13 @@ from doldrum.report.inspection.strips import strips
 from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.words import counted, percent, plain_value
 
-__all__ = ["facts", "material", "view"]
+__all__ = ["ACCURACY", "facts", "material", "view"]
 
-_ROUTES = 12  # that the table by class has
+ACCURACY = "accuracy on clean images"
+"""The name of that figure."""
+
+_DOT = "Each dot is a route: from any class to one class, from one class to any other, or from any class to any other. The large dot is the route of the verdict."
+_ROUTES = 24  # that the table by class has
 _KINDS = {
     "masked-pattern": "a pattern under a mask",
     "additive": "a pattern that is added",
@@ -68,7 +72,7 @@ def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tup
     accuracy = record["clean"]["accuracy"]
     if accuracy is not None:
         under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
-        made.append(("accuracy on clean images", percent(accuracy["value"]), under, ""))
+        made.append((ACCURACY, percent(accuracy["value"]), under, ""))
     return made
 
 
@@ -99,17 +103,19 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
 def _scale(record: Mapping[str, Any]) -> str:
     if record["references"] is None:
         return (
-            "How far each class stands out from the model’s other classes, in their standard deviations. To the right is more suspicious. Nothing is "
-            "promised: in a clean model some class is always the first."
+            f"{_DOT} Its place says how far it stands out from the model’s other classes, in standard deviations of these. Further right is more suspicious. Nothing is "
+            "promised here: in a clean model, too, some class is furthest right."
         )
     return (
-        f"How far each class stands out from the same class of the {record['references']['count']:,} clean references, in their standard deviations. To "
-        "the right is more suspicious. The band is where the references’ own most suspicious classes are."
+        f"{_DOT} Its place says how far the model is from the {record['references']['count']:,} clean references on the same route, in standard deviations of these. Further "
+        "right is more suspicious. The band goes from the lowest to the highest of the references’ own most suspicious routes."
     )
 
 
-def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
-    """The most suspicious routes: their name, and how far they stand out by each inspector."""
+def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str], bool]]:
+    """The most suspicious routes: their name, how far they stand out by each inspector, and whether it is the verdict's."""
+    finding = record["finding"]
+    verdicts = None if finding is None else (finding["source"], finding["target"])
     table: dict[tuple[Any, Any], dict[str, float]] = {}
     for one in record["inspectors"]:
         for source, target, _, deviation in one["values"]:
@@ -120,7 +126,8 @@ def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
     return [
         (
             _route(*route, names),
-            [f"{table[route][c]:+.1f}".replace("-", "−") if c in table[route] else "–" for c in columns],
+            [f"{table[route][c]:+.1f}".replace("-", "−") if c in table[route] else "none" for c in columns],
+            route == verdicts,
         )
         for route in order
     ]
@@ -128,7 +135,7 @@ def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
 
 def _route(source: int | None, target: int | None, names: Sequence[str] | None) -> str:
     start = "any class" if source is None else _name(source, names)
-    return f"{start} → {'any other' if target is None else _name(target, names)}"
+    return f"{start} to {'any other' if target is None else _name(target, names)}"
 
 
 def _limits(record: Mapping[str, Any]) -> list[str]:
@@ -138,13 +145,13 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
     else:
         first = (
             f"The promise of {percent(references['fpr'])} holds for clean models like the references: the same kind of data, network and training. A clean "
-            f"model of another kind may stand out. {references['count']:,} references allow no p-value below 1/{references['count'] + 1:,}."
+            f"model of another kind may stand out. With {references['count']:,} references no p-value is below 1/{references['count'] + 1:,}."
         )
     return [
         first,
-        "Half of the clean images were searched on. What was found was tested on the other half, which no search has seen.",
-        "The smallest trigger that a search finds need not look like the one that was put in. It is a short cut to the same class.",
-        "A model whose maker knew of these searches may have been trained to pass them.",
+        "The searches used one half of the clean images. The other half was used only to test what they found.",
+        "A search looks for any small change that leads to a class. What it finds may not look like the trigger that somebody used to build in a backdoor.",
+        "Somebody who knows these searches can train a model to pass them.",
     ]
 
 
@@ -158,7 +165,7 @@ def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("classes", f"{model['num_classes']:,}"),
         ("preprocessing", plain_value(model["preprocessing"])),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
-        ("of those", f"{clean['search']:,} to search on, {clean['test']:,} to test on"),
+        ("of those", f"{clean['search']:,} to search with, {clean['test']:,} to test with"),
     ]
     if references is not None:
         found.append(("reference models", f"{references['count']:,} from {references['source']}"))
