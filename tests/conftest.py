@@ -13,6 +13,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from small_nets import small_net
 
 import doldrum as dd
@@ -24,6 +26,12 @@ sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgu
 
 # Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
 os.environ.setdefault("DOLDRUM_ENGINES", tempfile.mkdtemp(prefix="doldrum-engines-"))
+
+# A busy machine is no failure, and each run tries the same examples.
+hypothesis_settings.register_profile(
+    "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("same")
 
 # Seeds that are fresh and secret by default are the same in every run of a test: bad luck fails always or never.
 _SECRETS = random.Random()

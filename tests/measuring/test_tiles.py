@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import doldrum as dd
@@ -9,7 +9,6 @@ from doldrum.measuring.battery import Battery
 from doldrum.measuring.tiles import make_tiles, plan_tiles
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.integers(1, 20)), max_size=3),
     st.integers(1, 50),

@@ -52,8 +52,8 @@ def explain(
 ) -> Explanations:
     """Find what in each flagged image changes other images to its class, and test it on clean images that the search never used.
 
-    For an image predicted as class t, several methods look for the trigger by trying it on some clean images of other classes: rectangles
-    pasted, or what the images of the class share added. The same search is run in at least 19 clean
+    For an image predicted as class t, two methods look for the trigger by trying it on some clean images of other classes: a rectangle is
+    pasted, or what the flagged images of the class share is added. The same search is run in at least 19 clean
     images that are predicted as t too (the controls): what a class looks like is found there as well. What does best beside the controls is put on held-back
     clean images, once, and so is what was found in each control.
 
