@@ -10,7 +10,6 @@ from doldrum.networks.own import NETWORKS, Normalise, Shape
 from doldrum.networks.transfer import TRANSFER, transfer
 
 with extras():
-    import torch
     from torch import nn
 
 __all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
@@ -41,7 +40,9 @@ def check_network(name: object) -> str:
     >>> check_network("timm/resnet18")
     'timm/resnet18'
     """
-    if isinstance(name, str) and (name in NETWORKS or name in TRANSFER or re.fullmatch(_TIMM + r"[a-z0-9_]+(\.[a-z0-9_]+)?", name)):
+    if isinstance(name, str) and (
+        name in NETWORKS or name in TRANSFER or re.fullmatch(_TIMM + r"[a-z0-9_]+(\.[a-z0-9_]+)?", name)
+    ):
         return name
     known = ", ".join(sorted([*NETWORKS, *TRANSFER]))
     raise InputError(f"expected a network among {known}, or {_TIMM}NAME, got {name!r}; pick one")
@@ -65,6 +66,7 @@ def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
 
     Examples
     --------
+    >>> import torch
     >>> net = build("fashion-cnn", input_shape=(1, 28, 28), num_classes=10)
     >>> tuple(net(torch.zeros(2, 1, 28, 28)).shape)
     (2, 10)

@@ -101,9 +101,7 @@ def _known(place: Path) -> dict[bytes, tuple[NDArray[np.float32], int]]:
     for listed in sorted(place.glob("*.digests.npy")) if place.is_dir() else ():
         try:
             digests = np.load(listed, allow_pickle=False)
-            array = np.load(
-                listed.with_name(listed.name.replace(".digests", "")), mmap_mode="r", allow_pickle=False
-            )
+            array = np.load(listed.with_name(listed.name.replace(".digests", "")), mmap_mode="r", allow_pickle=False)
             if digests.shape != (len(array), _WIDTH) or array.ndim != 4 or array.dtype != np.float32:
                 continue
         except (OSError, ValueError):

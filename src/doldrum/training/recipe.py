@@ -143,10 +143,20 @@ RECIPES: dict[str, Recipe] = {
     "vgg11-bn": Recipe(network="vgg11-bn", epochs=15, batch_size=128, lr=0.05, shift=4, flip=True),
     # Images look the same in every epoch, so that each goes through the frozen part once; the head then takes seconds.
     "transfer": Recipe(
-        network="efficientnet-lite0", epochs=30, batch_size=64, lr=2e-3, optimizer="adamw", weight_decay=0.01,
+        network="efficientnet-lite0",
+        epochs=30,
+        batch_size=64,
+        lr=2e-3,
+        optimizer="adamw",
+        weight_decay=0.01,
     ),
     "transfer-tuned": Recipe(
-        network="efficientnet-lite0-tuned", epochs=10, batch_size=64, lr=5e-4, optimizer="adamw", weight_decay=0.01,
+        network="efficientnet-lite0-tuned",
+        epochs=10,
+        batch_size=64,
+        lr=5e-4,
+        optimizer="adamw",
+        weight_decay=0.01,
     ),
     "vit-small": Recipe(
         network="vit-small",

@@ -24,7 +24,7 @@ _LARGE = 512  # those are taken first: a piece of them is worth 77 to 154 pixels
 _MOST_PIXELS = 16 << 20
 _MOST_BYTES = 64 << 20  # of a file in the archive
 _MAPS = ("_nm", "_sm", "_gm", "_pls", "_nomralmap", "_normalmap")  # normals, gloss and glow, which are no pictures
-_FLAT = 16.0  # standard deviation of its pixels (0 to 255), at least
+_FLAT = 10.0  # standard deviation of its pixels (0 to 255) within a colour, at least
 _ALIKE = 0.5  # correlation of two textures' thumbnails, at most
 _THUMB = 32
 
@@ -41,7 +41,7 @@ def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
     """The first `count` textures in an order drawn once, those of at least 512 pixels before smaller ones.
 
     Left out are maps for a renderer, pictures below 256 pixels a side, transparent and grey ones, flat ones (a standard
-    deviation below 16), and those that look like one taken before: whose thumbnails of 32 x 32, less their mean, correlate above .5.
+    deviation within a colour below 10, of 255), and those that look like one taken before: whose thumbnails of 32 x 32, less their mean, correlate above .5.
     One picture is decoded at a time. Raises InputError where there are fewer.
     """
     members = sorted(m for m in archive.namelist() if _is_picture(m))
@@ -108,7 +108,7 @@ def _colour(opened: Any) -> Any:
         raise InputError(f"expected a picture, got {error}; install the package again") from error
     some = _pixels(picture.reduce(2))
     grey = (some.max(axis=0) - some.min(axis=0)).max() < 8
-    return None if grey or some.std() < _FLAT else picture
+    return None if grey or some.std(axis=1).mean() < _FLAT else picture
 
 
 def _thumbnail(picture: Any) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from doldrum.checks import whole_number
 from doldrum.data.imageset import ImageSet
 from doldrum.data.places import cache_folder
 from doldrum.data.sets.published import find_folder, not_found
-from doldrum.data.sets.texture_choice import SMALLEST, Texture, chosen_textures
+from doldrum.data.sets.texture_choice import Texture, chosen_textures
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.progress import progress_bar
@@ -28,9 +28,7 @@ from doldrum.seeds import rng
 
 __all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "locate", "textures"]
 
-HOW_TO_GET = (
-    "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
-)
+HOW_TO_GET = "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
 LICENCE = "GPL-2+ and Creative Commons, by file (/usr/share/doc/ufoai-textures/copyright)"
 TEST_CROPS = 50
 """Test images of a class."""
@@ -71,7 +69,7 @@ def textures(
     if split not in _PARTS:
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
     classes = whole_number(classes, "classes", least=2, most=400, hint="e.g. 100")
-    size = whole_number(size, "size", least=SMALLEST // 8, most=224, hint="e.g. 32")
+    size = whole_number(size, "size", least=32, most=224, hint="e.g. 32")
     crops = whole_number(crops, "crops", least=2, most=1000, hint="e.g. 200") if split == "train" else TEST_CROPS
     found = locate(folder)
     if found is None:
@@ -151,4 +149,3 @@ def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDAr
         pixels = np.asarray(one.picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
         pixels = pixels[:, ::-1] if draw.random() < 0.5 else pixels
         yield pixels.transpose(2, 0, 1)
-
