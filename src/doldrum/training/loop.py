@@ -97,7 +97,7 @@ def train(
             state.resume(checkpoint)
         trained: nn.Module = model
         if isinstance(model, nn.Sequential) and isinstance(model[1], Transfer) and _seen_unchanged(recipe, hook):
-            trained = model[1].rest
+            trained = model[1].rest  # pyright: ignore[reportAssignmentType]
             in_bf16 = _in_bf16(recipe, device)
             images = trunk_features(
                 model, images, precision=lambda: _precision(recipe, device), bf16=in_bf16, progress=progress
