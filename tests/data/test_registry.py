@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from doldrum.data import DATASETS, dataset_status, digits, load_dataset, read_images
-from doldrum.data.sets import fashion
+from doldrum.data.sets import fashion, textures
 from doldrum.errors import DatasetNotFoundError, InputError
 
 
@@ -19,7 +19,8 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("DOLDRUM_DATA", raising=False)
-    monkeypatch.setattr(fashion, "_DEBIAN", tmp_path / "debian")
+    for debian in (fashion, textures):
+        monkeypatch.setattr(debian, "_DEBIAN", tmp_path / "debian")
     return tmp_path
 
 

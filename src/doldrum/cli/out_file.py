@@ -17,7 +17,7 @@ from doldrum.locks import check_out_apart
 if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
 
-__all__ = ["CHECKPOINT", "DETECTOR", "JSON", "POISONED", "WATCH", "Kind", "check_out_file"]
+__all__ = ["CHECKPOINT", "DETECTOR", "JSON", "PNG", "POISONED", "WATCH", "Kind", "check_out_file"]
 
 _MOST = 16 << 20
 
@@ -97,6 +97,11 @@ def _is_json(path: Path) -> bool:
         return file.read(1 << 12).lstrip()[:1] in (b"{", b"[")
 
 
+def _is_png(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
 def _is_watch(path: Path) -> bool:
     found: Any = json.loads(path.read_bytes()[:_MOST])
     return found["format"] == "doldrum watch"
@@ -116,6 +121,7 @@ def _is_poisoned(path: Path) -> bool:
 
 DETECTOR = Kind("a detector's file", _is_detector)
 JSON = Kind("a JSON file", _is_json)
+PNG = Kind("a PNG picture", _is_png)
 WATCH = Kind("the file of a watch", _is_watch)
 CHECKPOINT = Kind("a checkpoint of doldrum's", _is_checkpoint)
 POISONED = Kind("a set of doldrum poison's", _is_poisoned)

@@ -21,12 +21,12 @@ RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIP
 
 def clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:
     """A training set and, where doldrum poison made it, its attack."""
-    from doldrum.data import DATASETS
+    from doldrum.data import is_dataset
 
     if Path(data).suffix.lower() == ".npz":
         return read_poisoned(data)
     # A bare name means the test split elsewhere; nobody means to train on that.
-    return load_images(f"{data}:train" if data in DATASETS and not Path(data).exists() else data).images, None
+    return load_images(f"{data}:train" if ":" not in data and is_dataset(data) else data).images, None
 
 
 def clean_set(data: str) -> Any:

@@ -6,20 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from doldrum.data import DATASETS
+from doldrum.data import is_dataset
 from doldrum.files import write_whole
 
-__all__ = ["as_file", "is_known_split"]
-
-
-def is_known_split(path: str) -> bool:
-    """Whether `path` is the name of a data set that doldrum knows, or NAME:SPLIT, and no file."""
-    return path.partition(":")[0] in DATASETS and not Path(path).exists()
+__all__ = ["as_file"]
 
 
 def as_file(path: str | None, part: str, target: Path) -> str | None:
     """`path`, or where it names a split (by default `part`) the .npz `target` of it, made where it is not there."""
-    if path is None or not is_known_split(path):
+    if path is None or not is_dataset(path):
         return path
     if not target.exists():
         from doldrum.data import load_dataset

@@ -9,13 +9,22 @@ from doldrum.data.readers.arrays import read_array
 from doldrum.data.readers.folder import ImageRead, read_folder
 from doldrum.data.readers.huggingface import from_huggingface
 from doldrum.data.readers.image_file import read_image
-from doldrum.data.registry import DATASETS, DatasetStatus, dataset_status, load_dataset, read_images
+from doldrum.data.registry import (
+    DATASETS,
+    DatasetStatus,
+    dataset_status,
+    find_dataset,
+    is_dataset,
+    load_dataset,
+    read_images,
+)
 from doldrum.data.sets.cifar import cifar10, cifar100
 from doldrum.data.sets.emoji_sheets import emoji
 from doldrum.data.sets.fashion import fashion_mnist
 from doldrum.data.sets.house_numbers import svhn
 from doldrum.data.sets.imagenet import imagenet_folder, tiny_imagenet
 from doldrum.data.sets.sklearn_digits import digits
+from doldrum.data.sets.textures import textures
 from doldrum.data.sets.traffic_signs import gtsrb
 from doldrum.data.streams import Images, as_image_set, as_labelled, read_stream
 from doldrum.pixels import as_nchw, to_float
@@ -35,9 +44,11 @@ __all__ = [
     "digits",
     "emoji",
     "fashion_mnist",
+    "find_dataset",
     "from_huggingface",
     "gtsrb",
     "imagenet_folder",
+    "is_dataset",
     "load_dataset",
     "read_array",
     "read_folder",
@@ -45,6 +56,7 @@ __all__ = [
     "read_images",
     "read_stream",
     "svhn",
+    "textures",
     "tiny_imagenet",
     "to_float",
 ]

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from doldrum.data.imageset import ImageSet
+from doldrum.data.naming import Dataset, Named, Option, is_named, named
 from doldrum.data.readers.arrays import read_array
 from doldrum.data.readers.fitted import fit_images
 from doldrum.data.readers.folder import ImageRead, read_folder
 from doldrum.data.readers.image_file import read_image
-from doldrum.data.sets import cifar, emoji_sheets, fashion, house_numbers, imagenet, traffic_signs
+from doldrum.data.sets import cifar, emoji_sheets, fashion, house_numbers, imagenet, textures, traffic_signs
 from doldrum.data.sets.sklearn_digits import digits
 from doldrum.errors import InputError
 
-__all__ = ["DATASETS", "Dataset", "DatasetStatus", "dataset_status", "load_dataset", "read_images"]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set by name: how to find it, load it, and get it."""
-
-    name: str
-    description: str
-    splits: tuple[str, ...]
-    licence: str
-    how_to_get: str
-    locate: Callable[[], str | None]
-    load: Callable[[str], ImageSet]
+__all__ = [
+    "DATASETS",
+    "DatasetStatus",
+    "dataset_status",
+    "find_dataset",
+    "is_dataset",
+    "load_dataset",
+    "read_images",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,7 @@ class DatasetStatus:
     licence: str
     location: str | None
     how_to_get: str
+    options: Mapping[str, str]
 
 
 def _found(locate: Callable[[], Path | None]) -> Callable[[], str | None]:
@@ -142,6 +139,20 @@ DATASETS: dict[str, Dataset] = {
             _found(imagenet.locate),
             imagenet.tiny_imagenet,
         ),
+        Dataset(
+            "textures",
+            "photographs and painted surfaces, colour, 32 x 32 to 224 x 224, 100 classes (up to 400), 200 + 50 a class",
+            ("train", "test"),
+            textures.LICENCE,
+            textures.HOW_TO_GET,
+            _found(textures.locate),
+            textures.textures,
+            {
+                "classes": Option(100, 2, 400, "how many textures"),
+                "size": Option(32, 32, 224, "side of the images in pixels"),
+                "crops": Option(200, 2, 1000, "training images of a class"),
+            },
+        ),
     )
 }
 
@@ -149,25 +160,43 @@ DATASETS: dict[str, Dataset] = {
 def dataset_status() -> list[DatasetStatus]:
     """What there is here, and how to get the rest."""
     return [
-        DatasetStatus(d.name, d.description, d.splits, d.licence, d.locate(), d.how_to_get) for d in DATASETS.values()
-    ]
+        DatasetStatus(
+            d.name, d.description, d.splits, d.licence, d.locate(), d.how_to_get,
+            {key: f"{o.what}, {o.least} to {o.most}, by default {o.default}" for key, o in d.options.items()},
+        )
+        for d in DATASETS.values()
+    ]  # fmt: skip
+
+
+def is_dataset(spec: str | Path) -> bool:
+    """Whether `spec` is no file or folder, and begins with the name of a data set.
+
+    >>> is_dataset("digits:test"), is_dataset("digits.npz")
+    (True, False)
+    """
+    return is_named(str(spec), DATASETS) and not os.path.exists(spec)
+
+
+def find_dataset(spec: str) -> Named:
+    """What "fashion-mnist", "digits:test" or "textures,classes=400,size=64:train" names, not loaded yet.
+
+    Raises InputError for an unknown name, option or split, and an option out of its range.
+
+    >>> find_dataset("textures,size=64").options
+    {'size': 64}
+    """
+    return named(spec, DATASETS)
 
 
 def load_dataset(spec: str) -> ImageSet:
     """A data set's split by name, such as "fashion-mnist:test" (split "test", or the last, when none is named).
 
-    Raises InputError for an unknown name, DatasetNotFoundError where it is not here.
+    A set that has options takes them behind its name, before the split: "textures,classes=400,size=64:train". `doldrum datasets`
+    lists names, splits and options.
+
+    Raises InputError for an unknown name, option or split, DatasetNotFoundError where it is not here.
     """
-    if not isinstance(spec, str):
-        raise InputError(f"expected the name of a data set, got {type(spec).__name__}; e.g. 'digits:train'")
-    name, _, split = spec.partition(":")
-    if name not in DATASETS:
-        raise InputError(f"expected a data set of {', '.join(DATASETS)}, got {name!r}; see doldrum datasets")
-    splits = DATASETS[name].splits
-    split = split or ("test" if "test" in splits else splits[-1])
-    if split not in splits:
-        raise InputError(f"expected a split of {', '.join(splits)} for {name}, got {split!r}; e.g. {name}:{splits[-1]}")
-    return DATASETS[name].load(split)
+    return find_dataset(spec).load()
 
 
 def read_images(
@@ -191,7 +220,7 @@ def read_images(
         found = read_array(path)
     elif os.path.isfile(path):
         found = ImageSet(read_image(path)[None], ids=[path.name], name=path.name)
-    elif str(source).partition(":")[0] in DATASETS:
+    elif is_dataset(source):
         found = load_dataset(str(source))
     else:
         raise InputError(

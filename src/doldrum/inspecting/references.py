@@ -12,7 +12,7 @@ from typing import Any
 
 import doldrum
 from doldrum.confined.facts import whole
-from doldrum.confined.splits import is_known_split
+from doldrum.data import is_dataset
 from doldrum.errors import ClassifierError, DoldrumError, InputError, SandboxError
 from doldrum.files import write_text_whole
 from doldrum.inspecting.facts import checked_examination
@@ -259,7 +259,7 @@ def _kept(place: Path, model: ModelSettings) -> dict[str, Any] | None:
 
 def _key(settings: InspectSettings) -> str:
     """What an examination depends on beside the model: clean images, seed, inspectors and their code, preprocessing."""
-    clean = settings.clean if is_known_split(settings.clean) else digest_of(Path(settings.clean).resolve())
+    clean = settings.clean if is_dataset(settings.clean) else digest_of(Path(settings.clean).resolve())
     preprocessing = {name: value for name, value in settings.preprocessing.items() if name not in _OWN}
     told = [doldrum.__version__, clean, settings.seed, settings.inspectors, preprocessing, settings.resize]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())

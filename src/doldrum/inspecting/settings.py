@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from doldrum.checks import is_number, is_whole
 from doldrum.confined.settings import JobSettings, check_positive, check_share
-from doldrum.confined.splits import is_known_split
+from doldrum.data import is_dataset
 from doldrum.errors import InputError
 from doldrum.spread import check_workers
 
@@ -91,7 +91,7 @@ class InspectSettings(JobSettings):
         object.__setattr__(self, "inspectors", tuple(name for name in INSPECTORS if name in given))
 
     def is_there(self, path: str) -> bool:
-        return super().is_there(path) or is_known_split(path)
+        return super().is_there(path) or is_dataset(path)
 
     def to_dict(self) -> dict[str, Any]:
         made = super().to_dict()

@@ -178,14 +178,13 @@ def datasets(name: str) -> tuple[ImageSet, ImageSet]:
 
     With " 1:N" behind the name the training set is thinned; see `doldrum.studies.imbalance`.
     """
-    from doldrum.data import DATASETS, load_dataset
+    from doldrum.data import DATASETS, find_dataset
 
     plain, ratio = training_imbalance(name)
-    if plain not in DATASETS:
+    if plain.partition(",")[0] not in DATASETS:
         raise InputError(unknown("a data set", plain, DATASETS))
-    test = "test" if "test" in DATASETS[plain].splits else DATASETS[plain].splits[-1]
-    train = load_dataset(f"{plain}:train")
-    return thinned(train, ratio), load_dataset(f"{plain}:{test}")
+    found = find_dataset(plain)
+    return thinned(found.load("train"), ratio), found.load(found.test_split)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

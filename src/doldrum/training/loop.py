@@ -17,12 +17,13 @@ from doldrum.checks import whole_number
 from doldrum.data import as_labelled
 from doldrum.engines.precision import best_precision
 from doldrum.errors import InputError
-from doldrum.networks import build
+from doldrum.networks import Transfer, build, load_pretrained
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.seeds import child_seed
 from doldrum.training.batches import as_trained, checked_data, epoch_batches
 from doldrum.training.checkpoint import TrainedClassifier
+from doldrum.training.features import trunk_features
 from doldrum.training.hooks import TrainingHook
 from doldrum.training.machine import run_settings
 from doldrum.training.recipe import Recipe, get_recipe
@@ -88,11 +89,19 @@ def train(
     with run_settings(recipe.threads):
         torch.manual_seed(child_seed(seed, "train", "weights") % 2**63)
         model = build(recipe.network, input_shape=shape, num_classes=classes)
-        _fit_normalisation(model, images)
+        if not load_pretrained(model):
+            _fit_normalisation(model, images)
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         state = RunState(model, recipe, identity=identity, hook=hook)
         if checkpoint is not None:
             state.resume(checkpoint)
+        trained: nn.Module = model
+        if isinstance(model, nn.Sequential) and isinstance(model[1], Transfer) and _seen_unchanged(recipe, hook):
+            trained = model[1].rest  # pyright: ignore[reportAssignmentType]
+            in_bf16 = _in_bf16(recipe, device)
+            images = trunk_features(
+                model, images, precision=lambda: _precision(recipe, device), bf16=in_bf16, progress=progress
+            )
         batch = min(recipe.batch_size, len(images))
         per_epoch = len(images) // batch
         steps = max(1, round(recipe.epochs * per_epoch))
@@ -108,7 +117,9 @@ def train(
                 )  # fmt: skip
                 count = min(per_epoch, steps - epoch * per_epoch)
                 chosen = (pair for pair, _ in zip(batches, range(count), strict=False))
-                state.history.append(_epoch(state, chosen, recipe, seed, epoch * per_epoch, steps, hook, advance))
+                state.history.append(
+                    _epoch(state, trained, chosen, recipe, seed, epoch * per_epoch, steps, hook, advance)
+                )
                 state.epoch = epoch + 1
                 if hook:
                     hook.on_epoch_end(epoch, model)
@@ -131,6 +142,7 @@ def train(
 
 def _epoch(
     state: RunState,
+    trained: nn.Module,
     batches: Iterator[tuple[torch.Tensor, torch.Tensor]],
     recipe: Recipe,
     seed: int,
@@ -139,7 +151,7 @@ def _epoch(
     hook: TrainingHook | None,
     advance: Any,
 ) -> dict[str, Any]:
-    """One pass; gives its line of the history."""
+    """One pass; gives its line of the history. `trained` is what takes a batch: the network, or what is behind its frozen trunk."""
     began = time.perf_counter()
     model = state.model.train()
     device = next(model.parameters()).device
@@ -151,7 +163,7 @@ def _epoch(
             images, labels = hook.on_batch(images, labels, generator, model)
         rate = recipe.lr_at(step, steps)
         with _precision(recipe, device):
-            logits = model(images)
+            logits = trained(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         state.step(loss, rate)
         loss_sum += loss.detach() * len(labels)
@@ -177,10 +189,17 @@ def _check_finite(loss: torch.Tensor, step: int) -> None:
         )
 
 
+def _in_bf16(recipe: Recipe, device: torch.device) -> bool:
+    return recipe.precision == "bf16" or (recipe.precision == "auto" and best_precision(device) == "bf16")
+
+
 def _precision(recipe: Recipe, device: torch.device) -> Any:
-    if recipe.precision == "bf16" or (recipe.precision == "auto" and best_precision(device) == "bf16"):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16) if _in_bf16(recipe, device) else nullcontext()
+
+
+def _seen_unchanged(recipe: Recipe, hook: TrainingHook | None) -> bool:
+    """Whether an image looks the same in every epoch, so that a frozen trunk need see it once."""
+    return hook is None and not recipe.shift and not recipe.flip
 
 
 def _fit_normalisation(model: nn.Module, images: Any) -> None:

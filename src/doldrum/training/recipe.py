@@ -26,7 +26,7 @@ class Recipe:
     Parameters
     ----------
     network
-        A name in `doldrum.networks.NETWORKS`, or "timm/NAME".
+        A name in `doldrum.networks.NETWORKS` or `TRANSFER`, or "timm/NAME".
     epochs
         Passes over the data; a fraction ends the last pass early. Above 0.
     batch_size
@@ -141,6 +141,23 @@ RECIPES: dict[str, Recipe] = {
     "colour-cnn": Recipe(network="fashion-cnn", epochs=16, batch_size=256, lr=0.2, shift=2),
     "preact-resnet18": Recipe(network="preact-resnet18", epochs=15, batch_size=128, lr=0.1, shift=4, flip=True),
     "vgg11-bn": Recipe(network="vgg11-bn", epochs=15, batch_size=128, lr=0.05, shift=4, flip=True),
+    # Images look the same in every epoch, so that each goes through the frozen part once; the head then takes seconds.
+    "transfer": Recipe(
+        network="efficientnet-lite0",
+        epochs=30,
+        batch_size=64,
+        lr=2e-3,
+        optimizer="adamw",
+        weight_decay=0.01,
+    ),
+    "transfer-tuned": Recipe(
+        network="efficientnet-lite0-tuned",
+        epochs=10,
+        batch_size=64,
+        lr=5e-4,
+        optimizer="adamw",
+        weight_decay=0.01,
+    ),
     "vit-small": Recipe(
         network="vit-small",
         epochs=20,

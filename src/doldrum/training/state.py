@@ -88,7 +88,7 @@ class RunState:
 
 def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """One for all weights, or Muon for the convolutions and SGD for the rest. `scale` is a group's share of the rate."""
-    given = list(model.parameters())
+    given = [p for p in model.parameters() if p.requires_grad]
     muon = [p for p in given if p.ndim == 4] if recipe.optimizer == "muon" else []
     rest = given if not muon else [p for p in given if p.ndim != 4]
     decayed = {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay, "scale": 1.0}

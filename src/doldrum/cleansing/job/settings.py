@@ -9,7 +9,7 @@ from typing import ClassVar
 from doldrum.cleansing import METHODS
 from doldrum.cleansing.methods.base import checked_rate
 from doldrum.confined.settings import JobSettings, check_share
-from doldrum.confined.splits import is_known_split
+from doldrum.data import is_dataset
 from doldrum.errors import InputError
 
 __all__ = ["CleansingSettings"]
@@ -62,4 +62,4 @@ class CleansingSettings(JobSettings):
         super().__post_init__()
 
     def is_there(self, path: str) -> bool:
-        return super().is_there(path) or is_known_split(path)
+        return super().is_there(path) or is_dataset(path)

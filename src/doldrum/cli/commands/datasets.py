@@ -1,25 +1,65 @@
-"""`doldrum datasets`: what there is here, and how to get the rest."""
+"""`doldrum datasets`: what there is here, how to get the rest, and a picture of one."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
-from doldrum.cli.output import JsonFlag, OutOption, emit
+import typer
+
+from doldrum.cli.out_file import JSON, PNG, check_out_file
+from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.errors import InputError
 
 
 def datasets(
+    show: Annotated[
+        str | None,
+        typer.Option(help="Draw samples of this data set, such as textures,size=64:test, into the PNG file --out."),
+    ] = None,
     json: JsonFlag = False,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The PNG file of --show; without it, write the JSON to this file too.")
+    ] = None,
 ) -> None:
-    """List the data sets, where each was found, or how to get it.
+    """List the data sets, where each was found, or how to get it; or draw samples of one.
 
-    Example: doldrum datasets --json
+    Example: doldrum datasets --show textures --out sheet.png
+
+    A set with options takes them behind its name, before the split: textures,classes=400,size=64:train. So does every command that takes a
+    data set.
     """
+    if show is not None:
+        _draw(show, out, json=json)
+        return
     from doldrum.data import dataset_status
 
+    if out is not None:
+        check_out_file(out, JSON)
     found = dataset_status()
-    lines = [
-        f"{status.name} ({', '.join(status.splits)})\n    {status.location or f'not here: {status.how_to_get}'}"
-        for status in found
-    ]
+    lines = []
+    for status in found:
+        lines.append(f"{status.name} ({', '.join(status.splits)})")
+        lines.append(f"    {status.location or f'not here: {status.how_to_get}'}")
+        lines += [f"    {status.name},{key}=...: {what}" for key, what in status.options.items()]
     emit([asdict(status) for status in found], as_json=json, out=out, table="\n".join(lines))
+
+
+def _draw(show: str, out: Path | None, *, json: bool) -> None:
+    from doldrum.data import find_dataset
+    from doldrum.data.sheet import draw_sheet
+    from doldrum.files import write_whole
+
+    if out is None:
+        raise InputError("expected --out with --show, got none; name a file that ends in .png")
+    if out.suffix.lower() != ".png":
+        raise InputError(f"expected an --out file that ends in .png with --show, got {out}; rename it")
+    named = find_dataset(show)
+    check_out_file(out, PNG)
+    data = named.load()
+    sheet = draw_sheet(data)
+    write_whole(out, lambda draft: sheet.save(draft, format="PNG"))
+    message(f"wrote samples of {data.name} to {out}")
+    if json:
+        emit({"out": str(out), "data": data.name, "size": sheet.size, "licence": named.dataset.licence}, as_json=True)

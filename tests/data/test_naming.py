@@ -1,0 +1,50 @@
+"""Names of data sets: options and splits, and every wrong form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doldrum.data import find_dataset, is_dataset
+from doldrum.errors import InputError
+
+
+def test_names_options_and_splits() -> None:
+    found = find_dataset("textures,classes=400,size=64:train")
+    assert (found.dataset.name, found.options, found.split) == ("textures", {"classes": 400, "size": 64}, "train")
+    assert find_dataset("textures").options == {}
+    assert find_dataset("textures").split is None
+    assert find_dataset("textures").test_split == "test"
+    assert find_dataset("tiny-imagenet").test_split == "val"
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("texture,size=32", "expected a data set of"),
+        ("textures,sizes=32", r"expected options of textures \(classes, size, crops\), got 'sizes=32'"),
+        ("digits,size=8", r"expected options of digits \(none\), got 'size=8'"),
+        ("textures,", "expected options of textures"),
+        ("textures,size", "expected size of textures from 32 to 224, got ''"),
+        ("textures,size=225", "expected size of textures from 32 to 224, got '225'; e.g. textures,size=32"),
+        ("textures,size=-32", "got '-32'"),
+        ("textures,size=1e2", "got '1e2'"),
+        ("textures,size=９９", "expected size"),
+        ("textures,size=64,size=64", "expected size of textures once"),
+        ("textures:train,size=64", "expected a split of train, test for textures, got 'train,size=64'"),
+        ("textures:", "expected a split"),
+    ],
+)
+def test_wrong_names(spec: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        find_dataset(spec)
+
+
+def test_a_file_of_that_name_is_no_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert is_dataset("textures,size=64:test")
+    (tmp_path / "digits").mkdir()
+    assert not is_dataset("digits")
+    assert not is_dataset("digits.npz")
+    assert not is_dataset("x" * 5000)
