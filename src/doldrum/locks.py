@@ -12,10 +12,10 @@ from doldrum.errors import InputError
 __all__ = ["check_out_apart", "locked"]
 
 
-def check_out_apart(source: str, out: Path) -> None:
+def check_out_apart(source: str, out: Path, *, flag: str = "--out") -> None:
     """Raise InputError where `out` would lie among the images."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another")
+        raise InputError(f"expected {flag} apart from the images in {source}, got {out}; name another")
 
 
 @contextmanager
