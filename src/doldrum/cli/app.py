@@ -38,7 +38,6 @@ from doldrum.lazy import extras
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
