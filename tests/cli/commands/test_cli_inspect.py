@@ -74,7 +74,7 @@ def test_result_files_say_what_the_exit_code_says(folder, call):
         (("--sarif", "bad.onnx"), "expected --sarif apart from the model, got bad.onnx for both"),
         (("--junit", "clean.npy"), "expected --junit apart from the images, got clean.npy for both"),
         (("--sarif", "a", "--junit", "a"), "expected --sarif and --junit as two files, got a for both"),
-        (("--sarif", "refs/model-0.onnx"), "expected --sarif to be new, or a SARIF file to replace"),
+        (("--sarif", "refs/r00.onnx"), "expected --sarif to be new, or a SARIF file to replace"),
     ],
 )
 def test_errors_name_flags_and_come_before_any_work(folder, call, words, told):
