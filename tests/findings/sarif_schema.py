@@ -11,7 +11,7 @@ from jsonschema import Draft4Validator
 
 
 @cache
-def _validator() -> Draft4Validator:
+def validator() -> Draft4Validator:
     schema = json.loads((Path(__file__).parent / "sarif-2.1.0.json").read_text(encoding="utf-8"))
     Draft4Validator.check_schema(schema)
     return Draft4Validator(schema)
@@ -19,7 +19,7 @@ def _validator() -> Draft4Validator:
 
 def checked_run(log: dict[str, Any]) -> dict[str, Any]:
     """The one run of a log that is valid, and whose results name rules that there are."""
-    errors = [f"{list(error.absolute_path)}: {error.message[:200]}" for error in _validator().iter_errors(log)]
+    errors = [f"{list(error.absolute_path)}: {error.message[:200]}" for error in validator().iter_errors(log)]
     assert errors == []
     (run,) = log["runs"]
     rules = run["tool"]["driver"]["rules"]

@@ -11,7 +11,7 @@ import pytest
 from audit_sample import sample_audit
 from inspection_sample import HOSTILE, sample
 from jsonschema.exceptions import ValidationError
-from sarif_schema import _validator, checked_run
+from sarif_schema import validator, checked_run
 
 from doldrum.findings import of_audit, of_inspection
 from doldrum.findings.sarif import sarif
@@ -24,7 +24,7 @@ def test_the_schema_refuses_what_is_wrong(audited):
         spoilt = copy.deepcopy(log)
         spoil(spoilt["runs"][0]["results"][0])
         with pytest.raises(ValidationError):
-            _validator().validate(spoilt)
+            validator().validate(spoilt)
 
 
 def test_one_result_an_image_that_was_flagged_most_suspicious_first(audit, audited):

@@ -21,7 +21,7 @@ Outcome = Literal["passed", "failed", "skipped"]
 class Finding:
     """One thing that stood out: an image, or the model.
 
-    rule : a name in :data:`doldrum.findings.rules.RULES`
+    rule : a name in `doldrum.findings.rules.RULES`
     level : "note" where chance explains it, "warning", or "error"
     message : one sentence; may hold an attacker's text, which each format escapes
     name : the image's, as shown; "" for the model
@@ -43,7 +43,7 @@ class Check:
     outcome : "failed" where it is a ground for exit code 3; "skipped" where nothing could be said
     heading, sentences : the answer in words
     unreadable : (file, why) of what could not be read; `unread` counts those that are not listed
-    unlisted : findings beyond :data:`MOST`
+    unlisted : findings beyond `MOST`
     """
 
     name: Literal["images", "model"]
