@@ -11,7 +11,7 @@ import pytest
 from audit_sample import sample_audit
 from inspection_sample import HOSTILE, sample
 from jsonschema.exceptions import ValidationError
-from sarif_schema import validator, checked_run
+from sarif_schema import checked_run, validator
 
 from doldrum.findings import of_audit, of_inspection
 from doldrum.findings.sarif import sarif

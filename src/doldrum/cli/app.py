@@ -116,7 +116,9 @@ def _run(ended: Ended) -> None:
     try:
         _refuse_empty(sys.argv[1:])
         with extras():
-            code = app(standalone_mode=False)
+            code = app(
+                standalone_mode=False, prog_name="doldrum"
+            )  # the name that completion goes by, however it was started
         code = code if isinstance(code, int) else 0
         if code == 130:  # the argument parser takes Ctrl-C for itself
             raise KeyboardInterrupt
