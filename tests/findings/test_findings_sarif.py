@@ -41,6 +41,7 @@ def test_one_result_an_image_that_was_flagged_most_suspicious_first(audit, audit
     assert len({r["partialFingerprints"]["doldrumPlace/v1"] for r in run["results"]}) == len(wanted)
     assert run["invocations"][0]["exitCode"] == audit.verdict["exit_code"] == 3
     assert run["properties"]["images"]["flagged"] == audit.flags["count"]
+    assert run["tool"]["driver"]["version"] == audit.doldrum
 
 
 def test_broken_images_are_notifications(audited):

@@ -63,6 +63,7 @@ class Findings:
     """All checks of one run of `command` ("audit", "scan" or "inspect"), and its exit code, 0 or 3.
 
     created : UTC time (ISO 8601)
+    doldrum : the version that found it; "" where it is not known
     line : the command line that repeats it; "" where it is not known
     """
 
@@ -70,4 +71,5 @@ class Findings:
     exit_code: int
     checks: tuple[Check, ...]
     created: str
+    doldrum: str = ""
     line: str = ""

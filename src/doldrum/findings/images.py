@@ -15,6 +15,7 @@ from doldrum.findings.model import model_check
 from doldrum.findings.places import Place, image_place, uri_of
 from doldrum.findings.rules import FLAGGED, PROVEN
 from doldrum.intake import visible
+from doldrum.provenance import versions_and_machine
 from doldrum.records.audit import AuditRecord
 from doldrum.records.inspection import InspectionRecord
 from doldrum.stats.conformal import benjamini_hochberg
@@ -61,6 +62,7 @@ def of_audit(record: AuditRecord, folder: str | Path, *, model: str, images: str
         exit_code=record.verdict["exit_code"],
         checks=tuple(checks),
         created=record.created,
+        doldrum=record.doldrum,
         line=record.command,
     )
 
@@ -89,7 +91,8 @@ def of_scan(
         },
     )
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Findings(command="scan", exit_code=3 if failed else 0, checks=(check,), created=created)
+    version = versions_and_machine()["versions"].get("doldrum", "")
+    return Findings(command="scan", exit_code=3 if failed else 0, checks=(check,), created=created, doldrum=version)
 
 
 def _stood_out(

@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-import doldrum
 from doldrum.findings.finding import Check, Finding, Findings
 from doldrum.intake import visible
 
@@ -34,7 +33,7 @@ def junit(findings: Findings) -> str:
 def _suite(check: Check, findings: Findings) -> ET.Element:
     when = datetime.datetime.fromisoformat(findings.created).replace(tzinfo=None)
     suite = ET.Element("testsuite", name=check.name, timestamp=when.isoformat(timespec="seconds"))
-    _properties(suite, {"doldrum": doldrum.__version__, **check.properties})
+    _properties(suite, {"doldrum": findings.doldrum or None, **check.properties})
     whole = _case(suite, f"doldrum.{findings.command}", f"the {check.name}", check.place.uri)
     text = "\n".join(visible(sentence, most=_MOST_TEXT) for sentence in check.sentences)
     if check.outcome == "failed":

@@ -21,6 +21,7 @@ def of_inspection(record: InspectionRecord, *, model: str) -> Findings:
         exit_code=record.verdict["exit_code"],
         checks=(model_check(record, model=model),),
         created=record.created,
+        doldrum=record.doldrum,
         line=record.command,
     )
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-import doldrum
 from doldrum.findings.finding import Check, Finding, Findings
 from doldrum.findings.places import Place
 from doldrum.findings.rules import ABOUT, RULES, UNREADABLE, Rule
@@ -44,8 +43,7 @@ def sarif(findings: Findings) -> dict[str, Any]:
                 "tool": {
                     "driver": {
                         "name": "doldrum",
-                        "version": doldrum.__version__,
-                        "semanticVersion": doldrum.__version__,
+                        **({"version": visible(findings.doldrum)} if findings.doldrum else {}),
                         "informationUri": ABOUT,
                         "rules": [_rule(rule) for rule in RULES],
                         "notifications": [_unreadable()],
