@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 __all__ = ["progress_bar", "waiting"]
 
@@ -77,7 +78,7 @@ def _below_cell(description: str, total: int | None) -> Iterator[Callable[[int],
 
     begun, done = time.monotonic(), 0
     last = begun
-    shown = display(HTML(_bar(description, 0, total, 0.0)), display_id=True)
+    shown: Any = display(HTML(_bar(description, 0, total, 0.0)), display_id=True)
 
     def advance(n: int) -> None:
         nonlocal done, last

@@ -100,7 +100,7 @@ class AuditRecord(Record):
     def _repr_html_(self) -> str:
         """The verdict in words, as a notebook shows it; the report has the rest."""
         flags = self.flags or {}
-        model = [] if self.inspection is None else self.inspection["verdict"]["sentences"]
+        model: list[str] = [] if self.inspection is None else self.inspection["verdict"]["sentences"]
         return html_table(
             self.verdict["heading"],
             {
@@ -111,7 +111,7 @@ class AuditRecord(Record):
                 "could not be read": len(self.images["skipped"]) + self.images["unlisted"] or None,
             },
             columns=["what it means"],
-            rows=[[sentence] for sentence in [*self.verdict["sentences"], *model]],
+            rows=[[sentence] for told in (self.verdict["sentences"], model) for sentence in told],
         )
 
     @property
