@@ -1,4 +1,4 @@
-# make demo | make test | make check | make bench: each sets up what it needs first (.venv, Fashion-MNIST).
+# make demo | make test | make check | make bench | make image: each sets up what it needs first (.venv, Fashion-MNIST).
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -10,7 +10,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # makes what they share once; a process that is done takes over tests of another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: demo test coverage check docs bench setup data browser clean
+.PHONY: demo test coverage check docs bench setup data browser image clean
 
 demo: setup data
 	$(BIN)/doldrum demo
@@ -63,6 +63,11 @@ browser:
 # Never fails: where there is no Debian package, doldrum downloads the files itself and checks them.
 data:
 	@sh tools/get-fashion-mnist
+
+# Where Docker is: the image for audits without network, and a look at what it can do there.
+image:
+	docker build --tag doldrum .
+	docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL doldrum doctor
 
 clean:
 	rm -rf $(VENV) doldrum-demo

@@ -35,6 +35,44 @@ def test_nobody_else_is(monkeypatch, stream, show):
     assert sys.stderr.getvalue() == ""
 
 
+def test_a_notebook_has_a_bar_that_goes_at_the_end(monkeypatch):
+    """IPython's own display, in a kernel that is pretended; the time is ours."""
+    from IPython import display
+
+    from doldrum import progress
+
+    class Handle:
+        def update(self, html):
+            shown.append(html.data)
+
+    def first(html, *, display_id):
+        assert display_id is True
+        shown.append(html.data)
+        return Handle()
+
+    shown: list[str] = []
+    clock = iter([0.0, 0.1, 2.0, 2.1])
+    monkeypatch.setattr(display, "display", first)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": object()})())
+    with progress.progress_bar("<scanning>", 40) as advance:
+        for _ in range(3):
+            advance(10)
+    begun, halfway, ended = shown  # 0.1 s after the last is too soon for another
+    assert begun == '&lt;scanning&gt; <progress value="0" max="40"></progress> 0/40'
+    assert halfway == '&lt;scanning&gt; <progress value="20" max="40"></progress> 20/40, 0:02 left'
+    assert ended == ""
+    shown.clear()
+    clock = iter([0.0])
+    with waiting("opening the model"):
+        assert shown == ["opening the model <progress></progress>"]
+    assert shown[-1] == ""
+    shown.clear()
+    with waiting("opening the model", show=False):
+        pass
+    assert shown == []
+
+
 def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypatch, tmp_path):
     """Each step by its name, in order."""
     from contextlib import contextmanager

@@ -139,8 +139,8 @@ def _try_writing(folder: Path) -> None:
         _remove_empty(new)
 
 
-def parquet_table(source: bytes | os.PathLike[str]) -> Any:
-    """A Parquet file's bytes, or the file at a path, as a pyarrow Table.
+def parquet_table(source: bytes | os.PathLike[str], *, columns: Iterable[str] | None = None) -> Any:
+    """A Parquet file's bytes, or the file at a path, as a pyarrow Table: of all columns, or of those named.
 
     On the caller's thread: pyarrow's own threads may still hold bytes of Python's when the interpreter ends, which can abort the
     process (apache/arrow issues 34314 and 33975).
@@ -150,4 +150,4 @@ def parquet_table(source: bytes | os.PathLike[str]) -> Any:
 
     file = pa.BufferReader(source) if isinstance(source, bytes) else os.fspath(source)
     with pq.ParquetFile(file, pre_buffer=False) as opened:
-        return opened.read(use_threads=False)
+        return opened.read(None if columns is None else list(columns), use_threads=False)

@@ -17,6 +17,7 @@ from doldrum.responses import Responses
 from doldrum.stats import entropy, intervals
 from doldrum.stats.intervals import Interval
 from doldrum.stats.means import MeanEntropy
+from doldrum.tables import MOST_ROWS, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,22 @@ class Smoothness:
         n, s = self.value.shape
         return f"Smoothness({n:,} inputs x {s} strengths, {self.draws} draws, {self.level:.0%} limits: {self.method})"
 
+    def _repr_html_(self) -> str:
+        """W of the first inputs, with its limits, as a notebook shows it."""
+        strengths = [f"{strength:g}" for strength in self.strengths]
+        return html_table(
+            "Smoothness W: 0 is dead calm, 1 is uniform",
+            {"draws": self.draws, "limits": f"{self.level:.0%}, {self.method}"},
+            columns=["id", "class", *(f"W at {strength}" for strength in strengths)],
+            rows=[
+                [self.ids[i], int(self.labels[i]), *(_with_limits(*three) for three in zip(v, low, high, strict=True))]
+                for i, (v, low, high) in enumerate(
+                    zip(*(a[:MOST_ROWS] for a in (self.value, self.lower, self.upper)), strict=True)
+                )
+            ],
+            total=len(self.value),
+        )
+
     def to_frame(self) -> pd.DataFrame:
         """One row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars: `polars.from_pandas` of it."""
         import pandas as pd
@@ -63,6 +80,10 @@ class Smoothness:
                 "w_upper": self.upper.ravel(),
             }
         )
+
+
+def _with_limits(value: float, lower: float, upper: float) -> str:
+    return f"{value:.3f} ({lower:.3f} to {upper:.3f})"
 
 
 def smoothness(

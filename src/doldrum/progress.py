@@ -1,23 +1,32 @@
-"""Progress on standard error, silent when it is not a terminal."""
+"""Progress on standard error where it is a terminal, or below the cell of a notebook; silent elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
+from typing import Any
 
 __all__ = ["progress_bar", "waiting"]
+
+_EVERY = 0.2  # seconds between two updates of a notebook
 
 
 @contextmanager
 def progress_bar(description: str, total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """A context that gives `advance(n)`; draws on standard error with the time left, or nothing when not a terminal.
+    """A context that gives `advance(n)`; draws a bar with the time left on a terminal or in a notebook, else nothing.
 
     A `total` of None is unknown: the bar counts.
 
     >>> with progress_bar("measuring", 3, show=False) as advance:
     ...     advance(3)
     """
+    if show and _in_notebook():
+        with _below_cell(description, total) as advance:
+            yield advance
+        return
     if not (show and sys.stderr.isatty()):
         yield lambda n: None
         return
@@ -32,13 +41,17 @@ def progress_bar(description: str, total: int | None, *, show: bool = True) -> I
 
 @contextmanager
 def waiting(description: str, *, show: bool = True) -> Iterator[None]:
-    """Say on standard error what is being waited for, and for how long, while the block runs; nothing when not a terminal.
+    """Say what is being waited for, and on a terminal for how long, while the block runs; nothing but on a terminal or in a notebook.
 
     For work whose steps can't be counted. No other progress may be shown inside.
 
     >>> with waiting("opening the model"):
     ...     pass
     """
+    if show and _in_notebook():
+        with _below_cell(description, None):
+            yield
+        return
     if not (show and sys.stderr.isatty()):
         yield
         return
@@ -49,3 +62,48 @@ def waiting(description: str, *, show: bool = True) -> Iterator[None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         shown.add_task(description, total=None)
         yield
+
+
+def _in_notebook() -> bool:
+    """Whether this is the kernel of a notebook (Jupyter, VS Code, Colab), which has no terminal."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+@contextmanager
+def _below_cell(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar of HTML's own below the cell, which goes at the end; rich's and tqdm's need ipywidgets."""
+    from IPython.display import HTML, display
+
+    begun, done = time.monotonic(), 0
+    last = begun
+    shown: Any = display(HTML(_bar(description, 0, total, 0.0)), display_id=True)
+
+    def advance(n: int) -> None:
+        nonlocal done, last
+        done += n
+        now = time.monotonic()
+        if now - last >= _EVERY:
+            last = now
+            shown.update(HTML(_bar(description, done, total, now - begun)))
+
+    try:
+        yield advance
+    finally:
+        shown.update(HTML(""))
+
+
+def _bar(description: str, done: int, total: int | None, seconds: float) -> str:
+    """HTML of a bar: how many are done, and the time left if the rest takes as long.
+
+    >>> _bar("scanning", 50, 200, 10.0)
+    'scanning <progress value="50" max="200"></progress> 50/200, 0:30 left'
+    """
+    if total is None:
+        return f"{escape(description)} <progress></progress>" + (f" {done:,}" if done else "")
+    text = f'{escape(description)} <progress value="{done}" max="{total}"></progress> {done:,}/{total:,}'
+    if not done:
+        return text
+    left = round(seconds * max(total - done, 0) / done)
+    return f"{text}, {left // 60}:{left % 60:02d} left"

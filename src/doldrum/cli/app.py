@@ -38,7 +38,6 @@ from doldrum.lazy import extras
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
@@ -117,7 +116,9 @@ def _run(ended: Ended) -> None:
     try:
         _refuse_empty(sys.argv[1:])
         with extras():
-            code = app(standalone_mode=False)
+            code = app(
+                standalone_mode=False, prog_name="doldrum"
+            )  # the name that completion goes by, however it was started
         code = code if isinstance(code, int) else 0
         if code == 130:  # the argument parser takes Ctrl-C for itself
             raise KeyboardInterrupt

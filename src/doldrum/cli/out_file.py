@@ -17,7 +17,7 @@ from doldrum.locks import check_out_apart
 if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
 
-__all__ = ["CHECKPOINT", "DETECTOR", "JSON", "PNG", "POISONED", "WATCH", "Kind", "check_out_file"]
+__all__ = ["CHECKPOINT", "DETECTOR", "JSON", "JUNIT", "PNG", "POISONED", "SARIF", "WATCH", "Kind", "check_out_file"]
 
 _MOST = 16 << 20
 
@@ -54,7 +54,7 @@ def check_out_file(
         if _same(out, path):
             raise InputError(f"expected {flag} apart from {what}, got {out} for both; name another file")
     for source in images:
-        check_out_apart(source, out)
+        check_out_apart(source, out, flag=flag)
     if model is not None and not model.remote and model.path.is_dir() and out.resolve().is_relative_to(model.path):
         raise InputError(f"expected {flag} apart from the model in {model.path}, got {out}; name another file")
     if out.is_file() and out.stat().st_size and not _is_one(kind, out):
@@ -102,6 +102,17 @@ def _is_png(path: Path) -> bool:
         return file.read(8) == b"\x89PNG\r\n\x1a\n"
 
 
+def _is_sarif(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(1 << 12)
+    return head.lstrip()[:1] == b"{" and b"sarif" in head
+
+
+def _is_junit(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"<testsuite" in file.read(1 << 12)
+
+
 def _is_watch(path: Path) -> bool:
     found: Any = json.loads(path.read_bytes()[:_MOST])
     return found["format"] == "doldrum watch"
@@ -122,6 +133,8 @@ def _is_poisoned(path: Path) -> bool:
 DETECTOR = Kind("a detector's file", _is_detector)
 JSON = Kind("a JSON file", _is_json)
 PNG = Kind("a PNG picture", _is_png)
+SARIF = Kind("a SARIF file", _is_sarif)
+JUNIT = Kind("a JUnit file", _is_junit)
 WATCH = Kind("the file of a watch", _is_watch)
 CHECKPOINT = Kind("a checkpoint of doldrum's", _is_checkpoint)
 POISONED = Kind("a set of doldrum poison's", _is_poisoned)

@@ -11,6 +11,7 @@ from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.examine import Examination
 from doldrum.inspectors.judging.standard import Standing
 from doldrum.poisoning.evaluate import Share
+from doldrum.tables import html_table
 from doldrum.triggers.base import Trigger
 
 __all__ = ["Inspection", "Verdict", "verdict_of"]
@@ -90,6 +91,25 @@ class Inspection:
         ]  # fmt: skip
         return sorted(rows, key=lambda row: -np.nan_to_num(row["deviation"], nan=-np.inf))
 
+    def _repr_html_(self) -> str:
+        """The verdict, its figures and the routes that stand out most, as a notebook shows them."""
+        rows = self.table()
+        names = ("inspector", "source", "target", "value", "deviation")
+        share = self.success
+        return html_table(
+            f"Verdict: {self.verdict}",
+            {
+                "p-value": self.p_value,
+                "target class": self.target,
+                "the trigger works on": None
+                if share is None
+                else f"{share.value:.1%} of held-back images ({share.lower:.1%} to {share.upper:.1%})",
+                "references": self.references or None,
+            },
+            columns=names,
+            rows=[[_known(row[name]) for name in names] for row in rows],
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; the trigger as :func:`doldrum.attacks.load_trigger` reads it."""
         most = self.where
@@ -108,6 +128,11 @@ class Inspection:
             "refused": self.refused,
             "table": self.table(),
         }
+
+
+def _known(value: Any) -> Any:
+    """None for NaN."""
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def verdict_of(

@@ -15,6 +15,7 @@ from doldrum.records.checks import number, numbers, sequence, share, whole
 from doldrum.records.explanations import Explanations
 from doldrum.records.inspection import InspectionRecord
 from doldrum.records.material import accuracy, keys, model, text, verdict
+from doldrum.tables import html_table
 
 __all__ = ["MOST_SKIPPED", "AuditRecord"]
 
@@ -95,6 +96,23 @@ class AuditRecord(Record):
         put("verdict", verdict(self.verdict))
         if self.inspection is not None:
             put("inspection", InspectionRecord.from_dict(self.inspection).to_dict())
+
+    def _repr_html_(self) -> str:
+        """The verdict in words, as a notebook shows it; the report has the rest."""
+        flags = self.flags or {}
+        model: list[str] = [] if self.inspection is None else self.inspection["verdict"]["sentences"]
+        return html_table(
+            self.verdict["heading"],
+            {
+                "scanned": f"{self.images['scanned']:,}",
+                "flagged": flags.get("count"),
+                "clean images explain up to": flags.get("limit"),
+                "discoveries": flags.get("discoveries"),
+                "could not be read": len(self.images["skipped"]) + self.images["unlisted"] or None,
+            },
+            columns=["what it means"],
+            rows=[[sentence] for told in (self.verdict["sentences"], model) for sentence in told],
+        )
 
     @property
     def conditions(self) -> tuple[tuple[str, float], ...]:

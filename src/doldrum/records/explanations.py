@@ -11,6 +11,7 @@ from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import check_order, jsonable, sequence, share, whole
 from doldrum.records.parts import Pixels
+from doldrum.tables import html_table
 
 __all__ = ["KINDS", "Explanation", "ExplanationRecord", "Explanations", "Shown", "Success"]
 
@@ -204,6 +205,30 @@ class Explanations(Record):
     def proven(self) -> int:
         """How many are."""
         return sum(one.proven for one in self.explained)
+
+    def _repr_html_(self) -> str:
+        """What was found in each image, as a notebook shows it."""
+        count = len(self.explained)
+        return html_table(
+            f"A trigger is proven in {self.proven:,} of {count:,} {'image' if count == 1 else 'images'}",
+            {
+                "alpha": self.alpha,
+                "clean images": self.clean,
+                "images that the model was asked about": f"{self.queries:,}",
+            },
+            columns=["image", "class", "proven", "what", "works on", "why"],
+            rows=[
+                [
+                    one.image,
+                    one.label,
+                    one.proven,
+                    one.size,
+                    None if one.success is None else f"{one.success.value:.0%}",
+                    one.why,
+                ]
+                for one in self.explained
+            ],
+        )
 
     def without_pictures(self) -> Explanations:
         """The same with `shown` None in each."""

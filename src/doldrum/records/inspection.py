@@ -13,6 +13,7 @@ from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import check_order, number, pair, sequence, share, whole
 from doldrum.records.material import accuracy, keys, model, text, texts, verdict
+from doldrum.tables import html_table
 
 __all__ = ["MOST_EXAMPLES", "WORDS", "InspectionRecord"]
 
@@ -95,6 +96,20 @@ class InspectionRecord(Record):
             raise InputError("expected a trigger where there is a success, got none; give both or neither")
         if (self.finding is None or self.finding["p_value"] is None) != (self.references is None) and self.finding:
             raise InputError("expected a p_value with references and none without, got one of the two")
+
+    def _repr_html_(self) -> str:
+        """The verdict in words, as a notebook shows it; the report has the rest."""
+        finding = self.finding or {}
+        return html_table(
+            self.verdict["heading"],
+            {
+                "p-value": finding.get("p_value"),
+                "target class": finding.get("target"),
+                "references": None if self.references is None else self.references["count"],
+            },
+            columns=["what it means"],
+            rows=[[sentence] for sentence in self.verdict["sentences"]],
+        )
 
 
 def _clean(clean: dict[str, Any]) -> dict[str, Any]:

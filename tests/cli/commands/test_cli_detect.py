@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
+import pandas as pd
 
 from doldrum.detectors import DETECTORS
 
@@ -30,3 +32,30 @@ def test_with_a_promise_within_classes_the_number_is_said_to_be_of_the_smallest(
     assert int(found[1]) < 100  # of 200, in four classes
     code, _, said = call(*words, tmp_path / "b")
     assert "With 200 calibration images, the rate" in " ".join(said.split())
+
+
+def test_a_scan_writes_a_result_for_each_image_that_it_flags(call, model, tmp_path, monkeypatch) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("clean.npz", images=rng.integers(0, 256, (120, 1, 8, 8), dtype=np.uint8))
+    (tmp_path / "inbox").mkdir()
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(f"inbox/{i:02d} [{i}].png")
+    (tmp_path / "inbox" / "broken.png").write_bytes(b"\x89PNG")
+    words = ("--detector", "max-softmax", "--fpr", "0.3", "--seed", "0", "--out", "guard")
+    assert call("calibrate", model, "clean.npz", *words)[0] == 0
+    scan = ("scan", model, "inbox", "--detector", "guard", "--sarif", "doldrum.sarif", "--out")
+    code, found, _ = call(*scan, "verdicts", "--json")
+    assert code == (3 if found["suspicious"] else 0)
+    (run,) = json.loads((tmp_path / "doldrum.sarif").read_text())["runs"]
+    rows = pd.concat(pd.read_parquet(tmp_path / "verdicts" / shard["file"]) for shard in found["shards"])
+    assert found["flagged"] > 2
+    uris = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]}
+    assert uris == {f"inbox/{name[:2]}%20%5B{int(name[:2])}%5D.png" for name in rows["id"][rows["flag"]]}
+    (told,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "inbox/broken.png"
+    code, _, said = call(*scan[:-2], "inbox/a.sarif", "--out", "other")
+    assert code == 2
+    assert "expected --sarif apart from the images in inbox" in said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,21 @@ def test_a_backdoor_is_exit_code_3_and_a_clean_model_0(folder, call):
     assert "finished before; nothing was done again" in said
 
 
+def test_result_files_say_what_the_exit_code_says(folder, call):
+    code, _, said = call("inspect", "bad.onnx", *_MORE, "--out", "bad", "--sarif", "ci/a.sarif", "--junit", "ci/a.xml")
+    assert code == 3
+    assert "wrote ci/a.sarif" in said
+    (result,) = json.loads((folder / "ci" / "a.sarif").read_text())["runs"][0]["results"]
+    assert result["ruleId"] == "backdoored-model"
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "bad.onnx"
+    assert ET.parse(folder / "ci" / "a.xml").getroot().get("failures") == "1"
+    # the files of the last run are replaced
+    code, _, _ = call("inspect", "good.onnx", *_MORE, "--out", "good", "--sarif", "ci/a.sarif", "--junit", "ci/a.xml")
+    assert code == 0
+    assert json.loads((folder / "ci" / "a.sarif").read_text())["runs"][0]["results"] == []
+    assert ET.parse(folder / "ci" / "a.xml").getroot().get("failures") == "0"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -54,6 +71,10 @@ def test_a_backdoor_is_exit_code_3_and_a_clean_model_0(folder, call):
         (("--workers", "-1"), "workers"),
         (("--references", "nowhere"), "expected --references as a folder of clean models, got nowhere"),
         (("--clean", "nowhere"), "expected --clean to be there"),
+        (("--sarif", "bad.onnx"), "expected --sarif apart from the model, got bad.onnx for both"),
+        (("--junit", "clean.npy"), "expected --junit apart from the images, got clean.npy for both"),
+        (("--sarif", "a", "--junit", "a"), "expected --sarif and --junit as two files, got a for both"),
+        (("--sarif", "refs/r00.onnx"), "expected --sarif to be new, or a SARIF file to replace"),
     ],
 )
 def test_errors_name_flags_and_come_before_any_work(folder, call, words, told):

@@ -18,6 +18,7 @@ from doldrum.detectors.profile.ranking import ROUNDS, rank
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring.inputs import wanted_by
 from doldrum.progress import progress_bar
+from doldrum.tables import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,18 @@ class Cleansing:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def _repr_html_(self) -> str:
+        """What each method drops, as a notebook shows it."""
+        return html_table(
+            f"Cleansing of {len(self):,} samples",
+            {"more flagged than the promise explains": self.suspicious if self.promised else None},
+            columns=["method", "samples to drop", "not run because"],
+            rows=[
+                *([name, f"{one.num_dropped:,}", None] for name, one in self.verdicts.items()),
+                *([name, None, why] for name, why in self.refused.items()),
+            ],
+        )
 
     @property
     def promised(self) -> bool:

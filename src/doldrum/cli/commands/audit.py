@@ -11,6 +11,7 @@ from doldrum.cli import model_options as options
 from doldrum.cli.commands.inspect import References
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
 
 _TOLD = 5  # of what was skipped; the report lists all
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
@@ -46,6 +47,8 @@ def audit(
     ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     hours: options.Hours = 24.0,
+    sarif: SarifOption = None,
+    junit: JunitOption = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -60,6 +63,7 @@ def audit(
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
     from doldrum.confined.folder import holds_work
+    from doldrum.findings import of_audit
 
     settings = AuditSettings(
         model=model,
@@ -78,6 +82,8 @@ def audit(
         hours=hours,
         **asked,
     )
+    results = ResultFiles(sarif, junit)
+    results.check(model=settings, images=[images, clean])
     with kept("finished parts", out, there=holds_work):
         record = run_audit(settings, say=message)
     from doldrum.report.audit.page import write_audit_page
@@ -97,5 +103,6 @@ def audit(
         for sentence in [] if record.inspection is None else of_model(found["sentences"], record.inspection):
             message(f"- the model: {sentence}")
         message(f"The report is {page}")
+    results.write(lambda: of_audit(record, out, model=settings.shown_model, images=images))
     if found["exit_code"]:
         raise typer.Exit(found["exit_code"])

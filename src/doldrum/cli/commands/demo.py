@@ -23,6 +23,13 @@ _KEYS = (
     "w_change_ci",
 )
 
+_NEXT = (
+    "",
+    "Now try it on your own model, with some hundreds of images that you trust:",
+    "  is the model backdoored?      doldrum inspect model.onnx --clean trusted/ --out report/",
+    "  do images carry a trigger?    doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/",
+)
+
 
 def demo(
     fast: Annotated[
@@ -52,7 +59,7 @@ def demo(
     message(f"wrote {report.resolve()}")
     message(range_sentence(record))
     summary = {m.name: {key: getattr(m, key) for key in _KEYS} for m in record.models}
-    emit(summary, as_json=json, table=demo_table(record))
+    emit(summary, as_json=json, table=demo_table(record), below=_NEXT)
 
 
 def _holds_files(out: Path) -> bool:

@@ -16,6 +16,7 @@ from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import DETECTOR, check_out_file
 from doldrum.cli.output import JsonFlag, emit, flags_in_words, message
+from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
 from doldrum.errors import InputError
 from doldrum.files import tidied
 from doldrum.progress import waiting
@@ -110,6 +111,8 @@ def scan(
     out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
     fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
     limit: LimitOption = None,
+    sarif: SarifOption = None,
+    junit: JunitOption = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -128,11 +131,16 @@ def scan(
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
+    from doldrum.findings import of_scan
+    from doldrum.opening import ModelSettings
     from doldrum.stats.conformal import fewest_discoveries
 
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
     check_limit(limit)
     check_scan_folder(out)
+    results = ResultFiles(sarif, junit)
+    if sarif is not None or junit is not None:
+        results.check(model=ModelSettings(model=model, **asked), images=[images], files=[detector])
     loaded = load_detector(detector)
     suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
     classifier = suspect.classifier
@@ -149,14 +157,17 @@ def scan(
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"model": model, "images": images, "skipped": listed}
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
-    message(
-        flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
-        + f". The model was asked {summary['mean_forwards']:.1f} times an image"
-    )
+    told = flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
+    message(f"{told}. The model was asked {summary['mean_forwards']:.1f} times an image")
     if summary["note"]:
         message(summary["note"])
     message(summary["watch"]["words"])
     emit({"out": str(out), **summary}, as_json=json)
+    results.write(
+        lambda: of_scan(
+            summary, out, model=settings.shown_model, images=images, sentences=[f"{told}.", summary["note"]]
+        )
+    )
     if summary["suspicious"]:
         drift = " Or calibrate again: images of another kind are flagged more, too"
         message(

@@ -10,6 +10,7 @@ import typer
 from doldrum.cli import model_options as options
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
 
 References = Annotated[
     str | None,
@@ -45,6 +46,8 @@ def inspect(
     ] = 0,
     workers: Annotated[int, typer.Option(help="Reference models to examine at once; 0 is one a core.")] = 1,
     hours: options.Hours = 24.0,
+    sarif: SarifOption = None,
+    junit: JunitOption = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -59,6 +62,7 @@ def inspect(
     """
     from doldrum.audit import seconds_of
     from doldrum.confined.folder import holds_work
+    from doldrum.findings import of_inspection
     from doldrum.inspecting import InspectSettings, run_inspection
     from doldrum.provenance import cores
 
@@ -76,6 +80,8 @@ def inspect(
         hours=hours,
         **asked,
     )
+    results = ResultFiles(sarif, junit)
+    results.check(model=settings, images=[clean])
     with kept("finished inspectors", out, there=holds_work):
         record = run_inspection(settings, say=message)
     from doldrum.report.inspection.page import write_inspection_page
@@ -90,6 +96,7 @@ def inspect(
         for sentence in found["sentences"]:
             message(f"- {sentence}")
         message(f"The report is {page}")
+    results.write(lambda: of_inspection(record, model=settings.shown_model))
     if found["exit_code"]:
         raise typer.Exit(found["exit_code"])
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from doldrum.checks import is_number
 from doldrum.errors import InputError
 from doldrum.stats.conformal import Discoveries, benjamini_hochberg
+from doldrum.tables import MOST_ROWS, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,25 @@ class ScanResult:
 
     def __repr__(self) -> str:
         return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by it)"
+
+    def _repr_html_(self) -> str:
+        """The most suspicious inputs, as a notebook shows them."""
+        most = np.lexsort((-self.scores, self.p_values))[:MOST_ROWS]
+        return html_table(
+            f"{self.num_flagged:,} of {len(self):,} inputs were flagged",
+            {
+                "promised rate": self.fpr,
+                "clean inputs explain up to": self.limit,
+                "calibration inputs": self.num_calibration,
+                "could not be read": len(self.skipped) or None,
+            },
+            columns=["id", "predicted class", "score", "p-value", "flagged"],
+            rows=[
+                [self.ids[i], int(self.labels[i]), float(self.scores[i]), float(self.p_values[i]), bool(self.flags[i])]
+                for i in most
+            ],
+            total=len(self),
+        )
 
     @property
     def num_flagged(self) -> int:

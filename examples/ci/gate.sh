@@ -1,0 +1,27 @@
+#!/bin/sh
+# gate.sh MODEL TRUSTED [IMAGES]: stop a pipeline where a model looks backdoored, or images look as if they carried a trigger.
+#
+# TRUSTED are clean images, of several classes, that the model was not trained on; IMAGES are the ones to judge.
+# Exit code: 0 passed; 3 something was found; 1 failed on the way; 2 the command or its input does not fit.
+# It leaves doldrum.sarif (code scanning), doldrum.xml (JUnit) and the folder doldrum-report (report.html) behind.
+#
+# Options for both commands (--budget 10m, --references DIR, --mean ...) go into the environment variable DOLDRUM_OPTIONS.
+set -eu
+
+if [ $# -lt 2 ] || [ $# -gt 3 ]; then
+    echo "expected MODEL TRUSTED [IMAGES], got $# arguments" >&2
+    exit 2
+fi
+model=$1 trusted=$2
+
+# A report of an earlier run must not pass for this one's.
+rm -f doldrum.sarif doldrum.xml
+
+# shellcheck disable=SC2086  # the options are several words
+if [ $# -eq 3 ]; then
+    exec doldrum audit "$model" --images "$3" --clean "$trusted" --out doldrum-report \
+        --sarif doldrum.sarif --junit doldrum.xml ${DOLDRUM_OPTIONS:-}
+else
+    exec doldrum inspect "$model" --clean "$trusted" --out doldrum-report \
+        --sarif doldrum.sarif --junit doldrum.xml ${DOLDRUM_OPTIONS:-}
+fi

@@ -1,0 +1,84 @@
+"""Findings as JUnit XML, which every CI system shows as tests."""
+
+from __future__ import annotations
+
+import datetime
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Any
+
+from doldrum.findings.finding import Check, Finding, Findings
+from doldrum.intake import visible
+
+__all__ = ["junit"]
+
+_MOST_TEXT = 4000
+
+
+def junit(findings: Findings) -> str:
+    """The document as text: a suite a check, whose first case is the check itself, then a case an image that stood out or could not be read.
+
+    A case fails only where the check does, which is where the exit code is 3: a flag that chance explains is a case that passed, with its
+    figures as properties. Images that could not be read are skipped cases. Images that are like the clean ones are counted, not listed.
+    """
+    root = ET.Element("testsuites", name=f"doldrum {findings.command}")
+    for check in findings.checks:
+        root.append(_suite(check, findings))
+    for kind in ("tests", "failures", "errors", "skipped"):
+        root.set(kind, str(sum(int(suite.get(kind, "0")) for suite in root)))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(check: Check, findings: Findings) -> ET.Element:
+    when = datetime.datetime.fromisoformat(findings.created).replace(tzinfo=None)
+    suite = ET.Element("testsuite", name=check.name, timestamp=when.isoformat(timespec="seconds"))
+    _properties(suite, {"doldrum": findings.doldrum or None, **check.properties})
+    whole = _case(suite, f"doldrum.{findings.command}", f"the {check.name}", check.place.uri)
+    text = "\n".join(visible(sentence, most=_MOST_TEXT) for sentence in check.sentences)
+    if check.outcome == "failed":
+        _outcome(whole, "failure", check.heading, text)
+    elif check.outcome == "skipped":
+        _outcome(whole, "skipped", check.heading, text)
+    else:
+        ET.SubElement(whole, "system-out").text = visible(check.heading, most=_MOST_TEXT) + "\n" + text
+    for one in check.findings:
+        if one.name:
+            _finding(suite, one, f"doldrum.{findings.command}.images", failed=check.outcome == "failed")
+    for place, why in check.unreadable:
+        case = _case(suite, f"doldrum.{findings.command}.unreadable", place.member or place.uri, place.uri)
+        _outcome(case, "skipped", why, "")
+    cases = suite.findall("testcase")
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+    suite.set("errors", "0")
+    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    return suite
+
+
+def _finding(suite: ET.Element, one: Finding, group: str, *, failed: bool) -> None:
+    case = _case(suite, group, one.name, one.place.uri)
+    _properties(case, {"rule": one.rule, "level": one.level, **one.properties})
+    if failed:
+        _outcome(case, "failure", one.message, "", kind=one.rule)
+    else:
+        ET.SubElement(case, "system-out").text = visible(one.message, most=_MOST_TEXT)
+
+
+def _case(suite: ET.Element, group: str, name: str, file: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=group, name=visible(name), file=file, time="0")
+
+
+def _outcome(case: ET.Element, tag: str, message: str, text: str, *, kind: str = "") -> None:
+    made = ET.SubElement(case, tag, message=visible(message, most=_MOST_TEXT))
+    if tag == "failure":
+        made.set("type", kind or "doldrum")
+    made.text = text or None
+
+
+def _properties(above: ET.Element, found: Mapping[str, Any]) -> None:
+    held = ET.SubElement(above, "properties")
+    for name, value in found.items():
+        if value is not None:
+            text = f"{value:.6g}" if isinstance(value, float) else str(value)
+            ET.SubElement(held, "property", name=name, value=visible(text, most=_MOST_TEXT))

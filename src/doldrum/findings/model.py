@@ -1,0 +1,56 @@
+"""Findings about a model: of an inspection's record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doldrum.findings.finding import Check, Finding, Findings, Level
+from doldrum.findings.places import Place, uri_of
+from doldrum.findings.rules import BACKDOOR, SUSPICIOUS
+from doldrum.records.inspection import InspectionRecord
+
+__all__ = ["model_check", "of_inspection"]
+
+_RULES: dict[str, tuple[str, Level]] = {"backdoor shown": (BACKDOOR, "error"), "suspicious": (SUSPICIOUS, "warning")}
+
+
+def of_inspection(record: InspectionRecord, *, model: str) -> Findings:
+    """What an inspection says of the model at the path `model`: one result where it is suspicious or worse, else none."""
+    return Findings(
+        command="inspect",
+        exit_code=record.verdict["exit_code"],
+        checks=(model_check(record, model=model),),
+        created=record.created,
+        doldrum=record.doldrum,
+        line=record.command,
+    )
+
+
+def model_check(record: InspectionRecord, *, model: str) -> Check:
+    """The question whether the model is backdoored, and its answer."""
+    verdict, place = record.verdict, Place(uri_of(model))
+    figures = _figures(record)
+    rule = _RULES.get(verdict["word"])
+    found = ()
+    if rule is not None:
+        message = " ".join([f"{verdict['heading']}.", *verdict["sentences"]])
+        found = (Finding(rule=rule[0], level=rule[1], message=message, place=place, properties=figures),)
+    return Check(
+        name="model",
+        outcome="failed" if rule is not None else "skipped" if verdict["word"] == "no conclusion" else "passed",
+        heading=verdict["heading"],
+        sentences=tuple(verdict["sentences"]),
+        place=place,
+        findings=found,
+        properties={"verdict": verdict["word"], "sha256": record.model["sha256"], **figures},
+    )
+
+
+def _figures(record: InspectionRecord) -> dict[str, Any]:
+    """The route that stands out most, and how far; what is not known is left out."""
+    found: dict[str, Any] = {} if record.finding is None else dict(record.finding)
+    if record.success is not None:
+        found |= {f"success_{name}": record.success[name] for name in ("value", "lower", "upper", "n")}
+    if record.references is not None:
+        found |= {"references": record.references["count"], "fpr": record.references["fpr"]}
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,73 @@
+"""The rules that findings break: their names, and the help that a reader of the result file gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ABOUT", "BACKDOOR", "FLAGGED", "PROVEN", "RULES", "SUSPICIOUS", "UNREADABLE", "Rule"]
+
+ABOUT = "https://doi.org/10.1016/j.cose.2022.102814"
+"""The paper that detection by smoothness builds on."""
+_INVERSION = "https://doi.org/10.1109/SP.2019.00031"  # Neural Cleanse, of which inspections are a descendant
+
+FLAGGED, PROVEN, SUSPICIOUS, BACKDOOR = "flagged-image", "proven-trigger", "suspicious-model", "backdoored-model"
+UNREADABLE = "unreadable-image"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A kind of finding: a stable `id`, a short and a full description, what to do, and where to read on."""
+
+    id: str
+    short: str
+    full: str
+    help: str
+    uri: str
+    level: str
+
+    @property
+    def name(self) -> str:
+        """The id in Pascal case, as SARIF wants names."""
+        return "".join(part.capitalize() for part in self.id.split("-"))
+
+
+RULES = (
+    Rule(
+        FLAGGED,
+        "Image that may carry a backdoor trigger",
+        "The model's answers around this image are unlike its answers around the clean images. A trigger does that.",
+        "A flag is no proof: a sticker, a damaged file or a picture from elsewhere can cause one too. A detector also flags a promised share of clean "
+        "images. A note means that the number of flags is what clean images explain. A warning or an error means that there are more. "
+        "Look at the flagged images for something that they share, and run `doldrum explain` on them.",
+        ABOUT,
+        "warning",
+    ),
+    Rule(
+        PROVEN,
+        "Image with a proven trigger",
+        "Something in this image takes its class along to clean images that nothing else used, better than anything in trusted images does.",
+        "Remove the image, and do not use the model: whoever adds the same trigger to an image decides what the model answers. "
+        "The report shows the trigger.",
+        ABOUT,
+        "error",
+    ),
+    Rule(
+        SUSPICIOUS,
+        "Model that may be backdoored",
+        "One class of this model is reached by a smaller trigger than it should be.",
+        "This is no proof: wrong labels in the training data can cause it, and so can training of another kind than that of the reference models. "
+        "Look at the trigger's picture in the report. Compare the model with clean reference models (`--references`).",
+        _INVERSION,
+        "warning",
+    ),
+    Rule(
+        BACKDOOR,
+        "Model with a working trigger",
+        "A trigger was found that sends most clean images to one class. It is much smaller than what the same search finds in clean models.",
+        "Do not use the model. Get it from another source, or retrain it on data that was checked (`doldrum cleanse`). "
+        "The report has the trigger's picture; `trigger.json` is the trigger.",
+        _INVERSION,
+        "error",
+    ),
+)
+"""What a result can be."""
