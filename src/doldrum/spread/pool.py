@@ -8,7 +8,9 @@ from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["LOST", "NEVER_ANSWERED", "ONE_THREAD", "Pool", "settle"]
+from doldrum.errors import WorkerError
+
+__all__ = ["LOST", "NEVER_ANSWERED", "ONE_THREAD", "Lost", "Pool", "settle"]
 
 ONE_THREAD = {
     **dict.fromkeys(("DOLDRUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
@@ -28,6 +30,10 @@ NEVER_ANSWERED = (
 )
 
 
+class Lost(WorkerError):
+    """A worker died at a job: it can be replaced, and the job done again."""
+
+
 class Pool(ABC):
     """`size` workers that each hold the same work. `start`, `submit` jobs, ask each for its `outcome`, `close`."""
 
@@ -39,11 +45,19 @@ class Pool(ABC):
 
     @abstractmethod
     def submit(self, job: Any) -> Future[Any]:
-        """Have a worker do a job."""
+        """Have a worker do a job; raises as `outcome` does where a worker's death shows here."""
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result; raises what the work raised, or WorkerError for a worker that died."""
+        """Wait for a job's result; raises what the work raised, Lost for a worker that died, and another WorkerError where none ever answered."""
+
+    @abstractmethod
+    def replace(self) -> None:
+        """After a Lost: new workers in the place of those that died. Jobs that were under way with them are `lost` from then on."""
+
+    @abstractmethod
+    def lost(self, future: Future[Any]) -> bool:
+        """Whether a job has no result because its worker died; never waits."""
 
     @abstractmethod
     def close(self, *, wait: bool) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from doldrum.errors import DoldrumError, InputError, WorkerError
 from doldrum.sandbox.process import end_confined
 from doldrum.spread.interrupts import interrupts_held
-from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Pool, settle
+from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Lost, Pool, settle
 
 __all__ = ["ProcessesPool"]
 
@@ -42,14 +42,17 @@ class ProcessesPool(Pool):
         self._before: dict[str, str | None] = {}
 
     def start(self) -> None:
+        # Libraries read them as a child starts, before any code of ours runs there.
+        self._before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
+        self._make()
+
+    def _make(self) -> None:
         context = multiprocessing.get_context("spawn")
         with interrupts_held():
             cores = context.Queue()
             for core in itertools.islice(itertools.cycle(_cores() if self._one_core else [-1]), self.size):
                 cores.put(core)
-            # Libraries read them as a child starts, before any code of ours runs there.
-            self._before = {name: os.environ.get(name) for name in ONE_THREAD}
-            os.environ.update(ONE_THREAD)
             self._pool = ProcessPoolExecutor(
                 self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores)
             )
@@ -76,7 +79,16 @@ class ProcessesPool(Pool):
         return result
 
     def _lost(self) -> WorkerError:
-        return WorkerError(LOST if self._answered else NEVER_ANSWERED)
+        return Lost(LOST) if self._answered else WorkerError(NEVER_ANSWERED)
+
+    def replace(self) -> None:
+        """One death ends them all: the pipes that they share may hold half a message."""
+        assert self._pool is not None
+        self._pool.shutdown()  # they are ended already; from now on every job is done or lost
+        self._make()
+
+    def lost(self, future: Future[Any]) -> bool:
+        return future.done() and not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
 
     def close(self, *, wait: bool) -> None:
         try:
