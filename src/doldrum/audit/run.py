@@ -13,6 +13,7 @@ from doldrum.audit.record import RECORD, write_record
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import OPENING, SCANNING, Job
 from doldrum.confined.run import run_job
+from doldrum.confined.sending import Helpers
 from doldrum.inspecting import check_count
 from doldrum.records.audit import AuditRecord
 
@@ -40,6 +41,9 @@ def run_audit(
 
     Model and images are opened and run in a confined process (:func:`doldrum.sandbox.run_confined`); this one reads JSON of known
     shape from it. Killed at any moment, the same call goes on where it was; called again when all is done, it gives the record.
+
+    With `settings.workers` or `settings.ray` the scan is spread over workers, each with a confined process of its own; the record is the same
+    for every number of them, and one that dies is replaced.
 
     Parameters
     ----------
@@ -72,11 +76,13 @@ def run_audit(
     def send_as(settings: AuditSettings, _: Path) -> dict[str, Any]:
         return settings.to_dict() | {"share": settings.share}
 
+    helpers = Helpers(settings.workers, settings.ray) if settings.spreads else None
+
     def after() -> None:
         if asked is not None:
             inspected.run(asked, budget=settings.budget, progress=progress, say=say)
 
     return run_job(
         _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, after=after,
-        progress=progress, say=say,
+        helpers=helpers, progress=progress, say=say,
     )  # fmt: skip

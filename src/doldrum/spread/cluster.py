@@ -9,7 +9,8 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from doldrum.errors import InputError, WorkerError, missing_extra
-from doldrum.provenance import versions_and_machine
+from doldrum.provenance import cores, versions_and_machine
+from doldrum.sandbox.shares import WORKERS
 from doldrum.spread.pool import LOST, Lost, Pool, settle
 
 __all__ = ["RayPool"]
@@ -50,8 +51,9 @@ class RayPool(Pool):
                 f"expected at most a worker for each CPU of the cluster, got {self.size} for {cpus}; ask for fewer"
             )
         self._held = ray.put(self._payload)
-        self._make = ray.remote(num_cpus=1, max_restarts=0)(_Actor).remote
-        self._actors = {self._make(self._held): [] for _ in range(self.size)}
+        made = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
+        self._make = lambda: made.remote(self._held, self.size)
+        self._actors = {self._make(): [] for _ in range(self.size)}
         try:
             _check(ray.get([actor.about.remote() for actor in self._actors]))
         except ray.exceptions.RayError as error:
@@ -104,7 +106,7 @@ class RayPool(Pool):
         for actor in self._dead:
             wait(self._actors.pop(actor, []), timeout=_PATIENCE)  # its other jobs end with it
             self._ray.kill(actor)
-            fresh = self._make(self._held)
+            fresh = self._make()
             try:
                 _check(self._ray.get([fresh.about.remote()], timeout=_PATIENCE))
             except self._ray.exceptions.RayError as error:  # a timeout is one
@@ -124,8 +126,9 @@ class RayPool(Pool):
 
 
 class _Actor:
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, workers: int) -> None:
         settle()
+        os.environ[WORKERS] = str(min(workers, cores()))
         self._work = pickle.loads(payload)
         settle()
 

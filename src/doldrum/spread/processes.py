@@ -16,6 +16,7 @@ from typing import Any
 
 from doldrum.errors import DoldrumError, InputError, WorkerError
 from doldrum.sandbox.process import end_confined
+from doldrum.sandbox.shares import WORKERS
 from doldrum.spread.interrupts import interrupts_held
 from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Lost, Pool, settle
 
@@ -43,8 +44,9 @@ class ProcessesPool(Pool):
 
     def start(self) -> None:
         # Libraries read them as a child starts, before any code of ours runs there.
-        self._before = {name: os.environ.get(name) for name in ONE_THREAD}
-        os.environ.update(ONE_THREAD)
+        environment = ONE_THREAD | {WORKERS: str(self.size)}
+        self._before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
         self._make()
 
     def _make(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from doldrum.spread.cluster import RayPool
 from doldrum.spread.pool import LOST, Lost, Pool
 from doldrum.spread.processes import ProcessesPool
 
-__all__ = ["check_workers", "results", "spread"]
+__all__ = ["check_workers", "kept_workers", "results", "spread"]
 
 _TRIES = 3  # deaths at one job: it, or what it needs, is what kills
 
@@ -67,8 +68,44 @@ def spread(
     [(-1, 1), (2, 2), (-3, 3)]
     """
     check_workers(workers, ray=ray)
-    pool = ProcessesPool(work, workers or 1, one_core=one_core) if ray is None else RayPool(work, workers, ray)
-    return _run(pool, jobs, in_order)
+    pool = _pool(work, workers, ray, one_core)
+
+    def found() -> Iterator[tuple[Job, Result]]:
+        with _running(pool):
+            yield from _run(pool, jobs, in_order)
+
+    return found()
+
+
+@contextmanager
+def kept_workers(
+    work: Callable[[Job], Result], *, workers: int | None = None, ray: str | None = None
+) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
+    """While the block runs, what gives `work(job)` of jobs, in order, as often as it is called: the workers stay. Else as `spread`.
+
+    >>> with kept_workers(abs) as results_of:
+    ...     list(results_of([-1, 2])), list(results_of([-3]))
+    ([1, 2], [3])
+    """
+    check_workers(workers, ray=ray)
+    pool = _pool(work, workers, ray, one_core=False)
+    with _running(pool):
+        yield lambda jobs: (result for _, result in _run(pool, jobs, True))
+
+
+def _pool(work: Any, workers: int | None, ray: str | None, one_core: bool) -> Pool:
+    return ProcessesPool(work, workers or 1, one_core=one_core) if ray is None else RayPool(work, workers, ray)
+
+
+@contextmanager
+def _running(pool: Pool) -> Generator[None, None, None]:
+    whole = False  # not "nothing sent": an interrupt may come after a job was sent and before it is noted
+    try:
+        pool.start()
+        yield
+        whole = True
+    finally:
+        pool.close(wait=whole)
 
 
 def check_workers(workers: int | None, *, ray: str | None = None) -> None:
@@ -117,19 +154,13 @@ class _Sent:
 
 def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
     sent: list[_Sent] = []
-    whole = False  # not "nothing sent": an interrupt may come after a job was sent and before it is noted here
-    try:
-        pool.start()
-        for job in jobs:
-            sent.append(_Sent(job))
-            _send(pool, sent)
-            if len(sent) >= pool.size * (2 if in_order else 1):
-                yield from _done(pool, sent, in_order)
-        while sent:
+    for job in jobs:
+        sent.append(_Sent(job))
+        _send(pool, sent)
+        if len(sent) >= pool.size * (2 if in_order else 1):
             yield from _done(pool, sent, in_order)
-        whole = True
-    finally:
-        pool.close(wait=whole)
+    while sent:
+        yield from _done(pool, sent, in_order)
 
 
 def _send(pool: Pool, sent: list[_Sent]) -> None:

@@ -11,6 +11,7 @@ from doldrum.cli import model_options as options
 from doldrum.cli.commands.inspect import References
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+from doldrum.cli.spread_options import Ray, Workers
 
 _TOLD = 5  # of what was skipped; the report lists all
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
@@ -45,6 +46,8 @@ def audit(
         int, typer.Option(help="How many of the most suspicious flagged images are explained, as doldrum explain does.")
     ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
@@ -75,6 +78,8 @@ def audit(
         explain=explain,
         out=str(out),
         seed=seed,
+        workers=workers,
+        ray=ray,
         hours=hours,
         **asked,
     )

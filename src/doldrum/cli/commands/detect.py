@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.as_opened import open_as_calibrated
-from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.inputs import IMAGES, check_limit, check_spread, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import DETECTOR, check_out_file
 from doldrum.cli.output import JsonFlag, emit, flags_in_words, message
+from doldrum.cli.spread_options import Ray, Workers
 from doldrum.errors import InputError
 from doldrum.files import tidied
-from doldrum.progress import waiting
+from doldrum.progress import progress_bar
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
@@ -46,6 +47,8 @@ def calibrate(
     per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     limit: LimitOption = None,
+    workers: Workers = None,
+    ray: Ray = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -69,6 +72,7 @@ def calibrate(
     check_limit(limit)
     made = DETECTORS[detector](seed=seed)
     settings = ModelSettings(model=model, **asked)
+    check_spread(settings, workers, ray)
     check_out_file(out, DETECTOR, model=settings, images=[clean])
     suspect = load_model(settings)
     classifier = suspect.classifier
@@ -80,10 +84,10 @@ def calibrate(
         check_size(len(found) - cut, fpr, what="images besides those of fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
-        with waiting(f"checking the model, and fitting on {len(fit):,} images"):
-            fitted = made.fit(classifier, fit)
-        with waiting(f"calibrating on {len(calibration_set):,} images"):
-            fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
+        with progress_bar("checking the model, and fitting", len(fit)) as made.on_batch:
+            fitted = made.fit(classifier, fit, workers=workers, ray=ray)
+        with progress_bar("calibrating", len(calibration_set)) as fitted.on_batch:
+            fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class, workers=workers, ray=ray)
         save_detector(fitted, out, preprocessing=settings.preprocessing)
     calibration = fitted.calibration
     assert calibration is not None
@@ -110,6 +114,8 @@ def scan(
     out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
     fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
     limit: LimitOption = None,
+    workers: Workers = None,
+    ray: Ray = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -128,13 +134,15 @@ def scan(
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
+    from doldrum.spread import check_workers
     from doldrum.stats.conformal import fewest_discoveries
 
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
     check_limit(limit)
+    check_workers(workers, ray=ray)
     check_scan_folder(out)
     loaded = load_detector(detector)
-    suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
+    suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector, workers=workers, ray=ray)
     classifier = suspect.classifier
     store = stored_images(
         images,
@@ -148,7 +156,7 @@ def scan(
     with kept("finished images", out, there=is_unfinished), store as (found, skipped):
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"model": model, "images": images, "skipped": listed}
-        summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
+        summary = scan_to(loaded, found, out, fdr=fdr, extra=extra, workers=workers, ray=ray)
     message(
         flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
         + f". The model was asked {summary['mean_forwards']:.1f} times an image"

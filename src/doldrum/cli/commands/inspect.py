@@ -10,6 +10,7 @@ import typer
 from doldrum.cli import model_options as options
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.spread_options import Ray
 
 References = Annotated[
     str | None,
@@ -43,7 +44,11 @@ def inspect(
         typer.Option(help="Seed of the searches. It is 0 unless you choose another, not secret as in an audit: what was found in "
                           "references by the same seed is kept and used again."),
     ] = 0,
-    workers: Annotated[int, typer.Option(help="Reference models to examine at once; 0 is one a core.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Reference models to examine at once; 0 is one a core, with --ray by default one a CPU of the cluster."),
+    ] = None,
+    ray: Ray = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
@@ -72,7 +77,8 @@ def inspect(
         budget=None if budget is None else seconds_of(budget),
         out=str(out),
         seed=seed,
-        workers=workers or cores(),
+        workers=cores() if workers == 0 else workers,
+        ray=ray,
         hours=hours,
         **asked,
     )
