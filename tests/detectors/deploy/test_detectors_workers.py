@@ -13,6 +13,7 @@ import doldrum as dd
 from doldrum.data import ImageSet
 from doldrum.detectors import STRIP, Detector, SmoothnessProfile, StagedProfile, W
 from doldrum.detectors.deploy import scanning
+from doldrum.detectors.deploy.kept import holds_batches, kept_batches
 from doldrum.detectors.deploy.scanning import scan_to
 from doldrum.errors import InputError, WorkerError
 
@@ -45,7 +46,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("make", "workers"),
-    [(lambda: SmoothnessProfile(seed=1), 3), (lambda: StagedProfile(seed=1), 2), (lambda: STRIP(seed=1), 2)],
+    [(lambda: SmoothnessProfile(seed=1), 3), (lambda: StagedProfile(seed=1), 2), (lambda: STRIP(draws=20, seed=1), 2)],
     ids=["profile", "staged", "strip"],
 )
 def test_whatever_the_number_of_workers_all_is_bit_for_bit_the_same(make, workers, tmp_path, monkeypatch) -> None:
@@ -71,6 +72,42 @@ def test_python_scans_by_workers_too() -> None:
     for call in (detector.scan, detector.calibrate):
         with pytest.raises(InputError, match="at least 1 as workers, got 0"):
             call(NEW, workers=0)
+
+
+@pytest.mark.parametrize("make", [StagedProfile, lambda seed: STRIP(draws=20, seed=seed)], ids=["staged", "strip"])
+def test_a_calibration_that_is_cut_off_goes_on_with_its_own_seed(make, tmp_path) -> None:
+    folder, measured = tmp_path / "guard.resume", list[int]()
+
+    def calibrated(detector: Detector, most: int, images: ImageSet = CLEAN) -> Detector:
+        def counted(work, blocks):
+            for found in map(work, blocks):
+                if len(measured) == most:
+                    raise KeyboardInterrupt
+                measured.append(len(found.labels))
+                yield found
+
+        detector.batch_size = 25
+        with kept_batches(detector, folder, CLF, [FIT, images], each=counted):
+            return detector.fit(CLF, FIT).calibrate(images, fpr=0.05)
+
+    for most in (2, 5):  # once in fit (3 batches), once in calibrate (6)
+        with pytest.raises(KeyboardInterrupt):
+            calibrated(make(seed=None), most)
+        assert holds_batches(folder)
+        assert folder.stat().st_mode & 0o777 == 0o700
+    done = calibrated(make(seed=None), 99)
+    assert measured == [25, 25, 10, 25, 25, 25, 25, 25, 15]
+    assert (done.seed, folder.exists()) == (None, False)
+    whole = make(seed=done.seed_)
+    whole.batch_size = 25
+    whole.fit(CLF, FIT).calibrate(CLEAN, fpr=0.05)
+    assert np.array_equal(done.calibration.scores, whole.calibration.scores)
+    assert np.array_equal(done.scan(NEW).p_values, whole.scan(NEW).p_values)
+    # of other images, nothing is taken
+    with pytest.raises(KeyboardInterrupt):
+        calibrated(make(seed=None), 11)
+    calibrated(make(seed=None), 99, CLEAN.take(range(100)))
+    assert sum(measured[11:]) == 60 + 100
 
 
 @pytest.fixture

@@ -57,10 +57,13 @@ def calibrate(
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
-    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends.
+    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends. One that was cut off leaves what was
+    measured in OUT.resume, with its secret seed: the same command goes on from there.
     """
     from doldrum.detectors import DETECTORS, save_detector
+    from doldrum.detectors.contract.measuring import each_by
     from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
+    from doldrum.detectors.deploy.kept import holds_batches, kept_batches
     from doldrum.opening import ModelSettings
     from doldrum.stats.conformal import check_size, num_allowed
 
@@ -84,10 +87,15 @@ def calibrate(
         check_size(len(found) - cut, fpr, what="images besides those of fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
-        with progress_bar("checking the model, and fitting", len(fit)) as made.on_batch:
-            fitted = made.fit(classifier, fit, workers=workers, ray=ray)
-        with progress_bar("calibrating", len(calibration_set)) as fitted.on_batch:
-            fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class, workers=workers, ray=ray)
+        resume = out.with_name(f"{out.name}.resume")
+        with (
+            kept("finished batches", resume, there=holds_batches),
+            kept_batches(made, resume, classifier, [fit, calibration_set], each=each_by(workers, ray)),
+        ):
+            with progress_bar("checking the model, and fitting", len(fit)) as made.on_batch:
+                fitted = made.fit(classifier, fit)
+            with progress_bar("calibrating", len(calibration_set)) as fitted.on_batch:
+                fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
         save_detector(fitted, out, preprocessing=settings.preprocessing)
     calibration = fitted.calibration
     assert calibration is not None
