@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import secrets
 import shutil
@@ -87,27 +88,22 @@ def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Itera
     stage = "fit" if isinstance(work, Measured) else "calibrate"
     choice = work.parts[0].checked.choice
     engine = f"{choice.engine} {choice.precision} {choice.mixes_inputs}"
-    left, number = iter(blocks), 0
-    for number, block in enumerate(left):
-        found = _read(folder / f"{stage}-{number:06d}.npz", engine)
+    left, numbers = iter(blocks), itertools.count()
+    for block in left:
+        found = _read(folder / f"{stage}-{(number := next(numbers)):06d}.npz", engine)
         if found is None:
-            left = _and_others(block, left)
+            left, numbers = itertools.chain([block], left), itertools.count(number)
             break
         yield _made(work, block, found)
     else:
         return
-    for number, result in enumerate(each(work, left), start=number):
+    for number, result in zip(numbers, each(work, left), strict=False):
         buffer = io.BytesIO()
         arrays: Any = {"engine": np.array(engine), **_arrays(result)}
         np.savez(buffer, **arrays)
         data = buffer.getvalue()
         write_whole(folder / f"{stage}-{number:06d}.npz", lambda draft, data=data: draft.write_bytes(data))
         yield result
-
-
-def _and_others(block: Block, others: Iterator[Block]) -> Iterator[Block]:
-    yield block
-    yield from others
 
 
 def _read(path: Path, engine: str) -> dict[str, NDArray[Any]] | None:

@@ -1,0 +1,75 @@
+"""An audit by workers: the same rows for every number of them, after deaths, and gone on with by another number; models stay confined."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from audit_material import settings
+
+from doldrum.audit import AuditSettings, run_audit
+from doldrum.confined.scanning import helping
+from doldrum.errors import InputError, WorkerError
+from doldrum.records.audit import AuditRecord
+
+
+class Mortal(helping.Helper):
+    """Takes a file out of the folder named and dies, where there is one and rows are written already."""
+
+    def __call__(self, request):
+        folder = Path(os.environ["DOLDRUM_TEST_DEATHS"])
+        if list((folder.parent / "out" / "work").glob("rows-*.jsonl")):
+            for mark in folder.iterdir():
+                mark.unlink(missing_ok=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(request)
+
+
+def found(record: AuditRecord, out: Path) -> tuple[dict, pd.DataFrame]:
+    told = record.to_dict()
+    return {k: v for k, v in told.items() if k not in ("created", "command", "remarks")}, pd.read_parquet(
+        out / "rows.parquet"
+    )
+
+
+def test_rows_and_record_are_those_of_one_process_whatever_befalls(material, tmp_path, monkeypatch) -> None:
+    clean, images = (
+        material.images[:120],
+        np.concatenate([material.images[200:360], material.triggered(slice(400, 440))]),
+    )
+    one = settings(material, tmp_path / "one", clean, images, fpr=0.05)
+    whole = found(run_audit(one), tmp_path / "one" / "out")
+    asked = settings(material, tmp_path / "two", clean, images, fpr=0.05, workers=2)
+    deaths = tmp_path / "two" / "deaths"
+    deaths.mkdir()
+    for n in range(20):
+        (deaths / str(n)).touch()
+    monkeypatch.setenv("DOLDRUM_TEST_DEATHS", str(deaths))
+    monkeypatch.setattr(helping, "Helper", Mortal)
+    with pytest.raises(WorkerError, match="run the same again to continue"):
+        run_audit(asked)
+    assert (
+        sorted(path.name for path in (tmp_path / "two" / "out" / "work").glob("rows-*"))[0]
+        == "rows-000000000-000000064.jsonl"
+    )
+    for mark in list(deaths.iterdir())[1:]:
+        mark.unlink()
+    record = run_audit(dataclasses.replace(asked, workers=3))
+    assert not list(deaths.iterdir())  # one more died, and was replaced
+    again = found(record, tmp_path / "two" / "out")
+    assert again[1].equals(whole[1])
+    for name in ("flags", "verdict", "band", "promise", "concentration"):
+        assert again[0][name] == whole[0][name]
+    assert "--workers" not in record.command
+
+
+def test_a_model_at_an_address_is_asked_by_one_process() -> None:
+    with pytest.raises(InputError, match="expected a model in a file with workers= or ray=, got an address"):
+        AuditSettings(model="https://somewhere.test/classify", images=".", out="new", workers=2)
+    with pytest.raises(InputError, match="at least 1 as workers, got 0"):
+        AuditSettings(model=".", images=".", out="new", workers=0)
