@@ -20,6 +20,7 @@ from doldrum.spread import kept_workers
 __all__ = ["Helpers", "send"]
 
 _OUT = 4  # batches that are out for each worker: one it is at, one it has, and others on the way
+_REQUEST = 256 << 20  # bytes of a batch, with overlays
 _MANY = 16  # workers, where the cluster knows how many they are
 
 
@@ -56,6 +57,7 @@ def send(
         write=[asked["work"]],
         read=None if settings.trust_code else paths,
         environment=[] if settings.endpoint_token is None else [settings.endpoint_token],
+        **({} if helpers is None else {"reply": _REQUEST}),
     )
     with contextlib.ExitStack() as bars, contextlib.ExitStack() as workers:
         advance: Callable[[int], None] = lambda count: None  # noqa: E731

@@ -10,7 +10,7 @@ from typing import Any
 
 from doldrum.errors import WorkerError
 
-__all__ = ["LOST", "NEVER_ANSWERED", "ONE_THREAD", "Lost", "Pool", "settle"]
+__all__ = ["LOST", "NEVER_BEGAN", "ONE_THREAD", "Lost", "Pool", "settle"]
 
 ONE_THREAD = {
     **dict.fromkeys(("DOLDRUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
@@ -23,7 +23,7 @@ LOST = (
     "run the same again to continue, with fewer workers or a smaller batch_size if memory was short"
 )
 
-NEVER_ANSWERED = (
+NEVER_BEGAN = (
     "expected workers that live to the end, got one that died before any had answered: it was killed, was out of memory (take "
     'fewer workers or a smaller batch_size), or imported a script whose call isn\'t under `if __name__ == "__main__":` (standard '
     "input and notebooks can't be imported at all); what was finished stays: run the same again to continue"
@@ -49,7 +49,7 @@ class Pool(ABC):
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result; raises what the work raised, Lost for a worker that died, and another WorkerError where none ever answered."""
+        """Wait for a job's result; raises what the work raised, Lost for a worker that died, and another WorkerError where none ever began."""
 
     @abstractmethod
     def replace(self) -> None:

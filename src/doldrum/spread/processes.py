@@ -18,7 +18,7 @@ from doldrum.errors import DoldrumError, InputError, WorkerError
 from doldrum.sandbox.process import end_confined
 from doldrum.sandbox.shares import WORKERS
 from doldrum.spread.interrupts import interrupts_held
-from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Lost, Pool, settle
+from doldrum.spread.pool import LOST, NEVER_BEGAN, ONE_THREAD, Lost, Pool, settle
 
 __all__ = ["ProcessesPool"]
 
@@ -39,7 +39,7 @@ class ProcessesPool(Pool):
                 "at the top of a module"
             ) from error
         self._pool: ProcessPoolExecutor | None = None
-        self._answered = False
+        self._begun: Any = None
         self._before: dict[str, str | None] = {}
 
     def start(self) -> None:
@@ -55,8 +55,10 @@ class ProcessesPool(Pool):
             cores = context.Queue()
             for core in itertools.islice(itertools.cycle(_cores() if self._one_core else [-1]), self.size):
                 cores.put(core)
+            # Not an Event: one that is killed as it sets it would leave it locked.
+            self._begun = self._begun or context.RawValue("b", 0)
             self._pool = ProcessPoolExecutor(
-                self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores)
+                self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores, self._begun)
             )
 
     def submit(self, job: Any) -> Future[Any]:
@@ -74,14 +76,12 @@ class ProcessesPool(Pool):
 
     def outcome(self, future: Future[Any]) -> Any:
         try:
-            result = future.result()
+            return future.result()
         except BrokenProcessPool as error:
             raise self._lost() from error
-        self._answered = True
-        return result
 
     def _lost(self) -> WorkerError:
-        return Lost(LOST) if self._answered else WorkerError(NEVER_ANSWERED)
+        return Lost(LOST) if self._begun.value else WorkerError(NEVER_BEGAN)
 
     def replace(self) -> None:
         """One death ends them all: the pipes that they share may hold half a message."""
@@ -113,9 +113,10 @@ def _cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [-1]
 
 
-def _start(payload: bytes, cores: Any) -> None:
+def _start(payload: bytes, cores: Any, begun: Any) -> None:
     """One thread, no progress bars, and an end when the parent ends, however it ends."""
     global _work, _failure
+    begun.value = 1
     core = cores.get()
     if core >= 0:
         os.sched_setaffinity(0, {core})

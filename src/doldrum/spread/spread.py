@@ -59,7 +59,7 @@ def spread(
     MissingExtraError
         When Ray is asked for and not installed.
     WorkerError
-        When three workers died at one job (out of memory, say) or one before any had answered, or one runs other versions than this process.
+        When three workers died at one job (out of memory, say) or one before any had begun, or one runs other versions than this process.
     Whatever `work` raises comes through.
 
     In a script the call must be guarded by `if __name__ == "__main__"`, because processes import the script.

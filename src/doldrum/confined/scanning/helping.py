@@ -56,10 +56,9 @@ def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, 
     def handle(request: Request, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> None:
         head, data = request
         at, banks = 0, dict[str, Any]()
-        for name, shape in head["overlays"].items():
-            size = 4 * int(np.prod(shape))
-            banks[name] = np.frombuffer(data, np.float32, size // 4, at).reshape(shape)
-            at += size
+        for name, (shape, dtype) in head["overlays"].items():
+            banks[name] = np.frombuffer(data, dtype, int(np.prod(shape)), at).reshape(shape)
+            at += banks[name].nbytes
         images = np.frombuffer(data, head["dtype"], offset=at).reshape(head["shape"])
         told = json.dumps([head["probes"], head["checked"]], sort_keys=True)
         key = hashlib.sha256(told.encode() + data[:at]).hexdigest()

@@ -23,7 +23,7 @@ __all__ = ["Plan", "Task", "planned"]
 _BATCH_SECONDS = 20.0  # what a kill loses
 # Of the budget, and seconds: by so much it is passed at most, at the speed measured.
 _BATCH_SHARE, _BATCH_LEAST = 0.02, 2.0
-_SENT = 64  # images that are sent out at a time: small enough that all helpers have some
+_SENT, _SENT_BYTES = 64, 32 << 20  # images that are sent out at a time, and theirs: so few that all helpers have some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
         if deadline.seconds is None
         else max(_BATCH_LEAST, min(_BATCH_SECONDS, _BATCH_SHARE * deadline.seconds))
     )
-    most = 256 if task.each is map else _SENT
+    most = 256 if task.each is map else min(_SENT, max(2, _SENT_BYTES // images.images[:1].nbytes))
     plan = Plan(step, int(np.clip(batch / (seconds * forwards), 2, most)))
     write_text_whole(path, json.dumps(vars(plan)))
     return plan

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from doldrum.detectors.contract.measuring import Block
 from doldrum.errors import InputError
 from doldrum.measuring import Answers, Measurement
+from doldrum.pixels import to_float
 from doldrum.probes import Superimpose
 from doldrum.responses import Responses
 from doldrum.sandbox import Request
@@ -44,16 +45,21 @@ def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
 
 
 def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
-    """What measures the same elsewhere: probes, the engine that was chosen, and overlays as float32."""
+    """What measures the same elsewhere: probes, the engine that was chosen, and overlays, as bytes where that is what they were."""
     if run.readouts or run.scores:
         raise InputError("expected a detector that needs labels alone, got another; leave out workers=")
-    banks = {name: p.overlays for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}
+    banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}
     head = {
         "probes": {name: probe.to_dict() for name, probe in run.battery.probes.items()},
-        "overlays": {name: list(bank.shape) for name, bank in banks.items()},
+        "overlays": {name: [list(bank.shape), bank.dtype.name] for name, bank in banks.items()},
         "checked": run.checked.to_dict(),
     }
-    return head, b"".join(np.ascontiguousarray(bank, np.float32).tobytes() for bank in banks.values())
+    return head, b"".join(np.ascontiguousarray(bank).tobytes() for bank in banks.values())
+
+
+def _small(bank: NDArray[np.float32]) -> NDArray[Any]:
+    pixels = np.rint(bank * 255).astype(np.uint8)
+    return pixels if np.array_equal(to_float(pixels), bank) else bank
 
 
 def packed(answers: Answers) -> bytes:
