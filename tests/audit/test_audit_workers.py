@@ -8,9 +8,10 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
-from audit_material import settings
+from onnx import TensorProto, helper, numpy_helper
 
 from doldrum.audit import AuditSettings, run_audit
 from doldrum.confined.scanning import helping
@@ -37,14 +38,34 @@ def found(record: AuditRecord, out: Path) -> tuple[dict, pd.DataFrame]:
     )
 
 
-def test_rows_and_record_are_those_of_one_process_whatever_befalls(material, tmp_path, monkeypatch) -> None:
-    clean, images = (
-        material.images[:120],
-        np.concatenate([material.images[200:360], material.triggered(slice(400, 440))]),
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """Linear, in ONNX: a process that opens it starts in a moment."""
+    path, weights = tmp_path / "m.onnx", np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["s"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])],
+        [numpy_helper.from_array(weights, "w")],
     )
-    one = settings(material, tmp_path / "one", clean, images, fpr=0.05)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return path
+
+
+def asked_of(model: Path, folder: Path, **more) -> AuditSettings:
+    images = np.random.default_rng(1).integers(0, 256, (320, 1, 8, 8), dtype=np.uint8)
+    folder.mkdir()
+    for name, some in (("clean", images[:120]), ("images", images[120:])):
+        np.save(folder / f"{name}.npy", some)
+    given = {"images": str(folder / "images.npy"), "clean": str(folder / "clean.npy"), "out": str(folder / "out")}
+    return AuditSettings(model=str(model), fpr=0.05, seed=1, inspect=False, explain=0, **given, **more)
+
+
+def test_rows_and_record_are_those_of_one_process_whatever_befalls(model, tmp_path, monkeypatch) -> None:
+    one = asked_of(model, tmp_path / "one")
     whole = found(run_audit(one), tmp_path / "one" / "out")
-    asked = settings(material, tmp_path / "two", clean, images, fpr=0.05, workers=2)
+    asked = asked_of(model, tmp_path / "two", workers=2)
     deaths = tmp_path / "two" / "deaths"
     deaths.mkdir()
     for n in range(20):

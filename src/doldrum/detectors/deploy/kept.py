@@ -8,6 +8,8 @@ import itertools
 import json
 import secrets
 import shutil
+import zipfile
+import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,9 +113,9 @@ def _read(path: Path, engine: str) -> dict[str, NDArray[Any]] | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError):
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error):  # not there, or damaged
         return None
-    return found if str(found.pop("engine")) == engine else None
+    return found if str(found.pop("engine", "")) == engine else None
 
 
 def _arrays(result: Evidence | Examined) -> dict[str, NDArray[Any]]:
