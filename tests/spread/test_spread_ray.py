@@ -72,11 +72,13 @@ def test_a_lost_worker_is_said_and_the_run_continues(images, tmp_path, armed) ->
 
 
 def mortal(x: np.ndarray) -> np.ndarray:
-    """Kills a worker at a white corner, once for each file that lies beside the one that arms."""
-    if os.environ.get("DOLDRUM_WORKERS") and (x[:, 0, 0, :4] == 1).all(axis=1).any():
-        for mark in Path(os.environ["DOLDRUM_TEST_ARMED"]).parent.glob("death-*"):
-            mark.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+    """Kills a worker at a white corner, once for the file that has the image's number (its next pixel)."""
+    if os.environ.get("DOLDRUM_WORKERS"):
+        for row in np.flatnonzero((x[:, 0, 0, :4] == 1).all(axis=1)):
+            mark = Path(os.environ["DOLDRUM_TEST_ARMED"]).parent / f"death-{round(255 * x[row, 0, 0, 4])}"
+            if mark.exists():
+                mark.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
     return x.reshape(len(x), 16, 4).sum(axis=1)
 
 
@@ -84,7 +86,8 @@ def test_a_scan_is_that_of_one_process_and_actors_that_die_are_replaced(tmp_path
     monkeypatch.setattr(scanning, "_SHARD", 40)
     clf = dd.as_classifier(mortal, input_shape=(1, 8, 8), num_classes=4)
     pool = np.random.default_rng(1).integers(0, 255, (200, 1, 8, 8), dtype=np.uint8)
-    pool[[105, 145, 185], 0, 0, :4] = 255  # in three batches
+    for n in range(3):  # in three batches
+        pool[105 + 40 * n, 0, 0, :5] = 255, 255, 255, 255, n
     detector = dd.detectors.W(strength=0.2, draws=3, seed=1)
     detector.batch_size = 20
     detector.fit(clf, pool[:10]).calibrate(pool[10:100], fpr=0.05)

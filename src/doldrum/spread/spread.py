@@ -17,7 +17,10 @@ from doldrum.spread.processes import ProcessesPool
 
 __all__ = ["check_workers", "kept_workers", "results", "spread"]
 
-_TRIES = 3  # deaths at one job: it, or what it needs, is what kills
+_TRIES, _MOST = (
+    3,
+    10,
+)  # deaths at one job, with no job done between them and in all: it, or what it needs, is what kills
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -59,7 +62,7 @@ def spread(
     MissingExtraError
         When Ray is asked for and not installed.
     WorkerError
-        When three workers died at one job (out of memory, say) or one before any had begun, or one runs other versions than this process.
+        When workers died at one job three times in a row (out of memory, say) or one before any had begun, or one runs other versions than this process.
     Whatever `work` raises comes through.
 
     In a script the call must be guarded by `if __name__ == "__main__"`, because processes import the script.
@@ -150,6 +153,7 @@ class _Sent:
     job: Any
     future: Future[Any] | None = None
     deaths: int = 0
+    in_a_row: int = 0
 
 
 def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
@@ -177,8 +181,8 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
     pool.replace()
     for one in sent:
         if one.future is None or pool.lost(one.future):
-            one.future, one.deaths = None, one.deaths + 1
-    if any(one.deaths >= _TRIES for one in sent):
+            one.future, one.deaths, one.in_a_row = None, one.deaths + 1, one.in_a_row + 1
+    if any(one.in_a_row >= _TRIES or one.deaths >= _MOST for one in sent):
         raise WorkerError(LOST) from error
     logging.getLogger(__name__).warning(
         "a worker died (killed, or out of memory): another takes its place, and what it was at is done again"
@@ -198,4 +202,6 @@ def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, 
             _send(pool, sent)
             return
         sent.remove(one)
+        for other in sent:
+            other.in_a_row = 0
         yield one.job, result

@@ -40,7 +40,7 @@ def test_workers_with_confined_models_give_what_one_process_gives(call, model, t
     np.save("new.npy", images[200:])
     found = []
     for name, workers in (("one", []), ("two", ["--workers", "2"])):
-        words = ["clean.npy", "--detector", "w", "--fpr", "0.05", "--seed", "1", "--out", f"{name}.doldrum"]
+        words = ["clean.npy", "--detector", "max-softmax", "--fpr", "0.05", "--seed", "1", "--out", f"{name}.doldrum"]
         code, _, said = call("calibrate", model, *words, *workers)
         assert code == 0, said
         words = ["new.npy", "--detector", "one.doldrum", "--out", name, "--json"]
