@@ -87,8 +87,8 @@ class Detector(Hooks):
         Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
         shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
-        each = self._each(workers, ray)
         check_definition(self)
+        each = self._each(workers, ray)
         self.check_classifier(classifier)
         images = as_image_set(clean, **wanted_by(classifier))
         check_shape(images.input_shape, classifier.input_shape)
