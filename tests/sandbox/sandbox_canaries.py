@@ -276,3 +276,21 @@ def infer(argument, tell):
     with torch.inference_mode():
         given["torch"] = small_net()(torch.from_numpy(images)).tolist()
     return given
+
+
+def asks(argument, tell, ask):
+    """The blocks named, sent out; of the second round only the first answer is looked at."""
+    big = bytes(argument["size"])
+
+    def requests(count):
+        for n in range(count):
+            if n == argument.get("fails"):
+                raise ValueError("expected more to ask")
+            yield {"n": n}, big
+
+    found = []
+    for value, data in ask(requests(argument["count"])):
+        tell({"done": value["n"], "filler": "x" * 4000})
+        found.append([value["n"], len(data)])
+    for value, _ in ask(requests(argument["count"])):
+        return [*found, value["n"]]

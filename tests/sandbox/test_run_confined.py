@@ -17,7 +17,7 @@ import pytest
 
 import doldrum
 from doldrum.errors import ClassifierError, InputError, SandboxError
-from doldrum.sandbox import Limits, confinement, run_confined
+from doldrum.sandbox import Help, Limits, confinement, run_confined
 
 sys.path.insert(0, str(Path(__file__).parent))  # the confined process imports from where this one does
 HERE = "sandbox_canaries"
@@ -241,3 +241,33 @@ def test_runtimes_work_inside_and_give_what_they_give_outside(tmp_path):
         expected = small_net()(images).numpy()
     for name in ("torch", "onnxruntime", "openvino"):
         np.testing.assert_allclose(given[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_work_is_sent_out_and_answered_in_order_whoever_is_ahead():
+    """Pipes hold 64 KiB: requests, answers and messages are larger, so each side has to read while it writes."""
+    told, seen = [], []
+
+    def answers(requests):
+        for value, data in requests:
+            seen.append(value["n"])
+            yield {"n": value["n"]}, data + data
+
+    found = run_confined(
+        f"{HERE}:asks", {"count": 40, "size": 100_000}, on_message=told.append, help=Help(answers, most=3)
+    )
+    assert found == [*([n, 200_000] for n in range(40)), 0]
+    assert [one["done"] for one in told] == list(range(40))
+    assert seen[:40] == list(range(40))
+    assert len(seen) <= 40 + 3 + 1  # let go of after the first answer
+
+
+def test_what_asking_or_answering_raises_ends_it():
+    def broken(requests):
+        for value, _ in requests:
+            raise InputError(f"expected another request than {value['n']}")
+        yield {}, b""
+
+    with pytest.raises(InputError, match="another request than 0"):
+        run_confined(f"{HERE}:asks", {"count": 4, "size": 10}, help=Help(broken, most=2))
+    with pytest.raises(SandboxError, match="expected more to ask"):
+        run_confined(f"{HERE}:asks", {"count": 4, "size": 10, "fails": 2}, help=Help(iter, most=2))

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from doldrum.errors import InputError, WorkerError
-from doldrum.spread import spread
+from doldrum.sandbox import memory_share
+from doldrum.spread import kept_workers, results, spread
 from doldrum.spread.processes import ProcessesPool
 
 
@@ -55,6 +56,45 @@ def test_what_work_raises_comes_through_and_a_death_is_said(monkeypatch) -> None
     with pytest.raises(WorkerError, match="run the same again to continue"):
         list(spread(picky, [3, 0, 0, 0], workers=1))
     assert os.environ["OMP_NUM_THREADS"] == "7"  # as it was
+
+
+def mortal(job: tuple[str, Path]) -> tuple[str, int]:
+    """Dies where a file lies at its path, which it takes away."""
+    name, mark = job
+    if mark.exists():
+        mark.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return name, os.getpid()
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_dead_worker_is_replaced_and_every_job_is_done_once(tmp_path, in_order, caplog) -> None:
+    jobs = [(str(n), tmp_path / f"mark-{n}") for n in range(8)]
+    for n in (3, 6):
+        (tmp_path / f"mark-{n}").touch()
+    found = [name for _, (name, _) in spread(mortal, jobs, workers=2, in_order=in_order)]
+    assert (found if in_order else sorted(found)) == [name for name, _ in jobs]
+    assert not list(tmp_path.iterdir())
+    assert any("another takes its place" in line for line in caplog.messages)
+
+
+def test_workers_stay_for_several_rounds_and_know_how_many_share_the_machine(tmp_path) -> None:
+    with kept_workers(mortal, workers=1) as results_of:
+        first, second = (list(results_of([("a", tmp_path / "no")])) for _ in range(2))
+    assert first == second  # the same process
+    assert list(results(mortal, [("a", tmp_path / "no")])) == [("a", os.getpid())]
+    assert [share for _, share in spread(shares, [1 << 60], workers=3)] == [memory_of_machine() // 4]
+    assert shares(1 << 60) == 1 << 60
+
+
+def shares(size: int) -> int:
+    return memory_share(size)
+
+
+def memory_of_machine() -> int:
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    return min(whole, int(limit.read_text())) if limit.exists() and limit.read_text().strip() != "max" else whole
 
 
 def test_jobs_are_read_as_workers_become_free() -> None:

@@ -11,6 +11,8 @@ import pytest
 from toy_study import TOY, values
 
 import doldrum as dd
+from doldrum.detectors.deploy import scanning
+from doldrum.detectors.deploy.scanning import scan_to
 from doldrum.errors import InputError, WorkerError
 from doldrum.measuring import Measurement, measure_to, read_manifest
 from doldrum.spread import cluster, spread
@@ -67,6 +69,35 @@ def test_a_lost_worker_is_said_and_the_run_continues(images, tmp_path, armed) ->
     assert np.array_equal(
         dd.read_responses(tmp_path / "out").draws, dd.measure(clf, images, probe, engine="eager").draws
     )
+
+
+def mortal(x: np.ndarray) -> np.ndarray:
+    """Kills a worker at a white corner, once for the file that has the image's number (its next pixel)."""
+    if os.environ.get("DOLDRUM_WORKERS"):
+        for row in np.flatnonzero((x[:, 0, 0, :4] == 1).all(axis=1)):
+            mark = Path(os.environ["DOLDRUM_TEST_ARMED"]).parent / f"death-{round(255 * x[row, 0, 0, 4])}"
+            if mark.exists():
+                mark.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+    return x.reshape(len(x), 16, 4).sum(axis=1)
+
+
+def test_a_scan_is_that_of_one_process_and_actors_that_die_are_replaced(tmp_path, armed, monkeypatch) -> None:
+    monkeypatch.setattr(scanning, "_SHARD", 40)
+    clf = dd.as_classifier(mortal, input_shape=(1, 8, 8), num_classes=4)
+    pool = np.random.default_rng(1).integers(0, 255, (200, 1, 8, 8), dtype=np.uint8)
+    for n in range(3):  # in three batches
+        pool[105 + 40 * n, 0, 0, :5] = 255, 255, 255, 255, n
+    detector = dd.detectors.W(strength=0.2, draws=3, seed=1)
+    detector.batch_size = 20
+    detector.fit(clf, pool[:10]).calibrate(pool[10:100], fpr=0.05)
+    scan_to(detector, pool[100:], tmp_path / "one", progress=False)
+    for n in range(3):
+        (armed.parent / f"death-{n}").touch()
+    scan_to(detector, pool[100:], tmp_path / "two", progress=False, ray="auto", workers=2)
+    assert not list(armed.parent.glob("death-*"))
+    found = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert found[0] == found[1]
 
 
 def test_records_are_those_of_one_process(tmp_path) -> None:

@@ -14,6 +14,7 @@ from doldrum.audit.settings import AuditSettings
 from doldrum.checks import is_whole
 from doldrum.confined.job import OPENING, SCANNING, Job
 from doldrum.confined.run import run_job
+from doldrum.confined.sending import Helpers
 from doldrum.inspecting import check_count
 from doldrum.records.audit import AuditRecord
 
@@ -41,6 +42,9 @@ def run_audit(
 
     Model and images are opened and run in a confined process (:func:`doldrum.sandbox.run_confined`); this one reads JSON of known
     shape from it. Killed at any moment, the same call goes on where it was; called again when all is done, it gives the record.
+
+    With `settings.workers` or `settings.ray` the scan is spread over workers, each with a confined process of its own; the record is the same
+    for every number of them, and one that dies is replaced.
 
     Parameters
     ----------
@@ -73,6 +77,8 @@ def run_audit(
     def send_as(settings: AuditSettings, _: Path) -> dict[str, Any]:
         return settings.to_dict() | {"share": settings.share}
 
+    helpers = Helpers(settings.workers, settings.ray) if settings.spreads else None
+
     def after(facts: dict[str, Any]) -> None:
         if asked is not None:
             sent: Any = facts.get("queries")
@@ -82,5 +88,5 @@ def run_audit(
 
     return run_job(
         _JOB, settings, write=partial(write_record, inspected=inspected), read=AuditRecord.load, send_as=send_as, after=after,
-        progress=progress, say=say,
+        helpers=helpers, progress=progress, say=say,
     )  # fmt: skip

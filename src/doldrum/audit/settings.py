@@ -12,6 +12,7 @@ from doldrum.checks import is_number, whole_number
 from doldrum.confined.settings import JobSettings, check_positive, check_share
 from doldrum.errors import InputError
 from doldrum.inspecting import InspectSettings
+from doldrum.spread import check_workers
 
 __all__ = ["INSPECTION", "AuditSettings", "seconds_of"]
 
@@ -48,6 +49,12 @@ class AuditSettings(JobSettings):
     explain : int
         How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 100,000, of
         a model that is no endpoint).
+    workers : int, optional
+        Confined processes of one thread each that measure, in place of one that uses all cores; what is found is the same for every number, where
+        there is no budget: how many draws fit into one depends on them. With `references`, also how many of these are examined at once.
+    ray : str, optional
+        The address of a Ray cluster whose machines do this, by default one worker a CPU: the model's files are at the same path on each of them (with `references`,
+        these and the clean images are too).
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -68,6 +75,8 @@ class AuditSettings(JobSettings):
     references: str | None = None
     model_fpr: float = 0.05
     explain: int = 8
+    workers: int | None = None
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         check_share("fpr", self.fpr)
@@ -84,7 +93,17 @@ class AuditSettings(JobSettings):
         if self.references is not None and self.inspect is False:
             raise InputError("expected references= with an inspection, got inspect=False; leave one of them out")
         whole_number(self.explain, "explain=", least=0, most=64)
+        check_workers(self.workers, ray=self.ray)
         super().__post_init__()
+        if self.spreads and self.remote:
+            raise InputError(
+                "expected a model in a file with workers= or ray=, got an address; leave them out: its server answers as fast as it can"
+            )
+
+    @property
+    def spreads(self) -> bool:
+        """Whether workers do the measuring."""
+        return self.ray is not None or (self.workers or 1) > 1
 
     @property
     def inspects(self) -> bool:
@@ -112,6 +131,8 @@ class AuditSettings(JobSettings):
             references=self.references,
             fpr=self.model_fpr,
             claimed_accuracy=self.claimed_accuracy,
+            workers=self.workers,
+            ray=self.ray,
             budget=_HALF_AN_HOUR if self.budget is None else self.budget * (1 - self.share),
         )
 
@@ -119,13 +140,23 @@ class AuditSettings(JobSettings):
         made = super().to_dict()
         return made | {"references": None if self.references is None else str(Path(self.references).resolve())}
 
+    def lasting(self) -> dict[str, Any]:
+        return {name: value for name, value in super().lasting().items() if name not in ("workers", "ray")}
+
     def command(self, seed: int) -> str:
         """The command that repeats this audit, with its seed.
 
         >>> AuditSettings(model=".", images=".", out="a b", mean=(0.5,)).command(7)
         "doldrum audit . --images . --mean 0.5 --out 'a b' --seed 7"
         """
-        words = ["doldrum", "audit", self.shown_model, "--images", self.images, *self.options("images")]
+        words = [
+            "doldrum",
+            "audit",
+            self.shown_model,
+            "--images",
+            self.images,
+            *self.options("images", "workers", "ray"),
+        ]
         return shlex.join([*words, "--seed", str(seed)])
 
 

@@ -20,6 +20,7 @@ from doldrum.confined.on_clean import on_clean
 from doldrum.confined.scanning import budget, detecting, scan
 from doldrum.confined.scanning.detecting import FEWEST_FIT
 from doldrum.confined.scanning.plan import Task
+from doldrum.confined.scanning.sending_out import Ask, sent_out
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.contract.splitting import check_apart
@@ -36,8 +37,10 @@ __all__ = ["split_clean", "work"]
 _MOST_FIT, _MOST_CALIBRATION = 700, 2000
 
 
-def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, Any]:
     """Do an audit's work: `job` holds `settings` (AuditSettings.to_dict, and `share`, the scan's of the budget), `work` (a folder) and `seed`.
+
+    Where there are workers, batches of images are sent to them by `ask`.
 
     Leaves rows-*.jsonl, pixels/ and shown-*.json in the folder; returns what is known of model, clean images and images.
     """
@@ -53,7 +56,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         parts = _parted(clean.images, settings["fpr"], seed)
     material = read_material(settings["images"], "images", folder, opened, settings, tell)
     same_images(folder, material, clean)
-    task = Task(opened=opened, folder=folder, seed=seed, tell=tell, deadline=deadline)
+    helped: dict[str, Any] = {} if ask is None else {"each": sent_out(ask), "helpers": settings["workers"]}
+    task = Task(opened=opened, folder=folder, seed=seed, tell=tell, deadline=deadline, **helped)
     facts: dict[str, Any] = {"clean": None, "doubts": [], "remarks": []}
     fits = fitted(scanned=material, clean=clean)
     if clean is None or parts is None:

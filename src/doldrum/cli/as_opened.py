@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from doldrum.cli.inputs import load_model
+from doldrum.cli.inputs import check_spread, load_model
 from doldrum.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,15 +30,22 @@ def effective(suspect: Suspect, settings: ModelSettings) -> dict[str, Any]:
 
 
 def open_as_calibrated(
-    model: str, asked: Mapping[str, Any], detector: Detector, *, guard: Path
+    model: str,
+    asked: Mapping[str, Any],
+    detector: Detector,
+    *,
+    guard: Path,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> tuple[Suspect, ModelSettings]:
     """The model of a detector's file `guard`, opened as it was calibrated, and bound to the detector.
 
-    Raises InputError for options that say otherwise, and for another model.
+    Raises InputError for options that say otherwise, for another model, and for one that several workers can't use.
     """
     from doldrum.opening import ModelSettings
 
     settings = ModelSettings(model=model, **_as_calibrated(asked, detector.preprocessing, guard=guard))
+    check_spread(settings, workers, ray)
     suspect = load_model(settings, guarded=True)
     _check_as_calibrated(asked, effective(suspect, settings), guard=guard)
     if (difference := detector.differs_from(suspect.classifier)) is not None:

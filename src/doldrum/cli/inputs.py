@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IMAGES",
     "check_limit",
+    "check_spread",
     "is_unfinished",
     "load_images",
     "load_model",
@@ -97,6 +98,15 @@ def load_images(
     for note in read.notes:
         message(f"note: {note}")
     return read
+
+
+def check_spread(settings: ModelSettings, workers: int | None, ray: str | None) -> None:
+    """InputError for a number of workers that can't be, and for a model that several processes can't use."""
+    from doldrum.spread import check_workers
+
+    check_workers(workers, ray=ray)
+    if ray is not None or (workers or 1) > 1:
+        settings.check_shared()
 
 
 def check_limit(limit: int | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from doldrum.confined.folder import begin, forget
 from doldrum.confined.job import Begun, Job
-from doldrum.confined.sending import send
+from doldrum.confined.sending import Helpers, send
 from doldrum.confined.settings import JobSettings
 from doldrum.errors import DoldrumError, SandboxError
 from doldrum.intake import visible
@@ -27,6 +27,7 @@ def run_job(
     write: Callable[[Settings, dict[str, Any], Begun], Result],
     read: Callable[[Path], Result],
     send_as: Callable[[Settings, Path], dict[str, Any]] | None = None,
+    helpers: Helpers | None = None,
     after: Callable[[dict[str, Any]], None] = lambda facts: None,
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
@@ -42,6 +43,8 @@ def run_job(
         The result out of a record that `write` left.
     send_as : function, optional
         The settings as the confined process gets them; it may put files into the folder given. By default `settings.to_dict()`.
+    helpers : Helpers, optional
+        Workers that measure for the confined process; the job's function is then called with `ask` too (:class:`doldrum.sandbox.Help`).
     after : function, optional
         More work, done when the confined process has answered (it gets these facts, unchecked) and before anything is written. Where it fails or is cut off, what the
         confined process left is kept, and the same call goes on from there.
@@ -63,7 +66,7 @@ def run_job(
         begun.work.mkdir(exist_ok=True)
         try:
             sent = settings.to_dict() if send_as is None else send_as(settings, begun.work)
-            facts = send(job, settings, sent, begun, progress=progress, say=say)
+            facts = send(job, settings, sent, begun, helpers=helpers, progress=progress, say=say)
         except (DoldrumError, KeyboardInterrupt):
             forget(job, begun)
             raise

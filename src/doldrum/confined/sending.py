@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from doldrum.confined.job import Begun, Job
@@ -11,16 +12,40 @@ from doldrum.confined.settings import JobSettings
 from doldrum.errors import SandboxError
 from doldrum.intake import visible
 from doldrum.opening.files import readable
+from doldrum.opening.settings import ModelSettings
 from doldrum.progress import progress_bar
-from doldrum.sandbox import Limits, run_confined
+from doldrum.sandbox import Help, Limits, Request, run_confined
+from doldrum.spread import kept_workers
 
-__all__ = ["send"]
+__all__ = ["Helpers", "send"]
+
+_OUT = 4  # batches that are out for each worker: one it is at, one it has, and others on the way
+_REQUEST = 256 << 20  # bytes of a batch, with overlays
+_MANY = 16  # workers, where the cluster knows how many they are
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """Workers of this machine, or of a Ray cluster; as in `doldrum.spread.spread`."""
+
+    workers: int | None
+    ray: str | None
 
 
 def send(
-    job: Job, settings: JobSettings, sent: dict[str, Any], begun: Begun, *, progress: bool, say: Callable[[str], None]
+    job: Job,
+    settings: JobSettings,
+    sent: dict[str, Any],
+    begun: Begun,
+    *,
+    helpers: Helpers | None = None,
+    progress: bool,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """What the job's function answers in a confined process to the settings as `sent`; its messages are drawn and said."""
+    """What the job's function answers in a confined process to the settings as `sent`; its messages are drawn and said.
+
+    With `helpers` it may send out batches, which workers measure.
+    """
     paths = [*readable(settings)]
     for name in settings.SOURCES:
         paths += sent[name] if isinstance(sent[name], list) else [sent[name]] * (sent[name] is not None)
@@ -32,8 +57,9 @@ def send(
         write=[asked["work"]],
         read=None if settings.trust_code else paths,
         environment=[] if settings.endpoint_token is None else [settings.endpoint_token],
+        **({} if helpers is None else {"reply": _REQUEST}),
     )
-    with contextlib.ExitStack() as bars:
+    with contextlib.ExitStack() as bars, contextlib.ExitStack() as workers:
         advance: Callable[[int], None] = lambda count: None  # noqa: E731
 
         def hear(message: Any) -> None:
@@ -52,7 +78,24 @@ def send(
             if isinstance(text, str):
                 say(visible(text, most=1000))
 
-        found = run_confined(job.function, asked, limits=limits, on_message=hear)
+        more = {} if helpers is None else {"help": _help(helpers, settings, workers)}
+        found = run_confined(job.function, asked, limits=limits, on_message=hear, **more)
     if not isinstance(found, dict):
         raise SandboxError("expected facts from the confined process, got something else", reason="nonsense")
     return found
+
+
+def _help(helpers: Helpers, settings: JobSettings, workers: contextlib.ExitStack) -> Help:
+    """What answers by workers, which are started when they are first needed and stay until `workers` is closed."""
+    from doldrum.confined.scanning.helping import Helper
+
+    own = ModelSettings(**{field.name: getattr(settings, field.name) for field in fields(ModelSettings)})
+    started: list[Callable[[Iterable[Request]], Iterator[Request]]] = []
+
+    def answers(requests: Iterator[Request]) -> Iterator[Request]:
+        if not started:
+            kept = kept_workers(Helper(own, settings.hours), workers=helpers.workers, ray=helpers.ray)
+            started.append(workers.enter_context(kept))
+        return started[0](requests)
+
+    return Help(answers, most=_OUT * (helpers.workers or _MANY))

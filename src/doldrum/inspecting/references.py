@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from doldrum.opening.files import digest_of, readable
 from doldrum.opening.settings import ModelSettings
 from doldrum.progress import progress_bar
 from doldrum.references import EXAMINED, reference_settings
-from doldrum.sandbox import Limits, run_confined
-from doldrum.spread import spread
+from doldrum.sandbox import Limits, memory_share, run_confined
+from doldrum.spread import results
 from doldrum.stats.conformal import needed_size
 
 __all__ = ["Shelf", "check_count"]
@@ -74,7 +74,7 @@ def _models(settings: InspectSettings) -> list[ModelSettings]:
 
 @dataclass(frozen=True)
 class _Examiner:
-    """Examines one reference in a confined process and writes what was found, whole; sent to workers."""
+    """Examines one reference in a confined process: its name and what was found, as text to keep; sent to workers."""
 
     place: Path
     sent: dict[str, Any]
@@ -82,13 +82,12 @@ class _Examiner:
     memory: float
     hours: float
 
-    def __call__(self, model: ModelSettings) -> str:
-        path = self.place / f"{model.path.name}.json"
+    def __call__(self, model: ModelSettings) -> tuple[str, str]:
         work = self.place / f"{model.path.name}.work"
-        work.mkdir(exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)  # on another machine of a cluster too
         settings = {**self.sent, **model.to_dict(), "labels": None, "budget": None}
         limits = Limits(
-            memory=int(self.memory * (1 << 30)),
+            memory=memory_share(int(self.memory * (1 << 30))),
             seconds=self.hours * 3600,
             write=[str(work)],
             read=None if model.trust_code else [*readable(model), self.sent["clean"]],
@@ -108,9 +107,8 @@ class _Examiner:
                 f"expected the examination of reference model {name} from the confined process, got something else: {visible(str(error))}",
                 reason="nonsense",
             ) from error
-        write_text_whole(path, json.dumps({"model_sha256": digest, "input_shape": shape, "examination": made}))
         shutil.rmtree(work, ignore_errors=True)
-        return name
+        return model.path.name, json.dumps({"model_sha256": digest, "input_shape": shape, "examination": made})
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,11 @@ class Shelf:
             )
             examiner = _Examiner(self.place, sent, self.settings.seed or 0, self.settings.memory, self.settings.hours)
             with progress_bar("examining reference models", len(todo), show=progress) as advance:
-                for _ in _each(examiner, todo, min(self.settings.workers, len(todo))):
+                count = self.settings.workers
+                count = count and min(count, len(todo))
+                found = results(examiner, todo, workers=count, ray=self.settings.ray, in_order=False, one_core=True)
+                for name, text in found:
+                    write_text_whole(self.place / f"{name}.json", text)
                     advance(1)
 
     def examinations(self) -> list[dict[str, Any]]:
@@ -233,14 +235,6 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
             f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} that can't: {', '.join(broken[:_TOLD])}{more}; take them out"
         )
     return facts
-
-
-def _each(work: _Examiner, todo: list[ModelSettings], workers: int) -> Iterator[str]:
-    if workers == 1:
-        yield from map(work, todo)
-        return
-    for _, name in spread(work, todo, workers=workers, in_order=False, one_core=True):
-        yield name
 
 
 def _kept(place: Path, model: ModelSettings) -> dict[str, Any] | None:

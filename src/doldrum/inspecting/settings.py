@@ -15,7 +15,7 @@ from doldrum.spread import check_workers
 
 __all__ = ["InspectSettings"]
 
-_FREE = ("workers", "budget")  # what may differ where a run goes on, beside what may for every job
+_FREE = ("workers", "ray", "budget")  # what may differ where a run goes on, beside what may for every job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,10 @@ class InspectSettings(JobSettings):
         What somebody says the model reaches on images like the clean ones, in [0, 1].
     budget : float, optional
         Seconds that looking at the model may take; inspectors not done by then are listed. References are not counted: they are examined once.
-    workers : int
-        References that are examined at once.
+    workers : int, optional
+        References that are examined at once; by default 1, on a cluster one a CPU.
+    ray : str, optional
+        The address of a Ray cluster whose machines examine references: models and clean images are at the same paths on each of them.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -58,7 +60,8 @@ class InspectSettings(JobSettings):
     seed: int | None = 0
     claimed_accuracy: float | None = None
     budget: float | None = None
-    workers: int = 1
+    workers: int | None = None
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         check_share("fpr", self.fpr)
@@ -67,7 +70,7 @@ class InspectSettings(JobSettings):
             raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
         if self.budget is not None:
             check_positive("budget", self.budget)
-        check_workers(self.workers)
+        check_workers(self.workers, ray=self.ray)
         if not is_whole(self.seed):
             raise InputError(f"expected a seed=, got {self.seed!r}; 0 is the default")
         if self.inspectors is not None:
@@ -109,7 +112,7 @@ class InspectSettings(JobSettings):
         words = ["doldrum", "inspect", self.shown_model, "--clean", self.clean]
         for field in sorted(fields(self), key=lambda one: one.name == "out"):
             value = getattr(self, field.name)
-            if field.name in ("model", "clean", "workers") or value == field.default:
+            if field.name in ("model", "clean", "workers", "ray") or value == field.default:
                 continue
             words.append(f"--{field.name.replace('_', '-')}")
             if isinstance(value, tuple):

@@ -169,10 +169,12 @@ class Measurement:
         state = {
             k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled", "_parts")
         }
-        return state | {"probes": self.battery.probes}
+        return state | {"probes": self.battery.probes, "draws": self.battery.draws}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.battery = Battery(state.pop("probes"), state["classifier"].input_shape)
+        probes, draws = state.pop("probes"), state.pop("draws")
+        whole = Battery(probes, state["classifier"].input_shape)
+        self.battery = whole if draws == whole.draws else whole.part(draws)
         self.__dict__.update(state)
         choice = self.checked.choice
         self.engine = build_engine(self.classifier, choice.engine, choice.precision, self.plan.rows)

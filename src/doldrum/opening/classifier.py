@@ -18,7 +18,7 @@ from doldrum.errors import SandboxError
 from doldrum.intake import visible
 from doldrum.opening.files import digest_of, readable
 from doldrum.opening.settings import ModelSettings
-from doldrum.sandbox import Limits, Service
+from doldrum.sandbox import Limits, Service, memory_share
 
 __all__ = ["ConfinedClassifier"]
 
@@ -121,6 +121,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         self._service = None
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self.settings.check_shared()
         return ConfinedClassifier, (self.settings,)
 
     def _started(self) -> Service:
@@ -134,7 +135,7 @@ class ConfinedClassifier(Classifier, HasEngines):
             if settings.endpoint_queries is not None and self._queries:  # the process that counted them has ended
                 sent["endpoint_queries"] = max(1, settings.endpoint_queries - self._queries)
             limits = Limits(
-                memory=int(settings.memory * (1 << 30)),
+                memory=memory_share(int(settings.memory * (1 << 30))),
                 seconds=_SECONDS,
                 network=settings.remote,
                 read=None if settings.trust_code else readable(settings),

@@ -159,6 +159,14 @@ class ModelSettings:
                     f"expected {field.name}= with a model at an address http(s)://..., got a file; leave it out"
                 )
 
+    def check_shared(self) -> None:
+        """Raise InputError where several processes can't use the model at once: each would keep the bounds of its own by itself."""
+        for name in ("endpoint_queries", "endpoint_per_second"):
+            if getattr(self, name) is not None:
+                raise InputError(
+                    f"expected {name}= with one process, which counts what it sends, got several; leave out {name}=, or workers= and ray="
+                )
+
     def is_there(self, path: str) -> bool:
         """Whether there are images, or a text, at `path`."""
         return Path(path).exists()

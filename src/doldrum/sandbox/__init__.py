@@ -6,8 +6,10 @@ Nothing that knows images or models: what runs inside is the caller's, and what 
 from __future__ import annotations
 
 from doldrum.sandbox.confine import confinement
+from doldrum.sandbox.frames import Request
 from doldrum.sandbox.limits import Limits
-from doldrum.sandbox.parent import run_confined
+from doldrum.sandbox.parent import Help, run_confined
 from doldrum.sandbox.service import Service
+from doldrum.sandbox.shares import memory_share
 
-__all__ = ["Limits", "Service", "confinement", "run_confined"]
+__all__ = ["Help", "Limits", "Request", "Service", "confinement", "memory_share", "run_confined"]

@@ -8,13 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["Handle", "Request", "main"]
+from doldrum.sandbox.frames import Request
 
-Request = tuple[Any, bytes]
-"""A JSON value and raw bytes."""
+__all__ = ["Handle", "main"]
+
 Handle = Callable[[Request, Callable[[], Request | None], Callable[[Any, Any], None]], Any]
 """`handle(request, read, block)`: `read` gives what follows of this request, `block` sends a value with raw bytes; the value returned ends it."""
 
@@ -30,9 +31,17 @@ def main(temporary: str) -> None:
     sys.path[:] = job["path"]
     confine(job["limits"], temporary=temporary, path=job["path"], parent=job["parent"])
     os.chdir(temporary)
+    turn: AbstractContextManager[Any] = nullcontext()
     try:
         module, _, name = job["function"].partition(":")
         function = getattr(importlib.import_module(module), name)
+        if job["helped"]:
+            from doldrum.sandbox.outside import Outside
+
+            outside = Outside(channel, most=job["helped"])
+            turn = outside.turn
+            write_frame(channel, VALUE, function(job["argument"], outside.tell, outside.ask))
+            return
         value = function(job["argument"], lambda message: write_frame(channel, MESSAGE, message))
         if job["asked"]:
             value, handle = value
@@ -41,7 +50,8 @@ def main(temporary: str) -> None:
         else:
             write_frame(channel, VALUE, value)
     except BaseException as error:
-        _tell(channel, error)
+        with turn:
+            _tell(channel, error)
     finally:
         sys.stderr.flush()
         os._exit(0)  # libraries' own ends may hang or crash, and nothing of theirs is left to save

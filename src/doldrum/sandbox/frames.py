@@ -10,10 +10,14 @@ import json
 import struct
 from typing import Any, BinaryIO, NamedTuple
 
-__all__ = ["BLOCK", "ERROR", "MESSAGE", "VALUE", "Frame", "Nonsense", "read_frame", "write_frame"]
+__all__ = ["BLOCK", "ERROR", "MESSAGE", "VALUE", "Frame", "Nonsense", "Request", "read_frame", "write_frame"]
 
 MESSAGE, VALUE, ERROR, BLOCK = b"m", b"v", b"e", b"b"
 _HEAD, _SIZE = struct.Struct(">cI"), struct.Struct(">Q")
+
+
+Request = tuple[Any, bytes]
+"""A JSON value and raw bytes."""
 
 
 class Nonsense(Exception):

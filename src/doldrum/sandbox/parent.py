@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from doldrum.errors import SandboxError
-from doldrum.sandbox.frames import ERROR, MESSAGE, VALUE
+from doldrum.sandbox.frames import BLOCK, ERROR, MESSAGE, Frame, Request
 from doldrum.sandbox.limits import Limits
 from doldrum.sandbox.process import Confined, raised
 
-__all__ = ["run_confined"]
+__all__ = ["Help", "run_confined"]
+
+
+@dataclass(frozen=True)
+class Help:
+    """Who answers what a confined process sends out: `answers` of requests, in order, `most` of them at a time. Requests are an attacker's."""
+
+    answers: Callable[[Iterator[Request]], Iterator[Request]]
+    most: int
 
 
 def run_confined(
@@ -19,6 +29,7 @@ def run_confined(
     *,
     limits: Limits | None = None,
     on_message: Callable[[Any], None] | None = None,
+    help: Help | None = None,
 ) -> Any:
     """Call `function(argument, tell)` in a fresh, confined Python process and return what it returns.
 
@@ -37,6 +48,9 @@ def run_confined(
         See :class:`Limits`.
     on_message
         Called here with each message; what it raises ends the process.
+    help
+        Others that do part of its work. The function is then called with a third argument, `ask`: requests, each a JSON-able value that isn't
+        None and raw bytes, give their answers in order (:class:`doldrum.sandbox.outside.Outside`). What `help` raises ends the process.
 
     Raises
     ------
@@ -54,17 +68,33 @@ def run_confined(
     >>> run_confined("doldrum.sandbox.canary:double", 21)
     42
     """
-    process = Confined(function, argument, limits or Limits())
-    try:
-        while True:
-            frame = process.frame()
-            if frame.kind == VALUE:
-                return frame.value
-            if frame.kind == ERROR:
-                raise raised(frame.value, process.limits)
-            if frame.kind != MESSAGE:
-                raise SandboxError("expected an answer from the confined process, got a block", reason="nonsense")
+    process = Confined(function, argument, limits or Limits(), helped=0 if help is None else help.most)
+
+    def told() -> Frame:
+        """The next frame that is no message."""
+        while (frame := process.frame()).kind == MESSAGE:
             if on_message is not None:
                 on_message(frame.value)
+        if frame.kind == ERROR:
+            raise raised(frame.value, process.limits)
+        if frame.kind == BLOCK and help is None:
+            raise SandboxError("expected an answer from the confined process, got a block", reason="nonsense")
+        return frame
+
+    def asked(frame: Frame) -> Iterator[Request]:
+        while frame.kind == BLOCK and frame.value is not None:
+            yield frame.value, frame.data
+            frame = told()
+        if frame.kind != BLOCK:
+            raise SandboxError("expected more requests of the confined process, got its end", reason="nonsense")
+
+    try:
+        while (frame := told()).kind == BLOCK:
+            assert help is not None
+            with contextlib.suppress(BrokenPipeError):  # it is gone: the next frame says why
+                for value, data in help.answers(asked(frame)):
+                    process.write(value, data)
+                process.write(None)
+        return frame.value
     finally:
         process.close()

@@ -27,6 +27,7 @@ from doldrum.errors import (
 from doldrum.sandbox.folder import OwnFolder, remove_own
 from doldrum.sandbox.frames import BLOCK, MESSAGE, Frame, Nonsense, read_frame, write_frame
 from doldrum.sandbox.limits import Limits
+from doldrum.sandbox.shares import WORKERS
 from doldrum.sandbox.watch import Watch
 
 __all__ = ["Confined", "end_confined", "raised"]
@@ -84,18 +85,19 @@ def end_confined() -> None:
 class Confined:
     """A confined process that runs `function(argument, tell)`; `frame` waits for what it says next.
 
-    Where it is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and its
+    Where it is `helped`, its function may send out so many requests at a time, blocks that are answered by `write`
+    (:class:`doldrum.sandbox.outside.Outside`). Where it is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and its
     `allow` starts the count of time again. What :func:`run_confined` raises is raised here.
     """
 
-    def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False) -> None:
+    def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False, helped: int = 0) -> None:
         module, _, name = function.partition(":")
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
             raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
         self.limits = limits
         self._folder = OwnFolder()
         temporary = self._folder.path
-        job = {"function": function, "argument": argument, "limits": limits.as_dict(), "asked": asked}
+        job = {"function": function, "argument": argument, "limits": limits.as_dict(), "asked": asked, "helped": helped}
         if asked:  # it stays for as long as there is somebody to ask, and `allow` bounds each wait
             job["limits"]["seconds"] = _STAYS
         job["parent"] = os.getpid()
@@ -106,7 +108,7 @@ class Confined:
             self._folder.remove()
             raise InputError(f"expected an argument that JSON can hold, got one that it can't ({error})") from error
         (Path(temporary) / "job.json").write_text(text)
-        self.process = _start(temporary, limits, asked=asked)
+        self.process = _start(temporary, limits, asked=asked or helped > 0)
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self._frames: queue.Queue[Frame | Nonsense | None] = queue.Queue(maxsize=8)
@@ -247,6 +249,8 @@ def _exceeded(what: str, limits: Limits) -> SandboxError:
         "output": f"{limits.messages / (1 << 20):.0f} MiB of messages",
     }[what]
     raised = "memory=" if what == "memory" else "the limit"  # an argument becomes a flag at the command line
+    if what == "memory" and WORKERS in os.environ:
+        raised = "memory= or take fewer workers="
     return SandboxError(
         f"expected work that takes at most {bound}, got more; the process was ended: raise {raised} or distrust the file",
         reason=what,

@@ -1,8 +1,9 @@
-"""Jobs for processes of one thread each, on this machine or on a Ray cluster: one call, `spread`, for all who have many.
+"""Jobs for processes of one thread each, on this machine or on a Ray cluster: one call, `spread`, for all who have many, and
+`results` where one worker is this process, and `kept_workers` for several rounds of jobs.
 
 No measuring and no studies: the work is a picklable function. Not for hostile files either (`sandbox`).
 """
 
-from doldrum.spread.spread import check_workers, spread
+from doldrum.spread.spread import check_workers, kept_workers, results, spread
 
-__all__ = ["check_workers", "spread"]
+__all__ = ["check_workers", "kept_workers", "results", "spread"]

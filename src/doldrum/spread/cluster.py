@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 from doldrum.errors import InputError, WorkerError, missing_extra
-from doldrum.provenance import versions_and_machine
-from doldrum.spread.pool import LOST, Pool, settle
+from doldrum.provenance import cores, versions_and_machine
+from doldrum.sandbox.shares import WORKERS
+from doldrum.spread.pool import LOST, Lost, Pool, settle
 
 __all__ = ["RayPool"]
 
+_PATIENCE = 60.0  # seconds that a cluster has for another actor
+
 
 class RayPool(Pool):
-    """An actor that dies is not started again: the run says so and ends, to be continued on what is left of the cluster."""
+    """An actor that dies is replaced where the cluster has room for another within a minute; else the others do its work."""
 
     def __init__(self, work: Any, workers: int | None, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -27,6 +30,8 @@ class RayPool(Pool):
             raise missing_extra("ray", "ray", error) from error
         self._ray, self._workers, self._address = ray, workers, address
         self._actors: dict[Any, list[Future[Any]]] = {}
+        self._by: dict[Future[Any], Any] = {}
+        self._dead: set[Any] = set()
         self._ours = False
         try:
             self._payload = cloudpickle.dumps(work)  # pyright: ignore[reportPrivateImportUsage]
@@ -45,9 +50,10 @@ class RayPool(Pool):
             raise InputError(
                 f"expected at most a worker for each CPU of the cluster, got {self.size} for {cpus}; ask for fewer"
             )
-        payload = ray.put(self._payload)
+        self._held = ray.put(self._payload)
         made = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
-        self._actors = {made.remote(payload): [] for _ in range(self.size)}
+        self._make = lambda: made.remote(self._held, self.size)
+        self._actors = {self._make(): [] for _ in range(self.size)}
         try:
             _check(ray.get([actor.about.remote() for actor in self._actors]))
         except ray.exceptions.RayError as error:
@@ -75,6 +81,7 @@ class RayPool(Pool):
         idlest = min(self._actors, key=lambda actor: len(self._actors[actor]))
         future = idlest.do.remote(job).future()
         self._actors[idlest].append(future)
+        self._by[future] = idlest
         return future
 
     def outcome(self, future: Future[Any]) -> Any:
@@ -84,7 +91,31 @@ class RayPool(Pool):
         except errors.RayTaskError as error:
             raise error.cause from error
         except errors.RayError as error:
-            raise WorkerError(LOST) from error
+            raise Lost(LOST) from error
+        finally:
+            actor = self._by.pop(future, None)
+            if self.lost(future) and actor is not None:
+                self._dead.add(actor)
+
+    def lost(self, future: Future[Any]) -> bool:
+        errors = self._ray.exceptions
+        found = future.exception() if future.done() and not future.cancelled() else None
+        return isinstance(found, errors.RayError) and not isinstance(found, errors.RayTaskError)
+
+    def replace(self) -> None:
+        for actor in self._dead:
+            wait(self._actors.pop(actor, []), timeout=_PATIENCE)  # its other jobs end with it
+            self._ray.kill(actor)
+            fresh = self._make()
+            try:
+                _check(self._ray.get([fresh.about.remote()], timeout=_PATIENCE))
+            except self._ray.exceptions.RayError as error:  # a timeout is one
+                self._ray.kill(fresh)
+                if not self._actors:
+                    raise WorkerError(LOST) from error
+                continue
+            self._actors[fresh] = []
+        self._dead, self.size = set(), len(self._actors)
 
     def close(self, *, wait: bool) -> None:
         for actor in self._actors:
@@ -95,8 +126,9 @@ class RayPool(Pool):
 
 
 class _Actor:
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, workers: int) -> None:
         settle()
+        os.environ[WORKERS] = str(min(workers, cores()))
         self._work = pickle.loads(payload)
         settle()
 

@@ -8,7 +8,9 @@ from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["LOST", "NEVER_ANSWERED", "ONE_THREAD", "Pool", "settle"]
+from doldrum.errors import WorkerError
+
+__all__ = ["LOST", "NEVER_BEGAN", "ONE_THREAD", "Lost", "Pool", "settle"]
 
 ONE_THREAD = {
     **dict.fromkeys(("DOLDRUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
@@ -21,11 +23,15 @@ LOST = (
     "run the same again to continue, with fewer workers or a smaller batch_size if memory was short"
 )
 
-NEVER_ANSWERED = (
+NEVER_BEGAN = (
     "expected workers that live to the end, got one that died before any had answered: it was killed, was out of memory (take "
     'fewer workers or a smaller batch_size), or imported a script whose call isn\'t under `if __name__ == "__main__":` (standard '
     "input and notebooks can't be imported at all); what was finished stays: run the same again to continue"
 )
+
+
+class Lost(WorkerError):
+    """A worker died at a job: it can be replaced, and the job done again."""
 
 
 class Pool(ABC):
@@ -39,11 +45,19 @@ class Pool(ABC):
 
     @abstractmethod
     def submit(self, job: Any) -> Future[Any]:
-        """Have a worker do a job."""
+        """Have a worker do a job; raises as `outcome` does where a worker's death shows here."""
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result; raises what the work raised, or WorkerError for a worker that died."""
+        """Wait for a job's result; raises what the work raised, Lost for a worker that died, and another WorkerError where none ever began."""
+
+    @abstractmethod
+    def replace(self) -> None:
+        """After a Lost: new workers in the place of those that died. Jobs that were under way with them are `lost` from then on."""
+
+    @abstractmethod
+    def lost(self, future: Future[Any]) -> bool:
+        """Whether a job has no result because its worker died; never waits."""
 
     @abstractmethod
     def close(self, *, wait: bool) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 
 from doldrum.errors import DoldrumError, InputError, WorkerError
 from doldrum.sandbox.process import end_confined
+from doldrum.sandbox.shares import WORKERS
 from doldrum.spread.interrupts import interrupts_held
-from doldrum.spread.pool import LOST, NEVER_ANSWERED, ONE_THREAD, Pool, settle
+from doldrum.spread.pool import LOST, NEVER_BEGAN, ONE_THREAD, Lost, Pool, settle
 
 __all__ = ["ProcessesPool"]
 
@@ -38,20 +39,26 @@ class ProcessesPool(Pool):
                 "at the top of a module"
             ) from error
         self._pool: ProcessPoolExecutor | None = None
-        self._answered = False
+        self._begun: Any = None
         self._before: dict[str, str | None] = {}
 
     def start(self) -> None:
+        # Libraries read them as a child starts, before any code of ours runs there.
+        environment = ONE_THREAD | {WORKERS: str(self.size)}
+        self._before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        self._make()
+
+    def _make(self) -> None:
         context = multiprocessing.get_context("spawn")
         with interrupts_held():
             cores = context.Queue()
             for core in itertools.islice(itertools.cycle(_cores() if self._one_core else [-1]), self.size):
                 cores.put(core)
-            # Libraries read them as a child starts, before any code of ours runs there.
-            self._before = {name: os.environ.get(name) for name in ONE_THREAD}
-            os.environ.update(ONE_THREAD)
+            # Not an Event: one that is killed as it sets it would leave it locked.
+            self._begun = self._begun or context.RawValue("b", 0)
             self._pool = ProcessPoolExecutor(
-                self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores)
+                self.size, mp_context=context, initializer=_start, initargs=(self._payload, cores, self._begun)
             )
 
     def submit(self, job: Any) -> Future[Any]:
@@ -69,14 +76,21 @@ class ProcessesPool(Pool):
 
     def outcome(self, future: Future[Any]) -> Any:
         try:
-            result = future.result()
+            return future.result()
         except BrokenProcessPool as error:
             raise self._lost() from error
-        self._answered = True
-        return result
 
     def _lost(self) -> WorkerError:
-        return WorkerError(LOST if self._answered else NEVER_ANSWERED)
+        return Lost(LOST) if self._begun.value else WorkerError(NEVER_BEGAN)
+
+    def replace(self) -> None:
+        """One death ends them all: the pipes that they share may hold half a message."""
+        assert self._pool is not None
+        self._pool.shutdown()  # they are ended already; from now on every job is done or lost
+        self._make()
+
+    def lost(self, future: Future[Any]) -> bool:
+        return future.done() and not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
 
     def close(self, *, wait: bool) -> None:
         try:
@@ -99,9 +113,10 @@ def _cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [-1]
 
 
-def _start(payload: bytes, cores: Any) -> None:
+def _start(payload: bytes, cores: Any, begun: Any) -> None:
     """One thread, no progress bars, and an end when the parent ends, however it ends."""
     global _work, _failure
+    begun.value = 1
     core = cores.get()
     if core >= 0:
         os.sched_setaffinity(0, {core})

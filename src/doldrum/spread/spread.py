@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from doldrum.errors import InputError
+from doldrum.errors import InputError, WorkerError
 from doldrum.provenance import cores
 from doldrum.spread.cluster import RayPool
-from doldrum.spread.pool import Pool
+from doldrum.spread.pool import LOST, Lost, Pool
 from doldrum.spread.processes import ProcessesPool
 
-__all__ = ["check_workers", "spread"]
+__all__ = ["check_workers", "kept_workers", "results", "spread"]
+
+_TRIES, _MOST = (
+    3,
+    10,
+)  # deaths at one job, with no job done between them and in all: it, or what it needs, is what kills
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -27,7 +35,9 @@ def spread(
     in_order: bool = True,
     one_core: bool = False,
 ) -> Iterator[tuple[Job, Result]]:
-    """`(job, work(job))` of every job; each worker is a process of one thread that gets `work` once.
+    """`(job, work(job))` of every job, once; each worker is a process of one thread that gets `work` once.
+
+    A worker that dies (killed, its machine lost) is replaced, and what it was at is done again: a job may be begun more than once.
 
     Parameters
     ----------
@@ -52,7 +62,7 @@ def spread(
     MissingExtraError
         When Ray is asked for and not installed.
     WorkerError
-        When a worker dies (killed, out of memory, its machine lost), or runs other versions than this process.
+        When workers died at one job three times in a row (out of memory, say) or one before any had begun, or one runs other versions than this process.
     Whatever `work` raises comes through.
 
     In a script the call must be guarded by `if __name__ == "__main__"`, because processes import the script.
@@ -61,8 +71,44 @@ def spread(
     [(-1, 1), (2, 2), (-3, 3)]
     """
     check_workers(workers, ray=ray)
-    pool = ProcessesPool(work, workers or 1, one_core=one_core) if ray is None else RayPool(work, workers, ray)
-    return _run(pool, jobs, in_order)
+    pool = _pool(work, workers, ray, one_core)
+
+    def found() -> Iterator[tuple[Job, Result]]:
+        with _running(pool):
+            yield from _run(pool, jobs, in_order)
+
+    return found()
+
+
+@contextmanager
+def kept_workers(
+    work: Callable[[Job], Result], *, workers: int | None = None, ray: str | None = None
+) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
+    """While the block runs, what gives `work(job)` of jobs, in order, as often as it is called: the workers stay. Else as `spread`.
+
+    >>> with kept_workers(abs) as results_of:
+    ...     list(results_of([-1, 2])), list(results_of([-3]))
+    ([1, 2], [3])
+    """
+    check_workers(workers, ray=ray)
+    pool = _pool(work, workers, ray, one_core=False)
+    with _running(pool):
+        yield lambda jobs: (result for _, result in _run(pool, jobs, True))
+
+
+def _pool(work: Any, workers: int | None, ray: str | None, one_core: bool) -> Pool:
+    return ProcessesPool(work, workers or 1, one_core=one_core) if ray is None else RayPool(work, workers, ray)
+
+
+@contextmanager
+def _running(pool: Pool) -> Generator[None, None, None]:
+    whole = False  # not "nothing sent": an interrupt may come after a job was sent and before it is noted
+    try:
+        pool.start()
+        yield
+        whole = True
+    finally:
+        pool.close(wait=whole)
 
 
 def check_workers(workers: int | None, *, ray: str | None = None) -> None:
@@ -79,26 +125,83 @@ def check_workers(workers: int | None, *, ray: str | None = None) -> None:
         )
 
 
+def results(
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    in_order: bool = True,
+    one_core: bool = False,
+) -> Iterator[Result]:
+    """`work(job)` of every job: in this process for one worker of this machine, else by `spread`, with its arguments and errors.
+
+    >>> list(results(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+    check_workers(workers, ray=ray)
+    if ray is None and (workers or 1) == 1:
+        return map(work, jobs)
+    found = spread(work, jobs, workers=workers, ray=ray, in_order=in_order, one_core=one_core)
+    return (result for _, result in found)
+
+
+@dataclass(eq=False)
+class _Sent:
+    """A job under way; without a future before a worker has it."""
+
+    job: Any
+    future: Future[Any] | None = None
+    deaths: int = 0
+    in_a_row: int = 0
+
+
 def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
-    pending: dict[Future[Any], Any] = {}
-    whole = False  # not "nothing pending": an interrupt may come after a job was sent and before it is noted here
-    try:
-        pool.start()
-        most = pool.size * (2 if in_order else 1)
-        for job in jobs:
-            pending[pool.submit(job)] = job
-            if len(pending) >= most:
-                yield from _done(pool, pending, in_order)
-        while pending:
-            yield from _done(pool, pending, in_order)
-        whole = True
-    finally:
-        pool.close(wait=whole)
+    sent: list[_Sent] = []
+    for job in jobs:
+        sent.append(_Sent(job))
+        _send(pool, sent)
+        if len(sent) >= pool.size * (2 if in_order else 1):
+            yield from _done(pool, sent, in_order)
+    while sent:
+        yield from _done(pool, sent, in_order)
 
 
-def _done(pool: Pool, pending: dict[Future[Any], Any], in_order: bool) -> Iterator[tuple[Any, Any]]:
-    """The first job, or those that are done: at least one."""
-    ready = [next(iter(pending))] if in_order else list(wait(pending, return_when=FIRST_COMPLETED).done)
-    for future in ready:
-        result = pool.outcome(future)
-        yield pending.pop(future), result
+def _send(pool: Pool, sent: list[_Sent]) -> None:
+    """Give workers the jobs that none has; where a worker's death shows, others take its place and its jobs."""
+    while waiting := [one for one in sent if one.future is None]:
+        try:
+            for one in waiting:
+                one.future = pool.submit(one.job)
+        except Lost as error:
+            _replace(pool, sent, error)
+
+
+def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
+    pool.replace()
+    for one in sent:
+        if one.future is None or pool.lost(one.future):
+            one.future, one.deaths, one.in_a_row = None, one.deaths + 1, one.in_a_row + 1
+    if any(one.in_a_row >= _TRIES or one.deaths >= _MOST for one in sent):
+        raise WorkerError(LOST) from error
+    logging.getLogger(__name__).warning(
+        "a worker died (killed, or out of memory): another takes its place, and what it was at is done again"
+    )
+
+
+def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, Any]]:
+    """The first job, or those that are done: at least one, but for a death."""
+    futures = {one.future: one for one in sent if one.future is not None}
+    ready = [sent[0]] if in_order else [futures[f] for f in wait(futures, return_when=FIRST_COMPLETED).done]
+    for one in ready:
+        assert one.future is not None
+        try:
+            result = pool.outcome(one.future)
+        except Lost as error:
+            _replace(pool, sent, error)
+            _send(pool, sent)
+            return
+        sent.remove(one)
+        for other in sent:
+            other.in_a_row = 0
+        yield one.job, result

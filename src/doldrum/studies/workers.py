@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from doldrum.records.checks import jsonable
-from doldrum.spread import spread
+from doldrum.spread import results
 
 __all__ = ["run_all", "run_one"]
 
@@ -37,9 +37,4 @@ def run_all(
     `run` must be importable by name. The values don't depend on where they are computed. Raises EngineError when a worker
     is killed.
     """
-    work = partial(run_one, run)
-    if ray is None and (workers or 1) == 1:
-        yield from map(work, jobs)
-        return
-    for _, outcome in spread(work, jobs, workers=workers, ray=ray, in_order=False, one_core=True):
-        yield outcome
+    return results(partial(run_one, run), jobs, workers=workers, ray=ray, in_order=False, one_core=True)

@@ -7,8 +7,9 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from doldrum.detectors import DETECTORS
+from doldrum.detectors import DETECTORS, load_detector
 
 
 def test_help_lists_every_detector(call) -> None:
@@ -59,3 +60,40 @@ def test_a_scan_writes_a_result_for_each_image_that_it_flags(call, model, tmp_pa
     code, _, said = call(*scan[:-2], "inbox/a.sarif", "--out", "other")
     assert code == 2
     assert "expected --sarif apart from the images in inbox" in said
+
+
+def test_workers_with_confined_models_give_what_one_process_gives(call, model, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)
+    np.save("clean.npy", images[:200])
+    np.save("new.npy", images[200:])
+    found = []
+    for name, workers in (("one", []), ("two", ["--workers", "2"])):
+        words = ["clean.npy", "--detector", "max-softmax", "--fpr", "0.05", "--seed", "1", "--out", f"{name}.doldrum"]
+        code, _, said = call("calibrate", model, *words, *workers)
+        assert code == 0, said
+        words = ["new.npy", "--detector", "one.doldrum", "--out", name, "--json"]
+        code, summary, said = call("scan", model, *words, *workers)
+        assert code in (0, 3), said
+        found.append((summary | {"out": ""}, (tmp_path / name / "part-00000.parquet").read_bytes()))
+    assert found[0] == found[1]
+    one, two = (load_detector(f"{name}.doldrum").calibration for name in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert np.array_equal(one.scores, two.scores)
+    assert not list(tmp_path.glob("*.resume"))
+
+
+@pytest.mark.parametrize("command", ["calibrate", "scan", "measure", "audit"])
+def test_workers_that_cannot_be_are_refused_before_any_work(command, call, model, tmp_path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((2, 1, 8, 8), np.uint8))
+    images = ["--images", tmp_path / "x.npy"] if command == "audit" else [tmp_path / "x.npy"]
+    more = ["--detector", "none.doldrum"] if command == "scan" else []
+    words = [*images, *more, "--out", tmp_path / "out", "--workers"]
+    code, _, said = call(command, model, *words, "0")
+    assert (code, "at least 1 as workers, got 0" in said) == (2, True)
+    if command in ("calibrate", "measure"):
+        bounds = ["--num-classes", "4", "--size", "8", "--outputs", "labels", "--endpoint-queries", "9"]
+        code, _, said = call(command, "http://127.0.0.1:1/x", *words, "2", *bounds)
+        assert code == 2
+        assert "expected --endpoint-queries with one process, which counts what it sends, got several" in said

@@ -12,6 +12,7 @@ from doldrum.cli.commands.inspect import References
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message, message_skipped
 from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
+from doldrum.cli.spread_options import Ray, Workers
 
 _TOLD = 5  # of what was skipped; the report lists all
 _IMAGES = "a folder (with class subfolders or not), zip, tar, WebDataset shard, Parquet file, .npy or .npz"
@@ -46,6 +47,8 @@ def audit(
         int, typer.Option(help="How many of the most suspicious flagged images are explained, as doldrum explain does.")
     ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
     hours: options.Hours = 24.0,
     sarif: SarifOption = None,
     junit: JunitOption = None,
@@ -79,6 +82,8 @@ def audit(
         explain=explain,
         out=str(out),
         seed=seed,
+        workers=workers,
+        ray=ray,
         hours=hours,
         **asked,
     )

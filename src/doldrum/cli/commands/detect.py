@@ -11,15 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.as_opened import open_as_calibrated
-from doldrum.cli.inputs import IMAGES, check_limit, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.inputs import IMAGES, check_limit, check_spread, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import DETECTOR, check_out_file
 from doldrum.cli.output import JsonFlag, emit, flags_in_words, message
 from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
+from doldrum.cli.spread_options import Ray, Workers
 from doldrum.errors import InputError
 from doldrum.files import tidied
-from doldrum.progress import waiting
+from doldrum.progress import progress_bar
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
@@ -47,6 +48,8 @@ def calibrate(
     per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     limit: LimitOption = None,
+    workers: Workers = None,
+    ray: Ray = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -55,10 +58,13 @@ def calibrate(
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
-    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends.
+    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends. One that was cut off leaves what was
+    measured in OUT.resume, with its secret seed: the same command goes on from there.
     """
     from doldrum.detectors import DETECTORS, save_detector
+    from doldrum.detectors.contract.measuring import each_by
     from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
+    from doldrum.detectors.deploy.kept import holds_batches, kept_batches
     from doldrum.opening import ModelSettings
     from doldrum.stats.conformal import check_size, num_allowed
 
@@ -70,6 +76,7 @@ def calibrate(
     check_limit(limit)
     made = DETECTORS[detector](seed=seed)
     settings = ModelSettings(model=model, **asked)
+    check_spread(settings, workers, ray)
     check_out_file(out, DETECTOR, model=settings, images=[clean])
     suspect = load_model(settings)
     classifier = suspect.classifier
@@ -81,10 +88,15 @@ def calibrate(
         check_size(len(found) - cut, fpr, what="images besides those of fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
-        with waiting(f"checking the model, and fitting on {len(fit):,} images"):
-            fitted = made.fit(classifier, fit)
-        with waiting(f"calibrating on {len(calibration_set):,} images"):
-            fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
+        resume = out.with_name(f"{out.name}.resume")
+        with (
+            kept("finished batches", resume, there=holds_batches),
+            kept_batches(made, resume, classifier, [fit, calibration_set], each=each_by(workers, ray)),
+        ):
+            with progress_bar("checking the model, and fitting", len(fit)) as made.on_batch:
+                fitted = made.fit(classifier, fit)
+            with progress_bar("calibrating", len(calibration_set)) as fitted.on_batch:
+                fitted.calibrate(calibration_set, fpr=fpr, per_class=per_class)
         save_detector(fitted, out, preprocessing=settings.preprocessing)
     calibration = fitted.calibration
     assert calibration is not None
@@ -113,6 +125,8 @@ def scan(
     limit: LimitOption = None,
     sarif: SarifOption = None,
     junit: JunitOption = None,
+    workers: Workers = None,
+    ray: Ray = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -133,16 +147,18 @@ def scan(
     from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
     from doldrum.findings import of_scan
     from doldrum.opening import ModelSettings
+    from doldrum.spread import check_workers
     from doldrum.stats.conformal import fewest_discoveries
 
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
     check_limit(limit)
+    check_workers(workers, ray=ray)
     check_scan_folder(out)
     results = ResultFiles(sarif, junit)
     if sarif is not None or junit is not None:
         results.check(model=ModelSettings(model=model, **asked), images=[images], files=[detector])
     loaded = load_detector(detector)
-    suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
+    suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector, workers=workers, ray=ray)
     classifier = suspect.classifier
     store = stored_images(
         images,
@@ -156,7 +172,7 @@ def scan(
     with kept("finished images", out, there=is_unfinished), store as (found, skipped):
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
         extra = {"model": model, "images": images, "skipped": listed}
-        summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
+        summary = scan_to(loaded, found, out, fdr=fdr, extra=extra, workers=workers, ray=ray)
     told = flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
     message(f"{told}. The model was asked {summary['mean_forwards']:.1f} times an image")
     if summary["note"]:

@@ -11,6 +11,7 @@ from doldrum.cli import model_options as options
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
+from doldrum.cli.spread_options import Ray
 
 References = Annotated[
     str | None,
@@ -44,7 +45,11 @@ def inspect(
         typer.Option(help="Seed of the searches, 0 by default. It is no secret, as an audit's is: results for reference models are kept by seed, and "
                           "used again."),
     ] = 0,
-    workers: Annotated[int, typer.Option(help="Reference models to examine at once; 0 is one a core.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Reference models to examine at once; 0 is one a core, with --ray by default one a CPU of the cluster."),
+    ] = None,
+    ray: Ray = None,
     hours: options.Hours = 24.0,
     sarif: SarifOption = None,
     junit: JunitOption = None,
@@ -76,7 +81,8 @@ def inspect(
         budget=None if budget is None else seconds_of(budget),
         out=str(out),
         seed=seed,
-        workers=workers or cores(),
+        workers=cores() if workers == 0 else workers,
+        ray=ray,
         hours=hours,
         **asked,
     )

@@ -9,10 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from doldrum.cli.inputs import IMAGES, check_limit, is_unfinished, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.inputs import (
+    IMAGES,
+    check_limit,
+    check_spread,
+    is_unfinished,
+    load_model,
+    stored_images,
+    warn_of_preprocessing,
+)
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.spread_options import Ray, Workers
 from doldrum.errors import InputError
 from doldrum.progress import waiting
 
@@ -61,18 +70,8 @@ def measure(
     engine: Annotated[
         str, typer.Option(help="auto, or one of eager, openvino, onnxruntime, compile; auto checks itself.")
     ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Processes of one thread each; 1, with --ray one a CPU. The labels are the same for every number."
-        ),
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a Ray cluster to run on: auto, HOST:6379, ray://HOST:10001, or local.", metavar="ADDRESS"
-        ),
-    ] = None,
+    workers: Workers = None,
+    ray: Ray = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -96,10 +95,8 @@ def measure(
     from doldrum.measuring.stored import begun, engine_name
     from doldrum.opening import ModelSettings
     from doldrum.probes import Gaussian
-    from doldrum.spread import check_workers
 
     before = begun(out)
-    check_workers(workers, ray=ray)
     check_engine(engine)
     probe = Gaussian(_numbers(strengths), draws=draws, seed=seed, clip=clip)
     check_memory(1, len(probe.strengths) * probe.draws)
@@ -108,6 +105,7 @@ def measure(
         check_same(out, before, {"probe": probe.to_dict(), "until": rule and rule.to_dict()})
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)
+    check_spread(settings, workers, ray)
     suspect = load_model(settings)
     classifier = suspect.classifier
     with (

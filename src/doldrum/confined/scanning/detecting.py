@@ -129,7 +129,7 @@ def _kept(task: Task, folder: Path) -> tuple[SmoothnessProfile | None, Path]:
 
 
 def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget.Deadline | None = None) -> None:
-    """Tell of each batch; with a deadline, raise InputError after the batch in which it passes."""
+    """Tell of each batch, and have the task's helpers measure, if it has any; with a deadline, raise InputError after the batch in which it passes."""
 
     def heard(count: int) -> None:
         task.tell({"done": count})
@@ -139,7 +139,7 @@ def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget
                 f"give more time, or fewer clean images{budget.others_share(until.share)}"
             )
 
-    detector.batch_size = plan.batch
+    detector.batch_size, detector.each = plan.batch, task.each
     detector.on_batch = heard
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from doldrum.confined.job import Tell
 from doldrum.confined.scanning import budget
 from doldrum.data import ImageSet
+from doldrum.detectors.contract.measuring import Each
+from doldrum.engines.base import threads
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 from doldrum.suspects import Suspect
@@ -21,17 +23,23 @@ __all__ = ["Plan", "Task", "planned"]
 _BATCH_SECONDS = 20.0  # what a kill loses
 # Of the budget, and seconds: by so much it is passed at most, at the speed measured.
 _BATCH_SHARE, _BATCH_LEAST = 0.02, 2.0
+_SENT, _SENT_BYTES = 64, 32 << 20  # images that are sent out at a time, and theirs: so few that all helpers have some
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every step of a run over images is given: the model, the folder to keep things in, the seed, who listens, and the time."""
+    """What every step of a run over images is given: the model, the folder to keep things in, the seed, who listens, and the time.
+
+    Where others measure, `each` sends batches out to them, and `helpers` says how many they are, each with one thread; None where that isn't known.
+    """
 
     opened: Suspect
     folder: Path
     seed: int
     tell: Tell
     deadline: budget.Deadline = field(default_factory=lambda: budget.Deadline(None))
+    each: Each = map
+    helpers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     task.tell({"stage": "timing"})
     classifier, deadline = task.opened.classifier, task.deadline
     seconds = budget.seconds_per_forward(classifier, images)
+    if task.helpers is not None:
+        seconds *= threads() / task.helpers
     shape = classifier.input_shape
     step, expected = budget.fitting_step(
         seconds, deadline.seconds, inputs=inputs, input_shape=shape, spent=deadline.spent, share=deadline.share
@@ -67,7 +77,8 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
         if deadline.seconds is None
         else max(_BATCH_LEAST, min(_BATCH_SECONDS, _BATCH_SHARE * deadline.seconds))
     )
-    plan = Plan(step, int(np.clip(batch / (seconds * forwards), 2, 256)))
+    most = 256 if task.each is map else min(_SENT, max(2, _SENT_BYTES // images.images[:1].nbytes))
+    plan = Plan(step, int(np.clip(batch / (seconds * forwards), 2, most)))
     write_text_whole(path, json.dumps(vars(plan)))
     return plan
 

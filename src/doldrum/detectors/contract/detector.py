@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 
 from doldrum.checks import is_kind, is_number
 from doldrum.classifiers.base import Classifier
-from doldrum.data import ImageRead, Images, ImageSet, as_image_set, read_stream
+from doldrum.data import ImageRead, Images, ImageSet, as_image_set, read_stream, to_float
 from doldrum.detectors.contract.calibration import Calibration
 from doldrum.detectors.contract.definition import check_definition, check_learned, check_probes
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.contract.hooks import Hooks
-from doldrum.detectors.contract.measuring import evidence_of, examined_in_turn, joined, prepared
+from doldrum.detectors.contract.measuring import (
+    Each,
+    Examining,
+    Measured,
+    blocks_of,
+    each_by,
+    joined,
+    prepared,
+)
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.detectors.contract.stages import Examined, new_draws
 from doldrum.errors import ClassifierError, InputError
@@ -58,24 +66,29 @@ class Detector(Hooks):
         """Inputs measured at a time; changes nothing but memory and how often `on_batch` is called."""
         self.on_batch: Callable[[int], None] | None = None
         """Called with the number of inputs of each batch when it has been measured: for progress."""
+        self.each: Each = map
+        """Who works through the batches where no workers are asked for: this process, one after another."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self.fitted_on: NDArray[np.float64] = np.zeros(0)
         """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
         self.preprocessing: dict[str, Any] = {}
         """How the classifier was opened, where it came out of a file."""
 
-    def fit(self, classifier: Classifier, clean: Images) -> Self:
+    def fit(self, classifier: Classifier, clean: Images, *, workers: int | None = None, ray: str | None = None) -> Self:
         """Bind to a classifier, choose its engine, and learn from clean inputs what the detector needs.
 
         Model and engine are checked here, on some of the images; `calibrate`, `scan` and a `Guard` trust that while classifier, engine,
         versions and machine are the same, else they check again.
 
-        Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads.
+        Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads; and
+        `workers` above 1 spreads what is measured over processes of one thread each, `ray` over the machines of a Ray cluster (its address;
+        :func:`doldrum.spread.spread`). Results are bit for bit the same for every number of them; a worker that dies is replaced.
 
         Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
         shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
         check_definition(self)
+        each = self._each(workers, ray)
         self.check_classifier(classifier)
         images = as_image_set(clean, **wanted_by(classifier))
         check_shape(images.input_shape, classifier.input_shape)
@@ -86,7 +99,7 @@ class Detector(Hooks):
             self.prepare(classifier, images)
             run = self.run(images)
             if type(self).learn is not Hooks.learn:
-                self.learn(joined(self.measure(images, run), images))
+                self.learn(joined(self.measure(images, run, each=each), images))
             check_learned(self)
         except BaseException:
             self.classifier = self.fitted_for = None
@@ -94,7 +107,15 @@ class Detector(Hooks):
         self.fitted_on = np.unique(conformal.tie_breakers(images.images, self.seed_))
         return self
 
-    def calibrate(self, clean: Images, *, fpr: float = 0.01, per_class: bool = False) -> Self:
+    def calibrate(
+        self,
+        clean: Images,
+        *,
+        fpr: float = 0.01,
+        per_class: bool = False,
+        workers: int | None = None,
+        ray: str | None = None,
+    ) -> Self:
         """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
 
         `per_class=True` promises it for the inputs of each predicted class by themselves (Mondrian calibration); every
@@ -103,6 +124,7 @@ class Detector(Hooks):
         Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
         fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
         """
+        each = self._each(workers, ray)
         seed, images = self.fitted_seed(), self.taken(clean)
         if not is_number(fpr):
             raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.01 for 1%")
@@ -113,7 +135,7 @@ class Detector(Hooks):
             raise InputError(
                 f"expected calibration inputs apart from those of fit, got {used.mean():.0%} of the same; split the clean inputs"
             )
-        labels, scores = self.scored(images)
+        labels, scores = self.scored(images, each=each)
         if not (labels >= 0).any():
             raise InputError(
                 "expected calibration inputs that the classifier can answer, got NaN or infinite scores for all; check the classifier"
@@ -122,7 +144,7 @@ class Detector(Hooks):
         self.calibration = Calibration(scores, ties, fpr=fpr, seed=seed, groups=groups)
         return self
 
-    def scan(self, images: Images) -> ScanResult:
+    def scan(self, images: Images, *, workers: int | None = None, ray: str | None = None) -> ScanResult:
         """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
 
         Memory holds a batch of inputs at a time. Items of a source that can't be read are left out, and are in the result's `skipped`. Raises InputError before `calibrate`.
@@ -130,8 +152,9 @@ class Detector(Hooks):
         if self.calibration is None:
             self.fitted_seed()
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
+        each = self._each(workers, ray)
         read = self.read(images)
-        found = self.examine(read.images)
+        found = self.examine(read.images, each=each)
         verdict = self.judge(found.labels, found.scores, read.images, forwards=found.forwards)
         return replace(verdict, skipped=read.skipped, notes=read.notes)
 
@@ -198,20 +221,37 @@ class Detector(Hooks):
         self.engine, self.checked = run.checked.name, run.checked
         return run
 
-    def measure(self, images: ImageSet, run: Measurement | None = None) -> Iterator[Evidence]:
+    def measure(
+        self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
+    ) -> Iterator[Evidence]:
         """Evidence of the inputs, a batch at a time: what `score` is given, all draws of all stages. A `run` made before saves
         making another."""
-        yield from evidence_of(
-            images, self._stage_runs(images, run), batch_size=self.batch_size, on_batch=self.on_batch
-        )
+        work = Measured(self.stage_runs(images, run))
+        found = (each or self.each)(work, blocks_of(images, self.batch_size))
+        for (block, _), evidence in zip(blocks_of(images, self.batch_size), found, strict=True):
+            self._heard(len(block))
+            yield replace(evidence, images=to_float(block))
 
-    def examine(self, images: ImageSet, run: Measurement | None = None) -> Examined:
+    def examine(self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None) -> Examined:
         """Labels, scores and forwards of the inputs. A detector in stages measures each for the inputs that need it alone."""
-        parts = self._stage_runs(images, run)
-        found = examined_in_turn(self, images, parts, batch_size=self.batch_size, on_batch=self.on_batch)
-        return Examined.concatenate(list(found))
+        work, found = Examining(self, self.stage_runs(images, run)), list[Examined]()
+        for part in (each or self.each)(work, blocks_of(images, self.batch_size)):
+            self._heard(len(part.labels))
+            found.append(part)
+        return Examined.concatenate(found)
 
-    def _stage_runs(self, images: ImageSet, run: Measurement | None) -> list[Measurement]:
+    def _each(self, workers: int | None, ray: str | None) -> Each:
+        return self.each if workers is None and ray is None else each_by(workers, ray)
+
+    def _heard(self, count: int) -> None:
+        if self.on_batch is not None:
+            self.on_batch(count)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: what is learned and the classifier, without who listens here."""
+        return vars(self) | {"on_batch": None, "each": map}
+
+    def stage_runs(self, images: ImageSet, run: Measurement | None = None) -> list[Measurement]:
         """What each stage adds to those before, as a run of its own; the whole run where there are no stages."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
@@ -262,9 +302,11 @@ class Detector(Hooks):
         """
         return max(1, len(self.stages())) + sum(len(p.strengths) * p.draws for p in self.probes().values())
 
-    def scored(self, images: ImageSet, run: Measurement | None = None) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    def scored(
+        self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
+    ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
-        found = self.examine(images, run)
+        found = self.examine(images, run, each=each)
         return found.labels, found.scores
 
     def taken(self, images: Images) -> ImageSet:

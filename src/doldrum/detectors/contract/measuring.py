@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,14 @@ from doldrum.errors import EngineError, MissingExtraError
 from doldrum.measuring import Answers, Checked, Measurement
 from doldrum.probes import Probe
 from doldrum.responses import Responses
+from doldrum.spread import check_workers, results
 
-__all__ = ["evidence_of", "examined_in_turn", "joined", "prepared"]
+__all__ = ["Block", "Each", "Examining", "Measured", "blocks_of", "each_by", "joined", "prepared"]
+
+Block = tuple[NDArray[Any], list[str]]
+"""Images and their ids."""
+Each = Callable[[Any, Iterable[Block]], Iterator[Any]]
+"""What has the work, a `Measured` or an `Examining`, done on every block: results in the order of the blocks. `map` does it here."""
 
 
 def prepared(
@@ -47,47 +53,60 @@ def prepared(
         ) from error
 
 
-def evidence_of(
-    images: ImageSet, parts: Sequence[Measurement], *, batch_size: int, on_batch: Callable[[int], None] | None
-) -> Iterator[Evidence]:
-    """Evidence of the inputs under the draws of all parts of a run, `batch_size` at a time."""
-    for block, ids in _blocks(images, batch_size):
-        found = _first(parts[0], block, ids)
-        for part in parts[1:]:
-            found = found.and_draws(_answers(part, block, ids).responses)
-        if on_batch is not None:
-            on_batch(len(found))
-        yield found
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The evidence of a block under the draws of all parts of a run, without its images, which who asks has. Sent to workers."""
+
+    parts: Sequence[Measurement]
+
+    def __call__(self, block: Block) -> Evidence:
+        return self.of(block, _answers(self.parts[0], *block))
+
+    def of(self, block: Block, answers: Answers) -> Evidence:
+        """The same, from the answers of the first part."""
+        images, ids = block
+        found = _evidence(self.parts[0], np.empty((0, *images.shape[1:]), np.float32), answers)
+        for part in self.parts[1:]:
+            found = found.and_draws(_answers(part, images, ids).responses)
+        return found
 
 
-def examined_in_turn(
-    detector: Hooks,
-    images: ImageSet,
-    parts: Sequence[Measurement],
-    *,
-    batch_size: int,
-    on_batch: Callable[[int], None] | None,
-) -> Iterator[Examined]:
-    """Labels, scores and forwards of the inputs, `batch_size` at a time: each stage is measured for the inputs that go on alone."""
-    for block, ids in _blocks(images, batch_size):
-        found = _examined(detector, parts, block, ids)
-        if on_batch is not None:
-            on_batch(len(block))
-        yield found
+@dataclass(frozen=True, eq=False)
+class Examining:
+    """Labels, scores and forwards of a block: each stage is measured for the inputs that go on alone. Sent to workers."""
+
+    detector: Hooks
+    parts: Sequence[Measurement]
+
+    def __call__(self, block: Block) -> Examined:
+        return self.of(block, _answers(self.parts[0], *block))
+
+    def of(self, block: Block, answers: Answers) -> Examined:
+        """The same, from the answers of the first part."""
+        images, ids = block
+        first = held = _evidence(self.parts[0], to_float(images), answers)
+        at = np.arange(len(first))
+
+        def more(stage: int, index: NDArray[np.int64]) -> Evidence:
+            nonlocal held, at
+            found = _answers(self.parts[stage], images[index], [ids[i] for i in index])
+            held, at = held.take(np.searchsorted(at, index)).and_draws(found.responses), index
+            return held
+
+        scores, settled = in_stages(self.detector, first, more)
+        return Examined(first.labels, scores, np.cumsum([part.battery.rows for part in self.parts])[settled])
 
 
-def _examined(detector: Hooks, parts: Sequence[Measurement], block: NDArray[Any], ids: list[str]) -> Examined:
-    first = held = _first(parts[0], block, ids)
-    at = np.arange(len(first))
+def each_by(workers: int | None, ray: str | None) -> Each:
+    """Blocks worked through by workers; arguments and errors as in `doldrum.spread.results`."""
+    check_workers(workers, ray=ray)
+    return lambda work, blocks: results(work, blocks, workers=workers, ray=ray)
 
-    def more(stage: int, index: NDArray[np.int64]) -> Evidence:
-        nonlocal held, at
-        found = _answers(parts[stage], block[index], [ids[i] for i in index])
-        held, at = held.take(np.searchsorted(at, index)).and_draws(found.responses), index
-        return held
 
-    scores, settled = in_stages(detector, first, more)
-    return Examined(first.labels, scores, np.cumsum([part.battery.rows for part in parts])[settled])
+def blocks_of(images: ImageSet, size: int) -> Iterator[Block]:
+    """Images and their ids, `size` at a time: which are together never depends on who works through them."""
+    for start in range(0, len(images), size):
+        yield images.images[start : start + size], list(images.ids[start : start + size])
 
 
 def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
@@ -103,17 +122,10 @@ def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
     )
 
 
-def _first(part: Measurement, block: NDArray[Any], ids: list[str]) -> Evidence:
-    found = _answers(part, block, ids)
-    return Evidence(to_float(block), found.labels, part.classifier.num_classes, found.responses, found.scores)
+def _evidence(part: Measurement, images: NDArray[np.float32], found: Answers) -> Evidence:
+    return Evidence(images, found.labels, part.classifier.num_classes, found.responses, found.scores)
 
 
 def _answers(part: Measurement, block: NDArray[Any], ids: list[str]) -> Answers:
     (found,) = part.answer([(block, ids)])
     return found
-
-
-def _blocks(images: ImageSet, size: int) -> Iterator[tuple[NDArray[Any], list[str]]]:
-    """Images and their ids, `size` at a time."""
-    for start in range(0, len(images), size):
-        yield images.images[start : start + size], list(images.ids[start : start + size])

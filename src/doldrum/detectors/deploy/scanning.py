@@ -7,8 +7,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import itertools
 import json
 import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +22,9 @@ from numpy.typing import NDArray
 from doldrum.checks import is_list, is_object, is_whole
 from doldrum.data import Images, ImageSet
 from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.measuring import Each, Examining, blocks_of, each_by
 from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.contract.stages import Examined
 from doldrum.detectors.deploy.watch import Watch
 from doldrum.errors import InputError
 from doldrum.files import check_folder_writable, parquet_table, write_text_whole, write_whole
@@ -28,6 +33,7 @@ from doldrum.measuring.collected import StoredImages
 from doldrum.measuring.stored import is_sound
 from doldrum.progress import progress_bar
 from doldrum.seeds import rng
+from doldrum.spread import check_workers
 
 __all__ = ["check_scan_folder", "is_unfinished", "scan_to"]
 
@@ -44,6 +50,8 @@ def scan_to(
     fdr: float = 0.1,
     progress: bool = True,
     extra: Any = None,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> dict[str, Any]:
     """Scan into a folder, a shard of 1,024 inputs at a time, and give the summary back, which is manifest.json.
 
@@ -51,8 +59,12 @@ def scan_to(
     goes on after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
     those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
 
+    `workers` above 1 spreads the work over processes of one thread each, `ray` over the machines of a Ray cluster (its address;
+    :func:`doldrum.spread.spread`): the shards are bit for bit those of one process, and may be begun by one number of workers and finished by another. A
+    worker that dies is replaced.
+
     Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
-    to, and one that another process writes to; OSError, with what to do, when the disk is full.
+    to, and one that another process writes to; OSError, with what to do, when the disk is full; WorkerError when workers die again and again.
 
     `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
     `skipped`, and the run goes on without them.
@@ -65,6 +77,7 @@ def scan_to(
     :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
     folder is often by class; so it can't say when a change was.
     """
+    check_workers(workers, ray=ray)
     calibration = detector.calibration
     if calibration is None or detector.fitted_for is None:
         raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
@@ -97,37 +110,80 @@ def scan_to(
             manifest["shards"] = _finished(folder, manifest)
             if len(manifest["shards"]) < -(-manifest["inputs"] // _SHARD):
                 _write(folder, manifest)  # also to see, before any work, that it can be
-            return _scanned(detector, images, folder, manifest, progress=progress)
+            with progress_bar("scanning", manifest["inputs"], show=progress) as advance, _heard(detector, advance):
+                advance(sum(shard["inputs"] for shard in manifest["shards"]))
+                return _scanned(detector, images, folder, manifest, workers=workers, ray=ray)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             raise
         raise InputError(f"expected a folder that can be written to, got {folder} ({error}); name another") from error
 
 
+@contextmanager
+def _heard(detector: Detector, advance: Callable[[int], None]) -> Generator[None, None, None]:
+    """While the block runs, each batch moves the bar on too."""
+    before = detector.on_batch
+
+    def heard(count: int) -> None:
+        advance(count)
+        if before is not None:
+            before(count)
+
+    detector.on_batch = heard
+    try:
+        yield
+    finally:
+        detector.on_batch = before
+
+
 def _scanned(
-    detector: Detector, images: ImageSet | StoredImages, folder: Path, manifest: dict[str, Any], *, progress: bool
+    detector: Detector,
+    images: ImageSet | StoredImages,
+    folder: Path,
+    manifest: dict[str, Any],
+    *,
+    workers: int | None,
+    ray: str | None,
 ) -> dict[str, Any]:
     """Scan what is missing, and put the summary into the manifest."""
     total = manifest["inputs"]
-    with progress_bar("scanning", total, show=progress) as advance:
-        for number, start in enumerate(range(0, total, _SHARD)):
-            stop = min(total, start + _SHARD)
-            if number >= len(manifest["shards"]):
-                buffer = io.BytesIO()
-                found = detector.scan(_some(images, start, stop))
-                found.to_frame().to_parquet(buffer, index=False)
-                data, name = buffer.getvalue(), f"part-{number:05d}.parquet"
-                write_whole(folder / name, lambda draft, data=data: draft.write_bytes(data))
-                digest = hashlib.sha256(data).hexdigest()
-                shard = {"file": name, "inputs": stop - start, "sha256": digest, "forwards": int(found.forwards.sum())}
-                manifest["shards"].append(shard)
-                _write(folder, manifest)
-            advance(stop - start)
+    parts = [(start, min(total, start + _SHARD)) for start in range(0, total, _SHARD)][len(manifest["shards"]) :]
+    alone = ray is None and (workers or 1) == 1
+    here = (detector.scan(_some(images, *part)) for part in parts)
+    with closing(here if alone else _by_workers(detector, images, parts, each_by(workers, ray))) as found:
+        for result in found:
+            buffer = io.BytesIO()
+            result.to_frame().to_parquet(buffer, index=False)
+            data, name = buffer.getvalue(), f"part-{len(manifest['shards']):05d}.parquet"
+            write_whole(folder / name, lambda draft, data=data: draft.write_bytes(data))
+            digest = hashlib.sha256(data).hexdigest()
+            shard = {"file": name, "inputs": len(result), "sha256": digest, "forwards": int(result.forwards.sum())}
+            manifest["shards"].append(shard)
+            _write(folder, manifest)
     rows = pd.concat([parquet_table(folder / s["file"]).to_pandas() for s in manifest["shards"]], ignore_index=True)
     manifest |= {"complete": True, **_summary(detector, rows, manifest["fdr"])}
     manifest["mean_forwards"] = sum(s["forwards"] for s in manifest["shards"]) / max(1, total)
     _write(folder, manifest)
     return manifest
+
+
+def _by_workers(
+    detector: Detector, images: ImageSet | StoredImages, parts: Sequence[tuple[int, int]], each: Each
+) -> Generator[ScanResult, None, None]:
+    """The result of each part, as `Detector.scan` gives it: one set of workers for all, which have the same batches."""
+    if not parts:
+        return
+    size = detector.batch_size
+    work = Examining(detector, detector.stage_runs(_some(images, *parts[0])))
+    found = each(work, (block for part in parts for block in blocks_of(_some(images, *part), size)))
+    for start, stop in parts:
+        batches: list[Examined] = []
+        for batch in itertools.islice(found, -(-(stop - start) // size)):
+            batches.append(batch)
+            if detector.on_batch is not None:
+                detector.on_batch(len(batch.labels))
+        seen = Examined.concatenate(batches)
+        yield detector.judge(seen.labels, seen.scores, _some(images, start, stop), forwards=seen.forwards)
 
 
 def _some(images: ImageSet | StoredImages, start: int, stop: int) -> ImageSet:

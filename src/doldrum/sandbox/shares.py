@@ -1,0 +1,34 @@
+"""How much memory each of several confined processes may take, where workers share a machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["WORKERS", "memory_share"]
+
+WORKERS = "DOLDRUM_WORKERS"
+"""In a worker's environment: how many share its machine (`doldrum.spread`)."""
+
+
+def memory_share(size: int) -> int:
+    """`size` bytes; in a worker at most its share of this machine's memory, of which the process that started the workers has one too.
+
+    >>> memory_share(1 << 30) <= 1 << 30
+    True
+    """
+    workers, whole = os.environ.get(WORKERS, ""), _whole_memory()
+    return min(size, whole // (int(workers) + 1)) if workers.isdigit() and whole else size
+
+
+def _whole_memory() -> int | None:
+    """Bytes of this machine, or of this process's cgroup; None where that isn't known."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        whole = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+    try:
+        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))  # "max" where there is no limit
+    except (OSError, ValueError):
+        return whole

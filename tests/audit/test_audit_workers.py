@@ -1,0 +1,96 @@
+"""An audit by workers: the same rows for every number of them, after deaths, and gone on with by another number; models stay confined."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from doldrum.audit import AuditSettings, run_audit
+from doldrum.confined.scanning import helping
+from doldrum.errors import InputError, WorkerError
+from doldrum.records.audit import AuditRecord
+
+
+class Mortal(helping.Helper):
+    """Takes a file out of the folder named and dies, where there is one and rows are written already."""
+
+    def __call__(self, request):
+        folder = Path(os.environ["DOLDRUM_TEST_DEATHS"])
+        if list((folder.parent / "out" / "work").glob("rows-*.jsonl")):
+            for mark in folder.iterdir():
+                mark.unlink(missing_ok=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(request)
+
+
+def found(record: AuditRecord, out: Path) -> tuple[dict, pd.DataFrame]:
+    told = record.to_dict()
+    return {k: v for k, v in told.items() if k not in ("created", "command", "remarks")}, pd.read_parquet(
+        out / "rows.parquet"
+    )
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """Linear, in ONNX: a process that opens it starts in a moment."""
+    path, weights = tmp_path / "m.onnx", np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["s"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return path
+
+
+def asked_of(model: Path, folder: Path, **more) -> AuditSettings:
+    images = np.random.default_rng(1).integers(0, 256, (320, 1, 8, 8), dtype=np.uint8)
+    folder.mkdir()
+    for name, some in (("clean", images[:120]), ("images", images[120:])):
+        np.save(folder / f"{name}.npy", some)
+    given = {"images": str(folder / "images.npy"), "clean": str(folder / "clean.npy"), "out": str(folder / "out")}
+    return AuditSettings(model=str(model), fpr=0.05, seed=1, inspect=False, explain=0, **given, **more)
+
+
+def test_rows_and_record_are_those_of_one_process_whatever_befalls(model, tmp_path, monkeypatch) -> None:
+    one = asked_of(model, tmp_path / "one")
+    whole = found(run_audit(one), tmp_path / "one" / "out")
+    asked = asked_of(model, tmp_path / "two", workers=2)
+    deaths = tmp_path / "two" / "deaths"
+    deaths.mkdir()
+    for n in range(20):
+        (deaths / str(n)).touch()
+    monkeypatch.setenv("DOLDRUM_TEST_DEATHS", str(deaths))
+    monkeypatch.setattr(helping, "Helper", Mortal)
+    with pytest.raises(WorkerError, match="run the same again to continue"):
+        run_audit(asked)
+    assert (
+        sorted(path.name for path in (tmp_path / "two" / "out" / "work").glob("rows-*"))[0]
+        == "rows-000000000-000000064.jsonl"
+    )
+    for mark in list(deaths.iterdir())[1:]:
+        mark.unlink()
+    record = run_audit(dataclasses.replace(asked, workers=3))
+    assert not list(deaths.iterdir())  # one more died, and was replaced
+    again = found(record, tmp_path / "two" / "out")
+    assert again[1].equals(whole[1])
+    for name in ("flags", "verdict", "band", "promise", "concentration"):
+        assert again[0][name] == whole[0][name]
+    assert "--workers" not in record.command
+
+
+def test_a_model_at_an_address_is_asked_by_one_process() -> None:
+    with pytest.raises(InputError, match="expected a model in a file with workers= or ray=, got an address"):
+        AuditSettings(model="https://somewhere.test/classify", images=".", out="new", workers=2)
+    with pytest.raises(InputError, match="at least 1 as workers, got 0"):
+        AuditSettings(model=".", images=".", out="new", workers=0)
