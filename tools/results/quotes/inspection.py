@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from results.figures import Studies
+from results.figures import Studies, mean
 
 PAGE = "docs/results/inspection.md"
+_EXAMPLE = 201  # the clean CNN whose short cut is told
 _NETWORKS = {"mlp": "MLP", "fashion-cnn": "CNN"}
 
 
@@ -33,7 +35,29 @@ def quotes(studies: Studies) -> Iterator[str]:
     works = [r for r in rows if r["attack"] not in ("clean", "wrong labels", "label-consistent") and r["asr"] >= 2 / 3]
     yield f"the triggers found are at least {min(r['smaller'] for r in works):.1f} times smaller than in the references"
     yield f"With wrong labels alone they are {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
+    yield from _natural(studies)
 
 
 def _shown(rows: list[Any]) -> int:
     return sum(bool(r["shown"]) for r in rows)
+
+
+def _natural(studies: Studies) -> Iterator[str]:
+    """A short cut in a clean model, and what a backdoor needs."""
+    from doldrum.report.studies.inspection.judged import models_of
+
+    models = [m for m in models_of(studies.cells("inspection")) if m.network == "fashion-cnn"]
+    sneakers = ("mask", 7, None)
+    example = next(m for m in models if m.clean and m.seed == _EXAMPLE)
+    attacked = next(m for m in models if m.attack == "badnets" and m.seed == 200)
+    references = [m for m in models if m.reference]
+    yield f"seed {_EXAMPLE}, a mask of {_size(example, sneakers):.1f} pixels turns {example.success[sneakers]:.0%} of held-back sneakers into bags"
+    aimed = ("mask", None, attacked.target)
+    yield f"needs {_size(attacked, aimed):.1f} pixels in the CNN that BadNets attacked with seed 200"
+    sizes = [_size(m, sneakers) for m in references]
+    yield f"sneakers are turned into bags by {min(sizes):.1f} to {max(sizes):.1f} pixels"
+    yield f"the references need {mean(_size(m, aimed) for m in references):.1f} on average"
+
+
+def _size(model: Any, figure: Any) -> float:
+    return math.exp(-model.values[figure])
