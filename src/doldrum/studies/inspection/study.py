@@ -128,7 +128,7 @@ STUDY = Study(
             "inspectors": [list(_INVERSIONS), list(_QUICKER)],
             "cells": [
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
-                {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 40)},
+                {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 20)},
                 {"changes": _MLP, "attack": list(_ALL), "seed": _seeds(200, 5)},
                 # Wrong labels, and no trigger: what is found there is no backdoor.
                 {"changes": [_MLP, _TWO], "attack": "blended", "settings": {"alpha": 0.0}, "seed": _seeds(200, 4)},
