@@ -129,12 +129,12 @@ STUDY = Study(
             "cells": [
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 20)},
-                {"changes": _MLP, "attack": list(_ALL), "seed": _seeds(200, 3)},
+                {"changes": _MLP, "attack": list(_ALL), "seed": _seeds(200, 5)},
                 # Wrong labels, and no trigger: what is found there is no backdoor.
                 {"changes": [_MLP, _TWO], "attack": "blended", "settings": {"alpha": 0.0}, "seed": _seeds(200, 4)},
-                {"changes": _TWO, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
+                {"changes": _TWO, "attack": CLEAN, "seed": _seeds(REFERENCES, 19)},
                 {"changes": _TWO, "attack": CLEAN, "seed": _seeds(200, 20)},
-                {"changes": _TWO, "attack": list(_ALL), "seed": _seeds(200, 4)},
+                {"changes": _TWO, "attack": list(_ALL), "seed": _seeds(200, 2)},
                 {"changes": _TWO, "attack": list(_DEVELOPMENT), "seed": _seeds(100, 1)},
                 {"changes": _TWO, "attack": CLEAN, "seed": _seeds(100, 10)},
             ],
