@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -55,14 +56,48 @@ def evidence(rng, n, conditions=2, draws=4, classes=3, names="ab"):
 CURVES = [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]]
 
 
-def plain_rates(fit, rows, name, c, j, k, weights):
-    """Rates of one draw's label around one component of label k's clean inputs, one count at a time, as the docstrings say."""
+def logit(p):
+    p = min(max(p, 0.005), 0.995)
+    return np.log(p / (1 - p))
+
+
+def share(fit, rows, name, places, k, toward=(0.0, 0.0)):
+    """Share of what came back at `places` (c, j) that is the input's own label, or `k` where it isn't; of the inputs worth `toward`."""
+    d, worth = fit.responses[name].draws, toward[1]
+    came = [d[i, c, j] == (fit.labels[i] if k is None else k) for i in rows for c, j in places if d[i, c, j] >= 0]
+    return (sum(came) / len(places) + toward[0] * worth) / (len(came) / len(places) + worth)
+
+
+@functools.cache
+def label_rates(fit, rows, name, c, j, k):
+    """Rates of one draw's label around clean inputs of label k, one count at a time, as the docstring of Rates says."""
     d, classes = fit.responses[name].draws, fit.num_classes
-    overall = np.array([0.5 + sum(d[i, c, j] == v for i in rows) for v in range(classes)])
-    overall /= overall.sum()
-    own = np.array([sum(d[i, c, j] == v for i in rows if fit.labels[i] == k) for v in range(classes)]) + 5 * overall
-    own /= own.sum()
-    part = np.array([sum(w * (d[i, c, j] == v) for i, w in weights.items()) for v in range(classes)]) + 4 * own
+    own = [i for i in rows if fit.labels[i] == k]
+    strength, place = [(c, x) for x in range(d.shape[2])], [(c, j)]
+    everywhere = [(x, y) for x in range(d.shape[1]) for y in range(d.shape[2])]
+    stays = share(fit, rows, name, strength, None, (0.5, 1))
+    here = share(fit, rows, name, place, None, (stays, 2))
+    its = share(fit, own, name, strength, k, (stays, 3))
+    stay = 1 / (1 + np.exp(-(logit(its) + logit(here) - logit(stays))))
+
+    def gone(some, at, v):
+        return sum(d[i, x, y] == v and fit.labels[i] != v for i in some for x, y in at) / len(at)
+
+    family = np.array([gone(rows, everywhere, v) + 0.3 / classes for v in range(classes)])
+    others = np.array([gone(rows, place, v) + 0.3 / classes for v in range(classes)]) + 2 * family / family.sum()
+    others[k] = 0
+    goes = np.array([gone(own, everywhere, v) for v in range(classes)]) + 2 * others / others.sum()
+    mean = goes / goes.sum() * (1 - stay)
+    mean[k] = stay
+    counts = np.array([sum(d[i, c, j] == v for i in own) for v in range(classes)])
+    return (counts + 4 * mean) / (counts.sum() + 4)
+
+
+def plain_rates(fit, rows, name, c, j, k, weights):
+    """Rates of one draw's label around one component of label k's clean inputs."""
+    d, classes = fit.responses[name].draws, fit.num_classes
+    part = np.array([sum(w * (d[i, c, j] == v) for i, w in weights.items()) for v in range(classes)])
+    part = part + 4 * label_rates(fit, tuple(rows), name, c, j, k)
     return part / part.sum()
 
 
@@ -135,42 +170,46 @@ def plain_parts(fit, new, i, rows, shares, still, strays):
     ]
     calms = {}
     for name, responses in fit.responses.items():
-        kept = [
-            (responses.draws[r] == label).sum() / (responses.draws[r] >= 0).sum()
-            for r in rows
-            if fit.labels[r] == label
-        ]
+        kept = {r: (responses.draws[r] == fit.labels[r]).sum() / (responses.draws[r] >= 0).sum() for r in rows}
+        groups = [[kept[r] for r in rows if fit.labels[r] == k] for k in range(fit.num_classes)]
+        means = [(sum(g) + 6 * np.mean(list(kept.values()))) / (len(g) + 6) for g in groups]
+        squares = [(kept[r] - means[fit.labels[r]]) ** 2 for r in rows]
+        its = [(v - means[label]) ** 2 for v in groups[label]]
+        spread = np.sqrt((sum(its) + 20 * np.mean(squares)) / (len(its) + 20)) + 0.05
         own = new.responses[name].draws[i]
-        calms[name] = ((own == label).sum() / (own >= 0).sum() - np.mean(kept)) / (np.std(kept) + 0.05)
+        calms[name] = ((own == label).sum() / (own >= 0).sum() - means[label]) / spread
     return [ratios, -np.log(p0), *by, *(np.mean([calms[n] for n in group]) for group in still)]
 
 
-def plain_surprise(reference, value):
+def plain_surprise(reference, value, shape):
     """-log of the share of the reference as high, its tail above the 90th percentile taken as exponential."""
     start = np.quantile(reference, 0.9)
     if value > start:
-        excess = np.mean([r - start for r in reference if r > start])
+        above = [r - start for r in reference if r > start]
+        excess = (sum(above) + 10 * shape * (start - np.median(reference))) / (len(above) + 10)
         return np.log(10) + (value - start) / max(excess, 0.05)
     return -np.log(max((1 + sum(r >= value for r in reference)) / (len(reference) + 1), 0.1))
 
 
+def plain_sum(inner, parts, families, weights):
+    shapes = [0.4, 0.6, *[1.05] * families, 0.25, 0.34]
+    s = [plain_surprise(inner[:, j], value, shapes[j]) for j, value in enumerate(parts)]
+    return s[0] + 0.7 * s[1] + 0.5 * np.mean(s[2 : 2 + families]) + np.dot(weights, s[2 + families :])
+
+
 def expected_score(fit, new, still, weights, strays=1e-5):
-    """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against three quarters."""
-    n = len(fit)
-    inner = np.empty((n, 2 + len(fit.responses) + len(still)))
-    for fold in range(4):
-        rest = [i for i in range(n) if i % 4 != fold]
+    """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against nine tenths."""
+    n, families = len(fit), len(fit.responses)
+    inner = np.empty((n, 2 + families + len(still)))
+    for fold in range(10):
+        rest = [i for i in range(n) if i % 10 != fold]
         shares = plain_shares(fit, rest)
-        for i in range(fold, n, 4):
+        for i in range(fold, n, 10):
             inner[i] = plain_parts(fit, fit, i, rest, shares, still, strays)
-    shares = plain_shares(fit, list(range(n)))
-    scores = []
-    for i in range(len(new)):
-        parts = plain_parts(fit, new, i, list(range(n)), shares, still, strays)
-        s = [plain_surprise(inner[:, j], value) for j, value in enumerate(parts)]
-        families = np.mean(s[2 : 2 + len(fit.responses)])
-        scores.append(s[0] + 0.7 * s[1] + 0.5 * families + np.dot(weights, s[2 + len(fit.responses) :]))
-    return np.array(scores), inner
+    everyone = list(range(n))
+    shares = plain_shares(fit, everyone)
+    parts = [plain_parts(fit, new, i, everyone, shares, still, strays) for i in range(len(new))]
+    return np.array([plain_sum(inner, p, families, weights) for p in parts]), inner
 
 
 @pytest.mark.parametrize("strays", [1e-5, 0.2])
@@ -186,12 +225,7 @@ def test_score_is_the_sum_of_its_plain_parts(strays, monkeypatch):
     assert det.reference_ == pytest.approx(inner)
     assert det.score(new) == pytest.approx(scores)
     assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture
-    assert det.left_out() == pytest.approx(
-        [
-            s[0] + 0.7 * s[1] + 0.5 * s[2:4].mean() + 0.5 * s[4]
-            for s in np.array([[plain_surprise(inner[:, j], v) for j, v in enumerate(row)] for row in inner])
-        ]
-    )
+    assert det.left_out() == pytest.approx([plain_sum(inner, row, 2, [0.5]) for row in inner])
 
 
 def test_calm_under_overlays_is_a_part_by_itself():

@@ -15,6 +15,7 @@ from doldrum.data import ImageSet
 from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
+from doldrum.detectors.profile.surprise import Surprise
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
 from doldrum.errors import InputError
 from doldrum.probes import (
@@ -40,7 +41,11 @@ OVERLAYS = 19
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
 # Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
 _UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
-_FOLDS = 4
+_FOLDS = 10
+# Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
+# family, calm under noises, under overlays. Learnt once, see docs/results/few-images.md.
+_SHAPES = 0.4, 0.6, 1.05, 0.25, 0.34
+_FEWEST = 10
 OVERLAY = "overlay"
 """What the probe of overlays is called among the families."""
 
@@ -86,7 +91,7 @@ class SmoothnessProfile(OfFamilies):
 
     Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
     calibration. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
-    high a value (`profile_model.Surprise`), and the surprises are added:
+    high a value (`surprise.Surprise`), and the surprises are added:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
        p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
@@ -102,7 +107,7 @@ class SmoothnessProfile(OfFamilies):
     shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
     the model being right.
 
-    What clean inputs score is found on those of `fit`, a quarter at a time, each by what the others look like. The overlays are
+    What clean inputs score is found on those of `fit`, a tenth at a time, each by what the others look like. The overlays are
     some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
 
     Parameters
@@ -159,7 +164,7 @@ class SmoothnessProfile(OfFamilies):
         self.labels_ = np.zeros(0, dtype=np.int16)
         self.shares_ = self.reference_ = np.zeros((0, 0))
         self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
-        self._ready: tuple[model.Clean, model.Surprise] | None = None
+        self._ready: tuple[model.Clean, Surprise] | None = None
 
     def probes(self) -> Mapping[str, Probe]:
         made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
@@ -187,7 +192,7 @@ class SmoothnessProfile(OfFamilies):
         self._ready = None
         fold = np.arange(len(self.labels_)) % _FOLDS
         parts = np.empty((len(fold), self._num_parts))
-        for k in range(_FOLDS):
+        for k in range(min(_FOLDS, len(fold))):
             apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
             draws, labels = {f: d[rest] for f, d in self.draws_.items()}, self.labels_[rest]
             clean = model.Clean(draws, labels, evidence.num_classes, self._shares(draws, labels, evidence.num_classes))
@@ -224,7 +229,7 @@ class SmoothnessProfile(OfFamilies):
         if len(valid):
             if self._ready is None:
                 clean = model.Clean(self.draws_, self.labels_, evidence.num_classes, self.shares_)
-                self._ready = clean, model.Surprise(self.reference_)
+                self._ready = clean, self._surprise()
             clean, surprise = self._ready
             draws = {k: evidence.responses[k].draws for k in self.draws_}
             if len(valid) < len(evidence):
@@ -233,11 +238,16 @@ class SmoothnessProfile(OfFamilies):
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit` themselves, each by what the others (three quarters of them) look like.
+        """Scores of the valid inputs of `fit` themselves, each by what the others (nine tenths of them) look like.
 
         For ranking inputs among one another where none is known to be clean; no promise can rest on them.
         """
-        return self._sum(model.Surprise(self.reference_)(self.reference_))
+        return self._sum(self._surprise()(self.reference_))
+
+    def _surprise(self) -> Surprise:
+        joint, unlikely, family, calm, overlaid = _SHAPES
+        shape = [joint, unlikely, *[family] * len(self.draws_), calm, *[overlaid] * bool(self._num_overlays)]
+        return Surprise(self.reference_, shape)
 
     def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, parts) -> (N,): weighted and added."""
