@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import doldrum as dd
 from doldrum.detectors import Evidence, SmoothnessProfile, load_detector, save_detector
+from doldrum.detectors.contract.measuring import joined
+from doldrum.detectors.profile.outlook import made_up
 from doldrum.errors import InputError
 from doldrum.probes import Contrast, Gaussian, PixelAblation, Shift
 from doldrum.responses import Responses
+from doldrum.stats.conformal import realised_fpr, threshold
 
 FAMILIES = {
     "noise": Gaussian([0.3, 0.6], draws=4),
@@ -332,10 +336,8 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families={"a": Gaussian([0.4, 0.1])})
     with pytest.raises(InputError, match="families by name"):
         SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
-    with pytest.raises(InputError, match="at least 50 clean inputs for fit, got 20"):
-        SmoothnessProfile().fit(black_box, pool[:20])
-    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
-        SmoothnessProfile(overlays=60).fit(black_box, pool[:55])
+    with pytest.raises(InputError, match="at least 10 clean inputs for fit, got 9"):
+        SmoothnessProfile().fit(black_box, pool[:9])
     with pytest.raises(InputError, match="another name"):
         SmoothnessProfile(families={"overlay": Gaussian([0.1])})
     for odd in (-1, 1.5, True, "3"):
@@ -366,3 +368,46 @@ def test_a_changed_file_is_refused(black_box, pool):
         with pytest.raises(InputError, match="fit again"):
             det.check_learned((1, 8, 8), 4)
         setattr(det, name, kept)
+
+
+def drawn(seed, count):
+    """One quadrant brighter than the others."""
+    rng = np.random.default_rng(seed)
+    made = (0.6 * rng.random((count, 1, 8, 8))).astype(np.float32)
+    for image, (a, b) in zip(made, 4 * rng.integers(2, size=(count, 2)), strict=True):
+        image[0, a : a + 4, b : b + 4] += 0.25
+    return made
+
+
+def test_the_outlook_is_what_made_up_triggers_are_found_at(black_box):
+    """The same triggers on fresh clean inputs, at thresholds of fresh calibration sets, are found as often."""
+    found, actual = [], []
+    for seed in range(4):
+        images = (0.9 * np.random.default_rng(seed).random((660, 1, 8, 8))).astype(np.float32)
+        det = SmoothnessProfile(families={"shift": FAMILIES["shift"]}, seed=seed).fit(black_box, images[:60])
+        seen = det.outlook(calibration=60, fpr=0.05)
+        assert 0 <= seen.unlucky <= seen.found + 1e-9
+        assert (seen.images, seen.classes, seen.classes_without) == (60, 4, 0)
+        assert seen.promise == realised_fpr(60, 0.05)
+        found.append(seen.found)
+        fresh = joined(det.measure(new := det.taken(images[60:])), new)
+        scores = det.score(fresh)
+        draws, labels = made_up(
+            {k: r.draws for k, r in fresh.responses.items()}, fresh.labels, 4, np.random.default_rng(seed)
+        )
+        responses = {k: replace(r, draws=draws[k], labels=labels) for k, r in fresh.responses.items()}
+        bad = det.score(replace(fresh, labels=labels, responses=responses))
+        actual += [(bad > threshold(scores[60 * i : 60 * i + 60], 0.05)).mean() for i in range(10)]
+    assert 0.05 < np.mean(found) < 0.9
+    assert np.mean(found) == pytest.approx(np.mean(actual), abs=0.06)
+    with pytest.raises(InputError, match="at least 99 calibration inputs"):
+        det.outlook(calibration=60, fpr=0.01)
+
+
+def test_few_images_of_fit_repeat_as_overlays(black_box):
+    few = drawn(3, 12)
+    det = SmoothnessProfile(seed=0).fit(black_box, few)
+    assert det.forwards == 64
+    times = [(det.overlays_ == image).all(axis=(1, 2, 3)).sum() for image in few]
+    assert sorted(times) == [1] * 5 + [2] * 7
+    assert det.outlook(calibration=19, fpr=0.05).classes_without == 4 - len(np.unique(quadrant(few)))

@@ -13,7 +13,8 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.profile import OVERLAY, OfFamilies, SmoothnessProfile
+from doldrum.detectors.profile.families import OVERLAY, OfFamilies
+from doldrum.detectors.profile.profile import SmoothnessProfile
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.errors import InputError
 from doldrum.probes import Gaussian, Probe, Warp, probe_from_dict
