@@ -400,6 +400,7 @@ def test_the_outlook_is_what_made_up_triggers_are_found_at(black_box):
         actual += [(bad > threshold(scores[60 * i : 60 * i + 60], 0.05)).mean() for i in range(10)]
     assert 0.05 < np.mean(found) < 0.9
     assert np.mean(found) == pytest.approx(np.mean(actual), abs=0.06)
+    det = SmoothnessProfile(families={"shift": FAMILIES["shift"]}, seed=0).fit(black_box, drawn(0, 20))
     with pytest.raises(InputError, match="at least 99 calibration inputs"):
         det.outlook(calibration=60, fpr=0.01)
 
