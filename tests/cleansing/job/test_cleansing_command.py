@@ -57,7 +57,7 @@ def fewer(patch: pytest.MonkeyPatch) -> None:
     def families(shape):
         return {"noise": Gaussian([0.2, 0.5], draws=5), "ablation": PixelAblation([0.3, 0.6], draws=5)}
 
-    patch.setattr("doldrum.detectors.profile.profile.default_families", families)
+    patch.setattr("doldrum.detectors.profile.families.default_families", families)
     patch.setattr("doldrum.confined.scanning.budget.default_families", families)
     patch.setattr(budget, "seconds_per_forward", lambda classifier, images: 0.05)
 

@@ -44,7 +44,7 @@ def few_forwards(monkeypatch):
     def few(shape):
         return {"noise": Gaussian([0.2, 0.5], draws=5), "ablation": PixelAblation([0.3, 0.6], draws=5)}
 
-    monkeypatch.setattr("doldrum.detectors.profile.profile.default_families", few)
+    monkeypatch.setattr("doldrum.detectors.profile.families.default_families", few)
     monkeypatch.setattr("doldrum.confined.scanning.budget.default_families", few)
 
 

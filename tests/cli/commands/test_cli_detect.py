@@ -97,3 +97,20 @@ def test_workers_that_cannot_be_are_refused_before_any_work(command, call, model
         code, _, said = call(command, "http://127.0.0.1:1/x", *words, "2", *bounds)
         assert code == 2
         assert "expected --endpoint-queries with one process, which counts what it sends, got several" in said
+
+
+def test_of_few_images_calibration_gets_what_it_needs_and_what_the_rest_will_give_is_said(
+    call, model, tmp_path
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (30, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "clean.npz", images=images)
+    code, summary, said = call(
+        "calibrate", model, tmp_path / "clean.npz", "--fpr", "0.05", "--json", "--out", tmp_path / "guard"
+    )
+    assert code == 0, said
+    assert (summary["fit"], summary["calibration"]) == (11, 19)
+    told = " ".join(said.split())
+    expected = summary["outlook"]
+    assert f"learned from 11 images, and from none of {expected['classes_without']} of the 4 classes" in told
+    assert f"flags about {expected['found']:.0%}" in told
+    assert 0 <= expected["unlucky"] <= expected["found"] + 1e-9 <= 1

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import doldrum as dd
 from doldrum.detectors import Evidence, SmoothnessProfile, load_detector, save_detector
+from doldrum.detectors.contract.measuring import joined
+from doldrum.detectors.profile.outlook import made_up
 from doldrum.errors import InputError
 from doldrum.probes import Contrast, Gaussian, PixelAblation, Shift
 from doldrum.responses import Responses
+from doldrum.stats.conformal import realised_fpr, threshold
 
 FAMILIES = {
     "noise": Gaussian([0.3, 0.6], draws=4),
@@ -55,14 +60,48 @@ def evidence(rng, n, conditions=2, draws=4, classes=3, names="ab"):
 CURVES = [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]]
 
 
-def plain_rates(fit, rows, name, c, j, k, weights):
-    """Rates of one draw's label around one component of label k's clean inputs, one count at a time, as the docstrings say."""
+def logit(p):
+    p = min(max(p, 0.005), 0.995)
+    return np.log(p / (1 - p))
+
+
+def share(fit, rows, name, places, k, toward=(0.0, 0.0)):
+    """Share of what came back at `places` (c, j) that is the input's own label, or `k` where it isn't; of the inputs worth `toward`."""
+    d, worth = fit.responses[name].draws, toward[1]
+    came = [d[i, c, j] == (fit.labels[i] if k is None else k) for i in rows for c, j in places if d[i, c, j] >= 0]
+    return (sum(came) / len(places) + toward[0] * worth) / (len(came) / len(places) + worth)
+
+
+@functools.cache
+def label_rates(fit, rows, name, c, j, k):
+    """Rates of one draw's label around clean inputs of label k, one count at a time, as the docstring of Rates says."""
     d, classes = fit.responses[name].draws, fit.num_classes
-    overall = np.array([0.5 + sum(d[i, c, j] == v for i in rows) for v in range(classes)])
-    overall /= overall.sum()
-    own = np.array([sum(d[i, c, j] == v for i in rows if fit.labels[i] == k) for v in range(classes)]) + 5 * overall
-    own /= own.sum()
-    part = np.array([sum(w * (d[i, c, j] == v) for i, w in weights.items()) for v in range(classes)]) + 4 * own
+    own = [i for i in rows if fit.labels[i] == k]
+    strength, place = [(c, x) for x in range(d.shape[2])], [(c, j)]
+    everywhere = [(x, y) for x in range(d.shape[1]) for y in range(d.shape[2])]
+    stays = share(fit, rows, name, strength, None, (0.5, 1))
+    here = share(fit, rows, name, place, None, (stays, 2))
+    its = share(fit, own, name, strength, k, (stays, 3))
+    stay = 1 / (1 + np.exp(-(logit(its) + logit(here) - logit(stays))))
+
+    def gone(some, at, v):
+        return sum(d[i, x, y] == v and fit.labels[i] != v for i in some for x, y in at) / len(at)
+
+    family = np.array([gone(rows, everywhere, v) + 0.3 / classes for v in range(classes)])
+    others = np.array([gone(rows, place, v) + 0.3 / classes for v in range(classes)]) + 2 * family / family.sum()
+    others[k] = 0
+    goes = np.array([gone(own, everywhere, v) for v in range(classes)]) + 2 * others / others.sum()
+    mean = goes / goes.sum() * (1 - stay)
+    mean[k] = stay
+    counts = np.array([sum(d[i, c, j] == v for i in own) for v in range(classes)])
+    return (counts + 4 * mean) / (counts.sum() + 4)
+
+
+def plain_rates(fit, rows, name, c, j, k, weights):
+    """Rates of one draw's label around one component of label k's clean inputs."""
+    d, classes = fit.responses[name].draws, fit.num_classes
+    part = np.array([sum(w * (d[i, c, j] == v) for i, w in weights.items()) for v in range(classes)])
+    part = part + 4 * label_rates(fit, tuple(rows), name, c, j, k)
     return part / part.sum()
 
 
@@ -135,42 +174,46 @@ def plain_parts(fit, new, i, rows, shares, still, strays):
     ]
     calms = {}
     for name, responses in fit.responses.items():
-        kept = [
-            (responses.draws[r] == label).sum() / (responses.draws[r] >= 0).sum()
-            for r in rows
-            if fit.labels[r] == label
-        ]
+        kept = {r: (responses.draws[r] == fit.labels[r]).sum() / (responses.draws[r] >= 0).sum() for r in rows}
+        groups = [[kept[r] for r in rows if fit.labels[r] == k] for k in range(fit.num_classes)]
+        means = [(sum(g) + 6 * np.mean(list(kept.values()))) / (len(g) + 6) for g in groups]
+        squares = [(kept[r] - means[fit.labels[r]]) ** 2 for r in rows]
+        its = [(v - means[label]) ** 2 for v in groups[label]]
+        spread = np.sqrt((sum(its) + 20 * np.mean(squares)) / (len(its) + 20)) + 0.05
         own = new.responses[name].draws[i]
-        calms[name] = ((own == label).sum() / (own >= 0).sum() - np.mean(kept)) / (np.std(kept) + 0.05)
+        calms[name] = ((own == label).sum() / (own >= 0).sum() - means[label]) / spread
     return [ratios, -np.log(p0), *by, *(np.mean([calms[n] for n in group]) for group in still)]
 
 
-def plain_surprise(reference, value):
+def plain_surprise(reference, value, shape):
     """-log of the share of the reference as high, its tail above the 90th percentile taken as exponential."""
     start = np.quantile(reference, 0.9)
     if value > start:
-        excess = np.mean([r - start for r in reference if r > start])
+        above = [r - start for r in reference if r > start]
+        excess = (sum(above) + 10 * shape * (start - np.median(reference))) / (len(above) + 10)
         return np.log(10) + (value - start) / max(excess, 0.05)
     return -np.log(max((1 + sum(r >= value for r in reference)) / (len(reference) + 1), 0.1))
 
 
+def plain_sum(inner, parts, families, weights):
+    shapes = [0.4, 0.6, *[1.05] * families, 0.25, 0.34]
+    s = [plain_surprise(inner[:, j], value, shapes[j]) for j, value in enumerate(parts)]
+    return s[0] + 0.7 * s[1] + 0.5 * np.mean(s[2 : 2 + families]) + np.dot(weights, s[2 + families :])
+
+
 def expected_score(fit, new, still, weights, strays=1e-5):
-    """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against three quarters."""
-    n = len(fit)
-    inner = np.empty((n, 2 + len(fit.responses) + len(still)))
-    for fold in range(4):
-        rest = [i for i in range(n) if i % 4 != fold]
+    """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against nine tenths."""
+    n, families = len(fit), len(fit.responses)
+    inner = np.empty((n, 2 + families + len(still)))
+    for fold in range(10):
+        rest = [i for i in range(n) if i % 10 != fold]
         shares = plain_shares(fit, rest)
-        for i in range(fold, n, 4):
+        for i in range(fold, n, 10):
             inner[i] = plain_parts(fit, fit, i, rest, shares, still, strays)
-    shares = plain_shares(fit, list(range(n)))
-    scores = []
-    for i in range(len(new)):
-        parts = plain_parts(fit, new, i, list(range(n)), shares, still, strays)
-        s = [plain_surprise(inner[:, j], value) for j, value in enumerate(parts)]
-        families = np.mean(s[2 : 2 + len(fit.responses)])
-        scores.append(s[0] + 0.7 * s[1] + 0.5 * families + np.dot(weights, s[2 + len(fit.responses) :]))
-    return np.array(scores), inner
+    everyone = list(range(n))
+    shares = plain_shares(fit, everyone)
+    parts = [plain_parts(fit, new, i, everyone, shares, still, strays) for i in range(len(new))]
+    return np.array([plain_sum(inner, p, families, weights) for p in parts]), inner
 
 
 @pytest.mark.parametrize("strays", [1e-5, 0.2])
@@ -186,12 +229,7 @@ def test_score_is_the_sum_of_its_plain_parts(strays, monkeypatch):
     assert det.reference_ == pytest.approx(inner)
     assert det.score(new) == pytest.approx(scores)
     assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture
-    assert det.left_out() == pytest.approx(
-        [
-            s[0] + 0.7 * s[1] + 0.5 * s[2:4].mean() + 0.5 * s[4]
-            for s in np.array([[plain_surprise(inner[:, j], v) for j, v in enumerate(row)] for row in inner])
-        ]
-    )
+    assert det.left_out() == pytest.approx([plain_sum(inner, row, 2, [0.5]) for row in inner])
 
 
 def test_calm_under_overlays_is_a_part_by_itself():
@@ -298,10 +336,8 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families={"a": Gaussian([0.4, 0.1])})
     with pytest.raises(InputError, match="families by name"):
         SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
-    with pytest.raises(InputError, match="at least 50 clean inputs for fit, got 20"):
-        SmoothnessProfile().fit(black_box, pool[:20])
-    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
-        SmoothnessProfile(overlays=60).fit(black_box, pool[:55])
+    with pytest.raises(InputError, match="at least 10 clean inputs for fit, got 9"):
+        SmoothnessProfile().fit(black_box, pool[:9])
     with pytest.raises(InputError, match="another name"):
         SmoothnessProfile(families={"overlay": Gaussian([0.1])})
     for odd in (-1, 1.5, True, "3"):
@@ -332,3 +368,47 @@ def test_a_changed_file_is_refused(black_box, pool):
         with pytest.raises(InputError, match="fit again"):
             det.check_learned((1, 8, 8), 4)
         setattr(det, name, kept)
+
+
+def drawn(seed, count):
+    """One quadrant brighter than the others."""
+    rng = np.random.default_rng(seed)
+    made = (0.6 * rng.random((count, 1, 8, 8))).astype(np.float32)
+    for image, (a, b) in zip(made, 4 * rng.integers(2, size=(count, 2)), strict=True):
+        image[0, a : a + 4, b : b + 4] += 0.25
+    return made
+
+
+def test_the_outlook_is_what_made_up_triggers_are_found_at(black_box):
+    """The same triggers on fresh clean inputs, at thresholds of fresh calibration sets, are found as often."""
+    found, actual = [], []
+    for seed in range(4):
+        images = (0.9 * np.random.default_rng(seed).random((660, 1, 8, 8))).astype(np.float32)
+        det = SmoothnessProfile(families={"shift": FAMILIES["shift"]}, seed=seed).fit(black_box, images[:60])
+        seen = det.outlook(calibration=60, fpr=0.05)
+        assert 0 <= seen.unlucky <= seen.found + 1e-9
+        assert (seen.images, seen.classes, seen.classes_without) == (60, 4, 0)
+        assert seen.promise == realised_fpr(60, 0.05)
+        found.append(seen.found)
+        fresh = joined(det.measure(new := det.taken(images[60:])), new)
+        scores = det.score(fresh)
+        draws, labels = made_up(
+            {k: r.draws for k, r in fresh.responses.items()}, fresh.labels, 4, np.random.default_rng(seed)
+        )
+        responses = {k: replace(r, draws=draws[k], labels=labels) for k, r in fresh.responses.items()}
+        bad = det.score(replace(fresh, labels=labels, responses=responses))
+        actual += [(bad > threshold(scores[60 * i : 60 * i + 60], 0.05)).mean() for i in range(10)]
+    assert 0.05 < np.mean(found) < 0.9
+    assert np.mean(found) == pytest.approx(np.mean(actual), abs=0.06)
+    det = SmoothnessProfile(families={"shift": FAMILIES["shift"]}, seed=0).fit(black_box, drawn(0, 20))
+    with pytest.raises(InputError, match="at least 99 calibration inputs"):
+        det.outlook(calibration=60, fpr=0.01)
+
+
+def test_few_images_of_fit_repeat_as_overlays(black_box):
+    few = drawn(3, 12)
+    det = SmoothnessProfile(seed=0).fit(black_box, few)
+    assert det.forwards == 64
+    times = [(det.overlays_ == image).all(axis=(1, 2, 3)).sum() for image in few]
+    assert sorted(times) == [1] * 5 + [2] * 7
+    assert det.outlook(calibration=19, fpr=0.05).classes_without == 4 - len(np.unique(quadrant(few)))

@@ -23,7 +23,7 @@ def small(monkeypatch):
         RECIPES, "digits-mlp", Recipe(network="mlp", epochs=8, batch_size=64, lr=0.05, precision="fp32", threads=1)
     )
     monkeypatch.setattr(
-        "doldrum.detectors.profile.profile.default_families", lambda shape: {"noise": Gaussian([0.3], draws=6)}
+        "doldrum.detectors.profile.families.default_families", lambda shape: {"noise": Gaussian([0.3], draws=6)}
     )
     return {"data": "digits", "recipe": "digits-mlp", "samples": 1000, "fit": 100, "calibration": 100, "rate": 0.1}
 

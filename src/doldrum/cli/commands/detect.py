@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +22,11 @@ from doldrum.errors import InputError
 from doldrum.files import tidied
 from doldrum.progress import progress_bar
 
+if TYPE_CHECKING:
+    from doldrum.detectors import Detector
+
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
+_MANY_TO_FIT = 500  # with fewer, what they leave to luck is told
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
 LimitOption = Annotated[int | None, typer.Option(help="Take only the first so many readable images.")]
 MORE_THAN_PROMISED = 3
@@ -43,7 +47,9 @@ def calibrate(
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fit_share: Annotated[
         float | None,
-        typer.Option(help="Share of the images that the detector learns from; by default half, at most 2,000 images."),
+        typer.Option(
+            help="Share of the images that the detector learns from; by default half, at most 2,000 images, and what calibration can spare."
+        ),
     ] = None,
     per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
@@ -66,7 +72,7 @@ def calibrate(
     from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
     from doldrum.detectors.deploy.kept import holds_batches, kept_batches
     from doldrum.opening import ModelSettings
-    from doldrum.stats.conformal import check_size, num_allowed
+    from doldrum.stats.conformal import check_size, needed_size, num_allowed
 
     if detector not in DETECTORS:
         raise InputError(f"expected a detector of {', '.join(DETECTORS)}, got {detector!r}; pick one")
@@ -83,7 +89,8 @@ def calibrate(
     made.check_classifier(classifier)
     with _decoded(clean, out, classifier, settings.resize, limit) as found:
         warn_of_preprocessing(suspect, found, settings)
-        cut = min(len(found) // 2, _MOST_TO_FIT) if fit_share is None else round(fit_share * len(found))
+        half = min(len(found) // 2, _MOST_TO_FIT, len(found) - needed_size(fpr))
+        cut = half if fit_share is None else round(fit_share * len(found))
         cut = max(1, cut)
         check_size(len(found) - cut, fpr, what="images besides those of fit")
         fit, calibration_set = fit_and_calibration(found, cut)
@@ -107,12 +114,30 @@ def calibrate(
         f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the rate that you get is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} (95%)"
     )
+    outlook = _outlook(fitted, len(calibration_set), fpr)
     message(f"wrote {out}")
     summary = {
         "out": str(out), "detector": detector, "fpr": fpr, "forwards": fitted.forwards, "fit": cut,
-        "calibration": len(calibration_set), "realised_fpr": vars(promise),
+        "calibration": len(calibration_set), "realised_fpr": vars(promise), **outlook,
     }  # fmt: skip
     emit(summary, as_json=json)
+
+
+def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
+    """What few images to fit leave to expect, told and for the summary; nothing for other detectors, and where there are many."""
+    from doldrum.detectors import SmoothnessProfile
+
+    if not isinstance(fitted, SmoothnessProfile) or len(fitted.labels_) >= _MANY_TO_FIT:
+        return {}
+    seen = fitted.outlook(calibration=calibration, fpr=fpr)
+    without = f", and from none of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
+    message(
+        f"it learned from {seen.images} images{without}. Of simulated triggers it flags about {seen.found:.0%}; with the worst tenth of "
+        f"calibration sets, {seen.unlucky:.0%}. A real trigger can differ a lot. More clean images find more: {_MANY_TO_FIT} to fit and {_MANY_TO_FIT} to "
+        "calibrate leave little to luck"
+    )
+    told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
+    return {"outlook": told}
 
 
 @takes_model

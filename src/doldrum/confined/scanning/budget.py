@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors.profile.profile import OVERLAYS, default_families
+from doldrum.detectors.profile.families import OVERLAYS, default_families
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
 from doldrum.probes import Probe, probe_from_dict

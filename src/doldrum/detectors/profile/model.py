@@ -13,14 +13,17 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMPONENTS", "Clean", "Surprise", "calm", "fit_shares", "log_sum", "survivals"]
+from doldrum.detectors.profile.rates import Rates, tally
+
+__all__ = ["COMPONENTS", "Clean", "calm", "fit_shares", "log_sum", "survivals"]
 
 Draws = Mapping[str, NDArray[np.int16]]
 Array = NDArray[np.float64]
 COMPONENTS = 4
 """Components of a class's mixture by default, where it has 12 or more clean inputs for each."""
 _EACH, _ROUNDS = 12, 25
-_TO_ALL, _TO_CLASS = 5.0, 4.0  # draws' worth of the rates over all inputs, and over the class, that are mixed in
+_TO_LABEL = 4.0  # inputs' worth of the label's rates that are mixed into a component's
+_TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in that of a label: its mean, its spread
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
 # Clean inputs that got their label by accident: their share, and how often they keep it at most. Some 5 in 100 are nearer to one;
 # but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
@@ -69,17 +72,18 @@ def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, compon
     calm. What `Clean` mixes into a component's rates keeps those with few inputs from being certain of anything.
     """
     places = _places(draws)
-    overall = _rates(_tally(places, np.ones((len(places), 1)), num_classes)[0] + 0.5)
+    rates = Rates(places, labels, num_classes, _shapes(draws))
     shares = np.zeros((len(labels), components))
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
         parts = max(1, min(components, len(mine) // _EACH))
+        mean = rates.of(int(label), places[mine])
         order = np.argsort((places[mine] == label).sum(axis=1), kind="stable")
         own = np.zeros((len(mine), parts))
         for part, some in enumerate(np.array_split(order, parts)):
             own[some, part] = 1
         for _ in range(_ROUNDS if parts > 1 else 0):
-            p = _components(places[mine], own, overall)
+            p = _components(places[mine], own, mean)
             logs = _read(np.log(p), places[mine]).sum(axis=2) + np.log((own.sum(axis=0) + 1) / (len(mine) + parts))
             own = np.exp(logs - log_sum(logs, axis=1)[:, None])
         shares[mine, :parts] = own
@@ -90,8 +94,8 @@ class Clean:
     """Clean inputs (`draws`, `labels`, and what `fit_shares` made of them), ready to hold others against.
 
     Around a clean input of label k, the label of each place (strength, draw) is drawn by one of k's components: p_r(place, label) is
-    what came back around its share of the clean inputs, with 4 draws' worth of k's rates mixed in, and 5 of those of all inputs in
-    them. A triggered input of label y is a clean one of another label with a trigger that decides a draw's label with a chance q,
+    what came back around its share of the clean inputs, with 4 inputs' worth of k's rates (`rates.Rates`) mixed in.
+    A triggered input of label y is a clean one of another label with a trigger that decides a draw's label with a chance q,
     else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
     since nobody knows how a trigger fares.
 
@@ -104,18 +108,21 @@ class Clean:
         self.draws, self.labels, self.num_classes, self.shares = draws, labels, num_classes, shares
         self._places = _places(draws)
         self._seen = np.unique(labels)
-        self._overall = _rates(_tally(self._places, np.ones((len(labels), 1)), num_classes)[0] + 0.5)
-        size = 8 * self._overall.size * shares.shape[1] * len(self._seen)
+        self._rates = Rates(self._places, labels, num_classes, _shapes(draws))
+        size = 8 * self._places.shape[1] * num_classes * shares.shape[1] * len(self._seen)
         self._keeps = size <= _KEPT_BYTES
         self._kept: tuple[Array, Array, NDArray[np.int64]] | None = None
         self._row = np.full(num_classes, len(self._seen))
         self._row[self._seen] = np.arange(len(self._seen))
         self._weighed: tuple[Array, Array, Array, NDArray[np.bool_]] | None = None
-        self._columns = _Columns([d.shape[1:] for d in draws.values()])
+        self._columns = _Columns(_shapes(draws))
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-        """(N,): `calm` under a family, less the label's mean over its spread, among the clean inputs."""
+        """(N,): `calm` under a family, less the label's mean over its spread, among the clean inputs.
+
+        Both with what all inputs say: 6 inputs' worth in the mean, 20 in the spread.
+        """
         means, spreads = self._calms[family]
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
@@ -123,7 +130,7 @@ class Clean:
         """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, strays among them) of all families jointly;
         -log p(draws | clean, no stray); and by each family log p(draws | triggered) - log p(draws | clean, no stray).
 
-        All given the input's label; one that no clean input has is held against the rates of all.
+        All given the input's label; one that no clean input has is held against what the others let expect of it.
         """
         each = max(1, _AT_ONCE // (len(self._columns.q) * self.shares.shape[1] * len(self._seen)))
         starts = range(0, len(labels), each)
@@ -148,9 +155,11 @@ class Clean:
         null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
         jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
         alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
-        if new.any():  # no component of its own: the rates of all stand in
-            base = self._of_components(places[new], labels[new], self._overall[None])[0][:, :, 0]
-            null[:, new] = np.concatenate([base, base.sum(axis=0)[None]])
+        for label in np.unique(labels[new]):  # no component of its own: what others let expect stands in
+            its = labels == label
+            rates = self._rates.of(int(label), self._places[:0])[None]
+            base = self._of_components(places[its], labels[its], rates)[0][:, :, 0]
+            null[:, its] = np.concatenate([base, base.sum(axis=0)[None]])
         strays = log_sum(alternative[-2:], axis=0) - np.log(2)
         either = np.logaddexp(np.log1p(-_STRAYS) + null[-1], np.log(_STRAYS) + strays)
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
@@ -203,13 +212,17 @@ class Clean:
         mine = self.labels == label
         own = self.shares[mine]
         own = own[:, own.sum(axis=0) > 0]
-        p = _components(self._places[mine], own, self._overall)
+        p = _components(self._places[mine], own, self._rates.of(label, self._places[mine]))
         return p, (own.sum(axis=0) + 1) / (len(own) + own.shape[1]) * len(own) / len(self.labels)
 
     def _calm_of(self, family: str) -> tuple[Array, Array]:
         kept = calm(self.draws[family], self.labels)
-        groups = [kept[self.labels == k] if (self.labels == k).sum() > 2 else kept for k in range(self.num_classes)]
-        return np.array([g.mean() for g in groups]), np.array([g.std() for g in groups]) + 0.05
+        count = np.bincount(self.labels, minlength=self.num_classes)
+        means = np.bincount(self.labels, kept, self.num_classes) + _TO_MEAN * kept.mean()
+        means /= count + _TO_MEAN
+        square = (kept - means[self.labels]) ** 2
+        squares = np.bincount(self.labels, square, self.num_classes) + _TO_SPREAD * square.mean()
+        return means, np.sqrt(squares / (count + _TO_SPREAD)) + 0.05
 
 
 class _Columns:
@@ -221,7 +234,7 @@ class _Columns:
     curves, -1 where it has fewer, and `strays` (families,) of those of strays.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
         made = [survivals(conditions) for conditions, _ in shapes]
         rows = [
             np.vstack([np.repeat(c, n, axis=1), np.full(c.shape[1] * n, _STRAY_KEEPS)])
@@ -245,47 +258,13 @@ class _Columns:
         self.log_curves = np.log(np.array(counts) - 1)[:, None, None]
 
 
-class Surprise:
-    """-log of the share of clean inputs with as high a value, column by column: 0 is the lowest of all, 4.6 one in a hundred.
-
-    Above the 90th percentile the tail is taken as exponential, so that it goes on where the clean inputs end.
-
-    >>> s = Surprise(np.arange(100.0)[:, None])
-    >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()
-    [0.68, 2.13, 170.99]
-    """
-
-    def __init__(self, reference: Array) -> None:
-        self.sorted = np.sort(reference, axis=0)
-        self.start = np.quantile(self.sorted, 0.9, axis=0)
-        above = self.sorted > self.start
-        excess = np.where(above, self.sorted - self.start, 0).sum(axis=0) / np.maximum(above.sum(axis=0), 1)
-        self.excess = np.maximum(excess, 0.05)
-
-    def __call__(self, values: Array) -> Array:
-        n, below = len(self.sorted), np.empty(values.shape)
-        for j in range(values.shape[1]):
-            below[:, j] = self.sorted[:, j].searchsorted(values[:, j], side="left")
-        share = (1 + n - below) / (n + 1)
-        tail = (values - self.start) / self.excess - np.log(0.1)
-        return np.where(values > self.start, tail, -np.log(np.maximum(share, 0.1)))
+def _shapes(draws: Draws) -> list[tuple[int, int]]:
+    return [(d.shape[1], d.shape[2]) for d in draws.values()]
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:
     """(N, places): the labels of all families side by side."""
     return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
-
-
-def _tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
-    """(R, places, K): how often each label is at each place, an input counted with its R weights."""
-    valid = (places >= 0).ravel()
-    at = np.arange(places.shape[1], dtype=np.int64)
-    index = (places.astype(np.int64) + num_classes * at).ravel()[valid]
-    size = places.shape[1] * num_classes
-    found = np.empty((weights.shape[1], places.shape[1], num_classes))
-    for out, w in zip(found, weights.T, strict=True):
-        out[...] = np.bincount(index, np.repeat(w, places.shape[1])[valid], size).reshape(out.shape)
-    return found
 
 
 def _read(p: Array, places: NDArray[np.int16], *, empty: float = 0.0) -> Array:
@@ -297,12 +276,7 @@ def _read(p: Array, places: NDArray[np.int16], *, empty: float = 0.0) -> Array:
     return np.ascontiguousarray(np.where((places >= 0)[:, None], found, empty))
 
 
-def _rates(counts: Array) -> Array:
-    return counts / counts.sum(axis=-1, keepdims=True)
-
-
-def _components(places: NDArray[np.int16], own: Array, overall: Array) -> Array:
+def _components(places: NDArray[np.int16], own: Array, rates: Array) -> Array:
     """(R, places, K): what came back around each component's share of a label's inputs, with the label's own rates mixed in."""
-    total = _tally(places, own, overall.shape[1])
-    rates = _rates(total.sum(axis=0) + _TO_ALL * overall)
-    return _rates(total + _TO_CLASS * rates)
+    total = tally(places, own, rates.shape[1]) + _TO_LABEL * rates
+    return total / total.sum(axis=-1, keepdims=True)

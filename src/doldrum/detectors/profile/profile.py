@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,81 +11,37 @@ from numpy.typing import NDArray
 from doldrum.checks import is_kind, is_whole, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
+from doldrum.detectors.profile.families import OVERLAY, OfFamilies, reseeded
+from doldrum.detectors.profile.outlook import Outlook, found_shares, made_up
+from doldrum.detectors.profile.surprise import Surprise
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
 from doldrum.errors import InputError
-from doldrum.probes import (
-    BandNoise,
-    Contrast,
-    Gaussian,
-    PixelAblation,
-    Probe,
-    Shift,
-    Superimpose,
-    Uniform,
-    Warp,
-    probe_from_dict,
-)
+from doldrum.probes import BandNoise, Gaussian, PixelAblation, Probe, Superimpose, Uniform
 from doldrum.responses import NOT_TAKEN
+from doldrum.seeds import rng
+from doldrum.stats import conformal
 
-__all__ = ["OVERLAY", "OVERLAYS", "OfFamilies", "SmoothnessProfile", "default_families"]
-
-OVERLAYS = 19
-"""Images laid over each input by default."""
+__all__ = ["SmoothnessProfile"]
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
 # Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
 _UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
-_FOLDS = 4
-OVERLAY = "overlay"
-"""What the probe of overlays is called among the families."""
-
-
-def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
-    """The default's families besides overlays, 44 draws in all; shifts and warps in proportion to a side of 28 pixels."""
-    return dict(_default_families(min(input_shape[1:])))
-
-
-@cache  # a score asks for them
-def _default_families(side: int) -> dict[str, Probe]:
-    pixels = side / 28
-    near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
-    return {
-        "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
-        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=3),
-        "shift": Shift([near, far], draws=4),
-        "warp": Warp([pixels, 3 * pixels], draws=4),
-        "contrast": Contrast([0.4, 0.8], draws=3),
-        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=4),
-    }
-
-
-class OfFamilies(Detector):
-    """What a detector by families and overlays measures, given or by default."""
-
-    families: dict[str, Probe] | None
-    overlays: int | None
-
-    def _given(self) -> Mapping[str, Probe]:
-        """The families besides overlays."""
-        if self.families is not None:
-            return self.families
-        return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
-
-    @property
-    def _num_overlays(self) -> int:
-        return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
+_FOLDS = 10
+# Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
+# family, calm under noises, under overlays. Learnt once, see docs/results/few-images.md.
+_SHAPES = 0.4, 0.6, 1.05, 0.25, 0.34
+_FEWEST, _MADE_UP = 10, 200
 
 
 class SmoothnessProfile(OfFamilies):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
 
-    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
-    calibration. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
-    high a value (`profile_model.Surprise`), and the surprises are added:
+    Needs labels only; 64 forwards an input by default; 100 clean inputs for `fit` (1,000 do better), besides those for
+    calibration. `outlook` says what those that it got will give. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
+    high a value (`surprise.Surprise`), and the surprises are added:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
        p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
@@ -102,8 +57,8 @@ class SmoothnessProfile(OfFamilies):
     shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
     the model being right.
 
-    What clean inputs score is found on those of `fit`, a quarter at a time, each by what the others look like. The overlays are
-    some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
+    What clean inputs score is found on those of `fit`, a tenth at a time, each by what the others look like. The overlays are
+    some of the images of `fit`, at random (again and again, where they are fewer), kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
 
     Parameters
     ----------
@@ -119,7 +74,7 @@ class SmoothnessProfile(OfFamilies):
 
     Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
 
-    Raises InputError from `fit` for fewer than 50 clean inputs, and for fewer than `overlays`.
+    Raises InputError from `fit` for fewer than 10 clean inputs.
     """
 
     name = "profile"
@@ -159,10 +114,10 @@ class SmoothnessProfile(OfFamilies):
         self.labels_ = np.zeros(0, dtype=np.int16)
         self.shares_ = self.reference_ = np.zeros((0, 0))
         self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
-        self._ready: tuple[model.Clean, model.Surprise] | None = None
+        self._ready: tuple[model.Clean, Surprise] | None = None
 
     def probes(self) -> Mapping[str, Probe]:
-        made = {name: _reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
+        made = {name: reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
         if self._num_overlays:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
@@ -170,30 +125,35 @@ class SmoothnessProfile(OfFamilies):
         return made
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
-        if len(clean) < 50:
-            raise InputError(f"expected at least 50 clean inputs for fit, got {len(clean)}; 500 or more do well")
-        if len(clean) < self._num_overlays:
+        if len(clean) < _FEWEST:
             raise InputError(
-                f"expected at least {self._num_overlays} clean inputs for fit, one an overlay, got {len(clean)}; give more, or fewer overlays"
+                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 do well, 500 better"
             )
         self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 
     def learn(self, evidence: Evidence) -> None:
         valid = evidence.labels >= 0
-        if not valid.any():
-            raise InputError("expected clean inputs that the classifier can answer, got NaN or infinite scores for all")
+        if valid.sum() < _FEWEST:
+            raise InputError(
+                f"expected at least {_FEWEST} clean inputs for fit that the classifier can answer, got {valid.sum()} of {len(valid)}; the others "
+                "have NaN or infinite scores"
+            )
         self.labels_ = evidence.labels[valid]
         self.draws_ = {k: r.draws[valid] for k, r in evidence.responses.items()}
         self._ready = None
-        fold = np.arange(len(self.labels_)) % _FOLDS
-        parts = np.empty((len(fold), self._num_parts))
-        for k in range(_FOLDS):
-            apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
-            draws, labels = {f: d[rest] for f, d in self.draws_.items()}, self.labels_[rest]
-            clean = model.Clean(draws, labels, evidence.num_classes, self._shares(draws, labels, evidence.num_classes))
+        parts = np.empty((len(self.labels_), self._num_parts))
+        for clean, apart in self._left_out(evidence.num_classes):
             parts[apart] = self._parts(clean, {f: d[apart] for f, d in self.draws_.items()}, self.labels_[apart])
         self.reference_ = parts
         self.shares_ = self._shares(self.draws_, self.labels_, evidence.num_classes)
+
+    def _left_out(self, num_classes: int) -> Iterator[tuple[model.Clean, NDArray[np.int64]]]:
+        """Each tenth of the inputs of `fit`, and what the others look like."""
+        fold = np.arange(len(self.labels_)) % _FOLDS
+        for k in range(_FOLDS):
+            apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+            draws, labels = {f: d[rest] for f, d in self.draws_.items()}, self.labels_[rest]
+            yield model.Clean(draws, labels, num_classes, self._shares(draws, labels, num_classes)), apart
 
     def _shares(
         self, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16], num_classes: int
@@ -224,7 +184,7 @@ class SmoothnessProfile(OfFamilies):
         if len(valid):
             if self._ready is None:
                 clean = model.Clean(self.draws_, self.labels_, evidence.num_classes, self.shares_)
-                self._ready = clean, model.Surprise(self.reference_)
+                self._ready = clean, self._surprise()
             clean, surprise = self._ready
             draws = {k: evidence.responses[k].draws for k in self.draws_}
             if len(valid) < len(evidence):
@@ -233,11 +193,43 @@ class SmoothnessProfile(OfFamilies):
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit` themselves, each by what the others (three quarters of them) look like.
+        """Scores of the valid inputs of `fit` themselves, each by what the others (nine tenths of them) look like.
 
         For ranking inputs among one another where none is known to be clean; no promise can rest on them.
         """
-        return self._sum(model.Surprise(self.reference_)(self.reference_))
+        return self._sum(self._surprise()(self.reference_))
+
+    def outlook(self, *, calibration: int, fpr: float = 0.01) -> Outlook:
+        """What the images of `fit` will give at a promised rate, once so many others calibrate: found on them alone, without forwards.
+
+        Each of (up to 200 of) them gets a trigger that is made up (`outlook.made_up`) and is scored by what the others look like. On
+        eleven attacks the share that would be flagged was near the mean over real triggers; a single one may be far from it.
+        See docs/results/few-images.md.
+
+        Raises InputError before `fit`, and for calibration inputs too few to promise `fpr`.
+        """
+        conformal.check_size(calibration, fpr)
+        own = rng(self.fitted_seed(), "outlook")
+        num_classes = self.fitted_for[2] if self.fitted_for else 0
+        scores: list[NDArray[np.float64]] = []
+        for clean, apart in self._left_out(num_classes):
+            some = apart[: _MADE_UP // _FOLDS]
+            draws, labels = made_up({f: d[some] for f, d in self.draws_.items()}, self.labels_[some], num_classes, own)
+            scores.append(self._sum(self._surprise()(self._parts(clean, draws, labels))))
+        shares = found_shares(self.left_out(), np.concatenate(scores), calibration=calibration, fpr=fpr, rng=own)
+        return Outlook(
+            images=len(self.labels_),
+            classes=num_classes,
+            classes_without=num_classes - len(np.unique(self.labels_)),
+            found=float(shares.mean()),
+            unlucky=float(np.sort(shares)[: len(shares) // 10].mean()),
+            promise=conformal.realised_fpr(calibration, fpr),
+        )
+
+    def _surprise(self) -> Surprise:
+        joint, unlikely, family, calm, overlaid = _SHAPES
+        shape = [joint, unlikely, *[family] * len(self.draws_), calm, *[overlaid] * bool(self._num_overlays)]
+        return Surprise(self.reference_, shape)
 
     def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, parts) -> (N,): weighted and added."""
@@ -260,8 +252,3 @@ class SmoothnessProfile(OfFamilies):
         if self._num_overlays:
             calm.append(clean.calm(OVERLAY, draws[OVERLAY], labels))
         return np.column_stack([clean.ratios(draws, labels), *calm])
-
-
-def _reseeded(probe: Probe, seed: int) -> Probe:
-    settings = probe.to_dict()
-    return probe_from_dict({**settings, "seed": seed}) if "seed" in settings else probe

@@ -13,7 +13,9 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.profile import OVERLAY, OfFamilies, SmoothnessProfile
+from doldrum.detectors.profile.families import OVERLAY, OfFamilies
+from doldrum.detectors.profile.profile import SmoothnessProfile
+from doldrum.detectors.profile.surprise import Surprise
 from doldrum.errors import InputError
 from doldrum.probes import Gaussian, Probe, Warp, probe_from_dict
 
@@ -86,7 +88,7 @@ class StagedProfile(OfFamilies):
         self.shares_: tuple[NDArray[np.float64], ...] = ()
         self.reference_: tuple[NDArray[np.float64], ...] = ()
         self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
-        self._ready: list[tuple[SmoothnessProfile, model.Surprise]] = []
+        self._ready: list[tuple[SmoothnessProfile, Surprise]] = []
 
     def stages(self) -> Sequence[Mapping[str, int]]:
         given = self._given()
@@ -133,7 +135,7 @@ class StagedProfile(OfFamilies):
         """By the stage that has as many draws as `evidence`."""
         if not self._ready:
             made = [self._profile(stage, self.draws_) for stage in range(len(self.stages()))]
-            self._ready = [(profile, model.Surprise(profile.left_out()[:, None])) for profile in made]
+            self._ready = [(profile, Surprise(profile.left_out()[:, None])) for profile in made]
         draws = {name: r.draws.shape[2] for name, r in evidence.responses.items()}
         profile, surprise = self._ready[list(self.stages()).index(draws)]
         found = profile.score(evidence)

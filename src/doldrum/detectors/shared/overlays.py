@@ -16,8 +16,13 @@ __all__ = ["check_overlays", "draw_overlays"]
 
 
 def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]:
-    """`count` of the images, at random but always alike for a seed, in their order: float32 (count, C, H, W) in [0, 1]."""
-    chosen = rng(seed).choice(len(clean), count, replace=False)
+    """`count` of the images, at random but always alike for a seed, in their order: float32 (count, C, H, W) in [0, 1].
+
+    Where they are fewer, each as often as any other, or once more.
+    """
+    own = rng(seed)
+    few = count > len(clean)
+    chosen = np.resize(own.permutation(len(clean)), count) if few else own.choice(len(clean), count, replace=False)
     return to_float(clean.images[np.sort(chosen)])
 
 

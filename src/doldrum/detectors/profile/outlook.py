@@ -1,0 +1,86 @@
+"""What a profile will find with the clean images it got: clean inputs with triggers that are made up, no forwards needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.detectors.profile.model import survivals
+from doldrum.stats.conformal import num_allowed
+from doldrum.stats.proportions import Interval
+
+__all__ = ["Outlook", "found_shares", "made_up"]
+
+Draws = Mapping[str, NDArray[np.int16]]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What to expect of a fitted profile at a promised rate, calibrated on a number of clean inputs.
+
+    Parameters
+    ----------
+    images
+        Clean inputs of `fit` that the model answered.
+    classes, classes_without
+        Classes of the model, and how many of them no input of `fit` was given: their rates are those that the others let expect.
+    found
+        Share of made-up triggers that would be flagged, on average over calibration sets.
+    unlucky
+        The same on average over the tenth of calibration sets where it is least.
+    promise
+        The realised false-positive rate's mean and 95% limits.
+    """
+
+    images: int
+    classes: int
+    classes_without: int
+    found: float
+    unlucky: float
+    promise: Interval
+
+
+def made_up(
+    draws: Draws, labels: NDArray[np.int16], num_classes: int, rng: np.random.Generator
+) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int16]]:
+    """Labels around clean inputs as a trigger would leave them: their draws, and their own labels (N,).
+
+    Each input's trigger is for another class, any of them alike. It has a curve of `survivals` for each family, and one strength
+    in [0, 1] for all; at each draw it has its way with the product of both.
+
+    >>> draws, labels = {"noise": np.zeros((4, 2, 3), dtype=np.int16)}, np.zeros(4, dtype=np.int16)
+    >>> with_trigger, targets = made_up(draws, labels, 3, np.random.default_rng(0))
+    >>> bool((targets != labels).all()), bool(np.isin(with_trigger["noise"], (0, 1, 2)).all())
+    (True, True)
+    """
+    targets = ((labels + rng.integers(1, num_classes, len(labels))) % num_classes).astype(np.int16)
+    strength = rng.random((len(labels), 1, 1))
+    found: dict[str, NDArray[np.int16]] = {}
+    for family, seen in draws.items():
+        curves = survivals(seen.shape[1])
+        chance = strength * curves[rng.integers(len(curves), size=len(labels))][:, :, None]
+        won = (rng.random(seen.shape) < chance) & (seen >= 0)
+        found[family] = np.where(won, targets[:, None, None], seen)
+    return found, targets
+
+
+def found_shares(
+    clean: NDArray[np.float64],
+    triggered: NDArray[np.float64],
+    *,
+    calibration: int,
+    fpr: float,
+    rng: np.random.Generator,
+    sets: int = 200,
+) -> NDArray[np.float64]:
+    """(sets,): share of the triggered scores that each of some calibration sets would flag, drawn from the clean scores with replacement.
+
+    >>> shares = found_shares(np.arange(99.0), np.array([99.0, 0.0]), calibration=99, fpr=0.05, rng=np.random.default_rng(0))
+    >>> shares.mean()
+    np.float64(0.5)
+    """
+    drawn = np.sort(rng.choice(clean, (sets, calibration)), axis=1)
+    return (triggered > drawn[:, -num_allowed(calibration, fpr), None]).mean(axis=1)
