@@ -13,7 +13,7 @@ __all__ = ["check_out_apart", "locked"]
 
 
 def check_out_apart(source: str, out: Path) -> None:
-    """Raise InputError where `out` would lie among the images."""
+    """Raise InputError where `out` would be among the images."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another")
 

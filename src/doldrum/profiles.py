@@ -168,7 +168,7 @@ def sigma_half(clean: Smoothness) -> float:
     Raises
     ------
     InputError
-        When mean W is still rising at the last strength, by more than 5% of its peak a doubling (the peak may lie beyond the
+        When mean W is still rising at the last strength, by more than 5% of its peak a doubling (the peak may be beyond the
         grid), is 0 everywhere, or isn't known at some strength since every draw there was invalid.
 
     Examples
@@ -185,7 +185,7 @@ def sigma_half(clean: Smoothness) -> float:
     if len(unknown):
         raise InputError(
             f"expected labels at every strength, got only invalid draws at {', '.join(f'{s:g}' for s in unknown)}; "
-            "leave it out, or mend the model's NaN or infinite scores"
+            "leave it out, or fix the model's NaN or infinite scores"
         )
     order = np.argsort(strengths)
     strengths, mean = strengths[order], np.nanmean(clean.value, axis=0)[order]

@@ -16,7 +16,7 @@ from doldrum.detectors import SmoothnessProfile
 from doldrum.errors import InputError
 
 BUDGET = 5.0
-WHY = "not reached: the time of --budget was over"
+WHY = "not reached: the time given by --budget ran out"
 
 
 def batch(inputs):

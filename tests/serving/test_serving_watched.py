@@ -115,7 +115,7 @@ def test_a_file_that_another_service_writes_is_refused(fresh, digits, tmp_path) 
 def test_a_full_disk_is_said_and_answers_go_on(fresh, digits, tmp_path, caplog, monkeypatch) -> None:
     def full(*args: object) -> None:
         raise OSError(
-            errno.ENOSPC, "expected room for this file, got a full disk; free some and run the same again", "w"
+            errno.ENOSPC, "expected space on the disk, got a full disk; free some and run the same command again", "w"
         )
 
     monkeypatch.setattr("doldrum.serving.watched.write_text_whole", full)

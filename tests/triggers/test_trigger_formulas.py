@@ -124,7 +124,7 @@ def test_low_frequency_takes_an_optimised_perturbation():
     d = np.random.default_rng(0).standard_normal((1, 28, 28))
     out = t.LowFrequency(amplitude=0.1, perturbation=d)(grey()) - grey()
     assert np.allclose(out, 0.1 * d / np.abs(d).max(), atol=1e-6)
-    with pytest.raises(InputError, match="optimise it anew"):
+    with pytest.raises(InputError, match="optimise it again"):
         t.LowFrequency(perturbation=d)(grey(size=32))
 
 

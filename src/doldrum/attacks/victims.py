@@ -185,7 +185,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise InputError(f"expected a victim's record in {path}, got {error}; delete it to train anew") from error
+        raise InputError(f"expected a victim's record in {path}, got {error}; delete it to train again") from error
     if not isinstance(found, dict) or not {"data_hash", "trigger", "plan", "seconds"} <= found.keys():
-        raise InputError(f"expected a victim's record in {path}, got something else; delete it to train anew")
+        raise InputError(f"expected a victim's record in {path}, got something else; delete it to train again")
     return found

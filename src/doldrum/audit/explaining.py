@@ -32,11 +32,11 @@ def explain_flagged(
     if not len(indices):
         return None, []
     if task.deadline.over:
-        return None, ["Flagged images were not explained: the time of --budget was over."]
+        return None, ["Flagged images were not explained: the time given by --budget ran out."]
     allowed = _allowed(task, forwards)
     if allowed < LEAST:
         return None, [
-            f"Flagged images were not explained: one may take {LEAST:,} questions, and {allowed:,} are allowed (a quarter of the scan's, within --endpoint-queries). "
+            f"Flagged images were not explained: a single image may take {LEAST:,} questions, and {allowed:,} are allowed (a quarter of the scan's, within --endpoint-queries). "
             "Use doldrum explain."
         ]
 

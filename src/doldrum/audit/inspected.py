@@ -41,7 +41,9 @@ class Inspected:
             self.why = str(error)
             say(f"the model was not inspected: {error}")
         except DoldrumError:
-            say("the images are scanned, and what was found is kept: the same command goes on with the inspection")
+            say(
+                "the images are scanned and the results are kept; run the same command again to continue the inspection"
+            )
             raise
 
     def remarks(self) -> list[str]:

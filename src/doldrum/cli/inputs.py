@@ -33,7 +33,7 @@ __all__ = [
 _LOOK = 200  # images that a look at the preprocessing takes at most
 IMAGES = (
     "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
-    "data set's split such as fashion-mnist:test."
+    "split of a data set such as fashion-mnist:test."
 )
 """Help for what `stored_images` takes."""
 

@@ -30,4 +30,4 @@ def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only print a traceback
         if not there(where):
             raise
-        raise Interrupted(f"{what} are kept in {where}: the same command continues from there") from None
+        raise Interrupted(f"{what} are kept in {where}; run the same command again to continue") from None

@@ -15,7 +15,7 @@ from doldrum.suspects.preprocessing_check import preprocessing_warning
 
 __all__ = ["accuracy_of", "class_numbers", "doubts", "odd_preprocessing"]
 
-_FAR = 0.05  # accuracy may lie this much below the claim: other images, other rounding
+_FAR = 0.05  # accuracy may be this much below the claim: other images, other rounding
 _MOST_ONE_CLASS = 0.9
 _NUMBERS = "labels were read as class numbers"
 _FEWEST = 30  # images below which nothing is said about the model's answers

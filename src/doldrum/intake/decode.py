@@ -28,7 +28,7 @@ _PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slow
 def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[np.uint8]:
     """An encoded image as uint8 (1 or 3, H, W), as a viewer shows it.
 
-    It is turned as EXIF says, palettes are resolved, and what is transparent lies on white (viewers differ there, so an
+    It is turned as EXIF says, palettes are resolved, and transparent parts become white (viewers differ there, so an
     image may look otherwise elsewhere). 16-bit pixels are scaled to 8 bits, CMYK becomes RGB without its colour profile, of an animation or a
     file with several pages the first one counts. Grey stays one channel.
 
@@ -89,7 +89,7 @@ def _check_work(opened: Any, data: bytes) -> None:
 
 
 def image_pixels(image: Any) -> NDArray[np.uint8]:
-    """Pixels of an open Pillow image as (1 or 3, H, W); what is transparent lies on white.
+    """Pixels of an open Pillow image as (1 or 3, H, W); transparent parts become white.
 
     Float images (TIFF) are read as 0 to 1, 0 to 255 or 0 to 65535, the first that holds their highest value.
     """
@@ -100,7 +100,7 @@ def image_pixels(image: Any) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image).astype(np.float32)
         if not np.isfinite(values).all():
-            raise InputError("expected finite pixels, got NaN or infinities; mend the image")
+            raise InputError("expected finite pixels, got NaN or infinities; fix the image")
         tops = (1, 255, 65535) if image.mode == "F" else (65535,)
         top = next((t for t in tops if values.max(initial=0) <= t), 65535)
         return np.rint(np.clip(values, 0, top) * np.float32(255 / top)).astype(np.uint8)[None]

@@ -72,7 +72,7 @@ class ImageSource:
 
 
 def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = None) -> ImageSource:
-    """Images in a folder, a file or an archive that nobody here made, without trusting anything in it.
+    """Images in a folder, a file or an archive from an unknown source, without trusting anything in it.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     ImageSource
         Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why), in order: folders and their files by
         name, archives as they are. Grey is repeated to three channels. The label is the name of the class: the folder
-        that an image lies in, a sample's ".cls" entry, a table's column; None where there is none.
+        that an image is in, a sample's ".cls" entry, a table's column; None where there is none.
 
     Nothing is extracted or written, no link is followed, no pickle read, no program started; archives inside archives are not
     opened. Only the formats in FORMATS are decoded, as :func:`decode_image` says. Decoders may still have faults: run

@@ -126,7 +126,7 @@ def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:
             return StoredImages(target, kept["ids"], [(name, why) for name, why in kept["skipped"]], kept["note"])
-    except (OSError, ValueError, KeyError, TypeError):  # gone, cut short or damaged: made anew
+    except (OSError, ValueError, KeyError, TypeError):  # gone, truncated or damaged: made again
         pass
     return None
 

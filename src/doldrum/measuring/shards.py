@@ -112,7 +112,7 @@ def _writing(folder: Path) -> Generator[None, None, None]:
         raise OSError(
             error.errno,
             f"expected to be able to write to {folder}, got '{why}'; finished shards are kept: "
-            "make room, then run the same again to continue",
+            "make room, then run the same command again to continue",
         ) from error
 
 
@@ -201,7 +201,7 @@ def _table(chunk: Responses, level: float) -> Any:
 
 
 def _column(values: NDArray[Any]) -> Any:
-    """The numbers as they lie in memory: pyarrow's own way from an array or a list imports pandas, which takes 0.5 s."""
+    """The numbers as they are in memory: pyarrow's own way from an array or a list imports pandas, which takes 0.5 s."""
     flat = np.ascontiguousarray(values).ravel()
     return pa.Array.from_buffers(pa.from_numpy_dtype(flat.dtype), len(flat), [None, pa.py_buffer(flat)])
 

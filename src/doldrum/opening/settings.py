@@ -158,7 +158,7 @@ class ModelSettings:
 
     @cached_property
     def path(self) -> Path:
-        """The model's file or folder, absolute and not by way of links: weights are beside it, and it stays the same one."""
+        """The model's file or folder, absolute, with links resolved: weights are next to it, and it stays the same file."""
         return Path(os.path.realpath(self.model))
 
     @property

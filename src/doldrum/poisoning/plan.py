@@ -73,7 +73,7 @@ class PoisonPlan:
             raise InputError(f"expected a mode of {', '.join(MODES)}, got {self.mode!r}; pick one")
         if (self.source is not None) != (self.mode == "source-specific"):
             raise InputError(
-                f"expected source just with mode 'source-specific', got {self.source} and {self.mode!r}; mend it"
+                f"expected source just with mode 'source-specific', got {self.source} and {self.mode!r}; fix it"
             )
         if self.source is not None and self.source in (self.target, *self.cover_classes):
             raise InputError(

@@ -32,7 +32,7 @@ class Record:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_dict` wrote; InputError for missing or unknown keys, or bad values."""
         if not is_kind(values, Mapping):
-            raise InputError(f"expected a {cls.__name__} as an object, got {type(values).__name__}; write one anew")
+            raise InputError(f"expected a {cls.__name__} as an object, got {type(values).__name__}; write it again")
         names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         if "version" in names and "version" in values:
             check_version(values["version"])
@@ -40,7 +40,7 @@ class Record:
         if missing or unknown:
             raise InputError(
                 f"expected a {cls.__name__} with keys {sorted(names)}, got one that lacks {missing} and adds "
-                f"{unknown}; write it anew with this release"
+                f"{unknown}; write it again with this release"
             )
         made = dict(values)
         for name, (maker, many) in cls._nested.items():

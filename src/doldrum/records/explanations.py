@@ -93,7 +93,7 @@ class Explanation(Record):
     kind, size, where : str of KINDS, str and dict, or None
         What was found: of which kind, how large in words, and what decides it beside the pixels.
     scope : int or None
-        The class of the clean images on which it was tested; None: all but `label`.
+        The class of the clean images on which it was tested; None: every class except `label`.
     together : int
         Flagged images that share it; 1 where it is of this image alone.
     success, control : Success or None

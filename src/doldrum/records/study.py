@@ -122,7 +122,7 @@ def read_manifest(folder: Path) -> StudyManifest:
     path = folder / MANIFEST
     if not path.is_file():
         lost = (folder / RECORDS).is_file()
-        do = "run the same doldrum study again, which writes it anew" if lost else "make one with doldrum study"
+        do = "run the same doldrum study again, which writes it again" if lost else "make one with doldrum study"
         raise InputError(
             f"expected a study's folder with {MANIFEST}, got {folder}{' without it' if lost else ''}; {do}"
         )
@@ -130,7 +130,7 @@ def read_manifest(folder: Path) -> StudyManifest:
         return StudyManifest.load(path)
     except InputError as error:
         raise InputError(
-            f"{error}. Or remove {path} and run the same doldrum study again: it is written anew, and the records stay"
+            f"{error}. Or remove {path} and run the same doldrum study again: it is written again, and the records are kept"
         ) from error
 
 

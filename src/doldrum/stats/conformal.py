@@ -146,7 +146,7 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
 
 
 def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
-    """Where the rate of false alarms lies once the n calibration inputs are drawn: Beta(k, n + 1 - k).
+    """The distribution of the false-alarm rate once the n calibration inputs are drawn: Beta(k, n + 1 - k).
 
     `value` is its mean k / (n + 1), at most `fpr`; the limits hold `level` of the calibration sets.
 

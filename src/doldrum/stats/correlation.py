@@ -128,7 +128,7 @@ def cluster_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a statistic when whole clusters (models) are drawn anew, with all their rows.
+    """Percentile interval of a statistic when whole clusters (models) are resampled, with all their rows.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def collision(counts: ArrayLike) -> NDArray[np.float64]:
     """The chance that two draws disagree: 1 - sum_c c (c - 1) / (n (n - 1)).
 
     Unbiased for 1 - sum_c p_c^2 at any n fixed beforehand, so it compares inputs of unequal n. Not divided by its largest
-    true value 1 - 1/K: it lies in [0, 1] and may exceed 1 - 1/K by chance.
+    true value 1 - 1/K: it is in [0, 1] and may exceed 1 - 1/K by chance.
 
     Takes counts (..., K), gives (...) in [0, 1]; NaN where n < 2; InputError as :func:`plug_in`.
 

@@ -286,7 +286,7 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """Bets (K, B) that a share of the scores is in the first bins, all but the last: 1 - share + share * spike / p.
+    """Bets (K, B) that a share of the scores is in the first bins, every bin except the last: 1 - share + share * spike / p.
 
     The spike is in the first bin alone, over the first bins by their cells, or alike in each of those that hold a cell.
 

@@ -1,7 +1,7 @@
 """The posterior of Nemenman, Shafee and Bialek over label distributions, with known K.
 
 p ~ Dirichlet(beta, ..., beta) has expected entropy xi(beta) = psi(K beta + 1) - psi(beta + 1), and tightly so: a fixed
-beta all but fixes the answer beforehand. NSB mix over beta such that xi is uniform in [0, log K]:
+beta almost fixes the answer beforehand. NSB mix over beta such that xi is uniform in [0, log K]:
 
     P(beta | c) ~ xi'(beta) Gamma(K beta) / Gamma(n + K beta) prod_c Gamma(c + beta) / Gamma(beta).
 

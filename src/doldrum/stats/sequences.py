@@ -76,7 +76,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
     """1 where p is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
 
-    P(a wrong answer at any n) <= alpha: p lies on one side, so only the limit towards it can err.
+    P(a wrong answer at any n) <= alpha: p is on one side, so only the limit towards it can err.
 
     >>> proportion_decision([99, 50, 5], 100, 0.5, alpha=0.01).tolist()
     [1, 0, -1]
@@ -143,7 +143,7 @@ def entropy_decision(
 ) -> NDArray[np.int8]:
     """1 where W is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
 
-    P(a wrong answer at any n) <= alpha for every p: W lies on one side, so only the limit towards it can err, and each takes
+    P(a wrong answer at any n) <= alpha for every p: W is on one side, so only the limit towards it can err, and each takes
     all of alpha. Parameters as in :func:`entropy_sequence`.
 
     >>> entropy_decision([[70] + [0] * 9, [9, 9, 9] + [0] * 7, [5] + [0] * 9], 0.2, alpha=0.01, base=[0, 0, 0]).tolist()
@@ -157,7 +157,7 @@ def entropy_decision(
 
 def _check_threshold(threshold: float) -> None:
     if not 0 <= threshold <= 1:
-        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions lie there")
+        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions are always in it")
 
 
 def _distinct(

@@ -48,7 +48,7 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
         text = path.read_text(encoding="utf-8")
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected a grid in {path}, got {error}; mend the file") from error
+        raise InputError(f"expected a grid in {path}, got {error}; fix the file") from error
     try:
         return path.name, expand_grid(study, found)
     except InputError as error:

@@ -80,7 +80,7 @@ def epoch_batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Every full batch of one shuffled pass: float32 images in [0, 1], channels last, and int64 labels.
 
-    What is left over after the last full batch is left out of this pass; the next is shuffled anew.
+    What is left over after the last full batch is left out of this pass; the next is shuffled again.
     """
     order = torch.randperm(len(images), generator=generator).numpy()
     batch_bytes = 4 * batch_size * int(np.prod(images.shape[1:]))

@@ -28,7 +28,7 @@ class TrainingHook:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch to train on, from the augmented one: float32 NCHW in [0, 1], int64 labels.
 
-        All randomness comes from `generator` (on the CPU, seeded anew each epoch). `model` is in training mode; leave
+        All randomness comes from `generator` (on the CPU, reseeded each epoch). `model` is in training mode; leave
         it so, and its gradients empty.
         """
         return images, labels

@@ -85,7 +85,7 @@ class Trigger(ABC):
     def _finish(self, out: Any, images: NDArray[Any]) -> Images:
         out = np.asarray(out, dtype=np.float32)
         if out.shape != np.shape(images):
-            raise InputError(f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; mend apply")
+            raise InputError(f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; fix apply")
         # fmax and fmin would hide a NaN as a bound; clip keeps it, so that the check below sees it.
         out = np.clip(out, 0.0, 1.0)
         if np.isnan(out).any():

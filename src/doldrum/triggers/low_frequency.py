@@ -56,14 +56,14 @@ class LowFrequency(Trigger):
         if self.perturbation is not None:
             given = frozen_array(self.perturbation)
             if given.ndim != 3 or not np.isfinite(given).all() or not given.any():
-                raise InputError(f"expected a perturbation (C, H, W) that is not zero, got {given.shape}; mend it")
+                raise InputError(f"expected a perturbation (C, H, W) that is not zero, got {given.shape}; fix it")
             object.__setattr__(self, "perturbation", given)
 
     def direction(self, shape: tuple[int, ...]) -> Images:
         """d, (C, H, W), for images of this shape; one plane for all channels when it is not given."""
         if self.perturbation is not None:
             if self.perturbation.shape != tuple(shape):
-                raise InputError(f"expected images {self.perturbation.shape}, got {tuple(shape)}; optimise it anew")
+                raise InputError(f"expected images {self.perturbation.shape}, got {tuple(shape)}; optimise it again")
             raw = self.perturbation
         else:
             _, height, width = shape

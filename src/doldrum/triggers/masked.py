@@ -41,7 +41,7 @@ class MaskedPattern(Trigger):
         mask, pattern = frozen_array(self.mask), frozen_array(self.pattern)
         if mask.ndim != 2 or pattern.ndim != 3 or pattern.shape[1:] != mask.shape:
             raise InputError(
-                f"expected mask (H, W) and pattern (C, H, W), got {mask.shape} and {pattern.shape}; mend it"
+                f"expected mask (H, W) and pattern (C, H, W), got {mask.shape} and {pattern.shape}; fix it"
             )
         for what, values in (("mask", mask), ("pattern", pattern), ("opacity", np.array(self.opacity))):
             if not (values.min() >= 0 and values.max() <= 1):

@@ -27,7 +27,7 @@ class Warp(Trigger):
     field = up(P / mean|P| * s), P ~ U(-1, 1) of shape (2, k, k), brought to the image's size by a cubic
     spline whose corners meet the image's; positions are clipped to the image. So `strength` s is the mean
     displacement of the control points, in pixels, along each axis. As cover, U(-1, 1) pixels are added to the
-    field, anew for each pixel and sample (the paper's noise mode, to be used on twice as many samples as are
+    field, a new one for each pixel and sample (the paper's noise mode, to be used on twice as many samples as are
     poisoned, with their true labels).
 
     Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6; s = .5, k = 4. The field is in pixels as

@@ -114,7 +114,7 @@ def test_it_is_said_once_and_only_what_is_true(call, monkeypatch, quiet, model, 
     assert code == 130
     where = leaving if work.endswith(".train") else out
     assert said == (
-        f"doldrum: interrupted; {what} are kept in {where}: the same command continues from there\n"
+        f"doldrum: interrupted; {what} are kept in {where}; run the same command again to continue\n"
         if what
         else "doldrum: interrupted\n"
     )

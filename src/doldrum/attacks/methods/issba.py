@@ -70,7 +70,7 @@ class HiddenString(NetworkTrigger):
         object.__setattr__(self, "secret", tuple(int(b) for b in self.secret))
         if not self.secret or not set(self.secret) <= {0, 1} or not 0 <= self.amplitude <= 1:
             raise InputError(
-                f"expected bits and an amplitude in [0, 1], got {self.secret} and {self.amplitude}; mend it"
+                f"expected bits and an amplitude in [0, 1], got {self.secret} and {self.amplitude}; fix it"
             )
         if "last.weight" not in self.weights or not 1 <= self.width <= 1024:
             raise InputError("expected the weights of an encoder, got others; make it with train_encoder")

@@ -31,7 +31,7 @@ class ModuleClassifier(Classifier):
     is run image by image (`one_by_one`), and `notes` says so.
 
     Raises ClassifierError when the module, or any part of it, is in training mode: dropout and batch statistics would
-    make its answers depend on chance and on the batch. Likewise where no part of what it returns can be the scores.
+    make its answers depend on chance and on the batch. Also if no part of what it returns can be the scores.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ModuleClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure, parameters and buffers; read anew each time, since weights can change."""
+        """SHA-256 of the module's structure, parameters and buffers; computed each time, since weights can change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

@@ -76,7 +76,7 @@ def checked_class(features: Any) -> NDArray[np.float64]:
 
 
 def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
-    """The 1.5 rate n highest of n scores, rounded up, all but one at most; equal ones in the order they come.
+    """The 1.5 rate n highest of n scores, rounded up, at most n - 1; equal ones in the order they come.
 
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]

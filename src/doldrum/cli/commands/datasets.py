@@ -11,7 +11,7 @@ def datasets(
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """List the data sets, where each was found, or how to get it.
+    """List the data sets: where each one was found, or how to get it.
 
     Example: doldrum datasets --json
     """

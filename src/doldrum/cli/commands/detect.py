@@ -22,7 +22,7 @@ from doldrum.progress import waiting
 
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
-LimitOption = Annotated[int | None, typer.Option(help="Take only the first so many readable images.")]
+LimitOption = Annotated[int | None, typer.Option(help="Use only the first N readable images.")]
 MORE_THAN_PROMISED = 3
 """Exit code of a scan that flagged more than the promise explains."""
 
@@ -30,8 +30,8 @@ MORE_THAN_PROMISED = 3
 @takes_model
 def calibrate(
     model: ModelArgument,
-    clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + IMAGES)],
-    out: Annotated[Path, typer.Option(help="The detector's file; it holds a secret seed.")],
+    clean: Annotated[str, typer.Argument(help="Clean images, not hand-picked and used for nothing else. " + IMAGES)],
+    out: Annotated[Path, typer.Option(help="File to write the detector to. It holds a secret seed.")],
     detector: Annotated[
         str,
         typer.Option(
@@ -41,20 +41,20 @@ def calibrate(
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fit_share: Annotated[
         float | None,
-        typer.Option(help="Share of the images that the detector learns from; by default half, at most 2,000 images."),
+        typer.Option(help="Share of the images that the detector learns from. Default: half, at most 2,000 images."),
     ] = None,
-    per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    per_class: Annotated[bool, typer.Option(help="Promise the rate for each predicted class separately.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
     limit: LimitOption = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Fit a detector on clean images and calibrate it on others, so that its flags come with a promise.
+    """Fit a detector on clean images and calibrate it on others, so that its false-positive rate is promised.
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
-    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends.
+    Images other than arrays are decoded once into a temporary folder next to --out (one byte per value).
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
@@ -77,7 +77,7 @@ def calibrate(
         warn_of_preprocessing(suspect, found, settings)
         cut = min(len(found) // 2, _MOST_TO_FIT) if fit_share is None else round(fit_share * len(found))
         cut = max(1, cut)
-        check_size(len(found) - cut, fpr, what="images besides those of fit")
+        check_size(len(found) - cut, fpr, what="images other than those used to fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
         with waiting(f"checking the model, and fitting on {len(fit):,} images"):
@@ -90,7 +90,7 @@ def calibrate(
     promise = calibration.promise
     of = "" if calibration.groups is None else " of the smallest class"
     message(
-        f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times an image. On average it flags at most "
+        f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times per image. On average it flags at most "
         f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the rate that you get is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} (95%)"
     )
@@ -107,23 +107,28 @@ def scan(
     model: ModelArgument,
     images: Annotated[str, typer.Argument(help="The images to scan. " + IMAGES)],
     detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
-    fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
+    out: Annotated[Path, typer.Option(help="A new folder, or the folder of an interrupted scan, which is continued.")],
+    fdr: Annotated[
+        float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")
+    ] = 0.1,
     limit: LimitOption = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Say which images look as if they carried a trigger.
+    """Find images that look triggered.
 
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
 
-    The detector's file knows how the model was opened when it was calibrated: its options need not be given again.
+    The detector's file remembers how the model was opened, so you need not repeat the model's options.
 
-    --out receives Parquet shards (id, label, score, p_value, flag) and manifest.json. The exit code is 3 when more was flagged
-    than the promise explains: more than the 95% limit, a set of discoveries (Benjamini-Hochberg) that isn't empty, or more than the
-    watch allows (99%). The watch also says whether the images are like those calibrated on; if not, nothing is promised (`watch` in
-    manifest.json). Images other than arrays are decoded once into --out (a byte a value; freed at the end); what can't be read is
+    Writes Parquet shards (id, label, score, p_value, flag) and manifest.json into --out.
+
+    The exit code is 3 if more images are flagged than the promise explains: flags above the 95% limit, any discoveries
+    (Benjamini-Hochberg), or more than the watch allows (99%). The watch also says whether the images are still like the calibration
+    images; if they are not, nothing is promised (`watch` in manifest.json).
+
+    Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
     listed and left out.
     """
     from doldrum.detectors import load_detector
@@ -151,14 +156,14 @@ def scan(
         summary = scan_to(loaded, found, out, fdr=fdr, extra=extra)
     message(
         flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
-        + f". The model was asked {summary['mean_forwards']:.1f} times an image"
+        + f". On average the model was asked {summary['mean_forwards']:.1f} times per image"
     )
     if summary["note"]:
         message(summary["note"])
     message(summary["watch"]["words"])
     emit({"out": str(out), **summary}, as_json=json)
     if summary["suspicious"]:
-        drift = " Or calibrate again: images of another kind are flagged more, too"
+        drift = " If they are another kind of image, calibrate again: such images are flagged more often too"
         message(
             "This is more than clean images explain. Look at the images with the smallest p-values."
             + drift * (summary["watch"]["kind"] == "drift")

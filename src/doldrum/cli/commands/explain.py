@@ -19,29 +19,32 @@ def explain(
     model: Annotated[str, typer.Argument(help=options.MODEL)],
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE...", help="The flagged images: files, folders or archives; 256 images at most."),
+        typer.Argument(metavar="IMAGE...", help="The flagged images: files, folders or archives, at most 256 images."),
     ],
-    clean: Annotated[str, typer.Option(help="Images that you trust, as they come; 1,000 do well.")],
+    clean: Annotated[str, typer.Option(help="Images that you trust, not hand-picked. 1,000 work well.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="A new folder for the report, or that of this explanation, cut off, which goes on."),
+        typer.Option(
+            help="A new folder for the report, or the folder of an interrupted explanation, which is continued."
+        ),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="The chance allowed of proving anything by luck.")] = 0.05,
-    queries: Annotated[int | None, typer.Option(help="The most images that the model may be asked about.")] = None,
+    alpha: Annotated[float, typer.Option(help="The largest allowed chance of a false proof.")] = 0.05,
+    queries: Annotated[int | None, typer.Option(help="The largest number of images to send to the model.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Which clean images search and test; by default fresh and secret.")
+        int | None,
+        typer.Option(help="Seed of the split of the clean images into search and test. Default: a new, secret one."),
     ] = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Say what in flagged images takes their class along to other images, and prove it on clean images.
+    """Find what in flagged images changes the class of other images, and prove it on clean images.
 
     Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
 
-    --out receives report.html, record.json and pictures/. Explain images that may carry one trigger together: some triggers are only seen in what images share. The
-    exit code is 3 when a trigger is proven in any image, 0 otherwise.
+    Writes report.html, record.json and pictures/ into --out. Give images that may carry the same trigger together: some triggers only show
+    in what the images have in common. The exit code is 3 if a trigger is proven in any image, otherwise 0.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="doldrum-explain-") as folder:

@@ -13,7 +13,7 @@ from doldrum.cli.output import JsonFlag, emit, message
 
 References = Annotated[
     str | None,
-    typer.Option(help="A folder of clean models like this one (doldrum references makes one), for a promised rate of false alarms."),
+    typer.Option(help="A folder of clean models like this one, for a promised rate of false alarms. doldrum references makes one."),
 ]  # fmt: skip
 
 
@@ -23,39 +23,41 @@ def inspect(
     clean: Annotated[
         str,
         typer.Option(help="Images that you trust, of several classes: a folder, archive, table, array or split such as fashion-mnist:test. At "
-                          "least 20; 200 or more do well."),
+                          "least 20; 200 or more work well."),
     ],
     out: Annotated[
-        Path, typer.Option(help="A new folder for the report, or that of this inspection, cut off, which goes on.")
+        Path, typer.Option(help="A new folder for the report, or the folder of an interrupted inspection, which is continued.")
     ],
     references: References = None,
-    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 takes 19 models.")] = 0.05,
+    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 needs 19 models.")] = 0.05,
     inspectors: Annotated[
-        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; by default the six that show a trigger.")
+        str | None, typer.Option(help="Names of inspectors, e.g. mask,warp. Default: the six that show a trigger.")
     ] = None,
-    claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time to spend on the model, e.g. 10m: inspectors not done by then are listed."),
+        typer.Option(help="Time limit for the model, e.g. 10m. Inspectors that did not finish are listed."),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(help="Seed of the searches. It is 0 unless you choose another, not secret as in an audit: what was found in "
-                          "references by the same seed is kept and used again."),
+        typer.Option(help="Seed of the searches. Unlike in an audit, it is 0 and not secret: results for "
+                          "references with the same seed are kept and used again."),
     ] = 0,
-    workers: Annotated[int, typer.Option(help="Reference models to examine at once; 0 is one a core.")] = 1,
+    workers: Annotated[int, typer.Option(help="Reference models to examine at the same time; 0 means one per core.")] = 1,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Say whether a model that somebody else made looks backdoored, by clean images alone: which class, and by which trigger.
+    """Check whether a model looks backdoored, from clean images alone: which class, and by which trigger?
 
     Example: doldrum inspect model.onnx --clean trusted/ --references refs/ --out report/
 
-    --out receives report.html, record.json and, where a trigger was found, trigger.json and pictures/. What is found in reference models is
-    kept in a folder examined beside them. Without --references nothing is promised: the model's classes are compared with one another. The
-    exit code is 3 where the model is suspicious or a backdoor is shown, 0 otherwise: that is no proof that it is clean.
+    Writes report.html and record.json into --out; if a trigger was found, also trigger.json and pictures/. Results for the reference models
+    are kept next to them, in the folder examined. Without --references the model's classes are compared with one another and nothing is
+    promised.
+
+    The exit code is 3 if the model is suspicious or a backdoor is shown. Otherwise it is 0, which does not prove that the model is clean.
     """
     from doldrum.audit import seconds_of
     from doldrum.confined.folder import holds_work

@@ -18,24 +18,26 @@ from doldrum.locks import check_out_apart
 
 def references(
     data: Annotated[str, typer.Option(help="Clean training data. " + TRAINING_SET)],
-    out: Annotated[Path, typer.Option(help="A new folder, or one of reference models made in the same way.")],
+    out: Annotated[
+        Path, typer.Option(help="A new folder, or a folder of reference models made with the same settings.")
+    ],
     recipe: RecipeOption = "fashion-cnn",
-    count: Annotated[int, typer.Option(help="How many models the folder is to hold.")] = 40,
-    seed: Annotated[int, typer.Option(help="Root of the models' seeds.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    count: Annotated[int, typer.Option(help="How many models the folder should hold.")] = 40,
+    seed: Annotated[int, typer.Option(help="The seed from which the models' seeds are derived.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
     json: JsonFlag = False,
 ) -> None:
-    """Train clean models of one recipe with different seeds: what a verdict on another model is compared with.
+    """Train clean models with one recipe and different seeds, to compare another model with.
 
     Example: doldrum references --data fashion-mnist --recipe fashion-cnn --count 40 --out refs
 
-    A promised rate of false alarms is a comparison with models that are known to be clean. The promise holds for clean models like these, so
-    take data and a network like those of the model in question. How rare a false alarm can be promised depends on their number: 19 models
-    do for 5%, 99 for 1%. With more, the rate among your own clean models is nearer to the promised one.
+    The promised rate of false alarms comes from a comparison with models that are known to be clean. It holds for clean models like these, so
+    use data and a network like those of the model in question. The rate that can be promised depends on the number of models: 5% needs 19
+    models, 1% needs 99. With more models, the actual rate is closer to the promised one.
 
-    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. Kill it any time: the same
-    command goes on, from the last finished epoch. A larger --count adds models. Models of your own that you know to be clean do as well:
-    put them into a folder, in any format that doldrum opens.
+    Writes reference-0000.safetensors and so on, and references.json, which says how they were made, into --out. You can stop the command at
+    any time: run it again to continue from the last finished epoch. A larger --count adds models. Your own models work too, if you know
+    that they are clean: put them into a folder, in any format that doldrum opens.
     """
     from doldrum.provenance import cores
     from doldrum.references import train_references
@@ -64,7 +66,7 @@ def _in_words(summary: dict[str, Any]) -> str:
     models = "1 reference model is" if number == 1 else f"{number:,} reference models are"
     return (
         f"{models} in {summary['out']}, training accuracy {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
-        f"The rarest false alarm that they can promise is 1 in {number + 1:,} clean models."
+        f"With them, a false-alarm rate as low as 1 in {number + 1:,} clean models can be promised."
     )
 
 

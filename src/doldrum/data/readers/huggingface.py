@@ -112,7 +112,7 @@ def _next_rows(rows: Iterator[Any]) -> Iterator[Any]:
         except Exception as error:  # broken shards, absent files and undecodable images raise what they like
             why = visible(str(error)) or type(error).__name__
             raise InputError(
-                f"row {row}: expected a row that can be read, got {why:.300}; mend it, or cast the column with "
+                f"row {row}: expected a row that can be read, got {why:.300}; fix it, or cast the column with "
                 "datasets.Image(decode=False)"
             ) from error
         yield values

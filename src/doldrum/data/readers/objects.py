@@ -60,7 +60,7 @@ def holds_images(value: Any) -> bool:
 
 
 def gives_slices(source: Any) -> bool:
-    """Whether this is an array in all but name: a shape of four axes, and slices."""
+    """Whether this is an array in practice: a shape of four axes, and slices."""
     shape = getattr(source, "shape", None)
     return isinstance(shape, tuple) and len(cast("tuple[Any, ...]", shape)) == 4 and hasattr(source, "__getitem__")
 

@@ -35,7 +35,7 @@ class STRIP(Detector):
     see triggers that need the source class (TaCT) or whose label depends on it (all-to-all).
 
     The overlays are `draws` of the images of `fit`, at random, kept in `overlays_`: `calibrate` refuses images of `fit`, so
-    they are never calibrated on. All inputs get the same overlays (the paper draws them anew for each), and the entropy is over
+    they are never calibrated on. All inputs get the same overlays (the paper draws new ones for each), and the entropy is over
     classes, in nats (there, bits), averaged over overlays.
 
     Parameters

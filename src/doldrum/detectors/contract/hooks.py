@@ -65,7 +65,7 @@ class Hooks(ABC):
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:  # noqa: B027  (most have nothing to prepare)
         """Take from the clean inputs what `probes` needs: a strength, a pool of images."""
 
-    def learn(self, evidence: Evidence) -> None:  # noqa: B027  (likewise)
+    def learn(self, evidence: Evidence) -> None:  # noqa: B027  (see above)
         """Take from the clean inputs' responses what `score` needs; not measured where this isn't overridden."""
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027

@@ -22,8 +22,8 @@ COMPONENTS = 4
 _EACH, _ROUNDS = 12, 25
 _TO_ALL, _TO_CLASS = 5.0, 4.0  # draws' worth of the rates over all inputs, and over the class, that are mixed in
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
-# Clean inputs that got their label by accident: their share, and how often they keep it at most. Some 5 in 100 are nearer to one;
-# but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
+# Clean inputs that got their label by accident: their share, and how often they keep it at most. About 5 in 100 are nearer to one;
+# but the share bounds what "just an outlier" takes from a trigger that little survives, and so few are as good for other triggers.
 _STRAYS, _STRAY_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
 _AT_ONCE = 1 << 15  # numbers worked on at a time
@@ -95,7 +95,7 @@ class Clean:
     else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
     since nobody knows how a trigger fares.
 
-    Some clean inputs of label y (1 in 100,000 is supposed) are strays: another label's by all but the unperturbed look. Their
+    Some clean inputs of label y (1 in 100,000 is supposed) are outliers: their perturbed copies get another label. Their
     draws are like those of clean inputs of the other labels, with one chance of keeping y for all families, 0 or .05. Without
     them a misclassified input would be best explained by a trigger that never survives.
     """
@@ -120,8 +120,8 @@ class Clean:
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
     def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, strays among them) of all families jointly;
-        -log p(draws | clean, no stray); and by each family log p(draws | triggered) - log p(draws | clean, no stray).
+        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, outliers among them) of all families jointly;
+        -log p(draws | clean, no outlier); and by each family log p(draws | triggered) - log p(draws | clean, no outlier).
 
         All given the input's label; one that no clean input has is held against the rates of all.
         """
@@ -144,7 +144,7 @@ class Clean:
         mine, other, totals, unseen = self._weights(kinds, weight)
         row = self._row[labels]
         mine, other, totals, new = mine[row], other[row], totals[:, row], unseen[row]
-        # The families one by one, then all of them jointly; of the last, also without a trigger, and as strays.
+        # The families one by one, then all of them jointly; of the last, also without a trigger, and as outliers.
         null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
         jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
         alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
@@ -213,12 +213,12 @@ class Clean:
 
 
 class _Columns:
-    """Where each family's draws lie, and each draw on each curve of `survivals`: the curves of a family follow one another, and the last
-    is that of strays, who keep the input's label with one chance.
+    """The place of each family's draws, and of each draw on each curve of `survivals`: the curves of a family follow one another, and the last
+    is that of outliers, which keep the input's label with one chance.
 
     `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
     columns of the curves, `families` the first places of the families; `of_family` (most curves, families) the numbers of a family's
-    curves, -1 where it has fewer, and `strays` (families,) of those of strays.
+    curves, -1 where it has fewer, and `strays` (families,) of those of outliers.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:

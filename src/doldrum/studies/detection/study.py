@@ -1,6 +1,6 @@
 """study detection: how well every detector finds triggered inputs, and whether it keeps its promise about false alarms.
 
-A cell is one victim. Test images are split anew for each: some to fit (STRIP's overlays are taken from them), some to
+A cell is one victim. Test images are split again for each: some to fit (STRIP's overlays are taken from them), some to
 calibrate, some to test as they come, and some that get the trigger; none has two uses. Every detector sees the same inputs.
 
 - *Realised FPR*: share of clean test inputs with a conformal p-value of at most the level.
@@ -101,7 +101,7 @@ class Split:
 
 
 def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
-    """A cell's split of the test images, drawn anew for each victim.
+    """A cell's split of the test images, redrawn for each victim.
 
     Images that get the trigger are eligible in the sense of the plan; the others are taken as they come. Raises InputError
     where the test set has too few.

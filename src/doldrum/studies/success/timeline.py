@@ -42,7 +42,7 @@ class _Snapshots(TrainingHook):
 
 
 def follow(cell: Cell, steps: Sequence[int]) -> dict[str, Any]:
-    """Train the cell's victim anew and look at it before each of `steps`, and at its end.
+    """Retrain the cell's victim and look at it before each of `steps`, and at its end.
 
     Values: `sigma_half` (of the clean twin when trained), and `timeline`, one mapping a step with step, accuracy (on the
     inputs that found sigma-half), asr (on the chosen inputs), w_clean, w_triggered and superiority at sigma-half.

@@ -176,6 +176,6 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     return (
         f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
         f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
-        f"they lie inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
+        f"they are inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
         "are not independent."
     )  # fmt: skip

@@ -149,7 +149,7 @@ def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow],
 @dataclass(frozen=True)
 class Summary:
     """One detector at one budget over the victims of one data set and recipe. Means are over those with one poison rate, and over attacks of a group; `fpr1` and `fpr5` the share of
-    all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms lie inside
+    all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms are inside
     the promise's 95% interval.
     """
 

@@ -81,7 +81,7 @@ def table_section(
 def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     return StudyTable(
         caption + ": means over attacks of TPR at 1%, of inputs that hit. “All”: of all triggered inputs, development attacks; TPR at 5% "
-        "and AUROC likewise. Milliseconds are CPU time on one thread, the median over models.",
+        "and so are AUROC values. Milliseconds are CPU time on one thread, the median over models.",
         ["detector", "forwards", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "weakest"],
         [
             [
@@ -207,7 +207,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
     return Section(
         "False alarms",
         ("Share of clean test inputs, unfiltered, that are flagged, with its exact 95% interval over all models; it leaves out the luck of "
-         "each calibration set, which “kept” counts in: models whose false alarms lie inside the beta-binomial 95% interval of the "
+         "each calibration set, which “kept” counts in: models whose false alarms are inside the beta-binomial 95% interval of the "
          "promise.",),
         (),
         [StudyTable(
