@@ -10,7 +10,7 @@ from pathlib import Path
 from doldrum.attacks import ATTACKS
 from doldrum.triggers import base
 
-PAGE = Path(__file__).parents[2] / "docs/tutorials/write-an-attack.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/write-an-attack.md"
 
 
 def blocks() -> list[str]:

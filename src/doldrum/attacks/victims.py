@@ -43,7 +43,7 @@ class VictimSpec:
     data
         The name of a data set with a split `train`; a label where `get_victim` is given the images.
     recipe
-        A Recipe or the name of one. Its `threads` become 1: of many victims, one a core beats one on all cores, and the
+        A Recipe or the name of one. Its `threads` become 1: of many victims, one per core beats one on all cores, and the
         weights depend on the number.
     rate, target, seed, settings
         As in `run_attack`. "clean" has neither rate, target nor settings, and ignores them.

@@ -52,7 +52,7 @@ def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str,
 
 
 def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide the labels, one a name."""
+    """The settings that decide the labels, one per name."""
     made: dict[str, Any] = {}
     if "probe" in manifest:
         probe: dict[str, Any] = dict(manifest["probe"])

@@ -127,7 +127,9 @@ class Decided(Rule):
         self._check(self.alpha)
         finite_number(self.threshold, "threshold", hint="e.g. 0.2")
         if not 0 <= self.threshold <= 1:
-            raise InputError(f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in it")
+            raise InputError(
+                f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in it"
+            )
 
     @property
     def quantity(self) -> Of:

@@ -38,11 +38,11 @@ class ModelSettings:
         For model files that don't say them; `output_name` is that of the output that counts, where there are several.
     mean, std, size, channels, scale : optional
         The preprocessing that the model expects, where its files don't say it: its input is (scale * x - mean) / std of pixels x in
-        [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one a channel; `size` is (height, width).
+        [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one per channel; `size` is (height, width).
     resize : "stretch" or "crop"
         What becomes of images of another size.
     labels : str, optional
-        A text file with the names of the classes, one a line, in the model's order.
+        A text file with the names of the classes, one per line, in the model's order.
     trust_code, trust_pickle : bool
         Let the model run its own code, or be unpickled, in the confined process.
     memory : float
@@ -133,7 +133,7 @@ class ModelSettings:
             value = tuple(given) if isinstance(given, (tuple, list)) else (given,)
             if len(value) not in (1, 3) or not all(map(is_number, value)) or (name == "std" and min(value) <= 0):
                 raise InputError(
-                    f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one a channel"
+                    f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one per channel"
                 )
             object.__setattr__(self, name, tuple(float(v) for v in value))
         if self.size is not None:

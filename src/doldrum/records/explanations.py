@@ -256,7 +256,7 @@ def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         raise InputError(f"expected labels of clean, found and control, got {sorted(map(str, found))[:9]}")
     made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
     if len({len(labels) for labels in made.values()}) != 1:
-        raise InputError("expected as many labels of each kind, got others; one an image")
+        raise InputError("expected as many labels of each kind, got others; one per image")
     return made
 
 

@@ -1,6 +1,6 @@
 """Effects over trained models: mean with interval and test, Holm's correction, probability of superiority.
 
-The unit is the model: give one number a model (a difference in differences, say), never one an input, since inputs of one
+The unit is the model: give one number per model (a difference in differences, say), never one per input, since inputs of one
 model share its weights, its draws and its training set.
 """
 
@@ -74,7 +74,7 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     x = np.asarray(values, dtype=float)
     check_level(level)
     if x.ndim != 1 or not np.isfinite(x).all():
-        raise InputError(f"expected finite values, one a model, got shape {x.shape}; leave out what has none")
+        raise InputError(f"expected finite values, one per model, got shape {x.shape}; leave out what has none")
     if method not in ("t", "sign-flip"):
         raise InputError(f"expected the method 't' or 'sign-flip', got {method!r}; choose one")
     n = len(x)
@@ -120,7 +120,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """
     p = np.asarray(p_values, dtype=float)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise InputError("expected p-values in [0, 1], got something else; pass one a test")
+        raise InputError("expected p-values in [0, 1], got something else; pass one per test")
     order = np.argsort(p, kind="stable")
     steps = np.minimum(1.0, p[order] * (len(p) - np.arange(len(p))))
     adjusted = np.empty_like(p)

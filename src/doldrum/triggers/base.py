@@ -228,7 +228,7 @@ def _parts(trigger: Trigger) -> tuple[Trigger, ...]:
 def _rows(images: NDArray[Any], rows: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
     out = np.asarray(rows, dtype=np.int64)
     if out.shape != (len(images),):
-        raise InputError(f"expected one row number an image ({len(images)}), got shape {out.shape}; pass their places")
+        raise InputError(f"expected one row number per image ({len(images)}), got shape {out.shape}; pass their places")
     return out
 
 

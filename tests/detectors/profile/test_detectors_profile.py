@@ -300,7 +300,7 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least 50 clean inputs for fit, got 20"):
         SmoothnessProfile().fit(black_box, pool[:20])
-    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
+    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one per overlay, got 55"):
         SmoothnessProfile(overlays=60).fit(black_box, pool[:55])
     with pytest.raises(InputError, match="another name"):
         SmoothnessProfile(families={"overlay": Gaussian([0.1])})

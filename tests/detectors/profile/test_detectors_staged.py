@@ -184,7 +184,7 @@ def test_settings_are_checked(classifier, pool):
         StagedProfile(families={})
     with pytest.raises(InputError, match="more draws, got 'scaled'"):
         StagedProfile(families={**FAMILIES, "scaled": Scale([3, 5])})
-    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one an overlay, got 55"):
+    with pytest.raises(InputError, match="at least 60 clean inputs for fit, one per overlay, got 55"):
         StagedProfile(overlays=30).fit(classifier, pool[:55])
 
 

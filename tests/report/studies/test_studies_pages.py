@@ -241,7 +241,9 @@ def test_no_finished_cell_and_no_page():
     with pytest.raises(InputError, match="expected at least one finished cell of smoothing, got none"):
         study_page(study_of("smoothing", []))
     failed = CellFailure(key="f", cell={"attack": "sig", "seed": 4}, error="ValueError: oops", trace="", seconds=1.0)
-    with pytest.raises(InputError, match=r"got none, and 1 failed \(ValueError: oops\); fix the cause and run the same"):
+    with pytest.raises(
+        InputError, match=r"got none, and 1 failed \(ValueError: oops\); fix the cause and run the same"
+    ):
         study_page(study_of("smoothing", [], [failed]))
     odd = CellRecord(key="o", cell={"attack": "sig"}, values={"half": {}}, seconds=1.0)
     with pytest.raises(InputError, match="expected records of smoothing as this release writes them"):

@@ -28,7 +28,7 @@ def run_cleansing(
 ) -> dict[str, Any]:
     """Cleanse a training set that somebody else made, by a model that somebody else made; gives what summary.json holds.
 
-    Leaves drop.txt (a row number a line, from 0), clean.npz (the samples that stay), samples.parquet and summary.json in
+    Leaves drop.txt (a row number per line, from 0), clean.npz (the samples that stay), samples.parquet and summary.json in
     `settings.out`. Model and images are opened in a confined process, as by :func:`doldrum.audit.run_audit`. Killed at any
     moment, the same call goes on where it was; called again when all is done, it gives the summary.
 

@@ -94,7 +94,7 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
     """The class number of each sample, and how it was found."""
     without = [i for i, label in zip(material.images.ids, material.labels, strict=True) if label is None]
     if len(without) == len(material.labels):
-        raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+        raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     if without:
         raise InputError(f"expected a label for each sample, got none for {len(without):,}, the first {without[0]}")
     labels, how = matching.class_numbers(

@@ -173,7 +173,7 @@ def _checked(
     if not isinstance(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if data.labels is None:
-        raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+        raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(

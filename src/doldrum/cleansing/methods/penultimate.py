@@ -18,7 +18,7 @@ _BATCH = 500
 
 
 def last_linear(classifier: Classifier) -> Any:
-    """The nn.Linear that runs last and gives one score a class; found by running the network on one grey image.
+    """The nn.Linear that runs last and gives one score per class; found by running the network on one grey image.
 
     Raises ClassifierError where the classifier is no torch module, or its scores don't come from such a layer.
     """

@@ -17,7 +17,7 @@ from doldrum.cli.output import JsonFlag, emit, flags_in_words, message, message_
 def cleanse(
     data: Annotated[
         str,
-        typer.Argument(help="The training set, with labels: a folder with one folder a class, zip, tar, WebDataset shard, Parquet "
+        typer.Argument(help="The training set, with labels: a folder with one folder per class, zip, tar, WebDataset shard, Parquet "
                             "file, .npz, or a split such as fashion-mnist:train."),
     ],
     model: Annotated[str, typer.Option(help="The model that was trained on it: a file or folder, as for doldrum audit.")],

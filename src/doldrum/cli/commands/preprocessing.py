@@ -105,7 +105,7 @@ def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:
 
 
 def preprocessing_table(check: PreprocessingCheck) -> Any:
-    """A table with a row a candidate, best first."""
+    """A table with a row per candidate, best first."""
     from rich.markup import escape
     from rich.table import Table
 

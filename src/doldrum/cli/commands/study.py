@@ -33,7 +33,7 @@ def study(
 
     A grid file has fields that all cells share, and [[cells]] tables. A list stands for each of its values, and several
     lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. Fields: data, recipe, changes, attack,
-    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more. docs/results/findings.md has an
+    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more. docs/how-to/run-a-study.md has an
     example with every study's fields.
     """
     from doldrum.provenance import cores

@@ -113,7 +113,7 @@ def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
 
 
 def _draws(task: Task, plan: Plan) -> dict[str, Any]:
-    """How many draws a detector makes, as its arguments."""
+    """How many draws per detector makes, as its arguments."""
     families = budget.families_of(task.opened.classifier.input_shape, plan.step)
     return {"families": families, "overlays": budget.overlays_of(plan.step)}
 

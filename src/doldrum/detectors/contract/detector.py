@@ -256,7 +256,7 @@ class Detector(Hooks):
 
     @property
     def forwards(self) -> int:
-        """The most forwards an input takes; needs `fit` where the probes depend on it.
+        """The most forward passes per input takes; needs `fit` where the probes depend on it.
 
         In stages, the unperturbed image goes first in the batch of each.
         """

@@ -108,4 +108,4 @@ class ScanResult:
         n = len(self.scores)
         for name in ("ids", "labels", "p_values", "flags"):
             if len(getattr(self, name)) != n:
-                raise InputError(f"expected {n} {name}, got {len(getattr(self, name))}; one an input")
+                raise InputError(f"expected {n} {name}, got {len(getattr(self, name))}; one per input")

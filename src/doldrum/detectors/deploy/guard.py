@@ -49,7 +49,7 @@ class Guard:
         different ones is not shown to it again: a client that asks twice would look like drift. Where it fails, that is logged once, and
         answers go on without it.
 
-    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
+    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forward passes per image, rounded up to whole
     batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked
     at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs a few hundred. Make
     a new Guard where the model's weights have changed.

@@ -47,7 +47,7 @@ def scan_to(
 ) -> dict[str, Any]:
     """Scan into a folder, a shard of 1,024 inputs at a time, and give the summary back, which is manifest.json.
 
-    A shard has one row an input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
+    A shard has one row per input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
     goes on after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
     those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
 

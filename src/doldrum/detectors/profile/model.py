@@ -1,6 +1,6 @@
 """The model behind SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered ones.
 
-Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws a strength; what is below 0 has no
+Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws per strength; what is below 0 has no
 label and counts nowhere. Draw j perturbs all inputs alike, so each (strength, draw) is a place of its own, with its own rates: an
 overlay of a shoe pulls otherwise than one of a shirt.
 """

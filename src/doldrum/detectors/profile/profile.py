@@ -84,7 +84,7 @@ class OfFamilies(Detector):
 class SmoothnessProfile(OfFamilies):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
 
-    Needs labels only; 64 forwards an input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
+    Needs labels only; 64 forward passes per input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
     calibration. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
     high a value (`profile_model.Surprise`), and the surprises are added:
 
@@ -174,7 +174,7 @@ class SmoothnessProfile(OfFamilies):
             raise InputError(f"expected at least 50 clean inputs for fit, got {len(clean)}; 500 or more do well")
         if len(clean) < self._num_overlays:
             raise InputError(
-                f"expected at least {self._num_overlays} clean inputs for fit, one an overlay, got {len(clean)}; give more, or fewer overlays"
+                f"expected at least {self._num_overlays} clean inputs for fit, one per overlay, got {len(clean)}; give more, or fewer overlays"
             )
         self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 

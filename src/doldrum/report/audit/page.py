@@ -103,7 +103,9 @@ def _render(
     names = sorted({card.label for card in cards})
     page["gallery_labels"] = [(name, name) for name in names]
     if left_out:
-        page["gallery_text"] += f" To keep this page small, {left_out:,} pictures are not shown here. They are in the folder pictures."
+        page["gallery_text"] += (
+            f" To keep this page small, {left_out:,} pictures are not shown here. They are in the folder pictures."
+        )
     return environment.get_template("audit.html.j2").render(
         page=page,
         model=inspection,

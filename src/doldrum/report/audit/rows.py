@@ -104,7 +104,7 @@ def _row(values: Sequence[Any], class_names: Sequence[str] | None, conditions: i
     id_, label, score, p_value, flag, discovery, kept, came_back, picture = values
     kept = tuple(None if k is None or math.isnan(k) else min(max(float(k), 0.0), 1.0) for k in kept or ())
     if len(kept) != conditions:
-        raise InputError(f"expected {conditions} shares a row, one a condition, got {len(kept)}; run the audit again")
+        raise InputError(f"expected {conditions} shares a row, one per condition, got {len(kept)}; run the audit again")
     if score is None or not math.isfinite(score):
         raise InputError(f"expected a finite score for {visible(str(id_))!r}, got {score}; run the audit again")
     return Row(

@@ -153,7 +153,7 @@ def _kind(name: Figure) -> tuple[str, bool, bool]:
 
 
 def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
-    """For the CSV: a row a model and inspector."""
+    """For the CSV: a row per model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
          "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "shown": j.shown, "source": j.most[1], "points_to": j.points_to}

@@ -148,7 +148,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "profiles", lambda ax: plot_profiles(records.cells, "full", ax),
                     "Share of draws that keep the input’s label, against the strength of the noise, over inputs sent to "
                     "the class; patterns as made. Orange: true triggers. Blue: patterns on clean models.",
-                    "Share of draws that keep the label against noise strength, one line a model", height=3.6,
+                    "Share of draws that keep the label against noise strength, one line per model", height=3.6,
                 )
             ],
             [_telling_table(tellings)] if tellings else [],

@@ -1,4 +1,4 @@
-"""What the records of `study patterns` hold, one row a model and condition; and whether profiles tell triggers apart."""
+"""What the records of `study patterns` hold, one row per model and condition; and whether profiles tell triggers apart."""
 
 from __future__ import annotations
 
