@@ -94,7 +94,9 @@ def test_a_scan_is_kept_where_the_inspection_fails_or_is_cut_off(material, tmp_p
     inspects.ends, sound = end, inspects.ends
     with pytest.raises(type(end), match=str(end)):  # not taken for facts that can't be
         _audit(material, tmp_path, say=said.append)
-    assert any("the same command goes on with the inspection" in line for line in said) is isinstance(end, DoldrumError)
+    assert any("run the same command again to continue the inspection" in line for line in said) is isinstance(
+        end, DoldrumError
+    )
     assert not (tmp_path / "out" / "record.json").exists()
     assert holds_work(tmp_path / "out")
     before, inspects.ends = len(scanned), sound

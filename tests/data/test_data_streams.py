@@ -76,7 +76,7 @@ def test_an_item_that_raises_is_named_and_the_others_keep_their_ids() -> None:
         InputError, match="item 7 of the Numbers raised ValueError: no pixels in 7; fix it, or leave it out"
     ):
         as_image_set(data)
-    with pytest.raises(InputError, match=r"got 10 that can't be read; the first: item 0 of the Numbers"):
+    with pytest.raises(InputError, match=r"got 10 that cannot be read; the first: item 0 of the Numbers"):
         read_stream(Numbers(COLOUR, LABELS, broken=range(10)))
 
 
@@ -194,7 +194,7 @@ def test_a_shuffled_loader_is_read_in_its_own_order_once_and_said() -> None:
     assert data.asked[:8] != list(range(8))
     assert np.array_equal(read.images.images, COLOUR[data.asked[:8]])
     assert [note.split(":")[0] for note in read.notes] == [
-        "the DataLoader gives images in an order of its own",
+        "the DataLoader shuffles the images",
         "the DataLoader has drop_last=True",
     ]
 

@@ -15,7 +15,7 @@ import pytest
 from intake.hostile import CANARY, MAKERS
 
 NOT_ONE = "expected images (a folder, an image, a zip, tar, Parquet, .npy, .npz or IDX file), got "
-BROKEN = "expected a whole image, got one that can't be decoded"
+BROKEN = "expected a whole image, got one that cannot be decoded"
 BOMB = "a decompression bomb"
 ANOTHER = "got an archive or a table"
 # Each file: how many pictures it gives, and what is said about the rest (of the first ten).

@@ -101,13 +101,13 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
 def _discovered(flags: Mapping[str, Any]) -> str:
     """The set of discoveries, beside the flags: within them, or around them."""
     count, flagged = flags["discoveries"], flags["count"]
-    far = f"that on average at most {flags['fdr']:.0%} of such a set is clean (Benjamini-Hochberg)"
+    far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
-        return f"{'It' if flagged == 1 else '1 of them'} is suspicious enough {far}."
+        return f"{'It' if flagged == 1 else '1 of them'} is a discovery: {far}."
     if count <= flagged:
-        return f"{'All' if count == flagged else f'{count:,}'} of them are suspicious enough {far}."
+        return f"{'All' if count == flagged else f'{count:,}'} of them are discoveries: {far}."
     within = "none of them flagged by itself" if not flagged else f"the {flagged:,} flagged among them"
-    return f"{count:,} images, {within}, are suspicious enough together {far}. Most of them would pass for false alarms one by one. Together they are too many."
+    return f"{count:,} images, {within}, are discoveries together: {far}. Most of them would pass for false alarms one by one. Together they are too many."
 
 
 def _images(count: int) -> str:

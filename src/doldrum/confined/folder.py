@@ -22,7 +22,7 @@ from doldrum.opening.files import digest_of
 
 __all__ = ["begin", "forget", "holds_work"]
 
-_IN_WORDS = {"model": "another model, or the same in another place", "model_sha256": "another model in its file"}
+_IN_WORDS = {"model": "another model, or the same model in another place", "model_sha256": "another model in its file"}
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             return seed
         if (out / job.record).exists():  # a run that goes on compares what is in them
             raise InputError(
-                f"expected the images that this run began with, got others: some came, went or changed since {out} was finished; name "
+                f"expected the images that this run began with, got others: some were added, removed or changed since {out} was finished; name "
                 "another folder with --out"
             )
     text = json.dumps({"format": kind, "settings": wanted, "seed": seed, "sources": states}, indent=2)
@@ -82,7 +82,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
         write_text_whole(out / f"{job.name}.json", text + "\n")
     except OSError as error:
         raise InputError(
-            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix that"
+            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix its permissions"
         ) from error
     return seed
 

@@ -58,7 +58,7 @@ def run_job(
     with begin(job, settings) as begun:
         record = begun.out / job.record
         if record.exists():
-            say(f"{begun.out} holds this {job.name}, finished before; nothing was done again")
+            say(f"{begun.out} holds this {job.name}, which is already finished; nothing was done")
             return read(record)
         begun.work.mkdir(exist_ok=True)
         try:

@@ -196,6 +196,6 @@ def read_images(
     else:
         raise InputError(
             f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
-            "which is none that is there; check the path"
+            "and found none of these; check the path"
         )
     return fit_images(found, channels=channels, size=size, resize=resize)

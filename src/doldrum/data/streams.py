@@ -143,7 +143,7 @@ class _Reading:
         for number, value in values_of(self.source):
             where = f"{unit_of(self.source)} {number} of the {type(self.source).__name__}"
             if isinstance(value, Failed) and not value.images:
-                raise InputError(f"{where} raised {value.why}; what follows it can't be read: fix it, or leave it out")
+                raise InputError(f"{where} raised {value.why}; nothing after it can be read: fix it, or leave it out")
             if isinstance(value, Failed):
                 self.skipped.append((str(at), f"{where} raised {value.why}"))
                 at += value.images
@@ -155,7 +155,9 @@ class _Reading:
             except InputError as error:
                 raise InputError(f"{where}: {error}") from error
         if not self.ids:
-            why = f"{len(self.skipped)} that can't be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
+            why = (
+                f"{len(self.skipped)} that cannot be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
+            )
             raise InputError(
                 f"expected at least one image in the {type(self.source).__name__}, got {why}; check where they are from"
             )

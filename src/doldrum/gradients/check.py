@@ -81,7 +81,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
         got = f"NaN or infinity for {bad} of them" if bad else "zero for all of them"
         raise ClassifierError(
             f"expected a gradient at some of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
-            "threshold) lets none through; use methods that need scores alone"
+            "threshold) blocks them; use methods that need scores alone"
         )
     return usable
 

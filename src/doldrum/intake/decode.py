@@ -66,7 +66,7 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
             raise InputError(
                 "expected texts and a colour profile of at most 1 MiB in an image, got more; save it without them"
             ) from error
-        raise InputError(f"expected a whole image, got one that can't be decoded ({why}); leave it out") from error
+        raise InputError(f"expected a whole image, got one that cannot be decoded ({why}); leave it out") from error
 
 
 def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:

@@ -14,9 +14,9 @@ __all__ = ["check_same", "differences"]
 _IN_WORDS = {
     "images_hash": "other images",
     "num_classes": "another number of classes",
-    "classifier": "another model, or one opened otherwise",
+    "classifier": "another model, or one opened in another way",
     "outputs": "another kind of outputs",
-    "mixes_inputs": "an engine that lets inputs share a tile, or lets them no more",
+    "mixes_inputs": "an engine that lets inputs share a tile, or no longer does",
 }
 
 
@@ -25,7 +25,7 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
 
     >>> check_same(Path("out"), {"probe": {"draws": 50}}, {"probe": {"draws": 100}})
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected the settings with which the unfinished run in out began, got draws=100 (it began with draws=50); ask for the same to continue it, or name another folder with out=
+    doldrum.errors.InputError: expected the settings with which the unfinished run in out began, got draws=100 (it began with draws=50); use the same settings to continue it, or name another folder with out=
     """
     found = differences(begun, asked)
     others = {name: values for name, values in found.items() if name not in ("engine", "mixes_inputs")}

@@ -107,7 +107,7 @@ def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
                 failed[line["key"]] = CellFailure.from_dict(line)
         except InputError as error:
             raise InputError(
-                f"expected a cell's record in line {at} of {folder / RECORDS}, got one that can't be read ({error}); remove "
+                f"expected a cell's record in line {at} of {folder / RECORDS}, got one that cannot be read ({error}); remove "
                 "that line, and the study runs its cell again"
             ) from error
     return StudyRecords(

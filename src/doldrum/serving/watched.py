@@ -66,7 +66,9 @@ class Watched:
             self._look()
         except Exception as error:
             self._failed = True
-            _LOG.error("the watch failed and is followed no more, answers go on: %s: %s", type(error).__name__, error)
+            _LOG.error(
+                "the watch failed and has stopped; images are still answered: %s: %s", type(error).__name__, error
+            )
 
     def _look(self) -> None:
         before, self.verdict = self.verdict, self._guard.watch.verdict
@@ -90,7 +92,7 @@ class Watched:
             write_text_whole(self._kept, json.dumps(self._guard.watch.state()) + "\n")
         except OSError as error:
             _LOG.error(
-                "the watch was not written to %s (%s): answers go on, and it is tried again after %d images and at the end",
+                "the watch was not written to %s (%s); images are still answered, and writing is tried again after %d images and at the end",
                 self._kept,
                 os.strerror(error.errno) if error.errno else error,
                 _EVERY,

@@ -171,12 +171,12 @@ def test_calibrate_and_scan_from_the_shell(folder, clf, pool):
     done = doldrum(folder, "scan", "net.onnx", "odd.npy", "--detector", "guard.doldrum", "--out", "odd-scan")
     assert done.returncode == 3, done.stderr
     assert "more than clean images explain" in done.stderr
-    assert "no longer like those calibrated on" in done.stderr
-    assert "Or calibrate again" in done.stderr
+    assert "no longer like the calibration images" in done.stderr
+    assert "calibrate again: such images" in done.stderr
     shutil.copy(folder / "net.onnx", folder / "copy.onnx")
     done = doldrum(folder, "calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
     assert done.returncode == 2
-    assert "expected at least 999 images besides those of fit" in done.stderr
+    assert "expected at least 999 images other than those used to fit" in done.stderr
 
 
 def test_a_folder_and_an_archive_give_what_arrays_give_and_leave_nothing_behind(folder, call, monkeypatch):

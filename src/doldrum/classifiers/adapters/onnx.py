@@ -65,7 +65,7 @@ class OnnxClassifier(Classifier):
             proto: Any = onnx.load(str(self.path), load_external_data=False)
         except Exception as error:  # protobuf raises several unrelated types on a broken file
             check_memory_left(error)
-            raise InputError(f"expected an ONNX model, got {self.path}, which can't be read ({error})") from error
+            raise InputError(f"expected an ONNX model, got {self.path}, which cannot be read ({error})") from error
         _refuse_unsafe(proto, self.path)
         try:
             options: Any = ort.SessionOptions()

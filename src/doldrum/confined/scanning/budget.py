@@ -136,7 +136,9 @@ def fitting_step(
 
 def others_share(share: float) -> str:
     """More advice where a scan has only a share of the budget: an audit keeps the rest for the inspection of the model."""
-    return "" if share == 1 else f", or leave out the inspection, which has {1 - share:.0%} of it, by --no-inspect"
+    return (
+        "" if share == 1 else f", or leave out the inspection with --no-inspect, which would use {1 - share:.0%} of it"
+    )
 
 
 def _run(run: Measurement) -> None:

@@ -58,7 +58,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     _check_queries(classifier, inputs, forwards)
     task.tell(
         {
-            "say": f"The model is asked {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} answers a second this takes about "
+            "say": f"The model is asked {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} answers per second this takes about "
             f"{_duration(expected)}."
         }
     )
@@ -79,8 +79,8 @@ def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
         return
     if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
         raise InputError(
-            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forwards each, got {endpoint.budget:,}; "
-            "raise it, give fewer images, or fewer draws by a smaller --budget"
+            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards}forward passes each, got {endpoint.budget:,}; "
+            "raise it, give fewer images, or use fewer draws with a smaller --budget"
         )
 
 

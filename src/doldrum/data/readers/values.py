@@ -174,7 +174,7 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
     except InputError:
         raise
     except Exception as error:  # decoders of broken files raise what they like
-        raise InputError(f"expected a whole image, got one that can't be decoded ({error})") from error
+        raise InputError(f"expected a whole image, got one that cannot be decoded ({error})") from error
 
 
 def fitted_picture(

@@ -115,5 +115,5 @@ class Guard:
         except Exception as error:
             self._failed = True
             logging.getLogger(__name__).error(
-                "the watch failed and sees no more, answers go on without it: %s: %s", type(error).__name__, error
+                "the watch failed and has stopped; images are still answered: %s: %s", type(error).__name__, error
             )

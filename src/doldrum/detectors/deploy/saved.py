@@ -103,7 +103,7 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise their own for damaged bytes
         raise InputError(
-            f"{path}: expected a detector's file, got one that can't be read: {error}; calibrate again"
+            f"{path}: expected a detector's file, got one that cannot be read: {error}; calibrate again"
         ) from error
     return detector if classifier is None else detector.bind(classifier)
 

@@ -26,11 +26,11 @@ _TOGETHER = 256  # answers of which the bets are made together
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
 _MORE = "more images are flagged than the promise explains"
 _WORDS: dict[Kind, str] = {
-    "as calibrated": "the images are like those calibrated on, as far as can be told",
-    "drift": "the images are no longer like those calibrated on, so the promised rate no longer holds: calibrate again on clean images "
+    "as calibrated": "the images are like the calibration images, as far as this can tell",
+    "drift": "the images are no longer like the calibration images, so the promised rate no longer holds: calibrate again on clean images "
     "like these",
-    "attack": f"{_MORE}, and the others are like those calibrated on: an attack is likely; look at the flagged images",
-    "open": f"{_MORE}; too few have come since to tell an attack from images of another kind: look at the flagged images",
+    "attack": f"{_MORE}, and the others are like the calibration images: an attack is likely; look at the flagged images",
+    "open": f"{_MORE}; too few have arrived since to tell an attack from images of another kind: look at the flagged images",
 }
 
 
