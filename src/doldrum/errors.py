@@ -39,7 +39,7 @@ class SandboxError(DoldrumError, RuntimeError):
     """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
 
     `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". Whether the file under audit or the machine ended one
-    that died can't be told: the same again goes on, and says so a second time if it was the file.
+    that died cannot be told. Run the same command again to continue: if it was the file, it ends the same way again.
     """
 
     def __init__(self, message: str, *, reason: str = "died") -> None:

@@ -149,7 +149,7 @@ def dies(x: np.ndarray) -> np.ndarray:
 
 def test_a_worker_that_is_killed_is_said(images, tmp_path) -> None:
     clf = dd.as_classifier(dies, input_shape=(1, 8, 8), num_classes=3)
-    with pytest.raises(WorkerError, match="run the same again"):
+    with pytest.raises(WorkerError, match="run the same command again"):
         measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out", workers=1 + 1)
     assert read_manifest(tmp_path / "out")["complete"] is False
 

@@ -1,4 +1,4 @@
-"""What commands take: a model, and images for it. What can't be read is named on standard error."""
+"""What commands take: a model, and images for it. Files that cannot be read are named on standard error."""
 
 from __future__ import annotations
 

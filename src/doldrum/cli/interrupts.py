@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists) -> Iterator[None]:
-    """Around work that the same command goes on with: Ctrl-C says that `what` is kept, if `where` is `there` then.
+    """Around work that can be continued: Ctrl-C says that `what` is kept, if `where` is `there` then.
 
     >>> with kept("whole epochs", Path("out.resume"), there=lambda path: True):
     ...     raise KeyboardInterrupt

@@ -103,7 +103,7 @@ def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, as their fields want them; InputError for what can't be read."""
+    """The options that were given, as their fields want them; InputError for a value that cannot be read."""
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     for name in ("mean", "std"):
         if name in given:

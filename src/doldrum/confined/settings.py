@@ -32,7 +32,7 @@ class JobSettings(ModelSettings):
     Parameters
     ----------
     out : str
-        A new or empty folder, or that of the same job, cut off, which goes on.
+        A new or empty folder, or the folder of an interrupted job of the same kind, which is continued.
     seed : int, optional
         Of all draws; by default secret and fresh, and recorded afterwards.
     hours : float

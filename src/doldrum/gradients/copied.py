@@ -18,7 +18,7 @@ def frozen_copy(module: nn.Module) -> nn.Module:
     """`module` in fp32, in evaluation mode, without gradients to its own parameters; the original stays as it is.
 
     What a forward pass left in it under inference mode (caches, weights made by hooks), which autograd refuses, becomes plain tensors in the copy.
-    Raises ClassifierError for a module that holds what can't be copied.
+    Raises ClassifierError for a module with parts that cannot be copied.
     """
     memo: dict[int, Any] = {}
     for part in module.modules():

@@ -50,7 +50,7 @@ def sniffed(head: bytes) -> str | None:
 
 
 def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLimits) -> Picture | Skipped:
-    """One encoded image, decoded; what can't be is skipped with the reason."""
+    """One encoded image, decoded, or skipped with the reason."""
     if (why := sniffed(data[:512])) is not None:
         return Skipped(visible(name), why)
     try:

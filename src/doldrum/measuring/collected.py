@@ -82,7 +82,7 @@ def collect_images(
     limit : int, optional
         Look at the first so many readable images only.
 
-    What can't be read, or doesn't fit, is in `StoredImages.skipped`. Memory holds one image, and the ids. Raises InputError where
+    Images that cannot be read, or do not fit, are in `StoredImages.skipped`. Memory holds one image, and the ids. Raises InputError where
     no image is left; OSError, with what to do, when the disk is full.
 
     >>> import tempfile; from PIL import Image

@@ -80,7 +80,7 @@ def measure(
     engine : "auto" or a name in `doldrum.engines.ENGINES`
         "auto" takes the fastest whose labels agree with fp32 on these images; `Responses.info` says which, and how well.
         For a probe that perturbs the model it is "eager": compiling each perturbed model takes a second or two, which
-        pays from some thousands of inputs; name an engine there.
+        pays off from a few thousand inputs; name an engine there.
     progress : bool
         Draw a progress bar when standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"

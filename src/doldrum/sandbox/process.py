@@ -307,7 +307,7 @@ def _little_memory(limits: Limits) -> str:
 
 
 def shown(text: str, *, most: int) -> str:
-    """Text of an attacker's as one bounded line, with what can't be printed escaped.
+    """Text of an attacker's as one bounded line; characters that cannot be printed are escaped.
 
     >>> shown("a\\x1b[31m" + "b" * 100, most=12)
     'a\\\\x1b[31mbb…'

@@ -71,11 +71,11 @@ def check_workers(workers: int | None, *, ray: str | None = None) -> None:
         return
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InputError(
-            f"expected a whole number of at least 1 as workers, got {workers!r}; one a core is a good number"
+            f"expected a whole number of at least 1 as workers, got {workers!r}; one per core is a good number"
         )
     if ray is None and workers > (most := max(8, 4 * cores())):
         raise InputError(
-            f"expected at most {most} workers on this machine of {cores()} cores, got {workers}; one a core is a good number"
+            f"expected at most {most} workers on this machine of {cores()} cores, got {workers}; one per core is a good number"
         )
 
 

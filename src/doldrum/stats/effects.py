@@ -43,7 +43,7 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     Parameters
     ----------
     values : floats (n,)
-        One a model, finite; for paired designs the difference of the pair.
+        One per model, finite; for paired designs the difference of the pair.
     level : float in (0, 1)
     method : "t" or "sign-flip"
         "t": mean ± t_{n-1} s / sqrt(n); for values that are about normal over models (the test at 5%

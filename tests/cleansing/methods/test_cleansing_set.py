@@ -201,7 +201,7 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
         in depends
     )
     assert "another --seed gives others" in depends
-    assert "can't say whether any sample is poisoned" in limits
+    assert "cannot say whether any sample is poisoned" in limits
     assert all(name in text for name in METHODS)
     frame = pd.read_parquet(tmp_path / "out" / "samples.parquet")
     rows = np.loadtxt(tmp_path / "out" / "drop.txt", dtype=int)

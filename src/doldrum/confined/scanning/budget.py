@@ -74,7 +74,7 @@ def overlays_of(step: Step) -> int:
 
 
 def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
-    """Forwards an input.
+    """Forward passes per input.
 
     >>> [forwards_of((1, 28, 28), step) for step in LADDER]
     [18, 27, 38, 64, 127]

@@ -45,8 +45,8 @@ def read_folder(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
 ) -> ImageRead:
-    """Every image below a folder, in order of path; what can't be read is listed, not fatal (links that leave the
-    folder among it).
+    """Every image below a folder, in order of path. Files that cannot be read are listed, and not fatal. Links that leave the
+    folder count among them.
 
     Subfolders, are classes if every image is in one (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a

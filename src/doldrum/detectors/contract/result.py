@@ -72,7 +72,7 @@ class ScanResult:
 
     @property
     def mean_forwards(self) -> float:
-        """Forwards an input, on average; 0 where it is not known."""
+        """Forward passes per input, on average; 0 where it is not known."""
         return float(self.forwards.mean()) if len(self.forwards) else 0.0
 
     @property

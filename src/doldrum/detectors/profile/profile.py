@@ -90,8 +90,7 @@ class SmoothnessProfile(OfFamilies):
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
        p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
-       a draw, since a draw perturbs all inputs alike, and a few are strays, which belong to another label by all but the
-       unperturbed look; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
+       per draw, since a draw perturbs all inputs alike, and a few are outliers: their perturbed copies get another label; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
     4. *calm* (0.5): share of draws that kept the label under the families that leave everything in its place, less the
