@@ -49,7 +49,7 @@ def check(path: Path, rules: Sequence[Rule] = RULES) -> list[Found]:
     for first, said in read(text):
         for rule in rules:
             for match in rule.pattern.finditer(said):
-                start = match.start() + len(match[0]) - len(match[0].lstrip(" .!"))
+                start = match.start() + len(match[0]) - len(match[0].lstrip(" \t.!"))
                 line = first + said.count("\n", 0, start)
                 if _ALLOWED not in lines[line - 1]:
                     found.append(Found(path, line, " ".join(match[0].split()), rule.better))

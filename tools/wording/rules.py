@@ -47,7 +47,7 @@ RULES = (
     _rule(r"\bsome \d[\d,.]*(?![\d\w]*D\b)", "about"),
     _rule(r"\ball but (the same|certain|fixes|identical|useless|impossible)\b", "almost"),
     # inversion for effect
-    _rule(r"(?:^\s*|[.!] )(?-i:Were|Had) (it|all|they|the|this|that|there|one|any)\b(?![^.?]*\?)", "If …"),
+    _rule(r"(?:^[ \t]*|[.!] )(?-i:Were|Had) (it|all|they|the|this|that|there|one|any)\b(?![^.?]*\?)", "If …"),
     _rule(r"\bwere (it|they|all) to\b", "if it did"),
     # what cannot be read
     _rule(r"\bwhat (can't|cannot) be\b", "files (images, …) that cannot be"),
@@ -58,5 +58,5 @@ RULES = (
     _rule(r"\bgoes? with the (process|run|command)\b", "is deleted when it ends"),
     # one X per Y
     _rule(rf"\bone an? ({_THINGS})\b", "one per …"),
-    _rule(rf"\b(forwards?|draws|labels?|images|rows|requests|answers) an? ({_THINGS})\b(?! (took|takes|has|had|gets|got|needs))", "per"),
+    _rule(rf"\b(forwards?|draws|labels?|images|rows|requests) an? ({_THINGS})\b(?! (took|takes|has|had|gets|got|needs))", "per"),
 )  # fmt: skip
