@@ -15,7 +15,7 @@ __all__ = ["check_file_writable", "check_folder_writable", "parquet_table", "tid
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
-    """Have `write` fill a draft beside `path`, then rename it: a kill leaves the old file or the new one.
+    """Let `write` fill a draft next to `path`, then rename it: a kill leaves the old file or the new one.
 
     Missing folders are made. The draft is removed when `write` fails; on a full disk
     the OSError names the file.

@@ -112,7 +112,7 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
     All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
 
-    Parts of one measurement that can be gone through twice (a list, :class:`doldrum.measuring.StoredResponses`) do as well
+    Parts of one measurement that can be read twice (a list, :class:`doldrum.measuring.StoredResponses`) do as well
     as the whole, and are held one at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses

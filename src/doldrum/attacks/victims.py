@@ -120,7 +120,7 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
     cache
         A folder, made if absent; by default `victims_folder()`. Each victim is KEY.safetensors (a checkpoint) and
         KEY.json (specification, trigger, plan), written last: a kill leaves either a whole victim or none, and the
-        resume files that the next call goes on from.
+        resume files from which the next call continues.
 
     Raises InputError for a victim in the cache that was trained on other data, or whose files are broken.
 

@@ -1,4 +1,4 @@
-"""The inspection that is part of an audit: made after the scan, in a folder beside the audit's record."""
+"""The inspection that is part of an audit: made after the scan, in a folder next to the audit's record."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def run_audit(
     `doldrum audit` then makes report.html of these (:func:`doldrum.report.audit.page.write_audit_page`).
 
     Model and images are opened and run in a confined process (:func:`doldrum.sandbox.run_confined`); this one reads JSON of known
-    shape from it. Killed at any moment, the same call goes on where it was; called again when all is done, it gives the record.
+    shape from it. If it is killed at any moment, the same call continues where it stopped. Called again when all is done, it gives the record.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from doldrum.inspecting import InspectSettings
 __all__ = ["INSPECTION", "AuditSettings", "seconds_of"]
 
 INSPECTION = "inspection"
-"""Folder of an audit in which its inspection goes on, and where record.json, trigger.json and pictures/ of it stay."""
+"""Folder of an audit's inspection, where it can be continued, and where record.json, trigger.json and pictures/ of it stay."""
 
 _HALF_AN_HOUR = 1800.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -24,7 +24,7 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings(JobSettings):
-    """What `doldrum audit` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+    """What `doldrum audit` was asked for, besides the settings of every job: :class:`doldrum.confined.settings.JobSettings`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class AuditSettings(JobSettings):
         Of the inspection: a folder of clean models like this one, and the rate of false alarms that is promised by them.
     budget : float, optional
         Seconds that an audit may take from the opening of the model on; the number of draws is fitted to it. Where it takes longer all the
-        same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again. Where the model is
+        same, scanning ends with the current batch, and images not reached are listed as skipped. A run that is continued has the whole time again. Where the model is
         inspected too, the scan has half of it and the inspection what is left, at most half; without a budget the inspection takes at most half an hour.
     explain : int
         How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 100,000, of

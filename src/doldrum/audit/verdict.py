@@ -99,7 +99,7 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
 
 
 def _discovered(flags: Mapping[str, Any]) -> str:
-    """The set of discoveries, beside the flags: within them, or around them."""
+    """The set of discoveries, compared with the flags: inside them, or around them."""
     count, flagged = flags["discoveries"], flags["count"]
     far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
@@ -173,7 +173,7 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
         f"The {scanned:,} images are sorted, most suspicious first. None is flagged, and there is no promise about false alarms: in every set "
         "some image comes first.",
         "Each image was compared with the other images. Some of those may be triggered too. The more images carry the same trigger, the more normal they "
-        "look beside one another. If half of them or more carry it, the order means nothing.",
+        "look compared with one another. If half of them or more carry it, the order means nothing.",
         "So the list says where to look first. It cannot say whether any image is triggered, how many are, or anything about the model.",
         "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",
         *remarks,

@@ -110,7 +110,7 @@ class Classifier(ABC):
         """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
-        """Let go of what it holds beside memory, such as a process of its own; overridden where there is something."""
+        """Release what it holds besides memory, such as a process of its own. Overridden by classes that hold something."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:

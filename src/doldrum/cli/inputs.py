@@ -120,7 +120,7 @@ def stored_images(
     Arrays (.npy, .npz) and data sets that the model takes are read where they are. Everything else is decoded into `out`/images.part, so that
     memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with.
 
-    `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can go on;
+    `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can be continued;
     by default those of `measure_to`.
     """
     if not os.path.exists(source) or (Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)):

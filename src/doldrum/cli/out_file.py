@@ -62,7 +62,7 @@ def check_out_file(
 
 
 def _parts(model: ModelSettings) -> list[Path]:
-    """The model's file, and those beside it that hold its weights, there or not."""
+    """The model's file, and those next to it that hold its weights, whether they exist or not."""
     from doldrum.suspects.beside import weights_beside
 
     if model.remote:

@@ -41,7 +41,7 @@ def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, mo
 
 
 def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:
-    """What was flagged, beside what a promise explains.
+    """What was flagged, compared with what a promise explains.
 
     >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
     '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would be expected in fewer than 5% of cases. 1 \

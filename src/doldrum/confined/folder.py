@@ -1,4 +1,4 @@
-"""Outside of the confined process: the folder that a job goes on in, which knows its own settings, model and images again."""
+"""Outside of the confined process: the folder in which a job can be continued, which recognises its settings, model and images."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             )
         if differs := _differing(begun_with, wanted):
             raise InputError(
-                f"expected the settings with which the {job.name} in {out} began, got {differs}; ask for the same to go on with it, or name "
+                f"expected the settings with which the {job.name} in {out} began, got {differs}; use the same settings to continue it, or name "
                 "another folder with --out"
             )
         if before == states:
             return seed
-        if (out / job.record).exists():  # a run that goes on compares what is in them
+        if (out / job.record).exists():  # a run that is continued compares what is in them
             raise InputError(
                 f"expected the images that this run began with, got others: some were added, removed or changed since {out} was finished; name "
                 "another folder with --out"

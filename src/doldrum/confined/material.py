@@ -117,7 +117,7 @@ def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:
-    """Refuse to go on with other images than those that the run began with."""
+    """Refuse to continue with other images than those that the run began with."""
     digest = hashlib.sha256()
     for one in (material, clean):
         if one is not None:

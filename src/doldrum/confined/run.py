@@ -31,7 +31,7 @@ def run_job(
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Result:
-    """Do a job, go on with it where it was cut off, or give what it found where it is done.
+    """Do a job, continue an interrupted one, or give the result of a finished one.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def run_job(
         The settings as the confined process gets them; it may put files into the folder given. By default `settings.to_dict()`.
     after : function, optional
         More work, done when the confined process has answered and before anything is written. Where it fails or is cut off, what the
-        confined process left is kept, and the same call goes on from there.
+        confined process left is kept, and the same call continues from there.
 
     Raises
     ------

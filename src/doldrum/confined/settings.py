@@ -14,7 +14,7 @@ from doldrum.opening.settings import ModelSettings, check_positive
 
 __all__ = ["JobSettings", "check_share"]
 
-# What may differ where a run goes on
+# What may differ if a run is continued
 _FREE = (
     "out",
     "memory",
@@ -89,7 +89,7 @@ class JobSettings(ModelSettings):
         return super().to_dict() | {"out": str(Path(self.out).resolve())}
 
     def lasting(self) -> dict[str, Any]:
-        """What may not differ where a run goes on; JSON-able, and without what may be a secret in an address."""
+        """What may not differ if a run is continued; JSON-able, and without what may be a secret in an address."""
         made = {name: value for name, value in self.to_dict().items() if name not in _FREE}
         return made | {"model": kept_address(self.model)} if self.remote else made
 

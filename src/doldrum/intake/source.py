@@ -41,7 +41,7 @@ class ImageSource:
     def __iter__(self) -> Iterator[Picture | Skipped]:
         """Items in a stable order, one in memory at a time; each id is unique.
 
-        What macOS puts beside images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
+        What macOS adds to images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
         InputError where nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
         """
         name = visible(os.path.basename(os.path.abspath(self.path)))
@@ -230,7 +230,7 @@ def _folder(root: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
 
 
 def _is_of_macos(name: str) -> bool:
-    """Whether macOS put an entry there: a folder's settings, or what its archives keep of a file beside its bytes.
+    """Whether macOS put an entry there: a folder's settings, or what its archives keep of a file besides its bytes.
 
     >>> [_is_of_macos(n) for n in ("cat/._1.png", "x.zip/__MACOSX/cat/._1.png", ".DS_Store", "cat/1.png")]
     [True, True, True, False]

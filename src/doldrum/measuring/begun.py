@@ -1,4 +1,4 @@
-"""A run that was begun in a folder, beside one that would go on with it: the same, or in which settings they differ."""
+"""Compare an unfinished run in a folder with one that would continue it: the same, or in which settings they differ."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def measure(
     images : ImageSet or array (N, C, H, W), or any source of images
         uint8, or floats in [0, 1]; the classifier's input shape. A torch Dataset or DataLoader, a Hugging Face data set, a list of
         Pillow images or arrays, a generator: see :func:`doldrum.data.read_stream`; an item that can't be read is an error, before any draw.
-        Anything with a shape that gives slices will do, and is never held whole:
+        Anything with a shape that gives slices is accepted, and is never held whole:
         :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
     probe : Probe, or mapping of names to probes
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several are one battery: all draws of an image, and the

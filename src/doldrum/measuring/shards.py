@@ -67,7 +67,7 @@ def measure_to(
     -1 invalid, -2 not taken). Under a rule (`until`), w_lower, w_upper and dominant_lower are those of `level` for a number
     of draws fixed beforehand: use `Rule.read` for limits that hold after stopping.
 
-    Items of the images that could not be read are listed in the manifest, under `skipped`, and the run goes on without them.
+    Items of the images that could not be read are listed in the manifest, under `skipped`, and the run continues without them.
 
     Raises InputError for a measurement of several probes, a folder of anything else, one that can't be written to, or one that another process writes to;
     OSError, with what to do, when the disk is full; WorkerError when a worker dies.

@@ -37,7 +37,7 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     Returns
     -------
     Suspect
-        `classifier` takes float32 (B, C, H, W) in [0, 1]; beside it `format`, `preprocessing`, `class_names` and `notes`.
+        `classifier` takes float32 (B, C, H, W) in [0, 1]; next to it are `format`, `preprocessing`, `class_names` and `notes`.
 
     Raises
     ------

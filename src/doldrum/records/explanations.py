@@ -91,7 +91,7 @@ class Explanation(Record):
     why : str
         In a sentence: what was shown, or why nothing was.
     kind, size, where : str of KINDS, str and dict, or None
-        What was found: of which kind, how large in words, and what decides it beside the pixels.
+        What was found: of which kind, how large in words, and what decides it besides the pixels.
     scope : int or None
         The class of the clean images on which it was tested; None: every class except `label`.
     together : int
@@ -212,7 +212,7 @@ class Explanations(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationRecord(Record):
-    """Everything that `doldrum explain` found, beside the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
+    """Everything that `doldrum explain` found, except the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
 
     Parameters
     ----------

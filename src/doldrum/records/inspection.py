@@ -29,7 +29,7 @@ _INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
 
 @dataclass(frozen=True, kw_only=True)
 class InspectionRecord(Record):
-    """Everything that `doldrum inspect` found, beside the trigger in trigger.json and the files in pictures/.
+    """Everything that `doldrum inspect` found, except the trigger in trigger.json and the files in pictures/.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    """What root may do beside reading and writing files: without this, it also reads other processes' memory."""
+    """What root may do besides reading and writing files: without this, it also reads other processes' memory."""
     import ctypes
     import struct
 

@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def _read(guard: Guard, kept: Path) -> None:
-    """Have the guard go on with the watch in the file, where there is one."""
+    """Let the guard continue the watch in the file, if there is one."""
     calibration = guard.detector.calibration
     if not kept.exists() or calibration is None:
         return
@@ -40,8 +40,8 @@ def _read(guard: Guard, kept: Path) -> None:
 class Watched:
     """Follows a Guard's watch: `verdict` is what it said after the last batch; a change of it is logged, once.
 
-    With `kept`, the guard goes on with the watch in that file, where there is one. Its state is written there every 1,000 images and at
-    `close`. Until then the file is this service's alone: a lock is held on NAME.lock beside it, which stays and is empty.
+    With `kept`, the guard continues the watch in that file, if there is one. Its state is written there every 1,000 images and at
+    `close`. Until then the file is this service's alone: a lock is held on NAME.lock next to it, an empty file that stays.
 
     A fault of the watch is logged once: it is followed no more, and the file keeps what was written last.
 
@@ -84,7 +84,7 @@ class Watched:
                 self._write()
 
     def _write(self) -> None:
-        """A full disk is logged, and the service goes on."""
+        """A full disk is logged, and the service keeps running."""
         self._written = self.verdict.images
         if self._kept is None:
             return

@@ -54,7 +54,7 @@ def run_study(
         Receives a line per cell: how many are done, how long it took, how long the rest will take.
 
     Raises InputError before any work for a grid with an unknown field or name, DatasetNotFoundError for absent data,
-    OSError when the disk is full. A cell that raises is kept in `failures`, and the others go on.
+    OSError when the disk is full. A cell that raises is kept in `failures`, and the others continue.
 
     >>> import tempfile
     >>> from doldrum.studies import Cell

@@ -56,7 +56,7 @@ def train(
     network
         Another network than the recipe's.
     checkpoint
-        A resume file, written after each epoch in one step. If it is there, the run goes on from it and ends with the
+        A resume file, written after each epoch in one step. If it is there, the run continues from it and ends with the
         weights that an uninterrupted run has. A file of another run (recipe, seed, data, hook) is refused.
     progress
         Draw a bar on standard error when that is a terminal.

@@ -32,7 +32,7 @@ class Recipe:
     batch_size
         Images a step, at least 2 (batch normalisation needs two). A set that is smaller is one batch.
     optimizer, lr, momentum, weight_decay
-        "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions beside "sgd" for the rest.
+        "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions and "sgd" for the rest.
         Biases and normalisation layers are not decayed.
     muon_lr
         The peak rate of "muon"; it follows the same schedule as `lr`. Other optimizers don't read it.

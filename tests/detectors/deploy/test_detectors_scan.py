@@ -66,7 +66,7 @@ def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
     det = MaxSoftmax(seed=0).fit(clf, pool.take(range(2))).calibrate(pool.take(range(2, 200)), fpr=0.05)
     scan_to(det, pool.take(range(200, 210)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with inputs=11 \(it began with inputs=10\); repeat that one"):
+    with pytest.raises(InputError, match=r"got one with inputs=11 \(it began with inputs=10\); run that one again"):
         scan_to(det, pool.take(range(200, 211)), tmp_path / "a", progress=False)
     with pytest.raises(InputError, match=r"got one with other images, or another detector's file; repeat"):
         scan_to(det, pool.take(range(201, 211)), tmp_path / "a", progress=False)

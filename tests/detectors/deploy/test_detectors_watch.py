@@ -190,7 +190,7 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(InputError, match="calibration, got another's"):
             Watch(held).update([p])
     classes = calibration_of(chance, 400, 0.05, np.repeat([0, 1], 200))
-    with pytest.raises(InputError, match="labels beside"):
+    with pytest.raises(InputError, match="labels together with"):
         Watch(classes).update([0.5])
     with pytest.raises(InputError, match="one a p-value"):
         Watch(classes).update([0.5], labels=[0, 1])

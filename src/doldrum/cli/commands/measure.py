@@ -120,7 +120,7 @@ def measure(
         stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped),
     ):
         warn_of_preprocessing(suspect, found, settings)
-        # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
+        # An interrupted run is continued with the engine it began with: "auto" may time another as the faster one today.
         engine = engine_name(before) if before is not None and engine == "auto" else engine
         with waiting("checking the model and its engines"):
             run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)

@@ -1,4 +1,4 @@
-"""In the confined process: the plan of a run over images, measured once and kept for a run that goes on."""
+"""In the confined process: the plan of a run over images, measured once and kept for a run that is continued."""
 
 from __future__ import annotations
 

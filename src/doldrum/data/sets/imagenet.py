@@ -112,7 +112,7 @@ def imagenet_folder(
     """Images of a folder with one subfolder per class (such as ImageNet's val, sorted), as uint8 (N, 3, *size).
 
     The shorter side is scaled to `resize` and the middle is kept, as evaluations on ImageNet do. Classes are numbered in
-    the order of their folders' names, also those without a readable image. `per_class` takes so many of each, chosen by
+    the order of their folders' names, also those without a readable image. `per_class` takes this many of each, chosen by
     `seed`. One image is decoded at a time, and more than 1 GiB of pixels are held in a memory-mapped temporary file.
     Images that cannot be read are listed. Raises InputError when no image is left.
     """

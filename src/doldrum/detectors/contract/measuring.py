@@ -68,7 +68,7 @@ def examined_in_turn(
     batch_size: int,
     on_batch: Callable[[int], None] | None,
 ) -> Iterator[Examined]:
-    """Labels, scores and forwards of the inputs, `batch_size` at a time: each stage is measured for the inputs that go on alone."""
+    """Labels, scores and forwards of the inputs, `batch_size` at a time: each stage is measured only for the inputs that reach it."""
     for block, ids in _blocks(images, batch_size):
         found = _examined(detector, parts, block, ids)
         if on_batch is not None:

@@ -45,9 +45,9 @@ class Guard:
         What a module or function gives.
     watch : Watch, optional
         Sees the answers, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
-        one; give `Watch.restored(detector.calibration, state)` to go on with another's. An image that is among the last 65,536
+        one; give `Watch.restored(detector.calibration, state)` to continue with another's. An image that is among the last 65,536
         different ones is not shown to it again: a client that asks twice would look like drift. Where it fails, that is logged once, and
-        answers go on without it.
+        images are still answered without it.
 
     An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forward passes per image, rounded up to whole
     batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked

@@ -1,4 +1,4 @@
-"""Scans on disk: Parquet shards of verdicts, a manifest, and a summary; killed at any moment, they go on."""
+"""Scans on disk: Parquet shards of verdicts, a manifest, and a summary; killed at any moment, they can be continued."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -47,23 +47,23 @@ def scan_to(
 ) -> dict[str, Any]:
     """Scan into a folder, a shard of 1,024 inputs at a time, and give the summary back, which is manifest.json.
 
-    A shard has one row per input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
-    goes on after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
-    those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
+        A shard has one row per input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
+    continues after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
+        those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
 
-    Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
-    to, and one that another process writes to; OSError, with what to do, when the disk is full.
+        Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
+        to, and one that another process writes to; OSError, with what to do, when the disk is full.
 
-    `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
-    `skipped`, and the run goes on without them.
+        `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
+        `skipped`, and the run continues without them.
 
-    Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
-    `fdr`), `note`, `watch`, `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
-    found more flags than the promise explains; and `mean_forwards`, how often the model was asked for an input.
+        Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
+        `fdr`), `note`, `watch`, `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
+        found more flags than the promise explains; and `mean_forwards`, how often the model was asked for an input.
 
-    `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
-    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
-    folder is often by class; so it can't say when a change was.
+        `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
+        :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
+        folder is often by class; so it can't say when a change was.
     """
     calibration = detector.calibration
     if calibration is None or detector.fitted_for is None:
@@ -191,7 +191,7 @@ def check_scan_folder(out: str | Path) -> Path:
 
 
 def is_unfinished(out: str | Path) -> bool:
-    """Whether `out` holds a scan that was cut off and can go on."""
+    """Whether `out` holds an interrupted scan that can be continued."""
     found = _read(Path(out))
     return found is not None and found.get("complete") is not True
 
@@ -228,7 +228,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     if found.get("identity") != manifest["identity"]:
         raise InputError(
-            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; repeat that one to go on with it, or name "
+            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; run that one again to continue it, or name "
             "another folder with --out"
         )
     listed: Any = found.get("shards")

@@ -172,7 +172,7 @@ class Watch:
         if labels is None:
             if grouped:
                 raise InputError(
-                    "expected labels beside p-values of class-conditional calibration, got none; pass the ScanResult"
+                    "expected labels together with p-values of class-conditional calibration, got none; pass the ScanResult"
                 )
             return p, np.arange(len(p)), np.zeros(len(p), np.int64)
         of = np.asarray(labels, dtype=np.int64)
@@ -210,7 +210,7 @@ class Watch:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that it has seen, JSON-able: keep it, and a service that starts again goes on with :meth:`restored`."""
+        """All that it has seen, JSON-able. Save it to continue with :meth:`restored` after a restart."""
         self._bet()
         return {
             "format": FORMAT,

@@ -248,7 +248,7 @@ class _Columns:
 class Surprise:
     """-log of the share of clean inputs with as high a value, column by column: 0 is the lowest of all, 4.6 one in a hundred.
 
-    Above the 90th percentile the tail is taken as exponential, so that it goes on where the clean inputs end.
+    Above the 90th percentile the tail is taken as exponential, so that it continues beyond the clean inputs.
 
     >>> s = Surprise(np.arange(100.0)[:, None])
     >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()

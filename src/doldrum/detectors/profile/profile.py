@@ -38,7 +38,7 @@ OVERLAYS = 19
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-# Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
+# Weights, besides 1 for the joint ratio; see docs/results/detection-design.md.
 _UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
 _FOLDS = 4
 OVERLAY = "overlay"

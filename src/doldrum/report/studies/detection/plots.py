@@ -70,7 +70,7 @@ def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
 
 
 def _name_dots(names: Mapping[tuple[float, float], str], ax: Axes) -> None:
-    """A name beside each dot, none over another or over a dot: the nearest free height, to the right where there is room."""
+    """A name next to each dot, none over another or over a dot: the nearest free height, to the right where there is room."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # places the axes, which a layout does only when it draws

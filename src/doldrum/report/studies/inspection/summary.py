@@ -82,7 +82,7 @@ def neural_cleanse(model: Model) -> Judged:
 
 
 def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> Summary:
-    """The figures of the models of some attacks, beside all clean ones."""
+    """The figures of the models of some attacks, compared with all clean ones."""
     clean = [j for j in found if j.model.clean]
     bad = [j for j in found if j.model.attack in attacks]
     flagged = [j for j in bad if j.p <= LEVEL]

@@ -1,4 +1,4 @@
-"""The report of `study patterns`: how calm other artificial patterns are, beside true triggers, and whether they can be told."""
+"""The report of `study patterns`: how calm other artificial patterns are, compared with true triggers, and whether they can be told."""
 
 from __future__ import annotations
 
