@@ -115,7 +115,7 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """What is at `path`, where it is no folder and one can't be made; None where it is one or there is nothing."""
+    """What is at `path`, where it is no folder and one can't be made; None if it is one or there is nothing."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():

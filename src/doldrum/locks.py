@@ -13,14 +13,14 @@ __all__ = ["check_out_apart", "locked"]
 
 
 def check_out_apart(source: str, out: Path) -> None:
-    """Raise InputError where `out` would be among the images."""
+    """Raise InputError if `out` would be among the images."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"expected an --out apart from the images in {source}, got {out}; name another")
 
 
 @contextmanager
 def locked(path: str | Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a folder, or a file (made where there is none), while the block runs.
+    """Hold a folder, or a file (made if there is none), while the block runs.
 
     Where another process holds it: with `wait`, until it is free; else InputError. The lock is the operating system's: it
     leaves nothing behind on a folder, and is released when the process that holds it ends, in whatever way. Where the system has none

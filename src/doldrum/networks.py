@@ -225,7 +225,7 @@ def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
     Raises
     ------
     InputError
-        for an unknown name, or a shape the network can't take. MissingExtraError where timm is named and not here.
+        for an unknown name, or a shape the network can't take. MissingExtraError if timm is named and not here.
 
     Examples
     --------

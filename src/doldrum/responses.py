@@ -43,9 +43,9 @@ class Responses:
     info : mapping, optional
         Where the draws came from (probe, engine, precision, agreement, versions), JSON-able.
     scores : float32 array (N, K), optional
-        Probabilities of each unperturbed input, where they were asked for; NaN where the input was invalid.
+        Probabilities of each unperturbed input, where they were asked for; NaN if the input was invalid.
     readouts : mapping of names to float32 arrays (N, C, n), optional
-        What was read from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN where the draw was invalid.
+        What was read from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN if the draw was invalid.
 
     Examples
     --------

@@ -121,5 +121,5 @@ def test_a_full_disk_is_said_and_answers_go_on(fresh, digits, tmp_path, caplog, 
     monkeypatch.setattr("doldrum.serving.watched.write_text_whole", full)
     with serving(fresh, watch=tmp_path / "watch.json") as one:
         assert one.classify([("a.png", png(digits[160, 0]))]).status == 200
-    assert "watch.json (No space left on device): answers go on" in caplog.text
+    assert "watch.json (No space left on device); images are still answered" in caplog.text
     assert "the same again" not in caplog.text

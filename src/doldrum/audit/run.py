@@ -32,7 +32,7 @@ def run_audit(
 ) -> AuditRecord:
     """Audit a model and images that somebody else made; leaves record.json, rows.parquet and pictures/ in `settings.out`.
 
-    Where there are clean images the model is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`): whether it is backdoored, whatever images there
+    If there are clean images the model is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`): whether it is backdoored, whatever images there
     are. What that found is in the record, its trigger and pictures in the folder `inspection`. What the scan refuses is told before the inspection begins; a model
     that can't be inspected is a remark.
 

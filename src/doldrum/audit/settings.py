@@ -37,7 +37,7 @@ class AuditSettings(JobSettings):
     claimed_accuracy : float, optional
         What somebody says the model reaches on images like the clean ones, in [0, 1].
     inspect : bool, optional
-        Whether the model itself is inspected too, by the clean images (:func:`doldrum.inspecting.run_inspection`). By default it is where there are clean
+        Whether the model itself is inspected too, by the clean images (:func:`doldrum.inspecting.run_inspection`). By default it is if there are clean
         images and the model is a file; a model at an address only where True.
     references, model_fpr : str, optional, and float in (0, 1)
         Of the inspection: a folder of clean models like this one, and the rate of false alarms that is promised by them.
@@ -99,7 +99,7 @@ class AuditSettings(JobSettings):
 
     @property
     def inspection(self) -> InspectSettings | None:
-        """The settings of the inspection, which has half of the budget at most; None where there is none."""
+        """The settings of the inspection, which has half of the budget at most; None if there is none."""
         if not self.inspects or self.clean is None:
             return None
         shared = {

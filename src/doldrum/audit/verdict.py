@@ -117,7 +117,7 @@ def _images(count: int) -> str:
 def _concentrated(
     found: Mapping[str, Any] | None, flags: Mapping[str, Any], scanned: int, names: Sequence[str] | None, more: bool
 ) -> str:
-    """Whether the flags gather in one class; nothing where fewer than two were flagged."""
+    """Whether the flags gather in one class; nothing if fewer than two were flagged."""
     if found is None or flags["count"] < 2:
         return ""
     if found["flagged"] == 1:

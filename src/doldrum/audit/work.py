@@ -107,7 +107,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Clean images to fit and to calibrate; InputError where they won't do, before any work is put into them."""
+    """Clean images to fit and to calibrate; InputError if they won't do, before any work is put into them."""
     fit, calibration = split_clean(len(clean), fpr, seed)
     parts = clean.take(fit), clean.take(calibration)
     check_apart(*parts)

@@ -62,7 +62,7 @@ class Classifier(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of what decides the answers (weights and structure), or a name where there is none to read."""
+        """A hash of what decides the answers (weights and structure), or a name if there is none to read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`; scores may hold NaN, labels may not be out of range."""
@@ -107,7 +107,7 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
+        """Raise when the model is in a state in which its answers are random or change; overridden if there is one."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
         """Release what it holds besides memory, such as a process of its own. Overridden by classes that hold something."""
@@ -176,7 +176,7 @@ def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
     if output.ndim == 1:
         return output.astype(np.int16)
     labels = output.argmax(axis=1).astype(np.int16)
-    # A sum is NaN or infinite where any entry is (or it overflows, which float64 rules out): one cheap pass.
+    # A sum is NaN or infinite if any entry is (or it overflows, which float64 rules out): one cheap pass.
     finite = np.isfinite(output.sum(axis=1, dtype=np.float64))
     if not finite.all():
         labels[~finite] = INVALID_LABEL

@@ -121,7 +121,7 @@ def _run(ended: Ended) -> None:
         code = code if isinstance(code, int) else 0
         if code == 130:  # the argument parser takes Ctrl-C for itself
             raise KeyboardInterrupt
-        if getattr(sys.stdout, "flush", None) is not None:  # None where it is closed
+        if getattr(sys.stdout, "flush", None) is not None:  # None if it is closed
             sys.stdout.flush()  # here, where a full disk is an error like others
         sys.exit(code)
     except DoldrumError as error:

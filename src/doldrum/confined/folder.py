@@ -88,7 +88,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What a run was begun with and what is asked for, where they differ, as arguments; empty where they are the same."""
+    """What a run was begun with and what is asked for, where they differ, as arguments; empty if they are the same."""
     told: list[str] = []
     for name in {**now, **before}:
         values = [one.get(name) for one in (now, before)]
@@ -115,7 +115,7 @@ def holds_work(out: Path) -> bool:
 
 
 def _state(path: str | None) -> str:
-    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" where none is there."""
+    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" if none is there."""
     if path is None or not os.path.exists(path):
         return ""
     files = [path] if os.path.isfile(path) else []

@@ -29,7 +29,7 @@ def class_numbers(
     num_classes: int,
     numbered: bool = False,
 ) -> tuple[NDArray[np.int64] | None, str]:
-    """The class number of each label (-1: no label), and how they were found; None where they can't be.
+    """The class number of each label (-1: no label), and how they were found; None if they can't be.
 
     Labels are looked up among the model's class names; else read as numbers; else among the names of the table that they come
     from; else, where there are as many as classes, numbered in order. Labels that are `numbered`, as those of arrays are, are class

@@ -98,7 +98,7 @@ def read_material(
 
 
 def left_out(clean: Material) -> list[str]:
-    """What to say of clean files that could not be used; nothing where there are none."""
+    """What to say of clean files that could not be used; nothing if there are none."""
     if not clean.skipped:
         return []
     first, count = clean.skipped[0], len(clean.skipped)

@@ -36,7 +36,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """A row of `doldrum datasets`; `location` is None where the set is not here."""
+    """A row of `doldrum datasets`; `location` is None if the set is not here."""
 
     name: str
     description: str
@@ -156,7 +156,7 @@ def dataset_status() -> list[DatasetStatus]:
 def load_dataset(spec: str) -> ImageSet:
     """A data set's split by name, such as "fashion-mnist:test" (split "test", or the last, when none is named).
 
-    Raises InputError for an unknown name, DatasetNotFoundError where it is not here.
+    Raises InputError for an unknown name, DatasetNotFoundError if it is not here.
     """
     if not isinstance(spec, str):
         raise InputError(f"expected the name of a data set, got {type(spec).__name__}; e.g. 'digits:train'")

@@ -83,4 +83,4 @@ class HasEngines(ABC):
 
     @abstractmethod
     def make_engine(self, name: str, precision: str, rows: int) -> Engine:
-        """That engine, ready to run; EngineError where it can't be."""
+        """That engine, ready to run; EngineError if it can't be."""

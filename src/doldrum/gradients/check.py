@@ -53,7 +53,7 @@ def check_agreement(
 def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     """At how many of `images` the gradient of the scores is finite and not zero.
 
-    Asked is one random combination of the classes' scores. Raises ClassifierError where there is no such image.
+    Asked is one random combination of the classes' scores. Raises ClassifierError if there is no such image.
     """
     x = torch.from_numpy(images).requires_grad_(True)
     try:

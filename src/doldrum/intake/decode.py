@@ -166,7 +166,7 @@ def _middle(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 def fitting_note(
     before: Mapping[tuple[int, ...], int], to: tuple[int, ...], *, resize: Literal["stretch", "crop"] | None = "stretch"
 ) -> str | None:
-    """What was done to images to make them (C, H, W), of how many there were `before` of each shape; None where nothing was.
+    """What was done to images to make them (C, H, W), of how many there were `before` of each shape; None if nothing was.
 
     >>> fitting_note({(1, 8, 8): 2, (3, 4, 4): 5}, (3, 4, 4))
     '2 of 7 images were fitted to 3 x 4 x 4 (channels x height x width; other sizes are stretched): they were 1 x 8 x 8'

@@ -42,7 +42,7 @@ class ImageSource:
         """Items in a stable order, one in memory at a time; each id is unique.
 
         What macOS adds to images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
-        InputError where nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
+        InputError if nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
         """
         name = visible(os.path.basename(os.path.abspath(self.path)))
         items = (
@@ -88,7 +88,7 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     ImageSource
         Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why), in order: folders and their files by
         name, archives as they are. Grey is repeated to three channels. The label is the name of the class: the folder
-        that an image is in, a sample's ".cls" entry, a table's column; None where there is none.
+        that an image is in, a sample's ".cls" entry, a table's column; None if there is none.
 
     Nothing is extracted or written, no link is followed, no pickle read, no program started; archives inside archives are not
     opened. Only the formats in FORMATS are decoded, as :func:`decode_image` says. Decoders may still have faults: run

@@ -121,7 +121,7 @@ def collect_images(
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
-    """What an earlier call left, if it was made of the same files; None where there is nothing of the kind."""
+    """What an earlier call left, if it was made of the same files; None if there is nothing of the kind."""
     try:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:

@@ -53,7 +53,7 @@ class Inputs:
         return self.shape[0]
 
     def check_whole(self) -> None:
-        """Raise InputError where an item could not be read."""
+        """Raise InputError if an item could not be read."""
         if not _is_stream(self._source):
             ImageRead(self._source, self.skipped).whole()
 

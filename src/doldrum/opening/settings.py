@@ -87,7 +87,7 @@ class ModelSettings:
         check_positive("memory", self.memory)
         for name, known in _CHOICES.items():
             value = getattr(self, name)
-            default = getattr(ModelSettings, name)  # None where the option may be left out
+            default = getattr(ModelSettings, name)  # None if the option may be left out
             if value not in (known if default is not None else (None, *known)):
                 raise InputError(f"expected {name}= of {', '.join(known)}, got {value!r}; pick one")
         self._check_preprocessing()

@@ -191,7 +191,7 @@ def _predict(
     rows: NDArray[np.int64] | None = None,
     trigger: Trigger | None = None,
 ) -> NDArray[np.int64]:
-    """Labels, batch by batch, so that memory stays small; -1 where the scores are not finite."""
+    """Labels, batch by batch, so that memory stays small; -1 if the scores are not finite."""
     rows = np.arange(len(images)) if rows is None else rows
     out = np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), batch_size):

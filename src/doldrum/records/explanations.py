@@ -84,7 +84,7 @@ class Explanation(Record):
     image : str
         Its name.
     label : int
-        The class that it is predicted as; -1 where there was no valid answer.
+        The class that it is predicted as; -1 if there was no valid answer.
     proven : bool
         Whether `p_adjusted` is at most alpha, the success is well above every control's, `rank` is at most 5%, and, for what several images share,
         this image holds it.
@@ -95,7 +95,7 @@ class Explanation(Record):
     scope : int or None
         The class of the clean images on which it was tested; None: every class except `label`.
     together : int
-        Flagged images that share it; 1 where it is of this image alone.
+        Flagged images that share it; 1 if it is of this image alone.
     success, control : Success or None
         Of what was found, and of the best of the controls, on the same held-back images.
     controls : int
@@ -110,7 +110,7 @@ class Explanation(Record):
     labels : {clean, found, control} or None
         The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
     shown : Shown or None
-        Their pictures; None where they are kept elsewhere.
+        Their pictures; None if they are kept elsewhere.
     """
 
     image: str

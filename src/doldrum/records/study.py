@@ -93,7 +93,7 @@ class StudyRecords:
 def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
     """Read what a study has written so far; it may still be running, and a torn last line is ignored.
 
-    A cell that failed and was finished later is finished. Raises InputError where there is no study.
+    A cell that failed and was finished later is finished. Raises InputError if there is no study.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

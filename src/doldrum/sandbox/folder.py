@@ -66,7 +66,7 @@ def remove_leftovers() -> None:
 
 
 def _lock(path: str) -> int | None:
-    """A handle that holds the folder; None where another holds it, or the system has no such locks."""
+    """A handle that holds the folder; None if another holds it, or the system has no such locks."""
     try:
         import fcntl
     except ImportError:

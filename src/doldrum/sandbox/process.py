@@ -145,7 +145,7 @@ class Confined:
             return frame
 
     def write(self, value: Any, data: Any = b"") -> None:
-        """One request, with raw bytes; BrokenPipeError where the process is gone."""
+        """One request, with raw bytes; BrokenPipeError if the process is gone."""
         stream: Any = self.process.stdin
         write_frame(stream, BLOCK, value, data)
 

@@ -17,7 +17,7 @@ import sys
 
 __all__ = ["SYSCALLS", "available", "install", "program"]
 
-# name: (x86_64, arm64); None where the machine has no such call
+# name: (x86_64, arm64); None if the machine has no such call
 SYSCALLS: dict[str, tuple[int | None, int]] = {
     # sockets
     "socket": (41, 198), "connect": (42, 203), "accept": (43, 202), "accept4": (288, 242), "bind": (49, 200),

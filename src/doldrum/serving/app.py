@@ -139,7 +139,7 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
 
 
 async def _unless_gone(work: Any, request: Request, seconds: float) -> Answer | None:
-    """The answer; None where the client left before it, so that nobody works for it any more. Refusal (504) after `seconds`."""
+    """The answer; None if the client left before it, so that nobody works for it any more. Refusal (504) after `seconds`."""
     answer, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
     try:
         done, _ = await asyncio.wait((answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -35,7 +35,7 @@ def spread(
         `work` must be picklable (for Ray, what cloudpickle takes), jobs and results too. `jobs` is read as workers become
         free: two jobs a worker are under way in order, one otherwise.
     workers : int, optional
-        By default 1; on a cluster, one per CPU. At most 4 a core of this machine (8 where there is one): each takes the
+        By default 1; on a cluster, one per CPU. At most 4 a core of this machine (8 if there is one): each takes the
         memory of the libraries and of its own copy of the work.
     ray : str, optional
         The address of a Ray cluster: "auto", "HOST:6379", "ray://HOST:10001", or "local" for an instance on this machine

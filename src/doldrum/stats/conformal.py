@@ -1,6 +1,6 @@
 """Split-conformal p-values: a threshold that keeps its promise about false alarms, and what that promise allows.
 
-Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration ones, whatever
+Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration inputs, whatever
 their distribution, as long as the score is a fixed function of the input.
 """
 

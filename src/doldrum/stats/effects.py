@@ -50,7 +50,7 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
         rejects 7% of the time for 6 models with uniform values). "sign-flip": exact for values that
         are symmetric around their mean, whatever their shape; p is the share of the 2^n sign assignments whose mean is at
         least as far from 0, the limits are the k-th smallest and largest mean of the 2^n - 1 subsets,
-        k = floor(2^n (1 - level) / 2), infinite where that is 0 (95%: fewer than 6 models). 16,384 random assignments or subsets
+        k = floor(2^n (1 - level) / 2), infinite if that is 0 (95%: fewer than 6 models). 16,384 random assignments or subsets
         above 16 models.
     seed : int
         Of those random ones.

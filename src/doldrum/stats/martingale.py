@@ -89,7 +89,7 @@ class ConformalMartingale:
         self.count = 0
         """Scores seen."""
         self.alarm = 0
-        """The place, from 1 up, of the score at which the capital first reached the limit; 0 where it hasn't."""
+        """The place, from 1 up, of the score at which the capital first reached the limit; 0 if it hasn't."""
         self.since = 0
         """About where the change was, once there is an alarm: after this place the best gambler has only won."""
 

@@ -17,7 +17,7 @@ __all__ = ["Interval", "clopper_pearson", "dominant_lower", "proportion", "sets_
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its limits; `lower <= value <= upper`, or NaN where nothing was observed."""
+    """A figure with its limits; `lower <= value <= upper`, or NaN if nothing was observed."""
 
     value: float
     lower: float

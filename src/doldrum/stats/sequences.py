@@ -74,7 +74,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
 
 def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
-    """1 where p is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
+    """1 where p is above `threshold`, -1 if it is below, 0 if that is open; looked at as often as one likes.
 
     P(a wrong answer at any n) <= alpha: p is on one side, so only the limit towards it can err.
 
@@ -102,7 +102,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
     alpha : float in (0, 1)
         P(some look, at any n, has W outside) <= alpha. With side="both" each limit takes alpha / 2.
     base : integers (...), optional
-        A class per row fixed before the draws, e.g. the label of the unperturbed input; -1 where there is none.
+        A class per row fixed before the draws, e.g. the label of the unperturbed input; -1 if there is none.
     side : "both", "lower" or "upper"
         A single side takes all of alpha; the other limit is 0 or 1.
 
@@ -141,7 +141,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 def entropy_decision(
     counts: ArrayLike, threshold: float, *, alpha: float, base: ArrayLike | None = None
 ) -> NDArray[np.int8]:
-    """1 where W is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
+    """1 where W is above `threshold`, -1 if it is below, 0 if that is open; looked at as often as one likes.
 
     P(a wrong answer at any n) <= alpha for every p: W is on one side, so only the limit towards it can err, and each takes
     all of alpha. Parameters as in :func:`entropy_sequence`.

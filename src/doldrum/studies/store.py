@@ -17,7 +17,7 @@ __all__ = ["RecordsFile"]
 class RecordsFile:
     """Opened for adding lines; a cut-off last line is removed first.
 
-    Raises InputError where another run has the file open, OSError where a line can't be written (it is taken back).
+    Raises InputError if another run has the file open, OSError if a line can't be written (it is taken back).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

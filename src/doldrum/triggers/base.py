@@ -99,11 +99,11 @@ class Trigger(ABC):
 
     @property
     def strength(self) -> float | None:
-        """The setting that makes the trigger weaker or stronger, or None where the method has none."""
+        """The setting that makes the trigger weaker or stronger, or None if the method has none."""
         return None if self.strength_setting is None else float(getattr(self, self.strength_setting))
 
     def with_strength(self, strength: float) -> Self:
-        """The same trigger at another strength; raises InputError where the method has none."""
+        """The same trigger at another strength; raises InputError if the method has none."""
         if self.strength_setting is None:
             raise InputError(f"expected a trigger with a strength, got {self.name!r}, which has none; change a setting")
         return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})

@@ -23,7 +23,7 @@ _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def load_onnxruntime() -> Any:
-    """ONNX Runtime, which tells its makers nothing and prints errors alone. Raises MissingExtraError where it is not installed."""
+    """ONNX Runtime, which tells its makers nothing and prints errors alone. Raises MissingExtraError if it is not installed."""
     try:
         import onnxruntime as ort
     except ImportError as error:

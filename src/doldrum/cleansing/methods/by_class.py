@@ -20,7 +20,7 @@ __all__ = ["by_class"]
 def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, rate: float) -> dict[str, Verdict]:
     """The verdicts of "spectral" and "clustering", as asked for; activations of one label at a time are in memory.
 
-    Raises ClassifierError where the classifier's activations can't be read.
+    Raises ClassifierError if the classifier's activations can't be read.
     """
     layer = last_linear(classifier)
     labels = np.asarray(data.labels)

@@ -51,7 +51,7 @@ class Deadline:
 
     @property
     def left(self) -> float | None:
-        """Seconds that are left, at least 0; None where there is no end."""
+        """Seconds that are left, at least 0; None if there is no end."""
         return None if self.seconds is None else max(0.0, self.seconds - self.spent)
 
     @property

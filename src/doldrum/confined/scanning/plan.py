@@ -43,7 +43,7 @@ class Plan:
 
 
 def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
-    """The plan for `inputs` images, of which `images` are some; InputError where time or queries can't last."""
+    """The plan for `inputs` images, of which `images` are some; InputError if time or queries can't last."""
     path = task.folder / "plan.json"
     if path.exists():
         return Plan(**json.loads(path.read_text(encoding="utf-8")))
@@ -73,7 +73,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
 
 
 def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
-    """InputError where an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
+    """InputError if an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
     endpoint = getattr(classifier, "endpoint", None)
     if endpoint is None or endpoint.budget is None:
         return

@@ -31,7 +31,7 @@ class ImageRead:
     notes: tuple[str, ...] = ()
 
     def whole(self) -> ImageSet:
-        """The images; InputError where something could not be read."""
+        """The images; InputError if something could not be read."""
         for _, why in self.skipped[:1]:
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
             raise InputError(f"expected images that can all be read, got: {why}{more}; fix it, or leave it out")

@@ -102,7 +102,7 @@ def _columns(row: Mapping[Any, Any]) -> tuple[Any, Any]:
 
 
 def _labels(value: Any) -> Sequence[Any] | None:
-    """Labels of a batch, one per image; None where there are none."""
+    """Labels of a batch, one per image; None if there are none."""
     if isinstance(value, (list, tuple)):
         return cast("Sequence[Any]", value)
     array = array_of(value)

@@ -41,7 +41,7 @@ class PSBD(Detector):
     rate : float, optional
         Instead of choosing one.
     where : as in :class:`doldrum.probes.Dropout`
-        "blocks", the paper's: after every residual block, or where there is none, every activation.
+        "blocks", the paper's: after every residual block, or if there is none, every activation.
     seed : int, optional
 
     Source: Li et al. 2024, arXiv 2406.05826, equation 2; k = 3.

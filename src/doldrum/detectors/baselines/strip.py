@@ -23,7 +23,7 @@ __all__ = ["STRIP", "strip_score"]
 
 
 def strip_score(responses: Responses) -> NDArray[np.float64]:
-    """(N,): minus the mean of the readout "entropy" over the overlays, at the first strength; NaN where no draw was valid."""
+    """(N,): minus the mean of the readout "entropy" over the overlays, at the first strength; NaN if no draw was valid."""
     entropy = responses.readouts["entropy"][:, 0].astype(np.float64)
     return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
 

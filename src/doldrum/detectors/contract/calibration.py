@@ -21,7 +21,7 @@ class Calibration:
     With `groups` (n,), the predicted classes, the promise holds for the inputs of each predicted class by themselves. Inputs that got
     no label (group -1) are no class: they are held against all.
 
-    Raises InputError where the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
+    Raises InputError if the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
 
     >>> rng = np.random.default_rng(0)
     >>> c = Calibration(rng.normal(size=199), rng.random(199), fpr=0.01, seed=0)

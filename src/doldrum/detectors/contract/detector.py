@@ -72,7 +72,7 @@ class Detector(Hooks):
 
         Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads.
 
-        Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
+        Raises ClassifierError if the classifier doesn't give what `needs` says, and InputError for images of another
         shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
         check_definition(self)
@@ -212,7 +212,7 @@ class Detector(Hooks):
         return Examined.concatenate(list(found))
 
     def _stage_runs(self, images: ImageSet, run: Measurement | None) -> list[Measurement]:
-        """What each stage adds to those before, as a run of its own; the whole run where there are no stages."""
+        """What each stage adds to those before, as a run of its own; the whole run if there are no stages."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
@@ -232,7 +232,7 @@ class Detector(Hooks):
         return self
 
     def differs_from(self, classifier: Classifier) -> str | None:
-        """How a classifier differs from the one that the detector was fitted on, in words; None where it is the same."""
+        """How a classifier differs from the one that the detector was fitted on, in words; None if it is the same."""
         if self.fitted_for is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         fingerprint, shape, num_classes = self.fitted_for
@@ -263,12 +263,12 @@ class Detector(Hooks):
         return max(1, len(self.stages())) + sum(len(p.strengths) * p.draws for p in self.probes().values())
 
     def scored(self, images: ImageSet, run: Measurement | None = None) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
+        """Labels and scores (N,): higher = more suspicious, infinite if there is nothing to judge by."""
         found = self.examine(images, run)
         return found.labels, found.scores
 
     def taken(self, images: Images) -> ImageSet:
-        """Images as an ImageSet of the shape that the classifier takes; InputError where an item can't be read."""
+        """Images as an ImageSet of the shape that the classifier takes; InputError if an item can't be read."""
         return self.read(images).whole()
 
     def read(self, images: Images) -> ImageRead:

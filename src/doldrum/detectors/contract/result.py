@@ -29,9 +29,9 @@ class ScanResult:
     ----------
     ids : N strings
     labels : int16 array (N,)
-        The classifier's label; -1 where its scores were NaN or infinite.
+        The classifier's label; -1 if its scores were NaN or infinite.
     scores : float64 array (N,)
-        Higher = more suspicious; infinite where the classifier could not answer.
+        Higher = more suspicious; infinite if the classifier could not answer.
     p_values : float64 array (N,), in (0, 1]
         Conformal: for a clean input P(p <= a) <= a, for every a.
     flags : bool array (N,)
@@ -72,7 +72,7 @@ class ScanResult:
 
     @property
     def mean_forwards(self) -> float:
-        """Forward passes per input, on average; 0 where it is not known."""
+        """Forward passes per input, on average; 0 if it is not known."""
         return float(self.forwards.mean()) if len(self.forwards) else 0.0
 
     @property
@@ -96,7 +96,7 @@ class ScanResult:
 
         return pd.DataFrame(
             {
-                "id": pd.array(list(self.ids), dtype="string"),  # text where there are no rows, too
+                "id": pd.array(list(self.ids), dtype="string"),  # text if there are no rows, too
                 "label": self.labels,
                 "score": self.scores,
                 "p_value": self.p_values,

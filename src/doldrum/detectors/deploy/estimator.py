@@ -146,7 +146,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return self._images(rows)
 
     def _images(self, X: NDArray[np.float64]) -> ImageSet:
-        """Rows as images; InputError where they don't fit the classifier."""
+        """Rows as images; InputError if they don't fit the classifier."""
         shape = self._parts()[1].input_shape
         if X.shape[1] != math.prod(shape):
             raise InputError(f"expected {math.prod(shape)} features ({shape}), got {X.shape[1]}; flatten the images")

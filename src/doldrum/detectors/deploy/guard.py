@@ -26,14 +26,14 @@ __all__ = ["Guard", "Guarded"]
 
 @dataclass(frozen=True, eq=False)
 class Guarded:
-    """`labels` (N,): the classifier's, or -1 where the input was flagged; `result`: what the detector says."""
+    """`labels` (N,): the classifier's, or -1 if the input was flagged; `result`: what the detector says."""
 
     labels: NDArray[np.int64]
     result: ScanResult
 
 
 class Guard:
-    """Answers with the model's label, or with -1 where the detector flags the input.
+    """Answers with the model's label, or with -1 if the detector flags the input.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Guard:
             )
 
     def __call__(self, images: Images) -> Guarded:
-        """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""
+        """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError if one can't be read."""
         found = self.detector.taken(images)
         ties = tie_breakers(found.images, self.watch.calibration.seed)
         result = self._judged(found, ties)

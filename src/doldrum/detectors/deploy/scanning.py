@@ -213,7 +213,7 @@ def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a scan; None where there is none."""
+    """The manifest of a scan; None if there is none."""
     try:
         found = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -42,14 +42,14 @@ class WatchVerdict:
     ----------
     kind : str
         - "as calibrated": nothing speaks against the promise
-        - "drift": the images are no longer like the calibration ones; calibrate again
+        - "drift": the images are no longer like the calibration inputs; calibrate again
         - "attack": more are flagged than the promise explains, and the others are as calibrated: an attack is likely
         - "open": more are flagged than the promise explains; too few have come since to tell drift from an attack
     words : one sentence for the user, with what to do
     images, flagged : inputs seen, and how many of them were flagged
-    drift_at, drift_since : the input at which drift was certain, and about where it began; None where it wasn't
+    drift_at, drift_since : the input at which drift was certain, and about where it began; None if it wasn't
     flags_at, flags_since : the same for more flags than the promise explains
-    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration ones
+    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration inputs
     """
 
     kind: Kind
@@ -72,7 +72,7 @@ class Watch:
 
     Two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images:
 
-    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration ones (than
+    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration inputs (than
       1 - fpr, where that is less). A trigger hardly moves these; another camera, crop or light moves them all.
     - *flags* bets that a share of the inputs crowds among the ranks that are flagged.
 
@@ -84,7 +84,7 @@ class Watch:
     calibration : Calibration
         The detector's: `detector.calibration`.
     alpha : float in (0, 1)
-        P(a stream of clean inputs, exchangeable with the calibration ones, is ever called anything but "as calibrated") <= alpha, over
+        P(a stream of clean inputs, exchangeable with the calibration inputs, is ever called anything but "as calibrated") <= alpha, over
         calibration sets and streams.
 
     Raises InputError for another alpha. Its memory is a few hundred numbers, for each class where calibration is class-conditional.

@@ -47,7 +47,7 @@ def survivals(conditions: int) -> Array:
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 where no draw was valid.
+    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 if no draw was valid.
 
     >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
     [0.667, 0.0]
@@ -218,7 +218,7 @@ class _Columns:
 
     `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
     columns of the curves, `families` the first places of the families; `of_family` (most curves, families) the numbers of a family's
-    curves, -1 where it has fewer, and `strays` (families,) of those of outliers.
+    curves, -1 if it has fewer, and `strays` (families,) of those of outliers.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:

@@ -41,7 +41,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     is made visible (control and bidirectional characters as escapes) and escaped. The page holds styles, script, data
     and pictures; its policy allows that script and those styles by their SHA-256 and no request at all.
 
-    Raises InputError where the record or the rows are missing or not as an audit writes them.
+    Raises InputError if the record or the rows are missing or not as an audit writes them.
     """
     from doldrum.records.audit import AuditRecord
 

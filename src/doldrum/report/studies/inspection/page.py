@@ -101,7 +101,7 @@ def _lede(
 ) -> list[str]:
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
-        f"{counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is judged beside the references of its own network. At a "
+        f"{counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is compared with the references of its own network, at a "
         f"promised {LEVEL:.0%} of clean models. Models on which choices were made are left out of these figures, and shown apart.",
     ]
     if ours.models and ours.clean:

@@ -70,7 +70,7 @@ def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
 
 
 def neural_cleanse(model: Model) -> Judged:
-    """The published rule on the sizes that the mask inspector found; p is 0 where it alarms, else 1.
+    """The published rule on the sizes that the mask inspector found; p is 0 if it alarms, else 1.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section V.
     """

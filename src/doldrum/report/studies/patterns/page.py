@@ -209,7 +209,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
 
 
 def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
-    """A sentence on what some kinds do; none where there are none."""
+    """A sentence on what some kinds do; none if there are none."""
     by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
     for k in kinds:
         why = taken_away(k.fall, k.p_holm, k.tests)
