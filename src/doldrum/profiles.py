@@ -79,10 +79,10 @@ def smoothness(
     level : float
         Coverage of each single interval, in (0, 1).
     method : "guaranteed" or "posterior"
-        "guaranteed" covers at `level` whatever the distribution of labels; "posterior" (Dirichlet mixture) is shorter and
+        "guaranteed" covers at `level` for every distribution of labels. "posterior" (Dirichlet mixture) is shorter and
         covers on average over its prior. See :mod:`doldrum.stats.intervals`.
 
-    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (measure); limits are ours.
+    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (measure); the limits are this project's.
 
     Examples
     --------

@@ -83,7 +83,7 @@ class Classifier(ABC):
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:
-        """Hold what came back against the contract; the same check serves every engine."""
+        """Check what came back against the contract; every engine uses the same check."""
         out = as_array(out)
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:

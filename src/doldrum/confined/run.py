@@ -49,9 +49,9 @@ def run_job(
     Raises
     ------
     InputError
-        for a folder of something else or one that another run is at work in, and for files that are refused.
+        for a folder that holds something else or is in use by another run, and for files that are refused.
     SandboxError
-        when the confined process exceeds its memory or time, dies, or answers with facts that can't be.
+        when the confined process exceeds its memory or time, dies, or answers with impossible facts.
     OSError
         when the disk is full.
     """

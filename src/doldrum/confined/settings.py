@@ -34,9 +34,9 @@ class JobSettings(ModelSettings):
     out : str
         A new or empty folder, or the folder of an interrupted job of the same kind, which is continued.
     seed : int, optional
-        Of all draws; by default secret and fresh, and recorded afterwards.
+        Of all draws. By default a new, secret one, which is recorded afterwards.
     hours : float
-        Most hours that the confined process may take.
+        The largest number of hours that the confined process may take.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 

@@ -44,7 +44,7 @@ _IN_MEMORY = 256 << 20  # bytes
 
 
 def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageRead:
-    """The images of a source of any kind, what of it could not be read, and notes on what was done to them.
+    """Read the images of a source of any kind; say what could not be read, and what was done to the images.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
         What the classifier takes. Pillow images are stretched to it, as a folder's are; arrays of other sizes are refused. Without
         it all must have one size.
     fit : function, optional
-        Takes the place of stretching.
+        Used instead of stretching.
 
-    Items that can't be read (the source raises, a picture can't be decoded) are in `skipped`, as (id, why); ids count the items. Labels are there where
-    every item has one, from 0 up.
+    Items that cannot be read (the source raises, a picture cannot be decoded) are in `skipped`, as (id, why). Ids count the items. There are labels
+    if every item has one, from 0 up.
 
-    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier), other shapes, where
-    nothing can be read, and where a generator or stream raises: what follows it can't be read either.
+    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier), other shapes, if
+    nothing can be read, and if a generator or stream raises: nothing after that can be read either.
 
     >>> read = read_stream(np.full((2, 2, 3), i, np.uint8) for i in range(5))
     >>> read.images, read.images.ids[-1], read.skipped

@@ -1,4 +1,4 @@
-"""open_images: pictures out of whatever somebody sent."""
+"""open_images: pictures from files that somebody else made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PACKED = ("gzip", "bzip2", "xz", "zstd")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images that somebody else made; iterate it, more than once if need be, for :class:`Picture` and :class:`Skipped`.
+    """Images that somebody else made. Iterate it, as often as you like, for :class:`Picture` and :class:`Skipped`.
 
     `kind` says what it was taken for; `class_names` are the names of the classes in the order of their numbers where a
     table has them, else ().
@@ -78,8 +78,8 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     ----------
     path : str or path
         A folder (files and archives in it, at any depth), one image, a zip, a tar (plain or packed with gzip, bzip2, xz
-        or zstd; WebDataset shards too), a Parquet table with encoded images, an .npy or .npz of pixels, an IDX file. What it
-        is, its first bytes say; of its suffix only .npz counts.
+        or zstd; WebDataset shards too), a Parquet table with encoded images, an .npy or .npz of pixels, an IDX file. It
+        is recognised by its first bytes; only the suffix .npz counts.
     limits : ImageLimits, optional
         Sizes beyond which an entry is skipped and a container refused.
 

@@ -19,7 +19,7 @@ Against a box of Clopper-Pearson intervals at alpha / K a class, this is tighter
 of classes add up, and pays little for K. The counts' own proportions satisfy all limits, so the plug-in value is
 always between the two.
 
-Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity); the limits are ours.
+Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity); the the limits are this project's.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def read_folder(
     """Every image below a folder, in order of path. Files that cannot be read are listed, and not fatal. Links that leave the
     folder count among them.
 
-    Subfolders, are classes if every image is in one (named and numbered in order); otherwise there are no labels.
+    Subfolders are classes if every image is in one (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
     colour model, while a colour image for a grey model is skipped, since turning it grey would change the evidence.
     `size` (height, width) resizes (bilinear) those of another size, by `resize`: stretched to it, or scaled until they cover it and cut to

@@ -33,17 +33,17 @@ _BATCH = 256  # inputs in memory at a time
 
 
 class Detector(Hooks):
-    """Gives every input a score, higher = more suspicious, and a promise about false alarms.
+    """Gives every input a score (higher = more suspicious), with a promised false-positive rate.
 
-    `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. What a subclass writes is in `Hooks`.
+    Use it as `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass writes the methods in `Hooks`.
 
     Parameters
     ----------
     seed : int, optional
-        Seed of the probes' draws and of the tie breakers. By default secret and fresh at each `fit`, since an attacker
-        who knew the draws could train against them; it is recorded in `seed_` and in the saved detector. A number makes
-        the detector repeatable. One seed serves fit, calibration and scans: the score is then one fixed function of the
-        image, which is what the promise rests on.
+        Seed of the probes' draws and of the tie breakers. By default a new, secret one at each `fit`, since an attacker
+        who knew the draws could train against them. It is recorded in `seed_` and in the saved detector. A number makes
+        the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed function of the
+        image, and the promise relies on that.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -67,8 +67,8 @@ class Detector(Hooks):
     def fit(self, classifier: Classifier, clean: Images) -> Self:
         """Bind to a classifier, choose its engine, and learn from clean inputs what the detector needs.
 
-        Model and engine are checked here, on some of the images; `calibrate`, `scan` and a `Guard` trust that while classifier, engine,
-        versions and machine are the same, else they check again.
+        Model and engine are checked here, on some of the images. `calibrate`, `scan` and a `Guard` check them again only if classifier, engine,
+        versions or machine have changed.
 
         Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads.
 
@@ -95,13 +95,13 @@ class Detector(Hooks):
         return self
 
     def calibrate(self, clean: Images, *, fpr: float = 0.01, per_class: bool = False) -> Self:
-        """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
+        """Promise a false-positive rate: on average, at most a share `fpr` of clean inputs like these is flagged.
 
-        `per_class=True` promises it for the inputs of each predicted class by themselves (Mondrian calibration); every
+        `per_class=True` promises it for each predicted class separately (Mondrian calibration). Every
         class that is ever predicted then needs enough calibration inputs.
 
         Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
-        fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
+        fit. Use clean inputs as they come, unfiltered, including those that the classifier gets wrong.
         """
         seed, images = self.fitted_seed(), self.taken(clean)
         if not is_number(fpr):
@@ -123,9 +123,9 @@ class Detector(Hooks):
         return self
 
     def scan(self, images: Images) -> ScanResult:
-        """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
+        """Score, p-value and flag of every input. They do not depend on the batch, the order or the other inputs.
 
-        Memory holds a batch of inputs at a time. Items of a source that can't be read are left out, and are in the result's `skipped`. Raises InputError before `calibrate`.
+        Memory holds a batch of inputs at a time. Items of a source that cannot be read are left out and listed in the result's `skipped`. Raises InputError before `calibrate`.
         """
         if self.calibration is None:
             self.fitted_seed()
@@ -144,8 +144,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """The ScanResult of inputs whose scores are known; `forwards` (N,) are those they took, by default `self.forwards` each, and
-        `ties` (N,) their tie breakers, where they are known already."""
+        """The ScanResult of inputs whose scores are known. `forwards` (N,) are the forward passes that they took, by default `self.forwards`
+        each. `ties` (N,) are their tie breakers, if they are already known."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -219,7 +219,7 @@ class Detector(Hooks):
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
 
-        Raises InputError for another one (by its fingerprint, which for a function is no more than its name).
+        Raises InputError for another one (by its fingerprint, which for a function is only its name).
         """
         self.check_classifier(classifier)
         difference = self.differs_from(classifier)
@@ -256,7 +256,7 @@ class Detector(Hooks):
 
     @property
     def forwards(self) -> int:
-        """The most forward passes per input takes; needs `fit` where the probes depend on it.
+        """The most forward passes that an input takes; needs `fit` where the probes depend on it.
 
         In stages, the unperturbed image goes first in the batch of each.
         """

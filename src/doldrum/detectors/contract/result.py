@@ -41,10 +41,10 @@ class ScanResult:
     num_calibration : int
         Clean inputs behind the promise; with class-conditional calibration, those of the smallest class.
     limit : int
-        The most flags among N clean inputs that the promise explains: more come less than 5% of the time.
+        The most flags among N clean inputs that the promise explains: more are expected in fewer than 5% of cases.
     forwards : int64 array (N,), optional
-        Images that the model was shown for each input; fewer than the detector's most where it was settled early.
-    skipped : (id, why) of items that could not be read; they are none of the N
+        Images that the model was shown for each input; fewer than the detector's maximum if it stopped early.
+    skipped : (id, why) of items that could not be read; they do not count among the N
     notes : what was done to the images, such as resizing
     """
 
@@ -77,14 +77,14 @@ class ScanResult:
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether more inputs were flagged than false alarms explain (95%): some are likely triggered, or not like the
+        """Whether more inputs were flagged than false alarms explain (95%). If so, some are likely triggered, or differ from the
         calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:
-        """The set of inputs of which at most `fdr` are clean on average, by Benjamini-Hochberg.
+        """A set of inputs of which, on average, at most a share `fdr` is clean, by Benjamini-Hochberg.
 
-        Its `note` says so where no set can be flagged with so few calibration inputs.
+        If no set can be flagged with so few calibration inputs, its `note` says so.
         """
         if not is_number(fdr):
             raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr!r}; pass 0.1 for 10%")

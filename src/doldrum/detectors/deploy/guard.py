@@ -1,4 +1,4 @@
-"""Guard: a model and a detector as one, for use at inference."""
+"""Guard: a model with its detector, for use at inference."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class Guard:
     Parameters
     ----------
     model : Classifier, or an nn.Module or function
-        The one the detector was fitted on; a module or function takes its input shape and classes from the detector.
+        The model that the detector was fitted on. A module or function takes its input shape and classes from the detector.
     detector : Detector
-        Fitted and calibrated: at most its `fpr` of clean inputs are turned away, on average.
+        Fitted and calibrated. On average, at most a share `fpr` of clean inputs is flagged.
     outputs : "logits", "probabilities" or "labels"
         What a module or function gives.
     watch : Watch, optional
         Sees the answers, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
         one; give `Watch.restored(detector.calibration, state)` to continue with another's. An image that is among the last 65,536
-        different ones is not shown to it again: a client that asks twice would look like drift. Where it fails, that is logged once, and
+        different ones is not shown to it again: a client that asks twice would look like drift. If it fails, this is logged once, and
         images are still answered without it.
 
-    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forward passes per image, rounded up to whole
+    An answer does not depend on the other images in the batch. It costs `detector.forwards` forward passes per image, rounded up to whole
     batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked
     at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs a few hundred. Make
-    a new Guard where the model's weights have changed.
+    a new Guard if the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)

@@ -36,16 +36,16 @@ _WORDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class WatchVerdict:
-    """What a Watch says after `images` inputs.
+    """The verdict of a Watch after `images` inputs.
 
     Parameters
     ----------
     kind : str
         - "as calibrated": nothing speaks against the promise
         - "drift": the images are no longer like the calibration inputs; calibrate again
-        - "attack": more are flagged than the promise explains, and the others are as calibrated: an attack is likely
-        - "open": more are flagged than the promise explains; too few have come since to tell drift from an attack
-    words : one sentence for the user, with what to do
+        - "attack": more are flagged than the promise explains, and the others are like the calibration inputs: an attack is likely
+        - "open": more are flagged than the promise explains; too few have arrived since to tell drift from an attack
+    words : one sentence for the user that says what to do
     images, flagged : inputs seen, and how many of them were flagged
     drift_at, drift_since : the input at which drift was certain, and about where it began; None if it wasn't
     flags_at, flags_since : the same for more flags than the promise explains
@@ -68,13 +68,13 @@ class WatchVerdict:
 
 
 class Watch:
-    """Watches p-values as they come: says, with an error probability that holds however often one looks, that the promise is void.
+    """Watches p-values as they arrive, and says when the promise no longer holds. Its error probability holds however often one looks.
 
     Two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images:
 
     - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration inputs (than
-      1 - fpr, where that is less). A trigger hardly moves these; another camera, crop or light moves them all.
-    - *flags* bets that a share of the inputs crowds among the ranks that are flagged.
+      1 - fpr, where that is less). A trigger hardly moves these. Another camera, crop or light moves them all.
+    - *flags* bets that a share of the inputs is among the flagged ranks.
 
     Each has half of `alpha`. Inputs that the model gave no finite answer for (label -1) are counted and not watched. With
     class-conditional calibration each class has its own ranks, and inputs of a class without calibration inputs are not watched either.

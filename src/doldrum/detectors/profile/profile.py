@@ -82,10 +82,10 @@ class OfFamilies(Detector):
 
 
 class SmoothnessProfile(OfFamilies):
-    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
+    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how stable the label is.
 
-    Needs labels only; 64 forward passes per input by default; 500 or more clean inputs for `fit` (1,000 do better), besides those for
-    calibration. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
+    Needs labels only; 64 forward passes per input by default; 500 or more clean inputs for `fit` (1,000 are better), besides those for
+    calibration. It knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
     high a value (`profile_model.Surprise`), and the surprises are added:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
@@ -97,11 +97,11 @@ class SmoothnessProfile(OfFamilies):
        class's mean, over its spread.
     5. *calm under overlays* (1): the same where clean images are laid over the input, as STRIP does, but from labels.
 
-    The first three see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
-    shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
-    the model being right.
+    The first three see which class the label changes to when a perturbation breaks the trigger (all-to-all, patches under
+    shift). The others see triggers that nothing breaks. The sum is calibrated like any score, so the promise does not depend on
+    this model being right.
 
-    What clean inputs score is found on those of `fit`, a quarter at a time, each by what the others look like. The overlays are
+    The scores of clean inputs are found on those of `fit`: one quarter at a time, compared with the other three. The overlays are
     some of the images of `fit`, at random, kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
 
     Parameters
@@ -116,7 +116,7 @@ class SmoothnessProfile(OfFamilies):
         of `fit`: they would be a component of their own, and look ordinary.
     seed : int, optional
 
-    Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
+    Source: this project; the designs that were tried, and their results, are in docs/results/detection-design.md.
 
     Raises InputError from `fit` for fewer than 50 clean inputs, and for fewer than `overlays`.
     """
