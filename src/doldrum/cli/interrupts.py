@@ -22,7 +22,7 @@ def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists)
     ...     raise KeyboardInterrupt
     Traceback (most recent call last):
     ...
-    doldrum.cli.interrupts.Interrupted: whole epochs are kept in out.resume: the same command continues from there
+    doldrum.cli.interrupts.Interrupted: whole epochs are kept in out.resume; run the same command again to continue
     """
     try:
         yield

@@ -77,7 +77,7 @@ def test_what_is_kept_is_said_where_something_is(tmp_path, quiet):
     with pytest.raises(KeyboardInterrupt), kept("finished epochs", where):
         raise KeyboardInterrupt
     where.write_text("epoch 1")
-    told = r"^finished epochs are kept in .*some.resume: the same command continues"
+    told = r"^finished epochs are kept in .*some.resume; run the same command again to continue"
     with pytest.raises(Interrupted, match=told), kept("finished epochs", where):
         raise KeyboardInterrupt
 
