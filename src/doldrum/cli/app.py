@@ -41,10 +41,17 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): fix the problem and run the same command again; 2 the command, "
-    "its input or the installation is wrong: change it; 3 a scan flagged more than its promise explains, a model looks backdoored, or a trigger is proven; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
-    "--json prints one object or list on standard output.",
+    help="Find out whether an image classifier has been backdoored, and which inputs carry the trigger: around triggered inputs its "
+    "labels hardly change under noise.\n\n\b\n"
+    "Exit codes:\n"
+    "  0    done; nothing suspicious was found\n"
+    "  1    the run failed (a full disk, no memory, a worker that died):\n"
+    "       fix the problem and run the same command again\n"
+    "  2    the command, its input or the installation is wrong: change it\n"
+    "  3    more images were flagged than the promise explains, a model\n"
+    "       looks backdoored, or a trigger is proven\n"
+    "  130  interrupted; 143 ended by SIGTERM\n\n"
+    "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
 
 

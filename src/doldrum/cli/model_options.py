@@ -13,12 +13,12 @@ from doldrum.errors import InputError
 __all__ = ["MODEL", "height_and_width", "numbers", "takes_model"]
 
 MODEL = (
-    "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a Hugging Face folder, a checkpoint of doldrum's, "
+    "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a Hugging Face folder, a doldrum checkpoint, "
     "or an address http(s)://..."
 )
 """Help for a command's model."""
 
-Hours = Annotated[float, typer.Option(help="Most hours.")]
+Hours = Annotated[float, typer.Option(help="Time limit for the confined process, in hours.")]
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "arch": (str | None, typer.Option(help="The network's architecture, if the file holds only weights.")),

@@ -35,7 +35,7 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; they need labels alone, but max-softmax, rpp and strip scores, and ibd-psc and psbd a checkpoint of doldrum train."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most need only labels. max-softmax, rpp and strip need scores; ibd-psc and psbd need a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,

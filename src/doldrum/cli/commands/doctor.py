@@ -61,6 +61,7 @@ def doctor(
     well hostile files are confined. With a model: how it is opened. With --clean: which preprocessing fits.
 
     Example: doldrum doctor --json --out machine.json
+
     Example: doldrum doctor model.onnx --clean trusted/
 
     With --clean, the table has one row for each common preprocessing ([0, 1], [0, 255], [-1, 1], ImageNet's, RGB and BGR, stretched and

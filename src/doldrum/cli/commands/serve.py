@@ -49,6 +49,7 @@ def serve(
     """Serve a model over HTTP: each image gets its class, a p-value, and a flag if it looks triggered.
 
     Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0
+
     Example: curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
 
     The detector's file remembers how the model was opened, so you need not repeat the model's options. The model stays in its

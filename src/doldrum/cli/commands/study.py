@@ -13,7 +13,7 @@ from doldrum.cli.output import JsonFlag, emit, message
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="Name of a study; without one, they are listed.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of a study. Without a name, the studies are listed.")] = "",
     grid: Annotated[str, typer.Option(help="quick, full, or a .toml or .json file.")] = "quick",
     out: Annotated[Path, typer.Option(help="Folder for the records. Finished cells are not run again.")] = Path(
         "study"
