@@ -80,7 +80,7 @@ def test_flags_of_near_ties_of_a_better_row_are_there_too():
     found = check(labelled=True)
     tie = replace(found.rows[2], tied=True, flags="--mean 0.1307 --std 0.3081", name="some other")
     lines = preprocessing_lines(replace(found, rows=(found.rows[0], tie, *found.rows[1:])))
-    assert lines[lines.index("flags for some other (near tie):") + 1] == "--mean 0.1307 --std 0.3081"
+    assert lines[lines.index("options for some other (near tie):") + 1] == "--mean 0.1307 --std 0.3081"
 
 
 def test_a_model_that_guesses_under_every_candidate_is_not_called_right():
