@@ -77,7 +77,7 @@ def test_it_is_sent_its_settings_and_done_once(asked, inside, tmp_path):
     assert said == [f"{tmp_path / 'out'} holds this counting, which is already finished; nothing was done"]
     assert len(inside.seen) == 1
     with pytest.raises(
-        InputError, match=r"the counting in .* began, got least=1 \(it began with (no )?least=.*\); ask"
+        InputError, match=r"the counting in .* began, got least=1 \(it began with (no )?least=.*\); use the same"
     ):
         go(dataclasses.replace(asked, least=1))
     with pytest.raises(InputError, match=r"or this other's own, got .* which holds something else"):
