@@ -97,7 +97,7 @@ def test_a_run_may_go_on_with_another_rate_and_token_but_not_at_another_address(
     first = asked(material, tmp_path, server)
     record = run_audit(first)
     assert run_audit(AuditSettings(**{**vars(first), "endpoint_per_second": 3.0, "endpoint_retries": 1})) == record
-    with pytest.raises(InputError, match="began, got another model, or the same model in another place; ask"):
+    with pytest.raises(InputError, match="began, got another model, or the same model in another place; use"):
         run_audit(AuditSettings(**{**vars(first), "model": address(server) + "2"}))
 
 

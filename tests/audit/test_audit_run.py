@@ -147,7 +147,7 @@ def test_a_budget_that_cannot_be_kept_is_refused(material, tmp_path):
 def test_a_folder_of_something_else_is_refused(material, tmp_path):
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
     run_audit(asked)
-    with pytest.raises(InputError, match=r"began, got fpr=0.02 \(it began with fpr=0.01\); ask for the same"):
+    with pytest.raises(InputError, match=r"began, got fpr=0.02 \(it began with fpr=0.01\); use the same"):
         run_audit(dataclasses.replace(asked, fpr=0.02))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
