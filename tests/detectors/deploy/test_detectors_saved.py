@@ -100,7 +100,7 @@ HOSTILE = {
     "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector of"),
     "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector of"),
     "unknown setting": ({"change": {"settings": {"hook": 1}}}, "cannot be read"),
-    "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forwards"),
+    "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forward passes"),
     "text for draws": ({"change": {"settings": {"draws": "9", "strength": 0.2, "seed": None}}}, "expected"),
     "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected what w learns"),
     "wrong learned": ({"change": {"learned": {"strength_": "x"}}}, "expected a strength"),
