@@ -36,7 +36,7 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
             for name, (before, now) in found.items()
         ]
         raise InputError(
-            f"expected the settings with which the unfinished run in {folder} began, got {', '.join(told)}; ask for the same to continue it, "
+            f"expected the settings with which the unfinished run in {folder} began, got {', '.join(told)}; use the same settings to continue it, "
             "or name another folder with out="
         )
 
