@@ -13,7 +13,9 @@ _RULE = " ---: | ---: |" + " ---: |" * len(_KINDS)
 def clean_table(rows: Sequence[dict]) -> str:
     """Runs in which anything was ever said, at each error probability."""
     levels = list(rows[0]["said"])
-    lines = [f"| stream | calibration inputs | length | runs | {' | '.join(f'alarms at {float(a):g}' for a in levels)} |"]
+    lines = [
+        f"| stream | calibration inputs | length | runs | {' | '.join(f'alarms at {float(a):g}' for a in levels)} |"
+    ]
     lines.append("| --- |" + " ---: |" * (3 + len(levels)))
     for row in rows:
         for name, counts in (("", row["said"]), (", p-values taken as uniform", row["trap"])):
