@@ -22,7 +22,8 @@ test: setup data check browser
 coverage: setup data browser
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-# What a reader relies on: style, types, imports that go one way, no dead link, and figures in README and docs that are those of the records.
+# What a reader relies on: style, types, imports that go one way, no dead link, figures in README and docs that are those of the
+# records, no slip of the pen, and no word that has to be read twice.
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,6 +31,8 @@ check: setup
 	$(BIN)/pyright
 	$(MKDOCS) --quiet --site-dir $(VENV)/site
 	$(BIN)/python tools/check-figures
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs src
+	$(BIN)/python tools/check-words
 
 # The site, in site/index.html, and the studies' pages, which are built from their records where those or the code have changed; strict: a dead link or a page that is in no menu is an error.
 docs: setup

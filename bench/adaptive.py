@@ -1,7 +1,7 @@
 """Draws that deciding "W above or below a threshold" takes, against a fixed number: python bench/adaptive.py.
 
-Inputs are test images, half of them triggered, of a victim. On which side of a threshold W lies is found from other draws
-(another seed): 400 of each input; 2,000, then `--truth`, of those whose W may lie within `--margin` of the threshold, as far
+Inputs are test images, half of them triggered, of a victim. Which side of a threshold W is on is found from other draws
+(another seed): 400 of each input; 2,000, then `--truth`, of those whose W may be within `--margin` of the threshold, as far
 as a 99.99% interval can tell. Those within the margin are left out. Every step writes shards under `--out`: the same command
 again continues where it was cut off, and is done at once where all is there.
 """
@@ -48,7 +48,7 @@ class Truth:
         self._take(np.arange(len(images)), min(400, args.truth), "all")
 
     def near(self, threshold: float, margin: float) -> np.ndarray:
-        """Which inputs lie within the margin; their W is that of `--truth` draws, as is that of all that nearly do."""
+        """Which inputs are within the margin; their W is that of `--truth` draws, as is that of all that nearly do."""
         for draws in (2000, self.args.truth):
             touches = (self.lower < threshold + margin) & (self.upper > threshold - margin)
             unsure = np.flatnonzero(touches & (self.draws < min(draws, self.args.truth)))

@@ -1,6 +1,6 @@
 """Forwards a second by network and engine, in one run: python bench/engines.py [--json FILE].
 
-The plain loop is eager fp32, one input's draws a batch, noise drawn anew each time. "ART" is the same count as the
+The plain loop is eager fp32, one input's draws a batch, new noise each time. "ART" is the same count as the
 Adversarial Robustness Toolbox makes it, by `NumpyRandomizedSmoothing` (the extra `bench`; left out where it isn't installed).
 A ceiling is what a 2048 x 2048 x 2048 product in fp32 or bf16, timed in the same round, would allow (2 x MACs); bf16 only where
 the processor multiplies it. Shares are of the faster of the two. Rounds alternate, so ratios are of one moment; the table shows their median and spread.

@@ -1,7 +1,7 @@
 """Speed of measure() against the plain loop, in one run: `make bench`.
 
 The plain loop is what the reference smoothing code and the common toolkits do: eager fp32, one input's draws a batch,
-noise drawn anew each time. Prints a table, and writes JSON with --json FILE. Ratios are of medians of alternating repeats.
+new noise each time. Prints a table, and writes JSON with --json FILE. Ratios are of medians of alternating repeats.
 """
 
 from __future__ import annotations

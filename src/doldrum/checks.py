@@ -109,7 +109,7 @@ def fits_in_memory(size: int) -> bool:
 
 
 def available_memory() -> int | None:
-    """Bytes that can be taken now without pushing others out, within this process's cgroup; None where that isn't known.
+    """Bytes that can be taken now without pushing others out, within this process's cgroup; None if that isn't known.
 
     Linux grants more than there is and kills who uses it, so a large request is held against this before it is made.
     """
@@ -120,7 +120,7 @@ def available_memory() -> int | None:
         return None
     folder = Path("/sys/fs/cgroup")
     try:
-        most = int((folder / "memory.max").read_text())  # "max" where there is no limit
+        most = int((folder / "memory.max").read_text())  # "max" if there is no limit
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
         used = int((folder / "memory.current").read_text()) - int(stat.get("inactive_file", 0))
     except (OSError, ValueError):

@@ -39,7 +39,7 @@ class SandboxError(DoldrumError, RuntimeError):
     """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
 
     `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". Whether the file under audit or the machine ended one
-    that died can't be told: the same again goes on, and says so a second time if it was the file.
+    that died cannot be told. Run the same command again to continue: if it was the file, it ends the same way again.
     """
 
     def __init__(self, message: str, *, reason: str = "died") -> None:
@@ -67,7 +67,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 
 def check_memory_left(error: BaseException) -> None:
-    """Raise MemoryError where this error of a library's is a lack of memory.
+    """Raise MemoryError if this error of a library's is a lack of memory.
 
     To be called first where a library's errors are explained, so that none is taken for a broken file or a wrong shape. What torch
     raises for a GPU's memory is raised as it is.
@@ -84,7 +84,7 @@ def check_memory_left(error: BaseException) -> None:
 
 
 def missing_extra(module: str, extra: str, error: Exception | None = None) -> MissingExtraError:
-    """The error for an optional library that is absent or, by what its import raised, doesn't load; MemoryError where memory was short.
+    """The error for an optional library that is absent or, by what its import raised, doesn't load; MemoryError if memory was short.
 
     >>> str(missing_extra("onnxruntime", "onnx"))
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"

@@ -15,7 +15,7 @@ __all__ = ["check_file_writable", "check_folder_writable", "parquet_table", "tid
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
-    """Have `write` fill a draft beside `path`, then rename it: a kill leaves the old file or the new one.
+    """Let `write` fill a draft next to `path`, then rename it: a kill leaves the old file or the new one.
 
     Missing folders are made. The draft is removed when `write` fails; on a full disk
     the OSError names the file.
@@ -35,7 +35,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> P
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         # What the system says names neither the file nor what to do.
-        text = "expected room for this file, got a full disk; free some and run the same again"
+        text = "expected space on the disk, got a full disk; free some and run the same command again"
         raise OSError(error.errno, text, str(target)) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """What is at `path`, where it is no folder and one can't be made; None where it is one or there is nothing."""
+    """What is at `path`, where it is no folder and one can't be made; None if it is one or there is nothing."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():

@@ -20,10 +20,10 @@ def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str =
 
 @contextmanager
 def locked(path: str | Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a folder, or a file (made where there is none), while the block runs.
+    """Hold a folder, or a file (made if there is none), while the block runs.
 
     Where another process holds it: with `wait`, until it is free; else InputError. The lock is the operating system's: it
-    leaves nothing behind on a folder, and goes with the process that holds it, however that ends. Where the system has none
+    leaves nothing behind on a folder, and is released when the process that holds it ends, in whatever way. Where the system has none
     of the kind (Windows), nothing is held.
 
     >>> import tempfile

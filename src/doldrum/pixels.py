@@ -37,7 +37,7 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
 def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, block: int = 4096) -> None:
     """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time.
 
-    With `ids`, one an image, the error names the first images that are otherwise.
+    With `ids`, one per image, the error names the first images that are otherwise.
     """
     if isinstance(images, np.ma.MaskedArray):
         raise InputError("expected plain pixels, got a masked array; fill what is masked with .filled(0)")

@@ -29,7 +29,7 @@ __all__ = ["Smoothness", "mean_smoothness", "sigma_half", "smoothness"]
 class Smoothness:
     """W of every input at every strength, with limits.
 
-    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 is dead calm, 1 is uniform. NaN where every draw was invalid.
+    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 is dead calm, 1 is uniform. NaN if every draw was invalid.
     `level` is the coverage of each single interval, `method` says what it promises, `draws` is n.
     """
 
@@ -100,10 +100,10 @@ def smoothness(
     level : float
         Coverage of each single interval, in (0, 1).
     method : "guaranteed" or "posterior"
-        "guaranteed" covers at `level` whatever the distribution of labels; "posterior" (Dirichlet mixture) is shorter and
+        "guaranteed" covers at `level` for every distribution of labels. "posterior" (Dirichlet mixture) is shorter and
         covers on average over its prior. See :mod:`doldrum.stats.intervals`.
 
-    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (measure); limits are ours.
+    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (measure); the limits are this project's.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
     All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
 
-    Parts of one measurement that can be gone through twice (a list, :class:`doldrum.measuring.StoredResponses`) do as well
+    Parts of one measurement that can be read twice (a list, :class:`doldrum.measuring.StoredResponses`) do as well
     as the whole, and are held one at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses
@@ -189,7 +189,7 @@ def sigma_half(clean: Smoothness) -> float:
     Raises
     ------
     InputError
-        When mean W is still rising at the last strength, by more than 5% of its peak a doubling (the peak may lie beyond the
+        When mean W is still rising at the last strength, by more than 5% of its peak a doubling (the peak may be beyond the
         grid), is 0 everywhere, or isn't known at some strength since every draw there was invalid.
 
     Examples

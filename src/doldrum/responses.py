@@ -43,9 +43,9 @@ class Responses:
     info : mapping, optional
         Where the draws came from (probe, engine, precision, agreement, versions), JSON-able.
     scores : float32 array (N, K), optional
-        Probabilities of each unperturbed input, where they were asked for; NaN where the input was invalid.
+        Probabilities of each unperturbed input, where they were asked for; NaN if the input was invalid.
     readouts : mapping of names to float32 arrays (N, C, n), optional
-        What was read from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN where the draw was invalid.
+        What was read from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN if the draw was invalid.
 
     Examples
     --------
@@ -68,11 +68,11 @@ class Responses:
     def __post_init__(self) -> None:
         draws, labels = np.asarray(self.draws), np.asarray(self.labels)
         if draws.ndim != 3:
-            raise InputError(f"expected draws of shape (N, C, n), got {draws.shape}; keep one label a draw")
+            raise InputError(f"expected draws of shape (N, C, n), got {draws.shape}; keep one label per draw")
         if labels.shape != draws.shape[:1]:
-            raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one an input")
+            raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one per input")
         if len(self.strengths) != draws.shape[1]:
-            raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one a condition")
+            raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one per condition")
         strengths = tuple(float(s) for s in self.strengths)
         if not all(map(math.isfinite, strengths)):
             raise InputError(f"expected finite strengths, got {list(strengths)}; leave out what was not measured")
@@ -89,7 +89,7 @@ class Responses:
                 )
         ids = tuple(self.ids) if len(self.ids) else tuple(str(i) for i in range(len(labels)))
         if len(ids) != len(labels):
-            raise InputError(f"expected {len(labels)} ids, got {len(ids)}; one an input")
+            raise InputError(f"expected {len(labels)} ids, got {len(ids)}; one per input")
         if self.scores is not None and self.scores.shape != (len(labels), classes):
             raise InputError(f"expected scores of shape {(len(labels), classes)}, got {self.scores.shape}")
         for name, readout in self.readouts.items():

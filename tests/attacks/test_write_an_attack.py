@@ -10,7 +10,7 @@ from pathlib import Path
 from doldrum.attacks import ATTACKS
 from doldrum.triggers import base
 
-PAGE = Path(__file__).parents[2] / "docs/tutorials/write-an-attack.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/write-an-attack.md"
 
 
 def blocks() -> list[str]:
@@ -40,6 +40,6 @@ def test_a_new_attack_takes_as_many_lines_as_the_tutorial_says() -> None:
     text, found = PAGE.read_text(encoding="utf-8"), blocks()
     trigger, by_id = statements(found[0]), statements(found[3].split("victim =")[0])
     assert (len(trigger), len(by_id)) == (9, 3)
-    assert "Nine lines, its docstring apart:" in text
+    assert "Nine lines, without the docstring:" in text
     assert "Three more lines and an import" in text
     assert "A new attack takes 9 lines of code, 12 with an id" in text

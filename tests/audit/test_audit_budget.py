@@ -16,7 +16,7 @@ from doldrum.detectors import SmoothnessProfile
 from doldrum.errors import InputError
 
 BUDGET = 5.0
-WHY = "not reached: the time of --budget was over"
+WHY = "not reached: the time given by --budget ran out"
 
 
 def batch(inputs):
@@ -64,9 +64,9 @@ def test_scanning_ends_with_the_budget(material, tmp_path, monkeypatch, clock):
     assert record.images["scanned"] == reached < 700
     assert record.images["skipped"] == [{"id": f"{i:06d}", "why": WHY} for i in range(reached, 700)]
     told = " ".join(record.verdict["sentences"])
-    assert f"before {700 - reached} of 700 images were scanned. Nothing is said about these" in told
+    assert f"before {700 - reached} of 700 images were scanned. The report says nothing about them" in told
     assert f"of {reached} images were flagged" in told
-    assert f"of the {reached} that were reached in time" in record.verdict["heading"]
+    assert f"among the {reached} scanned in time" in record.verdict["heading"]
     assert any(f"{700 - reached} images were not scanned" in text for text in said)
     cut = pd.read_parquet(tmp_path / "cut" / "out" / "rows.parquet")
     same = ["id", "label", "score", "p_value", "flag", "kept"]
@@ -107,7 +107,7 @@ def test_a_budget_that_ends_before_the_scan_is_refused(material, tmp_path, monke
 
     monkeypatch.setattr(SmoothnessProfile, "learn", late)
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], fpr=0.05, budget=BUDGET)
-    with pytest.raises(InputError, match="expected a --budget that lasts for fitting and calibrating, got 5s"):
+    with pytest.raises(InputError, match="expected a --budget long enough to fit and calibrate, got 5s"):
         run_audit(asked)
     assert not (tmp_path / "out").exists()
 

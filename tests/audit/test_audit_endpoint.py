@@ -86,7 +86,7 @@ def test_its_secrets_are_written_nowhere_and_what_was_sent_is_told(material, tmp
 def test_a_budget_of_queries_that_cannot_last_is_refused_at_once(material, tmp_path, server, near):
     server.asked.clear()
     with pytest.raises(
-        InputError, match=r"--endpoint-queries of at least 5,\d\d\d for 90 images at 64 forwards each, got 5,000"
+        InputError, match=r"--endpoint-queries of at least 5,\d\d\d for 90 images at 64forward passes each, got 5,000"
     ):
         run_audit(asked(material, tmp_path, server, endpoint_queries=5000))
     assert sum(count for _, count in server.asked) < 300
@@ -97,7 +97,7 @@ def test_a_run_may_go_on_with_another_rate_and_token_but_not_at_another_address(
     first = asked(material, tmp_path, server)
     record = run_audit(first)
     assert run_audit(AuditSettings(**{**vars(first), "endpoint_per_second": 3.0, "endpoint_retries": 1})) == record
-    with pytest.raises(InputError, match="began, got another model, or the same in another place; ask"):
+    with pytest.raises(InputError, match="began, got another model, or the same model in another place; use"):
         run_audit(AuditSettings(**{**vars(first), "model": address(server) + "2"}))
 
 

@@ -94,7 +94,9 @@ def test_a_scan_is_kept_where_the_inspection_fails_or_is_cut_off(material, tmp_p
     inspects.ends, sound = end, inspects.ends
     with pytest.raises(type(end), match=str(end)):  # not taken for facts that can't be
         _audit(material, tmp_path, say=said.append)
-    assert any("the same command goes on with the inspection" in line for line in said) is isinstance(end, DoldrumError)
+    assert any("run the same command again to continue the inspection" in line for line in said) is isinstance(
+        end, DoldrumError
+    )
     assert not (tmp_path / "out" / "record.json").exists()
     assert holds_work(tmp_path / "out")
     before, inspects.ends = len(scanned), sound
@@ -133,7 +135,7 @@ def test_the_most_that_an_inspection_takes(material, tmp_path, more, most):
 
 def test_a_budget_that_is_refused_is_told_as_it_was_given(material, tmp_path, inspects):
     least = 1e-4 * 260 * budget.forwards_of((1, 8, 8), budget.LADDER[0]) / 0.85
-    told = f"at least {2 * least:.0f}s for 260 images here, got {1.9 * least:.0f}s.*has 50% of it, by --no-inspect"
+    told = f"at least {2 * least:.0f}s for 260 images here, got {1.9 * least:.0f}s.*--no-inspect, which would use 50% of it"
     with pytest.raises(InputError, match=told):
         _audit(material, tmp_path, small=False, budget=1.9 * least)
     assert inspects.asked == []

@@ -61,7 +61,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert sum(len(f["strengths"]) for f in record.band) == len(draws)
     assert any(
         re.match(
-            r"The model is asked \d+ times for each of [\d,]+ images\. At [\d,]+ answers a second this takes about", s
+            r"The model is asked \d+ times for each of [\d,]+ images\. At [\d,]+ answers per second this takes about", s
         )
         for s in said
     )
@@ -111,7 +111,7 @@ def test_clean_images_pass_and_the_model_is_not_cleared(material, tmp_path):
         settings(material, tmp_path, material.images[:400], material.images[400:700], seed=3, small=True)
     )
     assert record.verdict["exit_code"] == 0
-    assert "This does not clear the model" in " ".join(record.verdict["sentences"])
+    assert "This does not mean that the model is clean" in " ".join(record.verdict["sentences"])
 
 
 # Beyond 1,000 some are not among those that the others are held against. The larger the triggered share, the worse the order.
@@ -147,7 +147,7 @@ def test_a_budget_that_cannot_be_kept_is_refused(material, tmp_path):
 def test_a_folder_of_something_else_is_refused(material, tmp_path):
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], small=True)
     run_audit(asked)
-    with pytest.raises(InputError, match=r"began, got fpr=0.02 \(it began with fpr=0.01\); ask for the same"):
+    with pytest.raises(InputError, match=r"began, got fpr=0.02 \(it began with fpr=0.01\); use the same"):
         run_audit(dataclasses.replace(asked, fpr=0.02))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
@@ -190,7 +190,7 @@ def test_a_finished_audit_is_not_given_for_other_images(material, tmp_path, chan
     record = run_audit(asked)
     said = []
     assert run_audit(asked, say=said.append) == record
-    assert "finished before" in " ".join(said)
+    assert "is already finished" in " ".join(said)
     np.save(tmp_path / f"{changed}.npy", material.images[300:560])
     with pytest.raises(InputError, match="images that this run began with, got others"):
         run_audit(asked)
@@ -217,13 +217,13 @@ def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
 
 def test_nothing_is_said_where_all_images_are_clean_ones(material, tmp_path):
     asked = settings(material, tmp_path, material.images[:200], material.images[:60], small=True)
-    with pytest.raises(InputError, match="apart from the clean ones, got 60 that are all among them"):
+    with pytest.raises(InputError, match="other than the clean ones, got 60 that are all among them"):
         run_audit(asked)
 
 
 def test_images_that_were_called_clean_are_counted(material, tmp_path):
     record = run_audit(settings(material, tmp_path, material.images[:200], material.images[150:260], small=True))
-    assert any("50 of the 110 images are among the clean ones" in s for s in record.verdict["sentences"])
+    assert any("50 of the 110 images are also among the clean ones" in s for s in record.verdict["sentences"])
 
 
 def test_the_answer_that_others_spoil_is_a_report_as_it_is(material, tmp_path, monkeypatch, answered):

@@ -35,16 +35,16 @@ def test_heading_and_counts_say_the_same(count, discoveries):
     heading, text = found["heading"], " ".join(found["sentences"])
     assert heading.startswith(MORE if count > 10 else NOT_MORE)
     assert (found["exit_code"] == 3) == (count > 10 or discoveries > 0)
-    assert ("further than chance" in heading) == (count <= 10 and discoveries > 0)
-    assert ("sees nothing wrong with these images" in text) == (found["exit_code"] == 0)
-    for number in re.findall(r"(\d+) of them stands? out", text):
+    assert ("more than chance explains" in heading) == (count <= 10 and discoveries > 0)
+    assert ("found nothing suspicious in these images" in text) == (found["exit_code"] == 0)
+    for number in re.findall(r"(\d+) of them (?:is a discovery|are discoveries)", text):
         assert int(number) == discoveries <= count
     if discoveries > count:
         assert f"{discoveries} images, " in text
         assert (f"the {count} flagged among them" in text) if count else ("none of them flagged" in text)
-        assert "of them stand out" not in text
+        assert "of them are discoveries" not in text
     if not discoveries:
-        assert "stand" not in text
+        assert "discover" not in text
 
 
 def test_a_set_of_discoveries_beyond_the_flags_is_told_as_such():
@@ -59,7 +59,7 @@ def test_a_set_of_discoveries_beyond_the_flags_is_told_as_such():
     }  # fmt: skip
     said = told(flags, scanned=400)
     assert said["heading"].startswith(NOT_MORE)
-    assert "100 images stand out further" in said["heading"]
+    assert "100 images stand out more" in said["heading"]
     assert "none of them flagged by itself" in " ".join(said["sentences"])
 
 
@@ -77,11 +77,11 @@ LABELS = np.repeat(np.arange(10), 50)
 @pytest.mark.parametrize(
     ("labels", "flags", "says"),
     [
-        (LABELS, range(20), "A backdoor with this target class does that"),
+        (LABELS, range(20), "A backdoor with this target class would look like this"),
         (LABELS, range(0, 500, 25), "flags do not concentrate on one class"),
-        (LABELS, [0, 1], "flags are too few, or the class too common"),
-        (np.zeros(500, dtype=int), range(20), "All images are, so the flags can't show"),
-        (np.r_[np.full(20, -1), LABELS], range(20), "no target class"),
+        (LABELS, [0, 1], "flags are too few, or the class is too common"),
+        (np.zeros(500, dtype=int), range(20), "Since all images are, the flags cannot show"),
+        (np.r_[np.full(20, -1), LABELS], range(20), "not a target class"),
         (LABELS, [0, 100, 200], "No two of the 3 flagged images are predicted as the same class"),
     ],
 )
@@ -92,8 +92,8 @@ def test_what_is_said_of_a_class_is_what_the_flags_can_show(labels, flags, says)
         "A backdoor with this target",
         "do not concentrate",
         "flags are too few",
-        "All images are",
-        "no target class",
+        "Since all images are",
+        "not a target class",
     ]
     assert sum(other in text for other in others) == (0 if says.startswith("No two") else 1)
 
@@ -105,5 +105,5 @@ def test_one_flag_gathers_nowhere():
 
 def test_no_more_can_hide_than_were_scanned():
     text = " ".join(told({**counts(0, 0, limit=10), "expected": 0.02}, scanned=2)["sentences"])
-    assert "Up to 2 triggered images could hide" in text
+    assert "Up to about 2 triggered images could go unnoticed" in text
     assert "fewer than 0.1 flags would be expected" in text

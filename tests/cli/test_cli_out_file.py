@@ -55,7 +55,7 @@ WORDS = [  # what is wrong, the command; {} is the folder
     ("which holds something else", "calibrate {}/m.onnx {}/set.npz --out {}/other.json"),
     ("which holds something else", "evaluate {}/m.onnx {}/set.npz --out {}/m.onnx"),
     ("which holds something else", "evaluate {}/m.onnx {}/set.npz --out {}/set.npz"),
-    ("what is read", "evaluate {}/m.onnx {}/set.npz --attack-file {}/other.json --out {}/other.json"),
+    ("the input", "evaluate {}/m.onnx {}/set.npz --attack-file {}/other.json --out {}/other.json"),
     ("which holds something else", "doctor {}/m.onnx --out {}/m.onnx"),
     ("the list of labels", "doctor {}/m.onnx --labels {}/names.json --out {}/names.json"),
     ("the images", "doctor {}/m.onnx --clean {}/photos --out {}/photos/a.json"),

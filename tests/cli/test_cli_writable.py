@@ -144,5 +144,5 @@ def test_a_full_disk_behind_standard_output_is_one_line(words) -> None:
     command = [sys.executable, "-c", "from doldrum.cli import main; main()", *words]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-    want = "doldrum: expected room for what is written, got a full disk; free some, or write somewhere else\n"
+    want = "doldrum: expected space on the disk, got a full disk; free some, or write to another place\n"
     assert (done.returncode, done.stderr) == (1, want)

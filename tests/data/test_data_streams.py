@@ -76,7 +76,7 @@ def test_an_item_that_raises_is_named_and_the_others_keep_their_ids() -> None:
         InputError, match="item 7 of the Numbers raised ValueError: no pixels in 7; fix it, or leave it out"
     ):
         as_image_set(data)
-    with pytest.raises(InputError, match=r"got 10 that can't be read; the first: item 0 of the Numbers"):
+    with pytest.raises(InputError, match=r"got 10 that cannot be read; the first: item 0 of the Numbers"):
         read_stream(Numbers(COLOUR, LABELS, broken=range(10)))
 
 
@@ -121,7 +121,9 @@ def test_a_source_that_raises_before_its_first_item_is_named() -> None:
         def __iter__(self) -> Any:
             raise OSError("the archive is closed")
 
-    with pytest.raises(InputError, match="item 0 of the Closed raised OSError: the archive is closed; what follows"):
+    with pytest.raises(
+        InputError, match="item 0 of the Closed raised OSError: the archive is closed; nothing after it"
+    ):
         read_stream(Closed())
 
 
@@ -130,7 +132,7 @@ def test_after_a_generator_that_raises_there_is_nothing() -> None:
         yield from COLOUR[:7]
         raise OSError("the disk is gone")
 
-    with pytest.raises(InputError, match="item 7 of the generator raised OSError: the disk is gone; what follows"):
+    with pytest.raises(InputError, match="item 7 of the generator raised OSError: the disk is gone; nothing after it"):
         read_stream(broken())
 
     class Stuck:
@@ -183,7 +185,7 @@ def test_a_cut_off_picture_is_skipped(tmp_path: Path) -> None:
         read = read_stream([cut, picture(COLOUR[0])], shape=(3, 6, 5))
     assert read.images.ids == ("1",)
     assert read.skipped[0][0] == "0"
-    assert "can't be decoded" in read.skipped[0][1]
+    assert "cannot be decoded" in read.skipped[0][1]
 
 
 def test_a_shuffled_loader_is_read_in_its_own_order_once_and_said() -> None:
@@ -194,7 +196,7 @@ def test_a_shuffled_loader_is_read_in_its_own_order_once_and_said() -> None:
     assert data.asked[:8] != list(range(8))
     assert np.array_equal(read.images.images, COLOUR[data.asked[:8]])
     assert [note.split(":")[0] for note in read.notes] == [
-        "the DataLoader gives images in an order of its own",
+        "the DataLoader shuffles the images",
         "the DataLoader has drop_last=True",
     ]
 

@@ -37,9 +37,25 @@ def test_a_command_is_one_that_there_is(line: str) -> None:
     command.make_context(name, words)
 
 
-def test_the_commands_of_an_attack_are_shown() -> None:
+def test_the_two_questions_are_answered_by_commands_and_every_command_is_shown_or_linked() -> None:
     shown = {shlex.split(line)[1] for line in commands()}
+    assert {"references", "inspect", "audit"} <= shown
+    pages = [README.parent / "docs" / name for name in ("how-to/make-a-backdoor.md", "tutorials/first-ten-minutes.md")]
+    lines = [line.split("#")[0] for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    shown |= {shlex.split(line)[1] for line in lines if line.startswith("doldrum ")}
     assert {"measure", "attacks", "poison", "train", "evaluate", "datasets", "doctor"} <= shown
+    table = README.read_text(encoding="utf-8").split("## What it does")[1]
+    group = typer.main.get_command(app)
+    missing = [
+        name
+        for name in group.commands
+        if name not in shown and f"`doldrum {name}" not in table and f"`{name}`" not in table
+    ]  # type: ignore[attr-defined]
+    assert missing == []
+
+
+def test_it_fits_a_screen_and_a_half() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 110
 
 
 def test_links_lead_to_what_is_in_the_repository() -> None:

@@ -60,7 +60,7 @@ def test_a_command_is_one_that_there_is(line: str) -> None:
 
 
 def test_the_detector_takes_as_many_lines_as_its_page_says() -> None:
-    page = DOCS / "tutorials/write-a-detector.md"
+    page = DOCS / "how-to/write-a-detector.md"
     body = blocks(page, "python")[0].split("class KeptLabel")[1].splitlines()
     code = [line for line in body if line.strip() and '"""' not in line]
     assert len(code) == 10

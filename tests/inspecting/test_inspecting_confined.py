@@ -44,7 +44,7 @@ def test_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=120)
     assert first.returncode == 130, said
-    assert "finished inspectors are kept in out: the same command continues from there" in said
+    assert "finished inspectors are kept in out; run the same command again to continue" in said
     seconds = json.loads(kept.read_text())["seconds"]
     monkeypatch.setitem(INSPECTORS, "smoothed-inversion", Stub)
     monkeypatch.setattr(sending, "run_confined", here)  # the rest in this process: the same work, in the same folder

@@ -15,7 +15,7 @@ import pytest
 from intake.hostile import CANARY, MAKERS
 
 NOT_ONE = "expected images (a folder, an image, a zip, tar, Parquet, .npy, .npz or IDX file), got "
-BROKEN = "expected a whole image, got one that can't be decoded"
+BROKEN = "expected a whole image, got one that cannot be decoded"
 BOMB = "a decompression bomb"
 ANOTHER = "got an archive or a table"
 # Each file: how many pictures it gives, and what is said about the rest (of the first ten).
@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[int, list[str]]] = {
     "number_ppm": (0, ["Token too long in file header"]),
     "pickle_npy": (0, ["got pickled objects, which are never loaded"]),
     "absurd_npy": (0, ["expected as many values as the header says, got the end of the file"]),
-    "wide_npy": (0, ["expected at most 33554432 pixels an image, got 1000000000 x 1000000000"]),
+    "wide_npy": (0, ["expected at most 33554432 pixels per image, got 1000000000 x 1000000000"]),
     "code_npy": (0, ["expected the header of an .npy file, got malformed node or string"]),
     "nested_npy": (0, ["expected the header of an .npy file"]),
     "header_npy": (0, ["expected an .npy header of at most 10000 bytes, got 4294967280"]),
@@ -64,7 +64,7 @@ TABLE: dict[str, tuple[int, list[str]]] = {
     "record_npy": (0, ["got pickled objects, which are never loaded"]),
     "pickle_npz": (0, ["got pickled objects, which are never loaded"]),
     "pickle_labels_npz": (0, ["got pickled objects, which are never loaded"]),
-    "absurd_npz": (0, ["expected at most 33554432 pixels an image"]),
+    "absurd_npz": (0, ["expected at most 33554432 pixels per image"]),
     "bomb_npz": (16, ["bomb.npz: the rest: expected at most 67108864 bytes from a file of", BOMB]),
     "labels_npz": (0, ["expected labels of at most 16777216 bytes, got 99999999999"]),
     "other_npz": (0, ["expected an array named images or x or X, got \\x1b[31m<b>"]),

@@ -61,7 +61,7 @@ def test_another_batch_size_may_continue_but_another_measurement_may_not(clf, im
         "onnxruntime" if begun.checked.name == "eager" else "eager"
     )  # timing decides, and a busy machine says either
     others = {
-        r"got draws=40 \(it began with draws=30\), seed=2 \(it began with seed=1\); ask for the same": Measurement(
+        r"got draws=40 \(it began with draws=30\), seed=2 \(it began with seed=1\); use the same": Measurement(
             clf, images, dd.probes.Gaussian([0.1, 0.3], draws=40, seed=2)
         ),
         r"got strengths=\(0.1\) \(it began with strengths=\(0.1, 0.3\)\)": Measurement(
@@ -149,7 +149,7 @@ def dies(x: np.ndarray) -> np.ndarray:
 
 def test_a_worker_that_is_killed_is_said(images, tmp_path) -> None:
     clf = dd.as_classifier(dies, input_shape=(1, 8, 8), num_classes=3)
-    with pytest.raises(WorkerError, match="run the same again"):
+    with pytest.raises(WorkerError, match="run the same command again"):
         measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out", workers=1 + 1)
     assert read_manifest(tmp_path / "out")["complete"] is False
 

@@ -9,7 +9,7 @@ from scipy.stats import entropy
 import doldrum as dd
 from doldrum.errors import ClassifierError, InputError
 
-PROBE = dd.probes.Gaussian([0.1, 0.3, 0.6], draws=70, seed=1)  # 211 rows an input: four tiles
+PROBE = dd.probes.Gaussian([0.1, 0.3, 0.6], draws=70, seed=1)  # 211 rows per input: four tiles
 NAMES = ("entropy", "confidence", "change")
 
 

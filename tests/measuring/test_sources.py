@@ -38,7 +38,7 @@ def test_a_shuffled_loader_gives_its_own_order_and_notes_it(clf, want) -> None:
     r = dd.measure(clf, torch.utils.data.DataLoader(data, batch_size=4, shuffle=True), PROBE, engine="eager")
     assert data.asked != sorted(data.asked)
     assert np.array_equal(r.draws, want.draws[data.asked])
-    assert any("order of its own" in note for note in r.info["notes"])
+    assert any("shuffles the images" in note for note in r.info["notes"])
 
 
 def test_pictures_are_stretched_and_the_record_says_so(clf) -> None:

@@ -165,7 +165,7 @@ def children():
 
 
 def test_last_words_are_shown_as_text():
-    with pytest.raises(SandboxError, match=r"by SIGTERM \(its last words: last words \\x1b\[31m\)"):
+    with pytest.raises(SandboxError, match=r"by SIGTERM \(its last message: last words \\x1b\[31m\)"):
         run_confined(f"{HERE}:die", int(signal.SIGTERM))
 
 
@@ -182,7 +182,7 @@ def test_it_runs_the_same_copy_of_the_package(tmp_path):
 
 
 def test_no_choice_of_an_engine_is_kept():
-    """Kept in a folder that goes with the process, it would be timed anew in each, and a repeated audit could differ."""
+    """Kept in a folder that goes with the process, it would be timed again in each, and a repeated audit could differ."""
     assert run_confined(f"{HERE}:keep_engine") is None
 
 

@@ -115,11 +115,11 @@ def test_a_file_that_another_service_writes_is_refused(fresh, digits, tmp_path) 
 def test_a_full_disk_is_said_and_answers_go_on(fresh, digits, tmp_path, caplog, monkeypatch) -> None:
     def full(*args: object) -> None:
         raise OSError(
-            errno.ENOSPC, "expected room for this file, got a full disk; free some and run the same again", "w"
+            errno.ENOSPC, "expected space on the disk, got a full disk; free some and run the same command again", "w"
         )
 
     monkeypatch.setattr("doldrum.serving.watched.write_text_whole", full)
     with serving(fresh, watch=tmp_path / "watch.json") as one:
         assert one.classify([("a.png", png(digits[160, 0]))]).status == 200
-    assert "watch.json (No space left on device): answers go on" in caplog.text
+    assert "watch.json (No space left on device); images are still answered" in caplog.text
     assert "the same again" not in caplog.text

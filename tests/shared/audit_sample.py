@@ -157,7 +157,7 @@ def sample_audit(
         ),
         verdict={
             "exit_code": 3 if triggered and not ranking else 0,
-            "heading": "Ranked only: there were no clean images to compare with"
+            "heading": "Ranked, not flagged: there were no clean images to compare with"
             if ranking
             else "More images were flagged than false alarms explain"
             if triggered

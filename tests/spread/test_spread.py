@@ -53,7 +53,7 @@ def test_what_work_raises_comes_through_and_a_death_is_said(monkeypatch) -> None
     assert next(results) == (0, "1")
     with pytest.raises(ValueError, match="not 2"):
         next(results)
-    with pytest.raises(WorkerError, match="run the same again to continue"):
+    with pytest.raises(WorkerError, match="run the same command again to continue"):
         list(spread(picky, [3, 0, 0, 0], workers=1))
     assert os.environ["OMP_NUM_THREADS"] == "7"  # as it was
 

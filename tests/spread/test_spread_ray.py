@@ -61,7 +61,7 @@ def test_a_lost_worker_is_said_and_the_run_continues(images, tmp_path, armed) ->
     probe = dd.probes.Gaussian([0.1, 3.0], draws=30, seed=1)  # only the second makes pixels above 9
     run = Measurement(clf, images, probe, batch_size=2, engine="eager")
     armed.touch()
-    with pytest.raises(WorkerError, match="run the same again to continue"):
+    with pytest.raises(WorkerError, match="run the same command again to continue"):
         measure_to(run, tmp_path / "out", ray="auto", workers=2)
     assert read_manifest(tmp_path / "out")["complete"] is False
     armed.unlink()

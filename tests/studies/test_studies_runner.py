@@ -222,7 +222,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "write", write)
         file.add({"key": "x" * 50})
         file.add({"key": "y" * 50})
-        with pytest.raises(OSError, match="expected room for a record, got No space left on device"):
+        with pytest.raises(OSError, match="expected space for a record, got No space left on device"):
             file.add({"key": "z" * 50})
     monkeypatch.undo()
     assert [json.loads(line)["key"][0] for line in path.read_text().splitlines()] == ["x", "y"]
@@ -243,7 +243,7 @@ def test_a_disk_that_is_really_full_stops_the_run_and_more_room_continues_it(tmp
         pytest.skip("only root can mount a small disk; the test above stands in for it")
     wide = Study("wide", Cell, wide_values, TOY.grids)
     try:
-        with pytest.raises(OSError, match="expected room for a record"):
+        with pytest.raises(OSError, match="expected space for a record"):
             run_study(wide, out=disk / "s")
         kept = len(read_study(disk / "s").cells)
         assert 0 < kept < 8

@@ -1,1 +1,1 @@
-"""What tools/audit-others opens, compares and audits: models that nobody here made, one package a file, and images for them."""
+"""What tools/audit-others opens, compares and audits: models from other people, one package a file, and images for them."""

@@ -1,4 +1,4 @@
-"""What a file of this folder says of its package: `Other`, one a model."""
+"""What a file of this folder says of its package: `Other`, one per model."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def percent(value: float) -> str:
 def sizes() -> str:
     """What the figure shows."""
     settings = shown()["settings"]
-    return f"{settings['inputs']} Fashion-MNIST test images, {settings['draws']} draws a strength"
+    return f"{settings['inputs']} Fashion-MNIST test images, {settings['draws']} draws per strength"
 
 
 def seconds(scale: str) -> str:

@@ -33,7 +33,7 @@ def on_pre_build(config: Any) -> None:
 
 
 def ensure_built() -> None:
-    """Build what is missing or stale, in a process of its own: whoever asks may have loaded, or started, anything."""
+    """Build what is missing or stale, in a process of its own: the caller may have loaded, or started, anything."""
     subprocess.run([sys.executable, __file__], check=True)
 
 

@@ -55,7 +55,7 @@ def corrected(text: str, wrong: Sequence[Wrong]) -> str:
 
 
 def unquoted(text: str, quotes: Iterable[str]) -> list[str]:
-    """Lines with figures that no quote covers: for whoever writes quotes.
+    """Lines with figures that no quote covers: for anyone who writes quotes.
 
     >>> unquoted("W is .3\\nand .4", ["W is .3"])
     ['and .4']

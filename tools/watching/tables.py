@@ -6,17 +6,19 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 _KINDS = ("drift", "attack", "open", "as calibrated", "early")
-_HEAD = "first word after | word that stays after | " + " | ".join(_KINDS) + " |"
+_HEAD = "first verdict after | lasting verdict after | " + " | ".join(_KINDS) + " |"
 _RULE = " ---: | ---: |" + " ---: |" * len(_KINDS)
 
 
 def clean_table(rows: Sequence[dict]) -> str:
     """Runs in which anything was ever said, at each error probability."""
     levels = list(rows[0]["said"])
-    lines = [f"| stream | calibration inputs | length | runs | {' | '.join(f'said at {float(a):g}' for a in levels)} |"]
+    lines = [
+        f"| stream | calibration inputs | length | runs | {' | '.join(f'alarms at {float(a):g}' for a in levels)} |"
+    ]
     lines.append("| --- |" + " ---: |" * (3 + len(levels)))
     for row in rows:
-        for name, counts in (("", row["said"]), (", at the odds of uniform p-values", row["trap"])):
+        for name, counts in (("", row["said"]), (", p-values taken as uniform", row["trap"])):
             if counts:
                 shown = [f"{row['calibration']:,}", f"{row['length']:,}", row["runs"], *counts.values()]
                 lines.append(f"| {row['stream']}{name} | " + " | ".join(map(str, shown)) + " |")

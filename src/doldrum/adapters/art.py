@@ -131,7 +131,7 @@ class TriggerDetector(EvasionDetector):
         self.detector_ = fresh
 
     def detect(self, x: NDArray[Any], batch_size: int = 128, **kwargs: Any) -> tuple[dict[str, Any], NDArray[np.bool_]]:
-        """(report, is_adversarial): is_adversarial[i] is True where x[i] was flagged; the report as `PoisonFilter`'s.
+        """(report, is_adversarial): is_adversarial[i] is True if x[i] was flagged; the report as `PoisonFilter`'s.
 
         `batch_size` changes memory only. Raises InputError before `fit`.
         """

@@ -46,7 +46,7 @@ class Setup:
 class Made:
     """What an attack comes down to.
 
-    `trigger` is None where a hook learns it (the hook's `trigger()` gives it afterwards; the hook then also does the
+    `trigger` is None if a hook learns it (the hook's `trigger()` gives it afterwards; the hook then also does the
     poisoning, batch by batch). `train_set` is set where the attack edits clean samples before they are poisoned.
     """
 

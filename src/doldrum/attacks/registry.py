@@ -231,7 +231,7 @@ def run_attack(
     settings
         Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
     checkpoint
-        A resume file of the victim's training, as in `train`. That of a surrogate is beside it, with `.surrogate` added
+        A resume file of the victim's training, as in `train`. That of a surrogate is next to it, with `.surrogate` added
         to its name.
 
     Returns AttackResult; `evaluate(result.model, test_set, result.trigger, result.plan)` says how well it worked.
@@ -255,7 +255,7 @@ def run_attack(
 
 
 def surrogate_beside(checkpoint: str | Path) -> Path:
-    """Where the resume file of a surrogate is, beside its victim's.
+    """Where the resume file of a surrogate is, next to its victim's.
 
     >>> surrogate_beside("bad.resume").name
     'bad.resume.surrogate'

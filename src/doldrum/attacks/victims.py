@@ -43,7 +43,7 @@ class VictimSpec:
     data
         The name of a data set with a split `train`; a label where `get_victim` is given the images.
     recipe
-        A Recipe or the name of one. Its `threads` become 1: of many victims, one a core beats one on all cores, and the
+        A Recipe or the name of one. Its `threads` become 1: of many victims, one per core beats one on all cores, and the
         weights depend on the number.
     rate, target, seed, settings
         As in `run_attack`. "clean" has neither rate, target nor settings, and ignores them.
@@ -120,7 +120,7 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
     cache
         A folder, made if absent; by default `victims_folder()`. Each victim is KEY.safetensors (a checkpoint) and
         KEY.json (specification, trigger, plan), written last: a kill leaves either a whole victim or none, and the
-        resume files that the next call goes on from.
+        resume files from which the next call continues.
 
     Raises InputError for a victim in the cache that was trained on other data, or whose files are broken.
 

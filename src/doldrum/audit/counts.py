@@ -67,7 +67,7 @@ def counted(
 def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[str, Any] | None:
     """The predicted class that holds more of the flags than chance explains: {label, flagged, scanned, p_value}.
 
-    Were the F flags spread over the N images by chance, the flags of a class of n images would be hypergeometric (N, n, F).
+    If the F flags were spread over the N images by chance, the number in a class of n images would be hypergeometric (N, n, F).
     p = P(at least as many), times the number of classes looked at (Bonferroni), at most 1. The class with the smallest p, then
     with the most flags, is given; None without flags.
 

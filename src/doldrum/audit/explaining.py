@@ -25,7 +25,7 @@ _LEAST = 100_000  # queries of a model that costs nothing
 def explain_flagged(
     task: Task, images: ImageSet, clean: ImageSet, indices: Sequence[int], *, forwards: int
 ) -> tuple[Explanations | None, list[str]]:
-    """Explanations of images `indices`, most suspicious first, and what is to be said; None where there is nothing to explain or too little to do it with.
+    """Explanations of images `indices`, most suspicious first, and what is to be said; None if there is nothing to explain or too little to do it with.
 
     `forwards` are those of the scan. What is kept of pictures is written into the task's folder.
     """

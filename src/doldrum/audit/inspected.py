@@ -1,4 +1,4 @@
-"""The inspection that is part of an audit: made after the scan, in a folder beside the audit's record."""
+"""The inspection that is part of an audit: made after the scan, in a folder next to the audit's record."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Inspected:
             self.why = str(error)
             say(f"the model was not inspected: {error}")
         except DoldrumError:
-            say("the images are scanned, and what was found is kept: the same command goes on with the inspection")
+            say(
+                "the images are scanned and the results are kept; run the same command again to continue the inspection"
+            )
             raise
 
     def remarks(self) -> list[str]:

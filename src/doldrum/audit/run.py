@@ -32,16 +32,16 @@ _JOB = Job(
 def run_audit(
     settings: AuditSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> AuditRecord:
-    """Audit a model and images that somebody else made; leaves record.json, rows.parquet and pictures/ in `settings.out`.
+    """Audit a model and images that somebody else made. Writes record.json, rows.parquet and pictures/ to `settings.out`.
 
-    Where there are clean images the model is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`): whether it is backdoored, whatever images there
-    are. What that found is in the record, its trigger and pictures in the folder `inspection`. What the scan refuses is told before the inspection begins; a model
-    that can't be inspected is a remark.
+    If there are clean images, the model itself is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`). The result is in the
+    record, and its trigger and pictures are in the folder `inspection`. Errors of the scan are raised before the inspection starts. If a model
+    cannot be inspected, the record says so.
 
-    `doldrum audit` then makes report.html of these (:func:`doldrum.report.audit.page.write_audit_page`).
+    `doldrum audit` then makes report.html from these (:func:`doldrum.report.audit.page.write_audit_page`).
 
     Model and images are opened and run in a confined process (:func:`doldrum.sandbox.run_confined`); this one reads JSON of known
-    shape from it. Killed at any moment, the same call goes on where it was; called again when all is done, it gives the record.
+    shape from it. If it is killed at any moment, the same call continues where it stopped. Called again when all is done, it gives the record.
 
     With `settings.workers` or `settings.ray` the scan is spread over workers, each with a confined process of its own; the record is the same
     for every number of them, and one that dies is replaced.
@@ -52,17 +52,17 @@ def run_audit(
     progress : bool
         Draw progress bars on standard error, where it is a terminal.
     say : function
-        Hears what is worth knowing on the way, one line each: the model's accuracy, doubts about it, the number of draws.
+        Called with one line of text for each thing worth knowing: the model's accuracy, doubts about it, the number of draws.
 
     Returns
     -------
     AuditRecord
-        `verdict["exit_code"]` is 3 where more was flagged than the promise explains, or the model is suspicious or worse; else 0.
+        `verdict["exit_code"]` is 3 if more was flagged than the promise explains, or the model is suspicious or worse; otherwise 0.
 
     Raises
     ------
     InputError
-        for a folder of something else or one that another run is at work in, files that can't be read or are refused, too few clean images (with the number needed);
+        for a folder that holds something else or is in use by another run, files that cannot be read or are refused, too few clean images (with the number needed);
         after the scan, which is kept, for what :func:`doldrum.inspecting.run_inspection` refuses.
     SandboxError
         when the confined process exceeds its memory or time, or dies.

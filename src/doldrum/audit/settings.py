@@ -17,7 +17,7 @@ from doldrum.spread import check_workers
 __all__ = ["INSPECTION", "AuditSettings", "seconds_of"]
 
 INSPECTION = "inspection"
-"""Folder of an audit in which its inspection goes on, and where record.json, trigger.json and pictures/ of it stay."""
+"""Folder of an audit's inspection, where it can be continued, and where record.json, trigger.json and pictures/ of it stay."""
 
 _HALF_AN_HOUR = 1800.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -25,27 +25,27 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings(JobSettings):
-    """What `doldrum audit` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+    """What `doldrum audit` was asked for, besides the settings of every job: :class:`doldrum.confined.settings.JobSettings`.
 
     Parameters
     ----------
     images : str
-        The images to scan; what they may be, `doldrum.intake.open_images` says.
+        The images to scan, in any form that `doldrum.intake.open_images` takes.
     clean : str, optional
-        Clean images, as they come, used for nothing else. Without them images are ranked, not flagged.
+        Clean images, not hand-picked and used for nothing else. Without them, images are ranked by suspicion but not flagged.
     fpr, fdr : float in (0, 1)
         The promised false-positive rate, and the share of clean images allowed in the set of discoveries.
     claimed_accuracy : float, optional
-        What somebody says the model reaches on images like the clean ones, in [0, 1].
+        The accuracy that the model is said to have on images like the clean ones, in [0, 1].
     inspect : bool, optional
-        Whether the model itself is inspected too, by the clean images (:func:`doldrum.inspecting.run_inspection`). By default it is where there are clean
-        images and the model is a file; a model at an address only where True.
+        Whether the model itself is inspected too, by the clean images (:func:`doldrum.inspecting.run_inspection`). By default it is inspected if there are clean
+        images and the model is a file. A model at an address is inspected only if this is True.
     references, model_fpr : str, optional, and float in (0, 1)
-        Of the inspection: a folder of clean models like this one, and the rate of false alarms that is promised by them.
+        For the inspection: a folder of clean models like this one, and the rate of false alarms to promise.
     budget : float, optional
-        Seconds that an audit may take from the opening of the model on; the number of draws is fitted to it. Where it takes longer all the
-        same, scanning ends with the batch in hand, and images not reached are listed as skipped. A run that goes on has all of it again. Where the model is
-        inspected too, the scan has half of it and the inspection what is left, at most half; without a budget the inspection takes at most half an hour.
+        Seconds that an audit may take, counted from the opening of the model. The number of draws is chosen to fit. If it takes longer anyway,
+        scanning ends with the current batch, and images not reached are listed as skipped. A run that is continued has the whole time again. If the model is
+        inspected too, the scan and the inspection get half each. Without a budget, the inspection takes at most half an hour.
     explain : int
         How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 100,000, of
         a model that is no endpoint).
@@ -118,7 +118,7 @@ class AuditSettings(JobSettings):
 
     @property
     def inspection(self) -> InspectSettings | None:
-        """The settings of the inspection, which has half of the budget at most; None where there is none."""
+        """The settings of the inspection, which has half of the budget at most; None if there is none."""
         if not self.inspects or self.clean is None:
             return None
         shared = {

@@ -27,7 +27,7 @@ def promised(
 ) -> dict[str, Any]:
     """{exit_code, heading, sentences} of an audit with a promise; `unreached` images were left when the time was over.
 
-    Flags and discoveries are both the images with the smallest p-values, so the smaller set lies within the larger. Exit code 3 has two
+    Flags and discoveries are both the images with the smallest p-values, so the smaller set is inside the larger. Exit code 3 has two
     grounds, a count of flags above the limit or a set of discoveries that isn't empty; the heading names the one that holds.
     """
     more = flags["more_than_promised"] or flags["discoveries"] > 0
@@ -41,28 +41,28 @@ def promised(
         sentences.append(_explained(explanations))
     if more:
         sentences.append(
-            "A flag is no proof. It says that the model's answers around this image are unlike those around the clean images. A trigger does that. "
-            "A sticker, a damaged file or a picture from elsewhere may do it too. Look at the flagged pictures for something they share."
+            "A flag is not proof. It means that the model's answers around this image differ from those around clean images. A trigger causes this. "
+            "So can a sticker, a damaged file or a picture from another source. Look for something that the flagged pictures share."
         )
-        sentences.append("An image that was not flagged may still carry a trigger: some triggers leave little to see.")
+        sentences.append("An image that was not flagged may still carry a trigger: some triggers are hard to detect.")
     else:
         sentences.append(
-            "So this detector sees nothing wrong with these images. This does not clear the model: a backdoor shows only on images that carry its "
-            "trigger, and some triggers leave little to see."
+            "This detector found nothing suspicious in these images. This does not mean that the model is clean: a backdoor acts only on images that "
+            "carry its trigger, and some triggers are hard to detect."
         )
         if note.startswith("no set can be"):
-            sentences.append(f"A few triggered images could not have been told from chance: {note}.")
+            sentences.append(f"A few triggered images could not be told apart from false alarms: {note}.")
         else:
             hidden = min(scanned, 1 + max(0, flags["limit"] - round(flags["expected"])))
             sentences.append(
-                f"{'One triggered image' if hidden == 1 else f'Up to {hidden:,} triggered images'} could hide among the false alarms. Give more clean images, or "
-                "a smaller --fpr, to have fewer false alarms."
+                f"{'One triggered image' if hidden == 1 else f'Up to about {hidden:,} triggered images'} could go unnoticed among the false alarms. To lower that number, give more "
+                "clean images or a smaller --fpr."
             )
     sentences += remarks
     if unreached:
-        heading = f"{heading}, of the {scanned:,} that were reached in time"
+        heading = f"{heading}, among the {scanned:,} scanned in time"
     if doubts:
-        heading = f"The model does not do on clean images what it should. {heading}"
+        heading = f"The model performs worse on clean images than it should. {heading}"
     return {"exit_code": 3 if more else 0, "heading": heading, "sentences": sentences}
 
 
@@ -84,7 +84,7 @@ def _heading(flags: Mapping[str, Any]) -> str:
         return "No more images were flagged than false alarms explain"
     count = flags["discoveries"]
     stand = "1 image stands out" if count == 1 else f"{count:,} images stand out"
-    return f"No more images were flagged than false alarms explain, but {stand} further than chance does"
+    return f"No more images were flagged than false alarms explain, but {stand} more than chance explains"
 
 
 def _counted(flags: Mapping[str, Any], scanned: int) -> str:
@@ -94,20 +94,20 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
     )
     return (
         f"{flags['count']:,} of {_images(scanned)} {'was' if 1 in (flags['count'], scanned) else 'were'} flagged. If all "
-        f"images were clean, and like the clean ones given, {expected} would be expected, and more than {flags['limit']:,} in fewer than 5% of audits."
+        f"images were clean, {expected} would be expected, and more than {flags['limit']:,} in fewer than 5% of audits."
     )
 
 
 def _discovered(flags: Mapping[str, Any]) -> str:
-    """The set of discoveries, beside the flags: within them, or around them."""
+    """The set of discoveries, compared with the flags: inside them, or around them."""
     count, flagged = flags["discoveries"], flags["count"]
-    far = f"so far that on average at most {flags['fdr']:.0%} of a set like this is clean (Benjamini-Hochberg)"
+    far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
-        return f"{'It' if flagged == 1 else '1 of them'} stands out {far}."
+        return f"{'It' if flagged == 1 else '1 of them'} is a discovery: {far}."
     if count <= flagged:
-        return f"{'All' if count == flagged else f'{count:,}'} of them stand out {far}."
+        return f"{'All' if count == flagged else f'{count:,}'} of them are discoveries: {far}."
     within = "none of them flagged by itself" if not flagged else f"the {flagged:,} flagged among them"
-    return f"{count:,} images, {within}, stand out together {far}. One by one most look like false alarms; together they are too many."
+    return f"{count:,} images, {within}, are discoveries together: {far}. Most of them would pass for false alarms one by one. Together they are too many."
 
 
 def _images(count: int) -> str:
@@ -117,7 +117,7 @@ def _images(count: int) -> str:
 def _concentrated(
     found: Mapping[str, Any] | None, flags: Mapping[str, Any], scanned: int, names: Sequence[str] | None, more: bool
 ) -> str:
-    """Whether the flags gather in one class; nothing where fewer than two were flagged."""
+    """Whether the flags gather in one class; nothing if fewer than two were flagged."""
     if found is None or flags["count"] < 2:
         return ""
     if found["flagged"] == 1:
@@ -134,17 +134,17 @@ def _concentrated(
         f"{scanned:,} (p {_small(found['p_value'])})"
     )
     if found["scanned"] == scanned:
-        return f"{start}. All images are, so the flags can't show whether they gather in a class."
+        return f"{start}. Since all images are, the flags cannot show whether they concentrate on one class."
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
-        return f"{start}. The flags are too few, or the class too common, to say whether they gather in it."
+        return f"{start}. The flags are too few, or the class is too common, to say whether they concentrate on it."
     if found["p_value"] >= _RARE:
         would = " With a backdoor of one target class they would." if more else ""
-        return f"{start}: flags do not concentrate on one class.{would}"
+        return f"{start}: the flags do not concentrate on one class.{would}"
     if label < 0:
-        return f"{start}. The model fails on these images; that is no target class."
+        return f"{start}. The model gives no valid answer on these images. That is not a target class."
     if more:
-        return f"{start}. A backdoor with this target class does that."
-    return f"{start}. False alarms may gather in one class too: with no more flags than false alarms explain, this says little."
+        return f"{start}. A backdoor with this target class would look like this."
+    return f"{start}. False alarms may concentrate on one class too. With no more flags than false alarms explain, this says little."
 
 
 def _small(p: float) -> str:
@@ -160,8 +160,8 @@ def _unreached(count: int, scanned: int) -> list[str]:
     if not count:
         return []
     return [
-        f"The time of --budget was over before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. Nothing is said about "
-        "these. They are listed as skipped."
+        f"The time given by --budget ran out before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. The report says nothing about "
+        "them. They are listed as skipped."
     ]
 
 
@@ -170,17 +170,17 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
     sentences = [
         *doubts,
         *_unreached(unreached, scanned),
-        f"The {scanned:,} images are in order, most suspicious first. Nothing is flagged, and nothing is promised about false alarms: every set "
-        "has a first image.",
-        "Each image was compared with the other images, and some of these may be triggered. The more of them carry one trigger, the more normal they "
-        "look to one another. Where half of them or more do, the order means nothing.",
-        "So this can say where to look first. It can't say whether any image is triggered, how many are, or anything about the model.",
-        "Give some hundreds of images that you trust with --clean to get flags with a promised rate of false alarms.",
+        f"The {scanned:,} images are sorted, most suspicious first. None is flagged, and there is no promise about false alarms: in every set "
+        "some image comes first.",
+        "Each image was compared with the other images. Some of those may be triggered too. The more images carry the same trigger, the more normal they "
+        "look compared with one another. If half of them or more carry it, the order means nothing.",
+        "So the list says where to look first. It cannot say whether any image is triggered, how many are, or anything about the model.",
+        "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",
         *remarks,
     ]
     return {
         "exit_code": 0,
-        "heading": "Ranked only: there were no clean images to compare with",
+        "heading": "Ranked, not flagged: there were no clean images to compare with",
         "sentences": sentences,
     }
 

@@ -83,7 +83,9 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
         )
         facts["remarks"] += told
     _pixels(detector, material.images, folder, order, suspicious)
-    late = [Skipped(material.images.ids[int(i)], "not reached: the time of --budget was over") for i in order[reached:]]
+    late = [
+        Skipped(material.images.ids[int(i)], "not reached: the time given by --budget ran out") for i in order[reached:]
+    ]
     skipped = [*late, *material.skipped]
     names = opened.class_names or (
         material.class_names if len(material.class_names) == opened.classifier.num_classes else None
@@ -113,7 +115,7 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
 
 
 def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Clean images to fit and to calibrate; InputError where they won't do, before any work is put into them."""
+    """Clean images to fit and to calibrate; InputError if they won't do, before any work is put into them."""
     fit, calibration = split_clean(len(clean), fpr, seed)
     parts = clean.take(fit), clean.take(calibration)
     check_apart(*parts)
@@ -134,7 +136,7 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
         other = f", or ask for --fpr {could:.2g}" if count > FEWEST_FIT + 2 else ""
         raise InputError(
             f"expected at least {FEWEST_FIT + needed} clean images for --fpr {fpr:g} ({FEWEST_FIT} to fit and {needed} "
-            f"to calibrate), got {count}; add some{other}, or leave out --clean to rank only"
+            f"to calibrate), got {count}; add more{other}, or leave out --clean to rank the images only"
         )
     order = rng(seed, "audit", "clean").permutation(count)
     fit = min(_MOST_FIT, max(FEWEST_FIT, min(count // 2, count - needed)))
@@ -148,11 +150,11 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
         return []
     if same == len(images):
         raise InputError(
-            f"expected images apart from the clean ones, got {same:,} that are all among them, pixel by pixel; give others"
+            f"expected images other than the clean ones, got {same:,} that are all among them, pixel by pixel; give other images"
         )
     return [
-        f"{same:,} of the {len(images):,} images are among the clean ones, pixel by pixel: they were called clean, so nothing can be said "
-        "of them."
+        f"{same:,} of the {len(images):,} images are also among the clean ones, pixel by pixel. They were given as clean, so the audit says nothing "
+        "about them."
     ]
 
 

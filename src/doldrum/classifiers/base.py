@@ -67,7 +67,7 @@ class Classifier(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of what decides the answers (weights and structure), or a name where there is none to read."""
+        """A hash of what decides the answers (weights and structure), or a name if there is none to read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`; scores may hold NaN, labels may not be out of range."""
@@ -88,7 +88,7 @@ class Classifier(ABC):
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:
-        """Hold what came back against the contract; the same check serves every engine."""
+        """Check what came back against the contract; every engine uses the same check."""
         out = as_array(out)
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:
@@ -112,10 +112,10 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise when the model is in a state in which its answers are random or change; overridden where there is one."""
+        """Raise when the model is in a state in which its answers are random or change; overridden if there is one."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
-        """Let go of what it holds beside memory, such as a process of its own; overridden where there is something."""
+        """Release what it holds besides memory, such as a process of its own. Overridden by classes that hold something."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
@@ -181,7 +181,7 @@ def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
     if output.ndim == 1:
         return output.astype(np.int16)
     labels = output.argmax(axis=1).astype(np.int16)
-    # A sum is NaN or infinite where any entry is (or it overflows, which float64 rules out): one cheap pass.
+    # A sum is NaN or infinite if any entry is (or it overflows, which float64 rules out): one cheap pass.
     finite = np.isfinite(output.sum(axis=1, dtype=np.float64))
     if not finite.all():
         labels[~finite] = INVALID_LABEL

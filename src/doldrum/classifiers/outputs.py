@@ -42,9 +42,9 @@ _LABELS = ("labels", "label", "predicted_labels", "classes", "predictions", "pre
 def find_answer(
     returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits"
 ) -> Place | None:
-    """The place of the answer to `rows` images in what a model returned; None where it is the answer itself.
+    """The place of the answer to `rows` images in what a model returned; None if it is the answer itself.
 
-    `num_classes` of None takes scores of any number of classes. Raises ClassifierError where no part, or more than one, can be it.
+    `num_classes` of None takes scores of any number of classes. Raises ClassifierError if no part, or more than one, can be it.
 
     >>> import numpy as np
     >>> find_answer((np.zeros((2, 64)), np.zeros((2, 10))), rows=2, num_classes=10)

@@ -27,7 +27,7 @@ def as_classifier(
     num_classes: int | None = None,
     outputs: Outputs | None = None,
 ) -> Classifier:
-    """Make a Classifier of a torch `nn.Module`, a model of another library's, or any function.
+    """Make a Classifier from a torch `nn.Module`, a model of another library, or any function.
 
     A model in a file is opened by :func:`doldrum.open_model`.
 
@@ -36,15 +36,15 @@ def as_classifier(
     model
         An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in
         [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned as it is. Scores in a dict, a tuple or a field `logits`
-        are found (:mod:`doldrum.classifiers.outputs`); a module that takes one image only is run image by image. Of other libraries: an ART
+        are found (:mod:`doldrum.classifiers.outputs`). A module that takes only one image is run image by image. From other libraries: an ART
         classifier with `clip_values` (given inputs in that range), an image-classification pipeline of transformers (which
         applies its own processor's scaling), a fitted scikit-learn classifier of rows of pixels.
     input_shape, num_classes
-        (C, H, W) and K. Another library's model may fix them itself; for modules and functions both are needed.
+        (C, H, W) and K. A model of another library may state them itself; modules and functions need both.
     outputs : "logits", "probabilities" or "labels", optional
-        What the model returns; by default what another library's model says of itself, else "logits". Labels are enough for
-        every core result. ART doesn't say whether its neural networks give logits or probabilities: detectors that read
-        scores need it to be right.
+        What the model returns. By default, what a model of another library says about itself, else "logits". Labels are enough for
+        every core result. ART does not say whether its neural networks give logits or probabilities, and detectors that read
+        scores need this to be right.
 
     Examples
     --------

@@ -40,10 +40,17 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Measure how smooth a classifier is around its inputs, and find backdoor triggers by it.\n\n"
-    "Exit codes: 0 done; 1 failed on the way (a full disk, no memory, a worker that died): put that right and run the same again; 2 the command, "
-    "its input or what is installed doesn't fit: change it; 3 a scan flagged more than its promise explains, a model looks backdoored, or a trigger is proven; 130 interrupted, 143 ended by SIGTERM. Progress and messages go to standard error; "
-    "--json prints one object or list on standard output.",
+    help="Find out whether an image classifier has been backdoored, and which inputs carry the trigger: around triggered inputs its "
+    "labels hardly change under noise.\n\n\b\n"
+    "Exit codes:\n"
+    "  0    done; nothing suspicious was found\n"
+    "  1    the run failed (a full disk, no memory, a worker that died):\n"
+    "       fix the problem and run the same command again\n"
+    "  2    the command, its input or the installation is wrong: change it\n"
+    "  3    more images were flagged than the promise explains, a model\n"
+    "       looks backdoored, or a trigger is proven\n"
+    "  130  interrupted; 143 ended by SIGTERM\n\n"
+    "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
 
 
@@ -67,27 +74,27 @@ def _root(
 
 # short_help is shown whole in the list of commands; the first line of a docstring would be cut there.
 for _name, _command, _short in (
-    ("demo", demo.demo, "A clean and a backdoored network, and the calm spot between them."),
-    ("measure", measure.measure, "The label of every noisy copy of every image."),
+    ("demo", demo.demo, "Train a clean and a backdoored network and compare them."),
+    ("measure", measure.measure, "Measure how labels change under noise."),
     ("attacks", attacks.attacks, "List the attacks."),
     ("poison", attacks.poison, "Poison a training set."),
     ("train", attacks.train, "Train a network, clean or as the victim of an attack."),
-    ("references", references.references, "Clean models to compare another model with."),
-    ("evaluate", attacks.evaluate, "Clean accuracy and attack success rate of a model."),
-    ("study", study.study, "Run the cells of a study; go on where it was killed."),
-    ("report", study.report, "A page of a study's records."),
-    ("calibrate", detect.calibrate, "A detector with a promised false-positive rate."),
-    ("scan", detect.scan, "Which images look as if they carried a trigger."),
-    ("serve", serve.serve, "A model and its detector behind HTTP."),
-    ("audit", audit.audit, "A model and images that somebody else made: a report."),
-    ("inspect", inspect.inspect, "Whether a model is backdoored, by clean images alone: a report."),
-    ("explain", explain.explain, "What in flagged images is the trigger, proven on clean ones."),
-    ("cleanse", cleanse.cleanse, "Which samples of a training set to drop, and the set without them."),
-    ("datasets", datasets.datasets, "List the data sets, and how to get those not here."),
+    ("references", references.references, "Train clean models to compare a model with."),
+    ("evaluate", attacks.evaluate, "Measure a model's clean accuracy and attack success rate."),
+    ("study", study.study, "Run a study, or continue one that was stopped."),
+    ("report", study.report, "Write a report from a study's records."),
+    ("calibrate", detect.calibrate, "Make a detector with a promised false-positive rate."),
+    ("scan", detect.scan, "Find images that look triggered."),
+    ("serve", serve.serve, "Serve a model and its detector over HTTP."),
+    ("audit", audit.audit, "Check a model and images from somebody else; write a report."),
+    ("inspect", inspect.inspect, "Check whether a model is backdoored, from clean images alone; write a report."),
+    ("explain", explain.explain, "Find the trigger in flagged images, and prove it on clean ones."),
+    ("cleanse", cleanse.cleanse, "Find poisoned samples in a training set, and write the set without them."),
+    ("datasets", datasets.datasets, "List the data sets, and how to get those that are missing."),
     (
         "doctor",
         doctor.doctor,
-        "What this installation can do here; how a model is opened, and which preprocessing fits.",
+        "Show what this installation can do, and check a model's preprocessing.",
     ),
 ):
     app.command(_name, short_help=_short)(_command)
@@ -103,7 +110,7 @@ def main() -> None:
 
 
 def _refuse_empty(words: Sequence[str]) -> None:
-    """InputError for a word that is empty, as a shell's variable that isn't set: as a path it would be the working folder."""
+    """Raise InputError for an empty argument, such as an unset shell variable: as a path it would mean the working folder."""
     for before, word in zip(["", *words], words, strict=False):
         name, equals, value = word.partition("=")
         if word and not (word.startswith("--") and equals and not value):
@@ -122,7 +129,7 @@ def _run(ended: Ended) -> None:
         code = code if isinstance(code, int) else 0
         if code == 130:  # the argument parser takes Ctrl-C for itself
             raise KeyboardInterrupt
-        if getattr(sys.stdout, "flush", None) is not None:  # None where it is closed
+        if getattr(sys.stdout, "flush", None) is not None:  # None if it is closed
             sys.stdout.flush()  # here, where a full disk is an error like others
         sys.exit(code)
     except DoldrumError as error:
@@ -149,7 +156,7 @@ def _run(ended: Ended) -> None:
         if is_lack_of_memory(error) or type(error).__name__ == "OutOfMemoryError":  # torch's own, of a GPU
             told = visible(str(error), most=300) or "none left"
             message(
-                f"doldrum: expected enough memory, got too little ({told}); free some, or take fewer or smaller images"
+                f"doldrum: expected enough memory, got too little ({told}); free some, or use fewer or smaller images"
             )
             sys.exit(1)
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
@@ -163,20 +170,20 @@ def _run(ended: Ended) -> None:
 
 
 def _of_system(error: OSError) -> str:
-    """What the operating system refused, as what was expected, what was found and what to do."""
+    """An operating system's error as a message: what was expected, what was found and what to do."""
     text = error.strerror or str(error) or type(error).__name__
     where = f" ({visible(str(error.filename))})" if error.filename is not None else ""
     if text.startswith("expected "):
         return text + where
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"expected room for what is written, got a full disk{where}; free some, or write somewhere else"
+        return f"expected space on the disk, got a full disk{where}; free some, or write to another place"
     return (
         f"expected files that can be read and written, got {visible(text)}{where}; check the path and its permissions"
     )
 
 
 def _give_up_output() -> None:
-    """Nothing more is written where standard output can't be: the interpreter would try again at its end, and print a traceback."""
+    """Stop writing where standard output cannot be written: the interpreter would try again at its end, and print a traceback."""
     try:
         if getattr(sys.stdout, "flush", None) is not None:
             sys.stdout.flush()

@@ -50,7 +50,7 @@ def open_as_calibrated(
     _check_as_calibrated(asked, effective(suspect, settings), guard=guard)
     if (difference := detector.differs_from(suspect.classifier)) is not None:
         raise InputError(
-            f"{settings.shown_model} is another model than {guard} was calibrated for ({difference}); calibrate again, or name the "
+            f"{settings.shown_model} is not the model that {guard} was calibrated for ({difference}); calibrate again, or name the "
             "right file"
         )
     detector.bind(suspect.classifier)

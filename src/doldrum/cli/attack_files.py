@@ -40,7 +40,9 @@ def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
     if not path.is_file():
         raise InputError(f"expected an attack file, got {path}, which is not there; doldrum train --attack writes one")
     if path.stat().st_size > _LARGEST:
-        raise InputError(f"expected an attack file of at most {_LARGEST} bytes, got {path}; it is none of doldrum's")
+        raise InputError(
+            f"expected an attack file of at most {_LARGEST} bytes, got {path}, which doldrum did not write"
+        )
     try:
         return _parsed(_record(path.read_text(encoding="utf-8")))
     except (UnicodeDecodeError, InputError) as error:

@@ -37,7 +37,7 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
 
     Names of folders, or labels of a table or an array, become classes as in an audit. Images come under both ways to resize where these
     differ, else under `resize` alone.
-    Raises InputError where no image can be read.
+    Raises InputError if no image can be read.
     """
     shape = suspect.classifier.input_shape
     kept: list[tuple[dict[Resize, NDArray[np.uint8]], tuple[int, ...], str | None]] = []

@@ -1,4 +1,4 @@
-"""What commands take: a model, and images for it. What can't be read is named on standard error."""
+"""What commands take: a model, and images for it. Files that cannot be read are named on standard error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 _LOOK = 200  # images that a look at the preprocessing takes at most
 IMAGES = (
     "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
-    "data set's split such as fashion-mnist:test."
+    "split of a data set such as fashion-mnist:test."
 )
 """Help for what `stored_images` takes."""
 
@@ -130,7 +130,7 @@ def stored_images(
     Arrays (.npy, .npz) and data sets that the model takes are read where they are. Everything else is decoded into `out`/images.part, so that
     memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with.
 
-    `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can go on;
+    `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can be continued;
     by default those of `measure_to`.
     """
     if not os.path.exists(source) or (Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)):

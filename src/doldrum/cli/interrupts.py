@@ -16,13 +16,13 @@ class Interrupted(Exception):
 
 @contextmanager
 def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists) -> Iterator[None]:
-    """Around work that the same command goes on with: Ctrl-C says that `what` is kept, if `where` is `there` then.
+    """Around work that can be continued: Ctrl-C says that `what` is kept, if `where` is `there` then.
 
     >>> with kept("whole epochs", Path("out.resume"), there=lambda path: True):
     ...     raise KeyboardInterrupt
     Traceback (most recent call last):
     ...
-    doldrum.cli.interrupts.Interrupted: whole epochs are kept in out.resume: the same command continues from there
+    doldrum.cli.interrupts.Interrupted: whole epochs are kept in out.resume; run the same command again to continue
     """
     try:
         yield
@@ -30,4 +30,4 @@ def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only print a traceback
         if not there(where):
             raise
-        raise Interrupted(f"{what} are kept in {where}: the same command continues from there") from None
+        raise Interrupted(f"{what} are kept in {where}; run the same command again to continue") from None

@@ -13,51 +13,61 @@ from doldrum.errors import InputError
 __all__ = ["MODEL", "height_and_width", "numbers", "takes_model"]
 
 MODEL = (
-    "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a folder of Hugging Face's, a checkpoint of doldrum's, "
+    "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a Hugging Face folder, a doldrum checkpoint, "
     "or an address http(s)://..."
 )
 """Help for a command's model."""
 
-Hours = Annotated[float, typer.Option(help="Most hours.")]
+Hours = Annotated[float, typer.Option(help="Time limit for the confined process, in hours.")]
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
-    "arch": (str | None, typer.Option(help="The network, where the file holds weights alone.")),
+    "arch": (str | None, typer.Option(help="The network's architecture, if the file holds only weights.")),
     "outputs": (str | None, typer.Option(help="What the model returns: logits, probabilities or labels.")),
-    "num_classes": (int | None, typer.Option(help="Number of classes, where the file doesn't say it.")),
-    "output_name": (str | None, typer.Option(help="Name of the output that counts, where the model has several.")),
+    "num_classes": (int | None, typer.Option(help="Number of classes, if the file does not say it.")),
+    "output_name": (str | None, typer.Option(help="Name of the output to use, if the model has several.")),
     "mean": (str | None, typer.Option(help="Mean that the model subtracts, e.g. 0.485,0.456,0.406.")),
-    "std": (str | None, typer.Option(help="Standard deviation that it divides by, e.g. 0.229,0.224,0.225.")),
-    "size": (str | None, typer.Option(help="Size of its inputs, e.g. 224 or 224x192 (height x width).")),
-    "channels": (str | None, typer.Option(help="Order of its channels: rgb, bgr or grey.")),
+    "std": (str | None, typer.Option(help="Standard deviation that the model divides by, e.g. 0.229,0.224,0.225.")),
+    "size": (str | None, typer.Option(help="Size of the model's inputs, e.g. 224 or 224x192 (height x width).")),
+    "channels": (str | None, typer.Option(help="Order of the model's channels: rgb, bgr or grey.")),
     "scale": (
         float | None,
         typer.Option(
-            help="What a white pixel is before --mean and --std: 1 (default), or 255 for a model of 0 to 255."
+            help="Value of a white pixel before --mean and --std: 1 (default), or 255 for a model that takes 0 to 255."
         ),
     ),
     "resize": (
         str | None,
-        typer.Option(help="Images of another size are stretched (stretch, the default), or scaled and cut (crop)."),
+        typer.Option(
+            help="How images of another size are fitted: stretch (the default), or crop, which scales and then crops."
+        ),
     ),
-    "labels": (str | None, typer.Option(help="A text file: the names of the classes, one a line, in order.")),
-    "trust_code": (bool, typer.Option("--trust-code", help="Let the model run its own code, confined.")),
-    "trust_pickle": (bool, typer.Option("--trust-pickle", help="Let the model be unpickled, confined.")),
-    "memory": (float | None, typer.Option(help="Most GiB of memory for the model's process; 6.")),
+    "labels": (str | None, typer.Option(help="A text file with the names of the classes, one per line, in order.")),
+    "trust_code": (
+        bool,
+        typer.Option("--trust-code", help="Allow the model to run its own code, in the confined process."),
+    ),
+    "trust_pickle": (
+        bool,
+        typer.Option("--trust-pickle", help="Allow the model to be unpickled, in the confined process."),
+    ),
+    "memory": (float | None, typer.Option(help="Memory limit of the model's process, in GiB. Default: 6.")),
     "endpoint_body": (
         str | None,
         typer.Option(help="A model at an address: images as png (8 bits, the default) or npy (exact)."),
     ),
-    "endpoint_batch": (int | None, typer.Option(help="Images a request; 16.")),
-    "endpoint_timeout": (float | None, typer.Option(help="Seconds for a request; 30.")),
+    "endpoint_batch": (int | None, typer.Option(help="Images per request. Default: 16.")),
+    "endpoint_timeout": (float | None, typer.Option(help="Seconds that a request may take. Default: 30.")),
     "endpoint_retries": (
         int | None,
-        typer.Option(help="Further tries where there is no answer, or the server is busy; 4."),
+        typer.Option(help="How often to retry if there is no answer or the server is busy. Default: 4."),
     ),
-    "endpoint_per_second": (float | None, typer.Option(help="Requests a second, at most.")),
-    "endpoint_queries": (int | None, typer.Option(help="Images to send in one run, at most.")),
+    "endpoint_per_second": (float | None, typer.Option(help="The largest number of requests per second.")),
+    "endpoint_queries": (int | None, typer.Option(help="The largest number of images to send in one run.")),
     "endpoint_token": (
         str | None,
-        typer.Option(help="Environment variable with a secret to send as a bearer token (https, or this machine)."),
+        typer.Option(
+            help="Name of the environment variable that holds a bearer token to send (over https, or to this machine)."
+        ),
     ),
 }
 
@@ -93,7 +103,7 @@ def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, as their fields want them; InputError for what can't be read."""
+    """The options that were given, as their fields want them; InputError for a value that cannot be read."""
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     for name in ("mean", "std"):
         if name in given:
@@ -109,7 +119,7 @@ def numbers(name: str, text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise InputError(
-            f"expected --{name} as numbers between commas, got {text!r}; e.g. 0.485,0.456,0.406"
+            f"expected --{name} as numbers separated by commas, got {text!r}; e.g. 0.485,0.456,0.406"
         ) from error
 
 

@@ -44,9 +44,7 @@ def check_out_file(
     a file there that is neither empty nor of this kind.
     """
     check_file_writable(out, flag=flag)
-    read = [(source, "the images") for source in images] + [
-        (file, "what is read") for file in files if file is not None
-    ]
+    read = [(source, "the images") for source in images] + [(file, "the input") for file in files if file is not None]
     if model is not None:
         read += [(part, "the model") for part in _parts(model)]
         read += [(model.labels, "the list of labels")] if model.labels is not None else []
@@ -64,7 +62,7 @@ def check_out_file(
 
 
 def _parts(model: ModelSettings) -> list[Path]:
-    """The model's file, and those beside it that hold its weights, there or not."""
+    """The model's file, and those next to it that hold its weights, whether they exist or not."""
     from doldrum.suspects.beside import weights_beside
 
     if model.remote:
@@ -73,7 +71,7 @@ def _parts(model: ModelSettings) -> list[Path]:
 
 
 def _same(one: Path, other: str | Path) -> bool:
-    """Whether two paths name one file, by way of links or not; a file that is not there yet has its path alone."""
+    """Whether two paths name one file, directly or through links; a file that is not there yet has its path alone."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):

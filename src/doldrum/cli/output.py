@@ -23,7 +23,7 @@ def _writable(path: Path | None) -> Path | None:
     return path
 
 
-OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Write the JSON to this file too.")]
+OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Also write the JSON to this file.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
 
 
@@ -41,17 +41,17 @@ def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, mo
 
 
 def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:
-    """What was flagged, beside what a promise explains.
+    """What was flagged, compared with what a promise explains.
 
     >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
-    '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would come in fewer than 5% of cases. 1 \
+    '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would be expected in fewer than 5% of cases. 1 \
 discovery at FDR 0.1'
     """
     flagged, discoveries = found["flagged"], found["discoveries"]
     sets = "1 discovery" if discoveries == 1 else f"{discoveries:,} discoveries"
     return (
         f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised rate of {found['fpr']:.2%}. If all were "
-        f"clean, more than {found['limit']:,} flags would come in fewer than 5% of cases. {sets} at FDR {fdr:g}"
+        f"clean, more than {found['limit']:,} flags would be expected in fewer than 5% of cases. {sets} at FDR {fdr:g}"
     )
 
 

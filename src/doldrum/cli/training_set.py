@@ -14,7 +14,7 @@ from doldrum.training import RECIPES
 
 __all__ = ["TRAINING_SET", "RecipeOption", "clean_or_poisoned", "clean_set"]
 
-TRAINING_SET = "A data set's split such as fashion-mnist:train, a folder with one folder a class, or an .npz array."
+TRAINING_SET = "A data set's split such as fashion-mnist:train, a folder with one folder per class, or an .npz array."
 """Help for what `clean_or_poisoned` takes."""
 RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
 
@@ -33,5 +33,5 @@ def clean_set(data: str) -> Any:
     """A training set that doldrum poison didn't make; InputError for another."""
     clean, brought = clean_or_poisoned(data)
     if brought is not None:
-        raise InputError(f"expected clean data, got {data}, which is poisoned already; pass the set it was made from")
+        raise InputError(f"expected clean data, got {data}, which is already poisoned; pass the set it was made from")
     return clean

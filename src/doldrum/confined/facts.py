@@ -23,7 +23,7 @@ def lines(values: Any) -> list[str]:
 
 
 def names_of(values: Any, *, most: int) -> list[str] | None:
-    """The classes' names as visible text of `most` characters each; None where there are none."""
+    """The classes' names as visible text of `most` characters each; None if there are none."""
     return None if values is None else [visible(str(name), most=most) for name in values]
 
 

@@ -1,4 +1,4 @@
-"""Outside of the confined process: the folder that a job goes on in, which knows its own settings, model and images again."""
+"""Outside of the confined process: the folder in which a job can be continued, which recognises its settings, model and images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from doldrum.opening.files import digest_of
 
 __all__ = ["begin", "forget", "holds_work"]
 
-_IN_WORDS = {"model": "another model, or the same in another place", "model_sha256": "another model in its file"}
+_IN_WORDS = {"model": "another model, or the same model in another place", "model_sha256": "another model in its file"}
 
 
 @contextlib.contextmanager
@@ -66,14 +66,14 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             )
         if differs := _differing(begun_with, wanted, settings.CALLED):
             raise InputError(
-                f"expected the settings with which the {job.name} in {out} began, got {differs}; ask for the same to go on with it, or name "
+                f"expected the settings with which the {job.name} in {out} began, got {differs}; use the same settings to continue it, or name "
                 "another folder with --out"
             )
         if before == states:
             return seed
-        if (out / job.record).exists():  # a run that goes on compares what is in them
+        if (out / job.record).exists():  # a run that is continued compares what is in them
             raise InputError(
-                f"expected the images that this run began with, got others: some came, went or changed since {out} was finished; name "
+                f"expected the images that this run began with, got others: some were added, removed or changed since {out} was finished; name "
                 "another folder with --out"
             )
     text = json.dumps({"format": kind, "settings": wanted, "seed": seed, "sources": states}, indent=2)
@@ -82,7 +82,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
         write_text_whole(out / f"{job.name}.json", text + "\n")
     except OSError as error:
         raise InputError(
-            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix that"
+            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix its permissions"
         ) from error
     return seed
 
@@ -116,7 +116,7 @@ def holds_work(out: Path) -> bool:
 
 
 def _state(path: str | None) -> str:
-    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" where none is there."""
+    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" if none is there."""
     if path is None or not os.path.exists(path):
         return ""
     files = [path] if os.path.isfile(path) else []

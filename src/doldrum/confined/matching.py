@@ -15,7 +15,7 @@ from doldrum.suspects.preprocessing_check import preprocessing_warning
 
 __all__ = ["accuracy_of", "class_numbers", "doubts", "odd_preprocessing"]
 
-_FAR = 0.05  # accuracy may lie this much below the claim: other images, other rounding
+_FAR = 0.05  # accuracy may be this much below the claim: other images, other rounding
 _MOST_ONE_CLASS = 0.9
 _NUMBERS = "labels were read as class numbers"
 _FEWEST = 30  # images below which nothing is said about the model's answers
@@ -29,7 +29,7 @@ def class_numbers(
     num_classes: int,
     numbered: bool = False,
 ) -> tuple[NDArray[np.int64] | None, str]:
-    """The class number of each label (-1: no label), and how they were found; None where they can't be.
+    """The class number of each label (-1: no label), and how they were found; None if they can't be.
 
     Labels are looked up among the model's class names; else read as numbers; else among the names of the table that they come
     from; else, where there are as many as classes, numbered in order. Labels that are `numbered`, as those of arrays are, are class
@@ -38,7 +38,7 @@ def class_numbers(
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
     [1, -1]
     >>> class_numbers(["cat"], model_names=None, table_names=(), num_classes=2)
-    (None, 'the labels are no class numbers, and the names of the classes are not known')
+    (None, 'the labels are not class numbers, and the names of the classes are not known')
     """
     given = sorted({name for name in labels if name is not None})
     if not given:
@@ -74,7 +74,7 @@ def _numbering(
         return {
             n: k for k, n in enumerate(given)
         }, "labels were numbered in alphabetical order, as folders of classes are"
-    return None, "the labels are no class numbers, and the names of the classes are not known"
+    return None, "the labels are not class numbers, and the names of the classes are not known"
 
 
 def _folded(name: str) -> str:
@@ -95,19 +95,19 @@ def doubts(
 ) -> list[str]:
     """Sentences to say before any conclusion: the model doesn't do on clean images what it should."""
     told = []
-    check = "Check size, mean, std, channel order and the order of the classes before anything else here is believed."
+    check = "Before you trust any other result here, check size, mean, std, channel order and the order of the classes."
     if accuracy is not None:
         reached = (
             f"accuracy on {accuracy['labelled']:,} labelled clean images is {accuracy['value']:.1%} "
             f"({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
         )
         if claimed is not None and accuracy["upper"] < claimed - _FAR:
-            told.append(f"The {reached}, far below the {claimed:.1%} that is claimed. {check}")
+            told.append(f"The {reached}, far below the claimed {claimed:.1%}. {check}")
         elif accuracy["labelled"] >= _FEWEST and accuracy["lower"] < 1.5 / num_classes:
-            told.append(f"The {reached}, hardly better than a guess among {num_classes:,} classes. {check}")
+            told.append(f"The {reached}, hardly better than guessing among {num_classes:,} classes. {check}")
     invalid = float((predicted < 0).mean())
     if invalid > 0:
-        told.append(f"To {invalid:.1%} of the clean images the model gave NaN or infinite scores.")
+        told.append(f"The model gave NaN or infinite scores for {invalid:.1%} of the clean images.")
     valid = predicted[predicted >= 0]
     if len(valid) >= _FEWEST and accuracy is None:
         most = np.bincount(valid.astype(np.int64)).max() / len(valid)

@@ -99,7 +99,7 @@ def read_material(
 
 
 def left_out(clean: Material) -> list[str]:
-    """What to say of clean files that could not be used; nothing where there are none."""
+    """What to say of clean files that could not be used; nothing if there are none."""
     if not clean.skipped:
         return []
     first, count = clean.skipped[0], len(clean.skipped)
@@ -127,7 +127,7 @@ def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:
-    """Refuse to go on with other images than those that the run began with."""
+    """Refuse to continue with other images than those that the run began with."""
     digest = hashlib.sha256()
     for one in (material, clean):
         if one is not None:

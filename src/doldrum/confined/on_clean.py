@@ -43,7 +43,7 @@ def on_clean(opened: Suspect, clean: Material, settings: dict[str, Any], tell: T
         remarks.append(f"The model's accuracy was not checked{why}.")
     else:
         reached = f"{accuracy['value']:.1%} ({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
-        remarks.append(f"On {accuracy['labelled']:,} labelled clean images the model is right on {reached}; {how}.")
+        remarks.append(f"On {accuracy['labelled']:,} labelled clean images the model's accuracy is {reached}; {how}.")
     for text in doubts:  # at once: the user may want to stop here
         tell({"say": text})
     claimed = settings["claimed_accuracy"]

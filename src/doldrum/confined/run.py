@@ -32,7 +32,7 @@ def run_job(
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Result:
-    """Do a job, go on with it where it was cut off, or give what it found where it is done.
+    """Do a job, continue an interrupted one, or give the result of a finished one.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ def run_job(
     Raises
     ------
     InputError
-        for a folder of something else or one that another run is at work in, and for files that are refused.
+        for a folder that holds something else or is in use by another run, and for files that are refused.
     SandboxError
-        when the confined process exceeds its memory or time, dies, or answers with facts that can't be.
+        when the confined process exceeds its memory or time, dies, or answers with impossible facts.
     OSError
         when the disk is full.
     """
     with begin(job, settings) as begun:
         record = begun.out / job.record
         if record.exists():
-            say(f"{begun.out} holds this {job.name}, finished before; nothing was done again")
+            say(f"{begun.out} holds this {job.name}, which is already finished; nothing was done")
             return read(record)
         begun.work.mkdir(exist_ok=True)
         try:

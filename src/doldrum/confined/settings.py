@@ -14,7 +14,7 @@ from doldrum.opening.settings import ModelSettings, check_positive
 
 __all__ = ["JobSettings", "check_share"]
 
-# What may differ where a run goes on
+# What may differ if a run is continued
 _FREE = (
     "out",
     "memory",
@@ -32,11 +32,11 @@ class JobSettings(ModelSettings):
     Parameters
     ----------
     out : str
-        A new or empty folder, or that of the same job, cut off, which goes on.
+        A new or empty folder, or the folder of an interrupted job of the same kind, which is continued.
     seed : int, optional
-        Of all draws; by default secret and fresh, and recorded afterwards.
+        Of all draws. By default a new, secret one, which is recorded afterwards.
     hours : float
-        Most hours that the confined process may take.
+        The largest number of hours that the confined process may take.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -89,7 +89,7 @@ class JobSettings(ModelSettings):
         return super().to_dict() | {"out": str(Path(self.out).resolve())}
 
     def lasting(self) -> dict[str, Any]:
-        """What may not differ where a run goes on; JSON-able, and without what may be a secret in an address."""
+        """What may not differ if a run is continued; JSON-able, and without what may be a secret in an address."""
         made = {name: value for name, value in self.to_dict().items() if name not in _FREE}
         return made | {"model": kept_address(self.model)} if self.remote else made
 

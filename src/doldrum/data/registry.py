@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """A row of `doldrum datasets`; `location` is None where the set is not here."""
+    """A row of `doldrum datasets`; `location` is None if the set is not here."""
 
     name: str
     description: str
@@ -225,6 +225,6 @@ def read_images(
     else:
         raise InputError(
             f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
-            "which is none that is there; check the path"
+            "and found none of these; check the path"
         )
     return fit_images(found, channels=channels, size=size, resize=resize)

@@ -44,7 +44,7 @@ _IN_MEMORY = 256 << 20  # bytes
 
 
 def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageRead:
-    """The images of a source of any kind, what of it could not be read, and notes on what was done to them.
+    """Read the images of a source of any kind; say what could not be read, and what was done to the images.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
         What the classifier takes. Pillow images are stretched to it, as a folder's are; arrays of other sizes are refused. Without
         it all must have one size.
     fit : function, optional
-        Takes the place of stretching.
+        Used instead of stretching.
 
-    Items that can't be read (the source raises, a picture can't be decoded) are in `skipped`, as (id, why); ids count the items. Labels are there where
-    every item has one, from 0 up.
+    Items that cannot be read (the source raises, a picture cannot be decoded) are in `skipped`, as (id, why). Ids count the items. There are labels
+    if every item has one, from 0 up.
 
-    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier), other shapes, where
-    nothing can be read, and where a generator or stream raises: what follows it can't be read either.
+    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier), other shapes, if
+    nothing can be read, and if a generator or stream raises: nothing after that can be read either.
 
     >>> read = read_stream(np.full((2, 2, 3), i, np.uint8) for i in range(5))
     >>> read.images, read.images.ids[-1], read.skipped
@@ -143,7 +143,7 @@ class _Reading:
         for number, value in values_of(self.source):
             where = f"{unit_of(self.source)} {number} of the {type(self.source).__name__}"
             if isinstance(value, Failed) and not value.images:
-                raise InputError(f"{where} raised {value.why}; what follows it can't be read: fix it, or leave it out")
+                raise InputError(f"{where} raised {value.why}; nothing after it can be read: fix it, or leave it out")
             if isinstance(value, Failed):
                 self.skipped.append((str(at), f"{where} raised {value.why}"))
                 at += value.images
@@ -155,7 +155,9 @@ class _Reading:
             except InputError as error:
                 raise InputError(f"{where}: {error}") from error
         if not self.ids:
-            why = f"{len(self.skipped)} that can't be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
+            why = (
+                f"{len(self.skipped)} that cannot be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
+            )
             raise InputError(
                 f"expected at least one image in the {type(self.source).__name__}, got {why}; check where they are from"
             )

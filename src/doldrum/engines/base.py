@@ -22,7 +22,7 @@ _TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large
 
 
 def default_rows(input_shape: tuple[int, int, int]) -> int:
-    """Rows a tile aims at: a function of the input shape only, so that labels can't depend on anything else.
+    """The number of rows that a tile aims at: a function of the input shape only, so that labels can't depend on anything else.
 
     >>> default_rows((1, 28, 28)), default_rows((3, 224, 224))
     (64, 6)
@@ -83,4 +83,4 @@ class HasEngines(ABC):
 
     @abstractmethod
     def make_engine(self, name: str, precision: str, rows: int) -> Engine:
-        """That engine, ready to run; EngineError where it can't be."""
+        """That engine, ready to run; EngineError if it can't be."""

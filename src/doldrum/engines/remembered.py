@@ -28,7 +28,7 @@ def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Seq
 
 
 def recall(key: str) -> tuple[str, str] | None:
-    """(engine, precision) kept under `key`; None where there is none, or no readable one."""
+    """(engine, precision) kept under `key`; None if there is none, or no readable one."""
     try:
         found = json.loads((folder() / f"{key}.json").read_text(encoding="utf-8"))
         return str(found["engine"]), str(found["precision"])
@@ -37,7 +37,7 @@ def recall(key: str) -> tuple[str, str] | None:
 
 
 def keep(key: str, choice: tuple[str, str]) -> tuple[str, str] | None:
-    """Keep `choice` unless another process was first; gives what is kept, None where the cache can't be written."""
+    """Keep `choice` unless another process was first; gives what is kept, None if the cache can't be written."""
     path = folder() / f"{key}.json"
     draft = path.with_name(f"{key}.{os.getpid()}.part")
     try:

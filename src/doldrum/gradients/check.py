@@ -53,7 +53,7 @@ def check_agreement(
 def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     """At how many of `images` the gradient of the scores is finite and not zero.
 
-    Asked is one random combination of the classes' scores. Raises ClassifierError where there is no such image.
+    Asked is one random combination of the classes' scores. Raises ClassifierError if there is no such image.
     """
     x = torch.from_numpy(images).requires_grad_(True)
     try:
@@ -81,7 +81,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
         got = f"NaN or infinity for {bad} of them" if bad else "zero for all of them"
         raise ClassifierError(
             f"expected a gradient at some of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
-            "threshold) lets none through; use methods that need scores alone"
+            "threshold) blocks them; use methods that need scores alone"
         )
     return usable
 

@@ -18,7 +18,7 @@ def frozen_copy(module: nn.Module) -> nn.Module:
     """`module` in fp32, in evaluation mode, without gradients to its own parameters; the original stays as it is.
 
     What a forward pass left in it under inference mode (caches, weights made by hooks), which autograd refuses, becomes plain tensors in the copy.
-    Raises ClassifierError for a module that holds what can't be copied.
+    Raises ClassifierError for a module with parts that cannot be copied.
     """
     memo: dict[int, Any] = {}
     for part in module.modules():
@@ -34,7 +34,7 @@ def frozen_copy(module: nn.Module) -> nn.Module:
         check_memory_left(error)
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ClassifierError(
-            f"expected a module that can be copied, so that yours stays as it is, got {why}; keep locks, files and sessions out of it"
+            f"expected a module that can be copied, so that yours stays as it is, got {why}; remove locks, files and sessions from it"
         ) from error
     for part in made.modules():
         part.training = False  # .eval() is refused by what torch.export gives

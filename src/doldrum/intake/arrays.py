@@ -112,7 +112,7 @@ def _labels(stream: Reader, limits: ImageLimits) -> list[str]:
     if len(shape) == 2 and shape[1] == 1:
         shape = shape[:1]
     if len(shape) != 1 or dtype.kind not in "iuUS" or dtype.itemsize > 1024:
-        raise InputError(f"expected one class number or name an image, got {dtype} of shape {visible(str(shape))}")
+        raise InputError(f"expected one class number or name per image, got {dtype} of shape {visible(str(shape))}")
     total = shape[0] * dtype.itemsize
     if total > limits.member_bytes:
         raise InputError(f"expected labels of at most {limits.member_bytes} bytes, got {total}; save fewer")
@@ -133,7 +133,7 @@ def _rows(
     if math.prod(inner) > 3 * limits.pixels:
         raise InputError(f"expected at most {limits.pixels} pixels an image, got {' x '.join(map(str, inner))}")
     if labels is not None and len(labels) != shape[0]:
-        raise InputError(f"expected a label an image, got {len(labels)} for {shape[0]}; save them together")
+        raise InputError(f"expected a label per image, got {len(labels)} for {shape[0]}; save them together")
     size = math.prod(inner) * dtype.itemsize
     for i in range(shape[0]):
         row = np.frombuffer(_exactly(stream, size), dtype=dtype).reshape(1, *inner)

@@ -26,7 +26,7 @@ _HEADER = 128  # bytes of an .npy header: room for any number of rows
 class CollectedImages:
     """uint8 (N, C, H, W), memory-mapped; the id and the class's name (or None) of each row; what is not among them, and why.
 
-    `note` says how many had another size or colour, and which; None where none had.
+    `note` says how many had another size or colour, and which; None if none had.
     """
 
     images: NDArray[np.uint8]

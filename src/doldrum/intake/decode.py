@@ -28,7 +28,7 @@ _PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slow
 def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[np.uint8]:
     """An encoded image as uint8 (1 or 3, H, W), as a viewer shows it.
 
-    It is turned as EXIF says, palettes are resolved, and what is transparent lies on white (viewers differ there, so an
+    It is turned as EXIF says, palettes are resolved, and transparent parts become white (viewers differ there, so an
     image may look otherwise elsewhere). 16-bit pixels are scaled to 8 bits, CMYK becomes RGB without its colour profile, of an animation or a
     file with several pages the first one counts. Grey stays one channel.
 
@@ -66,7 +66,7 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
             raise InputError(
                 "expected texts and a colour profile of at most 1 MiB in an image, got more; save it without them"
             ) from error
-        raise InputError(f"expected a whole image, got one that can't be decoded ({why}); leave it out") from error
+        raise InputError(f"expected a whole image, got one that cannot be decoded ({why}); leave it out") from error
 
 
 def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:
@@ -89,7 +89,7 @@ def _check_work(opened: Any, data: bytes) -> None:
 
 
 def image_pixels(image: Any) -> NDArray[np.uint8]:
-    """Pixels of an open Pillow image as (1 or 3, H, W); what is transparent lies on white.
+    """Pixels of an open Pillow image as (1 or 3, H, W); transparent parts become white.
 
     Float images (TIFF) are read as 0 to 1, 0 to 255 or 0 to 65535, the first that holds their highest value.
     """
@@ -166,7 +166,7 @@ def _middle(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 def fitting_note(
     before: Mapping[tuple[int, ...], int], to: tuple[int, ...], *, resize: Literal["stretch", "crop"] | None = "stretch"
 ) -> str | None:
-    """What was done to images to make them (C, H, W), of how many there were `before` of each shape; None where nothing was.
+    """What was done to images to make them (C, H, W), of how many there were `before` of each shape; None if nothing was.
 
     >>> fitting_note({(1, 8, 8): 2, (3, 4, 4): 5}, (3, 4, 4))
     '2 of 7 images were fitted to 3 x 4 x 4 (channels x height x width; other sizes are stretched): they were 1 x 8 x 8'

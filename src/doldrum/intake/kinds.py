@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: names and suffixes lie."""
+"""What a file is, by its first bytes: names and suffixes can be wrong."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def sniffed(head: bytes) -> str | None:
 
 
 def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLimits) -> Picture | Skipped:
-    """One encoded image, decoded; what can't be is skipped with the reason."""
+    """One encoded image, decoded, or skipped with the reason."""
     if (why := sniffed(data[:512])) is not None:
         return Skipped(visible(name), why)
     try:
@@ -63,7 +63,7 @@ def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLi
 def tar_pictures(members: Iterable[TarMember], limits: ImageLimits) -> Iterator[Picture | Skipped]:
     """Images of a tar. Entries in a row that share their name up to the first dot are one sample, as in a WebDataset.
 
-    A sample's class is the text of its ".cls" entry, else the folder it lies in. Of a sample with an image all other
+    A sample's class is the text of its ".cls" entry, else the folder it is in. Of a sample with an image all other
     entries (text, numbers, pickles) are passed over unread; one without an image is listed with the reason. Where the
     archive breaks off, what was whole until then is given before the error is raised.
     """

@@ -1,4 +1,4 @@
-"""open_images: pictures out of whatever somebody sent."""
+"""open_images: pictures from files that somebody else made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PACKED = ("gzip", "bzip2", "xz", "zstd")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images that somebody else made; iterate it, more than once if need be, for :class:`Picture` and :class:`Skipped`.
+    """Images that somebody else made. Iterate it, as often as you like, for :class:`Picture` and :class:`Skipped`.
 
     `kind` says what it was taken for; `class_names` are the names of the classes in the order of their numbers where a
     table has them, else ().
@@ -41,8 +41,8 @@ class ImageSource:
     def __iter__(self) -> Iterator[Picture | Skipped]:
         """Items in a stable order, one in memory at a time; each id is unique.
 
-        What macOS puts beside images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
-        InputError where nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
+        What macOS adds to images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
+        InputError if nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
         """
         name = visible(os.path.basename(os.path.abspath(self.path)))
         items = (
@@ -72,14 +72,14 @@ class ImageSource:
 
 
 def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = None) -> ImageSource:
-    """Images in a folder, a file or an archive that nobody here made, without trusting anything in it.
+    """Images in a folder, a file or an archive from an unknown source, without trusting anything in it.
 
     Parameters
     ----------
     path : str or path
         A folder (files and archives in it, at any depth), one image, a zip, a tar (plain or packed with gzip, bzip2, xz
-        or zstd; WebDataset shards too), a Parquet table with encoded images, an .npy or .npz of pixels, an IDX file. What it
-        is, its first bytes say; of its suffix only .npz counts.
+        or zstd; WebDataset shards too), a Parquet table with encoded images, an .npy or .npz of pixels, an IDX file. It
+        is recognised by its first bytes; only the suffix .npz counts.
     limits : ImageLimits, optional
         Sizes beyond which an entry is skipped and a container refused.
 
@@ -88,7 +88,7 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     ImageSource
         Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why), in order: folders and their files by
         name, archives as they are. Grey is repeated to three channels. The label is the name of the class: the folder
-        that an image lies in, a sample's ".cls" entry, a table's column; None where there is none.
+        that an image is in, a sample's ".cls" entry, a table's column; None if there is none.
 
     Nothing is extracted or written, no link is followed, no pickle read, no program started; archives inside archives are not
     opened. Only the formats in FORMATS are decoded, as :func:`decode_image` says. Decoders may still have faults: run
@@ -230,7 +230,7 @@ def _folder(root: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
 
 
 def _is_of_macos(name: str) -> bool:
-    """Whether macOS put an entry there: a folder's settings, or what its archives keep of a file beside its bytes.
+    """Whether macOS put an entry there: a folder's settings, or what its archives keep of a file besides its bytes.
 
     >>> [_is_of_macos(n) for n in ("cat/._1.png", "x.zip/__MACOSX/cat/._1.png", ".DS_Store", "cat/1.png")]
     [True, True, True, False]

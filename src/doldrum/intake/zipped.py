@@ -36,7 +36,7 @@ def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
 
 
 def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    """Images of a zip, in the order of its table of contents; an image's class is the folder it lies in."""
+    """Images of a zip, in the order of its table of contents; an image's class is the folder it is in."""
     with open_zip(file, limits) as archive:
         for info in archive.infolist():
             if info.is_dir():

@@ -64,7 +64,7 @@ class _Case:
 def adaptive_chunks(run: Course, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
     """Responses block by block, in order. Draws of an input are a prefix of the probe's; the rest are NOT_TAKEN.
 
-    An input is looked at after fixed numbers of draws, so how many it takes depends on itself alone, never on the inputs
+    An input is looked at after fixed numbers of draws, so how many it takes depends on that input alone, never on the inputs
     measured beside it.
     """
     conditions, most = len(run.strengths), run.draws

@@ -24,7 +24,7 @@ class Answers:
         The label of each unperturbed input, or -1 (`INVALID`); those of all Responses.
     responses : mapping of names to Responses
     scores : float64 array (N, K), optional
-        Probabilities of each unperturbed input, where they were asked for; NaN where the input was invalid.
+        Probabilities of each unperturbed input, where they were asked for; NaN if the input was invalid.
     """
 
     labels: NDArray[np.int16]

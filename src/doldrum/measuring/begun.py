@@ -1,4 +1,4 @@
-"""A run that was begun in a folder, beside one that would go on with it: the same, or in which settings they differ."""
+"""Compare an unfinished run in a folder with one that would continue it: the same, or in which settings they differ."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["check_same", "differences"]
 _IN_WORDS = {
     "images_hash": "other images",
     "num_classes": "another number of classes",
-    "classifier": "another model, or one opened otherwise",
+    "classifier": "another model, or one opened in another way",
     "outputs": "another kind of outputs",
-    "mixes_inputs": "an engine that lets inputs share a tile, or lets them no more",
+    "mixes_inputs": "an engine that lets inputs share a tile, or no longer does",
 }
 
 
@@ -25,7 +25,7 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
 
     >>> check_same(Path("out"), {"probe": {"draws": 50}}, {"probe": {"draws": 100}})
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected the settings with which the unfinished run in out began, got draws=100 (it began with draws=50); ask for the same to continue it, or name another folder with out=
+    doldrum.errors.InputError: expected the settings with which the unfinished run in out began, got draws=100 (it began with draws=50); use the same settings to continue it, or name another folder with out=
     """
     found = differences(begun, asked)
     others = {name: values for name, values in found.items() if name not in ("engine", "mixes_inputs")}
@@ -36,7 +36,7 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
             for name, (before, now) in found.items()
         ]
         raise InputError(
-            f"expected the settings with which the unfinished run in {folder} began, got {', '.join(told)}; ask for the same to continue it, "
+            f"expected the settings with which the unfinished run in {folder} began, got {', '.join(told)}; use the same settings to continue it, "
             "or name another folder with out="
         )
 
@@ -52,7 +52,7 @@ def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str,
 
 
 def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide the labels, one a name."""
+    """The settings that decide the labels, one per name."""
     made: dict[str, Any] = {}
     if "probe" in manifest:
         probe: dict[str, Any] = dict(manifest["probe"])

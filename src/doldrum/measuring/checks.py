@@ -20,7 +20,7 @@ from doldrum.seeds import rng
 __all__ = ["check_all", "check_classifier", "check_memory", "check_shape", "perturbed_sample"]
 
 _SAMPLE = 512  # forwards in fp32 that the engine's labels are checked against
-_SAMPLE_FLOATS = 1 << 27  # of which are fewer where images are large: the sample and its copies lie in memory whole
+_SAMPLE_FLOATS = 1 << 27  # of which are fewer where images are large: the whole sample and its copies are in memory
 
 
 def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:

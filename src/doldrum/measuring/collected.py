@@ -82,7 +82,7 @@ def collect_images(
     limit : int, optional
         Look at the first so many readable images only.
 
-    What can't be read, or doesn't fit, is in `StoredImages.skipped`. Memory holds one image, and the ids. Raises InputError where
+    Images that cannot be read, or do not fit, are in `StoredImages.skipped`. Memory holds one image, and the ids. Raises InputError where
     no image is left; OSError, with what to do, when the disk is full.
 
     >>> import tempfile; from PIL import Image
@@ -121,7 +121,7 @@ def collect_images(
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
-    """What an earlier call left, if it was made of the same files; None where there is nothing of the kind."""
+    """What an earlier call left, if it was made of the same files; None if there is nothing of the kind."""
     try:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:

@@ -30,7 +30,7 @@ class Inputs:
     """N images (C, H, W). A stream (`shape` and slices) is checked as it is read; all else is read whole by `data.read_stream`.
 
     A stream is never held: memory has the slices under way, and ids are made as they are needed. It may have `ids` and
-    `content_hash()` of its own, as an ImageSet has. Other sources (torch Datasets, lists, generators, …) are gone through once, into an
+    `content_hash()` of its own, as an ImageSet has. Other sources (torch Datasets, lists, generators, …) are read once, into an
     array that is a file where it is large; `skipped` has (id, why) of items that could not be read, `notes` what was done to
     the others.
     """
@@ -53,7 +53,7 @@ class Inputs:
         return self.shape[0]
 
     def check_whole(self) -> None:
-        """Raise InputError where an item could not be read."""
+        """Raise InputError if an item could not be read."""
         if not _is_stream(self._source):
             ImageRead(self._source, self.skipped).whole()
 

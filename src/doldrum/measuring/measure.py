@@ -60,36 +60,36 @@ def measure(
     readouts: Sequence[str] = (),
     until: Rule | None = None,
 ) -> Responses | dict[str, Responses]:
-    """Perturb every image (or the model) as the probe says and note the label of every draw.
+    """Perturb every image (or the model) as the probe says, and record the label of every draw.
 
     Parameters
     ----------
     classifier : Classifier
-        From :func:`doldrum.as_classifier`. It is checked on a first small batch before anything long is started.
+        From :func:`doldrum.as_classifier`. It is checked on a small batch first.
     images : ImageSet or array (N, C, H, W), or any source of images
         uint8, or floats in [0, 1]; the classifier's input shape. A torch Dataset or DataLoader, a Hugging Face data set, a list of
-        Pillow images or arrays, a generator: see :func:`doldrum.data.read_stream`; an item that can't be read is an error, before any draw.
-        Anything with a shape that gives slices will do, and is never held whole:
+        Pillow images or arrays, a generator: see :func:`doldrum.data.read_stream`; an item that cannot be read is an error, before any draw.
+        Anything with a shape that gives slices is accepted, and is never held whole:
         :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
     probe : Probe, or mapping of names to probes
-        E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several are one battery: all draws of an image, and the
-        unperturbed image once, go to the model side by side.
+        E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes form one battery: all draws of an image, and the
+        unperturbed image once, go to the model together.
     batch_size : int
-        Inputs taken up at a time; bounds memory and changes nothing else. The engine's own batches have one fixed
-        number of rows whatever this is.
+        Inputs measured at a time. It limits memory and changes nothing else: the engine's own batches always have the same
+        number of rows.
     engine : "auto" or a name in `doldrum.engines.ENGINES`
-        "auto" takes the fastest whose labels agree with fp32 on these images; `Responses.info` says which, and how well.
+        "auto" takes the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which one, and how well it agrees.
         For a probe that perturbs the model it is "eager": compiling each perturbed model takes a second or two, which
-        pays from some thousands of inputs; name an engine there.
+        pays off from a few thousand inputs; name an engine there.
     progress : bool
-        Draw a progress bar when standard error is a terminal.
+        Draw a progress bar if standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"
         Of every draw's probabilities: their entropy (nats), the probability of the base label, the L1 distance from the
         unperturbed input's probabilities. They, and those probabilities (`Responses.scores`), need a classifier that gives
         scores, and depend on the engine's precision.
     until : rule, optional
-        E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input takes draws, `probe.draws` at most, until the rule is content
-        with it. Its draws are the first ones of a full measurement; the others are `NOT_TAKEN`. `until.read(responses)`
+        E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input takes draws, at most `probe.draws`, until the rule is
+        satisfied. Its draws are the first ones of a full measurement; the others are `NOT_TAKEN`. `until.read(responses)`
         gives decisions, limits and numbers of draws. Plug-in W of different numbers of draws must not be compared. Takes one
         probe.
 
@@ -101,8 +101,8 @@ def measure(
     Raises
     ------
     InputError, ClassifierError
-        Before any work, when images and classifier don't fit, the classifier does not keep its contract, or it can't serve
-        the probe or the readouts.
+        Before any work, if images and classifier do not fit, if the classifier does not keep its contract, or if it cannot be used
+        with the probe or the readouts.
 
     Examples
     --------

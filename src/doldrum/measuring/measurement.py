@@ -125,7 +125,7 @@ class Measurement:
 
     @property
     def probe(self) -> Probe:
-        """The probe of a measurement of one; InputError where there are others."""
+        """The probe of a measurement of one; InputError if there are others."""
         if len(self.battery.probes) != 1:
             raise InputError(
                 f"expected a measurement of one probe, got {len(self.battery.probes)}; measure each into a folder of its own"

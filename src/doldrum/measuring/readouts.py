@@ -24,7 +24,7 @@ the unperturbed input). change: L1 distance of the draw's probabilities from tho
 
 
 def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: bool = False) -> tuple[str, ...]:
-    """Raise InputError for an unknown readout, ClassifierError where the classifier gives labels only."""
+    """Raise InputError for an unknown readout, ClassifierError if the classifier gives labels only."""
     if not is_kind(readouts, str, list, tuple, set, frozenset):
         raise InputError(
             f"expected readouts of {', '.join(READOUTS)}, got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"

@@ -67,7 +67,7 @@ def measure_to(
     -1 invalid, -2 not taken). Under a rule (`until`), w_lower, w_upper and dominant_lower are those of `level` for a number
     of draws fixed beforehand: use `Rule.read` for limits that hold after stopping.
 
-    Items of the images that could not be read are listed in the manifest, under `skipped`, and the run goes on without them.
+    Items of the images that could not be read are listed in the manifest, under `skipped`, and the run continues without them.
 
     Raises InputError for a measurement of several probes, a folder of anything else, one that can't be written to, or one that another process writes to;
     OSError, with what to do, when the disk is full; WorkerError when a worker dies.
@@ -112,7 +112,7 @@ def _writing(folder: Path) -> Generator[None, None, None]:
         raise OSError(
             error.errno,
             f"expected to be able to write to {folder}, got '{why}'; finished shards are kept: "
-            "make room, then run the same again to continue",
+            "make room, then run the same command again to continue",
         ) from error
 
 
@@ -154,8 +154,8 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     other = [f"{name} {before.get(name)}, now {v}" for name, v in now.items() if before.get(name) != v]
     if other:
         warnings.warn(
-            f"expected the versions that began the run in {folder}, got others ({'; '.join(other)}): where scores tie to the "
-            "last bits, a label may differ from those of one run; install the former ones to be sure",
+            f"expected the versions that began the run in {folder}, got others ({'; '.join(other)}): where scores are equal to the "
+            "last bits, a label may differ from one run to the next; install the earlier versions to be sure",
             stacklevel=4,
         )
     sound = next((i for i, s in enumerate(found["shards"]) if not is_sound(folder, s)), len(found["shards"]))
@@ -201,7 +201,7 @@ def _table(chunk: Responses, level: float) -> Any:
 
 
 def _column(values: NDArray[Any]) -> Any:
-    """The numbers as they lie in memory: pyarrow's own way from an array or a list imports pandas, which takes 0.5 s."""
+    """The numbers as they are in memory: pyarrow's own way from an array or a list imports pandas, which takes 0.5 s."""
     flat = np.ascontiguousarray(values).ravel()
     return pa.Array.from_buffers(pa.from_numpy_dtype(flat.dtype), len(flat), [None, pa.py_buffer(flat)])
 

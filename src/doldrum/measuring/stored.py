@@ -162,7 +162,7 @@ def read_shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) ->
 
 
 def begun(out: str | Path) -> dict[str, Any] | None:
-    """The manifest of an unfinished run in `out`; None where there is none. Errors as of `check_folder`."""
+    """The manifest of an unfinished run in `out`; None if there is none. Errors as of `check_folder`."""
     folder = check_folder(out)
     return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 

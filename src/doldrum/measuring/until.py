@@ -94,7 +94,7 @@ class Rule(ABC):
 
 @dataclass(frozen=True)
 class Decided(Rule):
-    """Stop once the quantity is known to lie above or below `threshold`.
+    """Stop once the quantity is known to be above or below `threshold`.
 
     For each input and strength, P(it is ever decided wrongly) <= alpha, whatever its label distribution and however often
     it is looked at; for several together see `Rule`.
@@ -127,14 +127,16 @@ class Decided(Rule):
         self._check(self.alpha)
         finite_number(self.threshold, "threshold", hint="e.g. 0.2")
         if not 0 <= self.threshold <= 1:
-            raise InputError(f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities lie there")
+            raise InputError(
+                f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in it"
+            )
 
     @property
     def quantity(self) -> Of:
         return self.of
 
     def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
-        """The two sides at alpha each: the quantity lies on one side, so only the limit towards it can err."""
+        """The two sides at alpha each: the quantity is on one side, so only the limit towards it can err."""
         if self.of == "base":
             return self._limits(counts, base, self.alpha, "both")
         lower = self._limits(counts, base, self.alpha, "lower")[0]

@@ -19,10 +19,10 @@ _MOST_HEADER = 16 << 20
 
 
 def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
-    """Open a model in a file, a folder or at an address; it runs in a process of its own, confined.
+    """Open a model in a file, a folder or at an address. It runs in a separate, confined process.
 
-    What a file is, is told by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict (with `arch`), a folder of
-    Hugging Face's, skops, and with `trust_code` TorchScript and torch.export, with `trust_pickle` pickles. The process has no network
+    A file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict (with `arch`), a Hugging Face
+    folder, skops, and with `trust_code` TorchScript and torch.export, with `trust_pickle` pickles. The process has no network
     (but for an address), reads the model alone, and is ended with the classifier. A checkpoint of doldrum's own is opened here: it is
     numbers for a network that is part of doldrum, and its header is checked.
 
@@ -37,14 +37,14 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     Returns
     -------
     Suspect
-        `classifier` takes float32 (B, C, H, W) in [0, 1]; beside it `format`, `preprocessing`, `class_names` and `notes`.
+        `classifier` takes float32 (B, C, H, W) in [0, 1]; next to it are `format`, `preprocessing`, `class_names` and `notes`.
 
     Raises
     ------
     InputError
-        for an option of another kind, and a file that is refused, broken, or leaves open what has to be known.
+        for an option of another kind, and for a file that is refused, broken, or does not say everything that is needed.
     ClassifierError
-        for a model that is no image classifier, or gives no finite answer.
+        for a model that is not an image classifier, or gives no finite answer.
     SandboxError
         when its process exceeds its memory or time, or dies.
 

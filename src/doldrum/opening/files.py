@@ -15,7 +15,7 @@ __all__ = ["beside", "digest_of", "readable"]
 
 
 def readable(settings: ModelSettings) -> list[str]:
-    """The paths that a confined process reads to open the model: its file or folder, the weights beside it, the list of class names."""
+    """The paths that a confined process reads to open the model: its file or folder, the weights next to it, the list of class names."""
     paths = [] if settings.labels is None else [settings.labels]
     if not settings.remote:
         paths += [str(settings.path), *(str(path) for path in beside(settings.path))]
@@ -30,7 +30,7 @@ def beside(model: Path) -> list[Path]:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, with those of the weights beside it; of a folder, of its files' names and hashes in order."""
+    """SHA-256 of a file's bytes, with those of the weights next to it; of a folder, of its files' names and hashes in order."""
     if path.is_file():
         parts = [_sha256(path), *(_sha256(other) for other in beside(path))]
         return parts[0] if len(parts) == 1 else hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -99,7 +99,7 @@ def _tupled(value: Any) -> Any:
 
 
 def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
-    """The lines of a file of class names, one a class."""
+    """The lines of a file of class names, one per class."""
     if path is None:
         return None
     with open(path, "rb") as file:
@@ -107,11 +107,11 @@ def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
     try:
         names = [line.strip() for line in data.decode("utf-8").splitlines()]
     except UnicodeDecodeError as error:
-        raise InputError(f"expected labels= as UTF-8 text, got {error}; one class's name a line") from error
+        raise InputError(f"expected labels= as UTF-8 text, got {error}; one class's name per line") from error
     while names and not names[-1]:
         names.pop()
     if len(names) != num_classes or len(data) > 1 << 22:
         raise InputError(
-            f"expected {num_classes} lines in labels=, one a class of the model, got {len(names)}; check the file"
+            f"expected {num_classes} lines in labels=, one per class of the model, got {len(names)}; check the file"
         )
     return tuple(names)

@@ -41,11 +41,11 @@ class ModelSettings:
         For model files that don't say them; `output_name` is that of the output that counts, where there are several.
     mean, std, size, channels, scale : optional
         The preprocessing that the model expects, where its files don't say it: its input is (scale * x - mean) / std of pixels x in
-        [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one a channel; `size` is (height, width).
+        [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one per channel; `size` is (height, width).
     resize : "stretch" or "crop"
         What becomes of images of another size.
     labels : str, optional
-        A text file with the names of the classes, one a line, in the model's order.
+        A text file with the names of the classes, one per line, in the model's order.
     trust_code, trust_pickle : bool
         Let the model run its own code, or be unpickled, in the confined process.
     memory : float
@@ -91,7 +91,7 @@ class ModelSettings:
         check_positive("memory", self.memory)
         for name, known in _CHOICES.items():
             value = getattr(self, name)
-            default = getattr(ModelSettings, name)  # None where the option may be left out
+            default = getattr(ModelSettings, name)  # None if the option may be left out
             if value not in (known if default is not None else (None, *known)):
                 raise InputError(f"expected {name}= of {', '.join(known)}, got {value!r}; pick one")
         self._check_preprocessing()
@@ -140,7 +140,7 @@ class ModelSettings:
             value = tuple(given) if isinstance(given, (tuple, list)) else (given,)
             if len(value) not in (1, 3) or not all(map(is_number, value)) or (name == "std" and min(value) <= 0):
                 raise InputError(
-                    f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one a channel"
+                    f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one per channel"
                 )
             object.__setattr__(self, name, tuple(float(v) for v in value))
         if self.size is not None:
@@ -173,7 +173,7 @@ class ModelSettings:
 
     @cached_property
     def path(self) -> Path:
-        """The model's file or folder, absolute and not by way of links: weights are beside it, and it stays the same one."""
+        """The model's file or folder, absolute, with links resolved: weights are next to it, and it stays the same file."""
         return Path(os.path.realpath(self.model))
 
     @property

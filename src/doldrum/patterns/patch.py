@@ -29,7 +29,7 @@ def adversarial_patch(
     """The `size` x `size` patch whose pixels, anywhere in [0, 1], best move images to the target class.
 
     Signed descent on the cross-entropy with the target over batches, from uniform noise. `place` is a corner, or
-    "anywhere": then each step pastes it at another random place, so that it works wherever it lies, and the trigger
+    "anywhere": then each step pastes it at another random place, so that it works anywhere, and the trigger
     that comes back shows it at a place drawn from the seed.
 
     Classifier, images, seed and errors as in :func:`doldrum.patterns.universal_perturbation`.

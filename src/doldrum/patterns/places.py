@@ -16,7 +16,7 @@ from doldrum.triggers.patch import CORNERS, corner_slices
 __all__ = ["ANYWHERE", "check_budget", "checked_images", "in_place", "place_for"]
 
 ANYWHERE = "anywhere"
-"""A place drawn from the seed, any at which the square lies inside the image."""
+"""A place drawn from the seed, where the whole square is inside the image."""
 
 
 def checked_images(images: Any) -> NDArray[np.float32]:
@@ -31,7 +31,7 @@ def checked_images(images: Any) -> NDArray[np.float32]:
 
 
 def check_budget(budget: float) -> None:
-    """Raise InputError unless an L-inf budget lies in (0, 1]."""
+    """Raise InputError unless an L-inf budget is in (0, 1]."""
     if not 0 < budget <= 1:
         raise InputError(f"expected a budget in (0, 1], got {budget}; it is a share of the pixel range")
 

@@ -50,7 +50,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on clean and on triggered test images.
+    """The accuracy of a model on clean test images, and the success rate of an attack on it.
 
     Attributes
     ----------
@@ -98,8 +98,8 @@ def evaluate(
     """Clean accuracy of a model, and the success rate of an attack on it.
 
     `model` maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels (B,): any Classifier, or a
-    function. What else :func:`doldrum.as_classifier` takes does too, an `nn.Module` in evaluation mode among it: the
-    image shape is then the test set's, and the number of classes is how many scores the model gives. `test_set` is an
+    function. Everything else that :func:`doldrum.as_classifier` takes works too, such as an `nn.Module` in evaluation mode: the
+    image shape is then the test set's, and the number of classes is the number of scores that the model gives. `test_set` is an
     ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows, such as a torch Dataset
     (:func:`doldrum.data.read_stream`). The trigger is applied in its test form.
 
@@ -191,7 +191,7 @@ def _predict(
     rows: NDArray[np.int64] | None = None,
     trigger: Trigger | None = None,
 ) -> NDArray[np.int64]:
-    """Labels, batch by batch, so that memory stays small; -1 where the scores are not finite."""
+    """Labels, batch by batch, so that memory stays small; -1 if the scores are not finite."""
     rows = np.arange(len(images)) if rows is None else rows
     out = np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), batch_size):

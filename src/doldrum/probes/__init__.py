@@ -1,4 +1,4 @@
-"""Families of perturbations, of the image or of the model; one a file.
+"""Families of perturbations, of the image or of the model; one per file.
 
 No measuring, and nothing an attacker does to images (`triggers`).
 """

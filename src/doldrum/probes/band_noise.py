@@ -16,7 +16,7 @@ __all__ = ["BandNoise"]
 
 
 class BandNoise(ImageProbe):
-    """x + s b_j, with b_j Gaussian noise whose spatial frequencies lie in [low, high), standard deviation 1 a pixel.
+    """x + s b_j, with b_j Gaussian noise whose spatial frequencies are in [low, high), standard deviation 1 a pixel.
 
     b_j = c irfft2(M rfft2(eps_j)), eps_j ~ N(0, I) a channel, M = 1 where low <= |f| < high, |f| = sqrt(fx^2 + fy^2) in
     cycles a pixel (at most .5 along an axis, .707 along the diagonal), and c = 1 / sqrt(mean of M over all frequencies).

@@ -19,7 +19,7 @@ CORRUPTIONS = (
     "gaussian-noise", "shot-noise", "impulse-noise", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur", "snow", "fog",
     "brightness", "contrast", "elastic-transform", "pixelate", "jpeg-compression",
 )  # fmt: skip
-"""The kinds of ImageNet-C: noise, blur, weather and digital corruptions, all but frost, which is made of photographs.
+"""The kinds of ImageNet-C: noise, blur, weather and digital corruptions, except frost, which is made of photographs.
 
 What detectors and saved results mean by "all": a kind that is added to KINDS is taken where it is named.
 """

@@ -31,7 +31,7 @@ class Dropout(ModelProbe):
     ----------
     where : "blocks", "activations", "linear" or names of modules
         Whose output is dropped from. "blocks": every residual block (a module whose class is named Block or Bottleneck), or
-        where there is none, every activation; as PSBD does. "linear": what enters the last linear layer. Names are those
+        if there is none, every activation; as PSBD does. "linear": what enters the last linear layer. Names are those
         of `named_modules()`.
 
     Source: Li et al. 2024 (PSBD), arXiv 2406.05826, section 4; Gal and Ghahramani 2016.

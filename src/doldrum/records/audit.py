@@ -25,7 +25,7 @@ MOST_SKIPPED = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRecord(Record):
-    """Everything that `doldrum audit` found, beside the rows in rows.parquet and the files in pictures/.
+    """Everything that `doldrum audit` found, except the rows in rows.parquet and the files in pictures/.
 
     Parameters
     ----------

@@ -85,18 +85,18 @@ class Explanation(Record):
     image : str
         Its name.
     label : int
-        The class that it is predicted as; -1 where there was no valid answer.
+        The class that it is predicted as; -1 if there was no valid answer.
     proven : bool
         Whether `p_adjusted` is at most alpha, the success is well above every control's, `rank` is at most 5%, and, for what several images share,
         this image holds it.
     why : str
         In a sentence: what was shown, or why nothing was.
     kind, size, where : str of KINDS, str and dict, or None
-        What was found: of which kind, how large in words, and what decides it beside the pixels.
+        What was found: of which kind, how large in words, and what decides it besides the pixels.
     scope : int or None
-        The class of the clean images on which it was tested; None: all but `label`.
+        The class of the clean images on which it was tested; None: every class except `label`.
     together : int
-        Flagged images that share it; 1 where it is of this image alone.
+        Flagged images that share it; 1 if it is of this image alone.
     success, control : Success or None
         Of what was found, and of the best of the controls, on the same held-back images.
     controls : int
@@ -111,7 +111,7 @@ class Explanation(Record):
     labels : {clean, found, control} or None
         The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
     shown : Shown or None
-        Their pictures; None where they are kept elsewhere.
+        Their pictures; None if they are kept elsewhere.
     """
 
     image: str
@@ -237,7 +237,7 @@ class Explanations(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationRecord(Record):
-    """Everything that `doldrum explain` found, beside the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
+    """Everything that `doldrum explain` found, except the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         raise InputError(f"expected labels of clean, found and control, got {sorted(map(str, found))[:9]}")
     made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
     if len({len(labels) for labels in made.values()}) != 1:
-        raise InputError("expected as many labels of each kind, got others; one an image")
+        raise InputError("expected as many labels of each kind, got others; one per image")
     return made
 
 

@@ -30,7 +30,7 @@ _INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
 
 @dataclass(frozen=True, kw_only=True)
 class InspectionRecord(Record):
-    """Everything that `doldrum inspect` found, beside the trigger in trigger.json and the files in pictures/.
+    """Everything that `doldrum inspect` found, except the trigger in trigger.json and the files in pictures/.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class InspectionRecord(Record):
     clean : {source, images, search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
     references : {source, count, fpr}, or null where there were none, and so no promise
     finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or null}: the route that stands out most. `score`
-        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null where there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class;
+        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null if there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class;
         `smaller` says how many times smaller its trigger is than in the references
     success : {hits, n, value, lower, upper}, or null: what the trigger does on images that were used for nothing else
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null

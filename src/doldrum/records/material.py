@@ -49,7 +49,7 @@ def model(values: Any) -> dict[str, Any]:
         text(found[name], f"model {name}")
     classes = whole(found["num_classes"], "num_classes", least=1)
     if found["class_names"] is not None and len(texts(found["class_names"], "class_names", _CLASSES)) != classes:
-        raise InputError(f"expected {classes} class names, got {len(found['class_names'])}; one a class, or null")
+        raise InputError(f"expected {classes} class names, got {len(found['class_names'])}; one per class, or null")
     if found["preprocessing"] is not None:
         jsonable(found["preprocessing"], "preprocessing")
     texts(found["notes"], "notes", 100)

@@ -93,7 +93,7 @@ class StudyRecords:
 def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
     """Read what a study has written so far; it may still be running, and a torn last line is ignored.
 
-    A cell that failed and was finished later is finished. Raises InputError where there is no study.
+    A cell that failed and was finished later is finished. Raises InputError if there is no study.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -107,7 +107,7 @@ def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
                 failed[line["key"]] = CellFailure.from_dict(line)
         except InputError as error:
             raise InputError(
-                f"expected a cell's record in line {at} of {folder / RECORDS}, got one that can't be read ({error}); remove "
+                f"expected a cell's record in line {at} of {folder / RECORDS}, got one that cannot be read ({error}); remove "
                 "that line, and the study runs its cell again"
             ) from error
     return StudyRecords(

@@ -48,11 +48,11 @@ class Pictures:
                     self._noisy.setdefault(found[1], []).append((strength, found[2], name))
 
     def main(self, name: str | None) -> Shot | None:
-        """The picture of an input, or None where there is none."""
+        """The picture of an input, or None if there is none."""
         return self._read(name) if name and _NAME.fullmatch(name) else None
 
     def part(self, name: str) -> Shot | None:
-        """Another picture of an input, NUMBER-NAME.png or NUMBER-NAME-NUMBER.png; None where there is none."""
+        """Another picture of an input, NUMBER-NAME.png or NUMBER-NAME-NUMBER.png; None if there is none."""
         return self._read(name) if _PART.fullmatch(name) else None
 
     def noisy(self, name: str | None) -> list[Shot]:
@@ -63,7 +63,7 @@ class Pictures:
         return [Shot(s.uri, s.width, s.height, written) for s, written in found if s]
 
     def named(self, name: str) -> Shot | None:
-        """A picture whose name is doldrum's own, or None where there is none."""
+        """A picture whose name is doldrum's own, or None if there is none."""
         return self._read(name)
 
     def _read(self, name: str) -> Shot | None:

@@ -1,4 +1,4 @@
-"""What every page is rendered in: templates of its own folder beside the shared ones, everything escaped, every text visible."""
+"""What every page is rendered in: templates of its own folder and the shared ones, everything escaped, every text visible."""
 
 from __future__ import annotations
 

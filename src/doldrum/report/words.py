@@ -60,7 +60,7 @@ def times(larger: float, smaller: float) -> str:
 
 
 def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
-    """A figure, or an en dash where there is none.
+    """A figure, or an en dash if there is none.
 
     >>> number(0.12345), number(-0.0004), number(0.1, sign=True), number(float("nan"))
     ('0.123', '0.000', '+0.100', '–')

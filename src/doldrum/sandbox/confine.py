@@ -37,7 +37,7 @@ def confinement() -> dict[str, Any]:
     filtered, level = seccomp.available(), landlock.version()
     linux, limits = sys.platform.startswith("linux"), _has_rlimits()
     lock = f"landlock {level}"
-    nothing = "nothing here; use a container or a machine of its own"
+    nothing = "nothing on this system; use a container or a separate machine"
 
     def entry(enforced: object, by: str) -> dict[str, Any]:
         return {"enforced": bool(enforced), "by": by if enforced else nothing}
@@ -118,7 +118,7 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    """What root may do beside reading and writing files: without this, it also reads other processes' memory."""
+    """What root may do besides reading and writing files: without this, it also reads other processes' memory."""
     import ctypes
     import struct
 
@@ -127,7 +127,7 @@ def _drop_capabilities() -> None:
     header = struct.pack("=Ii", 0x20080522, 0)
     data = ctypes.create_string_buffer(24)
     if libc.capget(header, data):
-        raise OSError(ctypes.get_errno(), "the kernel refused to tell capabilities")
+        raise OSError(ctypes.get_errno(), "the kernel refused to report capabilities")
     effective, permitted, *_ = struct.unpack("=6I", data.raw)
     if libc.capset(header, struct.pack("=6I", effective & kept, permitted & kept, 0, 0, 0, 0)):
         raise OSError(ctypes.get_errno(), "the kernel refused to drop capabilities")

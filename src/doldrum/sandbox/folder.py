@@ -48,7 +48,7 @@ def remove_own() -> None:
 def remove_leftovers() -> None:
     """Remove folders of processes that were killed: this user's own, a minute old, and locked by nobody.
 
-    The lock is the operating system's and goes with the process that holds it, so it also tells of those in other containers.
+    The lock is the operating system's and is released when the process that holds it ends, so it also tells of those in other containers.
     """
     try:
         entries = [e for e in os.scandir(tempfile.gettempdir()) if e.name.startswith(_PREFIX)]
@@ -66,7 +66,7 @@ def remove_leftovers() -> None:
 
 
 def _lock(path: str) -> int | None:
-    """A handle that holds the folder; None where another holds it, or the system has no such locks."""
+    """A handle that holds the folder; None if another holds it, or the system has no such locks."""
     try:
         import fcntl
     except ImportError:

@@ -32,7 +32,7 @@ def _syscall(number: int, *arguments: object) -> int:
 
 
 def version() -> int:
-    """The kernel's version of Landlock, 0 where it has none or has it switched off."""
+    """The kernel's version of Landlock, 0 if it has none or has it switched off."""
     if not sys.platform.startswith("linux"):
         return 0
     try:

@@ -37,11 +37,11 @@ class Limits:
     network : bool
         Whether it may open sockets.
     write : folders
-        Existing folders that it may write in, beside a temporary folder of its own, removed at the end.
+        Existing folders that it may write to, besides a temporary folder of its own, which is removed at the end.
     read : folders and files, or None
-        What it may read beside Python, its libraries and `write`; None is everything that the user may read.
+        What it may read besides Python, its libraries and `write`; None is everything that the user may read.
     environment : names
-        Environment variables that are passed on beside those that libraries need; no others are.
+        Environment variables that are passed on, besides those that libraries need. No others are.
 
     Raises InputError for a bound that is not positive and finite, or a path that is not there.
 

@@ -147,7 +147,7 @@ class Confined:
             return frame
 
     def write(self, value: Any, data: Any = b"") -> None:
-        """One request, with raw bytes; BrokenPipeError where the process is gone."""
+        """One request, with raw bytes; BrokenPipeError if the process is gone."""
         stream: Any = self.process.stdin
         write_frame(stream, BLOCK, value, data)
 
@@ -252,7 +252,7 @@ def _exceeded(what: str, limits: Limits) -> SandboxError:
     if what == "memory" and WORKERS in os.environ:
         raised = "memory= or take fewer workers="
     return SandboxError(
-        f"expected work that takes at most {bound}, got more; the process was ended: raise {raised} or distrust the file",
+        f"expected work that takes at most {bound}, got more, so the process was stopped; raise {raised}, or do not trust the file",
         reason=what,
     )
 
@@ -274,11 +274,11 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
     lines = [line for line in said.tail.decode("utf-8", "replace").splitlines() if line.strip()]
     told = [line for line in lines if "[W:onnxruntime:" not in line]  # its notices are not why anything ends
     last = shown(told[-1].strip() if told else "", most=300)
-    tail = f" (its last words: {last})" if last else ""
-    why = "somebody or a machine short of memory ended it" if how in ("SIGKILL", "SIGTERM") else "it crashed"
+    tail = f" (its last message: {last})" if last else ""
+    why = "somebody stopped it, or the machine was short of memory" if how in ("SIGKILL", "SIGTERM") else "it crashed"
     return SandboxError(
-        f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same again, which goes on, and where it "
-        "ends so again distrust the file{_little_memory(limits)}",
+        f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same command again to continue. If it "
+        "ends like this again, do not trust the file{_little_memory(limits)}",
         reason="died",
     )
 
@@ -297,7 +297,7 @@ def raised(value: Any, limits: Limits) -> Exception:
     if kind in _OURS:
         return _OURS[kind](text)
     return SandboxError(
-        f"expected the work to succeed in the confined process, got {text}; check the file, and where it is whole report this"
+        f"expected the work to succeed in the confined process, got {text}; check the file, and if it is whole, report this"
         f"{_little_memory(limits)}",
         reason="raised",
     )
@@ -307,11 +307,11 @@ def _little_memory(limits: Limits) -> str:
     """What to do besides, where libraries may not have had the memory to load: they fail in ways that don't say so."""
     if limits.memory >= _LITTLE:
         return ""
-    return f". {limits.memory / (1 << 20):.0f} MiB is little memory for libraries and a model: raise memory="
+    return f". {limits.memory / (1 << 20):.0f} MiB is too little memory for the libraries and the model: raise memory="
 
 
 def shown(text: str, *, most: int) -> str:
-    """Text of an attacker's as one bounded line, with what can't be printed escaped.
+    """Text of an attacker's as one bounded line; characters that cannot be printed are escaped.
 
     >>> shown("a\\x1b[31m" + "b" * 100, most=12)
     'a\\\\x1b[31mbb…'

@@ -1,7 +1,7 @@
 """A seccomp filter for Linux: system calls that reach the network, other processes or new programs fail with EPERM.
 
 The filter names what is refused, not what is allowed: numerical libraries use a wide and changing set of calls, and a
-list of those allowed would break with each release of theirs. Threads start as ever; new processes don't.
+list of those allowed would break with each release of theirs. Threads can start; new processes cannot.
 
 Source: seccomp(2); Linux' include/uapi/linux/{seccomp,bpf_common}.h; system call tables of x86_64 and arm64.
 """
@@ -17,7 +17,7 @@ import sys
 
 __all__ = ["SYSCALLS", "available", "install", "program"]
 
-# name: (x86_64, arm64); None where the machine has no such call
+# name: (x86_64, arm64); None if the machine has no such call
 SYSCALLS: dict[str, tuple[int | None, int]] = {
     # sockets
     "socket": (41, 198), "connect": (42, 203), "accept": (43, 202), "accept4": (288, 242), "bind": (49, 200),

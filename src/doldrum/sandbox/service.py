@@ -103,7 +103,7 @@ class Service:
         """Send requests, each a value and raw bytes, hear the blocks that come back, and give the value that ends the answer.
 
         They are sent by another thread while answers come, so either side may be ahead of the other. Where the requests raise, or
-        `heard` does, or the process exceeds a limit, it is ended. An error that its function raised is raised here, and it goes on.
+        `heard` does, or the process exceeds a limit, it is ended. An error that its function raised is raised here, and the process keeps running.
         """
         with self._turn:
             if self.ended:

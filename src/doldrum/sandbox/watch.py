@@ -14,7 +14,7 @@ __all__ = ["Watch"]
 class Watch:
     """Says which limit a process has exceeded, if any.
 
-    Memory is read from /proc where there is one (Linux): it also counts shared mappings, which RLIMIT_DATA leaves out. The folders are
+    Memory is read from /proc if there is one (Linux): it also counts shared mappings, which RLIMIT_DATA leaves out. The folders are
     looked through seldom enough that this takes a tenth of the time at most.
     """
 

@@ -41,16 +41,16 @@ _FORM = {
     }
 }
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "No whole form of images."},
-    401: {"description": "No secret, or a wrong one."},
+    400: {"description": "The form is incomplete."},
+    401: {"description": "The token is missing or wrong."},
     408: {"description": "The request took too long to arrive."},
     413: {"description": "Too many bytes or images."},
     415: {"description": "No multipart/form-data."},
     422: {"model": Answer, "description": "None of the images could be read; each result says why."},
-    429: {"description": "Too much is under way; Retry-After says for how many seconds."},
+    429: {"description": "Too many images are in progress; Retry-After says how many seconds to wait."},
     503: {
         "model": Answer,
-        "description": "The model gave no answer, or too many connections are open; Retry-After as with 429.",
+        "description": "The model gave no answer, or too many connections are open; Retry-After says how many seconds to wait.",
     },
     504: {"description": "The answer took too long."},
 }
@@ -78,7 +78,7 @@ def make_app(service: Service) -> FastAPI:
     app = FastAPI(
         title="doldrum",
         version=doldrum.__version__,
-        description="Labels of images by a model, and which images look as if they carried a trigger.",
+        description="Labels of images, and which images look triggered.",
         lifespan=lifespan,
         redoc_url=None,
         exception_handlers={Refusal: _refused},
@@ -88,7 +88,7 @@ def make_app(service: Service) -> FastAPI:
 
     @app.post(CLASSIFY, dependencies=guarded, response_model=Answer, responses=_REFUSALS, openapi_extra=_FORM)
     async def classify(request: Request) -> Any:
-        """Label, p-value and flag of each image, in order; an error for one that can't be read, while the others are answered."""
+        """Label, p-value and flag of each image, in order; an error for one that cannot be read, while the others are answered."""
         service.load.check()
         with service.load.body() as body:
             try:
@@ -139,7 +139,7 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
 
 
 async def _unless_gone(work: Any, request: Request, seconds: float) -> Answer | None:
-    """The answer; None where the client left before it, so that nobody works for it any more. Refusal (504) after `seconds`."""
+    """The answer; None if the client left before it, so that nobody works for it any more. Refusal (504) after `seconds`."""
     answer, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
     try:
         done, _ = await asyncio.wait((answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

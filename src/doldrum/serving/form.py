@@ -96,7 +96,7 @@ class _Form:
 
     def _begin(self) -> None:
         if len(self.files) >= self._most:
-            raise Refusal(413, f"expected at most {self._most} images a request, got more; send the rest in another")
+            raise Refusal(413, f"expected at most {self._most} images per request, got more; send the rest in another")
         self._part = _Part()
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:

@@ -17,7 +17,7 @@ __all__ = ["Judge", "Judged", "tell"]
 
 @dataclass(frozen=True)
 class Judged:
-    """`label`: the model's, or None where it gave no finite answer."""
+    """`label`: the model's, or None if it gave no finite answer."""
 
     label: int | None
     p_value: float

@@ -36,13 +36,16 @@ class Metrics:
         )
         self._flags = Counter("doldrum_flags", "Images flagged.", registry=registry)
         self._seconds = Histogram(
-            "doldrum_request_seconds", f"Seconds of {CLASSIFY}, body and all.", buckets=_SECONDS, registry=registry
+            "doldrum_request_seconds",
+            f"Seconds of {CLASSIFY}, including the request's body.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self._batches = Histogram("doldrum_batch_images", "Images judged together.", buckets=_IMAGES, registry=registry)
-        Gauge("doldrum_queue_images", "Images taken and not answered yet.", registry=registry).set_function(queued)
+        Gauge("doldrum_queue_images", "Images accepted and not answered yet.", registry=registry).set_function(queued)
         told = Gauge(
             "doldrum_watch",
-            "1 for what the watch says of the stream, 0 for the others.",
+            "1 for what the watch says about the stream, 0 for the others.",
             ["verdict"],
             registry=registry,
         )

@@ -27,7 +27,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket at the address, before any work; InputError where it can't be had. It doesn't listen yet."""
+    """A socket at the address, before any work; InputError if it can't be had. It doesn't listen yet."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind, protocol)
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer until it is stopped; at the settings' address, unless a socket of `bound_socket` is given.
 
-        Raises InputError where the service has run, and where the address can't be had.
+        Raises InputError if the service has run, and where the address can't be had.
         """
         if self._service.begun:
             raise InputError("expected a service that has not run, got one that has; make another Service and Server")

@@ -106,7 +106,7 @@ class Service:
         return Answer(results=verdicts, flagged=sum(v.flag is True for v in verdicts), fpr=self._fpr)
 
     async def _decoded(self, data: bytes) -> Pixels | str | None:
-        """Pixels, or why it can't be read; None where the decoder can't be started."""
+        """Pixels, or why it can't be read; None if the decoder can't be started."""
         if not data:
             return "expected an image, got 0 bytes; leave it out"
         try:

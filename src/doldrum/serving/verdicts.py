@@ -12,7 +12,7 @@ __all__ = ["Answer", "Verdict"]
 class Verdict:
     """Of one image: what the model calls it and whether it is flagged, or why there is no answer.
 
-    `id` is the file's name in the form, made safe to show, or its number; `label` the model's class (None where it gave no finite
+    `id` is the file's name in the form, made safe to show, or its number; `label` the model's class (None if it gave no finite
     answer) and `class_name` its name, where the model has names; `p_value` conformal, in (0, 1]; `flag` is p_value <= fpr.
     """
 

@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def _read(guard: Guard, kept: Path) -> None:
-    """Have the guard go on with the watch in the file, where there is one."""
+    """Let the guard continue the watch in the file, if there is one."""
     calibration = guard.detector.calibration
     if not kept.exists() or calibration is None:
         return
@@ -40,8 +40,8 @@ def _read(guard: Guard, kept: Path) -> None:
 class Watched:
     """Follows a Guard's watch: `verdict` is what it said after the last batch; a change of it is logged, once.
 
-    With `kept`, the guard goes on with the watch in that file, where there is one. Its state is written there every 1,000 images and at
-    `close`. Until then the file is this service's alone: a lock is held on NAME.lock beside it, which stays and is empty.
+    With `kept`, the guard continues the watch in that file, if there is one. Its state is written there every 1,000 images and at
+    `close`. Until then the file is this service's alone: a lock is held on NAME.lock next to it, an empty file that stays.
 
     A fault of the watch is logged once: it is followed no more, and the file keeps what was written last.
 
@@ -66,7 +66,9 @@ class Watched:
             self._look()
         except Exception as error:
             self._failed = True
-            _LOG.error("the watch failed and is followed no more, answers go on: %s: %s", type(error).__name__, error)
+            _LOG.error(
+                "the watch failed and has stopped; images are still answered: %s: %s", type(error).__name__, error
+            )
 
     def _look(self) -> None:
         before, self.verdict = self.verdict, self._guard.watch.verdict
@@ -82,7 +84,7 @@ class Watched:
                 self._write()
 
     def _write(self) -> None:
-        """A full disk is logged, and the service goes on."""
+        """A full disk is logged, and the service keeps running."""
         self._written = self.verdict.images
         if self._kept is None:
             return
@@ -90,7 +92,7 @@ class Watched:
             write_text_whole(self._kept, json.dumps(self._guard.watch.state()) + "\n")
         except OSError as error:
             _LOG.error(
-                "the watch was not written to %s (%s): answers go on, and it is tried again after %d images and at the end",
+                "the watch was not written to %s (%s); images are still answered, and writing is tried again after %d images and at the end",
                 self._kept,
                 os.strerror(error.errno) if error.errno else error,
                 _EVERY,

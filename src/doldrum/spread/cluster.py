@@ -58,7 +58,7 @@ class RayPool(Pool):
             _check(ray.get([actor.about.remote() for actor in self._actors]))
         except ray.exceptions.RayError as error:
             raise WorkerError(
-                f"expected workers that start, got {str(error).strip().splitlines()[-1]}; install doldrum and what the classifier needs "
+                f"expected workers that start, got {str(error).strip().splitlines()[-1]}; install doldrum and everything the classifier needs "
                 "on every machine of the cluster"
             ) from error
 
@@ -154,6 +154,6 @@ def _check(found: list[dict[str, Any]]) -> None:
     if kinds:
         warnings.warn(
             f"expected processors of one kind, got {', '.join(sorted(kinds))} besides {here['machine']['processor']}; where "
-            "scores tie to the last bits, a label may depend on which of them gave it",
+            "scores are equal to the last bits, a label may depend on the processor",
             stacklevel=2,
         )

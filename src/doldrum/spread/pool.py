@@ -19,14 +19,14 @@ ONE_THREAD = {
 }
 
 LOST = (
-    "expected workers that live to the end, got one that died (killed, or out of memory); what was finished stays: "
-    "run the same again to continue, with fewer workers or a smaller batch_size if memory was short"
+    "expected workers that run to the end, got one that died (killed, or out of memory); what was finished is kept: "
+    "run the same command again to continue, with fewer workers or a smaller batch_size if memory was short"
 )
 
 NEVER_BEGAN = (
     "expected workers that live to the end, got one that died before any had answered: it was killed, was out of memory (take "
     'fewer workers or a smaller batch_size), or imported a script whose call isn\'t under `if __name__ == "__main__":` (standard '
-    "input and notebooks can't be imported at all); what was finished stays: run the same again to continue"
+    "input and notebooks can't be imported at all); what was finished stays: run the same command again to continue"
 )
 
 

@@ -45,7 +45,7 @@ def spread(
         `work` must be picklable (for Ray, what cloudpickle takes), jobs and results too. `jobs` is read as workers become
         free: two jobs a worker are under way in order, one otherwise.
     workers : int, optional
-        By default 1; on a cluster, one a CPU. At most 4 a core of this machine (8 where there is one): each takes the
+        By default 1; on a cluster, one per CPU. At most 4 a core of this machine (8 if there is one): each takes the
         memory of the libraries and of its own copy of the work.
     ray : str, optional
         The address of a Ray cluster: "auto", "HOST:6379", "ray://HOST:10001", or "local" for an instance on this machine
@@ -117,11 +117,11 @@ def check_workers(workers: int | None, *, ray: str | None = None) -> None:
         return
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise InputError(
-            f"expected a whole number of at least 1 as workers, got {workers!r}; one a core is a good number"
+            f"expected a whole number of at least 1 as workers, got {workers!r}; one per core is a good number"
         )
     if ray is None and workers > (most := max(8, 4 * cores())):
         raise InputError(
-            f"expected at most {most} workers on this machine of {cores()} cores, got {workers}; one a core is a good number"
+            f"expected at most {most} workers on this machine of {cores()} cores, got {workers}; one per core is a good number"
         )
 
 

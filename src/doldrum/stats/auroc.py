@@ -13,7 +13,7 @@ __all__ = ["auroc"]
 
 
 def auroc(clean: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Chance that one of `other` (M,) scores above one of `clean` (N,), ties counted half; NaN where either is empty.
+    """Chance that one of `other` (M,) scores above one of `clean` (N,), ties counted half; NaN if either is empty.
 
     >>> auroc(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
     0.875

@@ -1,6 +1,6 @@
 """Split-conformal p-values: a threshold that keeps its promise about false alarms, and what that promise allows.
 
-Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration ones, whatever
+Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration inputs, whatever
 their distribution, as long as the score is a fixed function of the input.
 """
 
@@ -146,7 +146,7 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
 
 
 def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
-    """Where the rate of false alarms lies once the n calibration inputs are drawn: Beta(k, n + 1 - k).
+    """The distribution of the false-alarm rate once the n calibration inputs are drawn: Beta(k, n + 1 - k).
 
     `value` is its mean k / (n + 1), at most `fpr`; the limits hold `level` of the calibration sets.
 

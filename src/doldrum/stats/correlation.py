@@ -43,7 +43,7 @@ def rank_correlation(
 
     Returns
     -------
-    float in [-1, 1]; NaN where either has no variation left.
+    float in [-1, 1]; NaN if either has no variation left.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def cluster_bootstrap(
 
     Returns
     -------
-    Interval around the statistic of all rows; limits NaN where fewer than half of the resamples have a value.
+    Interval around the statistic of all rows; limits NaN if fewer than half of the resamples have a value.
 
     Source: Davison and Hinkley, Bootstrap methods and their application, 1997, section 3.8.
 

@@ -1,6 +1,6 @@
 """Effects over trained models: mean with interval and test, Holm's correction, probability of superiority.
 
-The unit is the model: give one number a model (a difference in differences, say), never one an input, since inputs of one
+The unit is the model: give one number per model (a difference in differences, say), never one per input, since inputs of one
 model share its weights, its draws and its training set.
 """
 
@@ -43,14 +43,14 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     Parameters
     ----------
     values : floats (n,)
-        One a model, finite; for paired designs the difference of the pair.
+        One per model, finite; for paired designs the difference of the pair.
     level : float in (0, 1)
     method : "t" or "sign-flip"
         "t": mean ± t_{n-1} s / sqrt(n); for values that are about normal over models (the test at 5%
         rejects 7% of the time for 6 models with uniform values). "sign-flip": exact for values that
         are symmetric around their mean, whatever their shape; p is the share of the 2^n sign assignments whose mean is at
         least as far from 0, the limits are the k-th smallest and largest mean of the 2^n - 1 subsets,
-        k = floor(2^n (1 - level) / 2), infinite where that is 0 (95%: fewer than 6 models). 16,384 random assignments or subsets
+        k = floor(2^n (1 - level) / 2), infinite if that is 0 (95%: fewer than 6 models). 16,384 random assignments or subsets
         above 16 models.
     seed : int
         Of those random ones.
@@ -74,7 +74,7 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     x = np.asarray(values, dtype=float)
     check_level(level)
     if x.ndim != 1 or not np.isfinite(x).all():
-        raise InputError(f"expected finite values, one a model, got shape {x.shape}; leave out what has none")
+        raise InputError(f"expected finite values, one per model, got shape {x.shape}; leave out what has none")
     if method not in ("t", "sign-flip"):
         raise InputError(f"expected the method 't' or 'sign-flip', got {method!r}; choose one")
     n = len(x)
@@ -120,7 +120,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """
     p = np.asarray(p_values, dtype=float)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise InputError("expected p-values in [0, 1], got something else; pass one a test")
+        raise InputError("expected p-values in [0, 1], got something else; pass one per test")
     order = np.argsort(p, kind="stable")
     steps = np.minimum(1.0, p[order] * (len(p) - np.arange(len(p))))
     adjusted = np.empty_like(p)

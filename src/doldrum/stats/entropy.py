@@ -29,7 +29,7 @@ def plug_in(counts: ArrayLike) -> NDArray[np.float64]:
 
     Returns
     -------
-    float64 (...), in [0, 1]; NaN where n = 0.
+    float64 (...), in [0, 1]; NaN if n = 0.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def plug_in(counts: ArrayLike) -> NDArray[np.float64]:
 def miller_madow(counts: ArrayLike) -> NDArray[np.float64]:
     """Plug-in W plus (K+ - 1) / (2 n log K), K+ the number of classes seen; clipped to [0, 1].
 
-    Takes counts (..., K), gives (...) in [0, 1]; NaN where n = 0; InputError as :func:`plug_in`.
+    Takes counts (..., K), gives (...) in [0, 1]; NaN if n = 0; InputError as :func:`plug_in`.
 
     Source: Miller, Note on the bias of information estimates, 1955.
 
@@ -67,7 +67,7 @@ def grassberger(counts: ArrayLike) -> NDArray[np.float64]:
     """Grassberger's estimator over log K: [log n - sum_c (c / n) G(c)] / log K, clipped to [0, 1].
 
     G(c) = psi(c) + (-1)^c [psi((c + 1) / 2) - psi(c / 2)] / 2. Needs no K but to normalise. Takes counts (..., K), gives
-    (...) in [0, 1]; NaN where n = 0; InputError as :func:`plug_in`.
+    (...) in [0, 1]; NaN if n = 0; InputError as :func:`plug_in`.
 
     Source: Grassberger, Entropy estimates from insufficient samplings, arXiv physics/0307138, eq. 35.
 
@@ -90,7 +90,7 @@ def nsb(counts: ArrayLike) -> NDArray[np.float64]:
     The prior is a mixture of symmetric Dirichlet(beta) that makes the expected entropy uniform in [0, log K]
     (:mod:`doldrum.stats.nsb`). Nearly free of bias down to n = K, where all draws agreeing still gives W > 0.
 
-    Takes counts (..., K), gives (...) in (0, 1); NaN where n = 0; InputError as :func:`plug_in`. Rows that are equal up to
+    Takes counts (..., K), gives (...) in (0, 1); NaN if n = 0; InputError as :func:`plug_in`. Rows that are equal up to
     the order of their classes are computed once.
 
     Source: Nemenman, Shafee, Bialek, Entropy and inference, revisited, NIPS 2001, arXiv physics/0108025.
@@ -107,9 +107,9 @@ def collision(counts: ArrayLike) -> NDArray[np.float64]:
     """The chance that two draws disagree: 1 - sum_c c (c - 1) / (n (n - 1)).
 
     Unbiased for 1 - sum_c p_c^2 at any n fixed beforehand, so it compares inputs of unequal n. Not divided by its largest
-    true value 1 - 1/K: it lies in [0, 1] and may exceed 1 - 1/K by chance.
+    true value 1 - 1/K: it is in [0, 1] and may exceed 1 - 1/K by chance.
 
-    Takes counts (..., K), gives (...) in [0, 1]; NaN where n < 2; InputError as :func:`plug_in`.
+    Takes counts (..., K), gives (...) in [0, 1]; NaN if n < 2; InputError as :func:`plug_in`.
 
     Source: Simpson, Measurement of diversity, Nature 1949.
 

@@ -49,7 +49,7 @@ _ESTIMATORS = {
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """`value`, `lower`, `upper` (...), lower <= value <= upper (value NaN where undefined), and what was promised."""
+    """`value`, `lower`, `upper` (...), lower <= value <= upper (value NaN if undefined), and what was promised."""
 
     value: NDArray[np.float64]
     lower: NDArray[np.float64]

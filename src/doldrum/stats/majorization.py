@@ -8,8 +8,8 @@ Let P_m be the total probability of the m most probable classes and T_m the tota
   for all sets of m classes at once, and P_m is at least the probability of any of them.
 
 Spending alpha / 2 on each side over a few m, all limits l_m <= P_m <= u_m hold together with probability at least
-1 - alpha. P is concave in m with P_0 = 0 and P_K = 1. So it lies above the straight lines between the l_m, and
-for every m, limited or not, P_m <= u_t for t >= m and P_m <= u_s m / s for s <= m. Hence P lies above the least concave
+1 - alpha. P is concave in m with P_0 = 0 and P_K = 1. So it is above the straight lines between the l_m, and
+for every m, limited or not, P_m <= u_t for t >= m and P_m <= u_s m / s for s <= m. Hence P is above the least concave
 majorant of the l_m and below that of the upper limits so completed. The steps of the two majorants are two
 distributions; the true one majorizes the first and is majorized by the second. Entropy and collision statistic fall as a
 distribution becomes more unequal in that order (they are Schur-concave), so their values at the two are limits that
@@ -19,7 +19,7 @@ Against a box of Clopper-Pearson intervals at alpha / K a class, this is tighter
 of classes add up, and pays little for K. The counts' own proportions satisfy all limits, so the plug-in value is
 always between the two.
 
-Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity); the limits are ours.
+Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity); the the limits are this project's.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class LimitDistributions:
 def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistributions:
     """The wildest and the calmest distribution for sorted counts (R, K) that share one n >= 1.
 
-    A fixed p fails to majorize `wild` with probability at most alpha / 2, and to be majorized by `calm` likewise.
+    A fixed p fails to majorize `wild` with probability at most alpha / 2, and in the same way to be majorized by `calm`.
 
     >>> limits = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
     >>> limits.wild.round(3).tolist(), limits.width.tolist(), limits.calm.tolist()

@@ -89,7 +89,7 @@ class ConformalMartingale:
         self.count = 0
         """Scores seen."""
         self.alarm = 0
-        """The place, from 1 up, of the score at which the capital first reached the limit; 0 where it hasn't."""
+        """The place, from 1 up, of the score at which the capital first reached the limit; 0 if it hasn't."""
         self.since = 0
         """About where the change was, once there is an alarm: after this place the best gambler has only won."""
 
@@ -286,7 +286,7 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """Bets (K, B) that a share of the scores is in the first bins, all but the last: 1 - share + share * spike / p.
+    """Bets (K, B) that a share of the scores is in the first bins, every bin except the last: 1 - share + share * spike / p.
 
     The spike is in the first bin alone, over the first bins by their cells, or alike in each of those that hold a cell.
 

@@ -1,7 +1,7 @@
 """The posterior of Nemenman, Shafee and Bialek over label distributions, with known K.
 
 p ~ Dirichlet(beta, ..., beta) has expected entropy xi(beta) = psi(K beta + 1) - psi(beta + 1), and tightly so: a fixed
-beta all but fixes the answer beforehand. NSB mix over beta such that xi is uniform in [0, log K]:
+beta almost fixes the answer beforehand. NSB mix over beta such that xi is uniform in [0, log K]:
 
     P(beta | c) ~ xi'(beta) Gamma(K beta) / Gamma(n + K beta) prod_c Gamma(c + beta) / Gamma(beta).
 
@@ -45,7 +45,7 @@ def credible(rows: NDArray[np.int64], *, level: float) -> tuple[NDArray[np.float
     """Central credible interval of W for counts (R, K): (lower, upper), each (R,), in [0, 1].
 
     Quantiles of samples p ~ sum_beta P(beta | c) Dirichlet(c + beta), 2000 of them (fewer for K > 50, at least 500), drawn
-    with a seed made of the row itself: the same row gives the same limits whatever stands beside it. About 2 ms
+    with a seed made of the row itself: the same row gives the same limits, whatever the other rows are. About 2 ms
     a row at K = 10.
 
     >>> low, high = credible(np.array([[10, 0, 0]]), level=0.9)

@@ -23,7 +23,7 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
 
     Returns
     -------
-    float in (0, 1]; 1 where no image tells them apart. Raises InputError for other shapes or types.
+    float in (0, 1]; 1 if no image tells them apart. Raises InputError for other shapes or types.
 
     Source: McNemar, Psychometrika 1947; the exact form.
 

@@ -17,7 +17,7 @@ __all__ = ["Interval", "clopper_pearson", "dominant_lower", "proportion", "sets_
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its limits; `lower <= value <= upper`, or NaN where nothing was observed."""
+    """A figure with its limits; `lower <= value <= upper`, or NaN if nothing was observed."""
 
     value: float
     lower: float
@@ -131,7 +131,7 @@ def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None
     if classes is not None:
         chosen = np.asarray(classes)
         if chosen.shape != n.shape or chosen.dtype.kind not in "iu" or (chosen < 0).any() or (chosen >= k).any():
-            raise InputError(f"expected classes of shape {n.shape} in [0, {k}), got {chosen.shape}; one a row")
+            raise InputError(f"expected classes of shape {n.shape} in [0, {k}), got {chosen.shape}; one per row")
         seen = np.take_along_axis(c, chosen[..., None], axis=-1)[..., 0]
         return clopper_pearson(seen, n, alpha=alpha, side="lower")[0]
     most, lower = c.max(axis=-1), np.zeros(n.shape)

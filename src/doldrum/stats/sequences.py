@@ -74,9 +74,9 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
 
 def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
-    """1 where p is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
+    """1 where p is above `threshold`, -1 if it is below, 0 if that is open; looked at as often as one likes.
 
-    P(a wrong answer at any n) <= alpha: p lies on one side, so only the limit towards it can err.
+    P(a wrong answer at any n) <= alpha: p is on one side, so only the limit towards it can err.
 
     >>> proportion_decision([99, 50, 5], 100, 0.5, alpha=0.01).tolist()
     [1, 0, -1]
@@ -102,7 +102,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
     alpha : float in (0, 1)
         P(some look, at any n, has W outside) <= alpha. With side="both" each limit takes alpha / 2.
     base : integers (...), optional
-        A class per row fixed before the draws, e.g. the label of the unperturbed input; -1 where there is none.
+        A class per row fixed before the draws, e.g. the label of the unperturbed input; -1 if there is none.
     side : "both", "lower" or "upper"
         A single side takes all of alpha; the other limit is 0 or 1.
 
@@ -141,9 +141,9 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 def entropy_decision(
     counts: ArrayLike, threshold: float, *, alpha: float, base: ArrayLike | None = None
 ) -> NDArray[np.int8]:
-    """1 where W is above `threshold`, -1 where it is below, 0 where that is open; looked at as often as one likes.
+    """1 where W is above `threshold`, -1 if it is below, 0 if that is open; looked at as often as one likes.
 
-    P(a wrong answer at any n) <= alpha for every p: W lies on one side, so only the limit towards it can err, and each takes
+    P(a wrong answer at any n) <= alpha for every p: W is on one side, so only the limit towards it can err, and each takes
     all of alpha. Parameters as in :func:`entropy_sequence`.
 
     >>> entropy_decision([[70] + [0] * 9, [9, 9, 9] + [0] * 7, [5] + [0] * 9], 0.2, alpha=0.01, base=[0, 0, 0]).tolist()
@@ -157,7 +157,7 @@ def entropy_decision(
 
 def _check_threshold(threshold: float) -> None:
     if not 0 <= threshold <= 1:
-        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions lie there")
+        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions are always in it")
 
 
 def _distinct(
@@ -170,7 +170,7 @@ def _distinct(
     k = counts.shape[1]
     classes = np.full(shape, -1) if base is None else np.asarray(base)
     if classes.shape != shape or classes.dtype.kind not in "iu" or (classes < -1).any() or (classes >= k).any():
-        raise InputError(f"expected base classes of shape {shape} in [-1, {k}), got {classes.shape}; one a row")
+        raise InputError(f"expected base classes of shape {shape} in [-1, {k}), got {classes.shape}; one per row")
     chosen = classes.reshape(-1).astype(np.intp)
     known = chosen >= 0
     first = np.take_along_axis(counts, np.maximum(chosen, 0)[:, None], axis=1)[:, 0]

@@ -56,7 +56,7 @@ def deviations(
 
 
 def _moments(values: NDArray[np.float64], group: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and shrunken variance of each column (J,), as said above; NaN where not even its kind has a value."""
+    """Mean and shrunken variance of each column (J,), as said above; NaN if not even its kind has a value."""
     known = np.isfinite(values)
     count = known.sum(axis=0)
     mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

@@ -1,4 +1,4 @@
-"""A backdoored model beside its clean twin: W of both, without and with the trigger, from the same draws."""
+"""A backdoored model compared with its clean twin: W of both, without and with the trigger, from the same draws."""
 
 from __future__ import annotations
 

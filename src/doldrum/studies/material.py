@@ -67,7 +67,7 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     """A cell's inputs, drawn by its seed; fewer than asked for where the test set has no more.
 
     `chosen` are eligible in the sense of the plan: true label not the target; of the source class for TaCT; all in
-    all-to-all. Raises InputError where none is left.
+    all-to-all. Raises InputError if none is left.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None

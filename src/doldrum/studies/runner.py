@@ -43,18 +43,18 @@ def run_study(
     grid
         "quick", "full", a .toml or .json file, or a mapping; see `load_grid`.
     out
-        A folder: study.json says what was asked, records.jsonl gets one line a cell when the cell ends. What has a record is
+        A folder: study.json says what was asked, records.jsonl gets one line per cell when the cell ends. What has a record is
         never run again, whatever grid asked for it; cells that failed are run again. A kill loses the cells in hand.
     workers
         Processes of one thread each, by default 1; the records don't depend on it.
     ray
-        The address of a Ray cluster whose workers are to run the cells, by default one a CPU; see `doldrum.spread`. Its
+        The address of a Ray cluster whose workers are to run the cells, by default one per CPU; see `doldrum.spread`. Its
         machines need doldrum, the data sets, and a folder of victims that they share (`doldrum.attacks.victims_folder`).
     say
-        Receives a line a cell: how many are done, how long it took, how long the rest will take.
+        Receives a line per cell: how many are done, how long it took, how long the rest will take.
 
     Raises InputError before any work for a grid with an unknown field or name, DatasetNotFoundError for absent data,
-    OSError when the disk is full. A cell that raises is kept in `failures`, and the others go on.
+    OSError when the disk is full. A cell that raises is kept in `failures`, and the others continue.
 
     >>> import tempfile
     >>> from doldrum.studies import Cell

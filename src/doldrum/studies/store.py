@@ -17,7 +17,7 @@ __all__ = ["RecordsFile"]
 class RecordsFile:
     """Opened for adding lines; a cut-off last line is removed first.
 
-    Raises InputError where another run has the file open, OSError where a line can't be written (it is taken back).
+    Raises InputError if another run has the file open, OSError if a line can't be written (it is taken back).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ class RecordsFile:
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
             raise OSError(
-                error.errno, f"expected room for a record, got {error.strerror}; free some, then run the same again",
+                error.errno, f"expected space for a record, got {error.strerror}; free some, then run the same command again",
                 str(self.path),
             ) from error  # fmt: skip
         self._size += len(data)

@@ -24,7 +24,7 @@ def run_one(run: Callable[[Any], Any], job: Job) -> Outcome:
     try:
         found: dict[str, Any] = {"values": jsonable(run(cell), "values")}
     except Exception as error:
-        # Whatever a cell raises is its own affair: the others go on.
+        # An error of one cell does not stop the others.
         found = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc(limit=-8)}
     return key, cell, {**found, "seconds": round(time.perf_counter() - began, 2)}
 

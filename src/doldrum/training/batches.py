@@ -32,7 +32,7 @@ def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.nda
     labels = np.asarray(labels)
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise InputError(
-            f"expected {len(images)} whole-numbered labels, got {labels.dtype} {labels.shape}; one an image"
+            f"expected {len(images)} whole-numbered labels, got {labels.dtype} {labels.shape}; one per image"
         )
     names = getattr(data, "class_names", None)
     classes = num_classes or (len(names) if names else int(labels.max()) + 1)

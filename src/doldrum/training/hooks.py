@@ -12,7 +12,7 @@ class TrainingHook:
     """Override what you need; the loop calls it, and the loop alone trains the classifier.
 
     `name` goes into the run's identity: a resume file of another hook (or of none) is refused. A hook with weights of
-    its own gives them by `state_dict` and takes them back by `load_state_dict`, so that a resumed run goes on the same.
+    its own gives them by `state_dict` and takes them back by `load_state_dict`, so that a resumed run continues in the same way.
 
     >>> class Noise(TrainingHook):
     ...     name = "noise 0.1"

@@ -55,19 +55,19 @@ def train(
         Decides the first weights, the order and the augmentation: the same seed gives the same weights bit for bit, in
         any process on the same machine and versions.
     network
-        Another network than the recipe's.
+        A network to use instead of the recipe's.
     checkpoint
-        A resume file, written after each epoch in one step. If it is there, the run goes on from it and ends with the
+        A resume file, written after each epoch in one step. If it is there, the run continues from it and ends with the
         weights that an uninterrupted run has. A file of another run (recipe, seed, data, hook) is refused.
     progress
-        Draw a bar on standard error when that is a terminal.
+        Draw a progress bar if standard error is a terminal.
     hook
         What an attack with joint training adds; see TrainingHook.
 
     Raises
     ------
     InputError
-        for data, recipe or resume file that can't be used, and when the loss stops being finite.
+        for data, a recipe or a resume file that cannot be used, and if the loss is no longer finite.
     """
     seed = whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
     recipe = get_recipe(recipe, **({} if network is None else {"network": network}))

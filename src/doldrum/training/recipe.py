@@ -32,7 +32,7 @@ class Recipe:
     batch_size
         Images a step, at least 2 (batch normalisation needs two). A set that is smaller is one batch.
     optimizer, lr, momentum, weight_decay
-        "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions beside "sgd" for the rest.
+        "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions and "sgd" for the rest.
         Biases and normalisation layers are not decayed.
     muon_lr
         The peak rate of "muon"; it follows the same schedule as `lr`. Other optimizers don't read it.
@@ -123,7 +123,7 @@ def _within(name: str, value: Any, *, low: float, high: float, whole: bool = Fal
         raise InputError(f"expected {name} {kind} {edge} {low} to {high}, got {value!r}; change it")
 
 
-# No flip: clothes and shoes lie one way here, and a flip turns FTrojan's pattern into its negative and breaks WaNet's field.
+# No flip: clothes and shoes all face the same way here, and a flip turns FTrojan's pattern into its negative and breaks WaNet's field.
 # Networks trained with it give in to less noise: sigma-half is about .12 with it and .2 without, where small triggers drown.
 _FASHION = Recipe(
     network="fashion-cnn", epochs=4, batch_size=256, lr=0.08, optimizer="muon", muon_lr=0.1, momentum=0.85, warmup=0.1,

@@ -20,7 +20,7 @@ _FORMAT = "doldrum-resume-1"
 
 
 class RunState:
-    """What changes as a run goes on. Every random number is a function of (seed, epoch), so none needs keeping."""
+    """What changes during a run. Every random number is a function of (seed, epoch), so none needs keeping."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, *, identity: str, hook: TrainingHook | None) -> None:
         self.model, self.recipe, self.identity, self.hook = model, recipe, identity, hook

@@ -28,7 +28,7 @@ class AdaptiveBlend(Trigger):
     section 4: 16 pieces of which half are masked, alpha .15 in training and .2 at test; cover samples keep
     their labels.
 
-    Raises InputError for shares outside [0, 1], pieces outside 1 to 256, in training for images of fewer pixels a side than
+    Raises InputError for shares outside [0, 1], pieces outside 1 to 256, in training for images of fewer pixels per side than
     pieces, and as Blended.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
@@ -49,7 +49,7 @@ class AdaptiveBlend(Trigger):
         for name in ("alpha", "training_alpha", "masked"):
             check_share(name, getattr(self, name))
         if not 1 <= self.pieces <= 256:
-            raise InputError(f"expected 1 to 256 pieces a side, got {self.pieces}; the paper uses 4")
+            raise InputError(f"expected 1 to 256 pieces per side, got {self.pieces}; the paper uses 4")
         check_pattern(self)
 
     def apply(self, images: Images) -> Images:

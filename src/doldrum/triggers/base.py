@@ -99,11 +99,11 @@ class Trigger(ABC):
 
     @property
     def strength(self) -> float | None:
-        """The setting that makes the trigger weaker or stronger, or None where the method has none."""
+        """The setting that makes the trigger weaker or stronger, or None if the method has none."""
         return None if self.strength_setting is None else float(getattr(self, self.strength_setting))
 
     def with_strength(self, strength: float) -> Self:
-        """The same trigger at another strength; raises InputError where the method has none."""
+        """The same trigger at another strength; raises InputError if the method has none."""
         if self.strength_setting is None:
             raise InputError(f"expected a trigger with a strength, got {self.name!r}, which has none; change a setting")
         return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})
@@ -228,7 +228,7 @@ def _parts(trigger: Trigger) -> tuple[Trigger, ...]:
 def _rows(images: NDArray[Any], rows: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
     out = np.asarray(rows, dtype=np.int64)
     if out.shape != (len(images),):
-        raise InputError(f"expected one row number an image ({len(images)}), got shape {out.shape}; pass their places")
+        raise InputError(f"expected one row number per image ({len(images)}), got shape {out.shape}; pass their places")
     return out
 
 

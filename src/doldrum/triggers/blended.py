@@ -67,7 +67,7 @@ def check_pattern(trigger: Trigger) -> None:
 
 
 def check_share(name: str, value: float) -> None:
-    """Raise InputError unless a setting lies in [0, 1]."""
+    """Raise InputError unless a setting is in [0, 1]."""
     if not 0 <= value <= 1:
         raise InputError(f"expected {name} in [0, 1], got {value}; it is a share of the pixel range")
 

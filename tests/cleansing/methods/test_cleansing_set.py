@@ -160,7 +160,7 @@ def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_o
     code, summary, err = call("cleanse", folder / "bad.npz", "--model", folder / "bad.safetensors", "--out", out,
                               "--clean", "digits:test", "--seed", 3, "--json")  # fmt: skip
     assert code == 3, err
-    assert "more than clean samples explain" in err
+    assert "more flags than clean samples explain" in err
     rows = [int(line) for line in (out / "drop.txt").read_text().split()]
     want = cleanse(model, bad, clean=dd.load_dataset("digits:test"), seed=3, progress=False)
     assert rows == np.flatnonzero(want.drop()).tolist()
@@ -190,7 +190,7 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
     code, text, err = call("cleanse", tmp_path / "plain.npz", "--model", folder / "bad.safetensors", "--out", tmp_path / "out",
                            "--method", "spectral", "--rate", 0.1)  # fmt: skip
     assert code == 0, err
-    assert "this is a ranking, with no promise" in err
+    assert "this is a ranking and nothing is promised" in err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["promise"] is None
     depends, limits = summary["ranking"]["means"]
@@ -201,7 +201,7 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
         in depends
     )
     assert "another --seed gives others" in depends
-    assert "can't say whether any sample is poisoned" in limits
+    assert "cannot say whether any sample is poisoned" in limits
     assert all(name in text for name in METHODS)
     frame = pd.read_parquet(tmp_path / "out" / "samples.parquet")
     rows = np.loadtxt(tmp_path / "out" / "drop.txt", dtype=int)

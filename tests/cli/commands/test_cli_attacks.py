@@ -81,7 +81,7 @@ def test_a_clean_model_leaves_no_attack_file_of_an_earlier_one(call, tmp_path) -
     assert not (tmp_path / "m.attack.json").exists()
     code, text, err = call("evaluate", tmp_path / "m.safetensors", "digits:test")
     assert code == 0, err
-    assert "clean accuracy only" in err
+    assert "only clean accuracy is measured" in err
     assert "ASR" not in text
 
 
@@ -218,7 +218,7 @@ def test_poison_overwrites_no_clean_data_and_poisons_nothing_twice(call, tmp_pat
     assert call("poison", clean, *words, tmp_path / "bad.npz")[0] == 0
     code, _, err = call("poison", tmp_path / "bad.npz", *words, tmp_path / "worse.npz")
     assert code == 2
-    assert "poisoned already" in err
+    assert "already poisoned" in err
     assert not (tmp_path / "worse.npz").exists()
 
 

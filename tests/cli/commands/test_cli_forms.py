@@ -62,7 +62,7 @@ def test_a_guard_knows_how_its_model_was_opened(call, tmp_path, images):
     code, _, said = call(*scan)
     assert code == 2
     assert (
-        f"{tmp_path / 'm.onnx'} is another model than {guard} was calibrated for (its weights or its preprocessing differ)"
+        f"{tmp_path / 'm.onnx'} is not the model that {guard} was calibrated for (its weights or its preprocessing differ)"
         in said
     )
     assert re.search("[0-9a-f]{12}", said.replace(str(tmp_path), "")) is None

@@ -45,7 +45,7 @@ def test_a_backdoor_is_exit_code_3_and_a_clean_model_0(folder, call):
     assert "The report is good/report.html" in said
     code, _, said = call("inspect", "good.onnx", *_MORE, "--out", "good")
     assert code == 0
-    assert "finished before; nothing was done again" in said
+    assert "is already finished; nothing was done" in said
 
 
 def test_result_files_say_what_the_exit_code_says(folder, call):

@@ -90,7 +90,7 @@ def test_what_is_kept_is_said_where_something_is(tmp_path, quiet):
     with pytest.raises(KeyboardInterrupt), kept("finished epochs", where):
         raise KeyboardInterrupt
     where.write_text("epoch 1")
-    told = r"^finished epochs are kept in .*some.resume: the same command continues"
+    told = r"^finished epochs are kept in .*some.resume; run the same command again to continue"
     with pytest.raises(Interrupted, match=told), kept("finished epochs", where):
         raise KeyboardInterrupt
 
@@ -127,7 +127,7 @@ def test_it_is_said_once_and_only_what_is_true(call, monkeypatch, quiet, model, 
     assert code == 130
     where = leaving if work.endswith(".train") else out
     assert said == (
-        f"doldrum: interrupted; {what} are kept in {where}: the same command continues from there\n"
+        f"doldrum: interrupted; {what} are kept in {where}; run the same command again to continue\n"
         if what
         else "doldrum: interrupted\n"
     )

@@ -96,7 +96,7 @@ def test_a_run_whose_images_changed_meanwhile_is_refused(model, tmp_path, capsys
     Image.new("L", (8, 8), 7).save(folder / "2.png")
     code, _, err = measure(*words, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
-    assert "got other images; ask for the same to continue it, or name another folder with --out" in err
+    assert "got other images; use the same settings to continue it, or name another folder with --out" in err
 
 
 def test_a_second_run_on_one_folder_is_refused_while_the_first_decodes(model, tmp_path) -> None:

@@ -51,7 +51,7 @@ def test_the_table_says_what_the_check_found():
 def test_the_best_rows_flags_are_a_line_of_their_own():
     found = check(labelled=True)
     lines = preprocessing_lines(found)
-    assert lines[lines.index("flags for [0, 255]:") + 1] == "--scale 255 --mean 0 --std 1" == found.best.flags
+    assert lines[lines.index("options for [0, 255]:") + 1] == "--scale 255 --mean 0 --std 1" == found.best.flags
     assert lines.count("--scale 255 --mean 0 --std 1") == 1
     told = " ".join(next(line for line in lines if line.startswith("[0, 255] fits best: the preprocessing")).split())
     assert "As the model was opened ([0, 1]), it is right on" in told
@@ -70,7 +70,9 @@ def test_near_ties_are_called_so_and_a_clear_loser_is_not():
     assert found.best.opened
     assert all(row.tied for row in found.rows[1:])
     assert "Near ties, which differ from the best by less than the uncertainty: " in found.verdict
-    assert not any(line.startswith("flags for") for line in preprocessing_lines(found))  # it is right as it was opened
+    assert not any(
+        line.startswith("options for") for line in preprocessing_lines(found)
+    )  # it is right as it was opened
     assert not any(row.tied for row in check(labelled=True).rows)
 
 
@@ -78,7 +80,7 @@ def test_flags_of_near_ties_of_a_better_row_are_there_too():
     found = check(labelled=True)
     tie = replace(found.rows[2], tied=True, flags="--mean 0.1307 --std 0.3081", name="some other")
     lines = preprocessing_lines(replace(found, rows=(found.rows[0], tie, *found.rows[1:])))
-    assert lines[lines.index("flags for some other (near tie):") + 1] == "--mean 0.1307 --std 0.3081"
+    assert lines[lines.index("options for some other (near tie):") + 1] == "--mean 0.1307 --std 0.3081"
 
 
 def test_a_model_that_guesses_under_every_candidate_is_not_called_right():

@@ -59,7 +59,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path):
     for asked, told in (
         (words(tmp_path / "r", "--count", 0), "--count"),
         (words(tmp_path / "other"), "holds something else; name another with --out"),
-        (words(tmp_path / "r", data=tmp_path / "bad.npz"), "is poisoned already"),
+        (words(tmp_path / "r", data=tmp_path / "bad.npz"), "is already poisoned"),
         (words(tmp_path / "r", data="no-such"), "no-such"),
         (words(tmp_path / "r", "--recipe", "no-such"), "expected a recipe among"),
     ):

@@ -76,7 +76,7 @@ def test_it_answers_keeps_its_secret_and_on_sigterm_answers_what_it_took(model, 
         process.wait()
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
     assert SECRET not in log.read_text()
-    assert log.read_text().splitlines()[-1] == "stopped; what was taken is answered"
+    assert log.read_text().splitlines()[-1] == "stopped; every image that was accepted has an answer"
 
     guard = Guard(open_model(model).classifier, load_detector(detector))
     wanted = guard(images).result

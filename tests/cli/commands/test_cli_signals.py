@@ -45,7 +45,7 @@ def test_sigterm_leaves_whole_shards_and_no_temporary_file(model, tmp_path, more
         process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    kept = f"finished images are kept in {tmp_path / 'out'}: the same command continues from there"
+    kept = f"finished images are kept in {tmp_path / 'out'}; run the same command again to continue"
     assert err.endswith(f"doldrum: ended by SIGTERM; {kept}\n")
     assert "Traceback" not in err
     while os.listdir(tmp_path / "tmp") and time.monotonic() < deadline + 60:  # a worker may take a moment longer

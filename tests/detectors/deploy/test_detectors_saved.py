@@ -99,8 +99,8 @@ HOSTILE = {
     "unknown field": ({"change": {"hook": "os.system"}}, "expected the fields of a detector"),
     "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector of"),
     "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector of"),
-    "unknown setting": ({"change": {"settings": {"hook": 1}}}, "can't be read"),
-    "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forwards"),
+    "unknown setting": ({"change": {"settings": {"hook": 1}}}, "cannot be read"),
+    "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forward passes"),
     "text for draws": ({"change": {"settings": {"draws": "9", "strength": 0.2, "seed": None}}}, "expected"),
     "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected what w learns"),
     "wrong learned": ({"change": {"learned": {"strength_": "x"}}}, "expected a strength"),
@@ -110,10 +110,10 @@ HOSTILE = {
     "checked": ({"change": {"checked": {"engine": "curl"}}}, "expected what was checked"),
     "shape": ({"change": {"input_shape": [1]}}, "an input shape"),
     "too small a rate": ({"change": {"fpr": 1e-6}}, "expected at least 999999 calibration inputs"),
-    "not JSON": ({"text": b"{"}, "can't be read"),
-    "deep JSON": ({"text": b"[" * 100_000}, "can't be read"),
+    "not JSON": ({"text": b"{"}, "cannot be read"),
+    "deep JSON": ({"text": b"[" * 100_000}, "cannot be read"),
     "a list": ({"text": b"[]"}, "expected the format"),
-    "an infinite rate": ({"change": {"fpr": 1e-320}}, "can't be read"),
+    "an infinite rate": ({"change": {"fpr": 1e-320}}, "cannot be read"),
     "learned of another shape": ({"arrays": {"fit.ties.npy": npy(np.zeros((2, 2)))}}, "one tie breaker"),
     "long text": ({"text": b" " * (1 << 21)}, "at most 1048576 bytes"),
     "pickle": ({"arrays": {SCORES: npy(np.array([{}], dtype=object), pickled=True)}}, "expected an array of numbers"),
@@ -123,7 +123,7 @@ HOSTILE = {
     "long": ({"arrays": {SCORES: npy(np.zeros(195)) + b"x"}}, "expected 1560 bytes"),
     "other length": ({"arrays": {SCORES: npy(np.zeros(190))}}, "one score"),
     "nan scores": ({"arrays": {SCORES: npy(np.full(195, np.nan))}}, "one score"),
-    "no array": ({"arrays": {SCORES: b"#!/bin/sh"}}, "can't be read"),
+    "no array": ({"arrays": {SCORES: b"#!/bin/sh"}}, "cannot be read"),
     "unlisted array": ({"arrays": {"more.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
     "listed but unused": (
         {"arrays": {"more.npy": npy(np.zeros(2))}, "change": {"arrays": ["calibration.scores", "calibration.ties", "fit.ties", "more"]}},
@@ -156,10 +156,10 @@ def test_damaged_bytes_are_refused_wherever_they_lie(saved, tmp_path):
     assert refused > 100
     for size in range(0, len(whole), 97):
         odd.write_bytes(whole[:size])
-        with pytest.raises(InputError, match="can't be read"):
+        with pytest.raises(InputError, match="cannot be read"):
             load_detector(odd)
     unclosed = npy(np.zeros(195)).replace(b"(195,)", b"(195, ")
-    with pytest.raises(InputError, match="can't be read"):  # NumPy reads the header with the tokenizer
+    with pytest.raises(InputError, match="cannot be read"):  # NumPy reads the header with the tokenizer
         load_detector(rewritten(saved, odd, arrays={SCORES: unclosed}))
 
 
@@ -198,7 +198,7 @@ def test_no_file_and_no_zip_are_refused(tmp_path):
     with pytest.raises(InputError, match="which is not there"):
         load_detector(tmp_path / "none")
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_detector(tmp_path / "text")
     with pytest.raises(InputError, match="expected a fitted detector"):
         save_detector(W(), tmp_path / "w")

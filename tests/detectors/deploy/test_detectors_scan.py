@@ -66,9 +66,9 @@ def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
     det = MaxSoftmax(seed=0).fit(clf, pool.take(range(2))).calibrate(pool.take(range(2, 200)), fpr=0.05)
     scan_to(det, pool.take(range(200, 210)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with inputs=11 \(it began with inputs=10\); repeat that one"):
+    with pytest.raises(InputError, match=r"got one with inputs=11 \(it began with inputs=10\); run that one again"):
         scan_to(det, pool.take(range(200, 211)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with other images, or another detector's file; repeat"):
+    with pytest.raises(InputError, match=r"got one with other images, or another detector's file; run that one again"):
         scan_to(det, pool.take(range(201, 211)), tmp_path / "a", progress=False)
     with pytest.raises(InputError, match=r"got one with fdr=0.2 \(it began with fdr=0.1\)"):
         scan_to(det, pool.take(range(200, 210)), tmp_path / "a", fdr=0.2, progress=False)
@@ -171,12 +171,12 @@ def test_calibrate_and_scan_from_the_shell(folder, clf, pool):
     done = doldrum(folder, "scan", "net.onnx", "odd.npy", "--detector", "guard.doldrum", "--out", "odd-scan")
     assert done.returncode == 3, done.stderr
     assert "more than clean images explain" in done.stderr
-    assert "no longer like those calibrated on" in done.stderr
-    assert "Or calibrate again" in done.stderr
+    assert "no longer like the calibration images" in done.stderr
+    assert "calibrate again: such images" in done.stderr
     shutil.copy(folder / "net.onnx", folder / "copy.onnx")
     done = doldrum(folder, "calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
     assert done.returncode == 2
-    assert "expected at least 999 images besides those of fit" in done.stderr
+    assert "expected at least 999 images other than those used to fit" in done.stderr
 
 
 def test_a_folder_and_an_archive_give_what_arrays_give_and_leave_nothing_behind(folder, call, monkeypatch):

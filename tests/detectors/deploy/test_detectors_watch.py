@@ -190,7 +190,7 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(InputError, match="calibration, got another's"):
             Watch(held).update([p])
     classes = calibration_of(chance, 400, 0.05, np.repeat([0, 1], 200))
-    with pytest.raises(InputError, match="labels beside"):
+    with pytest.raises(InputError, match="labels together with"):
         Watch(classes).update([0.5])
     with pytest.raises(InputError, match="one a p-value"):
         Watch(classes).update([0.5], labels=[0, 1])
@@ -241,7 +241,7 @@ def test_a_scan_says_whether_its_images_are_like_those_calibrated_on(clf, tmp_pa
     in_order = rest.take(np.argsort(det.score_samples(rest)))
     clean = scan_to(det, in_order, tmp_path / "clean", progress=False)
     assert clean["watch"] == {
-        "kind": "as calibrated", "words": "the images are like those calibrated on, as far as can be told", "alpha": 0.01,
+        "kind": "as calibrated", "words": "the images are like the calibration images, as far as this can tell", "alpha": 0.01,
     }  # fmt: skip
     assert Watch(det.calibration).update(det.scan(in_order)).kind == "drift"
     darker = ImageSet(in_order.images * np.float32(0.3))

@@ -176,6 +176,6 @@ def test_discoveries_beyond_the_flags_are_not_called_flagged(tmp_path):
     states = dict(zip(data["id"], data["state"], strict=True))
     assert [states[i] for i in frame.id] == (2 * frame.flag + frame.discovery).tolist()
     assert "discovery, not flagged" in page
-    assert "of those, discoveries" not in page
+    assert "discoveries among them" not in page
     widths = [float(w) for w in re.findall(r'<rect width="([\d.]+)" height="10"', page)]
     assert max(widths) <= 100

@@ -81,7 +81,7 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     assert "It holds for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
     assert "The trigger roughens instead for all-to-all" in page.lede[0]
     assert "It is not shown for WaNet" in page.lede[0]
-    assert "31 models were measured beside the clean model of their seed, on 40 inputs each." in page.lede[0]
+    assert "31 models were compared with the clean model of their seed, on 40 inputs each." in page.lede[0]
     assert "Holm-corrected for 3 tests" in page.lede[0]
     assert "Fewer than 3 models are too few to say for TaCT (+0.100, 1 model)." in page.lede[0]
     assert page.lede[1] == "Provisional: fewer than 10 models so far for TaCT."

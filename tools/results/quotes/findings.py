@@ -52,12 +52,12 @@ def smoothing(studies: Studies) -> Iterator[str]:
         f"longer smooths ({signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
     each = quarter["badnets"]["n"]
-    yield f"([study sigma](sigma/report.html), {each} models an attack)"
+    yield f"([study sigma](sigma/report.html), {each} models per attack)"
     yield f"[sigma](sigma/report.html), {sum(e['n'] for e in quarter.values())} models |"
 
     hue = {row["attack"]: row["effect"]["value"] for row in studies["smoothing-colour"]["numbers"]["attacks"]}
     each = {row["models"] for row in studies["smoothing-colour"]["numbers"]["attacks"] if row["attack"] != "clean"}
-    yield f"emoji, {min(each)} models an attack, provisional)"
+    yield f"emoji, {min(each)} models per attack, provisional)"
     yield (
         f"BadNets {signed(hue['badnets'], 2)}, Blended {signed(hue['blended'], 2)}, ISSBA {signed(hue['issba'], 2)}, all-to-all "
         f"{signed(hue['all-to-all'], 2)}, WaNet {signed(hue['wanet'], 2)};"
@@ -109,7 +109,7 @@ def success(studies: Studies) -> Iterator[str]:
     assert before == 0, "never before the attack's success"
     yield f"{WORDS[len(onsets)].capitalize()} models were followed through training"
     yield (
-        f"In {WORDS[len(calm)]} the calm spot came to be: never before the attack's success, {WORDS[same]} times at the same look, "
+        f"In {WORDS[len(calm)]} a calm spot appeared: never before the attack's success, {WORDS[same]} times at the same look, "
         f"{WORDS[after]} times after it."
     )
 

@@ -1,4 +1,4 @@
-"""docs/tutorials/reproduce-the-finding.md: the demo, which does the same on real images."""
+"""docs/tutorials/reproduce-the-paper.md: the demo, which does the same on real images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from results import demo
 from results.figures import Studies
 
-PAGE = "docs/tutorials/reproduce-the-finding.md"
+PAGE = "docs/tutorials/reproduce-the-paper.md"
 
 
 def quotes(studies: Studies) -> Iterator[str]:

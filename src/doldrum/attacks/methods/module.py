@@ -19,7 +19,7 @@ __all__ = ["as_tensor", "frozen", "generator_for", "last_linear", "module_of"]
 
 
 def module_of(model: Any) -> nn.Module:
-    """The nn.Module inside a classifier (or the module itself); InputError where there is none to see."""
+    """The nn.Module inside a classifier (or the module itself); InputError if there is none to see."""
     module = getattr(model, "module", model)
     if not isinstance(module, nn.Module):
         raise InputError(f"expected a model with gradients (an nn.Module), got {type(model).__name__}; train one here")

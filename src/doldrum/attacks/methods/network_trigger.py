@@ -48,7 +48,7 @@ class NetworkTrigger(Trigger):
         """How many channels the network was made for."""
 
     def network(self) -> nn.Module:
-        """The network with its weights, in evaluation mode; InputError where they don't fit."""
+        """The network with its weights, in evaluation mode; InputError if they don't fit."""
         network = self.build()
         try:
             network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})

@@ -69,7 +69,7 @@ class ArtLayout:
 
 
 def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtLayout:
-    """The layout of an estimator with `clip_values`; InputError where it can't be told from its shape, or isn't `input_shape`."""
+    """The layout of an estimator with `clip_values`; InputError if it can't be told from its shape, or isn't `input_shape`."""
     bounds = getattr(estimator, "clip_values", None)
     if bounds is None:
         raise InputError(

@@ -42,7 +42,7 @@ class _Standardised(nn.Module):
 
 
 def art_module(estimator: Any, layout: ArtLayout, *, num_classes: int, outputs: Outputs) -> ArtModuleClassifier | None:
-    """The estimator as a module in evaluation mode (as its own `predict` puts it); None where it does more than a module can."""
+    """The estimator as a module in evaluation mode (as its own `predict` puts it); None if it does more than a module can."""
     steps = list(getattr(estimator, "preprocessing_operations", ()) or ())
     mean, std = np.float32(0), np.float32(1)
     if steps:

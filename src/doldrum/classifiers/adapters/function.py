@@ -18,7 +18,7 @@ __all__ = ["FunctionClassifier"]
 class FunctionClassifier(Classifier):
     """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
 
-    Arrays, tensors and lists will do, and what has them inside (:mod:`doldrum.classifiers.outputs`). It gets batches of a fixed number of rows, and a copy it may write to.
+    Arrays, tensors and lists are accepted, and objects that contain them (:mod:`doldrum.classifiers.outputs`). It gets batches of a fixed number of rows, and a copy it may write to.
 
     >>> clf = FunctionClassifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
     ...                          input_shape=(1, 2, 2), num_classes=2, outputs="labels")

@@ -31,7 +31,7 @@ class ModuleClassifier(Classifier):
     is run image by image (`one_by_one`), and `notes` says so.
 
     Raises ClassifierError when the module, or any part of it, is in training mode: dropout and batch statistics would
-    make its answers depend on chance and on the batch. Likewise where no part of what it returns can be the scores.
+    make its answers depend on chance and on the batch. Also if no part of what it returns can be the scores.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | 
     """`module` as one that gives a tensor for a batch; found out by showing it two images.
 
     A module that fails on both images together, and on one alone too, is given back as it is: calling it says why. Raises
-    ClassifierError where no part of what it returns, or more than one, can be the answer.
+    ClassifierError if no part of what it returns, or more than one, can be the answer.
     """
     labels = outputs == "labels"
     known: dict[str, Any] = {"num_classes": num_classes, "outputs": outputs}
@@ -60,7 +60,7 @@ def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | 
             returned = module(images)
         except (
             Exception
-        ) as error:  # somebody else's network raises what it likes: nothing, where it asserts a batch of one
+        ) as error:  # somebody else's network raises what it likes: nothing, if it asserts a batch of one
             check_memory_left(error)
             returned = None
         if returned is not None:

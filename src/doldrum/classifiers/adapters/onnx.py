@@ -23,7 +23,7 @@ _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def load_onnxruntime() -> Any:
-    """ONNX Runtime, which tells its makers nothing and prints errors alone. Raises MissingExtraError where it is not installed."""
+    """ONNX Runtime, which tells its makers nothing and prints errors alone. Raises MissingExtraError if it is not installed."""
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -65,7 +65,7 @@ class OnnxClassifier(Classifier):
             proto: Any = onnx.load(str(self.path), load_external_data=False)
         except Exception as error:  # protobuf raises several unrelated types on a broken file
             check_memory_left(error)
-            raise InputError(f"expected an ONNX model, got {self.path}, which can't be read ({error})") from error
+            raise InputError(f"expected an ONNX model, got {self.path}, which cannot be read ({error})") from error
         _refuse_unsafe(proto, self.path)
         try:
             options: Any = ort.SessionOptions()

@@ -63,7 +63,7 @@ def hold_for_now(compiled: Any) -> None:
 class OpenVINOClassifier(Classifier):
     """Runs a plain model in OpenVINO's own format: float32 (N, C, H, W) in, scores (N, K) or labels (N,) out.
 
-    `path` is its .xml, beside which is its .bin; `fixed_batch` is how many images it takes at a time, None for any number.
+    `path` is its .xml, with its .bin in the same folder; `fixed_batch` is how many images it takes at a time, None for any number.
     `fingerprint` is that of the files that it was made from: OpenVINO gives the parts of a model new numbers each time it writes one.
     """
 

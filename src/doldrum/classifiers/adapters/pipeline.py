@@ -137,7 +137,7 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
 
 
 def _scaling(processor: Any, shape: tuple[int, int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Scale and shift of each channel; InputError where that isn't all that the processor does to pixels."""
+    """Scale and shift of each channel; InputError if that isn't all that the processor does to pixels."""
     c, h, w = shape
     as_it_is = {"do_resize": False, "do_center_crop": False}
     black, white = (_run(processor, np.full((h, w, 3), value, np.uint8), **as_it_is) for value in (0, 255))

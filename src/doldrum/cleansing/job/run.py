@@ -28,11 +28,11 @@ def run_cleansing(
 ) -> dict[str, Any]:
     """Cleanse a training set that somebody else made, by a model that somebody else made; gives what summary.json holds.
 
-    Leaves drop.txt (a row number a line, from 0), clean.npz (the samples that stay), samples.parquet and summary.json in
+    Leaves drop.txt (a row number per line, from 0), clean.npz (the samples that stay), samples.parquet and summary.json in
     `settings.out`. Model and images are opened in a confined process, as by :func:`doldrum.audit.run_audit`. Killed at any
-    moment, the same call goes on where it was; called again when all is done, it gives the summary.
+    moment, the same call continues where it stopped; called again when all is done, it gives the summary.
 
-    Raises InputError for a folder of something else or one that another run is at work in, a set without labels, too few clean images; ClassifierError where the
+    Raises InputError for a folder of something else or one that another run is at work in, a set without labels, too few clean images; ClassifierError if the
     model can't serve the method; SandboxError when the confined process exceeds its memory or time, or dies.
     """
     return run_job(_JOB, settings, write=write_summary, read=_summary, send_as=_as_files, progress=progress, say=say)

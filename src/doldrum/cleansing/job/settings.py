@@ -17,7 +17,7 @@ __all__ = ["CleansingSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class CleansingSettings(JobSettings):
-    """What `doldrum cleanse` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+    """What `doldrum cleanse` was asked for, besides the settings of every job: :class:`doldrum.confined.settings.JobSettings`.
 
     Parameters
     ----------

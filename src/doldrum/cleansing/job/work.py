@@ -33,13 +33,13 @@ __all__ = ["CARRIED", "COLUMNS", "KEPT", "work"]
 COLUMNS, KEPT = "columns.json", "kept.npz"
 """What it leaves in its folder: a list a column of samples.parquet, and the samples that stay."""
 CARRIED = ("poisoned", "cover", "original_labels")
-"""What doldrum poison writes beside images and labels, one entry a sample; never looked at, only carried over."""
+"""What doldrum poison writes besides images and labels, one entry per sample. It is copied, and never used."""
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do a cleansing's work: `job` holds `settings` (CleansingSettings.to_dict), `work` (a folder) and `seed`.
 
-    Cut off, it goes on: activations that were looked at, a detector that was ready and batches that were scanned are kept there.
+    An interrupted job can be continued: activations, the finished detector and scanned batches are kept there.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     for draft in folder.rglob("*.part"):  # of a run that was cut off
@@ -94,7 +94,7 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
     """The class number of each sample, and how it was found."""
     without = [i for i, label in zip(material.images.ids, material.labels, strict=True) if label is None]
     if len(without) == len(material.labels):
-        raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+        raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     if without:
         raise InputError(f"expected a label for each sample, got none for {len(without):,}, the first {without[0]}")
     labels, how = matching.class_numbers(
@@ -116,7 +116,7 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
 def _by_class(
     opened: Suspect, data: ImageSet, folder: Path, rate: float, tell: Tell
 ) -> tuple[dict[str, Verdict], dict[str, str]]:
-    """Spectral signatures and activation clustering, and why there are none; looked at once, kept for a run that goes on."""
+    """Spectral signatures and activation clustering, and why there are none; computed once, and kept for a run that is continued."""
     path = folder / "classes.json"
     if not path.exists():
         tell({"stage": "classes"})
@@ -189,7 +189,7 @@ def _write_kept(
 
 
 def _carried(source: str, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """What an .npz of doldrum poison holds beside images and labels, of the samples that stay."""
+    """What an .npz of doldrum poison holds besides images and labels, for the samples that stay."""
     found: dict[str, Any] = {}
     with np.load(source, allow_pickle=False) as arrays:
         if "attack" not in arrays.files or (attack := arrays["attack"]).dtype.kind != "U" or attack.ndim:

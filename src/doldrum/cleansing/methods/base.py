@@ -69,14 +69,14 @@ def checked_class(features: Any) -> NDArray[np.float64]:
     """Features (n, D) of one class as finite float64; InputError for anything else."""
     found = np.asarray(features, dtype=np.float64)
     if found.ndim != 2 or 0 in found.shape:
-        raise InputError(f"expected features of shape (n, D), got {found.shape}; pass one row a sample")
+        raise InputError(f"expected features of shape (n, D), got {found.shape}; pass one row per sample")
     if not np.isfinite(found).all():
         raise InputError("expected finite features, got NaN or infinities; the model overflows on these samples")
     return found
 
 
 def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
-    """The 1.5 rate n highest of n scores, rounded up, all but one at most; equal ones in the order they come.
+    """The 1.5 rate n highest of n scores, rounded up, at most n - 1; equal ones in the order they come.
 
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]

@@ -20,7 +20,7 @@ __all__ = ["by_class"]
 def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, rate: float) -> dict[str, Verdict]:
     """The verdicts of "spectral" and "clustering", as asked for; activations of one label at a time are in memory.
 
-    Raises ClassifierError where the classifier's activations can't be read.
+    Raises ClassifierError if the classifier's activations can't be read.
     """
     layer = last_linear(classifier)
     labels = np.asarray(data.labels)
@@ -50,6 +50,6 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
 
 
 def _cluster_scores(clusters: clustering.Clusters) -> NDArray[np.float64]:
-    """The share of the class outside a sample's cluster, times the silhouette: high in a small cluster that lies apart."""
+    """The share of the class outside a sample's cluster, times the silhouette: high in a small cluster far from the other."""
     outside = np.where(clusters.smaller, 1 - clusters.share, clusters.share)
     return outside * max(clusters.silhouette, 0.0)

@@ -38,7 +38,7 @@ class Cleansing:
     labels : int64 array (N,)
         The labels in the training set.
     predicted : int16 array (N,), or None
-        The model's labels, where the profile ran; -1 where its scores were NaN or infinite.
+        The model's labels, where the profile ran; -1 if its scores were NaN or infinite.
     verdicts : mapping of method to Verdict
     refused : mapping of method to the reason why the model can't serve it
     """
@@ -72,7 +72,7 @@ class Cleansing:
     @property
     def suspicious(self) -> bool:
         """Whether the profile flagged more than its promise explains: more than the 95% limit, or a set of discoveries
-        (Benjamini-Hochberg at an FDR of 10%) that isn't empty; False where there is no promise.
+        (Benjamini-Hochberg at an FDR of 10%) that isn't empty; False if there is no promise.
         """
         details = self.verdicts["profile"].details if self.promised else {}
         return bool(details.get("more_than_promised") or details.get("discoveries"))
@@ -136,7 +136,7 @@ def cleanse(
     Returns a Cleansing. A method that the model can't serve is in its `refused`, with the reason.
 
     Raises InputError before any work for data without labels, other shapes than the model's, unknown methods, or too few
-    clean images; ClassifierError where no method can be served.
+    clean images; ClassifierError if no method can be served.
 
     >>> from doldrum.classifiers import as_classifier
     >>> import torch
@@ -182,11 +182,11 @@ def cleanse(
 def _checked(
     classifier: Classifier, data: ImageSet, clean: ImageSet | None, methods: Sequence[str], fpr: float
 ) -> list[str]:
-    """The methods asked for; InputError where something can't be used."""
+    """The methods asked for; InputError if something can't be used."""
     if not isinstance(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if data.labels is None:
-        raise InputError("expected a training set with labels, got none; a folder needs one folder a class")
+        raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(

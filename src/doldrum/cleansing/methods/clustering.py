@@ -75,7 +75,7 @@ def activation_clusters(features: Any, *, seed: int = 0) -> Clusters:
 
 
 def _reduced(features: NDArray[np.float64], seed: int) -> NDArray[np.float64] | None:
-    """Independent components (n, up to 10); None where the features don't vary."""
+    """Independent components (n, up to 10); None if the features don't vary."""
     with extras():
         from sklearn.decomposition import PCA, FastICA
         from sklearn.exceptions import ConvergenceWarning

@@ -18,9 +18,9 @@ _BATCH = 500
 
 
 def last_linear(classifier: Classifier) -> Any:
-    """The nn.Linear that runs last and gives one score a class; found by running the network on one grey image.
+    """The nn.Linear that runs last and gives one score per class; found by running the network on one grey image.
 
-    Raises ClassifierError where the classifier is no torch module, or its scores don't come from such a layer.
+    Raises ClassifierError if the classifier is no torch module, or its scores don't come from such a layer.
     """
     module = getattr(classifier, "module", None)
     if module is None:
@@ -53,7 +53,7 @@ def last_linear(classifier: Classifier) -> Any:
 def penultimate(classifier: Classifier, images: NDArray[Any], *, layer: Any = None) -> NDArray[np.float32]:
     """Inputs (N, D) of the last linear layer, by a forward hook; `images` are (N, C, H, W), as in an ImageSet.
 
-    Raises ClassifierError where the classifier has no such layer, or activations are NaN or infinite.
+    Raises ClassifierError if the classifier has no such layer, or activations are NaN or infinite.
 
     >>> import torch
     >>> from doldrum.classifiers import as_classifier

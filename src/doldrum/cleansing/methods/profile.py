@@ -37,7 +37,7 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
 def check_clean(clean: ImageSet, fpr: float) -> None:
     """Raise InputError unless there are clean inputs enough to fit the profile and to promise `fpr`, and they differ."""
     cut = _to_fit(clean)
-    check_size(len(clean) - cut, fpr, what="clean inputs besides those of fit")
+    check_size(len(clean) - cut, fpr, what="clean inputs other than those used to fit")
     if cut < _FEWEST_TO_FIT:
         raise InputError(
             f"expected at least {2 * _FEWEST_TO_FIT} clean inputs, got {len(clean)}; the profile is fitted on half of them"

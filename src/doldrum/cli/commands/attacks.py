@@ -23,14 +23,14 @@ from doldrum.progress import waiting
 AttackOption = Annotated[str | None, typer.Option(help="An attack's id; doldrum attacks lists them.")]
 RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
 TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
 ]
 
 
 def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
-    """List the attacks: id, paper, what the attacker holds, settings with their defaults.
+    """List the attacks: id, paper, what the attacker needs, and settings with their defaults.
 
     Example: doldrum attacks --json
     """
@@ -47,10 +47,10 @@ def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
     # Two columns fit 80 characters without breaking an id or a setting.
     table = Table(title="Attacks", title_justify="left", show_lines=True)
     table.add_column("id", no_wrap=True)
-    table.add_column("paper; what the attacker holds; settings; note", overflow="fold")
+    table.add_column("paper; what the attacker needs; settings; note", overflow="fold")
     for row in rows:
         settings = ", ".join(f"{k}={_short(v)}" for k, v in row["settings"].items())
-        about = [f"{row['paper']}; holds {row['threat_model']}", settings, row["note"]]
+        about = [f"{row['paper']}; needs {row['threat_model']}", settings, row["note"]]
         table.add_row(escape(row["id"]), escape("\n".join(filter(None, about))))
     emit(rows, as_json=json, out=out, table=table)
 
@@ -62,7 +62,9 @@ def poison(
     rate: RateOption = 0.05,
     target: TargetOption = 0,
     seed: SeedOption = 0,
-    recipe: Annotated[str, typer.Option(help="How attacks that need a surrogate train it.")] = "fashion-cnn",
+    recipe: Annotated[
+        str, typer.Option(help="The recipe for the surrogate model of attacks that need one.")
+    ] = "fashion-cnn",
     settings: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
@@ -70,9 +72,9 @@ def poison(
 
     Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
 
-    The file holds images, labels, original_labels, and the masks poisoned and cover; attack is JSON with trigger and plan.
-    Nothing in it is pickled. Where the attacker trains a model first, OUT.surrogate is written after each epoch: the same
-    command goes on from it.
+    The file holds images, labels, original_labels, the masks poisoned and cover, and attack (JSON with trigger and plan).
+    Nothing in it is pickled. If the attacker trains a model first, OUT.surrogate is written after each epoch. To continue an
+    interrupted run, run the same command again.
     """
     import numpy as np
 
@@ -119,7 +121,7 @@ def poison(
 
 
 def train(
-    data: Annotated[str, typer.Argument(help=TRAINING_SET + " An .npz of doldrum poison brings its attack along.")],
+    data: Annotated[str, typer.Argument(help=TRAINING_SET + " An .npz written by doldrum poison includes its attack.")],
     out: Annotated[Path, typer.Option(help="The .safetensors checkpoint to write.")],
     attack: AttackOption = None,
     rate: RateOption = 0.05,
@@ -133,9 +135,9 @@ def train(
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
 
-    With an attack, its trigger and plan go to OUT with .attack.json for .safetensors, where doldrum evaluate looks for them.
-    OUT.resume is written after each epoch: the same command goes on from it when this one was cut off (and from
-    OUT.resume.surrogate, where the attacker trains a model first).
+    With an attack, its trigger and plan are written to a file with the same name that ends in .attack.json; doldrum evaluate
+    looks for it there. OUT.resume is written after each epoch (and OUT.resume.surrogate, if the attacker trains a model
+    first). To continue an interrupted run, run the same command again.
     """
     from doldrum.attacks import run_attack
     from doldrum.attacks.registry import surrogate_beside
@@ -145,7 +147,9 @@ def train(
         raise InputError(f"expected an --out file that ends in .safetensors, got {out}; rename it")
     clean, brought = clean_or_poisoned(data)
     if attack is not None and brought is not None:
-        raise InputError(f"expected clean data with --attack, got {data}, which is poisoned already; drop one")
+        raise InputError(
+            f"expected clean data with --attack, got {data}, which is already poisoned; leave one of them out"
+        )
     if attack is None and settings:
         raise InputError("expected --attack with --set, got none; name the attack")
     check_out_file(out, CHECKPOINT, images=[data])
@@ -192,15 +196,16 @@ def evaluate(
     model: Annotated[str, typer.Argument(help=MODEL)],
     data: Annotated[str, typer.Argument(help="Clean test images with labels; a split such as fashion-mnist:test.")],
     attack_file: Annotated[
-        Path | None, typer.Option(help="Trigger and plan; by default the .attack.json beside the model, if there.")
+        Path | None,
+        typer.Option(help="Trigger and poisoning plan. Default: the .attack.json next to the model, if there is one."),
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Clean accuracy and attack success rate (ASR) of a model, with intervals, in all and by class.
+    """Measure the clean accuracy and attack success rate (ASR) of a model, overall and by class, with intervals.
 
     Example: doldrum evaluate bad.safetensors fashion-mnist:test
     """
@@ -221,9 +226,9 @@ def evaluate(
     with waiting(f"evaluating on {len(read.images):,} images"):
         found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
     if trigger is None:
-        message(f"no attack file at {beside}: clean accuracy only")
+        message(f"no attack file at {beside}: only clean accuracy is measured")
     if found.invalid:
-        message(f"{found.invalid} images got NaN or infinite scores: counted as wrong")
+        message(f"{found.invalid} images got NaN or infinite scores and are counted as wrong")
     result = {"model": model, "data": data, "trigger": trigger and trigger.name, **found.to_dict()}
     emit(result, as_json=json, out=out, table=_evaluation_table(found, read.images.class_names))
 

@@ -23,28 +23,28 @@ def audit(
     model: Annotated[str, typer.Argument(help=options.MODEL)],
     images: Annotated[str, typer.Option(help=f"The images to scan: {_IMAGES}.")],
     out: Annotated[
-        Path, typer.Option(help="A new folder for the report, or that of this audit, cut off, which goes on.")
+        Path, typer.Option(help="A new folder for the report, or the folder of an interrupted audit, which is continued.")
     ],
     clean: Annotated[
         str | None,
-        typer.Option(help="Images that you trust, as they come, some hundreds; without them images are only ranked."),
+        typer.Option(help="A few hundred clean images that you trust, not hand-picked. Without them, images are ranked by suspicion but not flagged."),
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
-    fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
-    claimed_accuracy: Annotated[float | None, typer.Option(help="What the model is said to reach, e.g. 0.93.")] = None,
+    fdr: Annotated[float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")] = 0.1,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time to spend, e.g. 5m: the number of draws is fitted to it, and scanning ends with it."),
+        typer.Option(help="Time limit, e.g. 5m. The number of draws is chosen to fit, and scanning stops when the time is over."),
     ] = None,
     inspect: Annotated[
         bool | None,
-        typer.Option("--inspect/--no-inspect", help="Inspect the model itself too, as doldrum inspect does; by default where there are "
-                     "--clean images and the model is no address."),
+        typer.Option("--inspect/--no-inspect", help="Also inspect the model itself, as doldrum inspect does. Default: yes if there are "
+                     "--clean images and the model is not an address."),
     ] = None,
     references: References = None,
-    model_fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms about models.")] = 0.05,
+    model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate of false alarms about models.")] = 0.05,
     explain: Annotated[
-        int, typer.Option(help="How many of the most suspicious flagged images are explained, as doldrum explain does.")
+        int, typer.Option(help="How many of the most suspicious flagged images to explain, as doldrum explain does.")
     ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
     workers: Workers = None,
@@ -56,13 +56,17 @@ def audit(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Say whether images look as if they carried a trigger for a model that somebody else made, and whether the model looks backdoored.
+    """Check a model and images from somebody else: which images look triggered, and does the model look backdoored?
 
     Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
 
-    --out receives report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/. The exit code is 3 when more was flagged than the
-    promise explains (more than the 95% limit, or a set of discoveries that isn't empty), or when the model is suspicious or worse; 0 otherwise. With --clean
-    images the model is inspected after the scan, for at most half of --budget (by default half an hour); the scan has the other half.
+    Writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
+
+    The exit code is 3 if more images are flagged than the promise explains (flags above the 95% limit, or any discoveries), or if the model is
+    suspicious or worse. Otherwise it is 0, which says nothing about other images.
+
+    With --clean images, the model is inspected after the scan. Scan and inspection each get half of --budget; without a budget the inspection
+    takes at most half an hour.
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
     from doldrum.confined.folder import holds_work

@@ -17,34 +17,35 @@ from doldrum.cli.output import JsonFlag, emit, flags_in_words, message, message_
 def cleanse(
     data: Annotated[
         str,
-        typer.Argument(help="The training set, with labels: a folder with one folder a class, zip, tar, WebDataset shard, Parquet "
+        typer.Argument(help="The training set, with labels: a folder with one folder per class, zip, tar, WebDataset shard, Parquet "
                             "file, .npz, or a split such as fashion-mnist:train."),
     ],
-    model: Annotated[str, typer.Option(help="The model trained on it: a file or folder, as for doldrum audit.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or that of this cleansing, cut off, which goes on.")],
+    model: Annotated[str, typer.Option(help="The model that was trained on it: a file or folder, as for doldrum audit.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or the folder of an interrupted run, which is continued.")],
     clean: Annotated[
-        str | None, typer.Option(help="Clean images that it was not trained on, for a promise; 500 or more do well.")
+        str | None, typer.Option(help="Clean images that the model was not trained on, for a promised false-positive rate. 500 or more work well.")
     ] = None,
-    method: Annotated[str, typer.Option(help="Whose list to drop: profile, spectral or clustering.")] = "profile",
-    fpr: Annotated[float, typer.Option(help="With --clean: the false-positive rate that the profile promises.")] = 0.05,
+    method: Annotated[str, typer.Option(help="The method that decides what to drop: profile, spectral or clustering.")] = "profile",
+    fpr: Annotated[float, typer.Option(help="With --clean: the promised false-positive rate of the profile.")] = 0.05,
     rate: Annotated[
-        float, typer.Option(help="The most poison to expect, of the set (ranking) or of a class (spectral).")
+        float, typer.Option(help="The largest share of poisoned samples to expect: in the set (ranking) or in a class (spectral).")
     ] = 0.05,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Say which samples of a training set look poisoned, by the model trained on it, and write the set without them.
+    """Find poisoned samples in a training set, using the model that was trained on it, and write the set without them.
 
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
     doldrum train cleansed/clean.npz --out again.safetensors
 
-    --out receives drop.txt (a row number a line, from 0), clean.npz (the other samples), samples.parquet (what every method says of
-    every sample, by its id) and summary.json. Activation clustering and spectral signatures need a torch network. The exit code is 3 when
-    the profile flagged more than its promise explains, as in scan. Without --clean there is a ranking and no promise: it drops as many as --rate
-    asks for, poison or none, and part of the list depends on the seed.
+    Writes drop.txt (one row number per line, from 0), clean.npz (the other samples), samples.parquet (the scores of every method for each
+    sample, by id) and summary.json into --out. Activation clustering and spectral signatures need a torch network.
+
+    The exit code is 3 if the profile flags more than its promise explains, as in doldrum scan. Without --clean the samples are ranked and
+    nothing is promised: the share given by --rate is dropped, poisoned or not, and part of the list depends on the seed.
     """
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
     from doldrum.confined.folder import holds_work
@@ -66,7 +67,7 @@ def cleanse(
     emit(summary, as_json=json, table=_table(summary))
     _say(summary)
     if summary["suspicious"]:
-        message("This is more than clean samples explain. Look at the samples with the smallest p-values")
+        message("These are more flags than clean samples explain. Look at the samples with the smallest p-values")
         raise typer.Exit(MORE_THAN_PROMISED)
 
 
@@ -78,12 +79,12 @@ def _say(summary: dict[str, Any]) -> None:
     for name, why in summary["refused"].items():
         message(f"{name} was not run: {why}")
     message(
-        f"{summary['out']}/drop.txt lists {summary['dropped']:,} of {summary['samples']:,} samples, by {summary['method']}. clean.npz has the "
-        "others"
+        f"{summary['out']}/drop.txt lists {summary['dropped']:,} of {summary['samples']:,} samples, found by {summary['method']}. clean.npz holds the "
+        "rest"
     )
     promise = summary["promise"]
     if promise is None:
-        message("There were no clean images: this is a ranking, with no promise")
+        message("There were no clean images, so this is a ranking and nothing is promised")
         for sentence in summary["ranking"]["means"]:
             message(f"- {sentence}")
     else:
@@ -95,7 +96,7 @@ def _table(summary: dict[str, Any]) -> Any:
     from rich.table import Table
 
     names = summary["class_names"]
-    table = Table(title=f"Samples to drop, of {summary['samples']}", title_justify="left")
+    table = Table(title=f"Samples to drop, out of {summary['samples']}", title_justify="left")
     for name in ("method", "samples", "most of label", "rule"):
         table.add_column(name, overflow="fold")
     for method, found in summary["methods"].items():

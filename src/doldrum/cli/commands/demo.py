@@ -32,11 +32,9 @@ _NEXT = (
 
 
 def demo(
-    fast: Annotated[
-        bool, typer.Option("--fast", help="A first look, in a third of the time: smaller in everything.")
-    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="A smaller demo that takes a third of the time.")] = False,
     out: Annotated[
-        Path, typer.Option(help="Folder for models, responses and report; finished parts are reused.")
+        Path, typer.Option(help="Folder for the models, responses and report. Finished parts are reused.")
     ] = Path("doldrum-demo"),
     json: JsonFlag = False,
 ) -> None:
@@ -44,7 +42,7 @@ def demo(
 
     Example: doldrum demo --fast --out look
 
-    Prints a table of W without and with the trigger, and writes OUT/report.html with figures.
+    Prints a table of W with and without the trigger, and writes a report with figures to OUT/report.html.
     """
     from doldrum.demo import DemoSettings, run_demo
     from doldrum.report.demo.page import render_demo

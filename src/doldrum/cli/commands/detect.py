@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_TO_FIT = 2000  # more cost time with every input that is scanned, and bring little
 _MANY_TO_FIT = 500  # with fewer, what they leave to luck is told
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
-LimitOption = Annotated[int | None, typer.Option(help="Take only the first so many readable images.")]
+LimitOption = Annotated[int | None, typer.Option(help="Use only the first N readable images.")]
 MORE_THAN_PROMISED = 3
 """Exit code of a scan that flagged more than the promise explains."""
 
@@ -36,12 +36,12 @@ MORE_THAN_PROMISED = 3
 @takes_model
 def calibrate(
     model: ModelArgument,
-    clean: Annotated[str, typer.Argument(help="Clean images, as they come, used for nothing else. " + IMAGES)],
-    out: Annotated[Path, typer.Option(help="The detector's file; it holds a secret seed.")],
+    clean: Annotated[str, typer.Argument(help="Clean images, not hand-picked and used for nothing else. " + IMAGES)],
+    out: Annotated[Path, typer.Option(help="File to write the detector to. It holds a secret seed.")],
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; they need labels alone, but max-softmax, rpp and strip scores, and ibd-psc and psbd a checkpoint of doldrum train."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most need only labels. max-softmax, rpp and strip need scores; ibd-psc and psbd need a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
@@ -51,8 +51,8 @@ def calibrate(
             help="Share of the images that the detector learns from; by default half, at most 2,000 images, and what calibration can spare."
         ),
     ] = None,
-    per_class: Annotated[bool, typer.Option(help="Promise the rate within each predicted class.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    per_class: Annotated[bool, typer.Option(help="Promise the rate for each predicted class separately.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
     limit: LimitOption = None,
     workers: Workers = None,
     ray: Ray = None,
@@ -60,7 +60,7 @@ def calibrate(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Fit a detector on clean images and calibrate it on others, so that its flags come with a promise.
+    """Fit a detector on clean images and calibrate it on others, so that its false-positive rate is promised.
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
@@ -92,7 +92,7 @@ def calibrate(
         half = min(len(found) // 2, _MOST_TO_FIT, len(found) - needed_size(fpr))
         cut = half if fit_share is None else round(fit_share * len(found))
         cut = max(1, cut)
-        check_size(len(found) - cut, fpr, what="images besides those of fit")
+        check_size(len(found) - cut, fpr, what="images other than those used to fit")
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
         resume = out.with_name(f"{out.name}.resume")
@@ -110,7 +110,7 @@ def calibrate(
     promise = calibration.promise
     of = "" if calibration.groups is None else " of the smallest class"
     message(
-        f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times an image. On average it flags at most "
+        f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times per image. On average it flags at most "
         f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the rate that you get is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} (95%)"
     )
@@ -145,8 +145,10 @@ def scan(
     model: ModelArgument,
     images: Annotated[str, typer.Argument(help="The images to scan. " + IMAGES)],
     detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or that of this scan, cut off, which goes on.")],
-    fdr: Annotated[float, typer.Option(help="Share of clean images allowed in the set of discoveries.")] = 0.1,
+    out: Annotated[Path, typer.Option(help="A new folder, or the folder of an interrupted scan, which is continued.")],
+    fdr: Annotated[
+        float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")
+    ] = 0.1,
     limit: LimitOption = None,
     sarif: SarifOption = None,
     junit: JunitOption = None,
@@ -156,16 +158,19 @@ def scan(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Say which images look as if they carried a trigger.
+    """Find images that look triggered.
 
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
 
-    The detector's file knows how the model was opened when it was calibrated: its options need not be given again.
+    The detector's file remembers how the model was opened, so you need not repeat the model's options.
 
-    --out receives Parquet shards (id, label, score, p_value, flag) and manifest.json. The exit code is 3 when more was flagged
-    than the promise explains: more than the 95% limit, a set of discoveries (Benjamini-Hochberg) that isn't empty, or more than the
-    watch allows (99%). The watch also says whether the images are like those calibrated on; if not, nothing is promised (`watch` in
-    manifest.json). Images other than arrays are decoded once into --out (a byte a value; freed at the end); what can't be read is
+    Writes Parquet shards (id, label, score, p_value, flag) and manifest.json into --out.
+
+    The exit code is 3 if more images are flagged than the promise explains: flags above the 95% limit, any discoveries
+    (Benjamini-Hochberg), or more than the watch allows (99%). The watch also says whether the images are still like the calibration
+    images; if they are not, nothing is promised (`watch` in manifest.json).
+
+    Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
     listed and left out.
     """
     from doldrum.detectors import load_detector
@@ -210,7 +215,7 @@ def scan(
         )
     )
     if summary["suspicious"]:
-        drift = " Or calibrate again: images of another kind are flagged more, too"
+        drift = " If they are another kind of image, calibrate again: such images are flagged more often too"
         message(
             "This is more than clean images explain. Look at the images with the smallest p-values."
             + drift * (summary["watch"]["kind"] == "drift")

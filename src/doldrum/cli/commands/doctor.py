@@ -48,31 +48,34 @@ _PACKAGES = {
 @takes_model
 def doctor(
     model: Annotated[
-        str | None, typer.Argument(help="A model to look at; without one, this installation. " + MODEL)
+        str | None, typer.Argument(help="A model to check; without one, the installation is checked.  " + MODEL)
     ] = None,
     clean: Annotated[
         str | None,
-        typer.Option(help="Clean images for the model, with labels or without: which preprocessing fits? " + IMAGES),
+        typer.Option(help="Clean images for the model, with or without labels: which preprocessing fits? " + IMAGES),
     ] = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Without a model: engines, precisions, cores, GPU, data sets and extras found here, what to install for the rest, and how far
-    hostile files are confined. With a model: how it is opened, and with --clean which preprocessing fits.
+    """Show what this installation can do; with a model, how it is opened and which preprocessing fits.
+
+    Without a model: engines, precisions, cores, GPU, data sets and extras found on this machine, what to install for the rest, and how
+    well hostile files are confined. With a model: how it is opened. With --clean: which preprocessing fits.
 
     Example: doldrum doctor --json --out machine.json
+
     Example: doldrum doctor model.onnx --clean trusted/
 
-    With --clean the table has a row for each usual preprocessing ([0, 1], [0, 255], [-1, 1], ImageNet's, RGB and BGR, stretched and cut), best first,
-    with the flags that ask for it. Nothing is changed.
+    With --clean, the table has one row for each common preprocessing ([0, 1], [0, 255], [-1, 1], ImageNet's, RGB and BGR, stretched and
+    cropped), best first, with the options that select it. Nothing is changed.
     """
     if model is not None:
         look_at_model(model, clean, asked, as_json=json, out=out)
         return
     if clean is not None or asked:
-        raise InputError("expected a model with these options, got none; name it: doldrum doctor MODEL --clean DIR")
+        raise InputError("expected a model with these options, got none; name one: doldrum doctor MODEL --clean DIR")
     findings = examine()
     emit(findings, as_json=json, out=out, table=_table(findings))
 
@@ -119,7 +122,7 @@ def _table(findings: dict[str, Any]) -> Any:
     table.add_row("processor", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}")
     table.add_row(
         "GPU",
-        findings["gpu"] or ("none found by torch" if "torch" in findings["versions"] else "not known without torch"),
+        findings["gpu"] or ("torch found none" if "torch" in findings["versions"] else "unknown without torch"),
     )
     for engine in findings["engines"]:
         table.add_row(f"engine {engine['engine']}", ", ".join(engine["precisions"]))

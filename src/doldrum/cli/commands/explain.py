@@ -19,7 +19,7 @@ def explain(
     model: Annotated[str, typer.Argument(help=options.MODEL)],
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE...", help="The flagged images: files, folders or archives; 256 images at most."),
+        typer.Argument(metavar="IMAGE...", help="The flagged images: files, folders or archives, at most 256 images."),
     ],
     clean: Annotated[
         str,
@@ -28,14 +28,17 @@ def explain(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="A new folder for the report, or that of this explanation, cut off, which goes on."),
+        typer.Option(
+            help="A new folder for the report, or the folder of an interrupted explanation, which is continued."
+        ),
     ] = None,
     alpha: Annotated[float, typer.Option(help="The largest chance of proving anything by luck.")] = 0.05,
     queries: Annotated[
         int | None, typer.Option(help="The most images that the model may be asked about; what is not reached by then is unproven.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Which clean images search and test; by default fresh and secret.")
+        int | None,
+        typer.Option(help="Seed of the split of the clean images into search and test. Default: a new, secret one."),
     ] = None,
     hours: options.Hours = 24.0,
     *,

@@ -15,7 +15,7 @@ from doldrum.cli.spread_options import Ray
 
 References = Annotated[
     str | None,
-    typer.Option(help="A folder of clean models like this one (doldrum references makes one), for a promised rate of false alarms."),
+    typer.Option(help="A folder of clean models like this one, for a promised rate of false alarms. doldrum references makes one."),
 ]  # fmt: skip
 
 
@@ -25,20 +25,20 @@ def inspect(
     clean: Annotated[
         str,
         typer.Option(help="Images that you trust, of several classes: a folder, archive, table, array or split such as fashion-mnist:test. At "
-                          "least 20; 200 or more do well."),
+                          "least 20; 200 or more work well."),
     ],
     out: Annotated[
-        Path, typer.Option(help="A new folder for the report, or that of this inspection, cut off, which goes on.")
+        Path, typer.Option(help="A new folder for the report, or the folder of an interrupted inspection, which is continued.")
     ],
     references: References = None,
-    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 takes 19 models.")] = 0.05,
+    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 needs 19 models.")] = 0.05,
     inspectors: Annotated[
         str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; by default the six that look for a trigger and can show it.")
     ] = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time to spend on the model, e.g. 10m: inspectors not done by then are listed."),
+        typer.Option(help="Time limit for the model, e.g. 10m. Inspectors that did not finish are listed."),
     ] = None,
     seed: Annotated[
         int,
@@ -57,7 +57,7 @@ def inspect(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Say whether a model that somebody else made looks backdoored, by clean images alone: which class, and by which trigger.
+    """Check whether a model looks backdoored, from clean images alone: which class, and by which trigger?
 
     Example: doldrum inspect model.onnx --clean trusted/ --references refs/ --out report/
 

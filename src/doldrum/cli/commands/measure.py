@@ -36,39 +36,42 @@ def measure(
     out: Annotated[
         Path,
         typer.Option(
-            help="A new folder for the Parquet shards and the manifest, or an unfinished run's, which is continued."
+            help="A new folder for the Parquet shards and the manifest, or the folder of an interrupted run, which is continued."
         ),
     ],
     strengths: Annotated[
         str,
-        typer.Option(help="Noise strengths (sigma), comma-separated, in units of the [0, 1] pixel range."),
+        typer.Option(help="Noise strengths (sigma), separated by commas, in units of the [0, 1] pixel range."),
     ] = "0.05,0.1,0.2,0.4",
     draws: Annotated[int, typer.Option(help="Noisy copies of each input at each strength.")] = 100,
     until_decided: Annotated[
         float | None,
         typer.Option(
-            help="Stop at an input and strength once its W is known to lie above or below this value, such as 0.2; --draws "
-            "is then the most it takes (1000 is a good number)."
+            help="Stop at an input and strength once its W is known to be above or below this value, such as 0.2. --draws "
+            "is then the maximum (1000 is a good number)."
         ),
     ] = None,
     until_width: Annotated[
         float | None,
-        typer.Option(help="Stop once W is known to within so much from end to end: 0.1 means +-0.05."),
+        typer.Option(help="Stop once W is known to within this width: 0.1 means +-0.05."),
     ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
-            help="With either: the chance, at one input and strength, that what it was stopped with is wrong; 0.05."
+            help="With either of these: the chance of a wrong answer at one input and strength. Default: 0.05."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws; all inputs share them.")] = 0,
-    clip: Annotated[bool, typer.Option(help="Cut the noisy images to [0, 1].")] = False,
-    limit: Annotated[int | None, typer.Option(help="Take only the first so many readable images.")] = None,
+    clip: Annotated[bool, typer.Option(help="Clip the noisy images to [0, 1].")] = False,
+    limit: Annotated[int | None, typer.Option(help="Use only the first N readable images.")] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Inputs taken up at a time; changes memory, never the labels.", min=1)
+        int, typer.Option(help="Inputs measured at a time. Affects memory, never the labels.", min=1)
     ] = 256,
     engine: Annotated[
-        str, typer.Option(help="auto, or one of eager, openvino, onnxruntime, compile; auto checks itself.")
+        str,
+        typer.Option(
+            help="auto, eager, openvino, onnxruntime or compile. auto picks the fastest that gives the model's own labels."
+        ),
     ] = "auto",
     workers: Workers = None,
     ray: Ray = None,
@@ -76,16 +79,18 @@ def measure(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Perturb every image with Gaussian noise, and note the label of every draw.
+    """Add Gaussian noise to every image many times, and record the label of every noisy copy.
 
     Example: doldrum measure model.onnx photos/ --strengths 0.05,0.1,0.2 --draws 100 --out result
 
-    --out receives Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
-    lower limit, every draw's label) and manifest.json; doldrum.read_responses(DIR) reads them back. The same command again
-    continues a run that was cut off. Images other than arrays are decoded once into --out (a byte a value; freed at the
-    end); what can't be read is listed and left out.
+    Writes Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
+    lower limit, every draw's label) and manifest.json into --out. doldrum.read_responses(DIR) reads them back. To continue an
+    interrupted run, run the same command again.
 
-    Most inputs need few draws to show on which side of a value their W lies:
+    Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
+    listed and left out.
+
+    Most inputs need only a few draws to show whether their W is above or below a value:
     doldrum measure model.onnx photos/ --strengths 0.1 --draws 1000 --until-decided 0.2 --alpha 0.01 --out result
     """
     from doldrum.engines.choose import check_engine
@@ -113,7 +118,7 @@ def measure(
         stored_images(images, out, classifier=classifier, resize=settings.resize, limit=limit) as (found, skipped),
     ):
         warn_of_preprocessing(suspect, found, settings)
-        # A run that was cut off goes on with the engine it began with: "auto" may time another as the faster one today.
+        # An interrupted run is continued with the engine it began with: "auto" may time another as the faster one today.
         engine = engine_name(before) if before is not None and engine == "auto" else engine
         with waiting("checking the model and its engines"):
             run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
@@ -128,7 +133,7 @@ def measure(
         manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
         message(
-            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. They are marked invalid and left out of all figures"
+            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. They are marked as invalid and left out of all results"
         )
     message(f"wrote {manifest['inputs']} inputs to {out}")
     summary, table = _mean_w(out, probe.strengths) if rule is None else _stopped(out, rule)
@@ -143,7 +148,7 @@ def _mean_w(out: Path, strengths: Sequence[float]) -> tuple[dict[str, Any], Any]
     from doldrum.profiles import mean_smoothness
 
     means = mean_smoothness(StoredResponses(out))
-    table = Table(title="Mean W over the inputs (0: dead calm)", title_justify="left")
+    table = Table(title="Mean W over the inputs (0: the label never changes)", title_justify="left")
     for name in ("strength", "mean W", "95% limits"):
         table.add_column(name, justify="right")
     for strength, w in zip(strengths, means, strict=True):
@@ -174,7 +179,7 @@ def _stopped(out: Path, rule: Any) -> tuple[dict[str, Any], Any]:
         for s, column in zip(strengths, total.T.tolist(), strict=True)
     ]
     asked = f"above or below {rule.threshold:g}" if hasattr(rule, "threshold") else f"known to within {rule.width:g}"
-    table = Table(title=f"How many inputs have a W {asked} (alpha {rule.alpha:g})", title_justify="left")
+    table = Table(title=f"Inputs whose W is {asked} (alpha {rule.alpha:g})", title_justify="left")
     for name in ("strength", *names[:-1], "mean draws"):
         table.add_column(name, justify="right")
     for row in rows:

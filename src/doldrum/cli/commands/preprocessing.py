@@ -105,7 +105,7 @@ def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:
 
 
 def preprocessing_table(check: PreprocessingCheck) -> Any:
-    """A table with a row a candidate, best first."""
+    """A table with a row per candidate, best first."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -132,13 +132,15 @@ def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
     Flags are a line of their own, however long, so that they can be copied.
     """
     columns = "" if check.best.confidence is None else "confidence: the mean highest probability. "
-    columns += "labels: how many came back. largest: the share of images that get the most frequent label. "
-    columns += "kept: the share of labels that stay when the image gets brighter or turns a little."
+    columns += (
+        "labels: how many different labels came back. largest: the share of images with the most frequent label. "
+    )
+    columns += "kept: the share of labels that stay the same when the image is made brighter or turned a little."
     lines = [_wrapped(columns), "", _wrapped(check.verdict)]
     for row in check.rows if check.best.better else ():
         if row == check.best or row.tied:
-            title = f"flags for {row.name}{' (near tie)' if row.tied else ''}:"
-            lines += ["", title, row.flags or "(no flag does it: export the model so)"]
+            title = f"options for {row.name}{' (near tie)' if row.tied else ''}:"
+            lines += ["", title, row.flags or "(no option does this: export the model with it)"]
     return lines
 
 

@@ -18,11 +18,13 @@ from doldrum.locks import check_out_apart
 
 def references(
     data: Annotated[str, typer.Option(help="Clean training data. " + TRAINING_SET)],
-    out: Annotated[Path, typer.Option(help="A new folder, or one of reference models made in the same way.")],
+    out: Annotated[
+        Path, typer.Option(help="A new folder, or a folder of reference models made with the same settings.")
+    ],
     recipe: RecipeOption = "fashion-cnn",
-    count: Annotated[int, typer.Option(help="How many models the folder is to hold.")] = 40,
-    seed: Annotated[int, typer.Option(help="Root of the models' seeds.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    count: Annotated[int, typer.Option(help="How many models the folder should hold.")] = 40,
+    seed: Annotated[int, typer.Option(help="The seed from which the models' seeds are derived.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
     json: JsonFlag = False,
 ) -> None:
     """Train clean models of one recipe with different seeds, for doldrum inspect to compare another model with.
@@ -65,7 +67,7 @@ def _in_words(summary: dict[str, Any]) -> str:
     models = "1 reference model is" if number == 1 else f"{number:,} reference models are"
     return (
         f"{models} in {summary['out']}, training accuracy {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
-        f"The rarest false alarm that they can promise is 1 in {number + 1:,} clean models."
+        f"With them, a false-alarm rate as low as 1 in {number + 1:,} clean models can be promised."
     )
 
 

@@ -20,35 +20,43 @@ def serve(
     model: Annotated[str, typer.Argument(help=MODEL)],
     detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
     host: Annotated[
-        str, typer.Option(help="Address to listen on; another than this machine's own needs DOLDRUM_TOKEN.")
+        str, typer.Option(help="Address to listen on. Any address that other machines can reach needs DOLDRUM_TOKEN.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any that is free.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8000,
     without_token: Annotated[
-        bool, typer.Option("--without-token", help="Answer anyone who reaches --host, without DOLDRUM_TOKEN.")
+        bool, typer.Option("--without-token", help="Answer anyone who can reach --host, without DOLDRUM_TOKEN.")
     ] = False,
-    batch: Annotated[int, typer.Option(help="Most images that are judged together; no answer depends on it.")] = 32,
-    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others to share its batch.")] = 0.002,
-    queue: Annotated[int, typer.Option(help="Most images under way; beyond it the answer is 429.")] = 256,
-    max_images: Annotated[int, typer.Option(help="Most images of a request.")] = 64,
-    max_body: Annotated[int, typer.Option(help="Most bytes of a request.")] = 16 << 20,
-    max_pixels: Annotated[int, typer.Option(help="Most pixels of an image, width x height.")] = 1 << 25,
-    receive_seconds: Annotated[float, typer.Option(help="Most seconds for a request to arrive.")] = 10.0,
-    answer_seconds: Annotated[float, typer.Option(help="Most seconds for its answer after that.")] = 30.0,
+    batch: Annotated[
+        int, typer.Option(help="The largest number of images judged together. No answer depends on it.")
+    ] = 32,
+    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others to fill its batch.")] = 0.002,
+    queue: Annotated[
+        int, typer.Option(help="The largest number of images in progress. Above it, the answer is 429.")
+    ] = 256,
+    max_images: Annotated[int, typer.Option(help="The largest number of images in a request.")] = 64,
+    max_body: Annotated[int, typer.Option(help="The largest number of bytes in a request.")] = 16 << 20,
+    max_pixels: Annotated[int, typer.Option(help="The largest number of pixels in an image, width x height.")] = 1
+    << 25,
+    receive_seconds: Annotated[float, typer.Option(help="Seconds that a request may take to arrive.")] = 10.0,
+    answer_seconds: Annotated[float, typer.Option(help="Seconds that its answer may take after that.")] = 30.0,
     watch: Annotated[
         Path | None,
-        typer.Option(help="File to keep the watch of the stream in, so that it goes on after a restart."),
+        typer.Option(help="File that keeps the watch of the stream, so that it continues after a restart."),
     ] = None,
     *,
     asked: dict[str, Any],
 ) -> None:
-    """Answer over HTTP what an image is, and whether it looks as if it carried a trigger.
+    """Serve a model over HTTP: each image gets its class, a p-value, and a flag if it looks triggered.
 
     Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0
+
     Example: curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
 
-    The detector's file knows how the model was opened when it was calibrated: its options need not be given again. The model stays in its
-    confined process, and images are decoded in another one. GET /docs describes the interface, /healthz, /readyz and /metrics are for
-    its operator, /v1/watch says whether the promise still holds for the images that come. SIGTERM stops it: what was taken is answered first.
+    The detector's file remembers how the model was opened, so you need not repeat the model's options. The model stays in its
+    confined process, and images are decoded in another one.
+
+    GET /docs describes the interface. /healthz, /readyz and /metrics are for operators. /v1/watch says whether the promise still holds for
+    the incoming images. SIGTERM stops the service after every accepted image has its answer.
     """
     from doldrum.detectors import Guard, load_detector
     from doldrum.opening import ModelSettings
@@ -78,7 +86,9 @@ def serve(
         suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector)
         guard = Guard(suspect.classifier, loaded)
         if not guard.warm_up():
-            message("note: calibrated on another machine, or with other versions: the first images wait for a check")
+            message(
+                "note: calibrated on another machine, or with other versions: the first images wait until they are checked"
+            )
         service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
         who = "those who have the token" if bounds.secret is not None else "anyone who reaches it"
@@ -86,4 +96,4 @@ def serve(
         server.run(sockets=[socket])
     if server.stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
-    message("stopped; what was taken is answered")
+    message("stopped; every image that was accepted has an answer")

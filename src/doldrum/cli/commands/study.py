@@ -14,12 +14,12 @@ from doldrum.cli.output import JsonFlag, emit, message
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="Name of a study; without one, they are listed.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of a study. Without a name, the studies are listed.")] = "",
     grid: Annotated[str, typer.Option(help="quick, full, or a .toml or .json file.")] = "quick",
-    out: Annotated[Path, typer.Option(help="Folder for the records; what it holds is never done twice.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the records. Finished cells are not run again.")] = Path(
         "study"
     ),
-    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 is one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -28,14 +28,14 @@ def study(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Run the cells of a study that have no record yet; kill it any time and run it again to go on.
+    """Run the cells of a study that have no record yet. You can stop it at any time and run it again to continue.
 
     Example: doldrum study smoothing --grid quick --out result, then doldrum report result
 
-    A grid file names fields that all cells share, and [[cells]] tables; a list stands for each of its values, and several
+    A grid file has fields that all cells share, and [[cells]] tables. A list stands for each of its values, and several
     lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. Fields: data, recipe, changes, attack,
-    rate, settings, target, inputs, pick, draws, strengths, sigma, seed; some studies have more. An example with every study's
-    fields: docs/results/findings.md.
+    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more. docs/how-to/run-a-study.md has an
+    example with every study's fields.
     """
     from doldrum.provenance import cores
     from doldrum.studies import list_studies, run_study
@@ -59,7 +59,7 @@ def study(
         "failed": [{"cell": f.cell, "error": f.error} for f in found.failures],
     }  # fmt: skip
     done = f"{len(found.cells)} of {len(found.manifest.keys)} cells are finished"
-    failed = f", {len(found.failures)} failed; run the same again to retry them" if found.failures else ""
+    failed = f", {len(found.failures)} failed; run the same command again to retry them" if found.failures else ""
     then = f" Next: {shlex.join(['doldrum', 'report', str(out)])}" if found.cells else ""
     emit(summary, as_json=json, table=f"{done}{failed}.{then}")
     if found.failures:
@@ -70,7 +70,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The --out folder of a study, finished or not.")],
     json: JsonFlag = False,
 ) -> None:
-    """Write FOLDER/report.html, figures and tables from a study's records, and print the answer."""
+    """Write FOLDER/report.html, figures and tables from a study's records, and print the main result."""
     from doldrum.records.study import read_study
     from doldrum.report.studies.page import study_page, write_report
 

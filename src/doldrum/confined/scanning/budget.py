@@ -51,7 +51,7 @@ class Deadline:
 
     @property
     def left(self) -> float | None:
-        """Seconds that are left, at least 0; None where there is no end."""
+        """Seconds that are left, at least 0; None if there is no end."""
         return None if self.seconds is None else max(0.0, self.seconds - self.spent)
 
     @property
@@ -74,7 +74,7 @@ def overlays_of(step: Step) -> int:
 
 
 def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
-    """Forwards an input.
+    """Forward passes per input.
 
     >>> [forwards_of((1, 28, 28), step) for step in LADDER]
     [18, 27, 38, 64, 127]
@@ -136,7 +136,9 @@ def fitting_step(
 
 def others_share(share: float) -> str:
     """More advice where a scan has only a share of the budget: an audit keeps the rest for the inspection of the model."""
-    return "" if share == 1 else f", or leave out the inspection, which has {1 - share:.0%} of it, by --no-inspect"
+    return (
+        "" if share == 1 else f", or leave out the inspection with --no-inspect, which would use {1 - share:.0%} of it"
+    )
 
 
 def _run(run: Measurement) -> None:

@@ -113,7 +113,7 @@ def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
 
 
 def _draws(task: Task, plan: Plan) -> dict[str, Any]:
-    """How many draws a detector makes, as its arguments."""
+    """How many draws per detector makes, as its arguments."""
     families = budget.families_of(task.opened.classifier.input_shape, plan.step)
     return {"families": families, "overlays": budget.overlays_of(plan.step)}
 
@@ -135,7 +135,7 @@ def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget
         task.tell({"done": count})
         if until is not None and until.seconds is not None and until.over:
             raise InputError(
-                f"expected a --budget that lasts for fitting and calibrating, got {until.seconds / until.share:.0f}s, which ended before; "
+                f"expected a --budget long enough to fit and calibrate, got {until.seconds / until.share:.0f}s, which ran out before; "
                 f"give more time, or fewer clean images{budget.others_share(until.share)}"
             )
 
@@ -157,5 +157,5 @@ def _scan(
     task.tell({"stage": "scan", "total": len(images), "done": done})
     reached = scan.scan_rows(detector, images, indices, folder, over=lambda: task.deadline.over)
     if reached < len(images):
-        task.tell({"say": f"The time of --budget was over: {len(images) - reached:,} images were not scanned."})
+        task.tell({"say": f"The time given by --budget ran out: {len(images) - reached:,} images were not scanned."})
     return reached

@@ -1,4 +1,4 @@
-"""In the confined process: the plan of a run over images, measured once and kept for a run that goes on."""
+"""In the confined process: the plan of a run over images, measured once and kept for a run that is continued."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Plan:
 
 
 def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
-    """The plan for `inputs` images, of which `images` are some; InputError where time or queries can't last."""
+    """The plan for `inputs` images, of which `images` are some; InputError if time or queries can't last."""
     path = task.folder / "plan.json"
     if path.exists():
         return Plan(**json.loads(path.read_text(encoding="utf-8")))
@@ -68,7 +68,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     _check_queries(classifier, inputs, forwards)
     task.tell(
         {
-            "say": f"The model is asked {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} answers a second this takes about "
+            "say": f"The model is asked {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} answers per second this takes about "
             f"{_duration(expected)}."
         }
     )
@@ -84,14 +84,14 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
 
 
 def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
-    """InputError where an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
+    """InputError if an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
     endpoint = getattr(classifier, "endpoint", None)
     if endpoint is None or endpoint.budget is None:
         return
     if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
         raise InputError(
-            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forwards each, got {endpoint.budget:,}; "
-            "raise it, give fewer images, or fewer draws by a smaller --budget"
+            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards}forward passes each, got {endpoint.budget:,}; "
+            "raise it, give fewer images, or use fewer draws with a smaller --budget"
         )
 
 

@@ -79,7 +79,7 @@ def whole_rows(folder: Path) -> int:
 def scan_rows(
     detector: SmoothnessProfile, images: ImageSet, indices: NDArray[np.int64], folder: Path, *, over: Callable[[], bool]
 ) -> int:
-    """Scan `images`, whose rows are `indices`, and write their rows; goes on after the batches that are there already.
+    """Scan `images`, whose rows are `indices`, and write their rows, after the batches that are already there.
 
     Ends early where time is `over`, after one batch at the soonest; gives how many images have rows now, the first ones.
     """

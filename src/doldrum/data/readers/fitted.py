@@ -29,7 +29,7 @@ def fit_images(
     Images that have both already are given back as they are. Others become uint8, and are fitted by
     :func:`doldrum.intake.fit_image`: grey ones are repeated for a colour model, colour ones are skipped for a grey one.
 
-    Raises InputError where no image is left, and for channels other than 1 and 3, which nothing can be made of.
+    Raises InputError if no image is left, and for channels other than 1 and 3, which nothing can be made of.
 
     >>> read = fit_images(ImageSet(np.zeros((2, 1, 8, 8), np.uint8), labels=[0, 1]), channels=3, size=(4, 4))
     >>> read.images

@@ -31,7 +31,7 @@ class ImageRead:
     notes: tuple[str, ...] = ()
 
     def whole(self) -> ImageSet:
-        """The images; InputError where something could not be read."""
+        """The images; InputError if something could not be read."""
         for _, why in self.skipped[:1]:
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
             raise InputError(f"expected images that can all be read, got: {why}{more}; fix it, or leave it out")
@@ -45,10 +45,10 @@ def read_folder(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
 ) -> ImageRead:
-    """Every image below a folder, in order of path; what can't be read is listed, not fatal (links that leave the
-    folder among it).
+    """Every image below a folder, in order of path. Files that cannot be read are listed, and not fatal. Links that leave the
+    folder count among them.
 
-    Subfolders, where all images lie in one each, are classes (named and numbered in order); otherwise there are no labels.
+    Subfolders are classes if every image is in one (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
     colour model, while a colour image for a grey model is skipped, since turning it grey would change the evidence.
     `size` (height, width) resizes (bilinear) those of another size, by `resize`: stretched to it, or scaled until they cover it and cut to
@@ -122,7 +122,7 @@ def image_files(root: Path) -> Iterator[Path]:
 
 
 def class_labels(names: list[str], tried: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels of images from their subfolders, or None where they don't lie in one each.
+    """Labels of images from their subfolders, or None if some image is not in one.
 
     A class whose images all failed keeps its number, so that the others keep theirs.
     """

@@ -60,7 +60,7 @@ def holds_images(value: Any) -> bool:
 
 
 def gives_slices(source: Any) -> bool:
-    """Whether this is an array in all but name: a shape of four axes, and slices."""
+    """Whether this is an array in practice: a shape of four axes, and slices."""
     shape = getattr(source, "shape", None)
     return isinstance(shape, tuple) and len(cast("tuple[Any, ...]", shape)) == 4 and hasattr(source, "__getitem__")
 
@@ -152,9 +152,9 @@ def loader_notes(source: Any) -> Iterator[str]:
     if not isinstance(source.dataset, torch.IterableDataset) and not isinstance(
         source.sampler, torch.SequentialSampler
     ):
-        yield "the DataLoader gives images in an order of its own: ids count them in that order"
+        yield "the DataLoader shuffles the images: ids count them in its order"
     if source.drop_last:
-        yield "the DataLoader has drop_last=True: what doesn't fill its last batch is left out"
+        yield "the DataLoader has drop_last=True: images that do not fill the last batch are left out"
 
 
 def class_names_of(source: Any) -> tuple[str, ...]:

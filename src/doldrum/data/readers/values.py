@@ -102,7 +102,7 @@ def _columns(row: Mapping[Any, Any]) -> tuple[Any, Any]:
 
 
 def _labels(value: Any) -> Sequence[Any] | None:
-    """Labels of a batch, one an image; None where there are none."""
+    """Labels of a batch, one per image; None if there are none."""
     if isinstance(value, (list, tuple)):
         return cast("Sequence[Any]", value)
     array = array_of(value)
@@ -174,7 +174,7 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
     except InputError:
         raise
     except Exception as error:  # decoders of broken files raise what they like
-        raise InputError(f"expected a whole image, got one that can't be decoded ({error})") from error
+        raise InputError(f"expected a whole image, got one that cannot be decoded ({error})") from error
 
 
 def fitted_picture(

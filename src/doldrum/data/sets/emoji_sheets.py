@@ -27,7 +27,7 @@ VENDORS = ("google", "twitter")
 CLASS_NAMES = ("face", "person", "hand", "thing", "symbol", "flag")
 """Six classes that a small network tells apart."""
 FINE_NAMES = ("face", "person", "hand", "animal", "food", "place", "object", "symbol", "flag")
-"""With things told apart by category: hard to learn from some 150 bases each."""
+"""With things told apart by category: hard to learn from about 150 bases each."""
 HOW_TO_GET = (
     "npm install --ignore-scripts --prefix ~/.cache/doldrum/emoji emoji-datasource-google@16.0.0 "
     "emoji-datasource-twitter@16.0.0; or the same below $DOLDRUM_DATA/emoji"

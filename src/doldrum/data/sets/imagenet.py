@@ -109,12 +109,12 @@ def imagenet_folder(
     per_class: int | None = None,
     seed: int = 0,
 ) -> ImageRead:
-    """Images of a folder with one subfolder a class (such as ImageNet's val, sorted), as uint8 (N, 3, *size).
+    """Images of a folder with one subfolder per class (such as ImageNet's val, sorted), as uint8 (N, 3, *size).
 
     The shorter side is scaled to `resize` and the middle is kept, as evaluations on ImageNet do. Classes are numbered in
-    the order of their folders' names, also those without a readable image. `per_class` takes so many of each, chosen by
+    the order of their folders' names, also those without a readable image. `per_class` takes this many of each, chosen by
     `seed`. One image is decoded at a time, and more than 1 GiB of pixels are held in a memory-mapped temporary file.
-    What can't be read is listed. Raises InputError when that is everything.
+    Images that cannot be read are listed. Raises InputError when no image is left.
     """
     root = Path(folder)
     if not isinstance(size, (tuple, list)) or len(size) != 2:

@@ -77,7 +77,7 @@ def check_count(found: int, published: int, what: str) -> None:
 
 
 def check_list(files: Sequence[ListedImage], where: Path) -> None:
-    """Raise InputError for a list that names a file twice: one of its labels would be a lie."""
+    """Raise InputError for a list that names a file twice: one of its labels would be wrong."""
     seen: set[Path] = set()
     for one in files:
         if one.path in seen:

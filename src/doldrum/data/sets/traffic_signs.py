@@ -48,7 +48,7 @@ def gtsrb(
 ) -> ImageSet:
     """39,209 training or 12,630 test images, resized to `size` (bilinear), uint8 (N, 3, *size).
 
-    `crop` keeps the sign's box alone, as listed beside the images (its far corner included), before resizing. Ids are
+    `crop` keeps the sign's box alone, as listed with the images (its far corner included), before resizing. Ids are
     "gtsrb:train/00000/00000_00000": class, track and frame (frames of one track show one sign). `check` counts the images
     (the earlier training archive, whose folder is Training, holds 26,640). Looks for the unpacked
     archives' GTSRB folder in `folder`, or in $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError that says how to get it; InputError for a broken copy.

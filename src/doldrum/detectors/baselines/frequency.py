@@ -61,7 +61,7 @@ def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.flo
 class Frequency(Detector):
     """Score: log odds of "triggered" by a ridge classifier on the log of the DCT's magnitudes.
 
-    Looks at the image alone: needs no answer of the classifier but its label. 1 forward an input. Trained on the images of
+    Looks at the image alone: needs no answer of the classifier but its label. 1 forward pass per input. Trained on the images of
     `fit` against copies of them with `synthetic_triggers`; low-frequency triggers (blended, WaNet, LF) pass it.
 
     The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper trains a

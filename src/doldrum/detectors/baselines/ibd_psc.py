@@ -30,7 +30,7 @@ class IBDPSC(Detector):
     for which the error on clean inputs exceeds xi.
 
     Needs weights (a torch module with batch normalisation); up to 250 clean inputs of `fit`, with labels where they have some
-    (else the model's own are taken for true); n + 1 forwards an input (6). `layers_` holds the numbers i. In a network with
+    (else the model's own are taken for true); n + 1 forward passes per input (6). `layers_` holds the numbers i. In a network with
     fewer than k + n - 1 such layers, those from k up are used; where no k exceeds xi, the n largest. (Released code starts at
     k + 1.)
 

@@ -19,7 +19,7 @@ __all__ = ["MaxSoftmax"]
 class MaxSoftmax(Detector):
     """Score max_c p_c(x): a triggered input is classified with great confidence.
 
-    Needs scores; 1 forward an input; clean inputs for calibration only.
+    Needs scores; 1 forward pass per input; clean inputs for calibration only.
 
     Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution examples, 2017,
     arXiv 1610.02136 (there, low is suspicious).

@@ -28,7 +28,7 @@ class PSBD(Detector):
     """Score -PSU(x), PSU = P_y(x) - (1/k) sum_j P_y(x; dropout j), y = C(x): minus the confidence lost under dropout.
 
     Needs weights (a torch module with residual blocks or activations to drop from); up to 250 clean inputs of `fit` to choose the
-    rate; k + 1 forwards an input (4). All inputs see the same k masks.
+    rate; k + 1 forward passes per input (4). All inputs see the same k masks.
 
     The rate, kept in `rate_`, is the smallest of .1, .2, …, .9 at which at least 80% of the clean predictions change, or where none
     does, the one that changes the most. (The paper made it for training data, and among the rates that pass takes the one at which
@@ -41,7 +41,7 @@ class PSBD(Detector):
     rate : float, optional
         Instead of choosing one.
     where : as in :class:`doldrum.probes.Dropout`
-        "blocks", the paper's: after every residual block, or where there is none, every activation.
+        "blocks", the paper's: after every residual block, or if there is none, every activation.
     seed : int, optional
 
     Source: Li et al. 2024, arXiv 2406.05826, equation 2; k = 3.

@@ -17,7 +17,7 @@ __all__ = ["ScaleUp"]
 class ScaleUp(Detector):
     """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
 
-    Needs labels; no clean data but for calibration; |S| + 1 forwards an input (6). It takes |S| + 1 values, so many inputs tie
+    Needs labels; no clean data but for calibration; |S| + 1 forward passes per input (6). It takes |S| + 1 values, so many inputs tie
     at 1 and calibration breaks the ties at random. White backgrounds and triggers that are dark leave it little to see.
 
     This is the data-free score. (The paper's data-limited one divides by the clean mean and deviation of each class.)

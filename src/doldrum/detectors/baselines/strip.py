@@ -23,7 +23,7 @@ __all__ = ["STRIP", "strip_score"]
 
 
 def strip_score(responses: Responses) -> NDArray[np.float64]:
-    """(N,): minus the mean of the readout "entropy" over the overlays, at the first strength; NaN where no draw was valid."""
+    """(N,): minus the mean of the readout "entropy" over the overlays, at the first strength; NaN if no draw was valid."""
     entropy = responses.readouts["entropy"][:, 0].astype(np.float64)
     return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
 
@@ -31,7 +31,7 @@ def strip_score(responses: Responses) -> NDArray[np.float64]:
 class STRIP(Detector):
     """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j))): minus the mean entropy, in nats, under N overlays o_j.
 
-    Needs scores; `draws` clean images as overlays, besides those for calibration; `draws` + 1 forwards an input. It cannot
+    Needs scores; `draws` clean images as overlays, besides those for calibration; `draws` + 1 forward passes per input. It cannot
     see triggers that need the source class (TaCT) or whose label depends on it (all-to-all).
 
     The overlays are `draws` of the images of `fit`, at random, kept in `overlays_`: `calibrate` refuses images of `fit`, so
@@ -78,7 +78,7 @@ class STRIP(Detector):
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         if len(clean) < self.draws:
             raise InputError(
-                f"expected at least {self.draws} clean images for fit, one an overlay, got {len(clean)}; "
+                f"expected at least {self.draws} clean images for fit, one per overlay, got {len(clean)}; "
                 f"give more, or STRIP(draws={len(clean)})"
             )
         self.overlays_ = draw_overlays(clean, self.draws, self.probe_seed("overlays"))

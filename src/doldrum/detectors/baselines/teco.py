@@ -19,9 +19,9 @@ _SEVERITIES = (1, 2, 3, 4, 5)
 class TeCo(Detector):
     """Score: the standard deviation, over kinds of corruption, of the severity at which the label first changes.
 
-    s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 where there is none; score = std_k s_k(x) (population).
+    s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (population).
 
-    Needs labels; no clean data but for calibration; 5 forwards a kind and one more (71 with all 14; the paper's 15th, frost, is made
+    Needs labels; no clean data but for calibration; 5 forward passes per kind and one more (71 with all 14; the paper's 15th, frost, is made
     of photographs). Every severity is applied to the image itself: released code corrupts one list in place, so that
     there severities and kinds add up.
 

@@ -15,7 +15,7 @@ __all__ = ["W"]
 class W(OneStrength):
     """Score -W(x) at sigma-half: the entropy of the labels that come back under noise, with its sign turned.
 
-    Needs labels; `draws` + 1 forwards an input. The strength is sigma-half of up to 250 inputs of `fit` (260 forwards
+    Needs labels; `draws` + 1 forward passes per input. The strength is sigma-half of up to 250 inputs of `fit` (260 forwards
     each), unless one is given; it is kept in `strength_`.
 
     Parameters

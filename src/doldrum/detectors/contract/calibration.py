@@ -21,7 +21,7 @@ class Calibration:
     With `groups` (n,), the predicted classes, the promise holds for the inputs of each predicted class by themselves. Inputs that got
     no label (group -1) are no class: they are held against all.
 
-    Raises InputError where the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
+    Raises InputError if the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
 
     >>> rng = np.random.default_rng(0)
     >>> c = Calibration(rng.normal(size=199), rng.random(199), fpr=0.01, seed=0)
@@ -40,12 +40,12 @@ class Calibration:
     def __post_init__(self) -> None:
         n = len(self.scores)
         if self.scores.shape != (n,) or self.ties.shape != (n,) or np.isnan(self.scores).any():
-            raise InputError("expected one score without NaN and one tie breaker a calibration input, got others")
+            raise InputError("expected one score without NaN and one tie breaker per calibration input, got others")
         conformal.check_size(n, self.fpr)
         if self.groups is None:
             return
         if self.groups.shape != (n,):
-            raise InputError(f"expected {n} groups, got shape {self.groups.shape}; one a calibration input")
+            raise InputError(f"expected {n} groups, got shape {self.groups.shape}; one per calibration input")
         for group in np.unique(self.groups[self.groups >= 0]):
             what = f"calibration inputs of predicted class {group}"
             conformal.check_size(int((self.groups == group).sum()), self.fpr, what=what)

@@ -41,17 +41,17 @@ _BATCH = 256  # inputs in memory at a time
 
 
 class Detector(Hooks):
-    """Gives every input a score, higher = more suspicious, and a promise about false alarms.
+    """Gives every input a score (higher = more suspicious), with a promised false-positive rate.
 
-    `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. What a subclass writes is in `Hooks`.
+    Use it as `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass writes the methods in `Hooks`.
 
     Parameters
     ----------
     seed : int, optional
-        Seed of the probes' draws and of the tie breakers. By default secret and fresh at each `fit`, since an attacker
-        who knew the draws could train against them; it is recorded in `seed_` and in the saved detector. A number makes
-        the detector repeatable. One seed serves fit, calibration and scans: the score is then one fixed function of the
-        image, which is what the promise rests on.
+        Seed of the probes' draws and of the tie breakers. By default a new, secret one at each `fit`, since an attacker
+        who knew the draws could train against them. It is recorded in `seed_` and in the saved detector. A number makes
+        the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed function of the
+        image, and the promise relies on that.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -77,14 +77,14 @@ class Detector(Hooks):
     def fit(self, classifier: Classifier, clean: Images, *, workers: int | None = None, ray: str | None = None) -> Self:
         """Bind to a classifier, choose its engine, and learn from clean inputs what the detector needs.
 
-        Model and engine are checked here, on some of the images; `calibrate`, `scan` and a `Guard` trust that while classifier, engine,
-        versions and machine are the same, else they check again.
+        Model and engine are checked here, on some of the images. `calibrate`, `scan` and a `Guard` check them again only if classifier, engine,
+        versions or machine have changed.
 
         Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads; and
         `workers` above 1 spreads what is measured over processes of one thread each, `ray` over the machines of a Ray cluster (its address;
         :func:`doldrum.spread.spread`). Results are bit for bit the same for every number of them; a worker that dies is replaced.
 
-        Raises ClassifierError where the classifier doesn't give what `needs` says, and InputError for images of another
+        Raises ClassifierError if the classifier doesn't give what `needs` says, and InputError for images of another
         shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
         """
         check_definition(self)
@@ -118,11 +118,11 @@ class Detector(Hooks):
     ) -> Self:
         """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
 
-        `per_class=True` promises it for the inputs of each predicted class by themselves (Mondrian calibration); every
+        `per_class=True` promises it for each predicted class separately (Mondrian calibration). Every
         class that is ever predicted then needs enough calibration inputs.
 
         Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
-        fit. Use clean inputs as they come, unfiltered: also those that the classifier gets wrong.
+        fit. Use clean inputs as they come, unfiltered, including those that the classifier gets wrong.
         """
         each = self._each(workers, ray)
         seed, images = self.fitted_seed(), self.taken(clean)
@@ -147,7 +147,7 @@ class Detector(Hooks):
     def scan(self, images: Images, *, workers: int | None = None, ray: str | None = None) -> ScanResult:
         """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
 
-        Memory holds a batch of inputs at a time. Items of a source that can't be read are left out, and are in the result's `skipped`. Raises InputError before `calibrate`.
+        Memory holds a batch of inputs at a time. Items of a source that cannot be read are left out and listed in the result's `skipped`. Raises InputError before `calibrate`.
         """
         if self.calibration is None:
             self.fitted_seed()
@@ -167,8 +167,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """The ScanResult of inputs whose scores are known; `forwards` (N,) are those they took, by default `self.forwards` each, and
-        `ties` (N,) their tie breakers, where they are known already."""
+        """The ScanResult of inputs whose scores are known. `forwards` (N,) are the forward passes that they took, by default `self.forwards`
+        each. `ties` (N,) are their tie breakers, if they are already known."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -259,7 +259,7 @@ class Detector(Hooks):
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
 
-        Raises InputError for another one (by its fingerprint, which for a function is no more than its name).
+        Raises InputError for another one (by its fingerprint, which for a function is only its name).
         """
         self.check_classifier(classifier)
         difference = self.differs_from(classifier)
@@ -272,7 +272,7 @@ class Detector(Hooks):
         return self
 
     def differs_from(self, classifier: Classifier) -> str | None:
-        """How a classifier differs from the one that the detector was fitted on, in words; None where it is the same."""
+        """How a classifier differs from the one that the detector was fitted on, in words; None if it is the same."""
         if self.fitted_for is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         fingerprint, shape, num_classes = self.fitted_for
@@ -296,7 +296,7 @@ class Detector(Hooks):
 
     @property
     def forwards(self) -> int:
-        """The most forwards an input takes; needs `fit` where the probes depend on it.
+        """The most forward passes that an input takes; needs `fit` where the probes depend on it.
 
         In stages, the unperturbed image goes first in the batch of each.
         """
@@ -310,7 +310,7 @@ class Detector(Hooks):
         return found.labels, found.scores
 
     def taken(self, images: Images) -> ImageSet:
-        """Images as an ImageSet of the shape that the classifier takes; InputError where an item can't be read."""
+        """Images as an ImageSet of the shape that the classifier takes; InputError if an item can't be read."""
         return self.read(images).whole()
 
     def read(self, images: Images) -> ImageRead:

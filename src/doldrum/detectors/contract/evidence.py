@@ -25,7 +25,7 @@ class Evidence:
     ----------
     images : float32 array (N, C, H, W), in [0, 1]
     labels : int16 array (N,)
-        The classifier's label of each unperturbed input; -1 where its scores were NaN or infinite.
+        The classifier's label of each unperturbed input; -1 if its scores were NaN or infinite.
     num_classes : int
     responses : mapping from the detector's probe names to Responses of these inputs
     scores : float64 array (N, K), or None

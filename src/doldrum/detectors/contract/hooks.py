@@ -1,4 +1,4 @@
-"""Hooks: what who writes a detector writes. Read this file first."""
+"""Hooks: what the author of a detector writes. Read this file first."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Needs = Literal["labels", "scores", "weights"]
 class Hooks(ABC):
     """What a subclass of `Detector` states and writes.
 
-    It states what it is in class attributes and writes two hooks, `probes` and `score`; `prepare` and `learn` where it takes
-    something from the clean inputs of `fit`.
+    It states what it is in class attributes and writes two hooks, `probes` and `score`. If it learns
+    from the clean inputs of `fit`, it also writes `prepare` and `learn`.
 
     Settings (the arguments of `__init__`) are kept under their own names; what is taken from clean inputs is kept in the
     attributes that `learned` names, each ending in "_", as numbers, strings or arrays. Both are saved.
@@ -59,17 +59,17 @@ class Hooks(ABC):
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
         """(N,), higher = more suspicious. Each input's score depends on that input alone, not on others in `evidence`.
 
-        NaN (nothing to judge by) becomes infinity: an input that the classifier can't answer is the most suspicious.
+        NaN becomes infinity: an input for which the classifier gives no answer is the most suspicious.
         """
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:  # noqa: B027  (most have nothing to prepare)
         """Take from the clean inputs what `probes` needs: a strength, a pool of images."""
 
-    def learn(self, evidence: Evidence) -> None:  # noqa: B027  (likewise)
-        """Take from the clean inputs' responses what `score` needs; not measured where this isn't overridden."""
+    def learn(self, evidence: Evidence) -> None:  # noqa: B027  (see above)
+        """Take from the clean inputs' responses what `score` needs. If this is not overridden, they are not measured."""
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
-        """Raise InputError unless what was learned, read from a file that may be hostile, has its right shapes."""
+        """Raise InputError unless the learned attributes have the right shapes. They may come from a hostile file."""
 
     def stages(self) -> Sequence[Mapping[str, int]]:
         """For a detector in stages: how many draws of each condition, by probe, an input has had after each; the last stage has all.
@@ -81,7 +81,7 @@ class Hooks(ABC):
     def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
         """Which inputs (N,) need the draws of the next stage, by their scores (N,) at this one; all by default.
 
-        The others are settled: that is their score. What settles an input may depend on what `fit` learned and on its own score.
+        The others keep this score. The decision may depend on what `fit` learned and on the input's own score.
         """
         return np.ones(len(scores), dtype=bool)
 

@@ -30,9 +30,9 @@ class ScanResult:
     ----------
     ids : N strings
     labels : int16 array (N,)
-        The classifier's label; -1 where its scores were NaN or infinite.
+        The classifier's label; -1 if its scores were NaN or infinite.
     scores : float64 array (N,)
-        Higher = more suspicious; infinite where the classifier could not answer.
+        Higher = more suspicious; infinite if the classifier could not answer.
     p_values : float64 array (N,), in (0, 1]
         Conformal: for a clean input P(p <= a) <= a, for every a.
     flags : bool array (N,)
@@ -42,10 +42,10 @@ class ScanResult:
     num_calibration : int
         Clean inputs behind the promise; with class-conditional calibration, those of the smallest class.
     limit : int
-        The most flags among N clean inputs that the promise explains: more come less than 5% of the time.
+        The most flags among N clean inputs that the promise explains: more are expected in fewer than 5% of cases.
     forwards : int64 array (N,), optional
-        Images that the model was shown for each input; fewer than the detector's most where it was settled early.
-    skipped : (id, why) of items that could not be read; they are none of the N
+        Images that the model was shown for each input; fewer than the detector's maximum if it stopped early.
+    skipped : (id, why) of items that could not be read; they do not count among the N
     notes : what was done to the images, such as resizing
     """
 
@@ -92,19 +92,19 @@ class ScanResult:
 
     @property
     def mean_forwards(self) -> float:
-        """Forwards an input, on average; 0 where it is not known."""
+        """Forward passes per input, on average; 0 if it is not known."""
         return float(self.forwards.mean()) if len(self.forwards) else 0.0
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether more inputs were flagged than false alarms explain (95%): some are likely triggered, or not like the
+        """Whether more inputs were flagged than false alarms explain (95%). If so, some are likely triggered, or differ from the
         calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:
-        """The set of inputs of which at most `fdr` are clean on average, by Benjamini-Hochberg.
+        """A set of inputs of which, on average, at most a share `fdr` is clean, by Benjamini-Hochberg.
 
-        Its `note` says so where no set can be flagged with so few calibration inputs.
+        If no set can be flagged with so few calibration inputs, its `note` says so.
         """
         if not is_number(fdr):
             raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr!r}; pass 0.1 for 10%")
@@ -116,7 +116,7 @@ class ScanResult:
 
         return pd.DataFrame(
             {
-                "id": pd.array(list(self.ids), dtype="string"),  # text where there are no rows, too
+                "id": pd.array(list(self.ids), dtype="string"),  # text if there are no rows, too
                 "label": self.labels,
                 "score": self.scores,
                 "p_value": self.p_values,
@@ -128,4 +128,4 @@ class ScanResult:
         n = len(self.scores)
         for name in ("ids", "labels", "p_values", "flags"):
             if len(getattr(self, name)) != n:
-                raise InputError(f"expected {n} {name}, got {len(getattr(self, name))}; one an input")
+                raise InputError(f"expected {n} {name}, got {len(getattr(self, name))}; one per input")

@@ -31,7 +31,7 @@ def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
 
 
 def check_apart(fit: ImageSet, calibration: ImageSet) -> None:
-    """Raise InputError where more than 1% of the calibration inputs are among those of fit: `calibrate` would, after `fit`.
+    """Raise InputError if more than 1% of the calibration inputs are among those of fit: `calibrate` would, after `fit`.
 
     >>> import numpy as np
     >>> check_apart(*fit_and_calibration(ImageSet(np.zeros((10, 1, 2, 2), np.uint8)), 4))

@@ -53,7 +53,7 @@ def new_draws(stages: Sequence[Mapping[str, int]]) -> list[dict[str, range]]:
 def in_stages(
     detector: Hooks, first: Evidence, more: Callable[[int, NDArray[np.int64]], Evidence]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Scores (N,), infinite where there is nothing to judge by, and the stage (N,) at which each input was settled.
+    """Scores (N,), infinite if there is nothing to judge by, and the stage (N,) at which each input was settled.
 
     `first` is the evidence of all inputs at stage 0, `more(stage, index)` that of the inputs `index` up to a later one. Whether an
     input goes on depends on its own score alone.

@@ -1,4 +1,4 @@
-"""A detector with scikit-learn's names and signs."""
+"""A detector with the interface of scikit-learn."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 
@@ -39,9 +39,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         Its settings are used, and it is left as it is.
     classifier : Classifier
     fpr : float
-        Share of clean inputs that `predict` may call outliers, on average.
+        Share of clean inputs that `predict` calls outliers on average, at most.
     fit_share : float in (0, 1)
-        Share of X that `fit` learns from; the rest calibrates. Rows are dealt out at random, by their own bytes.
+        Share of X that `fit` learns from; the rest calibrates. Rows are assigned at random, by their bytes.
     random_state : int
         Seed of the detector and of the split, of which each takes its own: which part a row falls in says nothing of how
         its ties are broken.
@@ -53,8 +53,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         `decision_function` = `score_samples` - `offset_`
     n_features_in_ : int
 
-    score_samples is minus the detector's score: higher = more normal, as everywhere in scikit-learn. Scores that tie are set apart by
-    the image's bytes, by no more than a billionth of their spread.
+    score_samples is minus the detector's score: higher = more normal, as everywhere in scikit-learn. Equal scores are separated by
+    the image's bytes, by at most a billionth of their spread.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return self._images(rows)
 
     def _images(self, X: NDArray[np.float64]) -> ImageSet:
-        """Rows as images; InputError where they don't fit the classifier."""
+        """Rows as images; InputError if they don't fit the classifier."""
         shape = self._parts()[1].input_shape
         if X.shape[1] != math.prod(shape):
             raise InputError(f"expected {math.prod(shape)} features ({shape}), got {X.shape[1]}; flatten the images")

@@ -1,4 +1,4 @@
-"""Guard: a model and a detector as one, for use at inference."""
+"""Guard: a model with its detector, for use at inference."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ __all__ = ["Guard", "Guarded"]
 
 @dataclass(frozen=True, eq=False)
 class Guarded:
-    """`labels` (N,): the classifier's, or -1 where the input was flagged; `result`: what the detector says."""
+    """`labels` (N,): the classifier's, or -1 if the input was flagged; `result`: what the detector says."""
 
     labels: NDArray[np.int64]
     result: ScanResult
 
 
 class Guard:
-    """Answers with the model's label, or with -1 where the detector flags the input.
+    """Answers with the model's label, or with -1 if the detector flags the input.
 
     Parameters
     ----------
     model : Classifier, or an nn.Module or function
-        The one the detector was fitted on; a module or function takes its input shape and classes from the detector.
+        The model that the detector was fitted on. A module or function takes its input shape and classes from the detector.
     detector : Detector
-        Fitted and calibrated: at most its `fpr` of clean inputs are turned away, on average.
+        Fitted and calibrated. On average, at most a share `fpr` of clean inputs is flagged.
     outputs : "logits", "probabilities" or "labels"
         What a module or function gives.
     watch : Watch, optional
         Sees the answers, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
-        one; give `Watch.restored(detector.calibration, state)` to go on with another's. An image that is among the last 65,536
-        different ones is not shown to it again: a client that asks twice would look like drift. Where it fails, that is logged once, and
-        answers go on without it.
+        one; give `Watch.restored(detector.calibration, state)` to continue with another's. An image that is among the last 65,536
+        different ones is not shown to it again: a client that asks twice would look like drift. If it fails, this is logged once, and
+        images are still answered without it.
 
-    An answer doesn't depend on what else is in the batch. It costs `detector.forwards` forwards an image, rounded up to whole
+    An answer does not depend on the other images in the batch. It costs `detector.forwards` forward passes per image, rounded up to whole
     batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked
-    at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs some hundreds. Make
-    a new Guard where the model's weights have changed.
+    at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs a few hundred. Make
+    a new Guard if the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
@@ -79,7 +79,7 @@ class Guard:
             )
 
     def __call__(self, images: Images) -> Guarded:
-        """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError where one can't be read."""
+        """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError if one can't be read."""
         found = self.detector.taken(images)
         ties = tie_breakers(found.images, self.watch.calibration.seed)
         result = self._judged(found, ties)
@@ -115,5 +115,5 @@ class Guard:
         except Exception as error:
             self._failed = True
             logging.getLogger(__name__).error(
-                "the watch failed and sees no more, answers go on without it: %s: %s", type(error).__name__, error
+                "the watch failed and has stopped; images are still answered: %s: %s", type(error).__name__, error
             )

@@ -103,7 +103,7 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # zipfile, zlib, tokenize and NumPy each raise their own for damaged bytes
         raise InputError(
-            f"{path}: expected a detector's file, got one that can't be read: {error}; calibrate again"
+            f"{path}: expected a detector's file, got one that cannot be read: {error}; calibrate again"
         ) from error
     return detector if classifier is None else detector.bind(classifier)
 
@@ -181,11 +181,11 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     detector.fitted_for = (str(manifest["classifier"]), (shape[0], shape[1], shape[2]), manifest["num_classes"])
     detector.check_learned(detector.fitted_for[1], detector.fitted_for[2])
     if detector.forwards > _MOST_FORWARDS:
-        raise InputError(f"expected at most {_MOST_FORWARDS} forwards an input, got {detector.forwards}")
+        raise InputError(f"expected at most {_MOST_FORWARDS} forward passes per input, got {detector.forwards}")
     if "fit.ties" in rest:
         detector.fitted_on = rest.pop("fit.ties")
         if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
-            raise InputError("expected one tie breaker an input of fit, got others; fit again")
+            raise InputError("expected one tie breaker per input of fit, got others; fit again")
     if manifest["fpr"] is not None:
         scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")
         groups = rest.pop("calibration.groups", None)

@@ -1,4 +1,4 @@
-"""Scans on disk: Parquet shards of verdicts, a manifest, and a summary; killed at any moment, they go on."""
+"""Scans on disk: Parquet shards of verdicts, a manifest, and a summary; killed at any moment, they can be continued."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -55,9 +55,9 @@ def scan_to(
 ) -> dict[str, Any]:
     """Scan into a folder, a shard of 1,024 inputs at a time, and give the summary back, which is manifest.json.
 
-    A shard has one row an input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
-    goes on after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
-    those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
+        A shard has one row per input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
+    continues after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
+        those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
 
     `workers` above 1 spreads the work over processes of one thread each, `ray` over the machines of a Ray cluster (its address;
     :func:`doldrum.spread.spread`): the shards are bit for bit those of one process, and may be begun by one number of workers and finished by another. A
@@ -66,16 +66,16 @@ def scan_to(
     Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
     to, and one that another process writes to; OSError, with what to do, when the disk is full; WorkerError when workers die again and again.
 
-    `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
-    `skipped`, and the run goes on without them.
+        `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
+        `skipped`, and the run continues without them.
 
-    Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
-    `fdr`), `note`, `watch`, `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
-    found more flags than the promise explains; and `mean_forwards`, how often the model was asked for an input.
+        Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
+        `fdr`), `note`, `watch`, `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
+        found more flags than the promise explains; and `mean_forwards`, how often the model was asked for an input.
 
-    `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
-    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
-    folder is often by class; so it can't say when a change was.
+        `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
+        :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
+        folder is often by class; so it can't say when a change was.
     """
     check_workers(workers, ray=ray)
     calibration = detector.calibration
@@ -247,7 +247,7 @@ def check_scan_folder(out: str | Path) -> Path:
 
 
 def is_unfinished(out: str | Path) -> bool:
-    """Whether `out` holds a scan that was cut off and can go on."""
+    """Whether `out` holds an interrupted scan that can be continued."""
     found = _read(Path(out))
     return found is not None and found.get("complete") is not True
 
@@ -269,7 +269,7 @@ def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a scan; None where there is none."""
+    """The manifest of a scan; None if there is none."""
     try:
         found = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -284,7 +284,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     if found.get("identity") != manifest["identity"]:
         raise InputError(
-            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; repeat that one to go on with it, or name "
+            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; run that one again to continue it, or name "
             "another folder with --out"
         )
     listed: Any = found.get("shards")

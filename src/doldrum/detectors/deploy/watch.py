@@ -26,30 +26,30 @@ _TOGETHER = 256  # answers of which the bets are made together
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
 _MORE = "more images are flagged than the promise explains"
 _WORDS: dict[Kind, str] = {
-    "as calibrated": "the images are like those calibrated on, as far as can be told",
-    "drift": "the images are no longer like those calibrated on, so the promised rate no longer holds: calibrate again on clean images "
+    "as calibrated": "the images are like the calibration images, as far as this can tell",
+    "drift": "the images are no longer like the calibration images, so the promised rate no longer holds: calibrate again on clean images "
     "like these",
-    "attack": f"{_MORE}, and the others are like those calibrated on: an attack is likely; look at the flagged images",
-    "open": f"{_MORE}; too few have come since to tell an attack from images of another kind: look at the flagged images",
+    "attack": f"{_MORE}, and the others are like the calibration images: an attack is likely; look at the flagged images",
+    "open": f"{_MORE}; too few have arrived since to tell an attack from images of another kind: look at the flagged images",
 }
 
 
 @dataclass(frozen=True)
 class WatchVerdict:
-    """What a Watch says after `images` inputs.
+    """The verdict of a Watch after `images` inputs.
 
     Parameters
     ----------
     kind : str
         - "as calibrated": nothing speaks against the promise
-        - "drift": the images are no longer like the calibration ones; calibrate again
-        - "attack": more are flagged than the promise explains, and the others are as calibrated: an attack is likely
-        - "open": more are flagged than the promise explains; too few have come since to tell drift from an attack
-    words : one sentence for the user, with what to do
+        - "drift": the images are no longer like the calibration inputs; calibrate again
+        - "attack": more are flagged than the promise explains, and the others are like the calibration inputs: an attack is likely
+        - "open": more are flagged than the promise explains; too few have arrived since to tell drift from an attack
+    words : one sentence for the user that says what to do
     images, flagged : inputs seen, and how many of them were flagged
-    drift_at, drift_since : the input at which drift was certain, and about where it began; None where it wasn't
+    drift_at, drift_since : the input at which drift was certain, and about where it began; None if it wasn't
     flags_at, flags_since : the same for more flags than the promise explains
-    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration ones
+    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration inputs
     """
 
     kind: Kind
@@ -68,13 +68,13 @@ class WatchVerdict:
 
 
 class Watch:
-    """Watches p-values as they come: says, with an error probability that holds however often one looks, that the promise is void.
+    """Watches p-values as they arrive, and says when the promise no longer holds. Its error probability holds however often one looks.
 
     Two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images:
 
-    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration ones (than
-      1 - fpr, where that is less). A trigger hardly moves these; another camera, crop or light moves them all.
-    - *flags* bets that a share of the inputs crowds among the ranks that are flagged.
+    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration inputs (than
+      1 - fpr, where that is less). A trigger hardly moves these. Another camera, crop or light moves them all.
+    - *flags* bets that a share of the inputs is among the flagged ranks.
 
     Each has half of `alpha`. Inputs that the model gave no finite answer for (label -1) are counted and not watched. With
     class-conditional calibration each class has its own ranks, and inputs of a class without calibration inputs are not watched either.
@@ -84,7 +84,7 @@ class Watch:
     calibration : Calibration
         The detector's: `detector.calibration`.
     alpha : float in (0, 1)
-        P(a stream of clean inputs, exchangeable with the calibration ones, is ever called anything but "as calibrated") <= alpha, over
+        P(a stream of clean inputs, exchangeable with the calibration inputs, is ever called anything but "as calibrated") <= alpha, over
         calibration sets and streams.
 
     Raises InputError for another alpha. Its memory is a few hundred numbers, for each class where calibration is class-conditional.
@@ -172,7 +172,7 @@ class Watch:
         if labels is None:
             if grouped:
                 raise InputError(
-                    "expected labels beside p-values of class-conditional calibration, got none; pass the ScanResult"
+                    "expected labels together with p-values of class-conditional calibration, got none; pass the ScanResult"
                 )
             return p, np.arange(len(p)), np.zeros(len(p), np.int64)
         of = np.asarray(labels, dtype=np.int64)
@@ -210,7 +210,7 @@ class Watch:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that it has seen, JSON-able: keep it, and a service that starts again goes on with :meth:`restored`."""
+        """All that it has seen, JSON-able. Save it to continue with :meth:`restored` after a restart."""
         self._bet()
         return {
             "format": FORMAT,

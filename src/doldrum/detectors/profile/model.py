@@ -1,6 +1,6 @@
 """The model behind SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered ones.
 
-Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws a strength; what is below 0 has no
+Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws per strength; what is below 0 has no
 label and counts nowhere. Draw j perturbs all inputs alike, so each (strength, draw) is a place of its own, with its own rates: an
 overlay of a shoe pulls otherwise than one of a shirt.
 """
@@ -25,8 +25,8 @@ _EACH, _ROUNDS = 12, 25
 _TO_LABEL = 4.0  # inputs' worth of the label's rates that are mixed into a component's
 _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in that of a label: its mean, its spread
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
-# Clean inputs that got their label by accident: their share, and how often they keep it at most. Some 5 in 100 are nearer to one;
-# but the share bounds what "just a stray" takes from a trigger that little survives, and so few are as good for other triggers.
+# Clean inputs that got their label by accident: their share, and how often they keep it at most. About 5 in 100 are nearer to one;
+# but the share bounds what "just an outlier" takes from a trigger that little survives, and so few are as good for other triggers.
 _STRAYS, _STRAY_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
 _AT_ONCE = 1 << 15  # numbers worked on at a time
@@ -50,7 +50,7 @@ def survivals(conditions: int) -> Array:
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 where no draw was valid.
+    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 if no draw was valid.
 
     >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
     [0.667, 0.0]
@@ -99,7 +99,7 @@ class Clean:
     else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
     since nobody knows how a trigger fares.
 
-    Some clean inputs of label y (1 in 100,000 is supposed) are strays: another label's by all but the unperturbed look. Their
+    Some clean inputs of label y (1 in 100,000 is supposed) are outliers: their perturbed copies get another label. Their
     draws are like those of clean inputs of the other labels, with one chance of keeping y for all families, 0 or .05. Without
     them a misclassified input would be best explained by a trigger that never survives.
     """
@@ -127,8 +127,8 @@ class Clean:
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
     def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, strays among them) of all families jointly;
-        -log p(draws | clean, no stray); and by each family log p(draws | triggered) - log p(draws | clean, no stray).
+        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, outliers among them) of all families jointly;
+        -log p(draws | clean, no outlier); and by each family log p(draws | triggered) - log p(draws | clean, no outlier).
 
         All given the input's label; one that no clean input has is held against what the others let expect of it.
         """
@@ -151,7 +151,7 @@ class Clean:
         mine, other, totals, unseen = self._weights(kinds, weight)
         row = self._row[labels]
         mine, other, totals, new = mine[row], other[row], totals[:, row], unseen[row]
-        # The families one by one, then all of them jointly; of the last, also without a trigger, and as strays.
+        # The families one by one, then all of them jointly; of the last, also without a trigger, and as outliers.
         null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
         jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
         alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
@@ -226,12 +226,12 @@ class Clean:
 
 
 class _Columns:
-    """Where each family's draws lie, and each draw on each curve of `survivals`: the curves of a family follow one another, and the last
-    is that of strays, who keep the input's label with one chance.
+    """The place of each family's draws, and of each draw on each curve of `survivals`: the curves of a family follow one another, and the last
+    is that of outliers, which keep the input's label with one chance.
 
     `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
     columns of the curves, `families` the first places of the families; `of_family` (most curves, families) the numbers of a family's
-    curves, -1 where it has fewer, and `strays` (families,) of those of strays.
+    curves, -1 if it has fewer, and `strays` (families,) of those of outliers.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:

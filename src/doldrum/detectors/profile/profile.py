@@ -27,7 +27,7 @@ __all__ = ["SmoothnessProfile"]
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-# Weights beside 1 for the joint ratio; see docs/results/detection-design.md.
+# Weights, besides 1 for the joint ratio; see docs/results/detection-design.md.
 _UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
 _FOLDS = 10
 # Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
@@ -37,7 +37,7 @@ _FEWEST, _MADE_UP = 10, 200
 
 
 class SmoothnessProfile(OfFamilies):
-    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how calm it is.
+    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how stable the label is.
 
     Needs labels only; 64 forwards an input by default; 100 clean inputs for `fit` (1,000 do better), besides those for
     calibration. `outlook` says what those that it got will give. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
@@ -45,17 +45,16 @@ class SmoothnessProfile(OfFamilies):
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
        p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
-       a draw, since a draw perturbs all inputs alike, and a few are strays, which belong to another label by all but the
-       unperturbed look; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
+       per draw, since a draw perturbs all inputs alike, and a few are outliers: their perturbed copies get another label; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
     4. *calm* (0.5): share of draws that kept the label under the families that leave everything in its place, less the
        class's mean, over its spread.
     5. *calm under overlays* (1): the same where clean images are laid over the input, as STRIP does, but from labels.
 
-    The first three see which class the label drifts to when a perturbation breaks the trigger (all-to-all, patches under
-    shift); the others see triggers that nothing breaks. The sum is calibrated like any score, so the promise doesn't rest on
-    the model being right.
+    The first three see which class the label changes to when a perturbation breaks the trigger (all-to-all, patches under
+    shift). The others see triggers that nothing breaks. The sum is calibrated like any score, so the promise does not depend on
+    this model being right.
 
     What clean inputs score is found on those of `fit`, a tenth at a time, each by what the others look like. The overlays are
     some of the images of `fit`, at random (again and again, where they are fewer), kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
@@ -72,7 +71,7 @@ class SmoothnessProfile(OfFamilies):
         of `fit`: they would be a component of their own, and look ordinary.
     seed : int, optional
 
-    Source: ours; designs tried, and what each reached, in docs/results/detection-design.md.
+    Source: this project; the designs that were tried, and their results, are in docs/results/detection-design.md.
 
     Raises InputError from `fit` for fewer than 10 clean inputs.
     """

@@ -59,7 +59,7 @@ def rank(
 
 
 def _shuffled(count: int, number: int) -> NDArray[np.int64]:
-    path = ("drawn from the training set",) if number == 0 else ("drawn from the calm half", number)
+    path = ("drawn from the training set",) if number == 0 else ("drawn from the least suspicious half", number)
     return rng(0, *path).permutation(count)
 
 

@@ -52,7 +52,7 @@ class StagedProfile(OfFamilies):
     go_on : three numbers in (0, 1)
         Shares of the clean inputs that go on to the second, third and fourth stage.
 
-    Source: ours; designs tried, and what each reached, in docs/results/staged.md.
+    Source: this project; the designs that were tried, and their results, are in docs/results/staged.md.
 
     Raises InputError as `SmoothnessProfile` does, and for shares that are none.
     """

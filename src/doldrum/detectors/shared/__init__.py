@@ -1,4 +1,4 @@
-"""What several detectors are made of: the search for a strength, images to lay over others.
+"""What several detectors are made of: the search for a strength, images to blend with others.
 
 Nothing that one detector alone uses, and no detector.
 """

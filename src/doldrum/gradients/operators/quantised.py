@@ -18,7 +18,7 @@ _RANGES = {torch.uint8: (0, 255), torch.int8: (-128, 127), torch.int16: (-32768,
 
 
 def _along(values: Value, x: Tensor, axis: int) -> Tensor:
-    """A scale or zero point, of the tensor or one a place along `axis`."""
+    """A scale or zero point, of the tensor or one per place along `axis`."""
     if values is None:
         return torch.zeros((), device=x.device)
     if values.numel() == 1:

@@ -17,7 +17,7 @@ Tensor = torch.Tensor
 
 
 def _axes(node: Node, given: Value) -> list[int] | None:
-    """Axes as an input (newer opsets) or an attribute; None where there are none."""
+    """Axes as an input (newer opsets) or an attribute; None if there are none."""
     return node.get("axes") if given is None else whole(given)
 
 

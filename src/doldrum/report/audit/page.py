@@ -41,7 +41,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     is made visible (control and bidirectional characters as escapes) and escaped. The page holds styles, script, data
     and pictures; its policy allows that script and those styles by their SHA-256 and no request at all.
 
-    Raises InputError where the record or the rows are missing or not as an audit writes them.
+    Raises InputError if the record or the rows are missing or not as an audit writes them.
     """
     from doldrum.records.audit import AuditRecord
 
@@ -108,7 +108,9 @@ def _render(
     names = sorted({card.label for card in cards})
     page["gallery_labels"] = [(name, name) for name in names]
     if left_out:
-        page["gallery_text"] += f" To keep this page small, {left_out:,} pictures are left in the folder pictures."
+        page["gallery_text"] += (
+            f" To keep this page small, {left_out:,} pictures are not shown here. They are in the folder pictures."
+        )
     return environment.get_template("audit.html.j2").render(
         page=page,
         model=inspection,

@@ -14,7 +14,7 @@ _HALF = 14.0  # a family of one strength has a bar for a band, this wide to each
 
 @dataclass(frozen=True)
 class Panel:
-    """One family: its strengths, where they lie, and the band of clean inputs as points of a polygon and a line."""
+    """One family: its strengths, where they are drawn, and the band of clean inputs as points of a polygon and a line."""
 
     name: str
     first: int
@@ -27,7 +27,7 @@ class Panel:
     high: tuple[float, ...]
 
     def marks(self, kept: Sequence[float | None]) -> list[tuple[float, float, bool]]:
-        """Where the dots of one input lie, and whether each is outside of the clean band."""
+        """Where the dots of one input are drawn, and whether each is outside of the clean band."""
         own = kept[self.first : self.first + len(self.xs)]
         return [
             (x, _y(k), not low <= k <= high)

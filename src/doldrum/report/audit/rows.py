@@ -48,7 +48,7 @@ class Row:
 def read_rows(path: Path, *, class_names: Sequence[str] | None, conditions: int) -> list[Row]:
     """Rows of `path`, most suspicious first (by p-value, then score, then their order in the file).
 
-    Raises InputError where a column is missing or a value is not of its kind.
+    Raises InputError if a column is missing or a value is not of its kind.
     """
     import pyarrow as pa
 
@@ -104,7 +104,7 @@ def _row(values: Sequence[Any], class_names: Sequence[str] | None, conditions: i
     id_, label, score, p_value, flag, discovery, kept, came_back, picture = values
     kept = tuple(None if k is None or math.isnan(k) else min(max(float(k), 0.0), 1.0) for k in kept or ())
     if len(kept) != conditions:
-        raise InputError(f"expected {conditions} shares a row, one a condition, got {len(kept)}; run the audit again")
+        raise InputError(f"expected {conditions} shares a row, one per condition, got {len(kept)}; run the audit again")
     if score is None or not math.isfinite(score):
         raise InputError(f"expected a finite score for {visible(str(id_))!r}, got {score}; run the audit again")
     return Row(
@@ -122,7 +122,7 @@ def _row(values: Sequence[Any], class_names: Sequence[str] | None, conditions: i
 
 
 def class_name(label: Any, names: Sequence[str] | None) -> str:
-    """A label as shown: the class's name where there is one, else its number; names pass `visible`.
+    """A label as shown: the class's name if there is one, else its number; names pass `visible`.
 
     >>> class_name(1, ["cat", "dog"]), class_name(7, None), class_name(-1, None), class_name("dog", None)
     ('dog', 'class 7', 'no valid answer', 'dog')

@@ -97,7 +97,7 @@ def _figures(
         under = f"if all were clean; up to {number(flags['limit'])} by chance"
         found.append(("expected", number(flags["expected"]), under, ""))
         if alarm and not flags["more_than_promised"]:
-            under = "stand out further than chance does"
+            under = "more than chance explains"
             found.append(("discoveries", f"{flags['discoveries']:,}", under, "backdoored"))
     else:
         found.append(("scanned", f"{images['scanned']:,}", "ranked by score, none flagged", "clean"))
@@ -130,7 +130,7 @@ def number(value: float) -> str:
 def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]:
     """What the verdict leaves to say: how far the figures reach, and what they mean."""
     known = (
-        "Where no seed was given, one was drawn and kept secret until the audit was over, so that no model can have been trained against these very "
+        "If no seed was given, one was drawn and kept secret until the audit was over. So no model can have been trained against these exact "
         "draws. Against the measure as such it can."
     )
     if promise is None:
@@ -151,8 +151,8 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
 
 def _promise(promise: dict[str, Any]) -> str:
     return (
-        f"Promised: of inputs like the clean ones, {percent(promise['fpr'])} are flagged on average. With the "
-        f"{promise['num_calibration']:,} clean images of this calibration the rate lies between "
+        f"Promised: {percent(promise['fpr'])} of inputs like the clean images are flagged on average. With the "
+        f"{promise['num_calibration']:,} clean images of this calibration, the rate is between "
         f"{percent(promise['lower'])} and {percent(promise['upper'])} (95%)."
     )
 
@@ -164,7 +164,7 @@ def _bars(flags: dict[str, Any], alarm: bool) -> list[tuple[str, float, str]]:
         ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
     ]
     if flags["discoveries"]:
-        name = "of those, discoveries" if flags["discoveries"] <= flags["count"] else "discoveries"
+        name = "discoveries among them" if flags["discoveries"] <= flags["count"] else "discoveries"
         kind = "flagged" if alarm and not flags["more_than_promised"] else "quiet"
         bars.append((name, flags["discoveries"], kind))
     return bars
@@ -187,12 +187,12 @@ def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
 def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
     if ranking or not flagged:
         none = "" if ranking else "No input was flagged. "
-        return f"{none}The {pictured:,} inputs that rank highest, most suspicious first." if pictured else none
+        return f"{none}The {pictured:,} most suspicious inputs, in order." if pictured else none
     kept = f"{_count(flagged, 'input was', 'inputs were')} flagged, shown most suspicious first."
     if pictured < flagged:
-        kept += f" Pictures were kept of the first {pictured:,}; the table below lists all."
+        kept += f" Only the first {pictured:,} have pictures here. The table below lists all."
     elif pictured > flagged:
-        kept += f" The {pictured - flagged:,} that come next are here too, unflagged, to compare with."
+        kept += f" The next {pictured - flagged:,}, which are not flagged, are shown for comparison."
     return kept
 
 
@@ -205,9 +205,9 @@ def _states(ranking: bool, flags: dict[str, Any], *, every: str, flagged_first: 
 
 
 def _rows_text(count: int, in_page: int) -> str:
-    text = "Most suspicious first. Sort by the headings. In the table, the arrow keys, Page Up, Page Down, Home and End go from row to row; Enter opens an input."
+    text = "Most suspicious first. Click a heading to sort. In the table, the arrow keys, Page Up, Page Down, Home and End move between rows, and Enter opens an input."
     if in_page < count:
-        text += f" The {in_page:,} most suspicious are here; all are in rows.parquet, beside this page."
+        text += f" The {in_page:,} most suspicious are shown. All of them are in rows.parquet, in the same folder as this page."
     return text
 
 
@@ -220,9 +220,9 @@ def _skipped(skipped: Sequence[dict[str, Any]]) -> list[tuple[str, int, list[str
 
 
 def _skipped_text(images: dict[str, Any]) -> str:
-    text = f"{_count(_skipped_count(images), 'file was', 'files were')} found and not scanned."
+    text = f"{_count(_skipped_count(images), 'file was', 'files were')} found but not scanned."
     if images["unlisted"]:
-        text += f" Listed are the first {len(images['skipped']):,}."
+        text += f" The first {len(images['skipped']):,} are listed."
     return text
 
 
@@ -238,7 +238,7 @@ def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if clean:
         facts.append(("clean images", clean["source"]))
-        facts.append(("of those", f"{clean['fit']:,} to fit, {clean['calibration']:,} to calibrate"))
+        facts.append(("used for", f"{clean['fit']:,} to fit, {clean['calibration']:,} to calibrate"))
         if clean["accuracy"]:
             facts.append(("with a true label", f"{clean['accuracy']['labelled']:,}"))
     return facts
@@ -253,5 +253,5 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("made", record["created"]),
     ]
     if promise:
-        facts.insert(1, ("detector", f"{promise['detector']}, {promise['forwards']:,} forwards an input"))
+        facts.insert(1, ("detector", f"{promise['detector']}, {promise['forwards']:,} forward passes per input"))
     return facts

@@ -101,7 +101,7 @@ def _example(example: Example, record: DemoRecord) -> dict[str, Any]:
 
 
 def engine_lines(found: Any) -> list[str]:
-    """A sentence on each engine choice in the record, wherever it lies in the mapping."""
+    """A sentence on each engine choice in the record, wherever it is in the mapping."""
     if not isinstance(found, dict):
         return [str(found)] if found else []
     if isinstance(found.get("agreement"), int | float):

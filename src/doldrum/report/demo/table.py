@@ -44,7 +44,7 @@ def footnote(record: DemoRecord) -> str:
     """Where W was read, and from how much."""
     m = record.backdoored
     return (
-        f"W at σ½ = {record.sigma_half:.3g}, {m.draws:,} draws an input, {m.n_inputs:,} inputs. "
+        f"W at σ½ = {record.sigma_half:.3g}, {m.draws:,} draws per input, {m.n_inputs:,} inputs. "
         "Second lines: 95% limits. W: 0 calm, 1 uniform."
     )
 

@@ -122,7 +122,7 @@ def setting_sentence(record: DemoRecord) -> str:
 
 
 def reversal_sentence(record: DemoRecord) -> str:
-    """At which strengths triggered inputs are the rougher ones on the backdoored model; empty where at none."""
+    """At which strengths triggered inputs are the rougher ones on the backdoored model; empty if at none."""
     by_key = {c.key: c for c in record.curves}
     clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
     high = dict(zip(clean.strengths, clean.upper, strict=True))
@@ -151,7 +151,7 @@ def ending_sentence(record: DemoRecord) -> str:
 
 
 def hidden_sentence(record: DemoRecord) -> str:
-    """Why a band is wide where its line is at 0; empty where no line is."""
+    """Why a band is wide where its line is at 0; empty if no line is."""
     if all(mean > 1e-12 for c in record.curves for mean in c.mean):
         return ""
     return f"Where no label of any input changed, a line is at 0 and its band shows what {record.backdoored.draws:,} draws cannot rule out."

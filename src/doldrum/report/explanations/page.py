@@ -19,7 +19,7 @@ def write_explanations_page(folder: str | os.PathLike[str]) -> Path:
 
     Reads record.json and pictures/ in `folder`. Names in them are hostile text: each is made visible and escaped.
 
-    Raises InputError where the record is missing or not as `doldrum explain` writes it.
+    Raises InputError if the record is missing or not as `doldrum explain` writes it.
     """
     from doldrum.records.explanations import ExplanationRecord
 

@@ -27,7 +27,7 @@ class ModelRow:
     """A backdoored model, measured against its clean twin at sigma-half; every W is a mean over inputs.
 
     `effect` is the difference in differences, positive where the trigger smooths; `effect_hit` the same over inputs whose
-    triggered form gets the attacker's label, NaN where none does; `effect_soft` with W of mean probabilities. `within` is
+    triggered form gets the attacker's label, NaN if none does; `effect_soft` with W of mean probabilities. `within` is
     W(x) - W(T(x)) on the backdoored model alone, `superiority` the probability that T(x) is smoother than x there,
     `calmer_than_class` mean W of clean inputs of the claimed class less W(T(x)).
     """

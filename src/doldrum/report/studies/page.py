@@ -27,7 +27,7 @@ __all__ = ["render_study", "study_page", "write_report"]
 def study_page(records: StudyRecords) -> StudyPage:
     """The page of a study: `page(records)` of the file page.py in the folder doldrum/report/studies/NAME.
 
-    Raises InputError where the study has no report, or no finished cell.
+    Raises InputError if the study has no report, or no finished cell.
     """
     name = records.manifest.study
     if not records.cells:

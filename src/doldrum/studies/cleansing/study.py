@@ -95,7 +95,7 @@ def run(cell: CleansingCell) -> dict[str, Any]:
     Values: `target`, `samples`, `poisoned`, `cover`, `largest_share` of poison in a class, `false`: shares with a p-value of at most
     each of `levels`, of `held_out` clean test images and of clean `training` samples; `found`, the same of poisoned samples;
     `clusters`; and `arms`: name, `dropped`, of them `dropped_poison` and `dropped_cover`, `auroc` of poison against clean
-    samples (None where a method gives no order), `clean_accuracy`, `asr`.
+    samples (None if a method gives no order), `clean_accuracy`, `asr`.
     """
     from doldrum.training import train
 
@@ -164,7 +164,7 @@ def _material(cell: CleansingCell) -> _Material:
 
 
 def _largest_share(made: _Material) -> float:
-    """The largest share of poison in a class, which is spectral signatures' bound; 5% where there is none."""
+    """The largest share of poison in a class, which is spectral signatures' bound; 5% if there is none."""
     labels = np.asarray(made.data.labels)
     shares = [float(made.poisoned[labels == k].mean()) for k in np.unique(labels)]
     return min(max(shares), 0.5) if made.poisoned.any() else 0.05

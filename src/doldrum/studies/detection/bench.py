@@ -57,7 +57,7 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """What a battery gave, at which CPU seconds an input, on which engine."""
+    """What a battery gave, at which CPU seconds per input, on which engine."""
 
     probes: Mapping[str, Probe]
     answers: Answers

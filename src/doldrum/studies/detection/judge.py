@@ -23,7 +23,7 @@ def judge(scores: Arrays, ties: Arrays, hit: NDArray[np.bool_]) -> dict[str, Any
 
     Values: `false`, how many of the `clean` test inputs are flagged at each of LEVELS; `found` and `found_hits`, how many of the
     triggered inputs, and of those that hit; None for a level that so few calibration inputs can't promise; `auroc` of
-    triggered inputs against clean test inputs, and `auroc_hits` of those that hit, None where there is none.
+    triggered inputs against clean test inputs, and `auroc_hits` of those that hit, None if there is none.
 
     >>> s = {"calibration": np.arange(99.0), "test": np.array([3.5, 98.5]), "triggered": np.array([200.0, 0.5])}
     >>> found = judge(s, {k: np.full(len(v), 0.5) for k, v in s.items()}, np.array([True, False]))

@@ -2,7 +2,7 @@
 
 A cell is one model, and what some inspectors read in it. All cells look at the same clean test images with the same seed, as a user does who compares a
 model with references. What the readings mean is worked out by the page, from all cells: clean models of seeds from 300 on are the references of
-their recipe (:data:`REFERENCES`), and every other model is judged beside them.
+their recipe (:data:`REFERENCES`), and every other model is compared with them.
 
 Choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`HELD_OUT`. The figures are those of the
 other cells: seeds from 200 to 299, all attacks, and a network that no choice has seen.

@@ -30,7 +30,7 @@ def fade_to(
     full: NDArray[np.float32],
     share: Callable[[NDArray[np.float32]], float],
 ) -> float | None:
-    """The amount a in (0, 1] at which `share` of the faded images reaches `level`, within 2^-10; None where a = 1 doesn't.
+    """The amount a in (0, 1] at which `share` of the faded images reaches `level`, within 2^-10; None if a = 1 doesn't.
 
     Bisection: the smallest such a where the share rises with a.
 

@@ -187,7 +187,7 @@ def _judge(
 
 
 def _rows(shown: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
-    """Where each condition's images lie when all are put together."""
+    """The rows of each condition's images when all are put together."""
     ends = np.cumsum([len(x) for x in shown.values()])
     return {name: np.arange(end - len(x), end) for (name, x), end in zip(shown.items(), ends, strict=True)}
 

@@ -118,7 +118,7 @@ def test_sentences_say_what_was_found(cells):
     page = study_page(records_of(*cells))
     assert (
         page.headline
-        == "At 64 forwards an input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms on fashion-mnist"
+        == "At 64 forward passes per input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms on fashion-mnist"
     )
     text = " ".join(page.lede)
     assert "On fashion-mnist, recipe r: 6 victims of 4 attacks and 1 clean model, seeds 0, 1" in text

@@ -88,7 +88,7 @@ def test_profiles_that_differ_are_told_apart_and_equal_ones_are_not():
     same = tell_apart(grid(0.6, 0.6), level="full", features=("keep",))
     assert apart.pairs == same.pairs == 9
     assert apart.least > 0.99
-    # The kinds differ in chance alone: no direction learned from some holds for others. 114 inputs a side, standard error .04.
+    # The kinds differ in chance alone: no direction learned from some holds for others. 114 inputs per side, standard error .04.
     assert 0.4 < same.mean < 0.6
 
 

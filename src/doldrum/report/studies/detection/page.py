@@ -117,7 +117,7 @@ def _headline(parts: Sequence[_Part]) -> str:
         return "No development attack was measured"
     best = parts[0].ranked[0]
     return (
-        f"At 64 forwards an input {detector_title(best.detector)} finds {two(best.development)} of triggered inputs at 1% false alarms on "
+        f"At 64 forward passes per input {detector_title(best.detector)} finds {two(best.development)} of triggered inputs at 1% false alarms on "
         f"{parts[0].models.data}"
     )
 
@@ -139,7 +139,7 @@ def _answer(part: _Part) -> list[str]:
         f"{counted(len(part.cells) - len(victims), 'clean model')}, {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. Figures are TPR at a promised 1% of "
         "false alarms, by thresholds from calibration inputs, over triggered inputs that get the attacker’s label; "
-        f"means over the attacks with {100 * part.rate:.3g}% poison, at 64 forwards an input at most."
+        f"means over the attacks with {100 * part.rate:.3g}% poison, at 64 forward passes per input at most."
     ]
     if part.ranked:
         ranking = _ranking(part)
@@ -176,6 +176,6 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     return (
         f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
         f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
-        f"they lie inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
+        f"they are inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
         "are not independent."
     )  # fmt: skip

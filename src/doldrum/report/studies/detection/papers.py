@@ -1,4 +1,4 @@
-"""The part of study detection's report that sets what detectors reach here beside what is published of them."""
+"""The part of study detection's report that compares what detectors reach here with their published figures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
 
 
 def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float) -> Section | None:
-    """Each detector at its paper's budget beside its published figure; None where none of them was measured on an attack."""
+    """Each detector at its paper's budget, with its published figure; None if none of them was measured on an attack."""
     ranked = [s for s in paper if math.isfinite(s.development)]
     lines = [
         [

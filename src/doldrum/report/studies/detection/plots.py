@@ -54,13 +54,13 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
 
 
 def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
-    """A dot a detector and budget: CPU milliseconds an input against mean TPR at 1%."""
+    """A dot per detector and budget: CPU milliseconds per input against mean TPR at 1%."""
     for s in found:
         colour = COLOURS["backdoored" if s.detector == _OURS else "clean"]
         ax.plot(s.milliseconds, s.development, "o" if s.budget == "paper" else "D", color=colour, markersize=6)
     ax.set_xscale("log")
     ax.set_ylim(-0.05, 1.08)
-    bare_axes(ax, xlabel="CPU milliseconds an input (log)", ylabel="mean TPR at 1% FPR")
+    bare_axes(ax, xlabel="CPU milliseconds per input (log)", ylabel="mean TPR at 1% FPR")
     names = {
         (s.milliseconds, s.development): f"{detector_title(s.detector)} ({s.forwards})"
         for s in found
@@ -70,7 +70,7 @@ def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
 
 
 def _name_dots(names: Mapping[tuple[float, float], str], ax: Axes) -> None:
-    """A name beside each dot, none over another or over a dot: the nearest free height, to the right where there is room."""
+    """A name next to each dot, none over another or over a dot: the nearest free height, to the right where there is room."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # places the axes, which a layout does only when it draws

@@ -44,7 +44,7 @@ def detector_title(id: str) -> str:
 @dataclass(frozen=True)
 class DetectionRow:
     """One detector at one budget on one victim. `tpr1` and `tpr5` are shares of triggered inputs that hit, flagged at a promised
-    1% and 5%, NaN where none hit or the calibration inputs were too few; `tpr1_all` of all triggered inputs; `false1` and
+    1% and 5%, NaN if none hit or the calibration inputs were too few; `tpr1_all` of all triggered inputs; `false1` and
     `false5` how many of the `clean` test inputs were flagged.
     """
 
@@ -138,7 +138,7 @@ def at_budget(rows: Sequence[DetectionRow], budget: str) -> list[DetectionRow]:
 
 
 def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow], float]) -> float:
-    """Mean over attacks of the mean over each attack's victims; NaN where there is none."""
+    """Mean over attacks of the mean over each attack's victims; NaN if there is none."""
     by: dict[str, list[float]] = {}
     for row in rows:
         if math.isfinite(value := of(row)):
@@ -149,7 +149,7 @@ def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow],
 @dataclass(frozen=True)
 class Summary:
     """One detector at one budget over the victims of one data set and recipe. Means are over those with one poison rate, and over attacks of a group; `fpr1` and `fpr5` the share of
-    all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms lie inside
+    all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms are inside
     the promise's 95% interval.
     """
 

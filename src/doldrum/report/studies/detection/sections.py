@@ -61,18 +61,18 @@ def table_section(
             StudyFigure(
                 "roc", lambda ax: plot_roc(_curves(rows, rate), ax),
                 "Mean TPR over development attacks against the realised false-positive rate of all clean inputs, at the thresholds that "
-                "calibration gives; at most 64 forwards an input. Orange: SmoothnessProfile.",
+                "calibration gives; at most 64 forward passes per input. Orange: SmoothnessProfile.",
                 "ROC of every detector at low false-positive rates, on a log axis", height=4.6,
             ),
             StudyFigure(
                 "cost", lambda ax: plot_cost(both, ax),
-                "CPU milliseconds an input, on one thread, against mean TPR at 1% over development attacks; in brackets the forwards. "
+                "CPU milliseconds per input, on one thread, against mean TPR at 1% over development attacks; in brackets the forwards. "
                 "Diamonds: at most 64 forwards; dots: what the paper takes.",
                 "Cost of every detector against what it finds", height=4.2,
             ),
         ],
         [
-            _table("At most 64 forwards an input", equal),
+            _table("At most 64 forward passes per input", equal),
             _table("Those that take more, at their papers’ budgets", [s for s in paper if s.detector in cut]),
         ],
     )  # fmt: skip
@@ -81,7 +81,7 @@ def table_section(
 def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     return StudyTable(
         caption + ": means over attacks of TPR at 1%, of inputs that hit. “All”: of all triggered inputs, development attacks; TPR at 5% "
-        "and AUROC likewise. Milliseconds are CPU time on one thread, the median over models.",
+        "and AUROC are means over attacks too. Milliseconds are CPU time on one thread, the median over models.",
         ["detector", "forwards", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "weakest"],
         [
             [
@@ -137,7 +137,7 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
     models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
     return Section(
         "Attack by attack",
-        ("TPR at a promised 1% of false alarms, of triggered inputs that hit, at most 64 forwards an input. * held out of the design of "
+        ("TPR at a promised 1% of false alarms, of triggered inputs that hit, at most 64 forward passes per input. * held out of the design of "
          "SmoothnessProfile; † made to evade smoothness.",),
         [
             StudyFigure(
@@ -207,7 +207,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
     return Section(
         "False alarms",
         ("Share of clean test inputs, unfiltered, that are flagged, with its exact 95% interval over all models; it leaves out the luck of "
-         "each calibration set, which “kept” counts in: models whose false alarms lie inside the beta-binomial 95% interval of the "
+         "each calibration set, which “kept” counts in: models whose false alarms are inside the beta-binomial 95% interval of the "
          "promise.",),
         (),
         [StudyTable(

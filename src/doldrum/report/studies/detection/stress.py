@@ -118,7 +118,7 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
             (
                 f"Measured on {victims}; TPR over the backdoored ones. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread "
                 "is what the choice of the calibration inputs does. “Refused”: the library declines to promise so low a rate from so few. "
-                "Kept: splits whose false alarms lie inside the promise’s 95% interval.",
+                "Kept: splits whose false alarms are inside the promise’s 95% interval.",
             ),
             (),
             [_sizes(by, at) for at in range(2)],

@@ -1,4 +1,4 @@
-"""Every model of the study beside its references: what each inspector, and the verdict, say of it."""
+"""Every model of the study compared with its references: what each inspector, and the verdict, say of it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Judged:
-    """What one inspector (or ALL) says of a model: `score` beside the references, its conformal `p`, and where it points."""
+    """What one inspector (or ALL) says of a model: `score` compared with the references, its conformal `p`, and where it points."""
 
     model: Model
     by: str
@@ -117,9 +117,9 @@ def names_of(models: Sequence[Model]) -> list[str]:
 
 
 def judged(models: Sequence[Model], by: str, inspectors: Sequence[str]) -> list[Judged]:
-    """Every model that is no reference beside the references of its network, by one inspector or by several together.
+    """Every model that is no reference, compared with the references of its network, by one inspector or by several together.
 
-    References are judged too, each beside the others: their `p` says nothing, their scores are those of clean models.
+    References are judged too, each compared with the others: their `p` says nothing, their scores are those of clean models.
     """
     out: list[Judged] = []
     for network in dict.fromkeys(model.network for model in models):
@@ -153,7 +153,7 @@ def _kind(name: Figure) -> tuple[str, bool, bool]:
 
 
 def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
-    """For the CSV: a row a model and inspector."""
+    """For the CSV: a row per model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
          "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "shown": j.shown, "source": j.most[1], "points_to": j.points_to}

@@ -101,7 +101,7 @@ def _lede(
 ) -> list[str]:
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
-        f"{counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is judged beside the references of its own network. At a "
+        f"{counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is compared with the references of its own network, at a "
         f"promised {LEVEL:.0%} of clean models. Models on which choices were made are left out of these figures, and shown apart.",
     ]
     if ours.models and ours.clean:
@@ -143,7 +143,7 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         "The verdict, attack by attack",
         ("A dot is a model: how far it stands out from the references, in units of their spread. Above the line of the clean models it would be flagged.",),
         [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "Models on which no choice was made.",
-                     "Standing of every model beside the references, attack by attack", 5.4)],
+                     "Standing of every model compared with the references, attack by attack", 5.4)],
         [StudyTable("What is flagged at the promised rate, and the trigger that was recovered",
                     ["attack", "models", "ASR", "flagged", "shown", "class right", "success of the found trigger", "seen by"], rows)],
     )  # fmt: skip

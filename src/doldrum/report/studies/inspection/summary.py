@@ -70,7 +70,7 @@ def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
 
 
 def neural_cleanse(model: Model) -> Judged:
-    """The published rule on the sizes that the mask inspector found; p is 0 where it alarms, else 1.
+    """The published rule on the sizes that the mask inspector found; p is 0 if it alarms, else 1.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section V.
     """
@@ -82,7 +82,7 @@ def neural_cleanse(model: Model) -> Judged:
 
 
 def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> Summary:
-    """The figures of the models of some attacks, beside all clean ones."""
+    """The figures of the models of some attacks, compared with all clean ones."""
     clean = [j for j in found if j.model.clean]
     bad = [j for j in found if j.model.attack in attacks]
     flagged = [j for j in bad if j.p <= LEVEL]

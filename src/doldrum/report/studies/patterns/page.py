@@ -1,4 +1,4 @@
-"""The report of `study patterns`: how calm other artificial patterns are, beside true triggers, and whether they can be told."""
+"""The report of `study patterns`: how calm other artificial patterns are, compared with true triggers, and whether they can be told."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "profiles", lambda ax: plot_profiles(records.cells, "full", ax),
                     "Share of draws that keep the input’s label, against the strength of the noise, over inputs sent to "
                     "the class; patterns as made. Orange: true triggers. Blue: patterns on clean models.",
-                    "Share of draws that keep the label against noise strength, one line a model", height=3.6,
+                    "Share of draws that keep the label against noise strength, one line per model", height=3.6,
                 )
             ],
             [_telling_table(tellings)] if tellings else [],
@@ -209,7 +209,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
 
 
 def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
-    """A sentence on what some kinds do; none where there are none."""
+    """A sentence on what some kinds do; none if there are none."""
     by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
     for k in kinds:
         why = taken_away(k.fall, k.p_holm, k.tests)

@@ -1,4 +1,4 @@
-"""What the records of `study patterns` hold, one row a model and condition; and whether profiles tell triggers apart."""
+"""What the records of `study patterns` hold, one row per model and condition; and whether profiles tell triggers apart."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PatternRow:
     """One pattern on one model, at full strength or faded to a level of success; W is at the clean model's sigma-half.
 
     `true` is whether it is a backdoored model's own trigger. `share` of inputs sent to one class at `amount` of full
-    strength; `w_clean` and `w` mean W without and with it, `w_hit` over inputs sent to the class (NaN where none is);
+    strength; `w_clean` and `w` mean W without and with it, `w_hit` over inputs sent to the class (NaN if none is);
     `auroc_w`, `auroc_strip` against the same inputs without it, `flagged_w`, `flagged_strip` at a promised 5%.
     """
 

@@ -184,7 +184,7 @@ def _curve_figure(curve: dict[str, dict[str, Effect]]) -> StudyFigure:
     return StudyFigure(
         "effect-by-strength", lambda ax: _plot(curve, ax),
         "Mean effect over models against the strength of the noise. Above 0 the trigger smooths.",
-        "Effect of the trigger against noise strength, one line an attack",
+        "Effect of the trigger against noise strength, one line per attack",
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def strength_table(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) ->
 
 
 def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> str:
-    """Where along the curve each attack smooths most; empty where no curve was measured."""
+    """Where along the curve each attack smooths most; empty if no curve was measured."""
     parts = []
     for a in attacks:
         found = effects_by_strength(a.attack, cells)

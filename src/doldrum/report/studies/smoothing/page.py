@@ -106,7 +106,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     lede = [
         "Finding under test: smoothness rises when the trigger is added. "
         + " ".join(texts)
-        + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} measured beside the clean model of their seed, on "
+        + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} compared with the clean model of their seed, on "
         f"{between(r.inputs for r in rows)} inputs each."
     ]
     few = [title_of(a.attack) for a in attacks if a.attack in HEADLINE and a.models < PLANNED]

@@ -23,7 +23,7 @@ POOLED = 4  # correlations over all attacks, before those of single ones
 class Correlation:
     """A rank correlation of smoothing with ASR over `models`; its interval resamples models within attacks.
 
-    NaN where there are too few models, or where all succeed alike.
+    NaN if there are too few models, or where all succeed alike.
     """
 
     what: str

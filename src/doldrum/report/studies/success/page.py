@@ -162,5 +162,5 @@ def _text(interval: Interval) -> str:
 
 def _spoken(interval: Interval) -> str:
     if math.isnan(interval.value):
-        return "not to be had from so few models"
+        return "not possible with so few models"
     return _text(interval).replace(" (", ", 95% ").rstrip(")")

@@ -19,7 +19,7 @@ __all__ = ["onset", "onset_sentences", "onsets_of", "timeline_rows", "timeline_s
 
 
 def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> int | None:
-    """The first step at which a value is at least half of its last one, and stays so; None where its last one isn't above 0.
+    """The first step at which a value is at least half of its last one, and stays so; None if its last one isn't above 0.
 
     >>> onset([{"step": s, "asr": a} for s, a in ((0, 0.6), (10, 0.1), (20, 0.7), (40, 1.0))], lambda p: p["asr"])
     20
@@ -53,7 +53,7 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def onsets_of(cell: CellRecord) -> dict[str, Any]:
-    """The onset of success, of the calm spot and of accuracy in one model, in training steps; None where there is none."""
+    """The onset of success, of the calm spot and of accuracy in one model, in training steps; None if there is none."""
     line = cell.values["timeline"]
     return {
         "attack": cell.cell["attack"], "seed": cell.cell["seed"], "asr": onset(line, lambda p: p["asr"]),

@@ -1,4 +1,4 @@
-"""docs/index.md: what the demo finds."""
+"""docs/tutorials/first-ten-minutes.md: what the demo finds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from results import demo
 from results.figures import Studies, short, table
 
-PAGE = "docs/index.md"
+PAGE = "docs/tutorials/first-ten-minutes.md"
 
 
 def quotes(studies: Studies) -> Iterator[str]:
@@ -19,7 +19,18 @@ def quotes(studies: Studies) -> Iterator[str]:
     lines = [[what, *(f"{value} ({limits})" for value, limits in cells)] for what, cells in rows(models)]
     yield from table(["", *(f"{model.name} model" for model in models)], lines).splitlines()
     yield f"W at sigma = {short(demo.shown()['sigma_half'], 3)}, where"
+    yield changed()
     yield from spread()
+    yield f"The demo took {demo.seconds('full')}"
+
+
+def changed() -> str:
+    clean, bad = demo.shown()["models"]
+    assert bad["w_change_ci"][1] < 0, "W falls on the backdoored network"
+    return (
+        f"The trigger changes W by {demo.changed(bad)} on the backdoored network, from {short(bad['w_clean'], 3)} to "
+        f"{short(bad['w_triggered'], 3)}, and by {demo.changed(clean)} on the clean one"
+    )
 
 
 def spread() -> Iterator[str]:

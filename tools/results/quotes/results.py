@@ -1,0 +1,87 @@
+"""docs/results/index.md: the results at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from results.figures import Studies, limits, short, signed
+from results.quotes import detection
+
+PAGE = "docs/results/index.md"
+STRIP, PROFILE = "strip", "profile"
+
+
+def quotes(studies: Studies) -> Iterator[str]:
+    yield from (f"| {where} | {ours} | {strip} |" for where, ours, strip in detectors(studies))
+    yield compared(studies)
+    yield models(studies)
+    yield cleansing(studies)
+    yield from findings(studies)
+    yield f"the profile finds {detectors(studies)[-1][1]} of the triggered inputs"
+
+
+def detectors(studies: Studies) -> list[tuple[str, str, str]]:
+    """Where it was measured, and what the profile and STRIP find there at 1% and 64 forward passes."""
+
+    def of(detector: str, attacks: tuple[str, ...]) -> str:
+        return short(detection.found(studies, "detection", detector, "equal", attacks))
+
+    def elsewhere(study: str, detector: str) -> str:
+        return short(next(r["development"] for r in studies[study]["numbers"]["equal"] if r["detector"] == detector))
+
+    twelve, kept_out = detection.TWELVE, detection.HELD_OUT
+    return [
+        (f"Fashion-MNIST, {len(twelve)} attacks used in the design", of(PROFILE, twelve), of(STRIP, twelve)),
+        (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", of(PROFILE, kept_out), of(STRIP, kept_out)),
+        ("an MLP that no choice was made on", elsewhere("detection-mlp", PROFILE), elsewhere("detection-mlp", STRIP)),
+        ("emoji, in colour", elsewhere("detection-colour", PROFILE), elsewhere("detection-colour", STRIP)),
+    ]  # fmt: skip
+
+
+def compared(studies: Studies) -> str:
+    equal = studies["detection"]["numbers"]["equal"]
+    words = {10: "Ten"}
+    return f"{words[len(equal)]} detectors on {max(r['models'] for r in equal)} models."
+
+
+def models(studies: Studies) -> str:
+    ours, classic = verdicts(studies)
+    return f"It flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and {classic[1].split()[0]}."
+
+
+def verdicts(studies: Studies) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Backdoored and clean models that are flagged: by our verdict, and by Neural Cleanse's rule."""
+
+    def of(name: str) -> tuple[str, str]:
+        found = studies["inspection"]["numbers"]["inspectors"][name]["all"]
+        flagged = round(found["tpr"] * found["models"])
+        return f"{flagged} of {found['models']}", f"{found['alarms']} of {found['clean']}"
+
+    return of("verdict"), of("neural-cleanse")
+
+
+def cleansing(studies: Studies) -> str:
+    came, ours = (studies["cleansing"]["numbers"]["arms"][arm] for arm in ("none", "profile"))
+    return (
+        f"broke {broken(studies)} backdoors, mean success {came['asr']:.0%} to {ours['asr']:.0%}, for "
+        f"{short(100 * (came['clean_accuracy'] - ours['clean_accuracy']), 1)} points of accuracy."
+    )
+
+
+def broken(studies: Studies) -> str:
+    ours = studies["cleansing"]["numbers"]["arms"]["profile"]
+    return f"{ours['broken']} of {ours['models']}"
+
+
+def findings(studies: Studies) -> Iterator[str]:
+    attacks = {row["attack"]: row for row in studies["smoothing"]["numbers"]["attacks"]}
+    assert [a for a, row in attacks.items() if row["verdict"] == "smooths"] == ["badnets", "tact"], "BadNets and TaCT"
+    assert [a for a, row in attacks.items() if row["verdict"] == "roughens"] == ["all-to-all"], "all-to-all rougher"
+    bad = attacks["badnets"]["effect"]
+    yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% {limits(bad)}) and TaCT"
+    yield f"[{studies['smoothing']['numbers']['models']} models]"
+    pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
+    yield f"Rank correlation {signed(pooled['value'], 2)} ({limits(pooled, 2)}); among inputs that hit {signed(hit['value'], 2)}, not shown. [{studies['success']['numbers']['models']} models]"
+    made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
+    yield f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)} on clean models"
+    yield f"[{studies['patterns']['numbers']['models']} models]"

@@ -1,0 +1,1 @@
+"""What tools/check-words looks for, and where."""
