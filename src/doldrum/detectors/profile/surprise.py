@@ -30,7 +30,7 @@ class Surprise:
 
     >>> s = Surprise(np.arange(100.0)[:, None])
     >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()
-    [0.68, 2.13, 63.59]
+    [0.68, 2.13, 63.02]
     """
 
     def __init__(self, reference: NDArray[np.float64], shape: ArrayLike = EXPONENTIAL) -> None:
