@@ -11,7 +11,7 @@ __all__ = ["Ray", "Workers"]
 Workers = Annotated[
     int | None,
     typer.Option(
-        help="Processes of one thread each, in place of one that uses all cores; with --ray by default one a CPU of the cluster. What is found "
+        help="Processes of one thread each, in place of one that uses all cores; with --ray by default one per CPU of the cluster. What is found "
         "is the same for every number."
     ),
 ]

@@ -46,7 +46,7 @@ RULES = (
         PROVEN,
         "Image with a proven trigger",
         "Something in this image takes its class along to clean images that nothing else used, better than anything in trusted images does.",
-        "Remove the image, and do not use the model: whoever adds the same trigger to an image decides what the model answers. "
+        "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",
         ABOUT,
         "error",

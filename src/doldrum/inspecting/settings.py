@@ -40,7 +40,7 @@ class InspectSettings(JobSettings):
     budget : float, optional
         Seconds that looking at the model may take; inspectors not done by then are listed. References are not counted: they are examined once.
     workers : int, optional
-        References that are examined at once; by default 1, on a cluster one a CPU.
+        References that are examined at once; by default 1, on a cluster one per CPU.
     ray : str, optional
         The address of a Ray cluster whose machines examine references: models and clean images are at the same paths on each of them.
 

@@ -86,7 +86,7 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     ------
     InputError
         for a folder with no model, one that can't be opened, other input shapes or numbers of classes than the first one's, the same model
-        twice (equal fingerprints: copies are no evidence; one model in two formats is not noticed), one that lies beside the attack file of
+        twice (equal fingerprints: copies are no evidence; one model in two formats is not noticed), one that is beside the attack file of
         `doldrum train --attack`, and for a folder of `train_references` that is not finished, or holds other models too.
 
     Examples

@@ -53,7 +53,7 @@ def train_references(
     data
         A clean training set, as `doldrum.training.train` takes it.
     recipe
-        A Recipe or the name of one. Its `threads` become 1: of many models, one a core beats one on all cores.
+        A Recipe or the name of one. Its `threads` become 1: of many models, one per core beats one on all cores.
     count
         How many models the folder is to hold, from 1 to 10,000. Where it holds more, they stay, and all are opened.
     seed

@@ -26,7 +26,7 @@ class Preprocessing:
     ----------
     size : (height, width)
         Or one number for both.
-    mean, std : one number, or one a channel, in the model's channel order
+    mean, std : one number, or one per channel, in the model's channel order
         In units of the scaled pixel. Equal numbers are kept as one.
     channels : "rgb", "bgr" or "grey"
         What the model takes; "grey" is one channel.
@@ -76,7 +76,7 @@ class Preprocessing:
         fine = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
         if not fine or len(values) not in (1, count):
             raise InputError(
-                f"expected {name} as one number or {count}, got {visible(repr(given))}; pass one a channel"
+                f"expected {name} as one number or {count}, got {visible(repr(given))}; pass one per channel"
             )
         found = tuple(float(v) for v in values)
         return found[:1] if len(set(found)) == 1 else found  # so that what is the same preprocessing is equal

@@ -44,14 +44,14 @@ class Endpoint:
     url : str
         http:// or https://, without a user or password.
     batch : int
-        Images a request.
+        Images per request.
     timeout : float
         Seconds for one request, from connecting to the last byte.
     retries : int
         Further tries after no answer, or status 408, 425, 429, 500, 502, 503 or 504; the wait doubles from half a second, or is what
         `Retry-After` says, a minute at most.
     per_second : float or None
-        Requests a second, at most.
+        Requests per second, at most.
     budget : int or None
         Images sent in all, those of retries included; one more raises InputError. Called `endpoint_queries` where a model is opened by its address.
     token : str or None

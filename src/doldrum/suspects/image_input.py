@@ -1,4 +1,4 @@
-"""Which input of a model takes images, how they lie in it, and the preprocessing that goes with it; the same rules for every format."""
+"""Which input of a model takes images, how they are laid out in it, and the preprocessing that goes with it; the same rules for every format."""
 
 from __future__ import annotations
 

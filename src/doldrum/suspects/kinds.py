@@ -1,4 +1,4 @@
-"""What kind of model a file is, by its bytes: names and suffixes lie."""
+"""What kind of model a file is, by its bytes: names and suffixes can be wrong."""
 
 from __future__ import annotations
 

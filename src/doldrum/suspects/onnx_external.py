@@ -25,9 +25,9 @@ _KEYS = {"location", "offset", "length", "checksum"}
 def read_external(
     tensors: Iterable[Any], path: str | os.PathLike[str], *, widths: dict[int, float], most: int, shown: str
 ) -> bool:
-    """Read what lies outside into the tensors; whether there was any.
+    """Read what is outside into the tensors; whether there was any.
 
-    Files must lie in the model's own folder, under a bare name, and be no links; a tensor's bytes must be inside its file and as many as its
+    Files must be in the model's own folder, under a bare name, and be no links; a tensor's bytes must be inside its file and as many as its
     type and shape take, and all of them together at most `most`. Raises InputError otherwise, before a byte of them is read.
     """
     plans = []

@@ -37,7 +37,7 @@ def batch_of(value: Any) -> int | None:
 
 
 def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
-    """The one input of images, and how they lie in it; ClassifierError where there is none, or more than one."""
+    """The one input of images, and how they are laid out in it; ClassifierError where there is none, or more than one."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:

@@ -29,7 +29,7 @@ _PASSING = {"Convert", "Reshape", "Squeeze", "Unsqueeze", "Result", "FakeQuantiz
 
 
 def ov_input(model: Any, shown: str) -> ImageInput:
-    """The one input of images, and how they lie in it; ClassifierError where there is none, or more than one."""
+    """The one input of images, and how they are laid out in it; ClassifierError where there is none, or more than one."""
     if len(model.inputs) != 1:
         found = ", ".join(visible(_name(i), most=40) for i in model.inputs[:6])
         raise ClassifierError(

@@ -35,7 +35,7 @@ class Output:
     feeds: frozenset[str] = field(default=frozenset())
 
     def form(self, batch: int | None) -> Form | None:
-        """What it can be: a row of scores an image, a label an image, one number an image (of two classes), or None."""
+        """What it can be: a row of scores per image, a label per image, one number per image (of two classes), or None."""
         if not self.dims or self.numbers == "other":
             return None
         rest = self.dims[1:]

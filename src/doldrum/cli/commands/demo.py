@@ -25,7 +25,7 @@ _KEYS = (
 
 _NEXT = (
     "",
-    "Now try it on your own model, with some hundreds of images that you trust:",
+    "Now try it on your own model, with a few hundred images that you trust:",
     "  is the model backdoored?      doldrum inspect model.onnx --clean trusted/ --out report/",
     "  do images carry a trigger?    doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/",
 )

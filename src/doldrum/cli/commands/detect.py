@@ -65,7 +65,7 @@ def calibrate(
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
     Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends. One that was cut off leaves what was
-    measured in OUT.resume, with its secret seed: the same command goes on from there.
+    measured in OUT.resume, with its secret seed. Run the same command again to continue.
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.measuring import each_by

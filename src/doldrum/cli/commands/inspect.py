@@ -47,7 +47,7 @@ def inspect(
     ] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(help="Reference models to examine at once; 0 is one a core, with --ray by default one a CPU of the cluster."),
+        typer.Option(help="Reference models to examine at once; 0 is one per core, with --ray by default one per CPU of the cluster."),
     ] = None,
     ray: Ray = None,
     hours: options.Hours = 24.0,

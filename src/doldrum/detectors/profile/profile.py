@@ -39,7 +39,7 @@ _FEWEST, _MADE_UP = 10, 200
 class SmoothnessProfile(OfFamilies):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how stable the label is.
 
-    Needs labels only; 64 forwards an input by default; 100 clean inputs for `fit` (1,000 do better), besides those for
+    Needs labels only; 64 forwards per input by default; 100 clean inputs for `fit` (1,000 do better), besides those for
     calibration. `outlook` says what those that it got will give. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
     high a value (`surprise.Surprise`), and the surprises are added:
 

@@ -38,7 +38,7 @@ class Rates:
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        Of the families, whose places lie side by side.
+        Of the families, whose places are side by side.
     """
 
     def __init__(

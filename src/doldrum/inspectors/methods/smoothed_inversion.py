@@ -84,7 +84,7 @@ def towards(
     steps: int = _STEPS,
     draws: int = _DRAWS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Perturbations d (B, C, H, W), one an image, that make log p_target(x + d) of the smoothed model large, and what it is then (B,).
+    """Perturbations d (B, C, H, W), one per image, that make log p_target(x + d) of the smoothed model large, and what it is then (B,).
 
     Each step is 2.5 r / steps along the gradient; then d goes back into the ball |d| <= r, and x + d into [0, 1]. New noise is drawn at each step, and
     other noise, four times as much, for the final value.

@@ -140,7 +140,7 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
         ]
     size = promise["num_calibration"]
     return [
-        "The promise holds for inputs like the clean ones given. Where those scanned differ from them for honest reasons, such as another camera, "
+        "The promise holds for inputs like the clean ones given. Where those scanned differ from them for a harmless reason, such as another camera, "
         "more will be flagged.",
         f"A p-value is the share of clean inputs that look at least as suspicious, the input itself counted among them; {size:,} clean images "
         f"allow none below 1/{size + 1:,}.",

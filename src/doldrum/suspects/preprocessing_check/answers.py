@@ -61,7 +61,7 @@ def ask(
     *,
     opened: Preprocessing,
 ) -> list[Answers]:
-    """The answers under each candidate for the `picked` images: (1 + COPIES) forwards an image and candidate.
+    """The answers under each candidate for the `picked` images: (1 + COPIES) forwards per image and candidate.
 
     All candidates see the same copies: one brighter by 0.15, clipped to [0, 1], and one turned by 8 degrees. A model whose pixels are
     what it was trained on keeps its labels under both; pixels of another range lose them under a change of brightness.

@@ -54,7 +54,7 @@ def usual_candidates(
 ) -> list[Candidate]:
     """Candidates of one `resize`: as opened first, then `more`, then the usual ones, the most usual first.
 
-    `fixed_range`: the model takes bytes, or clips, so that only the order of channels can be tried. Those that are all but the same as
+    `fixed_range`: the model takes bytes, or clips, so that only the order of channels can be tried. Those that are almost the same as
     an earlier one are left out.
 
     >>> grey = Preprocessing(size=28, channels="grey")
@@ -140,7 +140,7 @@ def _made(opened: Preprocessing, values: Values, order: str) -> Preprocessing:
 
 
 def _same(one: Preprocessing, other: Preprocessing) -> bool:
-    """Whether black and white become all but the same values of the model's input."""
+    """Whether black and white become almost the same values of the model's input."""
     if one.channels != other.channels:
         return False
     ends = [[(scale * x - mean) / std for x in (0.0, 1.0)] for scale, mean, std in (_columns(one), _columns(other))]

@@ -94,7 +94,7 @@ def check_preprocessing(
     open_layout : bool
         The model takes rows of pixels, whose order nothing tells: channels last is tried too.
     most : int
-        Images asked about, drawn at random; (1 + 2) forwards an image and candidate, of which there are about 13.
+        Images asked about, drawn at random; (1 + 2) forwards per image and candidate, of which there are about 13.
 
     Raises InputError for images or labels of other shapes, and where there are none.
 

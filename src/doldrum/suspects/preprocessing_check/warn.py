@@ -55,7 +55,7 @@ def preprocessing_warning(
     """ "note: ..." with flags to set, where the usual preprocessings show one that fits clean images better; else None.
 
     Arguments as in :func:`check_preprocessing`. Asks about at most `most` images, by default 200, or fewer, 50 at least, where
-    they are large: 3 forwards an image for a model that is right on nearly all
+    they are large: 3 forwards per image for a model that is right on nearly all
     of them, or whose labels are as spread and steady as can be, about 42 for others. A model that costs money to ask is not asked. Nothing is changed.
     """
     return _looked_at(suspect, images, labels, resize=resize, most=most, seed=seed)[0]
