@@ -458,3 +458,11 @@ def test_a_second_inspection_waits_for_the_first_and_uses_what_it_found(toys, tm
     assert said == ["another inspection examines these reference models; waiting for it, to use what it finds"]
     assert records[0].verdict["exit_code"] == 3
     assert near.asked == 5 + 1  # the second's own model alone
+
+
+def test_the_rate_that_is_offered_for_few_references_is_taken(toys, tmp_path):
+    refs, clean = references(tmp_path / "two", 2), toys / "clean.npy"
+    with pytest.raises(InputError, match=r"ask for fpr=0\.34,"):
+        run_inspection(settings(toys / "bad.onnx", clean, tmp_path / "out", references=str(refs), fpr=0.33))
+    record = run_inspection(settings(toys / "bad.onnx", clean, tmp_path / "out", references=str(refs), fpr=0.34))
+    assert record.references["count"] == 2

@@ -26,7 +26,7 @@ from doldrum.progress import progress_bar
 from doldrum.references import EXAMINED, reference_settings
 from doldrum.sandbox import Limits, memory_share, run_confined
 from doldrum.spread import results
-from doldrum.stats.conformal import needed_size
+from doldrum.stats.conformal import needed_size, smallest_fpr_text
 
 __all__ = ["Shelf", "check_count"]
 
@@ -44,7 +44,7 @@ def check_count(settings: InspectSettings) -> None:
         raise InputError(
             f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} in "
             f"{visible(settings.references)}; add {needed - count} (doldrum references --count {needed} trains them), ask for "
-            f"fpr={1 / (count + 1):.2g}, or leave references= out, for no promise"
+            f"fpr={smallest_fpr_text(count)}, or leave references= out, for no promise"
         )
     _check_apart(settings, models)
 

@@ -22,7 +22,7 @@ from doldrum.inspectors.kinds import INSPECTORS
 from doldrum.measuring.inputs import wanted_by
 from doldrum.poisoning.evaluate import Share
 from doldrum.progress import progress_bar
-from doldrum.stats.conformal import needed_size
+from doldrum.stats.conformal import needed_size, smallest_fpr_text
 from doldrum.triggers.base import Trigger
 
 __all__ = ["Inspection", "check_references", "inspect", "judged"]
@@ -91,9 +91,9 @@ def check_references(count: int, fpr: float) -> None:
     """Raise InputError where so many references can't promise `fpr`."""
     needed = needed_size(fpr)
     if count < needed:
+        other = f", or ask for fpr={smallest_fpr_text(count)}" if count else ""
         raise InputError(
-            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more, or ask for fpr="
-            f"{1 / (count + 1):.2g}"
+            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more{other}"
         )
 
 
