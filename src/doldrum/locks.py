@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,10 @@ def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str =
 
 
 @contextmanager
-def locked(path: str | Path, *, wait: bool = False) -> Iterator[None]:
+def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold a folder, or a file (made if there is none), while the block runs.
 
-    Where another process holds it: with `wait`, until it is free; else InputError. The lock is the operating system's: it
+    Where another process holds it: with `wait`, `busy` is called and then it waits until it is free; else InputError. The lock is the operating system's: it
     leaves nothing behind on a folder, and is released when the process that holds it ends, in whatever way. Where the system has none
     of the kind (Windows), nothing is held.
 
@@ -42,11 +42,14 @@ def locked(path: str | Path, *, wait: bool = False) -> Iterator[None]:
     handle = os.open(path, os.O_RDONLY) if path.is_dir() else os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(
-                f"expected one run at a time in {path}, got a second; wait for the first, or name another folder"
-            ) from error
+            if not wait:
+                raise InputError(
+                    f"expected one run at a time in {path}, got a second; wait for the first, or name another folder"
+                ) from error
+            busy()
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -387,3 +388,81 @@ def test_clean_images_that_were_resized_are_told_of_for_good(toys, tmp_path):
     record = run_inspection(settings(toys / "good.onnx", tmp_path / "large.npy", tmp_path / "out"))
     told = " ".join(record.verdict["sentences"])
     assert "Clean images: 60 of 60 images were fitted to 1 x 6 x 6" in told
+
+
+@pytest.mark.parametrize("twin", ["bad.onnx", "r01.onnx"], ids=["the model", "a reference"])
+def test_the_same_model_in_another_file_is_refused_by_name_before_any_search(toys, tmp_path, near, twin, monkeypatch):
+    import onnx
+
+    from doldrum.classifiers.adapters.onnx import OnnxClassifier
+
+    def weights(self):  # as of files of torch; a true one of ONNX is of the bytes
+        return hashlib.sha256(onnx.load(str(self.path)).graph.initializer[0].raw_data).hexdigest()
+
+    monkeypatch.setattr(OnnxClassifier, "fingerprint", property(weights))
+    shutil.copytree(toys / "refs", tmp_path / "refs")
+    made = onnx.load(str(toys / twin if twin == "bad.onnx" else tmp_path / "refs" / twin))
+    onnx.helper.set_model_props(made, {"seconds": "1.5"})  # other bytes, as the times that training takes are
+    onnx.save(made, str(tmp_path / "refs" / "twin.onnx"))
+    told = f"got twin.onnx, which is the same as {'the model itself' if twin == 'bad.onnx' else twin}; take one"
+    refs, clean = str(tmp_path / "refs"), toys / "clean.npy"
+    with pytest.raises(InputError, match=told):
+        run_inspection(settings(toys / "bad.onnx", clean, tmp_path / "out", references=refs, fpr=0.2))
+    assert near.asked == 0
+
+
+@pytest.mark.parametrize(
+    "spoil", [list.clear, lambda r: r[0].update(inspector="warp"), lambda r: r[0].update(values=[])]
+)
+def test_what_no_examination_leaves_is_examined_again(toys, tmp_path, near, spoil):
+    whole = _beside_references(toys, tmp_path, "bad.onnx")
+    kept = next((tmp_path / "refs" / "examined").glob("*/r02.onnx.json"))
+    before = json.loads(kept.read_text())["examination"]["readings"][0]["values"]
+    spoilt = json.loads(kept.read_text())
+    spoil(spoilt["examination"]["readings"])
+    kept.write_text(json.dumps(spoilt))
+    shutil.rmtree(tmp_path / "out")
+    assert near.asked == 5
+    assert _beside_references(toys, tmp_path, "bad.onnx").finding == whole.finding
+    assert near.asked == 5 + 2  # the model, and the one that was spoilt
+    assert json.loads(kept.read_text())["examination"]["readings"][0]["values"] == before
+
+
+def test_a_second_inspection_waits_for_the_first_and_uses_what_it_found(toys, tmp_path, near):
+    """The first holds the folder and puts its examinations there; once it lets go, the second has none to make."""
+    import threading
+
+    from doldrum.inspecting.references import Shelf
+    from doldrum.locks import locked
+
+    shutil.copytree(toys / "refs", tmp_path / "refs")
+    refs, clean = str(tmp_path / "refs"), toys / "clean.npy"
+    _beside_references(toys, tmp_path / "other", "good.onnx")  # the same models and images: what the first will find
+    found = next((tmp_path / "other" / "refs" / "examined").glob("*"))
+    asked = settings(toys / "bad.onnx", clean, tmp_path / "out", references=refs, fpr=0.2)
+    place, said, waits, records = Shelf.of(asked).place, [], threading.Event(), []
+
+    def say(text):
+        said.append(text)
+        waits.set()
+
+    with locked(place):
+        second = threading.Thread(
+            target=lambda: records.append(run_inspection(asked, progress=False, say=say)), daemon=True
+        )
+        second.start()
+        assert waits.wait(20)
+        for one in found.glob("*.json"):
+            shutil.copy(one, place)
+    second.join(20)
+    assert said == ["another inspection examines these reference models; waiting for it, to use what it finds"]
+    assert records[0].verdict["exit_code"] == 3
+    assert near.asked == 5 + 1  # the second's own model alone
+
+
+def test_the_rate_that_is_offered_for_few_references_is_taken(toys, tmp_path):
+    refs, clean = references(tmp_path / "two", 2), toys / "clean.npy"
+    with pytest.raises(InputError, match=r"ask for fpr=0\.34,"):
+        run_inspection(settings(toys / "bad.onnx", clean, tmp_path / "out", references=str(refs), fpr=0.33))
+    record = run_inspection(settings(toys / "bad.onnx", clean, tmp_path / "out", references=str(refs), fpr=0.34))
+    assert record.references["count"] == 2

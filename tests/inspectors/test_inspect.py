@@ -180,3 +180,23 @@ def test_two_classes_are_too_few_to_compare() -> None:
 def test_the_anomaly_index_by_hand() -> None:
     """Median 30; distances 25, 0, 2, 2, 1, of which the median is 2."""
     assert anomaly_index(np.array([5.0, 30, 32, 28, 31])) == (pytest.approx(25 / (1.4826 * 2)), 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"references": "refs"}, r"references= as Classifiers, got 'refs'; doldrum.references.open_references opens"),
+        ({"references": [3]}, "references= as Classifiers, got int as number 0; use dd.as_classifier first"),
+        ({"references": 3}, "references= as a list of Classifiers, got int; pass a list"),
+        ({"references": None}, "references= as a list of Classifiers, got NoneType"),
+        ({"seed": "a"}, "whole number of at least 0 as seed=, got 'a'; e.g. 0"),
+        ({"seed": -1}, "whole number of at least 0 as seed=, got -1; e.g. 0"),
+        ({"inspectors": "mask"}, r"inspectors= as a list of names, got 'mask'; write \['mask'\]"),
+        ({"inspectors": 3}, r"inspectors= as a list of names, got int; pass a list such as \['mask'\]"),
+        ({"inspectors": [[]]}, r"inspectors among mask, .*got \[\]; pick some"),
+        ({"references": [toy(1), toy(2)], "fpr": 0.33}, r"got 2; give more, or ask for fpr=0\.34"),
+    ],
+)
+def test_wrong_arguments_are_told_in_a_line(wrong, told) -> None:
+    with pytest.raises(InputError, match=told):
+        inspect(toy(0), CLEAN, progress=False, **wrong)

@@ -30,7 +30,7 @@ from doldrum.opening.inside import open_suspect
 from doldrum.opening.settings import notes_in_flags
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
-from doldrum.stats.conformal import needed_size
+from doldrum.stats.conformal import needed_size, smallest_fpr_text
 
 __all__ = ["split_clean", "work"]
 
@@ -132,8 +132,7 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     """
     needed = needed_size(fpr)
     if count < FEWEST_FIT + needed:
-        could = 1 / max(count - FEWEST_FIT + 1, 1)
-        other = f", or ask for --fpr {could:.2g}" if count > FEWEST_FIT + 2 else ""
+        other = f", or ask for --fpr {smallest_fpr_text(count - FEWEST_FIT)}" if count > FEWEST_FIT + 2 else ""
         raise InputError(
             f"expected at least {FEWEST_FIT + needed} clean images for --fpr {fpr:g} ({FEWEST_FIT} to fit and {needed} "
             f"to calibrate), got {count}; add more{other}, or leave out --clean to rank the images only"

@@ -15,6 +15,11 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
         return "Not reached: the queries or the time allowed were over."
     if choice is None:
         return "Nothing was found in this image that changes other images to its class."
+    if f"{choice.success:.0%}" == "0%":
+        return (
+            "Nothing was found in this image that changes other images to its class any better than what the same search finds in trusted images of that "
+            "class."
+        )
     return (
         f"What was found changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
         "class found something that does about as well, so this may be what the class looks like."
@@ -36,7 +41,10 @@ def why(found: Explanation, *, alpha: float) -> str:
         f"{percent(found.control.value)}."
     )
     if found.proven:
-        return first
+        one_class = (
+            " This size and class are what was easiest to prove; the trigger may work on images of other classes too."
+        )
+        return first if found.scope is None else first + one_class
     if found.holds is not None and found.holds > alpha:
         return (
             f"{first} But trusted images of the class contain as much of it as this image does, so nothing is proven."

@@ -37,6 +37,7 @@ def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun,
     references = (
         None if not count else {"source": visible(settings.references or ""), "count": count, "fpr": settings.fpr}
     )
+    trigger = _trigger(facts, begun)
     record = InspectionRecord(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         doldrum=doldrum.__version__,
@@ -51,9 +52,9 @@ def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun,
         references=references,
         finding=facts.finding,
         success=facts.success,
-        trigger=_trigger(facts, begun),
+        trigger=trigger,
         inspectors=tuple(_inspector(one, facts) for one in facts.readings),
-        verdict=told(facts, references),
+        verdict=told(facts, references, shown=trigger is not None),
     )
     record.save(begun.out / RECORD)
     return record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from doldrum.progress import progress_bar
 from doldrum.references import EXAMINED, reference_settings
 from doldrum.sandbox import Limits, memory_share, run_confined
 from doldrum.spread import results
-from doldrum.stats.conformal import needed_size
+from doldrum.stats.conformal import needed_size, smallest_fpr_text
 
 __all__ = ["Shelf", "check_count"]
 
@@ -44,7 +44,7 @@ def check_count(settings: InspectSettings) -> None:
         raise InputError(
             f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} in "
             f"{visible(settings.references)}; add {needed - count} (doldrum references --count {needed} trains them), ask for "
-            f"fpr={1 / (count + 1):.2g}, or leave references= out, for no promise"
+            f"fpr={smallest_fpr_text(count)}, or leave references= out, for no promise"
         )
     _check_apart(settings, models)
 
@@ -97,7 +97,7 @@ class _Examiner:
         name = visible(model.path.name)
         try:
             found = run_confined("doldrum.inspecting.work:examine_reference", asked, limits=limits)
-            made = checked_examination(found["examination"])
+            made = _whole_examination(found["examination"], self.sent["inspectors"])
             shape = [int(side) for side in found["input_shape"]]
         except (InputError, ClassifierError, SandboxError) as error:
             error.args = (f"reference model {name}: {error}",)
@@ -130,9 +130,9 @@ class Shelf:
         try:
             place.mkdir(parents=True, exist_ok=True)
             write_text_whole(place / ".writable", "")
-            (place / ".writable").unlink()
+            (place / ".writable").unlink(missing_ok=True)  # another inspection may be at the same
         except OSError:
-            if not all(_kept(place, one) for one in models):
+            if not all(_kept(place, one, settings.inspectors) for one in models):
                 place = Path(settings.out).resolve() / EXAMINED / key
                 place.mkdir(parents=True, exist_ok=True)
         return cls(settings, place, models)
@@ -140,25 +140,37 @@ class Shelf:
     @property
     def missing(self) -> list[ModelSettings]:
         """The references that are not examined yet, or were replaced since."""
-        return [one for one in self.models if _kept(self.place, one) is None]
+        return [one for one in self.models if self._kept(one) is None]
+
+    def _kept(self, model: ModelSettings) -> dict[str, Any] | None:
+        return _kept(self.place, model, self.settings.inspectors)
 
     def described(self, *, progress: bool) -> list[dict[str, Any]]:
-        """{name, input_shape, num_classes} of every reference: those that are not examined yet are opened, in one confined process.
+        """{name, input_shape, num_classes, fingerprint} of every reference: those that are not examined yet are opened, in one confined process.
 
         Raises InputError, with all names, where some can't be opened.
         """
         missing = self.missing
-        known = {str(one.path): _kept(self.place, one) for one in self.models}
+        known = {str(one.path): self._kept(one) for one in self.models}
         made = iter(_opened(missing, self.settings, progress=progress))
         found = [_of_kept(kept) if (kept := known[str(one.path)]) else next(made) for one in self.models]
         return [{"name": visible(one.path.name), **facts} for one, facts in zip(self.models, found, strict=True)]
 
     def examine(self, sent: dict[str, Any], *, progress: bool, say: Callable[[str], None]) -> None:
-        """Examine those that are missing: one after another here, or several at once in workers."""
+        """Examine those that are missing: one after another here, or several at once in workers.
+
+        Where another inspection examines them, waits for it and uses what it found.
+        """
         if not self.missing:
             return
-        with locked(self.place):
+
+        def busy() -> None:
+            say("another inspection examines these reference models; waiting for it, to use what it finds")
+
+        with locked(self.place, wait=True, busy=busy):
             todo = self.missing
+            if not todo:
+                return
             say(
                 f"examining {len(todo):,} of {len(self.models):,} reference models; what is found is kept in {self.place}, for other inspections too"
             )
@@ -175,7 +187,7 @@ class Shelf:
         """{name, input_shape, examination} of every reference, in order of their names."""
         found: list[dict[str, Any]] = []
         for one in self.models:
-            kept = _kept(self.place, one)
+            kept = self._kept(one)
             if kept is None:
                 raise InputError(
                     f"expected reference models that stay as they are, got {visible(one.path.name)} changed; run it again"
@@ -187,11 +199,12 @@ class Shelf:
 
 
 def _of_kept(kept: dict[str, Any]) -> dict[str, Any]:
-    return {"input_shape": kept["input_shape"], "num_classes": kept["examination"]["num_classes"]}
+    made = kept["examination"]
+    return {"input_shape": kept["input_shape"], "num_classes": made["num_classes"], "fingerprint": made["fingerprint"]}
 
 
 def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress: bool) -> list[dict[str, Any]]:
-    """{input_shape, num_classes} of each of the models; InputError where some can't be opened, SandboxError with the name of the one that ended the process."""
+    """{input_shape, num_classes, fingerprint} of each of the models; InputError where some can't be opened, SandboxError with the name of the one that ended the process."""
     names = [visible(one.path.name) for one in models]
     limits = Limits(
         memory=int(settings.memory * (1 << 30)),
@@ -216,7 +229,11 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
                 if "why" in one
             ]
             facts = [
-                {"input_shape": [whole(side) for side in one["input_shape"]], "num_classes": whole(one["num_classes"], least=2)}
+                {
+                    "input_shape": [whole(side) for side in one["input_shape"]],
+                    "num_classes": whole(one["num_classes"], least=2),
+                    "fingerprint": visible(str(one["fingerprint"]), most=300),
+                }
                 for one in found if "why" not in one
             ]  # fmt: skip
         except SandboxError as error:
@@ -237,15 +254,28 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
     return facts
 
 
-def _kept(place: Path, model: ModelSettings) -> dict[str, Any] | None:
-    """What was found in a reference; None where it wasn't looked at, or is another now."""
+def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) -> dict[str, Any]:
+    """`checked_examination`; ValueError too unless its readings are those of the inspectors asked for, and one of them says something."""
+    from doldrum.inspectors.kinds import DEFAULT
+
+    made = checked_examination(found)
+    names, asked = [one["inspector"] for one in made["readings"]], list(inspectors or DEFAULT)
+    if names != asked:
+        raise ValueError(f"readings of {names}, where {asked} were asked for")
+    if not any(one["values"] for one in made["readings"]):
+        raise ValueError("readings without a value")
+    return made
+
+
+def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -> dict[str, Any] | None:
+    """What was found in a reference; None where it wasn't looked at, or is another now, and for what no examination leaves."""
     try:
         found = json.loads((place / f"{model.path.name}.json").read_text(encoding="utf-8"))
         if found["model_sha256"] != digest_of(model.path):
             return None
         return {
             "input_shape": [int(s) for s in found["input_shape"]],
-            "examination": checked_examination(found["examination"]),
+            "examination": _whole_examination(found["examination"], inspectors),
         }
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError):
         return None

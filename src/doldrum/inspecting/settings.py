@@ -71,8 +71,8 @@ class InspectSettings(JobSettings):
         if self.budget is not None:
             check_positive("budget", self.budget)
         check_workers(self.workers, ray=self.ray)
-        if not is_whole(self.seed):
-            raise InputError(f"expected a seed=, got {self.seed!r}; 0 is the default")
+        if not is_whole(self.seed) or (self.seed or 0) < 0:
+            raise InputError(f"expected a whole number of at least 0 as seed=, got {self.seed!r}; 0 is the default")
         if self.inspectors is not None:
             self._check_inspectors()
         if self.references is not None and not Path(self.references).is_dir():

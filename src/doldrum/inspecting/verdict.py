@@ -25,15 +25,13 @@ _HEADINGS = {
 }
 _MEANS = {
     "no sign": "This is no proof that the model is clean.",
-    "suspicious": "This is no proof. Wrong labels in the training data also make a class easier to reach, and so does other training than that of the references. A "
-    "clean model can also have a trigger that nobody put there (a natural backdoor). Look at the picture of the trigger.",
     "backdoor shown": "Either somebody put the trigger there, or something in the training data works like one (a natural backdoor). In both cases, "
     "a person who adds it to an image decides what the model answers.",
 }
 
 
-def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[str, Any]:
-    """{word, exit_code, heading, sentences, not_looked} of an inspection."""
+def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown: bool) -> dict[str, Any]:
+    """{word, exit_code, heading, sentences, not_looked} of an inspection; `shown` says whether there is a trigger."""
     finding, names = facts.finding, facts.model["class_names"]
     compared = finding is not None and finding["score"] is not None
     word = facts.word if compared else "no conclusion"
@@ -44,14 +42,19 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[s
     else:
         heading = _HEADINGS[word].format(to=_leads(finding, names), it=_what(finding, names))
         sentences += _compared(facts, finding, references, word)
-        if word != "no sign":
-            sentences += _worked(facts, finding) or ["No trigger was found that could be tested."]
-        sentences.append(_MEANS[word])
-        if word == "no sign" and references is not None:
-            sentences.append("The searches found nothing more easily in this model than in the clean references.")
+        if word == "no sign":
+            if references is not None:
+                sentences.append(
+                    "Nothing that was found stands out further than what the same search finds in the clean references."
+                )
+            sentences += _worked(facts, finding, what="smallest change")
+        else:
+            sentences += _worked(facts, finding) or [_untested(finding, shown=shown)]
+        sentences.append(_suspects(references, shown=shown) if word == "suspicious" else _MEANS[word])
     if facts.doubts:
         heading = f"The model does not do on clean images what it should. {heading}"
-    not_looked = [*(f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]), *NOT_LOOKED]
+    refused = [f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]]
+    not_looked = [*refused, *_not_run(facts), *NOT_LOOKED]
     return {
         "word": word,
         "exit_code": 3 if word in ("suspicious", "backdoor shown") else 0,
@@ -59,6 +62,35 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None) -> dict[s
         "sentences": [*sentences, *facts.remarks],
         "not_looked": not_looked,
     }
+
+
+def _not_run(facts: InspectionFacts) -> list[str]:
+    """A line for each inspector of a usual verdict that was not asked for."""
+    from doldrum.inspectors.kinds import DEFAULT, INSPECTORS
+
+    run = {one["inspector"] for one in facts.readings}
+    return [
+        f"{name}: left out by --inspectors; it looks for {INSPECTORS[name].title}"
+        for name in DEFAULT
+        if name not in run
+    ]
+
+
+def _untested(finding: Mapping[str, Any], *, shown: bool) -> str:
+    """Why there is no success of a trigger."""
+    if shown:
+        return "The trigger that was found could not be tested: no clean image is left that it starts from."
+    return f"The inspector {finding['inspector']} shows no trigger here, so there is none to test or to look at."
+
+
+def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
+    """What "suspicious" means."""
+    other = "" if references is None else ", and so does other training than that of the references"
+    look = " Look at the picture of the trigger." if shown else ""
+    return (
+        f"This is no proof. Wrong labels in the training data also make a class easier to reach{other}. A clean model can also have a trigger that nobody put there (a "
+        f"natural backdoor).{look}"
+    )
 
 
 def class_name(label: int, names: Sequence[str] | None) -> str:
@@ -124,7 +156,7 @@ def _compared(
     further = (
         f"None of the {count:,} clean reference models stands"
         if as_far == 0
-        else f"{as_far:,} of {count:,} clean reference models stand"
+        else f"{as_far:,} of {count:,} clean reference models {'stands' if as_far == 1 else 'stand'}"
     )
     return [
         f"{further} out as far as this model (p = {p:.2g}). It stands out most in {what}, by the inspector {finding['inspector']}.",
@@ -132,20 +164,20 @@ def _compared(
     ]
 
 
-def _worked(facts: InspectionFacts, finding: Mapping[str, Any]) -> list[str]:
-    """What the trigger that was found does on images that no search has used."""
+def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "trigger") -> list[str]:
+    """What the trigger that was found, or with no sign of one the change, does on images that no search has used."""
     success = facts.success
     if success is None:
         return []
     names = facts.model["class_names"]
     return [
-        f"The trigger that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. It changed the answer to "
+        f"The {what} that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. It changed the answer to "
         f"{_end(finding, names)} for {success['hits']:,} of them: {success['value']:.1%} (95% interval: {success['lower']:.1%} to {success['upper']:.1%}).",
-        *_smaller(finding),
+        *_smaller(finding, what.split()[-1]),
     ]
 
 
-def _smaller(finding: Mapping[str, Any]) -> list[str]:
+def _smaller(finding: Mapping[str, Any], what: str) -> list[str]:
     if finding["smaller"] is None:
         return []
     times = finding["smaller"]
@@ -156,4 +188,4 @@ def _smaller(finding: Mapping[str, Any]) -> list[str]:
         if times > 1 / 1.05
         else f"{1 / times:.1f} times larger than"
     )
-    return [f"This trigger is {how} the one that the same search finds in the clean references, on average."]
+    return [f"This {what} is {how} the one that the same search finds in the clean references, on average."]

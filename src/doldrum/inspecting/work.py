@@ -49,7 +49,7 @@ def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
-    """What can be said of reference models before anything is asked of them, one {name, input_shape, num_classes} or {name, why} each: why it can't be opened.
+    """What can be said of reference models before anything is asked of them, one {name, input_shape, num_classes, fingerprint} or {name, why} each: why it can't be opened.
 
     `job` holds `models`, {name, settings (ModelSettings.to_dict)} each. Tells {opening: its number} of each.
     """
@@ -62,7 +62,8 @@ def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]
             found.append({"name": one["name"], "why": str(error)})
             continue
         shape, classes = list(classifier.input_shape), classifier.num_classes
-        found.append({"name": one["name"], "input_shape": shape, "num_classes": classes})
+        same = classifier.fingerprint
+        found.append({"name": one["name"], "input_shape": shape, "num_classes": classes, "fingerprint": same})
         del classifier  # one is in memory at a time
     return found
 
@@ -149,14 +150,18 @@ def _check_queries(classifier: Classifier, clean: int, keeping: Keeping, setting
 
 
 def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
-    """The references' examinations, as far as they are made; InputError for references that take other images than the model, or know other classes."""
+    """The references' examinations, as far as they are made; InputError as of `check_alike` and `check_apart`."""
+    mine = opened.classifier
     if "described" in settings:
-        check_alike(opened.classifier, settings["described"])
+        check_alike(mine, settings["described"])
+        check_apart(mine, settings["described"])
         return []
     if settings["examined"] is None:
         return []
     found = json.loads(Path(settings["examined"]).read_text(encoding="utf-8"))
-    check_alike(opened.classifier, [one | {"num_classes": one["examination"]["num_classes"]} for one in found])
+    described = [one | {fact: one["examination"][fact] for fact in ("num_classes", "fingerprint")} for one in found]
+    check_alike(mine, described)
+    check_apart(mine, described)
     return [Examination.from_dict(one["examination"]) for one in found]
 
 
@@ -171,6 +176,17 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
         f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {tuple(one['input_shape'])} and "
         f"{one['num_classes']} in {one['name']}{more}; take them out, or give others"
     )
+
+
+def check_apart(model: Classifier, references: list[dict[str, Any]]) -> None:
+    """Raise InputError, with the names, for a reference {name, fingerprint} that is the model itself, or another reference, in whatever file."""
+    known = {model.fingerprint: "the model itself"}
+    for one in references:
+        if (fingerprint := one["fingerprint"]) in known:
+            raise InputError(
+                f"expected reference models that differ, got {one['name']}, which is the same as {known[fingerprint]}; take one of them out"
+            )
+        known[fingerprint] = one["name"]
 
 
 def _bands(mine: Examination, others: list[Examination]) -> dict[str, list[float]]:

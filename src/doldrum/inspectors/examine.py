@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from doldrum.checks import is_kind
+from doldrum.checks import is_kind, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set
 from doldrum.errors import ClassifierError, InputError
@@ -54,11 +54,18 @@ class Examination:
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
     """Inspectors by name, or as they are; by default those of the verdict. InputError for an unknown one."""
+    if names is not None and (is_kind(names, str) or not is_kind(names, Sequence)):
+        got = (
+            f"{names!r}; write [{names!r}]"
+            if is_kind(names, str)
+            else f"{type(names).__name__}; pass a list such as ['mask']"
+        )
+        raise InputError(f"expected inspectors= as a list of names, got {got}")
     out: list[Inspector] = []
     for name in DEFAULT if names is None else names:
         if is_kind(name, Inspector):
             out.append(name)  # type: ignore[arg-type]
-        elif name in INSPECTORS:
+        elif is_kind(name, str) and name in INSPECTORS:
             out.append(INSPECTORS[name]())  # type: ignore[index]
         else:
             raise InputError(f"expected inspectors among {', '.join(INSPECTORS)}, got {name!r}; pick some")
@@ -97,7 +104,7 @@ def examine(
     """
     if not is_kind(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
-    chosen = inspectors_of(inspectors)
+    chosen, seed = inspectors_of(inspectors), whole_number(seed, "seed=", least=0, hint="e.g. 0")
     images: ImageSet = as_image_set(clean, **wanted_by(classifier))
     check_shape(images.input_shape, classifier.input_shape)
     search = halves(images, seed).search

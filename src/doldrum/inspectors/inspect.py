@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.checks import is_kind, is_number
+from doldrum.checks import is_kind, is_number, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set
 from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors.contract.hooks import Inspector
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.contract.subject import answers, halves
-from doldrum.inspectors.examine import Examination, examine
+from doldrum.inspectors.examine import Examination, examine, inspectors_of
 from doldrum.inspectors.inspection import Inspection, verdict_of
 from doldrum.inspectors.judging.anomaly import anomalies
 from doldrum.inspectors.judging.standard import standings
@@ -22,7 +23,7 @@ from doldrum.inspectors.kinds import INSPECTORS
 from doldrum.measuring.inputs import wanted_by
 from doldrum.poisoning.evaluate import Share
 from doldrum.progress import progress_bar
-from doldrum.stats.conformal import needed_size
+from doldrum.stats.conformal import needed_size, smallest_fpr_text
 from doldrum.triggers.base import Trigger
 
 __all__ = ["Inspection", "check_references", "inspect", "judged"]
@@ -68,6 +69,9 @@ def inspect(
         raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.05 for 5%")
     if not is_kind(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
+    inspectors_of(inspectors)
+    seed = whole_number(seed, "seed=", least=0, hint="e.g. 0")
+    _check_sequence(references)
     if references:
         check_references(len(references), fpr)
     _check_apart(classifier.fingerprint, [one.fingerprint for one in references])
@@ -91,9 +95,9 @@ def check_references(count: int, fpr: float) -> None:
     """Raise InputError where so many references can't promise `fpr`."""
     needed = needed_size(fpr)
     if count < needed:
+        other = f", or ask for fpr={smallest_fpr_text(count)}" if count else ""
         raise InputError(
-            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more, or ask for fpr="
-            f"{1 / (count + 1):.2g}"
+            f"expected at least {needed} reference models for a false-alarm rate of {fpr:g}, got {count}; give more{other}"
         )
 
 
@@ -168,6 +172,23 @@ def success_of(
     found, counts = np.unique(after[moved], return_counts=True)
     leads = int(found[counts.argmax()]) if len(found) and 2 * counts.max() >= moved.sum() else None
     return Share.of(moved), leads
+
+
+def _check_sequence(references: Sequence[Classifier | Examination]) -> None:
+    """Raise InputError for anything but a sequence of Classifiers and Examinations."""
+    if is_kind(references, str, os.PathLike):
+        raise InputError(
+            f"expected references= as Classifiers, got {references!r}; doldrum.references.open_references opens a folder of them"
+        )
+    if not is_kind(references, Sequence):
+        raise InputError(f"expected references= as a list of Classifiers, got {type(references).__name__}; pass a list")
+    if not is_kind(references, list, tuple):  # another sequence may open a model each time that it is asked for one
+        return
+    for number, one in enumerate(references):
+        if not is_kind(one, Classifier, Examination):
+            raise InputError(
+                f"expected references= as Classifiers, got {type(one).__name__} as number {number}; use dd.as_classifier first"
+            )
 
 
 def _check_apart(mine: str, others: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,8 @@ from doldrum.stats.proportions import Interval
 
 __all__ = [
     "Discoveries", "benjamini_hochberg", "check_size", "fewest_discoveries", "flags_interval", "flags_limit",
-    "needed_size", "num_allowed", "p_values", "realised_fpr", "smallest_fpr", "threshold", "tie_breakers",
+    "needed_size", "num_allowed", "p_values", "realised_fpr", "smallest_fpr", "smallest_fpr_text",
+    "threshold", "tie_breakers",
 ]  # fmt: skip
 
 
@@ -112,6 +114,16 @@ def smallest_fpr(n: int) -> float:
     return 1 / (n + 1)
 
 
+def smallest_fpr_text(n: int) -> str:
+    """`smallest_fpr` in two digits, rounded up: what n calibration inputs (at least one) can promise when somebody asks for it.
+
+    >>> [smallest_fpr_text(n) for n in (2, 6, 19, 98, 99, 100)]
+    ['0.34', '0.15', '0.05', '0.011', '0.01', '0.01']
+    """
+    exact = Decimal(1) / (n + 1)
+    return f"{exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING).normalize():f}"
+
+
 def needed_size(fpr: float) -> int:
     """The fewest calibration inputs that can promise `fpr`.
 
@@ -127,7 +139,7 @@ def needed_size(fpr: float) -> int:
 def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
     """Raise InputError, naming the size needed, where n inputs can't promise `fpr`."""
     if num_allowed(n, fpr) < 1:
-        other = f", or ask for at least {smallest_fpr(n):.2g}" if n else ""
+        other = f", or ask for at least {smallest_fpr_text(n)}" if n else ""
         raise InputError(
             f"expected at least {needed_size(fpr)} {what} for a false-positive rate of {fpr:g}, got {n}; add clean inputs{other}"
         )

@@ -48,6 +48,20 @@ def test_what_was_not_found_leaves_no_section(tmp_path):
     assert "data:image" not in body
 
 
+def test_without_a_sign_what_was_found_is_called_a_change_and_not_a_trigger(tmp_path):
+    calm = {"word": "no sign", "exit_code": 0, "heading": "H", "sentences": ["S"], "not_looked": ["more"]}
+    body = _page(tmp_path / "out", sample(verdict=calm))
+    body = body[body.index("<body") :]
+    assert "The smallest change that was found</h2>" in body
+    assert "success of the change" in body
+    assert 'alt="the same image with the smallest change"' in body
+    assert "as the trigger is meant to" not in body
+    assert 'class="moved"' not in body
+    section = body[body.index('id="trigger"') : body.index('id="classes"')]
+    assert "trigger" not in re.sub(r"<[^>]*>|^[^>]*>", "", section)
+    assert "The trigger that was found</h2>" in _page(tmp_path / "other", sample())
+
+
 def test_hostile_text_stays_text_and_no_request_or_script_is_allowed(tmp_path):
     text = _page(tmp_path / "out", sample(hostile=True))
     assert "<script" not in text

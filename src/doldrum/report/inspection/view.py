@@ -46,6 +46,11 @@ def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
     }
 
 
+def _no_sign(record: Mapping[str, Any]) -> bool:
+    """Then what was found is no trigger to speak of, and nothing is meant by it."""
+    return record["verdict"]["word"] == "no sign"
+
+
 def _name(label: int, names: Sequence[str] | None) -> str:
     if label < 0:
         return "no valid answer"
@@ -68,7 +73,9 @@ def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tup
         made.append(("promise", "none", "without reference models", ""))
     if success is not None:
         under = f"of {success['n']:,} unused images; 95%: {percent(success['lower'])} to {percent(success['upper'])}"
-        made.append(("success of the trigger", percent(success["value"]), under, ""))
+        made.append(
+            (f"success of the {'change' if _no_sign(record) else 'trigger'}", percent(success["value"]), under, "")
+        )
     accuracy = record["clean"]["accuracy"]
     if accuracy is not None:
         under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
@@ -86,6 +93,7 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
         clean, triggered = (pictures.named(f"{number:02d}-{kind}.png") for kind in ("clean", "trigger"))
         if clean is not None and triggered is not None:
             moved = one["after"] == target if target is not None else one["after"] != one["before"]
+            moved = moved and not _no_sign(record)
             examples.append({
                 "clean": clean, "with": triggered, "moved": moved,
                 "before": _name(one["before"], names), "after": _name(one["after"], names),
@@ -97,7 +105,9 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
     ):
         if (shot := pictures.named(name)) is not None:
             alone.append((shot, text))
-    return {"kind": _KINDS.get(found["kind"], found["kind"]), "alone": alone, "examples": examples}
+    what = "smallest change" if _no_sign(record) else "trigger"
+    kind = _KINDS.get(found["kind"], found["kind"])
+    return {"what": what, "kind": kind, "alone": alone, "examples": examples}
 
 
 def _scale(record: Mapping[str, Any]) -> str:
