@@ -18,7 +18,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> No
         draft.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match=r"expected room .* free some .*x\.txt") as caught:
+    with pytest.raises(OSError, match=r"expected space on the disk.* free some .*x\.txt") as caught:
         write_whole(target, full)
     assert caught.value.errno == errno.ENOSPC
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"x.txt": "old"}

@@ -89,7 +89,7 @@ def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypat
         told.append(what)
         yield
 
-    for place in ("cli.inputs", "cli.commands.measure", "cli.commands.detect", "cli.commands.attacks"):
+    for place in ("cli.inputs", "cli.commands.measure", "cli.commands.attacks"):
         monkeypatch.setattr(f"doldrum.{place}.waiting", heard)
     torch.manual_seed(0)
     data = dd.ImageSet(np.random.default_rng(0).random((300, 1, 8, 8), dtype=np.float32), labels=np.arange(300) % 4)
@@ -103,4 +103,4 @@ def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypat
     told.clear()
     code = call("calibrate", model, tmp_path / "x.npz", "--detector", "max-softmax", "--out", tmp_path / "g.doldrum")[0]
     assert code == 0
-    assert told == ["opening the model", "checking the model, and fitting on 150 images", "calibrating on 150 images"]
+    assert told == ["opening the model"]  # the rest has a bar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_records_show_their_verdict(tmp_path):
     audit = sample_audit(tmp_path / "report")
     assert audit.verdict["heading"] in shown(audit).text
     assert f"flagged: {audit.flags['count']}" in shown(audit).text
-    assert "flagged:" not in shown(sample_audit(tmp_path / "ranked", ranking=True)).text
+    assert not re.search(r"flagged: \d", shown(sample_audit(tmp_path / "ranked", ranking=True)).text)
 
 
 def test_explanations_show_what_was_proven():

@@ -72,7 +72,7 @@ def test_rows_and_record_are_those_of_one_process_whatever_befalls(model, tmp_pa
         (deaths / str(n)).touch()
     monkeypatch.setenv("DOLDRUM_TEST_DEATHS", str(deaths))
     monkeypatch.setattr(helping, "Helper", Mortal)
-    with pytest.raises(WorkerError, match="run the same again to continue"):
+    with pytest.raises(WorkerError, match="run the same command again to continue"):
         run_audit(asked)
     assert (
         sorted(path.name for path in (tmp_path / "two" / "out" / "work").glob("rows-*"))[0]

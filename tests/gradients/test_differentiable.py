@@ -13,13 +13,12 @@ from onnx import TensorProto, helper, numpy_helper
 from small_nets import small_net
 from torch import nn
 
-from doldrum import networks
 from doldrum.classifiers import Classifier, as_classifier
 from doldrum.classifiers.adapters.module import ModuleClassifier
 from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.errors import ClassifierError, InputError
 from doldrum.gradients import Differentiable, differentiable
-from doldrum.networks import NETWORKS, build
+from doldrum.networks import NETWORKS, build, own
 from doldrum.suspects import Preprocessing, open_model
 from doldrum.suspects.modules import Prepared
 
@@ -98,7 +97,7 @@ def test_every_network_as_onnx_has_the_gradients_that_it_has_in_torch(tmp_path, 
     shape = (3, 8, 8)
     torch.manual_seed(0)
     if name in ("preact-resnet18", "vgg11-bn"):
-        monkeypatch.setattr(networks, "nn", _Narrow())
+        monkeypatch.setattr(own, "nn", _Narrow())
     net = build(name, input_shape=shape, num_classes=5)
     x = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
     weights = np.random.default_rng(1).standard_normal((2, 5)).astype(np.float32)

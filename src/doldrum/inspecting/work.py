@@ -172,9 +172,10 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     if not others:
         return
     one, more = others[0], f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+    shape, classes, name = tuple(one["input_shape"]), one["num_classes"], one["name"]
     raise InputError(
-        f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {tuple(one['input_shape'])} and "
-        f"{one['num_classes']} in {one['name']}{more}; take them out, or give others"
+        f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {shape} and {classes} in "
+        f"{name}{more}; take them out, or give others"
     )
 
 

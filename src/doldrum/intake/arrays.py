@@ -131,7 +131,7 @@ def _rows(
         raise InputError(f"expected images (N, C, H, W) or (N, H, W), got shape {visible(str(shape))}; reshape them")
     inner = shape[1:]
     if math.prod(inner) > 3 * limits.pixels:
-        raise InputError(f"expected at most {limits.pixels} pixels an image, got {' x '.join(map(str, inner))}")
+        raise InputError(f"expected at most {limits.pixels} pixels per image, got {' x '.join(map(str, inner))}")
     if labels is not None and len(labels) != shape[0]:
         raise InputError(f"expected a label per image, got {len(labels)} for {shape[0]}; save them together")
     size = math.prod(inner) * dtype.itemsize

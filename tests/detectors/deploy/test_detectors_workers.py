@@ -143,7 +143,7 @@ def test_where_workers_die_again_and_again_what_is_finished_stays(deadly, tmp_pa
     scan_to(detector, images, tmp_path / "one", progress=False)
     for n in range(9):
         (deadly / str(n)).touch()
-    with pytest.raises(WorkerError, match="run the same again to continue"):
+    with pytest.raises(WorkerError, match="run the same command again to continue"):
         scan_to(detector, images, tmp_path / "two", progress=False, workers=2)
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["manifest.json", "part-00000.parquet"]
     for mark in deadly.iterdir():

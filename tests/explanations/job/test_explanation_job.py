@@ -265,7 +265,7 @@ def test_clean_images_may_be_a_split_by_name(asked, tmp_path, near):
     assert "--clean digits:test" in record.command
     with pytest.raises(InputError, match="expected IMAGE to be there, got digits:test"):
         asked(images=("digits:test",))
-    with pytest.raises(InputError, match="got another IMAGE; ask for the same"):
+    with pytest.raises(InputError, match="got another IMAGE; use the same settings"):
         run_explanation(asked(clean="digits:test", queries=15_000, images=asked().images[:1]), progress=False)
 
 

@@ -41,7 +41,7 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most need only labels. max-softmax, rpp and strip need scores; ibd-psc and psbd need a checkpoint of doldrum train."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; most need only labels. max-softmax, rpp and strip need scores; ibd-psc and psbd need a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
