@@ -54,7 +54,9 @@ def model(tmp_path) -> Path:
 
 
 def asked_of(model: Path, folder: Path, **more) -> AuditSettings:
-    images = np.random.default_rng(1).integers(0, 256, (320, 1, 8, 8), dtype=np.uint8)
+    images = np.random.default_rng(1).integers(
+        0, 256, (760, 1, 8, 8), dtype=np.uint8
+    )  # more blocks than are under way at once
     folder.mkdir()
     for name, some in (("clean", images[:120]), ("images", images[120:])):
         np.save(folder / f"{name}.npy", some)
