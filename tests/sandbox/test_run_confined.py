@@ -169,6 +169,11 @@ def test_last_words_are_shown_as_text():
         run_confined(f"{HERE}:die", int(signal.SIGTERM))
 
 
+def test_where_there_is_little_memory_that_is_said_too():
+    with pytest.raises(SandboxError, match=r"do not trust the file\. 256 MiB is too little memory .*: raise memory=$"):
+        run_confined(f"{HERE}:die", int(signal.SIGTERM), limits=Limits(memory=256 << 20))
+
+
 def test_it_runs_the_same_copy_of_the_package(tmp_path):
     """A checkout on PYTHONPATH beside an installed copy: both processes take the checkout's."""
     copy = tmp_path / "src"

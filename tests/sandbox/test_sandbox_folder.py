@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import time
 
 import pytest
@@ -32,6 +33,25 @@ def test_it_goes_with_its_owner(place):
     path = own.path
     del own
     assert not os.path.exists(path)
+
+
+def test_it_is_gone_when_either_of_two_threads_comes_back(monkeypatch):
+    """A worker that leaves ends at once, in the middle of what its job removes."""
+    begun, cleanup = threading.Event(), tempfile.TemporaryDirectory.cleanup
+
+    def slow(self) -> None:
+        begun.set()
+        time.sleep(0.3)
+        cleanup(self)
+
+    monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", slow)
+    own = OwnFolder()
+    first = threading.Thread(target=own.remove)
+    first.start()
+    assert begun.wait(10)
+    own.remove()
+    assert not os.path.exists(own.path)
+    first.join()
 
 
 def test_leftovers_of_the_dead_go_and_nothing_else_does(place):

@@ -13,7 +13,7 @@ import pytest
 
 from doldrum.errors import InputError, WorkerError
 from doldrum.sandbox import memory_share
-from doldrum.spread import kept_workers, results, spread
+from doldrum.spread import kept_workers, processes, results, spread
 from doldrum.spread.processes import ProcessesPool
 
 
@@ -76,6 +76,23 @@ def test_a_dead_worker_is_replaced_and_every_job_is_done_once(tmp_path, in_order
     assert (found if in_order else sorted(found)) == [name for name, _ in jobs]
     assert not list(tmp_path.iterdir())
     assert any("another takes its place" in line for line in caplog.messages)
+
+
+def told_to_end(job: tuple[str, Path]) -> str:
+    """Where a file is at its path, takes it away, is told to end, and fails before it has ended."""
+    name, mark = job
+    if mark.exists():
+        mark.unlink()
+        processes.end_confined = lambda: time.sleep(0.3)  # in the worker alone
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise ValueError("what it needs is being ended")
+    return name
+
+
+def test_what_a_job_raises_while_its_worker_is_ended_says_nothing_of_the_job(tmp_path) -> None:
+    jobs = [(str(n), tmp_path / f"mark-{n}") for n in range(4)]
+    (tmp_path / "mark-1").touch()
+    assert [name for _, name in spread(told_to_end, jobs, workers=1)] == ["0", "1", "2", "3"]
 
 
 def test_workers_stay_for_several_rounds_and_know_how_many_share_the_machine(tmp_path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
 import weakref
 
@@ -32,11 +33,13 @@ class OwnFolder:
         made = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         self.path = os.path.realpath(made.name)
         self._end = weakref.finalize(self, _remove, made, _lock(self.path))
+        self._removing = threading.Lock()
         _there.add(self)
 
     def remove(self) -> None:
-        """Remove it now; safe to call twice."""
-        self._end()
+        """Remove it now; safe to call twice, and in two threads: it is gone when either comes back."""
+        with self._removing:
+            self._end()
 
 
 def remove_own() -> None:

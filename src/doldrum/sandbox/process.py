@@ -73,13 +73,18 @@ main(sys.argv[1])
 
 
 _there: weakref.WeakSet[Confined] = weakref.WeakSet()
+_starting = threading.Lock()
 
 
 def end_confined() -> None:
-    """End all confined processes of this one and remove their folders: for one that is about to leave without Python's own end."""
+    """End all confined processes of this one and remove their folders: for one that is about to leave without Python's own end.
+
+    One that is being started is waited for: left alone, it could make its folder again. None can be started afterwards.
+    """
+    _starting.acquire()
     for process in list(_there):
         process.close()
-    remove_own()  # of those that are being started, too: they end with this process
+    remove_own()
 
 
 class Confined:
@@ -95,6 +100,11 @@ class Confined:
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
             raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
         self.limits = limits
+        with _starting:
+            self._begin(function, argument, asked=asked, helped=helped)
+
+    def _begin(self, function: str, argument: Any, *, asked: bool, helped: int) -> None:
+        limits = self.limits
         self._folder = OwnFolder()
         temporary = self._folder.path
         job = {"function": function, "argument": argument, "limits": limits.as_dict(), "asked": asked, "helped": helped}
@@ -278,7 +288,7 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
     why = "somebody stopped it, or the machine was short of memory" if how in ("SIGKILL", "SIGTERM") else "it crashed"
     return SandboxError(
         f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same command again to continue. If it "
-        "ends like this again, do not trust the file{_little_memory(limits)}",
+        f"ends like this again, do not trust the file{_little_memory(limits)}",
         reason="died",
     )
 

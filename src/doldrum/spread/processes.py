@@ -24,6 +24,7 @@ __all__ = ["ProcessesPool"]
 
 _work: Any = None  # in a worker: its own copy
 _failure: DoldrumError | None = None  # in a worker: why there is none
+_asked = threading.Event()  # in a worker: it was told to end
 
 
 class ProcessesPool(Pool):
@@ -122,9 +123,8 @@ def _start(payload: bytes, cores: Any, begun: Any) -> None:
         os.sched_setaffinity(0, {core})
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    asked = threading.Event()
-    threading.Thread(target=_leave, args=(asked,), daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+    threading.Thread(target=_leave, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda number, frame: _asked.set())
     settle()
     try:
         _work = pickle.loads(payload)
@@ -142,15 +142,19 @@ def _start(payload: bytes, cores: Any, begun: Any) -> None:
 def _do(job: Any) -> Any:
     if _failure is not None:
         raise _failure
-    return _work(job)
+    try:
+        return _work(job)
+    finally:
+        if _asked.is_set():  # its models are being ended under it: what it raises says nothing of the job
+            threading.Event().wait()
 
 
-def _leave(asked: threading.Event) -> None:
+def _leave() -> None:
     """The pool ends its workers by SIGTERM, in the middle of a job: models that they opened in processes of their own end first.
 
     In a thread: the handler may have stopped the job while it holds a lock that is needed to end a model, and would wait for it for ever.
     """
-    asked.wait()
+    _asked.wait()
     end_confined()
     os._exit(128 + signal.SIGTERM)
 

@@ -17,10 +17,8 @@ from doldrum.spread.processes import ProcessesPool
 
 __all__ = ["check_workers", "kept_workers", "results", "spread"]
 
-_TRIES, _MOST = (
-    3,
-    10,
-)  # deaths at one job, with no job done between them and in all: it, or what it needs, is what kills
+# Deaths while one job is under way: with no job done in between, and in all. More, and the job, or what it needs, is what kills.
+_TRIES, _MOST = 3, 10
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
