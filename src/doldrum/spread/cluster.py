@@ -29,8 +29,8 @@ class RayPool(Pool):
         except ImportError as error:
             raise missing_extra("ray", "ray", error) from error
         self._ray, self._workers, self._address = ray, workers, address
-        self._actors: dict[Any, list[Future[Any]]] = {}
-        self._by: dict[Future[Any], Any] = {}
+        self._actors: list[Any] = []
+        self._by: dict[Future[Any], Any] = {}  # the actor of each job without an outcome
         self._dead: set[Any] = set()
         self._ours = False
         try:
@@ -53,7 +53,7 @@ class RayPool(Pool):
         self._held = ray.put(self._payload)
         made = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
         self._make = lambda: made.remote(self._held, self.size)
-        self._actors = {self._make(): [] for _ in range(self.size)}
+        self._actors = [self._make() for _ in range(self.size)]
         try:
             _check(ray.get([actor.about.remote() for actor in self._actors]))
         except ray.exceptions.RayError as error:
@@ -76,11 +76,9 @@ class RayPool(Pool):
         self._ours = True
 
     def submit(self, job: Any) -> Future[Any]:
-        for actor, futures in self._actors.items():
-            self._actors[actor] = [future for future in futures if not future.done()]
-        idlest = min(self._actors, key=lambda actor: len(self._actors[actor]))
+        busy = [actor for future, actor in self._by.items() if not future.done()]
+        idlest = min(self._actors, key=busy.count)
         future = idlest.do.remote(job).future()
-        self._actors[idlest].append(future)
         self._by[future] = idlest
         return future
 
@@ -104,7 +102,11 @@ class RayPool(Pool):
 
     def replace(self) -> None:
         for actor in self._dead:
-            wait(self._actors.pop(actor, []), timeout=_PATIENCE)  # its other jobs end with it
+            its = [future for future, by in self._by.items() if by == actor]
+            wait(its, timeout=_PATIENCE)  # its other jobs end with it
+            for future in its:
+                del self._by[future]
+            self._actors.remove(actor)
             self._ray.kill(actor)
             fresh = self._make()
             try:
@@ -114,13 +116,13 @@ class RayPool(Pool):
                 if not self._actors:
                     raise WorkerError(LOST) from error
                 continue
-            self._actors[fresh] = []
+            self._actors.append(fresh)
         self._dead, self.size = set(), len(self._actors)
 
     def close(self, *, wait: bool) -> None:
         for actor in self._actors:
             self._ray.kill(actor)
-        self._actors = {}
+        self._actors = []
         if self._ours:
             self._ray.shutdown()
 

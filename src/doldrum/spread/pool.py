@@ -24,9 +24,9 @@ LOST = (
 )
 
 NEVER_BEGAN = (
-    "expected workers that live to the end, got one that died before any had answered: it was killed, was out of memory (take "
+    "expected workers that run to the end, got one that died before any had answered: it was killed, was out of memory (take "
     'fewer workers or a smaller batch_size), or imported a script whose call isn\'t under `if __name__ == "__main__":` (standard '
-    "input and notebooks can't be imported at all); what was finished stays: run the same command again to continue"
+    "input and notebooks can't be imported at all); what was finished is kept: run the same command again to continue"
 )
 
 
