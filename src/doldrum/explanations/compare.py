@@ -36,23 +36,21 @@ def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) 
     """Level and scope with the largest margin on the choosing images, whose classes are (choose,); smaller levels before larger ones."""
     hits = np.stack([found.hits, *(control.hits for control in controls)])
     made = []
-    for scope, rows in _scopes(classes):
+    for scope, rows, levels in _scopes(classes, found.by_class):
         ours, *theirs = hits[:, :, rows].mean(axis=2)
-        margins = ours - (np.max(theirs, axis=0) if controls else 0.0)
-        if scope is not None:
-            if not found.by_class.any():
-                continue
-            margins = np.where(found.by_class, margins, -np.inf)
+        margins = np.where(levels, ours - (np.max(theirs, axis=0) if controls else 0.0), -np.inf)
         level = int(np.flatnonzero(margins >= margins.max() - _NEAR)[-1])
         margin = float(margins[level])
         made.append(Choice(level, scope, float(ours[level]), margin, margin - _fine(scope)))
     return max(made, key=lambda c: (c.score, c.scope is None))
 
 
-def _scopes(classes: NDArray[np.int64]) -> list[tuple[int | None, NDArray[np.bool_]]]:
-    """All choosing images, and those of each class that has enough of them."""
-    each = [(int(c), classes == c) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
-    return [(None, np.ones(len(classes), dtype=bool)), *each]
+def _scopes(
+    classes: NDArray[np.int64], by_class: NDArray[np.bool_]
+) -> list[tuple[int | None, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """All choosing images, and those of each class that has enough of them; each with the levels at which a claim may be about them."""
+    each = [(int(c), classes == c, by_class) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
+    return [(None, np.ones(len(classes), dtype=bool), np.ones(len(by_class), dtype=bool)), *each]
 
 
 def _fine(scope: int | None) -> float:
@@ -77,13 +75,11 @@ def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArra
     """(n,): how far each of n, by one method, stands out among the others, at best over levels and scopes."""
     hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)
-    for scope, rows in _scopes(classes):
+    for scope, rows, levels in _scopes(classes, founds[0].by_class):
         rates = hits[:, :, rows].mean(axis=2)
         second, first = np.partition(rates, -2, axis=0)[-2:]
         others = np.where((rates == first) & (rates > second), second, first)
-        margins = rates - others
-        if scope is not None:
-            margins = np.where(founds[0].by_class, margins, -np.inf)
+        margins = np.where(levels, rates - others, -np.inf)
         best = np.maximum(best, margins.max(axis=1) - _fine(scope))
     return best
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doldrum.errors import InputError
+from doldrum.explanations.methods.all import METHODS
 
 __all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "check_queries", "fitting"]
 
@@ -37,7 +38,7 @@ class Effort:
 LADDER = (Effort(36, 72, 200, 20), Effort(20, 48, 100, 19), Effort(10, 30, 60, 19))
 """Most first."""
 
-_CANDIDATES, _LEVELS, _METHODS = 46, 6, 2  # of a search of windows, at most about
+_CANDIDATES, _LEVELS = 46, 6  # of a search of windows, at most about
 
 
 def fitting(most: int | None, images: int) -> Effort:
@@ -63,7 +64,7 @@ def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
         )
 
 
-def needed(effort: Effort, images: int, *, methods: int = _METHODS) -> int:
+def needed(effort: Effort, images: int, *, methods: int = len(METHODS)) -> int:
     """About how many queries so many images of one class take at most."""
     search = methods * (_CANDIDATES * effort.search + _LEVELS * effort.choose)
     return (images + effort.controls) * (search + effort.held)

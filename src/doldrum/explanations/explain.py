@@ -165,7 +165,7 @@ def explained(
     trial = Trial(searcher, sources, alpha=alpha)
     with bar(trial.steps) as advance:
         found = trial.run([str(i) for i in flagged.ids], advance)
-    if trial.cut_short:
+    if trial.unreached:
         notes.append(f"{asker.used_up} Not reached, and so unproven: {_named(trial.unreached)}.")
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)

@@ -56,8 +56,7 @@ class Trial:
 
     def __init__(self, searcher: Searcher, sources: Sequence[Source], *, alpha: float) -> None:
         self.searcher, self.sources, self.alpha = searcher, sources, alpha
-        self.cut_short = False
-        self.unreached: list[str] = []
+        self.unreached: list[str] = []  # names of images; none unless the queries or the time were over
         classes = {source.label for source in sources}
         self.steps = len(METHODS) * (len(sources) + len(classes) * searcher.pools.effort.controls) + len(sources)
 
@@ -86,7 +85,6 @@ class Trial:
                     done[i] = True
                     advance(1)
         except OutOfQueries:
-            self.cut_short = True
             self.unreached = [name for name, out in zip(names, done, strict=True) if not out]
         # One test an image, whatever came of it: those without one count as p = 1
         adjusted = holm([1.0 if t is None else t.p for t in tested])

@@ -150,10 +150,11 @@ class Shelf:
 
         Raises InputError, with all names, where some can't be opened.
         """
-        missing = self.missing
-        known = {str(one.path): self._kept(one) for one in self.models}
+        # Read once: another inspection may add to what is kept meanwhile
+        kept = [self._kept(one) for one in self.models]
+        missing = [one for one, known in zip(self.models, kept, strict=True) if known is None]
         made = iter(_opened(missing, self.settings, progress=progress))
-        found = [_of_kept(kept) if (kept := known[str(one.path)]) else next(made) for one in self.models]
+        found = [next(made) if known is None else _of_kept(known) for known in kept]
         return [{"name": visible(one.path.name), **facts} for one, facts in zip(self.models, found, strict=True)]
 
     def examine(self, sent: dict[str, Any], *, progress: bool, say: Callable[[str], None]) -> None:
@@ -211,7 +212,7 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
         seconds=settings.hours * 3600,
         read=None if settings.trust_code else [path for one in models for path in readable(one)],
     )
-    asked = {"models": [{"name": name, "settings": one.to_dict()} for name, one in zip(names, models, strict=True)]}
+    asked = {"models": [one.to_dict() for one in models]}
     at = [0]
     with progress_bar("opening reference models", len(models), show=progress) as advance:
 

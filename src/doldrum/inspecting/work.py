@@ -49,21 +49,20 @@ def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
-    """What can be said of reference models before anything is asked of them, one {name, input_shape, num_classes, fingerprint} or {name, why} each: why it can't be opened.
+    """What can be said of reference models before anything is asked of them: {input_shape, num_classes, fingerprint} each, or {why} it can't be opened.
 
-    `job` holds `models`, {name, settings (ModelSettings.to_dict)} each. Tells {opening: its number} of each.
+    `job` holds `models`, the ModelSettings.to_dict of each. Tells {opening: its number} of each.
     """
     found: list[dict[str, Any]] = []
     for number, one in enumerate(job["models"]):
         tell({"opening": number})
         try:
-            classifier = open_suspect(one["settings"]).classifier
+            classifier = open_suspect(one).classifier
         except (InputError, ClassifierError) as error:
-            found.append({"name": one["name"], "why": str(error)})
+            found.append({"why": str(error)})
             continue
         shape, classes = list(classifier.input_shape), classifier.num_classes
-        same = classifier.fingerprint
-        found.append({"name": one["name"], "input_shape": shape, "num_classes": classes, "fingerprint": same})
+        found.append({"input_shape": shape, "num_classes": classes, "fingerprint": classifier.fingerprint})
         del classifier  # one is in memory at a time
     return found
 

@@ -74,8 +74,7 @@ def inspect(
     _check_sequence(references)
     if references:
         check_references(len(references), fpr)
-    _check_apart(classifier.fingerprint, [one.fingerprint for one in references])
-    _check_kinds(classifier, references)
+    _check_apart(classifier.fingerprint, _fingerprints(classifier, references))
     images: ImageSet = as_image_set(clean, **wanted_by(classifier))
     options = {"inspectors": inspectors, "seed": seed}
     mine = examine(classifier, images, progress=progress, **options)  # type: ignore[arg-type]
@@ -202,15 +201,18 @@ def _check_apart(mine: str, others: Sequence[str]) -> None:
         )
 
 
-def _check_kinds(model: Classifier, references: Sequence[Classifier | Examination]) -> None:
-    """Raise InputError, before any work, for references that take other images than the model or know other classes."""
-    for number, one in enumerate(references):
+def _fingerprints(model: Classifier, references: Sequence[Classifier | Examination]) -> list[str]:
+    """Those of the references. Raises InputError, before any work, for references that take other images than the model or know other classes."""
+    found = []
+    for number, one in enumerate(references):  # once: each may be opened for it
         shape = model.input_shape if is_kind(one, Examination) else one.input_shape  # type: ignore[union-attr]
         if (shape, one.num_classes) != (model.input_shape, model.num_classes):
             raise InputError(
                 f"expected references that take images {model.input_shape} and know {model.num_classes} classes, as the model does, got {shape} and "
                 f"{one.num_classes} in number {number}; take it out, or give others"
             )
+        found.append(one.fingerprint)
+    return found
 
 
 def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:

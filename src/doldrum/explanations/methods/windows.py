@@ -1,4 +1,4 @@
-"""Coarse to fine: the best window of each size, in pixels or in frequencies."""
+"""Coarse to fine: the best window of each size."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
 
 
 def _no_sign(record: Mapping[str, Any]) -> bool:
-    """Then what was found is no trigger to speak of, and nothing is meant by it."""
+    """Whether the verdict is "no sign": what was found is then called a change, not a trigger."""
     return record["verdict"]["word"] == "no sign"
 
 
