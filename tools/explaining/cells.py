@@ -15,10 +15,8 @@ from doldrum.classifiers.base import labels_of
 from doldrum.pixels import to_float
 from doldrum.training.recipe import RECIPES
 
-__all__ = ["HELD_OUT", "NETWORKS", "cell"]
+__all__ = ["NETWORKS", "cell"]
 
-HELD_OUT = ("adap-blend", "bpp", "input-aware", "issba")
-"""Attacks that no choice was made by."""
 NETWORKS = {"fashion-cnn": {"epochs": 2}, "mlp": {"network": "mlp", "epochs": 4}}
 """What of the recipe fashion-cnn is changed. No choice was made by the mlp."""
 _TRUSTED, _CANDIDATES = range(1000), range(2000, 6000)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.records.attacks import HELD_OUT
 from doldrum.stats.proportions import proportion
-from explaining.cells import HELD_OUT
 
 __all__ = ["attack_table", "clean_table"]
 

@@ -17,7 +17,6 @@ from doldrum.detectors.shared.one_strength import GRID
 from doldrum.errors import EngineError, InputError, MissingExtraError
 from doldrum.poisoning import PoisonPlan
 from doldrum.probes import Superimpose
-from doldrum.report.studies.detection.rows import ADAPTIVE_ATTACKS, HELD_OUT_ATTACKS
 from doldrum.report.studies.page import study_page, write_report
 from doldrum.seeds import rng
 from doldrum.studies import run_study
@@ -25,7 +24,7 @@ from doldrum.studies.base import STRENGTHS, datasets
 from doldrum.studies.detection.bench import EQUAL, PAPER, make_bench
 from doldrum.studies.detection.judge import LEVELS, judge
 from doldrum.studies.detection.stress import SHIFTS, SIZES, stress
-from doldrum.studies.detection.study import ADAPTIVE, HELD_OUT, DetectionCell, run, split
+from doldrum.studies.detection.study import DetectionCell, run, split
 
 TINY = {
     "data": "digits", "recipe": "digits-mlp", "changes": {"threads": 1, "epochs": 4}, "rate": 0.1, "fit": 100,
@@ -118,11 +117,6 @@ def test_splits_never_overlap_and_are_drawn_anew_for_each_victim():
         split(DetectionCell(**{**TINY, "test": 130}), plan)
     with pytest.raises(InputError, match="calibration a whole number of at least 99"):
         DetectionCell(**{**TINY, "calibration": 98})
-
-
-def test_held_out_attacks_are_the_same_for_study_and_report():
-    assert HELD_OUT == HELD_OUT_ATTACKS
-    assert ADAPTIVE == ADAPTIVE_ATTACKS
 
 
 def test_a_ratio_behind_the_name_thins_the_training_set_alone():

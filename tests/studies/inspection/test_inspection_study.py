@@ -11,10 +11,11 @@ import pytest
 from doldrum.attacks import get_victim
 from doldrum.errors import InputError
 from doldrum.inspectors.examine import examine
+from doldrum.records.attacks import HELD_OUT
 from doldrum.seeds import rng
 from doldrum.studies import get_study, load_grid
 from doldrum.studies.base import datasets
-from doldrum.studies.inspection.study import HELD_OUT, InspectionCell, run
+from doldrum.studies.inspection.study import InspectionCell, run
 
 TINY: dict[str, Any] = {
     "data": "digits",

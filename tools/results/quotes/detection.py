@@ -6,11 +6,10 @@ import statistics
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from doldrum.records.attacks import ADAPTIVE, HELD_OUT
 from results.figures import Row, Studies, mean, mean_over_attacks, short
 
 PAGE = "docs/results/detection-design.md"
-HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
-ADAPTIVE = ("lsba", "noise-hardened", "anti-smoothing")
 # Those that the design was chosen on, LSBA among them.
 TWELVE = (
     "badnets", "all-to-all", "blended", "sig", "wanet", "tact", "trojannn", "lf", "ftrojan", "adap-patch", "label-consistent",

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from doldrum.records.attacks import HELD_OUT
 from doldrum.report.studies.inspection.judged import ALL, models_of
 from doldrum.report.studies.inspection.summary import ONE_TRIGGER, cross_entropy, is_development, judge_all
 from results.figures import Studies, mean
 
 PAGE = "docs/results/inspection.md"
-HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
 _EXAMPLE = 201  # the clean CNN whose short cut is told
 _NETWORKS = {"mlp": "MLP", "fashion-cnn": "CNN"}
 

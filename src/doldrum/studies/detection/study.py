@@ -26,6 +26,7 @@ from doldrum.measuring import measure
 from doldrum.pixels import to_float
 from doldrum.poisoning import PoisonPlan, evaluate
 from doldrum.probes import Corruptions, Gaussian
+from doldrum.records.attacks import ADAPTIVE, HELD_OUT
 from doldrum.seeds import rng
 from doldrum.stats.conformal import tie_breakers
 from doldrum.studies.base import Cell, Study, datasets
@@ -36,12 +37,8 @@ from doldrum.studies.detection.stress import SHIFTS, stress
 from doldrum.studies.imbalance import training_imbalance
 from doldrum.studies.material import seed_of, trigger_and_plan, victim
 
-__all__ = ["ADAPTIVE", "HELD_OUT", "STUDY", "DetectionCell", "Split", "run", "split"]
+__all__ = ["STUDY", "DetectionCell", "Split", "run", "split"]
 
-HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
-"""Attacks kept out of the design of SmoothnessProfile; see docs/results/detection-design.md."""
-ADAPTIVE = ("lsba", "noise-hardened", "anti-smoothing")
-"""Attacks made to evade smoothness."""
 _DEVELOPMENT = (
     "badnets", "all-to-all", "blended", "sig", "wanet", "tact", "trojannn", "lf", "ftrojan", "adap-patch", "label-consistent",
 )  # fmt: skip

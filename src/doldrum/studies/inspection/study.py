@@ -4,7 +4,7 @@ A cell is one model, and what some inspectors read in it. All cells look at the 
 model with references. What the readings mean is worked out by the page, from all cells: clean models of seeds from 300 on are the references of
 their recipe (:data:`REFERENCES`), and every other model is compared with them.
 
-Choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`HELD_OUT`. The figures are those of the
+Choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The figures are those of the
 other cells: seeds from 200 to 299, all attacks, and a network that no choice has seen.
 """
 
@@ -20,15 +20,14 @@ from doldrum.inspectors.contract.subject import halves
 from doldrum.inspectors.examine import examine, inspectors_of
 from doldrum.inspectors.inspect import success_of
 from doldrum.poisoning import evaluate
+from doldrum.records.attacks import HELD_OUT
 from doldrum.seeds import rng
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import at_most, check_whole
 from doldrum.studies.material import victim
 
-__all__ = ["HELD_OUT", "REFERENCES", "STUDY", "InspectionCell", "run"]
+__all__ = ["REFERENCES", "STUDY", "InspectionCell", "run"]
 
-HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
-"""Attacks kept out of every choice, as in the study `detection`."""
 REFERENCES = 300
 """Clean models of this seed and above are references."""
 _SEED = 0  # of the inspection: one for all, since references and models have to be read alike

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.records import attacks
 from doldrum.records.study import CellRecord
 from doldrum.stats.conformal import flags_interval
 from doldrum.stats.proportions import Interval, proportion
@@ -24,8 +25,6 @@ _TITLES = {
     "profile": "SmoothnessProfile", "max-softmax": "max softmax", "w": "W", "rpp": "RPP", "strip": "STRIP",
     "scale-up": "SCALE-UP", "teco": "TeCo", "frequency": "Frequency", "ibd-psc": "IBD-PSC", "psbd": "PSBD",
 }  # fmt: skip
-HELD_OUT_ATTACKS = ("bpp", "issba", "adap-blend", "input-aware")
-ADAPTIVE_ATTACKS = ("lsba", "noise-hardened", "anti-smoothing")
 DEVELOPMENT, HELD_OUT, ADAPTIVE, CLEAN = "development", "held out", "adaptive", "clean"
 PAPER, EQUAL = "paper", "equal"
 _USUAL_RATE = 0.05
@@ -85,7 +84,7 @@ def group_of(attack: str) -> str:
     attack = attack.partition(" (")[0]
     if attack == CLEAN:
         return CLEAN
-    return HELD_OUT if attack in HELD_OUT_ATTACKS else ADAPTIVE if attack in ADAPTIVE_ATTACKS else DEVELOPMENT
+    return HELD_OUT if attack in attacks.HELD_OUT else ADAPTIVE if attack in attacks.ADAPTIVE else DEVELOPMENT
 
 
 def attack_of(cell: Mapping[str, Any]) -> str:

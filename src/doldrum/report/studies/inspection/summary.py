@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.records.attacks import HELD_OUT
 from doldrum.report.studies.inspection.judged import ALL, LEVEL, VERDICT, Judged, Model, judged, names_of
 from doldrum.stats.auroc import auroc
 from doldrum.stats.conformal import flags_interval
@@ -34,7 +35,6 @@ ONE_TRIGGER = (
     "adap-blend",
 )
 """Attacks with one target and one trigger for all inputs."""
-_HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
 _INDEX = 2.0
 
 
@@ -56,7 +56,7 @@ class Summary:
 
 def is_development(model: Model) -> bool:
     """Whether choices were made on this model."""
-    return model.network == "fashion-cnn" and 100 <= model.seed < 200 and model.attack not in _HELD_OUT
+    return model.network == "fashion-cnn" and 100 <= model.seed < 200 and model.attack not in HELD_OUT
 
 
 def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
