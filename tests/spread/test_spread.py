@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import pytest
 from doldrum.errors import InputError, WorkerError
 from doldrum.sandbox import memory_share
 from doldrum.spread import kept_workers, processes, results, spread
+from doldrum.spread.pool import LOST, Lost, Pool
 from doldrum.spread.processes import ProcessesPool
+from doldrum.spread.spread import _run, _running
 
 
 def relay(job: tuple[str, Path]) -> int:
@@ -76,6 +80,68 @@ def test_a_dead_worker_is_replaced_and_every_job_is_done_once(tmp_path, in_order
     assert (found if in_order else sorted(found)) == [name for name, _ in jobs]
     assert not list(tmp_path.iterdir())
     assert any("another takes its place" in line for line in caplog.messages)
+
+
+class Fragile(Pool):
+    """Two workers, threads here. A worker's results arrive once its queue is empty: one that dies takes those of the jobs before with it.
+
+    Job n kills its worker as often as `kills` says. `most` is how many jobs a worker had at once after the first death.
+    """
+
+    def __init__(self, kills: dict[int, int]) -> None:
+        self.size, self.kills, self.most, self.deaths = 2, kills, 0, 0
+        self._queues: tuple[list[tuple[int, Future[int]]], ...] = ([], [])
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, job: int) -> Future[int]:
+        future: Future[int] = Future()
+        with self._lock:
+            queue = min(self._queues, key=len)
+            queue.append((job, future))
+            self.most = max(self.most, len(queue) if self.deaths else 0)
+        return future
+
+    def _work(self) -> None:
+        while not self._ended.wait(0.02):
+            with self._lock:
+                for queue in self._queues:
+                    killer = next((job for job, _ in queue if self.kills.get(job)), None)
+                    if killer is not None:
+                        self.kills[killer] -= 1
+                        self.deaths += 1
+                    for job, future in queue:
+                        future.set_result(-job) if killer is None else future.set_exception(Lost(LOST))
+                    queue.clear()
+
+    def outcome(self, future: Future[int]) -> int:
+        return future.result()
+
+    def replace(self) -> None: ...
+
+    def lost(self, future: Future[int]) -> bool:
+        return future.done() and isinstance(future.exception(), Lost)
+
+    def close(self, *, wait: bool) -> None:
+        self._ended.set()
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_job_that_kills_is_tried_by_itself_and_takes_no_other_with_it(in_order) -> None:
+    def done(pool: Fragile, jobs: int) -> list[int]:
+        with _running(pool):
+            return sorted(-result for _, result in _run(pool, range(jobs), in_order))
+
+    pool = Fragile({0: 1, 2: 1, 4: 1})
+    assert done(pool, 8) == list(range(8))
+    assert pool.most == 1
+    assert not any(pool.kills.values())
+    assert done(Fragile({1: 2}), 4) == list(range(4))
+    with pytest.raises(WorkerError, match="died"):
+        done(Fragile({1: 99}), 4)
 
 
 def told_to_end(job: tuple[str, Path]) -> str:

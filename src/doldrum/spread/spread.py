@@ -159,17 +159,24 @@ def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any,
     for job in jobs:
         sent.append(_Sent(job))
         _send(pool, sent)
-        if len(sent) >= pool.size * (2 if in_order else 1):
+        while len(sent) >= pool.size * (2 if in_order else 1):
             yield from _done(pool, sent, in_order)
     while sent:
         yield from _done(pool, sent, in_order)
 
 
 def _send(pool: Pool, sent: list[_Sent]) -> None:
-    """Give workers the jobs that none has; where a worker's death shows, others take its place and its jobs."""
+    """Give workers the jobs that none has; where a worker's death shows, others take its place and its jobs.
+
+    Until the jobs that a dead worker had are done, a worker has one job at a time: a job that kills then takes no other's result with it.
+    """
     while waiting := [one for one in sent if one.future is None]:
+        under_way = sum(one.future is not None and not one.future.done() for one in sent)
+        free = pool.size - under_way if any(one.deaths for one in sent) else len(waiting)
+        if free < 1:
+            return
         try:
-            for one in waiting:
+            for one in waiting[:free]:
                 one.future = pool.submit(one.job)
         except Lost as error:
             _replace(pool, sent, error)
@@ -188,18 +195,24 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
 
 
 def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, Any]]:
-    """The first job, or those that are done: at least one, but for a death."""
+    """The first job, or those that are done: at least one, but for a death or a first job that no worker has yet."""
     futures = {one.future: one for one in sent if one.future is not None}
-    ready = [sent[0]] if in_order else [futures[f] for f in wait(futures, return_when=FIRST_COMPLETED).done]
+    if not in_order:
+        ready = [futures[f] for f in wait(futures, return_when=FIRST_COMPLETED).done]
+    elif sent[0].future is not None:
+        ready = [sent[0]]
+    else:
+        wait([f for f in futures if not f.done()], return_when=FIRST_COMPLETED)
+        ready = []
     for one in ready:
         assert one.future is not None
         try:
             result = pool.outcome(one.future)
         except Lost as error:
             _replace(pool, sent, error)
-            _send(pool, sent)
-            return
+            break
         sent.remove(one)
         for other in sent:
             other.in_a_row = 0
         yield one.job, result
+    _send(pool, sent)

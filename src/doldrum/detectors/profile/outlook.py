@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.detectors.profile.model import survivals
+from doldrum.detectors.profile.curves import survivals
 from doldrum.stats.conformal import num_allowed
 from doldrum.stats.proportions import Interval
 

@@ -1,13 +1,16 @@
 """What labels come back around clean inputs of a label, at each place, where few inputs of that label are there to say."""
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-__all__ = ["Rates", "tally"]
+__all__ = ["Rates", "RatesOf", "sparse_tally", "tally"]
 
 Array = NDArray[np.float64]
 # Inputs' worth of what all inputs say of a place, of its strength, and of where labels go; of what a label has in common with the
@@ -48,47 +51,99 @@ class Rates:
         num_classes: int,
         shapes: Sequence[tuple[int, int]],
     ) -> None:
-        self.num_classes = num_classes
+        self.num_classes, self.places, self.labels = num_classes, places, labels
         draws = np.array([n for strengths, n in shapes for _ in range(strengths)])
-        self._firsts = np.concatenate([[0], np.cumsum(draws)[:-1]]).astype(np.intp)  # of each strength
-        self._strength = np.repeat(np.arange(len(draws)), draws)  # of each place
-        sizes = [strengths * n for strengths, n in shapes]
-        self._family_firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
-        self._family = np.repeat(np.arange(len(sizes)), sizes)
-        self._draws, self._sizes = draws, np.array(sizes)[:, None]
+        self._draws, self._firsts = draws, np.concatenate([[0], np.cumsum(draws)[:-1]]).astype(np.intp)
+        self.strength = np.repeat(np.arange(len(draws)), draws)  # of each place
+        self.sizes = np.array([strengths * n for strengths, n in shapes])
+        self.family = np.repeat(np.arange(len(self.sizes)), self.sizes)  # of each place
         valid, stays = places >= 0, places == labels[:, None]
         counted, stayed = valid.sum(axis=0), stays.sum(axis=0)
-        of_strength = (self._by_strength(stayed) + 0.5) / (self._by_strength(counted) + 1)
-        of_place = (stayed + _TO_STRENGTH * of_strength[self._strength]) / (counted + _TO_STRENGTH)
-        self._of_strength, self._of_place = of_strength, _logit(of_place)
+        self.of_strength = (self.by_strength(stayed) + 0.5) / (self.by_strength(counted) + 1)
+        self.of_place = (stayed + _TO_STRENGTH * self.of_strength[self.strength]) / (counted + _TO_STRENGTH)
         left = tally(np.where(stays, -1, places), np.ones((len(places), 1)), num_classes)[0]
-        family = self._by_family(left) + _NEVER / num_classes
+        firsts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.intp)
+        family = np.add.reduceat(left, firsts, axis=0) / self.sizes[:, None] + _NEVER / num_classes
         shares = family / family.sum(axis=1, keepdims=True)
-        self._left = left + _NEVER / num_classes + _TO_FAMILY * shares[self._family]
+        self.left = left + _NEVER / num_classes + _TO_FAMILY * shares[self.family]
 
-    def of(self, label: int, own: NDArray[np.int16]) -> Array:
-        """(places, K): the label's rates, `own` (n, places) being what came back around its inputs."""
-        counts = tally(own, np.ones((len(own), 1)), self.num_classes)[0]
-        counted = counts.sum(axis=1)
-        stays = self._by_strength(counts[:, label]) + _TO_OTHERS * self._of_strength
-        stays = stays / (self._by_strength(counted) + _TO_OTHERS)
-        odds = _logit(stays)[self._strength] + self._of_place - _logit(self._of_strength)[self._strength]
-        stay = 1 / (1 + np.exp(-odds))
-        left, others = counts.copy(), self._left.copy()
-        left[:, label] = others[:, label] = 0
-        others /= others.sum(axis=1, keepdims=True)
-        goes = self._by_family(left)[self._family] + _TO_FAMILY * others
-        goes *= ((1 - stay) / goes.sum(axis=1))[:, None]
-        goes[:, label] = stay
-        return (counts + _TO_MEAN * goes) / (counted + _TO_MEAN)[:, None]
+    def of(self, label: int) -> Array:
+        """(places, K): the rates of one label, whether or not clean inputs have it."""
+        place, each = np.indices((self.places.shape[1], self.num_classes)).reshape(2, -1)
+        return RatesOf(self, np.array([label])).at(place, each).reshape(-1, self.num_classes)
 
-    def _by_strength(self, values: NDArray[np.float64] | NDArray[np.int64]) -> Array:
-        """Means over the draws of each strength."""
-        return np.add.reduceat(values, self._firsts) / self._draws
+    def by_strength(self, values: NDArray[np.float64] | NDArray[np.int64]) -> Array:
+        """Means over the draws of each strength, of values (..., places)."""
+        return np.add.reduceat(values, self._firsts, axis=-1) / self._draws
 
-    def _by_family(self, values: Array) -> Array:
-        """(places, K) -> (families, K): means over the places of each family."""
-        return np.add.reduceat(values, self._family_firsts, axis=0) / self._sizes
+
+class RatesOf:
+    """The rates of several labels, worked out where they are asked for: whole, those of 1,000 labels are 500 MB.
+
+    Parameters
+    ----------
+    rates : Rates
+    kinds : int64 (L,)
+        The labels, in rising order.
+    """
+
+    def __init__(self, rates: Rates, kinds: NDArray[np.int64]) -> None:
+        self._rates, self._kinds = rates, kinds
+        mine = np.isin(rates.labels, kinds)
+        places, labels = rates.places[mine], rates.labels[mine]
+        column, one = np.searchsorted(kinds, labels)[:, None], np.ones((len(labels), 1))
+        stays = places == labels[:, None]
+        left = np.where(stays, -1, places)
+        self._counts = sparse_tally(places, column, one, len(kinds), rates.num_classes)
+        self._left = sparse_tally(left, column, one, len(kinds), rates.num_classes, rates.family)
+        own = np.zeros((len(kinds), len(labels)))
+        own[column[:, 0], np.arange(len(labels))] = 1
+        counted, away = own @ (places >= 0), own @ (left >= 0)
+        stay = rates.by_strength(counted - away) + _TO_OTHERS * rates.of_strength
+        stay /= rates.by_strength(counted) + _TO_OTHERS
+        odds = (_logit(stay) - _logit(rates.of_strength))[:, rates.strength] + _logit(rates.of_place)
+        firsts = np.flatnonzero(np.diff(rates.family, prepend=-1))
+        went = (np.add.reduceat(away, firsts, axis=1) / rates.sizes)[:, rates.family]
+        # (places, L) each
+        self._stay = (1 / (1 + np.exp(-odds))).T
+        self._leave = ((1 - self._stay.T) / (went + _TO_FAMILY)).T
+        self._others = (rates.left.sum(axis=1) - rates.left[:, kinds].T).T
+        self._counted = counted.T
+
+    def at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
+        """(M, L): the rates of these labels (M,) at these places (M,)."""
+        own, size = self._rates, self._rates.num_classes
+        family = own.family[place]
+        goes: Array = self._left[family * size + label].toarray() / own.sizes[family, None]
+        goes += _TO_FAMILY * own.left[place, label][:, None] / self._others[place]
+        goes *= self._leave[place]
+        mean = np.where(label[:, None] == self._kinds, self._stay[place], goes)
+        counts: Array = self._counts[place * size + label].toarray()
+        return (counts + _TO_MEAN * mean) / (self._counted[place] + _TO_MEAN)
+
+
+def sparse_tally(
+    places: NDArray[np.int16],
+    columns: NDArray[np.int64],
+    weights: Array,
+    width: int,
+    num_classes: int,
+    rows: NDArray[np.int64] | None = None,
+) -> Any:
+    """(places * K, width), a csr_array: `tally` where few of all labels come back; row place * K + label.
+
+    An input counts in `columns` (N, P) with `weights` (N, P). Places with the same number in `rows` (places,) are counted together.
+    """
+    if rows is None:
+        rows = np.arange(places.shape[1], dtype=np.int64)
+    at, column, weight, valid = np.broadcast_arrays(
+        (rows * num_classes + places)[:, None], columns[:, :, None], weights[:, :, None], (places >= 0)[:, None]
+    )
+    took = valid & (weight > 0)
+    found: Any = sparse.coo_array(
+        (weight[took], (at[took], column[took])), shape=((int(rows.max()) + 1) * num_classes, width)
+    )
+    return found.tocsr()
 
 
 def tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:

@@ -1,0 +1,91 @@
+"""The components of all labels' mixtures: how likely each label is at each place around the inputs of a component."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.detectors.profile.curves import log_sum
+from doldrum.detectors.profile.rates import Rates, RatesOf, sparse_tally
+
+__all__ = ["TO_LABEL", "Components"]
+
+Array = NDArray[np.float64]
+TO_LABEL = 4.0
+"""Inputs' worth of the label's rates that are mixed into a component's."""
+_KEPT = 1 << 22  # chances that are worked out beforehand at most
+
+
+class Components:
+    """R components: p_r(place, label) is what came back around a component's share of the clean inputs, with `TO_LABEL` inputs' worth of its
+    label's rates mixed in.
+
+    Parameters
+    ----------
+    rates : Rates
+        Of the clean inputs.
+    shares : float64 (N, P)
+        How much of each clean input belongs to each component of its label; rows sum to 1.
+    """
+
+    def __init__(self, rates: Rates, shares: Array) -> None:
+        places, labels, self._num_classes = rates.places, rates.labels, rates.num_classes
+        self._seen, row, count = np.unique(labels, return_inverse=True, return_counts=True)
+        sums = np.zeros((len(self._seen), shares.shape[1]))
+        np.add.at(sums, row, shares)
+        used = sums > 0
+        parts = used.sum(axis=1)
+        self._row = np.repeat(np.arange(len(parts)), parts)
+        self.kinds = self._seen[self._row]
+        """(R,): their labels."""
+        weights = (sums[used] + 1) / (count + parts)[self._row] * (count / len(labels))[self._row]
+        self._log_weights = np.log(weights)
+        columns = (used.cumsum() - 1).reshape(used.shape)[row]
+        self._tally = sparse_tally(places, columns, shares, len(self.kinds), self._num_classes)
+        own = np.zeros((len(self.kinds), len(labels)))
+        for part in range(shares.shape[1]):
+            mine = np.flatnonzero(shares[:, part] > 0)
+            own[columns[mine, part], mine] = shares[mine, part]
+        self._total = (own @ (places >= 0)).T + TO_LABEL
+        self._rates = RatesOf(rates, self._seen.astype(np.int64))
+        self._table: Array | None = None
+        if places.shape[1] * self._num_classes * len(self.kinds) <= _KEPT:
+            place, label = np.indices((places.shape[1], self._num_classes)).reshape(2, -1)
+            self._table = self._at(place, label)
+
+    def read(self, places: NDArray[np.int16]) -> Array:
+        """(N, R, places): the chances of the labels that came back, 1 where none did.
+
+        In memory as in the shape: sums over the last axis are then the same whatever N is.
+        """
+        label = np.maximum(places, 0).astype(np.int64)
+        place = np.broadcast_to(np.arange(places.shape[1], dtype=np.int64), places.shape)
+        if self._table is None:
+            found = self._at(place.ravel(), label.ravel()).reshape(*places.shape, -1)
+        else:
+            found = self._table[place * self._num_classes + label]
+        return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
+
+    def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+        """For inputs of these labels (N,): logs of the weights of the label's own components and of the others (N, R); the logs of both sums
+        (2, N); and which labels (N,) have no component."""
+        mine, other, totals, unseen = self._weights
+        at = np.searchsorted(self._seen, labels)
+        at[np.isin(labels, self._seen, invert=True)] = len(self._seen)
+        return mine[at], other[at], totals[:, at], unseen[at]
+
+    @cached_property
+    def _weights(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+        """What `weights` says for each label that clean inputs have, and last for any other."""
+        same = self.kinds[None, :] == np.append(self._seen, -1)[:, None]
+        alone, unseen = ~same.all(axis=1), ~same.any(axis=1)
+        other = np.where(same & alone[:, None], -np.inf, self._log_weights)
+        mine = np.where(same | unseen[:, None], self._log_weights, -np.inf)
+        return mine, other, log_sum(np.stack([mine, other]), axis=2), unseen
+
+    def _at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
+        """(M, R): the chances of these labels (M,) at these places (M,)."""
+        seen: Array = self._tally[place * self._num_classes + label].toarray()
+        return (seen + TO_LABEL * self._rates.at(place, label)[:, self._row]) / self._total[place]

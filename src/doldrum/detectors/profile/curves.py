@@ -1,0 +1,98 @@
+"""How a trigger may fare at rising strengths, and how likely draws are if it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Curves", "log_sum", "survivals"]
+
+Array = NDArray[np.float64]
+_KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
+_OUTLIER_KEEPS = 0.05  # chance that an outlier keeps its label, at most
+_AT_ONCE = 12  # chances multiplied before a log is taken: of 1e-16 each, still 1e-192
+
+
+@cache
+def survivals(conditions: int) -> Array:
+    """(Q, C) chances that a trigger decides the label at each strength, weakest first: falling from .97 to 0.
+
+    None; up to the i-th strength; up to the i-th and half of the draws at the next; half of the draws at the first; .7
+    of them at all.
+    """
+    rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
+    for i in range(1, conditions + 1):
+        rows.append([_KEEP] * i + [0.0] * (conditions - i))
+        if i < conditions:
+            rows.append([_KEEP] * i + [0.5] + [0.0] * (conditions - i - 1))
+    made = np.unique(np.array(rows), axis=0)
+    made.flags.writeable = False  # it is handed out again
+    return made
+
+
+def log_sum(logs: Array, *, axis: int) -> Array:
+    """log sum exp of real numbers of which some are finite; SciPy's logsumexp takes half of a score's time for what isn't needed here."""
+    most = logs.max(axis=axis, keepdims=True)
+    return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
+
+
+class Curves:
+    """The curves of `survivals` for each family, and how likely draws are on each.
+
+    A draw's label is the input's with the chance q of its strength, else the component's. Few chances q occur, and few strengths: the
+    likelihood of a strength's draws is taken once for each q, and a curve adds up those of its strengths.
+
+    Parameters
+    ----------
+    shapes : sequence of (strengths, draws)
+        Of the families, whose draws are side by side.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
+        curves = [np.vstack([survivals(c), np.full((1, c), _OUTLIER_KEEPS)]) for c, _ in shapes]
+        self._q: list[float] = np.unique(np.concatenate([[0.0], *(c.ravel() for c in curves)])).tolist()
+        # Groups of draws of one strength; of each strength of a family those that are its draws
+        starts: list[int] = []
+        groups: list[list[list[int]]] = []
+        first = 0
+        for strengths, n in shapes:
+            groups.append([])
+            for _ in range(strengths):
+                mine = range(first, first + n, _AT_ONCE)
+                groups[-1].append(list(range(len(starts), len(starts) + len(mine))))
+                starts += mine
+                first += n
+        self.width = len(self._q) * first
+        """Numbers that one component needs for an input."""
+        self._groups, self._count = np.array(starts), len(starts)
+        self._families = np.array([family[0][0] for family in groups])
+        terms: list[int] = []
+        firsts: list[int] = []
+        for family, rows in zip(groups, curves, strict=True):
+            for row in rows:
+                firsts.append(len(terms))
+                terms += [self._q.index(q) * self._count + g for q, mine in zip(row, family, strict=True) for g in mine]
+        self._terms, self._firsts = np.array(terms), np.array(firsts)
+        ends = np.cumsum([len(c) for c in curves])
+        self._outliers = ends - 1
+        most = max(len(c) for c in curves) - 1
+        self._of_family = np.full((most, len(shapes)), -1)
+        for family, (end, rows) in enumerate(zip(ends, curves, strict=True)):
+            self._of_family[: len(rows) - 1, family] = np.arange(end - len(rows), end - 1)
+        self._log_counts = np.log([len(c) - 1.0 for c in curves])[:, None, None]
+
+    def likelihoods(self, seen: Array, hit: NDArray[np.bool_], lost: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """Log likelihoods (families, N, R) of draws: without a trigger; with one, over all curves alike; and of outliers.
+
+        `seen` (N, R, draws) are the chances of the labels that came back, by component; `hit` and `lost` (N, 1, draws) say which are the
+        input's own label, and which have none and count nowhere (`seen` is 1 there).
+        """
+        sure = hit | lost
+        each = [np.log(np.multiply.reduceat((1 - q) * seen + q * sure, self._groups, axis=2)) for q in self._q]
+        clean = np.add.reduceat(each[0], self._families, axis=2).transpose(2, 0, 1)
+        found = np.add.reduceat(np.concatenate(each, axis=2)[..., self._terms], self._firsts, axis=2).transpose(2, 0, 1)
+        curves = np.concatenate([found, np.full((1, *found.shape[1:]), -np.inf)])[self._of_family]
+        return clean, log_sum(curves, axis=0) - self._log_counts, found[self._outliers]
