@@ -44,6 +44,7 @@ bench: setup data
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python bench/measure.py --json bench-results/measure.json
 	$(BIN)/python bench/engines.py --inputs 10 --json bench-results/engines.json
+	$(BIN)/python bench/score.py --json bench-results/score.json
 	$(BIN)/python bench/live.py --json bench-results/live.json
 	$(BIN)/python bench/serve.py --json bench-results/serve.json
 	$(BIN)/python bench/scale.py workers
