@@ -60,7 +60,7 @@ class Outside:
         finally:
             stopped.set()
             room.release()
-            while not over:  # whoever asked wants no more: what is under way is let go of
+            while not over:  # the caller wants no more answers: what is under way is dropped
                 over = self._heard.get().value is None
             sender.join()
         if trouble:

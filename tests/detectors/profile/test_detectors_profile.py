@@ -133,10 +133,10 @@ def plain_shares(fit, rows):
     return found
 
 
-def plain_parts(fit, new, i, rows, shares, still, strays):
+def plain_parts(fit, new, i, rows, shares, still, outliers):
     """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
     label = int(new.labels[i])
-    null, bad, stray, mine_, others = [], [], [], [], []
+    null, bad, outlier, mine_, others = [], [], [], [], []
     for k, parts in shares.items():
         for w in parts:
             weight = (sum(w.values()) + 1) / (len(w) + len(parts)) * len(w) / len(rows)
@@ -162,11 +162,11 @@ def plain_parts(fit, new, i, rows, shares, still, strays):
                 mine_.append(weight)
             else:
                 bad.append(triggered)
-                stray.append((np.prod(plain) + np.prod(kept)) / 2)
+                outlier.append((np.prod(plain) + np.prod(kept)) / 2)
                 others.append(weight)
     null, bad = np.array(null), np.array(bad)
     p0 = np.average(null.prod(axis=1), weights=mine_)
-    either = (1 - strays) * p0 + strays * np.average(stray, weights=others)
+    either = (1 - outliers) * p0 + outliers * np.average(outlier, weights=others)
     ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(either)
     by = [
         np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))
@@ -201,7 +201,7 @@ def plain_sum(inner, parts, families, weights):
     return s[0] + 0.7 * s[1] + 0.5 * np.mean(s[2 : 2 + families]) + np.dot(weights, s[2 + families :])
 
 
-def expected_score(fit, new, still, weights, strays=1e-5):
+def expected_score(fit, new, still, weights, outliers=1e-5):
     """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against nine tenths."""
     n, families = len(fit), len(fit.responses)
     inner = np.empty((n, 2 + families + len(still)))
@@ -209,23 +209,23 @@ def expected_score(fit, new, still, weights, strays=1e-5):
         rest = [i for i in range(n) if i % 10 != fold]
         shares = plain_shares(fit, rest)
         for i in range(fold, n, 10):
-            inner[i] = plain_parts(fit, fit, i, rest, shares, still, strays)
+            inner[i] = plain_parts(fit, fit, i, rest, shares, still, outliers)
     everyone = list(range(n))
     shares = plain_shares(fit, everyone)
-    parts = [plain_parts(fit, new, i, everyone, shares, still, strays) for i in range(len(new))]
+    parts = [plain_parts(fit, new, i, everyone, shares, still, outliers) for i in range(len(new))]
     return np.array([plain_sum(inner, p, families, weights) for p in parts]), inner
 
 
-@pytest.mark.parametrize("strays", [1e-5, 0.2])
-def test_score_is_the_sum_of_its_plain_parts(strays, monkeypatch):
-    if strays != 1e-5:  # enough of them to tell in so few draws
-        monkeypatch.setattr("doldrum.detectors.profile.model._STRAYS", strays)
+@pytest.mark.parametrize("outliers", [1e-5, 0.2])
+def test_score_is_the_sum_of_its_plain_parts(outliers, monkeypatch):
+    if outliers != 1e-5:  # enough of them to tell in so few draws
+        monkeypatch.setattr("doldrum.detectors.profile.model._OUTLIERS", outliers)
     rng = np.random.default_rng(0)
     fit, new = evidence(rng, 80), evidence(rng, 12)
     det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
     det.seed_ = 0
     det.learn(fit)
-    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5], strays)
+    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5], outliers)
     assert det.reference_ == pytest.approx(inner)
     assert det.score(new) == pytest.approx(scores)
     assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture

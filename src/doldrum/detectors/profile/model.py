@@ -27,7 +27,7 @@ _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in t
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
 # Clean inputs that got their label by accident: their share, and how often they keep it at most. About 5 in 100 are nearer to one;
 # but the share bounds what "just an outlier" takes from a trigger that little survives, and so few are as good for other triggers.
-_STRAYS, _STRAY_KEEPS = 1e-5, 0.05
+_OUTLIERS, _OUTLIER_KEEPS = 1e-5, 0.05
 _KEPT_BYTES = 1 << 27
 _AT_ONCE = 1 << 15  # numbers worked on at a time
 
@@ -160,8 +160,8 @@ class Clean:
             rates = self._rates.of(int(label), self._places[:0])[None]
             base = self._of_components(places[its], labels[its], rates)[0][:, :, 0]
             null[:, its] = np.concatenate([base, base.sum(axis=0)[None]])
-        strays = log_sum(alternative[-2:], axis=0) - np.log(2)
-        either = np.logaddexp(np.log1p(-_STRAYS) + null[-1], np.log(_STRAYS) + strays)
+        outliers = log_sum(alternative[-2:], axis=0) - np.log(2)
+        either = np.logaddexp(np.log1p(-_OUTLIERS) + null[-1], np.log(_OUTLIERS) + outliers)
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _weights(self, kinds: NDArray[np.int64], weight: Array) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
@@ -190,7 +190,7 @@ class Clean:
         found = np.add.reduceat(terms, at.curves, axis=2).transpose(2, 0, 1)  # (curves of all families, N, R)
         curves = np.concatenate([found, np.full((1, *found.shape[1:]), -np.inf)])[at.of_family]
         bad = log_sum(curves, axis=0) - at.log_curves
-        return np.add.reduceat(logs, at.families, axis=2).transpose(2, 0, 1), bad, found[at.strays]
+        return np.add.reduceat(logs, at.families, axis=2).transpose(2, 0, 1), bad, found[at.outliers]
 
     def _components(self) -> Iterator[tuple[Array, Array, NDArray[np.int64]]]:
         """Components (R, places, K), the logs of their weights (R,), which sum to 1 over all, and their labels (R,): all at once where that
@@ -231,13 +231,13 @@ class _Columns:
 
     `place` (M,) is the draw of each column, `q` (M,) its chance to have the input's label, `missed` log(1 - q). `curves` are the first
     columns of the curves, `families` the first places of the families; `of_family` (most curves, families) the numbers of a family's
-    curves, -1 if it has fewer, and `strays` (families,) of those of outliers.
+    curves, -1 if it has fewer, and `outliers` (families,) of those of outliers.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
         made = [survivals(conditions) for conditions, _ in shapes]
         rows = [
-            np.vstack([np.repeat(c, n, axis=1), np.full(c.shape[1] * n, _STRAY_KEEPS)])
+            np.vstack([np.repeat(c, n, axis=1), np.full(c.shape[1] * n, _OUTLIER_KEEPS)])
             for c, (_, n) in zip(made, shapes, strict=True)
         ]
         widths, counts = [r.shape[1] for r in rows], [len(r) for r in rows]
@@ -251,7 +251,7 @@ class _Columns:
         lengths = np.repeat(widths, counts)
         self.curves = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
         ends = np.cumsum(counts)
-        self.strays = ends - 1
+        self.outliers = ends - 1
         self.of_family = np.full((max(counts) - 1, len(shapes)), -1)
         for family, (end, count) in enumerate(zip(ends, counts, strict=True)):
             self.of_family[: count - 1, family] = np.arange(end - count, end - 1)
