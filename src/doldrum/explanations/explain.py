@@ -1,4 +1,4 @@
-"""explain: what in flagged images is the trigger, found and tested from labels alone."""
+"""explain: find the trigger in flagged images and test it, from labels alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def explain(
     engine: str = "auto",
     progress: bool = True,
 ) -> Explanations:
-    """Find what in each flagged image changes other images to its class, and test it on clean images that the search never used.
+    """Find the part of each flagged image that changes other images to its class, and test it on clean images that the search did not use.
 
     For an image predicted as class t, two methods look for the trigger by trying it on some clean images of other classes: a rectangle is
     pasted, or what the flagged images of the class share is added. The same search is run in at least 19 clean

@@ -78,7 +78,7 @@ class Shown(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(Record):
-    """What was found in one flagged image, and how it stood the test.
+    """What was found in one flagged image, and the result of the test.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class Explanations(Record):
 
     @property
     def proven(self) -> int:
-        """How many are."""
+        """The number of proven images."""
         return sum(one.proven for one in self.explained)
 
     def _repr_html_(self) -> str:

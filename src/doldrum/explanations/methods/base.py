@@ -1,4 +1,4 @@
-"""Method: how a trigger may be taken out of images and put on others. One method a file; this contract knows none of them."""
+"""Method: how a trigger may be taken out of images and put on others. One method per file; this contract knows none of them."""
 
 from __future__ import annotations
 

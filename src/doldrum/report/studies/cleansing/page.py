@@ -30,7 +30,7 @@ _CLEAN = "clean"
 
 
 def arm_rows(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """One row a cell and arm: attack, seed, arm, shares of poison and of clean samples dropped, accuracy, ASR, AUROC."""
+    """One row per cell and arm: attack, seed, arm, shares of poison and of clean samples dropped, accuracy, ASR, AUROC."""
     rows = []
     for cell in cells:
         v = cell.values

@@ -107,7 +107,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "falls", lambda ax: plot_falls(rows, [(k.kind, k.true) for k in at["full"]], ax),
                     "Fall of mean W by the pattern, on the model it is for; each dot is a model. Orange: true triggers. Blue: "
                     "patterns on clean models. Right of 0, the pattern smooths.",
-                    "Fall of mean W for every kind of pattern, one dot a model", height=1.2 + 0.38 * len(at["full"]),
+                    "Fall of mean W for every kind of pattern, one dot per model", height=1.2 + 0.38 * len(at["full"]),
                 ),
                 StudyFigure(
                     "success", lambda ax: plot_success(rows, ax),

@@ -40,7 +40,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "effects", lambda ax: _plot_effects(rows, attacks, ax),
                     "Each dot is a trained model; the bar is the mean over models with its 95% t interval. Wide bars mean few "
                     "models.",
-                    "Effect of the trigger on W for each attack, one dot a model", height=1.2 + 0.38 * len(attacks),
+                    "Effect of the trigger on W for each attack, one dot per model", height=1.2 + 0.38 * len(attacks),
                 )
             ],
             [t for t in (_table("Tested attacks", head), _table("Other attacks, described only, and the control", rest)) if t.rows],

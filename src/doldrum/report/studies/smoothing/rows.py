@@ -1,4 +1,4 @@
-"""One row an attack, over its models: the effect, its test and the verdict."""
+"""One row per attack, over its models: the effect, its test and the verdict."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         ),
         [
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "All inputs.",
-                        "Effect of the trigger on W against attack success rate, one dot a model"),
+                        "Effect of the trigger on W against attack success rate, one dot per model"),
             StudyFigure("success-hit", lambda ax: _scatter([r for r in rows if r.hits >= MIN_HITS], ax, lambda r: r.effect_hit),
                         f"Inputs that hit, models with at least {MIN_HITS} of them.",
                         "Effect of the trigger on W among inputs that hit, against attack success rate"),
