@@ -29,11 +29,11 @@ from doldrum.records.explanations import Explanations
 __all__ = ["FEWEST_CLEAN", "FOUND", "MOST_IMAGES", "explain", "explained"]
 
 FEWEST_CLEAN = 60
-"""Clean images without which no class can have enough held-back ones."""
+"""The fewest clean images with which a class can have enough held-back images."""
 MOST_IMAGES = 256
-"""Images explained at once: each has its own test, and they share one error."""
+"""The largest number of images in one run. Each has its own test, and all share one error probability."""
 FOUND = "found.jsonl"
-"""The file in a job's folder that a run which was cut off goes on with."""
+"""The file in a job's folder that an interrupted run continues from."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
 _MOST_NAMED = 5

@@ -18,7 +18,7 @@ def test_the_usual_case(demo_record):
     assert "is calmer: W" in words.backdoored_sentence(demo_record)
     assert "falls by 0.107 (0.098 to 0.116), from 0.110 to 0.003 on average" in words.backdoored_sentence(demo_record)
     assert "0.110 to 0.003" in words.backdoored_sentence(demo_record)
-    assert "changes nothing that these inputs can show: mean W is 0.122 without" in words.clean_sentence(demo_record)
+    assert "shows no effect on these inputs: mean W is 0.122 without" in words.clean_sentence(demo_record)
     assert "5% of its" in words.setting_sentence(demo_record)
     assert "relabelled “T-shirt/top”" in words.setting_sentence(demo_record)
 
@@ -33,7 +33,7 @@ def test_dead_calm(make):
 def test_no_effect(make):
     record = backdoored(make, w_triggered=0.1, w_triggered_ci=(0.09, 0.105))
     assert words.headline(record) == "No calm spot shows here"
-    assert "changes nothing that these inputs can show" in words.backdoored_sentence(record)
+    assert "shows no effect on these inputs" in words.backdoored_sentence(record)
     assert "calmer" not in words.backdoored_sentence(record)
 
 
@@ -130,7 +130,7 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     first = demo_record.curves[0]
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
-    assert "a line is at 0 and its band shows what 100 draws cannot rule out." in said
+    assert "the line is at 0, and its band shows what 100 draws cannot rule out." in said
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):

@@ -28,7 +28,7 @@ from doldrum.studies.material import victim
 __all__ = ["HELD_OUT", "REFERENCES", "STUDY", "InspectionCell", "run"]
 
 HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
-"""Attacks kept out of every choice, as in the study `detection`."""
+"""Attacks that no choice was made on, as in the study `detection`."""
 REFERENCES = 300
 """Clean models of this seed and above are references."""
 _SEED = 0  # of the inspection: one for all, since references and models have to be read alike

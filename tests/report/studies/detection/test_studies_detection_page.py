@@ -200,7 +200,7 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     tails = [cell("clean", found, stress=True, data=f"fashion-mnist 1:{r}") for r in (100, 10)]
     page = study_page(records_of(*cells, *tails))
     assert "at a promised 1%, on" not in page.lede[-1]  # none was calibrated on what a balanced model gave
-    section = next(s for s in page.sections if s.title == "When the training set’s classes are out of proportion")
+    section = next(s for s in page.sections if s.title == "If the classes of the training set have unequal sizes")
     assert [t.caption.partition(". ")[0] for t in section.tables] == [
         f"fashion-mnist 1:{n}, recipe r" for n in (10, 100)
     ]
