@@ -46,7 +46,7 @@ class Success(Record):
 
 @dataclass(frozen=True)
 class Shown(Record):
-    """Pictures of a test: held-back images as they are, with what was found, and with what the best control has.
+    """Pictures of a test: held-back images unchanged, with the trigger that was found, and with the one of the best control.
 
     `image` (C, H, W) is the flagged image and `found` what of it was put on the others; `control` and `control_found` the same of the
     trusted image that did best. `clean`, `with_found` and `with_control` are (M, C, H, W).

@@ -35,7 +35,7 @@ _RUN = (
     32  # scores whose odds are multiplied before anything is added: their product is no number too large, nor too small
 )
 MOST_SCORES = 1 << 53
-"""Scores that are counted without rounding."""
+"""The number of scores up to which counting is exact."""
 _MOST_WON = 750  # at one score: the logarithm of no float is larger
 _MOST = 1e200  # what a gambler can have: it is certain long before
 

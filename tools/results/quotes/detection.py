@@ -245,7 +245,7 @@ def mlp(studies: Studies) -> Iterator[str]:
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
     yield f"So {short(by['profile']['development'])} over the four development attacks"
-    yield f"STRIP {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, the others {short(by['w']['development'])} and less)"
+    yield f"STRIP has {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, and the others have at most {short(by['w']['development'])}."
     yield f"the convolutional network it was designed on has {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve"
     yield f"{kept} of {pairs} pairs of a detector and a model inside the 95% interval at 1%)"
     yield f"WaNet's attack reaches {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
