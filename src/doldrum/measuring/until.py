@@ -60,7 +60,7 @@ class Rule(ABC):
         """Which of them need no more draws."""
 
     def decide(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.int8]:
-        """1, -1 or 0 as in `Stopped`."""
+        """The decision for each input: 1 above, -1 below, 0 open."""
         return np.zeros(lower.shape, dtype=np.int8)
 
     def read(self, responses: Responses) -> Stopped:

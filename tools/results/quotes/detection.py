@@ -185,9 +185,9 @@ def stress(studies: Studies) -> Iterator[str]:
     blurred, darker = (max(run["shifts"][kind]["fpr"][0] for run in runs.values()) for kind in ("blurred", "darker"))
     bad = [runs[attack] for attack in ("badnets", "all-to-all")]
     yield (
-        f"all-to-all's TPR falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (false alarms to {short(100 * bright['fpr'][0])}%); "
-        f"on blurred images up to {blurred:.1%} are flagged at a promised 1%, on images a fifth darker {darker:.1%}; 1% of triggered inputs in a "
-        f"calibration set leave {short(mean(run['planted']['tpr'][0] for run in bad))}."
+        f"all-to-all's TPR falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (false alarms to {short(100 * bright['fpr'][0])}%). "
+        f"On blurred images up to {blurred:.1%} are flagged at a promised 1%, on images a fifth darker {darker:.1%}. With 1% of triggered inputs in a "
+        f"calibration set, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (

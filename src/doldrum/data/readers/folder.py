@@ -45,8 +45,7 @@ def read_folder(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
 ) -> ImageRead:
-    """Every image below a folder, in order of path. Files that cannot be read are listed and left out. Links that leave the
-    folder count among them.
+    """Every image below a folder, in order of path. Files that cannot be read are listed and left out. This includes links that lead out of the folder.
 
     Subfolders are classes if every image is in one (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a

@@ -14,7 +14,11 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     best, opened = rows[0], next(row for row in rows if row.opened)
     if not best.better:
         return None
-    then = f"With {best.flags}" if best.flags else f"With {best.name} (no flag does it: export the model so)"
+    then = (
+        f"With {best.flags}"
+        if best.flags
+        else f"With {best.name} (no option sets this: change it in the exported model)"
+    )
     if best.accuracy is not None and opened.accuracy is not None:
         found = f"it is right on {opened.accuracy.value:.0%} of {images} clean images. {then} it is right on {best.accuracy.value:.0%}."
     else:
