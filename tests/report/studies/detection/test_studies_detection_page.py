@@ -170,7 +170,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     assert "100 inputs 1.2% ± 0.2% with TPR 0.70 ± 0.03, 2,000 inputs 1.2% ± 0.2% with TPR 0.80" in text
     assert "on changed images 0% to 8.0%; with 1% of triggered calibration inputs TPR 0.60" in text
     assert "20.0% of one predicted class are flagged, 4.1% at most" in text
-    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
     assert sizes.tables[0].rows[0][:2] == ["SmoothnessProfile", "refused"]
     assert "kept 47 of 50" in sizes.tables[0].rows[0][2]
     assert shifts.tables[0].rows[0][1:] == ["1.2%; 0.70", "0%; 0.70", "8.0%; 0.70", "0.1%; 0.60"]

@@ -138,7 +138,7 @@ def _answer(part: _Part) -> list[str]:
         f"On {part.models.name}: {counted(len(victims), 'victim')} of {counted(len(attacks), 'attack')} and "
         f"{counted(len(part.cells) - len(victims), 'clean model')}, {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. Figures are TPR at a promised 1% of "
-        "false alarms, with thresholds from calibration inputs, for triggered inputs that get the attacker’s label. They are means over the attacks with {100 * part.rate:.3g}% poison, at 64 forward passes per input at most."
+        f"false alarms, with thresholds from calibration inputs, for triggered inputs that get the attacker’s label. They are means over the attacks with {100 * part.rate:.3g}% poison, at 64 forward passes per input at most."
     ]
     if part.ranked:
         ranking = _ranking(part)

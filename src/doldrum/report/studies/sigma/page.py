@@ -118,7 +118,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
         f"The effect of the trigger (fall of mean W caused by the backdoor) on {counted(len(cells), 'model')}, {per} an attack, with one "
-        "thing changed at a time. An attack is called smoother or rougher if the 95% interval over its models does not contain 0. This is not corrected for the number of attacks. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
+        f"thing changed at a time. An attack is called smoother or rougher if the 95% interval over its models does not contain 0. This is not corrected for the number of attacks. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
         other = changed(tables[kind], of)
