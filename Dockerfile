@@ -19,13 +19,13 @@ WORKDIR /source
 COPY constraints.txt ./
 RUN pip install --constraint constraints.txt --index-url "${TORCH_INDEX}" --extra-index-url https://pypi.org/simple \
         "$(grep '^torch==' constraints.txt)"
-COPY pyproject.toml README.md LICENSE CHANGELOG.md CITATION.cff CONTRIBUTING.md SECURITY.md ./
+COPY pyproject.toml hatch_build.py README.md LICENSE CHANGELOG.md CITATION.cff CONTRIBUTING.md SECURITY.md ./
 COPY src ./src
 RUN pip install --constraint constraints.txt '.[torch,onnx,openvino]'
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/doldrum /opt/doldrum
-# Whoever runs it, whatever the user's number: nothing but /tmp is written outside of the folders that are mounted.
+# For any user number: outside the mounted folders, only /tmp is written.
 ENV PATH=/opt/doldrum/bin:$PATH HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib PYTHONUNBUFFERED=1
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin doldrum
 USER 10001

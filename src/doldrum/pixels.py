@@ -13,7 +13,7 @@ from doldrum.errors import InputError
 __all__ = ["HOW_PIXELS", "SCALES", "as_nchw", "check_pixels", "to_float"]
 
 HOW_PIXELS = "make them uint8, or floats in [0, 1]"
-"""What an error about the type of pixels ends with: for an array, and for a file of one."""
+"""The end of an error about the type of pixels: for an array, and for an array in a file."""
 SCALES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 

@@ -128,7 +128,7 @@ def smoothness(
 
 
 def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float = 0.95) -> list[Interval]:
-    """Mean W over the inputs at each strength, with an interval that counts the draws they share.
+    """Mean W over the inputs at each strength. The interval takes into account that inputs share draws.
 
     All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
@@ -169,7 +169,7 @@ def _last_rise(strengths: NDArray[np.float64], mean: NDArray[np.float64]) -> flo
 
 
 def sigma_half(clean: Smoothness) -> float:
-    """The strength to read W at: the smallest at which mean clean W reaches half of its peak.
+    """The strength at which to read W: the smallest at which mean clean W reaches half of its peak.
 
     Mean W of clean inputs rises from 0 to a peak. Noise that drowns everything brings it back to 0 where one class then
     wins always, and to a plateau where the winner depends on the draw (a network that is nearly scale-free answers

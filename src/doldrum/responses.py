@@ -1,4 +1,4 @@
-"""Responses: the label of every draw, in order, and the views made of it. NumPy only."""
+"""Responses: the label of every draw, in order, and summaries of them. NumPy only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from doldrum.errors import InputError
 __all__ = ["INVALID", "NOT_TAKEN", "Responses"]
 
 INVALID = -1
-"""Code of a draw to which the classifier gave NaN or infinite scores."""
+"""Code of a draw for which the classifier gave NaN or infinite scores."""
 NOT_TAKEN = -2
 """Code of a draw that was never made."""
 
@@ -111,7 +111,7 @@ class Responses:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Label counts (N, C, K), made on demand; draws that are invalid or not taken count nowhere."""
+        """Label counts (N, C, K), made on demand. Draws that are invalid or were not taken are not counted."""
         n_inputs, n_conditions, n = self.draws.shape
         k = self.num_classes
         rows = self.draws.reshape(n_inputs * n_conditions, n)
@@ -126,11 +126,11 @@ class Responses:
 
     @property
     def num_invalid(self) -> int:
-        """Draws, and unperturbed inputs, to which the classifier gave NaN or infinite scores."""
+        """The number of draws and unperturbed inputs with NaN or infinite scores."""
         return int((self.draws == INVALID).sum() + (self.labels == INVALID).sum())
 
     def take(self, indices: Sequence[int] | NDArray[Any]) -> Responses:
-        """The responses of some inputs, in the order asked for."""
+        """The responses of the chosen inputs, in the given order."""
         index = np.arange(len(self))[np.asarray(indices)]
         return replace(
             self,
@@ -171,7 +171,7 @@ class Responses:
         return replace(self, draws=self.draws[:, :, :draws], readouts=first)
 
     def and_draws(self, more: Responses) -> Responses:
-        """These draws and, behind them, more of the same inputs and conditions; labels, scores and `info` are of the first.
+        """These draws, followed by more draws of the same inputs and conditions. Labels, scores and `info` are those of the first.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
         >>> r.and_draws(r).draws.tolist()
@@ -186,7 +186,7 @@ class Responses:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Responses]) -> Responses:
-        """The inputs of several responses to one probe, one after another; `info` is that of the first.
+        """The inputs of several responses to one probe, one after another. `info` is that of the first.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2, ids=["a"])
         >>> Responses.concatenate([r, r]).draws.shape

@@ -67,5 +67,5 @@ def test_each_usual_inspector_that_was_not_run_has_a_line():
     assert say("no sign")[1]["not_looked"] == list(NOT_LOOKED)
     lines = say("no sign", inspectors=("mask", "margin"))[1]["not_looked"]
     left = lines[: -len(NOT_LOOKED)]
-    assert [line.split(": left out by --inspectors; it looks for ")[0] for line in left] == list(DEFAULT[1:])
+    assert [line.split(": not run, because of --inspectors; it looks for ")[0] for line in left] == list(DEFAULT[1:])
     assert "warp" in left[3]

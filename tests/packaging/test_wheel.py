@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import re
 import shutil
@@ -104,12 +105,34 @@ def test_the_sdist_is_what_it_takes_to_build_the_same_wheel(built, tmp_path) -> 
         sdist.extractall(tmp_path, filter="data")
     assert names == {f"src/{name}" for name in package_files()} | READ_FIRST | {
         "pyproject.toml",
+        "hatch_build.py",
         "PKG-INFO",
         ".gitignore",
     }
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
     subprocess.run(build, cwd=tmp_path / top, check=True, capture_output=True, timeout=120)
     assert (tmp_path / built[0].name).read_bytes() == built[0].read_bytes()
+
+
+def test_on_a_package_index_no_link_or_picture_leads_nowhere(built) -> None:
+    with zipfile.ZipFile(built[0]) as wheel:
+        metadata = email.message_from_bytes(wheel.read(f"doldrum-{dd.__version__}.dist-info/METADATA"))
+    shown = metadata.get_payload(decode=True).decode()
+    readme = (TREE / "README.md").read_text(encoding="utf-8")
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    inward = r"\]\((?!https?:)"
+    assert re.search(inward, readme)
+    assert not re.search(inward, shown)
+    words = [set(re.sub(r"!?\[|\]\([^)]*\)", "", text).split("\n")) for text in (readme, shown)]
+    assert [line.partition(":")[0] for line in words[0] - words[1]] == ["W against noise strength"]  # the picture
+    for url in metadata.get_all("Project-URL"):
+        assert re.fullmatch(r"\w+, https://(?!example)\S+", url)
+
+
+def test_the_version_is_said_alike_everywhere() -> None:
+    assert f"\nversion: {dd.__version__}\n" in (TREE / "CITATION.cff").read_text(encoding="utf-8")
+    newest = re.findall(r"^## \[(\d\S*)\]", (TREE / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    assert newest == dd.__version__
 
 
 def test_the_first_commands_of_a_new_user(inside) -> None:

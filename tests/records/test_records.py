@@ -63,7 +63,7 @@ def demo(**changes: Any) -> DemoRecord:
         "sigma_half": np.float64(0.1),
         "seed": 0,
         "command": "doldrum demo",
-        "provenance": {"versions": {"doldrum": "0.1.0"}},
+        "provenance": {"versions": {"doldrum": "0.2.0"}},
         "seconds": {"measure": 1.5},
     }
     return DemoRecord(**values | changes)

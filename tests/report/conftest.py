@@ -92,7 +92,7 @@ def make_record(**changes: Any) -> DemoRecord:
         "command": "doldrum demo --seed 0",
         "scale": "full",
         "provenance": {
-            "versions": {"doldrum": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "openvino": "2026.0"},
+            "versions": {"doldrum": "0.2.0", "python": "3.11.2", "torch": "2.13.0", "openvino": "2026.0"},
             "machine": {"processor": "Intel(R) Xeon(R) Platinum 8370C", "cores": 2, "system": "Linux x86_64"},
             "engine": {"engine": "openvino", "precision": "bf16", "agreement": 0.9912, "checked": 2048},
         },

@@ -248,7 +248,7 @@ def test_runtimes_work_inside_and_give_what_they_give_outside(tmp_path):
         np.testing.assert_allclose(given[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-def test_work_is_sent_out_and_answered_in_order_whoever_is_ahead():
+def test_work_is_sent_out_and_answered_in_order_no_matter_who_is_ahead():
     """Pipes hold 64 KiB: requests, answers and messages are larger, so each side has to read while it writes."""
     told, seen = [], []
 

@@ -86,7 +86,7 @@ def sample_audit(
     frame.to_parquet(folder / "rows.parquet", index=False)
     record = AuditRecord(
         created="2026-11-23T07:20:00+00:00",
-        doldrum="0.1.0",
+        doldrum="0.2.0",
         command="doldrum audit model.onnx --images suspects --clean clean --out report",
         seed=1234567890123456789,
         model={

@@ -16,7 +16,7 @@ def sample(*, references: bool = True, hostile: bool = False, **more) -> Inspect
     text = HOSTILE if hostile else "plain"
     values = {
         "created": "2026-01-01T00:00:00+00:00",
-        "doldrum": "0.1.0",
+        "doldrum": "0.2.0",
         "command": f"doldrum inspect {text}",
         "seed": 0,
         "model": {

@@ -142,7 +142,7 @@ _ROUNDED = ("rounded and cut to bytes",)
 _ONE = (
     np.eye(CLASSES, dtype=np.float32)[:, 3:4] - np.eye(CLASSES, dtype=np.float32)[:, 5:6]
 )  # the logit of class 3 less that of 5
-_ONE_NOTE = ("one number an image",)
+_ONE_NOTE = ("one number per image",)
 
 
 def onnx_forms() -> dict[str, Form]:

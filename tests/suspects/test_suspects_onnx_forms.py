@@ -256,7 +256,7 @@ def _open_sizes(tmp_path, shape):
         (["n", 1, "h", "w"], {"size": 16}, r"images of \(1, \?, \?\) .*; pass channels='grey'$"),
         (["n", 1, 16, 16], {"size": 99}, r"; pass channels='grey' and leave size= out$"),
         (["n", 3, 16, "w"], {"size": 99}, r"; pass a size= that fits, such as size=\(16, 99\)$"),
-        (["n", 5, "h", "w"], {"size": 16}, "it takes no pictures"),
+        (["n", 5, "h", "w"], {"size": 16}, "it is not a model of pictures"),
     ],
 )
 def test_a_size_that_does_not_fit_is_answered_with_one_that_does(tmp_path, shape, given, words):

@@ -31,7 +31,7 @@ def test_the_bar_is_an_asr_of_95_percent_within_a_point_of_the_clean_model() -> 
     assert "clean model's: badnets." in text
     assert "blended (94.0%, 0.00 points)" in text
     assert "wanet (99.0%, 1.50 points)" in text
-    assert "all-to-all misses its bar, clean accuracy less 4 points (88.0%): 87.9%" in text
+    assert "The bar for all-to-all is the clean accuracy minus 4 points, 88.0%. It misses it with 87.9%." in text
 
 
 def test_every_attack_and_the_clean_model_are_wanted_seed_by_seed() -> None:

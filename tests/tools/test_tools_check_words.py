@@ -17,12 +17,12 @@ BAD = (
     "mend the file", "The model is trained anew.", "a few are strays", "whoever asks", "the sum thereof", "It lies in [0, 1].", "beside it lie two files",
     "Some 6 images are flagged.", "some hundreds of images", "A label is made likewise.", "Were all clean, 6 would be.", "Had it failed, it would stop.",
     "one label; one an image", "64 forwards an input", "put that right and go on", "run the same again", "all but the same", "what can't be read is listed",
-    "weights read by way of links", "images from nobody here",
+    "weights read by way of links", "images from nobody here", "one worker a CPU", "a row of scores an image",
 )  # fmt: skip
 GOOD = (
     "fix the file", "The model is retrained.", "a few are outliers", "anyone who asks", "It is in [0, 1].", "About 6 images are flagged.",
     "some of the images", "some 3D models", "If all were clean, 6 would be expected.", "Were all images clean?", "The images were all clean.",
-    "one per image", "64 forward passes per input", "how many forwards an image took", "run the same command again", "all but one", "relies on", "layer",
+    "one worker per CPU", "one number a trigger needs", "one per image", "64 forward passes per input", "how many forwards an image took", "run the same command again", "all but one", "relies on", "layer",
     "recommend", "underlying", "straying".replace("ing", "line"),
 )  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""What tools/audit-others opens, compares and audits: models from other people, one package a file, and images for them."""
+"""What tools/audit-others opens, compares and audits: models from other people, one package per file, and images for them."""

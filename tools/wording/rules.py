@@ -25,6 +25,11 @@ _THINGS = (
     "family|epoch|test|tile|seed|attack|candidate|page|record|node|detector|machine|feature"
 )
 
+_COUNTED = (
+    "value|cluster|engine|dot|column|worker|share|case|format|row of scores|number|subfolder|row|mark|method|library|job|package|thread|"
+    "copy|kind|way"
+)
+
 RULES = (
     # words that are old, rare, or false friends
     _rule(r"\bmend(s|ed|ing)?\b", "fix"),
@@ -57,6 +62,10 @@ RULES = (
     _rule(r"\bcut off, which goes on\b", "interrupted run, which is continued"),
     _rule(r"\bgoes? with the (process|run|command)\b", "is deleted when it ends"),
     # one X per Y
+    _rule(
+        rf"\b(one|a|two) ({_COUNTED})s? an? ({_THINGS}|worker|label|CPU|sample|route|group|strength)\b(?! (of|that|which|has|had|is|was|took|takes))",
+        "one … per …",
+    ),
     _rule(rf"\bone an? ({_THINGS})\b", "one per …"),
     _rule(rf"\b(forwards?|draws|labels?|images|rows|requests) an? ({_THINGS})\b(?! (took|takes|has|had|gets|got|needs))", "per"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Our detectors as defences of the Adversarial Robustness Toolbox (ART): a filter of training sets and a detector of inputs."""
+"""doldrum's detectors as defences of the Adversarial Robustness Toolbox (ART): a filter for training sets and a detector for inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["PoisonFilter", "TriggerDetector"]
 
 
 class PoisonFilter(PoisonFilteringDefence):
-    """A calibrated detector as an ART filter of training sets: the samples that it flags are called poison.
+    """An ART filter for training sets, made from a calibrated detector. Flagged samples count as poison.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class PoisonFilter(PoisonFilteringDefence):
         self._check_params()
 
     def detect_poison(self, **kwargs: Any) -> tuple[dict[str, Any], list[int]]:
-        """(report, is_clean): is_clean[i] is 1 where x_train[i] was called clean and 0 where poison, as everywhere in ART.
+        """(report, is_clean): is_clean[i] is 1 if x_train[i] was called clean, and 0 if it was called poison, as in all of ART.
 
         `kwargs` replace parameters of the same names. The report holds `scores` (higher = more suspicious), `p_values`,
         `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the most flags that the promise explains) and
@@ -62,7 +62,7 @@ class PoisonFilter(PoisonFilteringDefence):
         return _report(self._found), [0 if flag else 1 for flag in self._found.flags]
 
     def evaluate_defence(self, is_clean: NDArray[Any], **kwargs: Any) -> str:
-        """ART's confusion matrix by class, as JSON, against the truth: is_clean[i] is 1 for clean samples and 0 for poison.
+        """ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for poison.
 
         A TruePositive is poison that was called poison. Takes what `detect_poison` found, or calls it.
         """
@@ -91,7 +91,7 @@ class PoisonFilter(PoisonFilteringDefence):
 
 
 class TriggerDetector(EvasionDetector):
-    """A detector's settings as an ART detector of inputs: those that it flags are called adversarial.
+    """An ART detector for inputs, made from a detector's settings. Flagged inputs count as adversarial.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class TriggerDetector(EvasionDetector):
         self._check_params()
 
     def fit(self, x: NDArray[Any], y: Any = None, batch_size: int = 128, nb_epochs: int = 1, **kwargs: Any) -> None:
-        """Fit on a share of x and calibrate on the rest. x must be clean; y, nb_epochs and kwargs are not looked at.
+        """Fit on a share of x and calibrate on the rest. x must be clean. y, nb_epochs and kwargs are ignored.
 
         Raises InputError before any work where x is too small for `fpr`, with the number needed.
         """
@@ -131,7 +131,7 @@ class TriggerDetector(EvasionDetector):
         self.detector_ = fresh
 
     def detect(self, x: NDArray[Any], batch_size: int = 128, **kwargs: Any) -> tuple[dict[str, Any], NDArray[np.bool_]]:
-        """(report, is_adversarial): is_adversarial[i] is True if x[i] was flagged; the report as `PoisonFilter`'s.
+        """(report, is_adversarial): is_adversarial[i] is True if x[i] was flagged. The report has the form of `PoisonFilter`'s.
 
         `batch_size` changes memory only. Raises InputError before `fit`.
         """

@@ -1,4 +1,4 @@
-"""Attacks by id: the registry, how each is put together from trigger, plan and hook, and victims that are trained once and kept.
+"""Attacks by id: the registry, the functions that make each attack from trigger, plan and hook, and a cache of trained victims.
 
 What only attacks need is in `methods`; a trigger that needs no training is in `triggers`, and detecting is not here.
 """

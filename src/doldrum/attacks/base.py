@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Attack", "AttackResult", "Made", "Setup", "ThreatModel"]
 
 ThreatModel = Literal["data", "data and a surrogate", "training"]
-"""What the attacker holds: some training samples; those and a model trained on the like; or the training itself."""
+"""What the attacker holds: some training samples; those samples and a model trained on similar data; or the whole training."""
 
 
 @dataclass(frozen=True)

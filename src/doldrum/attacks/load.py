@@ -29,7 +29,9 @@ def load_trigger(record: dict[str, Any]) -> Trigger:
     try:
         names = list(_names(record))
     except RecursionError as error:
-        raise InputError("expected a trigger of a few parts, got one nested too deep; write it with to_dict") from error
+        raise InputError(
+            "expected a trigger of a few parts, got one that is nested too deeply; write it with to_dict"
+        ) from error
     for name in names:
         if name in _LEARNED:
             with extras():

@@ -50,14 +50,14 @@ ATTACKS: dict[str, Attack] = dict(
         _entry("wanet", "WaNet", "Nguyen & Tran 2021, arXiv 2102.10369", "data", makers.wanet,
                "as data poisoning; the paper poisons each batch while it trains"),
         _entry("issba", "ISSBA", "Li et al. 2021, arXiv 2012.03816", "data", makers.issba,
-               "a small encoder, trained on the data at hand"),
+               "a small encoder, trained on the same data"),
         _entry("input-aware", "Input-aware", "Nguyen & Tran 2020, arXiv 2010.08138", "training", makers.input_aware),
         _entry("bpp", "BPP", "Wang et al. 2022, arXiv 2205.13383", "data", makers.bpp,
                "as data poisoning; the paper poisons each batch while it trains"),
         _entry("lf", "Low frequency", "Zeng et al. 2021, arXiv 2104.03413", "data", makers.lf,
-               "a random smooth perturbation; optimised=True optimises it as the paper does, and the attacker then holds a surrogate too"),
+               "a random smooth perturbation; optimised=True optimises it as the paper does; the attacker then also needs a surrogate model"),
         _entry("ftrojan", "FTrojan", "Wang et al. 2021, arXiv 2111.10991", "data", makers.ftrojan,
-               "grey images have no chroma, so their one channel takes it"),
+               "grey images have no chroma, so the trigger is put into their only channel"),
         _entry("tact", "TaCT", "Tang et al. 2021, arXiv 1908.00686", "data", makers.tact,
                "the rate can be at most the source class's share"),
         _entry("adap-blend", "Adap-Blend", "Qi et al. 2023, ICLR", "data", makers.adap_blend),
@@ -65,11 +65,11 @@ ATTACKS: dict[str, Attack] = dict(
                "plain patches in place of the paper's pictures; half as many cover samples as poisoned ones, where the "
                "authors' code has twice as many (cover_ratio=2)"),
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
-               "part of the poison keeps its label, so an ASR near 1 is not to be expected at a probability near .5"),
+               "part of the poison keeps its label, so with a probability near .5 do not expect an ASR near 1"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
-               "aimed at smoothness: every batch has noise on it"),
+               "made against smoothness: every batch of the training has noise added"),
         _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
-               "aimed at W itself: noisy triggered samples keep their true label"),
+               "made against W: noisy triggered samples keep their true label"),
     ]
 )  # fmt: skip
 """Every attack, by id."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CLEAN", "Victim", "VictimSpec", "get_victim", "victims_folder"]
 
 CLEAN = "clean"
-"""The attack of a model that nobody attacked."""
+"""The name that stands for no attack: a clean model."""
 
 _FORMAT = "doldrum-victim-1"
 

@@ -1,4 +1,4 @@
-"""Audit: a model and images that somebody else made, scanned in a confined process; settings, work inside, verdict, pictures, record.
+"""Audit: scan somebody else's model and images in a confined process. Settings, work, verdict, pictures and record.
 
 Nothing that another job on somebody else's files would do too (`doldrum.confined`), and no page (`doldrum.report.audit`).
 """

@@ -53,7 +53,7 @@ class AuditSettings(JobSettings):
         Confined processes of one thread each that measure, in place of one that uses all cores; what is found is the same for every number, where
         there is no budget: how many draws fit into one depends on them. With `references`, also how many of these are examined at once.
     ray : str, optional
-        The address of a Ray cluster whose machines do this, by default one worker a CPU: the model's files are at the same path on each of them (with `references`,
+        The address of a Ray cluster whose machines do this, by default one worker per CPU: the model's files are at the same path on each of them (with `references`,
         these and the clean images are too).
 
     Raises InputError for anything of another kind or range, and for files that are not there.

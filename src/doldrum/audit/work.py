@@ -123,7 +123,7 @@ def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]
 
 
 def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which clean images fit and which calibrate: half each, at least 50 and as many as `fpr` needs; at most 700, and 2,000.
+    """Which clean images fit and which calibrate: half each, but at least 50 to fit and as many as `fpr` needs to calibrate; at most 700 and 2,000.
 
     Raises InputError, with the number needed, where they are too few.
 

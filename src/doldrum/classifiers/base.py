@@ -1,4 +1,4 @@
-"""Classifier: what maps images to classes. The contract that everything downstream relies on."""
+"""Classifier: it maps images to classes. All other parts rely on this contract."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Classifier(ABC):
     """
 
     costly: ClassVar[bool] = False
-    """Whether each image asked about may cost somebody money: then engines are checked on a few images in place of hundreds."""
+    """Whether each query may cost money. If so, engines are checked on a few images instead of hundreds."""
 
     no_gradients: ClassVar[tuple[str, str]] = (
-        "one of which answers are seen alone",
+        "a model that shows only its answers",
         "give a torch module or an ONNX file, or use methods that need scores or labels alone",
     )
     """Where gradients can't be taken (:mod:`doldrum.gradients` does, of torch modules and ONNX): what it is, and what to do."""
 
     notes: tuple[str, ...] = ()
-    """What decides its answers and would not be expected, such as pixels rounded to bytes; a measurement records them."""
+    """Unexpected facts that influence its answers, such as pixels rounded to bytes. A measurement records them."""
 
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         if outputs not in ("logits", "probabilities", "labels"):
@@ -57,17 +57,17 @@ class Classifier(ABC):
 
     @property
     def queries_left(self) -> int | None:
-        """Images that it may still be asked about; None where nothing bounds them."""
+        """The number of images that may still be sent to it; None if there is no limit."""
         return None
 
     @abstractmethod
     def forward(self, images: NDArray[np.float32]) -> Any:
-        """The scores or labels of a batch; `images` are already checked."""
+        """The scores or labels of a batch. `images` have been checked already."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of what decides the answers (weights and structure), or a name if there is none to read."""
+        """A hash of everything that determines the answers (weights and structure), or a name if this cannot be read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`; scores may hold NaN, labels may not be out of range."""
@@ -88,7 +88,7 @@ class Classifier(ABC):
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:
-        """Check what came back against the contract; every engine uses the same check."""
+        """Check that an output follows the contract. Every engine uses this check."""
         out = as_array(out)
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:
@@ -112,14 +112,14 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise when the model is in a state in which its answers are random or change; overridden if there is one."""
+        """Raise an error if the answers are random or changing in the model's present state. Override it if the model has such states."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
-        """Release what it holds besides memory, such as a process of its own. Overridden by classes that hold something."""
+        """Release resources other than memory, such as a process. Override it if the class holds any."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
-    """Images in batches of `size` (None: all at once), the last filled up with its last image; and how many of each are not filling.
+    """Batches of `size` images (None: all at once), each with the number of its real images. The last batch is filled up with copies of its last image.
 
     >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
     [([0, 1], 2), ([2, 2], 1)]
@@ -131,7 +131,7 @@ def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDAr
 
 
 def checked_shape(input_shape: Any) -> tuple[int, int, int]:
-    """(channels, height, width) as ints; InputError for anything else."""
+    """(channels, height, width) as ints. InputError for anything else."""
     shape: tuple[Any, ...] = (
         tuple(cast("Iterable[Any]", input_shape)) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
     )
@@ -142,7 +142,7 @@ def checked_shape(input_shape: Any) -> tuple[int, int, int]:
 
 
 def checked_classes(num_classes: Any) -> int:
-    """The number of classes as an int, one that labels of int16 can name; InputError for anything else."""
+    """The number of classes as an int, small enough for int16 labels. InputError for anything else."""
     most = int(np.iinfo(np.int16).max)
     return whole_number(
         num_classes, "num_classes=", least=2, most=most, hint="pass how many classes the model tells apart"
@@ -150,7 +150,7 @@ def checked_classes(num_classes: Any) -> int:
 
 
 def as_array(output: Any) -> NDArray[Any]:
-    """What a model returned, as an array: tensors (with gradients, on a GPU, of any precision) and lists too.
+    """A model's output as an array. The output may be a list or a tensor (with gradients, on a GPU, of any precision).
 
     Raises ClassifierError for what is no array of numbers or strings: None, a mapping, rows of different lengths.
 
@@ -171,7 +171,7 @@ def as_array(output: Any) -> NDArray[Any]:
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
-    """Labels (B,) of a classifier's output: the class of the highest score, the lowest such class on ties.
+    """Labels (B,) of a classifier's output: the class with the highest score. On a tie, the lowest class.
 
     Rows with NaN or an infinity become -1: a model that overflows has not answered.
 

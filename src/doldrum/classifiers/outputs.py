@@ -1,4 +1,4 @@
-"""Which part of what a model returns are its scores, or labels: one rule for every kind of model, torch never imported.
+"""Find the scores or labels in what a model returns. One rule for every kind of model, without importing torch.
 
 - An array, a tensor, or plain lists of numbers: itself.
 - An object with a field `logits`, as Hugging Face models return: that field.
@@ -42,7 +42,7 @@ _LABELS = ("labels", "label", "predicted_labels", "classes", "predictions", "pre
 def find_answer(
     returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits"
 ) -> Place | None:
-    """The place of the answer to `rows` images in what a model returned; None if it is the answer itself.
+    """Where the answer for `rows` images is in a model's output; None if the output itself is the answer.
 
     `num_classes` of None takes scores of any number of classes. Raises ClassifierError if no part, or more than one, can be it.
 
@@ -93,7 +93,7 @@ def take_answer(returned: Any, place: Place | None) -> Any:
 
 
 def answer_of(returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits") -> Any:
-    """The scores (or labels) in what a model returned for `rows` images; arguments and errors as in `find_answer`.
+    """The scores (or labels) in a model's output for `rows` images. Arguments and errors are those of `find_answer`.
 
     >>> import numpy as np
     >>> answer_of({"loss": None, "probs": np.array([[0.2, 0.8]])}, rows=1).tolist()

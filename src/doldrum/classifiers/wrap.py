@@ -1,4 +1,4 @@
-"""as_classifier: the one way from a user's model to a Classifier."""
+"""as_classifier: turn a model of yours into a Classifier."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ __all__ = ["Interrupted", "kept"]
 
 
 class Interrupted(Exception):
-    """An interrupt; its text says what is kept. No KeyboardInterrupt: the argument parser takes those for itself."""
+    """An interrupt. Its text says what is kept. No KeyboardInterrupt: the argument parser takes those for itself."""
 
 
 @contextmanager

@@ -61,8 +61,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             begun_with, before, ours = {}, None, False
         if not ours:
             raise InputError(
-                f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another "
-                "with --out"
+                f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another with --out"
             )
         if differs := _differing(begun_with, wanted, settings.CALLED):
             raise InputError(

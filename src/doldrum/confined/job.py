@@ -10,17 +10,17 @@ from typing import Any
 __all__ = ["OPENING", "SCANNING", "Begun", "Job", "Tell"]
 
 Tell = Callable[[Any], None]
-"""How the confined process tells of its progress: {stage, total, done}, or {say: a line}."""
+"""How the confined process reports its progress: {stage, total, done}, or {say: a line}."""
 
 OPENING = {"model": "opening the model", "images": "reading images", "clean": "reading clean images"}
-"""Stages told of by `material`, and what a progress bar calls them."""
+"""Stages that `material` reports, and their names in a progress bar."""
 SCANNING = {
     "timing": "timing forwards",
     "fit": "fitting",
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-"""Stages told of by `scanning`."""
+"""Stages that `scanning` reports."""
 
 
 @dataclass(frozen=True, kw_only=True)

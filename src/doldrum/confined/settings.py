@@ -1,4 +1,4 @@
-"""JobSettings: what every job on somebody else's model is asked for, checked before any work."""
+"""JobSettings: the settings that all jobs on somebody else's model share. They are checked before any work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FREE = (
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings(ModelSettings):
-    """What :class:`doldrum.opening.ModelSettings` asks about the model, where the job leaves what it finds, and what it may take.
+    """The settings of :class:`doldrum.opening.ModelSettings` for the model, the output folder, and limits of time and memory.
 
     A job's own settings are a subclass.
 
@@ -59,7 +59,7 @@ class JobSettings(ModelSettings):
 
     @property
     def sources(self) -> dict[str, str | None]:
-        """The paths of images, by the setting's name; of several, with a number."""
+        """The paths of images, by the name of the setting. If there are several, the names have numbers."""
         made: dict[str, str | None] = {}
         for name in self.SOURCES:
             value = getattr(self, name)
@@ -67,7 +67,7 @@ class JobSettings(ModelSettings):
         return made
 
     def options(self, *left_out: str) -> list[str]:
-        """Words of a command line for what differs from its default, but for the fields left out; with the model, images and seed to come."""
+        """The words of a command line for settings that differ from their defaults. Fields in the argument are left out, and so are model, images and seed."""
         words = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -85,11 +85,11 @@ class JobSettings(ModelSettings):
         return words
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; paths absolute, for another process."""
+        """As JSON-able values, with absolute paths, for another process."""
         return super().to_dict() | {"out": str(Path(self.out).resolve())}
 
     def lasting(self) -> dict[str, Any]:
-        """What may not differ if a run is continued; JSON-able, and without what may be a secret in an address."""
+        """The settings that must be the same when a run is continued, as JSON-able values. Secrets in an address are removed."""
         made = {name: value for name, value in self.to_dict().items() if name not in _FREE}
         return made | {"model": kept_address(self.model)} if self.remote else made
 

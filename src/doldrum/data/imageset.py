@@ -21,7 +21,7 @@ _MOST_CLASSES = 1 << 20  # a higher label is no class number, and naming so many
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images and what is known of them; checked when made.
+    """Images with what is known about them. It is checked when it is made.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class ImageSet:
         return len(self.class_names)
 
     def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
-        """Some of the images, in the order asked for, with what belongs to them; a mask of booleans does too.
+        """The chosen images, in the given order, with their labels and ids. The index can also be a boolean mask.
 
         A range in steps of 1 gives a view, so that an array on disk stays there; anything else is copied.
 
@@ -113,11 +113,13 @@ class ImageSet:
         """
         chosen = np.asarray(indices)
         if chosen.ndim != 1 or not len(chosen):
-            raise InputError(f"expected a list of at least one index, got shape {chosen.shape}; ImageSets aren't empty")
+            raise InputError(
+                f"expected a list of at least one index, got shape {chosen.shape}; an ImageSet cannot be empty"
+            )
         try:
             index = np.arange(len(self))[chosen]
         except IndexError as error:
-            raise InputError(f"expected indices below {len(self)}, got ones that don't fit: {error}") from error
+            raise InputError(f"expected indices below {len(self)}, got others: {error}") from error
         rows: Any = index
         if isinstance(indices, range) and indices.step == 1 and indices.start >= 0:
             rows = slice(indices.start, indices.stop)

@@ -1,4 +1,4 @@
-"""What names a data set: NAME, options where the set has some, and a split: "textures,classes=400,size=64:test"."""
+"""The name of a data set: NAME, options if the set has any, and a split: "textures,classes=400,size=64:test"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Dataset", "Named", "Option", "is_named", "named"]
 
 @dataclass(frozen=True)
 class Option:
-    """A whole number that a data set is made by; `default` where its name doesn't say it."""
+    """An option of a data set, a whole number. `default` is used if the name does not give it."""
 
     default: int
     least: int
@@ -23,7 +23,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set by name: how to find it, load it, and get it. `load` takes the split, and each option as a keyword."""
+    """A data set by name: how to find, load and get it. `load` takes the split, and the options as keywords."""
 
     name: str
     description: str
@@ -37,7 +37,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Named:
-    """What a name asks for; `split` is None where it names none, and `options` holds those it names."""
+    """The parts of a name. `split` is None if the name has none. `options` holds the options in the name."""
 
     dataset: Dataset
     options: Mapping[str, int]
@@ -55,7 +55,7 @@ class Named:
 
 
 def is_named(spec: str, sets: Mapping[str, Dataset]) -> bool:
-    """Whether `spec` begins with the name of one of the sets; what is behind it may still be wrong.
+    """Whether `spec` begins with the name of one of the sets. The rest may still be wrong.
 
     >>> is_named("digits,size=8:test", {"digits": ...}), is_named("digits.npz", {"digits": ...})
     (True, False)

@@ -1,4 +1,4 @@
-"""The data sets by name, and the one way from what a user names to images."""
+"""The data sets by name, and the function that turns a user's path or name into images."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji",
-            "emoji of two vendors, colour, 32 x 32, 6 classes, 6,042 + 1,520; no base on both sides",
+            "emoji of two vendors, colour, 32 x 32, 6 classes, 6,042 + 1,520; no emoji is in both splits",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
@@ -87,7 +87,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji-placed",
-            "the same, each training emoji in 8 places (48,336 + 1,520): shifts that leave a trigger where it is",
+            "the same, with each training emoji in 8 places (48,336 + 1,520), so that triggers need not be shifted",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
@@ -158,7 +158,7 @@ DATASETS: dict[str, Dataset] = {
 
 
 def dataset_status() -> list[DatasetStatus]:
-    """What there is here, and how to get the rest."""
+    """Which data sets are available here, and how to get the others."""
     return [
         DatasetStatus(
             d.name, d.description, d.splits, d.licence, d.locate(), d.how_to_get,
@@ -169,7 +169,7 @@ def dataset_status() -> list[DatasetStatus]:
 
 
 def is_dataset(spec: str | Path) -> bool:
-    """Whether `spec` is no file or folder, and begins with the name of a data set.
+    """Whether `spec` is the name of a data set, and not a file or folder.
 
     >>> is_dataset("digits:test"), is_dataset("digits.npz")
     (True, False)

@@ -1,4 +1,4 @@
-"""A sheet of samples of a data set, as one picture: a row a class, its name above the row."""
+"""A sheet of samples of a data set, as one picture: a row per class, its name above the row."""
 
 from __future__ import annotations
 

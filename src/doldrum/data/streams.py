@@ -1,4 +1,4 @@
-"""Images in objects of the user's own: the one way from a torch Dataset, a list, a generator, … to an ImageSet.
+"""Images in Python objects: turn a torch Dataset, a list, a generator, … into an ImageSet.
 
 Each image is read once, in the order that the source gives, and goes into one array: in memory while small, else in an unnamed
 file in the cache folder (:mod:`doldrum.data.store`). Memory then doesn't grow with the source, a transform that draws at random is
@@ -44,7 +44,7 @@ _IN_MEMORY = 256 << 20  # bytes
 
 
 def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageRead:
-    """Read the images of a source of any kind; say what could not be read, and what was done to the images.
+    """Read the images of a source of any kind. The result lists items that could not be read, and what was done to the images.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
 
 
 def as_image_set(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageSet:
-    """The images of a source of which all must be readable; arguments and errors as in `read_stream`.
+    """The images of a source. All must be readable. Arguments and errors are those of `read_stream`.
 
     Raises InputError, too, for the first item that can't be read.
     """
@@ -94,7 +94,7 @@ def as_image_set(source: Images, *, shape: tuple[int, int, int] | None = None, f
 
 
 def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, what: str) -> ImageSet:
-    """The images of a source of (image, label) pairs or rows; an ImageSet is given back as it is, with labels or without."""
+    """The images of a source of (image, label) pairs or rows; an ImageSet is returned unchanged, with or without labels."""
     if isinstance(source, ImageSet):
         return source
     if source is None or array_of(source) is not None or not is_source(source):
@@ -111,7 +111,7 @@ def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, wh
 
 
 def as_images(images: Any) -> NDArray[Any]:
-    """Check that an array is NCHW, of pixels of a known range; their values are checked by ImageSet."""
+    """Check that an array is NCHW and that its pixels have a known type. ImageSet checks the values."""
     if isinstance(images, np.ma.MaskedArray):
         raise InputError("expected an array of pixels, got a masked array; fill what is masked")
     array = np.asarray(images)

@@ -1,4 +1,4 @@
-"""Make a Classifier fast on this machine, with the same labels; one engine a file, and `choose` picks.
+"""Make a Classifier fast on this machine, with the same labels; one engine per file, and `choose` picks.
 
 No new kinds of model (`classifiers`), and no plan of what is run (`measuring`).
 """

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU in fp32: an .onnx file, or a module exported in memory. One thread a session, one session a core."""
+"""ONNX Runtime on the CPU in fp32: an .onnx file, or a module exported in memory. One thread a session, one session per core."""
 
 from __future__ import annotations
 

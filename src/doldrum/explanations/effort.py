@@ -10,7 +10,7 @@ from doldrum.explanations.methods.all import METHODS
 __all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "check_queries", "fitting"]
 
 FEWEST_CONTROLS = 19
-"""To be the best of 1 + 19 happens to 5% of images that are like the controls."""
+"""An image that is like the controls is the best of 1 + 19 with probability 5%."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""explain: what in flagged images is the trigger, found and tested from labels alone."""
+"""explain: find the trigger in flagged images and test it, from labels alone."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from doldrum.records.explanations import Explanations
 __all__ = ["FEWEST_CLEAN", "FOUND", "MOST_IMAGES", "explain", "explained"]
 
 FEWEST_CLEAN = 60
-"""Clean images without which no class can have enough held-back ones."""
+"""The fewest clean images with which a class can have enough held-back images."""
 MOST_IMAGES = 256
-"""Images explained at once: each has its own test, and they share one error."""
+"""The largest number of images in one run. Each has its own test, and all share one error probability."""
 FOUND = "found.jsonl"
-"""The file in a job's folder that a run which was cut off goes on with."""
+"""The file in a job's folder that an interrupted run continues from."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
 _MOST_NAMED = 5
@@ -50,7 +50,7 @@ def explain(
     engine: str = "auto",
     progress: bool = True,
 ) -> Explanations:
-    """Find what in each flagged image changes other images to its class, and test it on clean images that the search never used.
+    """Find the part of each flagged image that changes other images to its class, and test it on clean images that the search did not use.
 
     For an image predicted as class t, two methods look for the trigger by trying it on some clean images of other classes: a rectangle is
     pasted, or what the flagged images of the class share is added. The same search is run in at least 19 clean

@@ -14,7 +14,7 @@ from doldrum.seeds import rng
 __all__ = ["FEWEST_HELD", "Pool", "Pools"]
 
 FEWEST_HELD = 20
-"""Held-back images without which nothing is tested."""
+"""The fewest held-back images for a test."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from doldrum.stats.proportions import proportion
 __all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
 
 LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
-"""Of what is called proven: share of held-back images that go to the class, and how far above the best control's that is."""
+"""What a proof needs: the smallest share of held-back images that change to the class, and the smallest difference from the best control."""
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
 _MOST_OWN = 100  # trusted images of the class that are asked whether they hold what others share
@@ -112,10 +112,7 @@ class Trial:
             )
         if len(pool.own) < FEWEST_CONTROLS:
             own = f"Only {len(pool.own)}" if len(pool.own) else "None"
-            return (
-                f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without "
-                "them a region that shows the class itself would count as a trigger."
-            )
+            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without them, a region that shows the class itself would count as a trigger."
         return None
 
     def _open(self, rows: Sequence[int], method: Method) -> list[tuple[int, Source]]:

@@ -1,4 +1,4 @@
-"""What a command found, as the result files that other tools read: SARIF 2.1.0 for code scanning, JUnit XML for test reports.
+"""Results of a command as files for other tools: SARIF 2.1.0 for code scanning, JUnit XML for test reports.
 
 Records and rows of finished jobs belong here: what to call them (`rules`), where they are (`places`), and one file a format. Not here: sentences
 of reports, which the records hold, and anything that opens a model or an image.

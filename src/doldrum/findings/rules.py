@@ -45,7 +45,7 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "Something in this image takes its class along to clean images that nothing else used, better than anything in trusted images does.",
+        "A part of this image changes clean images to its class, better than anything in trusted images does. The clean images were used for nothing else.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",
         ABOUT,
@@ -54,7 +54,7 @@ RULES = (
     Rule(
         SUSPICIOUS,
         "Model that may be backdoored",
-        "One class of this model is reached by a smaller trigger than it should be.",
+        "For one class of this model, a smaller trigger is enough than it should be.",
         "This is no proof: wrong labels in the training data can cause it, and so can training of another kind than that of the reference models. "
         "Look at the trigger's picture in the report. Compare the model with clean reference models (`--references`).",
         _INVERSION,

@@ -12,7 +12,7 @@ __all__ = ["NOT_LOOKED", "class_name", "told"]
 NOT_LOOKED = (
     "a trigger that differs from image to image",
     "several triggers that work only together, or another trigger for each of several classes",
-    "a backdoor that certain natural images open, such as all green cars, with nothing added to them",
+    "a backdoor that some natural images activate, such as all green cars, without any added trigger",
     "a trigger that changes images more than the triggers that were searched for",
 )
 """What no inspector looks for."""
@@ -52,7 +52,7 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown:
             sentences += _worked(facts, finding) or [_untested(finding, shown=shown)]
         sentences.append(_suspects(references, shown=shown) if word == "suspicious" else _MEANS[word])
     if facts.doubts:
-        heading = f"The model does not do on clean images what it should. {heading}"
+        heading = f"The model performs worse on clean images than it should. {heading}"
     refused = [f"{one['inspector']}: {one['refused']}" for one in facts.readings if one["refused"]]
     not_looked = [*refused, *_not_run(facts), *NOT_LOOKED]
     return {
@@ -70,7 +70,7 @@ def _not_run(facts: InspectionFacts) -> list[str]:
 
     run = {one["inspector"] for one in facts.readings}
     return [
-        f"{name}: left out by --inspectors; it looks for {INSPECTORS[name].title}"
+        f"{name}: not run, because of --inspectors; it looks for {INSPECTORS[name].title}"
         for name in DEFAULT
         if name not in run
     ]

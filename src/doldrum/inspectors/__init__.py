@@ -1,6 +1,6 @@
 """Is this *model* backdoored? Inspectors judge a model, as detectors judge an input; `contract` is read first.
 
-What belongs here: inspectors, one method a file; what their readings mean beside those of reference models. No model is opened here
+What belongs here: inspectors, one method per file; what their readings mean beside those of reference models. No model is opened here
 (`opening`), none is trained (`references`), and no report is written (`report`).
 """
 

@@ -19,10 +19,10 @@ __all__ = ["Inspection", "Verdict", "verdict_of"]
 Verdict = Literal["no sign", "suspicious", "backdoor shown", "no conclusion"]
 _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 _SMALLER = 2.0
-"""How many times smaller than in the references a trigger has to be, on average, to be called a backdoor. A model with wrong labels in its training data is led to their
-class more easily, too, but not by so much (docs/results/inspection.md)."""
+"""A trigger is called a backdoor if it is this many times smaller than in the references, on average. A model with wrong labels in its training data also has
+smaller triggers for their class, but the difference is smaller (docs/results/inspection.md)."""
 ODD = 0.01
-"""Without references: the p-value of the oddest class from which on a model is suspicious."""
+"""Without references, a model is suspicious if the p-value of its most unusual class is at most this."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""Files that somebody else made, as images and safe text: opened without trusting a byte, a name or a size in them.
+"""Read images and text from somebody else's files without trusting any byte, name or size in them.
 
-No models (`suspects`) and no data sets (`data`). Nothing is unpacked to disk and no link is followed; one format a file.
+No models (`suspects`) and no data sets (`data`). Nothing is unpacked to disk and no link is followed; one format per file.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from doldrum.responses import NOT_TAKEN, Responses
 __all__ = ["LOOK", "Course", "adaptive_chunks"]
 
 LOOK = 16
-"""Draws between two looks at an input, where a tile may hold several inputs; else a tile."""
+"""The number of draws between two looks at an input, if a tile may hold several inputs. Otherwise it is one tile."""
 
 _COUNTS = 1 << 22  # label counts made at a time: K may be large
 

@@ -1,4 +1,4 @@
-"""Answers: what a classifier said of some inputs under a battery of probes."""
+"""Answers: what a classifier answered to some inputs and their probes."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Answers:
 
     @property
     def num_invalid(self) -> int:
-        """Draws, and unperturbed inputs, without an answer."""
+        """The number of draws and unperturbed inputs without an answer."""
         draws = sum(int((r.draws == INVALID).sum()) for r in self.responses.values())
         return draws + int((self.labels == INVALID).sum())
 
     def noted(self, ids: Sequence[str], infos: Mapping[str, Mapping[str, Any]]) -> Answers:
-        """The same with these ids, and for each probe this `Responses.info`."""
+        """A copy with these ids, and with this `Responses.info` for each probe."""
         return replace(
             self, responses={name: replace(r, ids=ids, info=infos[name]) for name, r in self.responses.items()}
         )

@@ -1,4 +1,4 @@
-"""Checked: what was found out of a classifier and its engine before a run, so that a later run need not ask again."""
+"""Checked: what was found out about a classifier and its engine before a run. A later run need not check again."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Checked:
 
     @property
     def name(self) -> str:
-        """By which the engine is asked for again, e.g. "openvino-fp32"."""
+        """The name with which to ask for the same engine again, e.g. "openvino-fp32"."""
         both = f"{self.choice.engine}-{self.choice.precision}"
         return both if both in ENGINES else self.choice.engine
 
     def holds(self, classifier: Classifier, rows: int) -> bool:
-        """Whether this is still known: the same classifier, rows, versions and machine."""
+        """Whether this is still valid: the same classifier, rows, versions and machine."""
         return (self.rows, self.machine) == (rows, this_machine()) and self.classifier == classifier.fingerprint
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Checked:
 
     @classmethod
     def from_dict(cls, value: Any) -> Checked:
-        """What `to_dict` gave; InputError for anything else, since it may come from a hostile file."""
+        """Read what `to_dict` gave. InputError for anything else, because it may come from a hostile file."""
         kinds = {"classifier": str, "rows": int, "choice": dict, "notes": list, "machine": str}
         within = {"engine": str, "precision": str, "agreement": float, "checked": int, "mixes_inputs": bool}
         fine = is_object(value) and _of_kinds(value, kinds) and _of_kinds(value["choice"], within)

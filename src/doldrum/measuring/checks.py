@@ -54,7 +54,9 @@ def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> lis
             f"{scores.sum(axis=1).max():.3g}; pass outputs='logits'"
         )
     if classifier.outputs == "logits" and sums_to_one:
-        notes.append("scores declared as logits sum to 1: they look like probabilities (labels are the same)")
+        notes.append(
+            "the scores were declared as logits but sum to 1, so they look like probabilities (the labels are the same in both cases)"
+        )
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Images out of folders, archives and tables, decoded once into an array on disk and read from there a slice at a time."""
+"""Images from folders, archives and tables. They are decoded once into an array on disk, and read from there in slices."""
 
 from __future__ import annotations
 

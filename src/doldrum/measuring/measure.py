@@ -1,4 +1,4 @@
-"""measure: the one way from a classifier, images and probes to Responses."""
+"""measure: measure a classifier on images with probes. The result is Responses."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def measure_to(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Measure and write as it goes: memory holds a few batches. Gives the manifest back.
+    """Measure, and write the results to disk as they come, so that only a few batches are in memory. Returns the manifest.
 
     `out` must be new, empty, or hold an unfinished run of the same measurement, which is then continued: same images,
     classifier, probe, engine, rule and level. Each shard is written under another name and renamed, then the manifest is

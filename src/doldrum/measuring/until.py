@@ -1,4 +1,4 @@
-"""When an input has been measured enough: rules for `measure(..., until=...)`, valid however often they are looked at."""
+"""Rules for `measure(..., until=...)`: when has an input been measured enough? They are valid however often you look."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Of = Literal["w", "base"]
 
 @dataclass(frozen=True, eq=False)
 class Stopped:
-    """What a rule says of each input and strength, arrays (N, C).
+    """A rule's result for each input and strength, as arrays (N, C).
 
     `decision` is 1 above the threshold, -1 below, 0 undecided (always 0 under a rule that decides nothing). `lower` and
     `upper` are the limits the rule looked at. `draws` were taken of `most`.
@@ -36,7 +36,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """Looks at the label counts so far; a subclass says which limits it needs and when they are enough.
+    """A rule that looks at the label counts so far. A subclass says which limits it needs and when to stop.
 
     `alpha` is the chance of an error for one input at one strength, over the probe's draws. For all C strengths of an input together
     take alpha / C (it is at most C times as large, since the strengths share their draws). Of N inputs at most N alpha are
@@ -47,7 +47,7 @@ class Rule(ABC):
     @property
     @abstractmethod
     def quantity(self) -> Of:
-        """What the limits are of: "w", or "base", the probability of the unperturbed input's label."""
+        """The quantity with limits: "w", or "base", which is the probability of the unperturbed input's label."""
 
     @abstractmethod
     def limits(
@@ -60,7 +60,7 @@ class Rule(ABC):
         """Which of them need no more draws."""
 
     def decide(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.int8]:
-        """1, -1 or 0 as in `Stopped`."""
+        """The decision for each input: 1 above, -1 below, 0 open."""
         return np.zeros(lower.shape, dtype=np.int8)
 
     def read(self, responses: Responses) -> Stopped:
@@ -136,7 +136,7 @@ class Decided(Rule):
         return self.of
 
     def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
-        """The two sides at alpha each: the quantity is on one side, so only the limit towards it can err."""
+        """One-sided limits, each at alpha. The true quantity is on one side of the threshold, so only one of the two limits can be wrong."""
         if self.of == "base":
             return self._limits(counts, base, self.alpha, "both")
         lower = self._limits(counts, base, self.alpha, "lower")[0]

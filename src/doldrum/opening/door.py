@@ -1,4 +1,4 @@
-"""open_model: the one way from a model's file or address to a classifier."""
+"""open_model: open a model's file or address as a classifier."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
 
 
 def open_settings(settings: ModelSettings) -> Suspect:
-    """The model of some settings, as `open_model` opens it."""
+    """Open a model with settings, as `open_model` does."""
     if _is_own_checkpoint(settings):
         from doldrum.training import load_checkpoint
 

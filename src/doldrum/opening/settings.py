@@ -1,4 +1,4 @@
-"""ModelSettings: what every command is asked about a model, checked before any work."""
+"""ModelSettings: the options about a model that all commands share. They are checked before any work."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class ModelSettings:
                 )
 
     def check_shared(self) -> None:
-        """Raise InputError where several processes can't use the model at once: each would keep the bounds of its own by itself."""
+        """Raise InputError if several processes cannot use the model at once, because each would count its own queries."""
         for name in ("endpoint_queries", "endpoint_per_second"):
             if getattr(self, name) is not None:
                 raise InputError(
@@ -168,32 +168,32 @@ class ModelSettings:
                 )
 
     def is_there(self, path: str) -> bool:
-        """Whether there are images, or a text, at `path`."""
+        """Whether there is a file or folder with images, or a text file, at `path`."""
         return Path(path).exists()
 
     @cached_property
     def path(self) -> Path:
-        """The model's file or folder, absolute, with links resolved: weights are next to it, and it stays the same file."""
+        """The absolute path of the model's file or folder, with links resolved."""
         return Path(os.path.realpath(self.model))
 
     @property
     def remote(self) -> bool:
-        """Whether the model is asked over the network."""
+        """Whether the model is at an address on the network."""
         return is_address(self.model)
 
     @property
     def shown_model(self) -> str:
-        """The model's path, or its address without what may be a secret in it."""
+        """The model's path, or its address without secrets."""
         return shown_address(self.model) if self.remote else self.model
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """Those of `PREPROCESSING` that were given; JSON-able."""
+        """The settings of `PREPROCESSING` that were given, as JSON-able values."""
         given = {name: getattr(self, name) for name in PREPROCESSING}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items() if v is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; paths absolute, for another process."""
+        """As JSON-able values, with absolute paths, for another process."""
         made: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         for name in (*self.SOURCES, "labels"):
             several = isinstance(made[name], list)
@@ -203,12 +203,12 @@ class ModelSettings:
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> ModelSettings:
-        """What `to_dict` made; other fields are left out."""
+        """Read what `to_dict` made. Other fields are ignored."""
         return cls(**{field.name: made[field.name] for field in fields(ModelSettings)})
 
 
 def notes_in_flags(notes: Iterable[str]) -> list[str]:
-    """What is to be said of an opened model, as a command says it: with flags in place of these settings.
+    """The notes about an opened model, with command-line flags instead of Python arguments.
 
     >>> notes_in_flags(["pass mean= and output= if it wants others"])
     ['pass --mean and --output-name if it wants others']

@@ -1,4 +1,4 @@
-"""From a trigger and a plan to a poisoned training set, and how well the attack worked on a model: clean accuracy and attack success rate.
+"""Poison a training set with a trigger and a plan, and measure the attack on a model: clean accuracy and attack success rate.
 
 No triggers (`triggers`), no training (`training`), and no list of attacks (`attacks`).
 """

@@ -169,7 +169,7 @@ def _as_model(model: Any, test_set: ImageSet) -> Any:
         if len(shape) != 2 or shape[0] != 1:
             raise ClassifierError(
                 f"expected scores (1, K) for one image, got shape {shape}; wrap the model in a function that gives "
-                "labels, or one row of scores an image"
+                "labels, or one row of scores per image"
             )
         return as_classifier(model, input_shape=test_set.input_shape, num_classes=shape[1])
     if not (callable(model) or hasattr(model, "predict") or isinstance(model, (str, Path))):
@@ -218,5 +218,5 @@ def _check_labels(answer: NDArray[Any]) -> None:
     if not np.isfinite(answer).all() or (answer != np.floor(answer)).any() or answer.min() < 0 or answer.max() > most:
         odd = answer[~((answer >= 0) & (answer <= most) & (answer == np.floor(answer)))][0]
         raise ClassifierError(
-            f"expected class numbers from 0 to {most:,} as labels, got {odd}; return those, or a row of scores an image"
+            f"expected class numbers from 0 to {most:,} as labels, got {odd}; return those, or a row of scores per image"
         )

@@ -63,7 +63,7 @@ _FAMILIES: dict[str, type[Any]] = {
 
 
 def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
-    """Make a probe again from its `to_dict()`; one with overlays needs them too, and checks that they are the same.
+    """Make a probe again from its `to_dict()`. If it has overlays, pass them too; it checks that they are the same.
 
     >>> probe_from_dict(Gaussian([0.1], draws=5).to_dict())
     Gaussian(strengths=[0.1], draws=5, seed=0, clip=False)

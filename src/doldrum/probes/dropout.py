@@ -22,7 +22,7 @@ __all__ = ["Dropout"]
 
 
 class Dropout(ModelProbe):
-    """Features are set to 0 with probability p, the others divided by 1 - p; one mask a draw, common to all inputs.
+    """Features are set to 0 with probability p, the others divided by 1 - p; one mask per draw, common to all inputs.
 
     `strengths` are rates p in [0, 1). Draw j keeps a feature where u_j >= p, u_j ~ U(0, 1): those dropped at a smaller rate
     are among those of a larger one.

@@ -46,7 +46,7 @@ class Success(Record):
 
 @dataclass(frozen=True)
 class Shown(Record):
-    """Pictures of a test: held-back images as they are, with what was found, and with what the best control has.
+    """Pictures of a test: held-back images unchanged, with the trigger that was found, and with the one of the best control.
 
     `image` (C, H, W) is the flagged image and `found` what of it was put on the others; `control` and `control_found` the same of the
     trusted image that did best. `clean`, `with_found` and `with_control` are (M, C, H, W).
@@ -78,7 +78,7 @@ class Shown(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(Record):
-    """What was found in one flagged image, and how it stood the test.
+    """What was found in one flagged image, and the result of the test.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class Explanations(Record):
 
     @property
     def proven(self) -> int:
-        """How many are."""
+        """The number of proven images."""
         return sum(one.proven for one in self.explained)
 
     def _repr_html_(self) -> str:

@@ -1,4 +1,4 @@
-"""Reference models: clean models, made or brought, that the verdict on another model is compared with.
+"""Reference models: clean models, trained by doldrum or by you, with which another model is compared.
 
 No verdicts (inspectors give them), no attacked models (`attacks`), and no format of models (`opening` is the one door).
 """

@@ -19,7 +19,7 @@ from doldrum.suspects.beside import weights_beside
 __all__ = ["EXAMINED", "References", "open_references", "reference_settings"]
 
 EXAMINED = "examined"
-"""Folder beside the models: what inspectors found in them."""
+"""Folder next to the models, with what inspectors found in them."""
 
 # What lies beside models and is none: texts, what doldrum keeps while it trains, and drafts.
 _BESIDE = frozenset(

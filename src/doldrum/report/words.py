@@ -127,13 +127,13 @@ def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
     """Why an effect whose own interval leaves 0 out is not shown after all; empty for others.
 
     >>> taken_away(Effect(0.1, 0.01, 0.19, 0.03, 10, "t"), 0.18, 6)
-    '; that interval alone leaves 0 out, but p = 0.180 once corrected for 6 tests'
+    '; the interval alone does not contain 0, but p = 0.180 once corrected for 6 tests'
     >>> taken_away(Effect(0.1, -0.01, 0.2, 0.06, 10, "t"), 0.3, 6), taken_away(Effect(0.1, 0.01, 0.2, 0.01, 9, "t"), 0.02, 2)
     ('', '')
     """
     if p_corrected <= 0.05 or effect.lower <= 0 <= effect.upper:
         return ""
-    return f"; that interval alone leaves 0 out, but p = {number(p_corrected)} once corrected for {tests} tests"
+    return f"; the interval alone does not contain 0, but p = {number(p_corrected)} once corrected for {tests} tests"
 
 
 def plain_value(value: Any) -> str:

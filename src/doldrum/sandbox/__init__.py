@@ -1,4 +1,4 @@
-"""A function in a process of its own with bounded memory, time and files, no network and no new programs: `run_confined`, or `Service` where it stays.
+"""Run a function in a confined process: bounded memory, time and files, no network, no new programs. `run_confined` for one call, `Service` for a process that stays.
 
 Nothing that knows images or models: what runs inside is the caller's, and what comes back is JSON that the caller checks.
 """

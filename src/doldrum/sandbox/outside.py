@@ -24,7 +24,7 @@ class Outside:
     def __init__(self, channel: BinaryIO, *, most: int) -> None:
         self._channel, self._most = channel, most
         self.turn = threading.Lock()
-        """Whose turn it is to write: a frame is written whole."""
+        """Held while a frame is written, so that frames do not mix."""
         self._heard: queue.SimpleQueue[Frame] = queue.SimpleQueue()
         threading.Thread(target=self._hear, daemon=True).start()
 
@@ -60,7 +60,7 @@ class Outside:
         finally:
             stopped.set()
             room.release()
-            while not over:  # whoever asked wants no more: what is under way is let go of
+            while not over:  # the caller wants no more answers: what is under way is dropped
                 over = self._heard.get().value is None
             sender.join()
         if trouble:

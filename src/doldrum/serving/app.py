@@ -24,7 +24,7 @@ from doldrum.serving.verdicts import Answer
 
 __all__ = ["make_app"]
 
-_BEARER = HTTPBearer(auto_error=False, description="The secret that the service was started with, in DOLDRUM_TOKEN.")
+_BEARER = HTTPBearer(auto_error=False, description="The token that the service was started with, in DOLDRUM_TOKEN.")
 _GONE = 499  # nobody reads it; it is counted
 _FORM = {
     "requestBody": {

@@ -41,7 +41,7 @@ def spread(
     ----------
     work, jobs
         `work` must be picklable (for Ray, what cloudpickle takes), jobs and results too. `jobs` is read as workers become
-        free: two jobs a worker are under way in order, one otherwise.
+        free: two jobs per worker are under way in order, one otherwise.
     workers : int, optional
         By default 1; on a cluster, one per CPU. At most 4 a core of this machine (8 if there is one): each takes the
         memory of the libraries and of its own copy of the work.

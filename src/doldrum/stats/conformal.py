@@ -1,4 +1,4 @@
-"""Split-conformal p-values: a threshold that keeps its promise about false alarms, and what that promise allows.
+"""Split-conformal p-values: a threshold with a promised rate of false alarms, and how many false alarms the promise allows.
 
 Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration inputs, whatever
 their distribution, as long as the score is a fixed function of the input.
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def tie_breakers(images: NDArray[Any], seed: int) -> NDArray[np.float64]:
-    """One number in [0, 1) an image, from the seed and the image's bytes alone, to order inputs of equal score.
+    """One number in [0, 1) per image, from the seed and the image's bytes alone. It orders inputs with equal scores.
 
     The first 53 bits of a keyed BLAKE2b hash of the float32 pixels: independent of the image's place and of its
     neighbours, the same for uint8 and float32 versions of it, and beyond prediction for those who lack the seed.
@@ -99,7 +99,7 @@ def p_values(
 
 
 def num_allowed(n: int, fpr: float) -> int:
-    """k = floor(fpr (n + 1)): p <= fpr where fewer than k calibration inputs are at least as suspicious.
+    """k = floor(fpr (n + 1)): p <= fpr if fewer than k calibration inputs are at least as suspicious.
 
     >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
     (5, 1, 0)
@@ -115,7 +115,7 @@ def smallest_fpr(n: int) -> float:
 
 
 def smallest_fpr_text(n: int) -> str:
-    """`smallest_fpr` in two digits, rounded up: what n calibration inputs (at least one) can promise when somebody asks for it.
+    """`smallest_fpr` with two digits, rounded up, so that n calibration inputs (at least one) can promise it.
 
     >>> [smallest_fpr_text(n) for n in (2, 6, 19, 98, 99, 100)]
     ['0.34', '0.15', '0.05', '0.011', '0.01', '0.01']
@@ -137,7 +137,7 @@ def needed_size(fpr: float) -> int:
 
 
 def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
-    """Raise InputError, naming the size needed, where n inputs can't promise `fpr`."""
+    """Raise InputError if n inputs cannot promise `fpr`. The error names the size that is needed."""
     if num_allowed(n, fpr) < 1:
         other = f", or ask for at least {smallest_fpr_text(n)}" if n else ""
         raise InputError(
@@ -146,7 +146,7 @@ def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
 
 
 def threshold(calibration: ArrayLike, fpr: float) -> float:
-    """The k-th highest calibration score, k = floor(fpr (n + 1)): scores above it are flagged, equal ones by their ties.
+    """The k-th highest calibration score, k = floor(fpr (n + 1)): scores above it are flagged. Ties are decided by the tie breakers.
 
     >>> threshold(np.arange(100.0), 0.05)
     95.0
@@ -158,7 +158,7 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
 
 
 def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
-    """The distribution of the false-alarm rate once the n calibration inputs are drawn: Beta(k, n + 1 - k).
+    """The distribution of the actual false-alarm rate over sets of n calibration inputs: Beta(k, n + 1 - k).
 
     `value` is its mean k / (n + 1), at most `fpr`; the limits hold `level` of the calibration sets.
 
@@ -174,7 +174,7 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
 
 
 def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[int, int]:
-    """The fewest and the most flags among m clean inputs: at most (1 - level) / 2 of the time there are fewer, or more.
+    """An interval (fewest, most) for the number of flags among m clean inputs. Fewer flags, and more flags, each have probability at most (1 - level) / 2.
 
     The number of flags is beta-binomial (m, k, n + 1 - k): it counts the luck of the calibration set and of the inputs.
 
@@ -188,7 +188,7 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
 
 
 def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
-    """The most flags among m clean inputs that the promise explains: more come with probability below 1 - level.
+    """The largest number of flags among m clean inputs that the promise explains. More flags have probability below 1 - level.
 
     Sequences m and n are inputs and calibration inputs group by group (class-conditional calibration): the flags of the
     groups add up. Groups without a calibration input flag nothing.
@@ -215,7 +215,7 @@ def _flags_limit(pairs: tuple[tuple[int, int], ...], fpr: float, level: float) -
 
 @dataclass(frozen=True, eq=False)
 class Discoveries:
-    """What Benjamini-Hochberg flags: `flags` (m,), the fewest inputs a set can hold here, and a word where it is empty."""
+    """The result of Benjamini-Hochberg: `flags` (m,), the smallest possible size of a set, and a reason if the set is empty."""
 
     flags: NDArray[np.bool_]
     fdr: float
@@ -280,7 +280,7 @@ def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Dis
 def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     a, b = np.asarray(scores, dtype=float), np.asarray(ties, dtype=float)
     if a.ndim != 1 or a.shape != b.shape:
-        raise InputError(f"expected scores and ties of one shape (n,), got {a.shape} and {b.shape}; one tie a score")
+        raise InputError(f"expected scores and ties of one shape (n,), got {a.shape} and {b.shape}; one tie per score")
     if np.isnan(a).any():
         raise InputError(
             f"expected scores without NaN, got {int(np.isnan(a).sum())}; use infinity for the most suspicious"

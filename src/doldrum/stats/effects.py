@@ -38,7 +38,7 @@ class Effect:
 
 
 def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t", seed: int = 0) -> Effect:
-    """Mean of one value a model, with interval and test.
+    """Mean of one value per model, with interval and test.
 
     Parameters
     ----------

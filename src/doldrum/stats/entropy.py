@@ -104,7 +104,7 @@ def nsb(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def collision(counts: ArrayLike) -> NDArray[np.float64]:
-    """The chance that two draws disagree: 1 - sum_c c (c - 1) / (n (n - 1)).
+    """The probability that two draws have different labels: 1 - sum_c c (c - 1) / (n (n - 1)).
 
     Unbiased for 1 - sum_c p_c^2 at any n fixed beforehand, so it compares inputs of unequal n. Not divided by its largest
     true value 1 - 1/K: it is in [0, 1] and may exceed 1 - 1/K by chance.

@@ -60,7 +60,7 @@ class Estimate:
 
 
 def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method = "guaranteed") -> Limits:
-    """Limits of the true W = -sum p log p / log K, the one infinitely many draws would give.
+    """Limits of the true W = -sum p log p / log K, that is, of W with infinitely many draws.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
 def estimate(
     counts: ArrayLike, estimator: str = "plug_in", *, level: float = 0.95, method: Method = "guaranteed"
 ) -> Estimate:
-    """One of the estimators with an interval for what it estimates.
+    """The estimate of one of the estimators, with an interval.
 
     "plug_in", "miller_madow", "grassberger" and "nsb" estimate W and share :func:`entropy_interval`; "collision" has
     :func:`collision_interval` (guaranteed only). Where a value falls outside, the nearer limit is moved to it, which

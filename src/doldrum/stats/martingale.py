@@ -1,4 +1,4 @@
-"""A conformal test martingale: is a stream still exchangeable with its calibration set? Looked at as often as one likes.
+"""A conformal test martingale: is a stream still exchangeable with its calibration set? You may look as often as you like.
 
 p-values against one fixed calibration set are no independent uniform numbers: given the set they are independent, but only nearly
 uniform. A martingale that bets on uniformity therefore grows without end on clean streams, if it bets well. The remedy is exact, and needs
@@ -35,13 +35,13 @@ _RUN = (
     32  # scores whose odds are multiplied before anything is added: their product is no number too large, nor too small
 )
 MOST_SCORES = 1 << 53
-"""Scores that are counted without rounding."""
+"""The number of scores up to which counting is exact."""
 _MOST_WON = 750  # at one score: the logarithm of no float is larger
 _MOST = 1e200  # what a gambler can have: it is certain long before
 
 
 class ConformalMartingale:
-    """Capital of gamblers who bet at fair odds on the bin of every next score; 1 at first.
+    """The capital of gamblers who bet at fair odds on the bin of every next score. It starts at 1.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class ConformalMartingale:
     def update(
         self, bins: ArrayLike, groups: ArrayLike | None = None, *, places: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """The logarithm of the capital after each of these scores (m,); alike, to rounding, however a stream is cut into calls.
+        """The logarithm of the capital after each of these scores (m,). Apart from rounding, it does not depend on how a stream is split into calls.
 
         `bins` (m,) in [0, B); `groups` (m,) in [0, G) where there is more than one; `places` (m,), rising, are what `alarm` and `since`
         call the scores: by default their number in the stream, from 1 up. Raises InputError for bins or groups that can't be.
@@ -161,12 +161,12 @@ class ConformalMartingale:
         self._least_at = np.where(lower, places[last], self._least_at)
 
     def state(self) -> dict[str, Any]:
-        """All that it has seen, JSON-able, for :meth:`restore`."""
+        """Everything that it has seen, as JSON-able values, for :meth:`restore`."""
         kept = {name: getattr(self, f"_{name}").tolist() for name in _FLOATS}
         return {**kept, **{name: getattr(self, name) for name in (*_WHOLE, *_LOGS)}}
 
     def restore(self, state: Any, *, last: int | None = None) -> None:
-        """Go on where another, of the same cells and bets, was when it gave its state.
+        """Continue from the state of another martingale with the same cells and bets.
 
         `last` is the largest place so far, where `update` was given places. Raises InputError for what is no such state: it may come
         from a file, so that all is checked that later bets rely on.
@@ -260,7 +260,7 @@ def _grown(
 
 
 def even_cells(total: int, bins: int) -> NDArray[np.int64]:
-    """`total` cells in a row, dealt to `bins` bins as evenly as can be.
+    """`total` cells in a row, divided into `bins` bins of sizes as equal as possible.
 
     >>> even_cells(10, 4).tolist(), even_cells(2, 4).tolist()
     ([2, 3, 2, 3], [0, 1, 0, 1])
@@ -269,7 +269,7 @@ def even_cells(total: int, bins: int) -> NDArray[np.int64]:
 
 
 def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
-    """Bets (K, B) that ranks crowd at one end, in the middle or at both: exp(a v + b (3 v^2 - 1) / 2), v in (-1, 1) the middle of a bin.
+    """Bets (K, B) that ranks concentrate at one end, in the middle or at both ends: exp(a v + b (3 v^2 - 1) / 2), v in (-1, 1) the middle of a bin.
 
     For drift. a in 0, 1/4, 1/2, 1, 2 and b in 0, 1/4, 1/2, 1, of either sign, but not both 0: effects of a few percent and of many
     times have a bet near them.

@@ -70,7 +70,7 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
 
 def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alpha: float) -> NDArray[np.float64]:
-    """Lower limits that hold for all sets of `size` classes at once, so also for the set that came out largest.
+    """Lower limits that hold for all sets of `size` classes at once, so also for the largest set.
 
     The limit for a set S seen X times in n draws is the largest l with P(Bin(n, l) >= X) <= alpha l / C(K-1, size-1).
     A set of probability p(S) is thus overrated with probability at most alpha p(S) / C(K-1, size-1). The p(S) of all

@@ -1,4 +1,4 @@
-"""Confidence sequences: limits that hold at every number of draws at once, so that one may look and stop at any time.
+"""Confidence sequences: limits that hold at all numbers of draws together. So you may look, and stop, at any time.
 
 A fixed-n interval looked at after every draw errs far more often than stated. Here each promise is over the whole
 path: with probability at least 1 - alpha no look, at any n, is wrong.
@@ -74,7 +74,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
 
 def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
-    """1 where p is above `threshold`, -1 if it is below, 0 if that is open; looked at as often as one likes.
+    """1 if p is above `threshold`, -1 if it is below, 0 if this is open. You may look as often as you like.
 
     P(a wrong answer at any n) <= alpha: p is on one side, so only the limit towards it can err.
 
@@ -141,7 +141,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 def entropy_decision(
     counts: ArrayLike, threshold: float, *, alpha: float, base: ArrayLike | None = None
 ) -> NDArray[np.int8]:
-    """1 where W is above `threshold`, -1 if it is below, 0 if that is open; looked at as often as one likes.
+    """1 if W is above `threshold`, -1 if it is below, 0 if this is open. You may look as often as you like.
 
     P(a wrong answer at any n) <= alpha for every p: W is on one side, so only the limit towards it can err, and each takes
     all of alpha. Parameters as in :func:`entropy_sequence`.

@@ -17,7 +17,7 @@ from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, v
 __all__ = ["HEADLINE", "compare"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
-"""The attacks that get at least ten seeds and a test in the study smoothing; the others are descriptive."""
+"""Attacks with at least ten seeds and a test in the study smoothing. The others are only described."""
 
 
 def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Models that somebody else made, as a Classifier: checked before a library sees them, and opened without running what they bring along.
+"""Open somebody else's model as a Classifier. Files are checked before a library reads them, and no code in them is run.
 
-No models of the user's own (`classifiers`), no images (`intake`) and no verdict (`audit`); one format a file.
+No models of the user's own (`classifiers`), no images (`intake`) and no verdict (`audit`); one format per file.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         if size is None:
             raise InputError(f"expected preprocessor_config.json in {shown}, got none; pass size=")
         notes.append(
-            "there is no preprocessor_config.json; pixels were passed in [0, 1]: pass mean= and std= if the model wants others"
+            "there is no preprocessor_config.json; pixels were passed in [0, 1]. If this is wrong, pass mean= and std="
         )
         sides: Any = size if isinstance(size, int) else tuple(size)
         return Preprocessing(size=sides, channels=channels)
@@ -211,7 +211,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         raise InputError(f"expected a rescale_factor from 0 to 1, got {visible(repr(rescaled), most=40)} in {shown}")
     if mean is None or std is None:
         notes.append(
-            "preprocessor_config.json has no image_mean or image_std; 0.5 and 0.5 were taken, its library's own default"
+            "preprocessor_config.json has no image_mean or image_std; 0.5 and 0.5 were taken, which are the library's default"
         )
         mean, std = 0.5, 0.5
     sides: Any = size if isinstance(size, int) else tuple(size)

@@ -16,8 +16,8 @@ __all__ = ["KINDS", "ROUNDED", "ImageInput", "image_input", "whole_side"]
 KINDS = {"uint8": (0, 255), "int8": (-128, 127), "int32": (0, 255), "int64": (0, 255)}
 """Types of whole numbers that pixels come in, and the values that they may have."""
 ROUNDED = (
-    "the model takes whole numbers: noisy images are rounded and cut to bytes before it, as any 8-bit image would be, so that W is "
-    "that of the model behind this rounding"
+    "the model takes whole numbers: noisy images are rounded and cut to bytes before it, like any 8-bit image. So W is measured with this "
+    "rounding as a part of the model"
 )
 
 
@@ -65,7 +65,7 @@ class ImageInput:
             given = replace(given, scale=255.0, **({"mean": (128.0,)} if signed else {}))
             if signed:
                 notes.append(
-                    "the model takes int8; a pixel of 0 to 255 less 128 was passed: pass mean= and scale= if it wants others"
+                    "the model takes int8; pixels were passed as 0 to 255 minus 128. If this is wrong, pass mean= and scale="
                 )
         return given
 
@@ -87,7 +87,7 @@ class ImageInput:
         parts: list[str] = []
         if self.channels not in (None, given.input_shape[0]):
             known = {1: "channels='grey'", 3: "channels='rgb' or channels='bgr'"}
-            parts.append(f"pass {known[self.channels]}" if self.channels in known else "it takes no pictures")
+            parts.append(f"pass {known[self.channels]}" if self.channels in known else "it is not a model of pictures")
         height, width = (want or said for want, said in zip((self.height, self.width), given.size, strict=True))
         if (height, width) != given.size:
             fixed = None not in (self.height, self.width)

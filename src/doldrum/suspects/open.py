@@ -152,7 +152,7 @@ def _endpoint(
     classifier = EndpointClassifier(
         endpoint, input_shape=preprocessing.input_shape, num_classes=num_classes, outputs=outputs or "labels"
     )
-    notes = ["what answers at the address can change at any time; two runs may not agree"]
+    notes = ["the model at the address can change at any time, so two runs may differ"]
     if endpoint.body == "png":
         notes.append("images were sent as 8-bit PNG: noisy copies are clipped to [0, 1] and rounded")
     tried(classifier, path=classifier.fingerprint)
@@ -234,7 +234,9 @@ def _weights(
         # its first layer normalises
         plain = Preprocessing(size=shape[1:], channels="grey" if shape[0] == 1 else "rgb")
         if shape[0] not in (1, 3):
-            raise InputError(f"expected a model of 1 or 3 channels, got {shape[0]} in {shown}; it takes no pictures")
+            raise InputError(
+                f"expected a model of 1 or 3 channels, got {shape[0]} in {shown}; it is not a model of pictures"
+            )
         if preprocessing not in (None, plain):
             told = f"{shape[0]} x {shape[1]} x {shape[2]} pixels in [0, 1]"
             raise InputError(
@@ -268,7 +270,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
     """TorchScript or torch.export: programs in a file, whose readers can also load pickles."""
     if not trust_code:
         what = "a TorchScript program" if kind == "torchscript" else "a program of torch.export's (.pt2)"
-        advice = "ask for ONNX, or pass trust_code=True if you would run a program from the same place"
+        advice = "ask for an ONNX file, or pass trust_code=True if you trust programs from the same source"
         raise refused(what, shown, advice)
     import warnings
 

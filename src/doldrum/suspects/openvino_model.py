@@ -60,7 +60,7 @@ def open_openvino(
         notes += chosen.notes
         if source.signed:
             notes.append(
-                "weights of 8 bits were read as signed, as TensorFlow Lite reads those of its early converters"
+                "weights of 8 bits were read as signed numbers, as TensorFlow Lite does for files of its early converters"
             )
         if batch is not None:
             notes.append(_IN_BATCHES.format("one image" if batch == 1 else f"{batch} images"))

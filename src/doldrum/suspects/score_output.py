@@ -120,7 +120,7 @@ def choose_output(
         else "no sigmoid comes last"
     )
     what = "the probability p of the second" if kind == "probabilities" else "the logit z of the second"
-    notes.append(f"the model gives one number an image; it was taken for {what} of two classes ({why}), scores {row}")
+    notes.append(f"the model gives one number per image; it was taken for {what} of two classes ({why}), scores {row}")
     return Chosen(output, form, kind, tuple(notes))
 
 

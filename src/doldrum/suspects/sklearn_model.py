@@ -96,7 +96,7 @@ def estimator_suspect(
     if preprocessing is None:
         preprocessing = _square(int(features), shown)
         notes.append(
-            "the file doesn't say how images become features; pixels were passed in [0, 1]: pass size=, mean= and std= if not so"
+            "the file doesn't say how images become features. Pixels were passed in [0, 1]. If this is wrong, pass size=, mean= and std="
         )
     if math.prod(preprocessing.input_shape) != features:
         raise InputError(

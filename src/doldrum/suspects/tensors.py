@@ -155,7 +155,7 @@ def pickle_refused(data: bytes, shown: str) -> InputError:
     names = f" that calls {odd[0]}" if odd else ""
     return InputError(
         f"expected weights only, got a pickle{names} in {shown}, which runs its author's code when it is loaded; ask for ONNX "
-        "or safetensors, or pass trust_pickle=True if you would run a program from the same place"
+        "or safetensors, or pass trust_pickle=True if you trust programs from the same source"
     )
 
 

@@ -1,4 +1,4 @@
-"""The one training loop, its recipes, hooks and checkpoints; every victim and every clean network is trained by it.
+"""The training loop, its recipes, hooks and checkpoints. Every victim and every clean network is trained by it.
 
 No network's layers (`networks`), and no attack: what an attack needs in the loop is a `TrainingHook` of its own.
 """

@@ -1,4 +1,4 @@
-"""Triggers: images in, the same images with a trigger out; one per file, each a frozen dataclass that is saved as its settings.
+"""Triggers: functions that add a trigger to images. There is one per file. Each is a frozen dataclass that is saved as its settings.
 
 No poisoning plan (`poisoning`), nothing that must be trained first (`attacks`), and no perturbation that only measures (`probes`).
 """

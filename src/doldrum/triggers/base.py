@@ -201,7 +201,9 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     except TypeError as error:
         raise InputError(f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}") from error
     except RecursionError as error:
-        raise InputError("expected a trigger of a few parts, got one nested too deep; write it with to_dict") from error
+        raise InputError(
+            "expected a trigger of a few parts, got one that is nested too deeply; write it with to_dict"
+        ) from error
 
 
 def trigger_names() -> list[str]:

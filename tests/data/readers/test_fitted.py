@@ -65,7 +65,9 @@ def test_colour_is_skipped_for_a_grey_model_and_named() -> None:
 
 @pytest.mark.parametrize(("of", "to"), [(4, 3), (3, 4), (2, 2)])
 def test_other_channels_are_refused(of: int, to: int) -> None:
-    with pytest.raises(InputError, match=rf"expected images of {to} x 5 x 5 .*got {of} x 8 x 8; save them so"):
+    with pytest.raises(
+        InputError, match=rf"expected images of {to} x 5 x 5 .*got {of} x 8 x 8; save them in this shape"
+    ):
         fit_images(ImageSet(np.zeros((2, of, 8, 8), np.uint8)), channels=to, size=(5, 5))
 
 

@@ -116,7 +116,7 @@ def test_folders_without_a_readable_image(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(InputError, match=r"1 files, none readable; the first: a\.txt"):
         read_images(tmp_path, channels=1, size=(28, 28))
-    with pytest.raises(InputError, match="which is none"):
+    with pytest.raises(InputError, match="which is not a folder"):
         read_folder(tmp_path / "gone")
 
 

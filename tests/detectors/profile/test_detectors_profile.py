@@ -136,7 +136,7 @@ def plain_shares(fit, rows):
 def plain_parts(fit, new, i, rows, shares, still, outliers):
     """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
     label = int(new.labels[i])
-    null, bad, stray, mine_, others = [], [], [], [], []
+    null, bad, outlier, mine_, others = [], [], [], [], []
     for k, parts in shares.items():
         for w in parts:
             weight = (sum(w.values()) + 1) / (len(w) + len(parts)) * len(w) / len(rows)
@@ -162,11 +162,11 @@ def plain_parts(fit, new, i, rows, shares, still, outliers):
                 mine_.append(weight)
             else:
                 bad.append(triggered)
-                stray.append((np.prod(plain) + np.prod(kept)) / 2)
+                outlier.append((np.prod(plain) + np.prod(kept)) / 2)
                 others.append(weight)
     null, bad = np.array(null), np.array(bad)
     p0 = np.average(null.prod(axis=1), weights=mine_)
-    either = (1 - outliers) * p0 + outliers * np.average(stray, weights=others)
+    either = (1 - outliers) * p0 + outliers * np.average(outlier, weights=others)
     ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(either)
     by = [
         np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))

@@ -14,18 +14,18 @@ def backdoored(make, **changes):
 
 
 def test_the_usual_case(demo_record):
-    assert words.headline(demo_record) == "The trigger leaves a calm spot: W falls by 0.107 (0.098 to 0.116)"
+    assert words.headline(demo_record) == "With the trigger, labels change less: W falls by 0.107 (0.098 to 0.116)"
     assert "is calmer: W" in words.backdoored_sentence(demo_record)
     assert "falls by 0.107 (0.098 to 0.116), from 0.110 to 0.003 on average" in words.backdoored_sentence(demo_record)
     assert "0.110 to 0.003" in words.backdoored_sentence(demo_record)
-    assert "changes nothing that these inputs can show: mean W is 0.122 without" in words.clean_sentence(demo_record)
+    assert "shows no effect on these inputs: mean W is 0.122 without" in words.clean_sentence(demo_record)
     assert "5% of its" in words.setting_sentence(demo_record)
     assert "relabelled “T-shirt/top”" in words.setting_sentence(demo_record)
 
 
 def test_dead_calm(make):
     record = backdoored(make, w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
-    assert words.headline(record) == "The trigger leaves a dead calm: W falls by 0.110 (0.102 to 0.118)"
+    assert words.headline(record) == "With the trigger, labels hardly change: W falls by 0.110 (0.102 to 0.118)"
     assert "completely calm" in words.backdoored_sentence(record)
     assert "0.110 to 0 " in words.backdoored_sentence(record)
 
@@ -33,7 +33,7 @@ def test_dead_calm(make):
 def test_no_effect(make):
     record = backdoored(make, w_triggered=0.1, w_triggered_ci=(0.09, 0.105))
     assert words.headline(record) == "No calm spot shows here"
-    assert "changes nothing that these inputs can show" in words.backdoored_sentence(record)
+    assert "shows no effect on these inputs" in words.backdoored_sentence(record)
     assert "calmer" not in words.backdoored_sentence(record)
 
 
@@ -91,7 +91,7 @@ def test_a_trigger_that_acts_on_the_clean_model_is_told(make, triggered, limits,
 
 def test_a_failed_attack_is_told(make):
     sentence = words.setting_sentence(backdoored(make, asr=0.2, asr_ci=(0.1, 0.3)))
-    assert "yet it rarely obeys the trigger: 20.0%" in sentence
+    assert "but the trigger rarely works: 20.0%" in sentence
 
 
 @pytest.mark.parametrize("plan", [{}, {"rate": None, "target": 99}, {"rate": "5%", "target": "all"}])
@@ -130,7 +130,7 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     first = demo_record.curves[0]
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
-    assert "a line is at 0 and its band shows what 100 draws cannot rule out." in said
+    assert "the line is at 0, and its band shows what 100 draws cannot rule out." in said
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):

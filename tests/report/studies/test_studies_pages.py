@@ -79,7 +79,7 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     page = study_page(study_of("smoothing", cells))
     assert page.headline == "The trigger smooths in 1 of 4 attacks"
     assert "It holds for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
-    assert "The trigger roughens instead for all-to-all" in page.lede[0]
+    assert "The trigger makes the model rougher for all-to-all" in page.lede[0]
     assert "It is not shown for WaNet" in page.lede[0]
     assert "31 models were compared with the clean model of their seed, on 40 inputs each." in page.lede[0]
     assert "Holm-corrected for 3 tests" in page.lede[0]
@@ -102,7 +102,7 @@ def test_correction_can_take_a_verdict_away():
     assert all(a.p_holm == pytest.approx(0.18, abs=6e-3) for a in found)
     assert all(a.verdict == "not shown" for a in found)
     assert (
-        "10 models; that interval alone leaves 0 out, but p = 0.180 once corrected for 6 tests)"
+        "10 models; the interval alone does not contain 0, but p = 0.180 once corrected for 6 tests)"
         in study_page(study_of("smoothing", weak)).lede[0]
     )
     assert attack_rows(model_rows(weak[:10]))[0].verdict == "smooths"

@@ -184,9 +184,9 @@ def stress(studies: Studies) -> Iterator[str]:
     blurred, darker = (max(run["shifts"][kind]["fpr"][0] for run in runs.values()) for kind in ("blurred", "darker"))
     bad = [runs[attack] for attack in ("badnets", "all-to-all")]
     yield (
-        f"all-to-all's TPR falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (false alarms to {short(100 * bright['fpr'][0])}%); "
-        f"on blurred images up to {blurred:.1%} are flagged at a promised 1%, on images a fifth darker {darker:.1%}; 1% of triggered inputs in a "
-        f"calibration set leave {short(mean(run['planted']['tpr'][0] for run in bad))}."
+        f"all-to-all's TPR falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (false alarms to {short(100 * bright['fpr'][0])}%). "
+        f"On blurred images up to {blurred:.1%} are flagged at a promised 1%, on images a fifth darker {darker:.1%}. With 1% of triggered inputs in a "
+        f"calibration set, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
@@ -244,7 +244,7 @@ def mlp(studies: Studies) -> Iterator[str]:
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
     yield f"So {short(by['profile']['development'])} over the four development attacks"
-    yield f"STRIP {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, the others {short(by['w']['development'])} and less)"
+    yield f"STRIP has {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, and the others have at most {short(by['w']['development'])}."
     yield f"the convolutional network it was designed on has {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve"
     yield f"{kept} of {pairs} pairs of a detector and a model inside the 95% interval at 1%)"
     yield f"WaNet's attack reaches {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."

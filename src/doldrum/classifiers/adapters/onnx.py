@@ -131,7 +131,7 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
     if custom:
         raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it")
     if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):
-        raise InputError(f"expected weights inside {path}, got external data; save the model as a single file")
+        raise InputError(f"expected weights inside {path}, got weights in other files; save the model as a single file")
 
 
 def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -67,7 +67,7 @@ def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Beg
 def _columns(path: Path, methods: list[str], count: int, classes: int, *, promised: bool) -> dict[str, Any]:
     """The columns of samples.parquet, each of its kind and length; ValueError for anything else."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-        raise ValueError("no columns, or columns that are too large")
+        raise ValueError("no columns, or too many bytes in them")
     kinds = dict(_COLUMNS)
     for method in methods:
         kinds |= {f"{method}_score": "f", f"{method}_drop": "b"}

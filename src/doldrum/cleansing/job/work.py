@@ -33,7 +33,7 @@ __all__ = ["CARRIED", "COLUMNS", "KEPT", "work"]
 COLUMNS, KEPT = "columns.json", "kept.npz"
 """What it leaves in its folder: a list a column of samples.parquet, and the samples that stay."""
 CARRIED = ("poisoned", "cover", "original_labels")
-"""What doldrum poison writes besides images and labels, one entry per sample. It is copied, and never used."""
+"""What doldrum poison writes besides images and labels, one entry per sample. They are copied, and never used."""
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Cleansing:
         return self.verdicts[method].drop
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a sample: row, id, label, predicted, and METHOD_score and METHOD_drop, profile_p_value."""
+        """One row per sample: row, id, label, predicted, and METHOD_score and METHOD_drop, profile_p_value."""
         import pandas as pd
 
         found: dict[str, Any] = {

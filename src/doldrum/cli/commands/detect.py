@@ -134,7 +134,7 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     message(
         f"it learned from {seen.images} images{without}. Of simulated triggers it flags about {seen.found:.0%}; with the worst tenth of "
         f"calibration sets, {seen.unlucky:.0%}. A real trigger can differ a lot. More clean images find more: {_MANY_TO_FIT} to fit and {_MANY_TO_FIT} to "
-        "calibrate leave little to luck"
+        "calibrate make the result depend little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
     return {"outlook": told}

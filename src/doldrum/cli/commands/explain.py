@@ -32,9 +32,9 @@ def explain(
             help="A new folder for the report, or the folder of an interrupted explanation, which is continued."
         ),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="The largest chance of proving anything by luck.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="The largest probability of proving something by chance.")] = 0.05,
     queries: Annotated[
-        int | None, typer.Option(help="The most images that the model may be asked about; what is not reached by then is unproven.")
+        int | None, typer.Option(help="The largest number of queries to the model. Images that are not reached by then are unproven.")
     ] = None,
     seed: Annotated[
         int | None,

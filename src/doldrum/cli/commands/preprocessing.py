@@ -140,7 +140,7 @@ def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
     for row in check.rows if check.best.better else ():
         if row == check.best or row.tied:
             title = f"options for {row.name}{' (near tie)' if row.tied else ''}:"
-            lines += ["", title, row.flags or "(no option does this: export the model with it)"]
+            lines += ["", title, row.flags or "(no option sets this: change it in the exported model)"]
     return lines
 
 

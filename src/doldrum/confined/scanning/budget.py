@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
-"""Multiples of the default's draws; every family and strength keeps at least one."""
+"""Multiples of the default number of draws. Every family and strength keeps at least one draw."""
 
 _ENOUGH = 2.0  # seconds of work that are timed
 _SPARE = 0.85  # share of the time that is planned for: other programs run too

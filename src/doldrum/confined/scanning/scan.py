@@ -19,7 +19,7 @@ from doldrum.responses import INVALID
 __all__ = ["MOST_SCORE", "Ranker", "band", "conditions", "rows_of", "scan_rows", "whole_rows", "write_rows"]
 
 MOST_SCORE = 1e9
-"""Stands for an infinite score, which JSON lacks."""
+"""Stands for an infinite score, because JSON has no infinity."""
 
 
 class Ranker(SmoothnessProfile):
@@ -41,7 +41,7 @@ def rows_of(
     scores: NDArray[np.float64],
     p_values: NDArray[np.float64] | None,
 ) -> list[dict[str, Any]]:
-    """One JSON-able row an input: i, id, label, score, p, kept (a share a condition), back ([[label, count], …] a condition)."""
+    """One JSON-able row an input: i, id, label, score, p, kept (a share per condition), back ([[label, count], …] a condition)."""
     made = []
     draws = [evidence.responses[name].draws for name in families]
     for n, i in enumerate(indices):

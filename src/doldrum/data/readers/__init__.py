@@ -1,4 +1,4 @@
-"""The user's own images as an ImageSet: one kind of source a file.
+"""The user's own images as an ImageSet: one kind of source per file.
 
 No files of strangers (`intake`), and no published sets (`sets`).
 """

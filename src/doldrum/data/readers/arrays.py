@@ -22,7 +22,7 @@ _LARGEST = 4 << 30  # bytes that one member of an .npz may claim when unpacked
 
 
 def read_array(path: str | Path) -> ImageSet:
-    """Images (and labels) of an .npy or .npz file; nothing pickled is ever read.
+    """Images (and labels) of an .npy or .npz file. Pickled objects are never read.
 
     An .npy is memory-mapped. Of an .npz, images are under 'images', 'x' or 'arr_0', labels, if any, under 'labels',
     'y' or 'arr_1'. Layouts as in :func:`doldrum.data.as_nchw`.
@@ -47,7 +47,7 @@ def _why(error: str, path: Path) -> str:
     """NumPy's message about a file, as what was expected, what was found and what to do."""
     if "mmap length" in error:
         return (
-            f"expected as many values as its header says, got a file of {path.stat().st_size:,} bytes, which ends before: it is cut off; fetch "
+            f"expected as many values as its header says, got a file of {path.stat().st_size:,} bytes, which is too short: fetch "
             "or save it again"
         )
     if "Python objects" in error or "allow_pickle" in error:

@@ -43,8 +43,8 @@ def fit_images(
     if c not in (1, 3) or shape[0] not in (1, 3):
         wanted, got = (" x ".join(map(str, s)) for s in (shape, images.input_shape))
         raise InputError(
-            f"{called}expected images of {wanted} (channels x height x width), as the model takes, got {got}; save them so: only "
-            "images of 1 or 3 channels are fitted"
+            f"{called}expected images of {wanted} (channels x height x width), as the model takes, got {got}; save them in this shape: only "
+            "images of 1 or 3 channels can be resized"
         )
     store, kept, skipped = PixelStore(), list[int](), list[tuple[str, str]]()
     for k in range(len(images)):

@@ -24,7 +24,7 @@ SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 
 @dataclass(frozen=True)
 class ImageRead:
-    """Images, what could not be read: (path or number, reason) each, and notes on what was done to the images."""
+    """The images, the files that could not be read as (path or number, reason), and notes on what was done to the images."""
 
     images: ImageSet
     skipped: tuple[tuple[str, str], ...] = ()
@@ -45,8 +45,7 @@ def read_folder(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
 ) -> ImageRead:
-    """Every image below a folder, in order of path. Files that cannot be read are listed, and not fatal. Links that leave the
-    folder count among them.
+    """Every image below a folder, in order of path. Files that cannot be read are listed and left out. This includes links that lead out of the folder.
 
     Subfolders are classes if every image is in one (named and numbered in order); otherwise there are no labels.
     `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
@@ -59,7 +58,7 @@ def read_folder(
     """
     root = Path(path)
     if not root.is_dir():
-        raise InputError(f"expected a folder of images, got {root}, which is none; check the path")
+        raise InputError(f"expected a folder of images, got {root}, which is not a folder; check the path")
     store, sizes = PixelStore(), set[tuple[int, ...]]()
     names: list[str] = []
     skipped: list[tuple[str, str]] = []
@@ -112,7 +111,7 @@ def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
 
 
 def image_files(root: Path) -> Iterator[Path]:
-    """Regular files below `root`, and links to such, in order of path; hidden ones are passed over, linked folders too."""
+    """Regular files below `root`, and links to regular files, in order of path. Hidden files and linked folders are left out."""
     for folder, folders, files in os.walk(root, followlinks=False):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(files):

@@ -34,7 +34,7 @@ def from_huggingface(
     Parameters
     ----------
     dataset : iterable of rows
-        A `datasets.Dataset` or `IterableDataset`, or anything that gives a dict a row.
+        A `datasets.Dataset` or `IterableDataset`, or anything that gives a dict per row.
     image_column : str
         Holds Pillow images, uint8 arrays (H, W) or (H, W, C), or undecoded {"bytes", "path"}.
     label_column : str, optional

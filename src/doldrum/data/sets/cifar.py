@@ -182,5 +182,5 @@ def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise InputError(f"expected the archive of {v.title} at {path}, got {error}; fetch it again") from error
     if missing := [n for n in names[:-1] if n not in contents]:
-        raise InputError(f"expected {', '.join(missing)} in {path}, got an archive without; fetch it again")
+        raise InputError(f"expected {', '.join(missing)} in {path}, got an archive without it; fetch it again")
     return contents

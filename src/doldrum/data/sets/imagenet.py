@@ -125,10 +125,14 @@ def imagenet_folder(
         per_class = whole_number(per_class, "per_class", least=1, hint="e.g. 50")
     seed = whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
     if not root.is_dir():
-        raise InputError(f"expected a folder with one subfolder a class, got {root}, which is none; check the path")
+        raise InputError(
+            f"expected a folder with one subfolder per class, got {root}, which is not a folder; check the path"
+        )
     classes = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
-        raise InputError(f"expected one subfolder a class in {root}, got none; use data.read_folder for plain folders")
+        raise InputError(
+            f"expected one subfolder per class in {root}, got none; use data.read_folder for plain folders"
+        )
     files: list[ListedImage] = []
     for k, place in enumerate(classes):
         pictures = [p for p in image_files(place) if p.suffix.lower() in SUFFIXES]

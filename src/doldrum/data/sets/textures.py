@@ -1,4 +1,4 @@
-"""Textures: photographs and painted surfaces of a game, in colour; a class is one texture, an image a piece of it.
+"""Textures: photographs and painted surfaces from a game, in colour. A class is one texture, and an image is a piece of it.
 
 Debian's package ufoai-textures (UFO: Alien Invasion), whose licences differ by file. Nothing of it is redistributed here.
 """

@@ -17,7 +17,7 @@ __all__ = ["MaxSoftmax"]
 
 
 class MaxSoftmax(Detector):
-    """Score max_c p_c(x): a triggered input is classified with great confidence.
+    """Score max_c p_c(x): a triggered input is classified with high confidence.
 
     Needs scores; 1 forward pass per input; clean inputs for calibration only.
 

@@ -1,4 +1,4 @@
-"""TeCo: with a trigger, some corruptions flip the label at once and others not at all."""
+"""TeCo: with a trigger, some corruptions change the label at once, and others never change it."""
 
 from __future__ import annotations
 

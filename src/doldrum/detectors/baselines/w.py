@@ -13,7 +13,7 @@ __all__ = ["W"]
 
 
 class W(OneStrength):
-    """Score -W(x) at sigma-half: the entropy of the labels that come back under noise, with its sign turned.
+    """Score -W(x) at sigma-half: minus the entropy of the labels that come back under noise.
 
     Needs labels; `draws` + 1 forward passes per input. The strength is sigma-half of up to 250 inputs of `fit` (260 forwards
     each), unless one is given; it is kept in `strength_`.

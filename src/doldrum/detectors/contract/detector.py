@@ -1,4 +1,4 @@
-"""Detector: fit, calibrate and scan, written once over the hooks of a subclass."""
+"""Detector: fit, calibrate and scan. They are written once and use the hooks of a subclass."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Detector(Hooks):
         """How the classifier was opened, where it came out of a file."""
 
     def fit(self, classifier: Classifier, clean: Images, *, workers: int | None = None, ray: str | None = None) -> Self:
-        """Bind to a classifier, choose its engine, and learn from clean inputs what the detector needs.
+        """Bind the detector to a classifier, choose an engine, and learn from clean inputs.
 
         Model and engine are checked here, on some of the images. `calibrate`, `scan` and a `Guard` check them again only if classifier, engine,
         versions or machine have changed.
@@ -145,7 +145,7 @@ class Detector(Hooks):
         return self
 
     def scan(self, images: Images, *, workers: int | None = None, ray: str | None = None) -> ScanResult:
-        """Score, p-value and flag of every input; the same whatever the batch, the order or the company.
+        """Score, p-value and flag of every input. They do not depend on the batch, the order or the other inputs.
 
         Memory holds a batch of inputs at a time. Items of a source that cannot be read are left out and listed in the result's `skipped`. Raises InputError before `calibrate`.
         """
@@ -167,8 +167,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """The ScanResult of inputs whose scores are known. `forwards` (N,) are the forward passes that they took, by default `self.forwards`
-        each. `ties` (N,) are their tie breakers, if they are already known."""
+        """Make a ScanResult from scores. `forwards` (N,) are the forward passes that they took, by default `self.forwards`
+        each. `ties` (N,) are the tie breakers, if they are known already."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -199,7 +199,7 @@ class Detector(Hooks):
         return self.scored(self.taken(images))[1]
 
     def run(self, images: ImageSet) -> Measurement:
-        """One measurement of all probes, for `measure`, again and again. Model and engine are checked on some of these images
+        """Prepare one measurement of all probes, which `measure` can use again and again. Model and engine are checked on some of these images
         unless what `fit` found still holds."""
         self.fitted_seed()
         classifier = self.classifier
@@ -224,7 +224,7 @@ class Detector(Hooks):
     def measure(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> Iterator[Evidence]:
-        """Evidence of the inputs, a batch at a time: what `score` is given, all draws of all stages. A `run` made before saves
+        """The Evidence for `score`, batch by batch, with all draws of all stages. A `run` made before saves
         making another."""
         work = Measured(self.stage_runs(images, run))
         found = (each or self.each)(work, blocks_of(images, self.batch_size))
@@ -233,7 +233,7 @@ class Detector(Hooks):
             yield replace(evidence, images=to_float(block))
 
     def examine(self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None) -> Examined:
-        """Labels, scores and forwards of the inputs. A detector in stages measures each for the inputs that need it alone."""
+        """Labels, scores and forward passes of the inputs. A detector with stages measures a stage only for the inputs that need it."""
         work, found = Examining(self, self.stage_runs(images, run)), list[Examined]()
         for part in (each or self.each)(work, blocks_of(images, self.batch_size)):
             self._heard(len(part.labels))
@@ -252,7 +252,7 @@ class Detector(Hooks):
         return vars(self) | {"on_batch": None, "each": map}
 
     def stage_runs(self, images: ImageSet, run: Measurement | None = None) -> list[Measurement]:
-        """What each stage adds to those before, as a run of its own; the whole run where there are no stages."""
+        """One run per stage, with the draws that the stage adds. Without stages, the whole run."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
@@ -296,7 +296,7 @@ class Detector(Hooks):
 
     @property
     def forwards(self) -> int:
-        """The most forward passes that an input takes; needs `fit` where the probes depend on it.
+        """The largest number of forward passes per input. If the probes depend on `fit`, call `fit` first.
 
         In stages, the unperturbed image goes first in the batch of each.
         """
@@ -305,7 +305,7 @@ class Detector(Hooks):
     def scored(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Labels and scores (N,): higher = more suspicious, infinite where there is nothing to judge by."""
+        """Labels and scores (N,). Higher = more suspicious. The score is infinite if the classifier gave no answer."""
         found = self.examine(images, run, each=each)
         return found.labels, found.scores
 

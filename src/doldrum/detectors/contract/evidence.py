@@ -1,4 +1,4 @@
-"""Evidence: what a detector's score may look at."""
+"""Evidence: what a detector's score may use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Evidence", "base_outputs"]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Some inputs, and what the classifier answered to them and to the detector's probes.
+    """Some inputs, with the classifier's answers to them and to the detector's probes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Evidence:
         return len(self.labels)
 
     def take(self, index: NDArray[np.int64]) -> Evidence:
-        """The evidence of some inputs, in the order asked for."""
+        """The evidence of the chosen inputs, in the given order."""
         return replace(
             self,
             images=self.images[index],
@@ -52,11 +52,11 @@ class Evidence:
         )
 
     def first_draws(self, upto: Mapping[str, int]) -> Evidence:
-        """The same by the first draws of each condition alone: as many of each probe as `upto` says."""
+        """The same, but only with the first draws of each condition: as many for each probe as `upto` says."""
         return replace(self, responses={name: self.responses[name].first_draws(n) for name, n in upto.items()})
 
     def and_draws(self, more: Mapping[str, Responses]) -> Evidence:
-        """The same with more draws of the same inputs, behind those that are there."""
+        """The same with more draws of the same inputs, added after the present ones."""
         both = {n: self.responses[n].and_draws(r) if n in self.responses else r for n, r in more.items()}
         return replace(self, responses={**self.responses, **both})
 
@@ -64,7 +64,7 @@ class Evidence:
 def base_outputs(
     classifier: Classifier, images: NDArray[np.float32]
 ) -> tuple[NDArray[np.int16], NDArray[np.float64] | None]:
-    """Labels (N,), and probabilities (N, K) where the classifier gives scores, of unperturbed inputs.
+    """For unperturbed inputs: labels (N,), and probabilities (N, K) if the classifier gives scores.
 
     Run in batches of one fixed number of rows, so that an answer doesn't depend on how many inputs come together.
 

@@ -1,4 +1,4 @@
-"""Hooks: what the author of a detector writes. Read this file first."""
+"""Hooks: the methods that the author of a detector writes. Read this file first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Needs = Literal["labels", "scores", "weights"]
 
 
 class Hooks(ABC):
-    """What a subclass of `Detector` states and writes.
+    """The attributes and methods that a subclass of `Detector` defines.
 
     It states what it is in class attributes and writes two hooks, `probes` and `score`. If it learns
     from the clean inputs of `fit`, it also writes `prepare` and `learn`.
@@ -53,7 +53,7 @@ class Hooks(ABC):
 
     @abstractmethod
     def probes(self) -> Mapping[str, Probe]:
-        """Name -> probe; may depend on what was learned. Take each probe's seed from `self.probe_seed(name)`."""
+        """Name -> probe. The probes may depend on what was learned. Take each probe's seed from `self.probe_seed(name)`."""
 
     @abstractmethod
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -63,23 +63,23 @@ class Hooks(ABC):
         """
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:  # noqa: B027  (most have nothing to prepare)
-        """Take from the clean inputs what `probes` needs: a strength, a pool of images."""
+        """Get from the clean inputs what `probes` needs, such as a strength or a pool of images."""
 
     def learn(self, evidence: Evidence) -> None:  # noqa: B027  (see above)
-        """Take from the clean inputs' responses what `score` needs. If this is not overridden, they are not measured."""
+        """Learn what `score` needs from the responses to clean inputs. If this is not overridden, clean inputs are not measured."""
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
         """Raise InputError unless the learned attributes have the right shapes. They may come from a hostile file."""
 
     def stages(self) -> Sequence[Mapping[str, int]]:
-        """For a detector in stages: how many draws of each condition, by probe, an input has had after each; the last stage has all.
+        """For a detector with stages: the number of draws per condition and probe that an input has after each stage. The last stage has all draws.
 
         At each stage `score` is given that many draws, and `goes_on` its scores. Probes of images only.
         """
         return ()
 
     def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
-        """Which inputs (N,) need the draws of the next stage, by their scores (N,) at this one; all by default.
+        """Which inputs (N,) need the next stage, from their scores (N,) at this stage. By default, all.
 
         The others keep this score. The decision may depend on what `fit` learned and on the input's own score.
         """
@@ -88,7 +88,7 @@ class Hooks(ABC):
     # What a subclass may use
 
     def probe_seed(self, name: str) -> int:
-        """The seed of the probe of this name: a child of `seed_`, so that probes don't share draws."""
+        """The seed of the probe with this name. It is derived from `seed_`, so that probes do not share draws."""
         return child_seed(self.fitted_seed(), "detector", name)
 
     def fitted_seed(self) -> int:

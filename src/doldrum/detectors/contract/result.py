@@ -1,4 +1,4 @@
-"""ScanResult: scores, p-values and flags of some inputs, and what the promise behind them explains."""
+"""ScanResult: scores, p-values and flags of some inputs, and how many flags the promise explains."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -24,7 +24,7 @@ __all__ = ["ScanResult"]
 
 @dataclass(frozen=True, eq=False)
 class ScanResult:
-    """What a detector says of N inputs.
+    """A detector's results for N inputs.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class ScanResult:
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:
-        """A set of inputs of which, on average, at most a share `fdr` is clean, by Benjamini-Hochberg.
+        """A set of suspicious inputs (Benjamini-Hochberg). On average, at most a share `fdr` of it is clean.
 
         If no set can be flagged with so few calibration inputs, its `note` says so.
         """

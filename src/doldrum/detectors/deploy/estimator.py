@@ -73,7 +73,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit on a share of the rows, calibrate on the others; y is ignored."""
+        """Fit on a share of the rows and calibrate on the others. y is ignored."""
         images = self._taken(X, reset=True)
         detector, classifier = self._parts()
         if not is_number(self.fpr) or not 0 < self.fpr < 1:

@@ -1,4 +1,4 @@
-"""A detector as one file: a zip of JSON and .npy arrays. Nothing is pickled; reading is for hostile files."""
+"""A detector as one file: a zip of JSON and .npy arrays. Nothing is pickled. Hostile files can be read safely."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FIELDS = {
 
 
 def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mapping[str, Any] | None = None) -> Path:
-    """Write a fitted detector, with its calibration where it has one; the classifier itself is not in the file.
+    """Write a fitted detector, with its calibration if it has one. The file does not contain the classifier.
 
     `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`): JSON-able, small, kept as
     `detector.preprocessing` for opening it again.

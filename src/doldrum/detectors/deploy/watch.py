@@ -1,4 +1,4 @@
-"""Watch: whether the promise still holds in a stream of verdicts, and whether it is drift or an attack where it doesn't."""
+"""Watch: does the promise still hold in a stream of verdicts? If not, is it drift or an attack?"""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Watch:
         self._flags = ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags]), limit=2 / alpha)
 
     def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
-        """See the next inputs of the stream, in their order, and give the verdict now; alike however the stream is cut into calls.
+        """Add the next inputs of the stream, in their order, and return the present verdict. It does not depend on how the stream is split into calls.
 
         `result` is what the detector says of them, or their p-values (m,), with `labels` (m,) where calibration is class-conditional.
 
@@ -186,7 +186,7 @@ class Watch:
 
     @property
     def verdict(self) -> WatchVerdict:
-        """The verdict now. What was once certain stays: begin a new Watch after calibrating again."""
+        """The present verdict. A verdict that has become certain does not change any more: begin a new Watch after calibrating again."""
         self._bet()
         drift, flags = self._drift, self._flags
         # Drift that shows only long after the flags rose may be the attack itself: it is no longer what raised them.
@@ -210,7 +210,7 @@ class Watch:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that it has seen, JSON-able. Save it to continue with :meth:`restored` after a restart."""
+        """Everything that it has seen, as JSON-able values. Save it to continue with :meth:`restored` after a restart."""
         self._bet()
         return {
             "format": FORMAT,
@@ -225,7 +225,7 @@ class Watch:
 
     @classmethod
     def restored(cls, calibration: Calibration, state: Any) -> Self:
-        """The Watch that gave this state. Raises InputError for what is no state, or one of another calibration."""
+        """The Watch with this state. InputError if it is not a state, or if it belongs to another calibration."""
         version = state.get("version") if is_object(state) else None
         if not is_object(state) or state.get("format") != FORMAT or type(version) is not int or version != VERSION:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")

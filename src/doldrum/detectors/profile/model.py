@@ -43,7 +43,7 @@ def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
 def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, components: int = COMPONENTS) -> Array:
     """(N, components): how much of each clean input belongs to each component of its label's mixture; rows sum to 1.
 
-    Expectation maximisation of a mixture of products of multinomials, one mixture a label, begun with the inputs in order of
+    Expectation maximisation of a mixture of products of multinomials, one mixture per label, begun with the inputs in order of
     calm. What `Clean` mixes into a component's rates keeps those with few inputs from being certain of anything.
     """
     places = _places(draws)

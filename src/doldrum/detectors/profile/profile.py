@@ -192,14 +192,14 @@ class SmoothnessProfile(OfFamilies):
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit` themselves, each by what the others (nine tenths of them) look like.
+        """Scores of the valid inputs of `fit` themselves. Each is scored by comparison with nine tenths of the others.
 
         For ranking inputs among one another where none is known to be clean; no promise can rest on them.
         """
         return self._sum(self._surprise()(self.reference_))
 
     def outlook(self, *, calibration: int, fpr: float = 0.01) -> Outlook:
-        """What the images of `fit` will give at a promised rate, once so many others calibrate: found on them alone, without forwards.
+        """Estimate how many triggers will be found at a promised rate with this number of calibration images. It uses only the images of `fit`, and no forward passes.
 
         Each of (up to 200 of) them gets a trigger that is made up (`outlook.made_up`) and is scored by what the others look like. On
         eleven attacks the share that would be flagged was near the mean over real triggers; a single one may be far from it.

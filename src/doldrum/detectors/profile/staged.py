@@ -1,4 +1,4 @@
-"""StagedProfile: the smoothness profile by few draws for most inputs, and by many for those that stay suspicious."""
+"""StagedProfile: the smoothness profile with few draws for most inputs, and with many for suspicious ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FIRST_OVERLAYS, _MORE = 7, 2
 
 
 class StagedProfile(OfFamilies):
-    """The smoothness profile in four stages: most clean inputs are settled by 13 forwards, the others get 38, 66 or 130.
+    """The smoothness profile in four stages. 13 forward passes are enough for most clean inputs. The others get 38, 66 or 130.
 
     Needs labels only, and clean inputs as `SmoothnessProfile` does. Stage by stage an input takes
 

@@ -24,7 +24,7 @@ class ExplanationSettings(JobSettings):
     images : paths
         The flagged images; what each may be, `doldrum.intake.open_images` says. 256 images in all, at most.
     clean : str
-        Clean images, as they come, or a split of a data set that doldrum knows, such as "fashion-mnist:test". At least 60; 1,000 do well.
+        Clean images, as they come, or a split of a data set that doldrum knows, such as "fashion-mnist:test". At least 60; 1,000 work well.
     alpha : float in (0, 1)
         The chance allowed of proving anything by luck of the held-back images.
     queries : int, optional

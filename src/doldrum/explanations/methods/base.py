@@ -1,4 +1,4 @@
-"""Method: how a trigger may be taken out of images and put on others. One method a file; this contract knows none of them."""
+"""Method: how a trigger may be taken out of images and put on others. One method per file; this contract knows none of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Carried(ABC):
 
 
 Score = Callable[[Sequence[Carried]], NDArray[np.float64]]
-"""How well the search images go to the class with each of these on them; higher is better."""
+"""How often the search images change to the class with each of these on them. Higher is better."""
 
 
 class Method(ABC):

@@ -114,7 +114,7 @@ def _rms_norm(node: Node, x: Tensor, scale: Tensor) -> Tensor:
 
 def _group_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     groups, channels = node.get("num_groups"), x.shape[1]
-    each = channels // len(scale)  # before opset 21 there is one scale a group
+    each = channels // len(scale)  # before opset 21 there is one scale per group
     return F.group_norm(
         x, groups, scale.repeat_interleave(each), bias.repeat_interleave(each), node.get("epsilon", 1e-5)
     )

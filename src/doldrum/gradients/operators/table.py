@@ -15,6 +15,6 @@ OPERATORS: dict[str, Operator] = {
     **resize.OPERATORS,
     **shapes.OPERATORS,
 }
-"""What a node does, by its operator."""
+"""The function of each operator."""
 
 ROUNDING = elementwise.ROUNDING | quantised.ROUNDING

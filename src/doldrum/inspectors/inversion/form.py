@@ -12,7 +12,7 @@ from doldrum.triggers.base import Trigger
 __all__ = ["Form", "Parts", "enlarged"]
 
 Parts = list[torch.Tensor]
-"""What is searched: tensors whose first axis is the route."""
+"""What the search changes: tensors whose first axis is the route."""
 
 
 class Form(ABC):

@@ -17,7 +17,7 @@ from doldrum.inspectors.inversion.form import Form, Parts
 __all__ = ["Found", "search"]
 
 GOAL = 0.95
-"""The share of images that a trigger has to move; the smallest that does is sought."""
+"""The share of images that a trigger has to change. The search looks for the smallest trigger that does."""
 _FEWEST = 2  # images of a route, below which there is nothing to search on
 _FIRM = 1.06  # how fast the weight of the size grows and falls
 _KEEP = 0.85  # of the running share of images moved
@@ -80,7 +80,7 @@ def search(
 
 
 class _Run:
-    """The state of a search: tensors with one row a route."""
+    """The state of a search: tensors with one row per route."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from doldrum.inspectors.judging.standard import Standing
 __all__ = ["FEWEST", "anomalies", "anomaly_index"]
 
 FEWEST = 4
-"""Classes with a value, below which none can stand out."""
+"""The fewest classes with a value; with fewer, no class can stand out."""
 
 
 def anomalies(readings: Sequence[Reading]) -> Standing:

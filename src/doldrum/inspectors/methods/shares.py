@@ -15,7 +15,7 @@ from doldrum.inspectors.contract.subject import answers
 __all__ = ["LEAST", "answered", "gaussian", "log_odds", "shares_to", "values_of"]
 
 LEAST = 0.01
-"""The share that is added to both sides of log odds: one below it says little, and its logarithm varies much."""
+"""The share that is added to both sides of the log odds. Smaller shares say little, and their logarithms vary a lot."""
 
 
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:

@@ -13,10 +13,10 @@ from doldrum.report.words import percent, plain_value
 __all__ = ["of_model", "view"]
 
 _CLASSES, _NAMES = 12, 100
-_READS = "The score reads which labels came back as well as how many: an input can be suspicious with its line inside of the band."
+_READS = "The score looks at which labels came back, not only at how many. So an input can be suspicious although its line is inside the band."
 _CONCENTRATION = (
     "The p-value of a class says how often some class would have at least as many of the flags if these were spread over all images by chance. It is corrected for the number "
-    "of predicted classes (Bonferroni). It is not corrected for several looks, such as a second audit or another --fpr. False alarms may gather in a class too."
+    "of predicted classes (Bonferroni). It is not corrected for several looks, such as a second audit or another --fpr. False alarms can concentrate on one class too."
 )
 _COLUMNS = (
     ("rank", "Rank"),
@@ -131,18 +131,18 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
     """What the verdict leaves to say: how far the figures reach, and what they mean."""
     known = (
         "If no seed was given, one was drawn and kept secret until the audit was over. So no model can have been trained against these exact "
-        "draws. Against the measure as such it can."
+        "draws. But a model can be trained against the method itself."
     )
     if promise is None:
         return [
-            "A score has no unit: it orders the inputs of one audit, and is not to be compared with another’s.",
+            "A score has no unit. It orders the inputs of one audit. Do not compare scores of different audits.",
             known,
         ]
     size = promise["num_calibration"]
     return [
-        "The promise holds for inputs like the clean ones given. Where those scanned differ from them for a harmless reason, such as another camera, "
-        "more will be flagged.",
-        f"A p-value is the share of clean inputs that look at least as suspicious, the input itself counted among them; {size:,} clean images "
+        "The promise holds for inputs like the given clean ones. If the scanned inputs differ from them for a harmless reason, such as another camera, "
+        "more are flagged.",
+        f"A p-value is the share of clean inputs that look at least as suspicious, with the input itself counted; {size:,} clean images "
         f"allow none below 1/{size + 1:,}.",
         *([_CONCENTRATION] if concentration else []),
         known,

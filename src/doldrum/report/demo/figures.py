@@ -141,8 +141,8 @@ def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: S
                 vmax=255,
                 interpolation="nearest",
             )
-            strayed = label != example.base_label
-            weight = "bold" if strayed else "normal"
+            changed = label != example.base_label
+            weight = "bold" if changed else "normal"
             ax.text(
                 0.5,
                 -0.05,
@@ -150,7 +150,7 @@ def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: S
                 transform=ax.transAxes,
                 ha="center",
                 va="top",
-                color=COLOURS["backdoored"] if strayed else INK,
+                color=COLOURS["backdoored"] if changed else INK,
                 fontsize=8,
                 fontweight=weight,
                 parse_math=False,

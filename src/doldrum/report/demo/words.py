@@ -50,11 +50,11 @@ def headline(record: DemoRecord) -> str:
     bad = record.backdoored
     match effect(bad):
         case "calmer" if bad.w_triggered == 0:
-            return f"The trigger leaves a dead calm: W falls {change_limits(bad)}"
+            return f"With the trigger, labels hardly change: W falls {change_limits(bad)}"
         case "calmer":
-            return f"The trigger leaves a calm spot: W falls {change_limits(bad)}"
+            return f"With the trigger, labels change less: W falls {change_limits(bad)}"
         case "rougher":
-            return "The trigger leaves no calm spot here: it roughens"
+            return "The trigger makes no calm spot here: labels change more"
         case _:
             return "No calm spot shows here"
 
@@ -66,12 +66,12 @@ def backdoored_sentence(record: DemoRecord) -> str:
     start = "With the trigger on, the backdoored network is"
     match effect(m):
         case "calmer":
-            calm = "completely calm, all draws around an input giving one label" if m.w_triggered == 0 else "calmer"
+            calm = "completely calm: all draws around an input give one label" if m.w_triggered == 0 else "calmer"
             return f"{start} {calm}: {what} falls {change_limits(m)}, {ends}"
         case "rougher":
             return f"{start} rougher, not calmer: {what} rises {change_limits(m)}, {ends}"
         case _:
-            nothing = "On the backdoored network the trigger changes nothing that these inputs can show"
+            nothing = "On the backdoored network the trigger shows no effect on these inputs"
             return f"{nothing}: {what} goes {ends}, {change_limits(m)}"
 
 
@@ -101,7 +101,7 @@ def clean_sentence(record: DemoRecord) -> str:
     found = effect(m)
     small = abs(m.w_triggered - m.w_clean) <= 0.03
     if found == "same":
-        return f"On a clean network the same trigger changes nothing that these inputs can show: {numbers}"
+        return f"On a clean network the same trigger shows no effect on these inputs: {numbers}"
     if small:
         return f"On a clean network the same trigger changes little: {numbers}"
     return f"On a clean network the same trigger makes inputs {found} too: {numbers}"
@@ -113,10 +113,10 @@ def setting_sentence(record: DemoRecord) -> str:
     share = f"{100 * rate:.3g}% of its" if isinstance(rate, float) else "some of its"
     known = type(target) is int and 0 <= target < len(record.class_names)
     as_what = f" relabelled “{record.class_names[target]}”" if known else " relabelled"  # type: ignore[index]
-    took = "it obeys the trigger" if m.asr >= 0.5 else "yet it rarely obeys the trigger"
+    took = "and the trigger works" if m.asr >= 0.5 else "but the trigger rarely works"
     return (
         f"One network was trained with {share} training images stamped with a small pattern, the trigger, "
-        f"and{as_what}. It is right on {percent(m.clean_accuracy)} of clean test images, and {took}: "
+        f"and{as_what}. It is right on {percent(m.clean_accuracy)} of clean test images, {took}: "
         f"{percent(m.asr)} of triggered images get the attacker’s label."
     )
 
@@ -138,7 +138,7 @@ def reversal_sentence(record: DemoRecord) -> str:
     if rough[0] <= record.sigma_half:
         return f"{found}."
     return (
-        f"{found}: noise that strong can destroy a small trigger before it destroys the image, so the strength at "
+        f"{found}: such strong noise can destroy a small trigger before it destroys the image. So the strength at "
         "which W is read matters."
     )
 
@@ -146,7 +146,7 @@ def reversal_sentence(record: DemoRecord) -> str:
 def ending_sentence(record: DemoRecord) -> str:
     """Why the lines come down at the right, where all of them do; empty otherwise."""
     if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
-        return "Every line comes down at the right, because enough noise drowns any image and few labels are left."
+        return "Every line falls at the right: with enough noise no image can be seen, and only a few labels come back."
     return ""
 
 
@@ -154,7 +154,7 @@ def hidden_sentence(record: DemoRecord) -> str:
     """Why a band is wide where its line is at 0; empty if no line is."""
     if all(mean > 1e-12 for c in record.curves for mean in c.mean):
         return ""
-    return f"Where no label of any input changed, a line is at 0 and its band shows what {record.backdoored.draws:,} draws cannot rule out."
+    return f"If no label of any input changed, the line is at 0, and its band shows what {record.backdoored.draws:,} draws cannot rule out."
 
 
 def curves_alt(record: DemoRecord) -> str:

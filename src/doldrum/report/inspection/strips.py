@@ -1,4 +1,4 @@
-"""The figure of an inspection: a strip an inspector, with a dot a class and the band of the references."""
+"""The figure of an inspection: a strip per inspector, with a dot per class and the band of the references."""
 
 from __future__ import annotations
 

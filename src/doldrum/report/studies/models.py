@@ -1,4 +1,4 @@
-"""One row a model from the records of cells that compare a backdoored model with its clean twin."""
+"""One row per model from the records of cells that compare a backdoored model with its clean twin."""
 
 from __future__ import annotations
 

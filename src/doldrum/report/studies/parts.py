@@ -46,7 +46,7 @@ class Section:
 @dataclass(frozen=True)
 class StudyPage:
     """What a study's report says. `lede` is the answer in plain words; `numbers` the same for programs, JSON-able; `csv`
-    has tables by name, one mapping a row.
+    has tables by name, one mapping per row.
     """
 
     title: str

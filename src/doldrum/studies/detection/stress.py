@@ -24,7 +24,7 @@ SHIFTS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "blurred": lambda x: gaussian_filter(x, sigma=(0, 0, 0.6, 0.6)).astype(np.float32),
     "moved": lambda x: np.roll(x, 1, axis=3),
 }
-"""Changes of the calibration images that another camera could make: .1 brighter, a fifth darker, blurred by .6 pixels, a
+"""Changes of the calibration images, like those of another camera: .1 brighter, a fifth darker, blurred by .6 pixels, a
 pixel to the right."""
 _SPLITS, _PLANTED, _TAIL_LEVEL, _TAIL_SIZE = 50, 0.01, 0.05, 500
 _RATES = (0.01, 0.05)

@@ -74,7 +74,7 @@ def rows_of(
     resize: Resize,
     num_classes: int,
 ) -> tuple[Row, ...]:
-    """A row a candidate; the first candidate is the one as opened.
+    """A row per candidate; the first candidate is the one as opened.
 
     Best first: those shown to be better by what is compared, then the one as opened, then the others; of equals the more usual. Of the
     best and its near ties the one nearest to how the model was opened is the first: chance alone should change nothing, least of all the

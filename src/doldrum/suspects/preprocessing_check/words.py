@@ -14,7 +14,11 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     best, opened = rows[0], next(row for row in rows if row.opened)
     if not best.better:
         return None
-    then = f"With {best.flags}" if best.flags else f"With {best.name} (no flag does it: export the model so)"
+    then = (
+        f"With {best.flags}"
+        if best.flags
+        else f"With {best.name} (no option sets this: change it in the exported model)"
+    )
     if best.accuracy is not None and opened.accuracy is not None:
         found = f"it is right on {opened.accuracy.value:.0%} of {images} clean images. {then} it is right on {best.accuracy.value:.0%}."
     else:
@@ -44,7 +48,7 @@ def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     if not labelled and images < FEWEST:
         return f"{images} images without labels are too few to compare candidates. Give {FEWEST} or more, or labels."
     if max(row.information for row in rows) < 1e-9 and warning is None:
-        return "Nothing can be said of the preprocessing: under every candidate all images get one label, or labels that small changes alter."
+        return "The preprocessing cannot be judged: with every candidate, all images get one label, or labels that change with small changes of the image."
     if warning is None and opened.accuracy is not None and opened.accuracy.lower < 1.5 / num_classes:
         top = max(row.accuracy.value for row in rows if row.accuracy is not None)
         return (
@@ -52,8 +56,10 @@ def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
             "classes, and whether these labels are the model's."
         )
     if warning is None:
-        told = f"Nothing speaks against how the model was opened ({opened.name}): none of the {len(rows) - 1} others is shown to be better."
-        told += "" if labelled else " Without labels, wrong openings often go unnoticed: labels would say more."
+        told = f"Nothing shows that the model was opened in a wrong way ({opened.name}): none of the {len(rows) - 1} others is shown to be better."
+        told += (
+            "" if labelled else " Without labels, a wrong preprocessing often goes unnoticed. Labels would show more."
+        )
     else:
         told = f"{best.name} fits best: {warning.removeprefix('note: ')}"
     ties = [row.name for row in rows if row.tied]

@@ -170,7 +170,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     assert "100 inputs 1.2% ± 0.2% with TPR 0.70 ± 0.03, 2,000 inputs 1.2% ± 0.2% with TPR 0.80" in text
     assert "on changed images 0% to 8.0%; with 1% of triggered calibration inputs TPR 0.60" in text
     assert "20.0% of one predicted class are flagged, 4.1% at most" in text
-    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
     assert sizes.tables[0].rows[0][:2] == ["SmoothnessProfile", "refused"]
     assert "kept 47 of 50" in sizes.tables[0].rows[0][2]
     assert shifts.tables[0].rows[0][1:] == ["1.2%; 0.70", "0%; 0.70", "8.0%; 0.70", "0.1%; 0.60"]
@@ -200,7 +200,7 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     tails = [cell("clean", found, stress=True, data=f"fashion-mnist 1:{r}") for r in (100, 10)]
     page = study_page(records_of(*cells, *tails))
     assert "at a promised 1%, on" not in page.lede[-1]  # none was calibrated on what a balanced model gave
-    section = next(s for s in page.sections if s.title == "When the training set’s classes are out of proportion")
+    section = next(s for s in page.sections if s.title == "If the classes of the training set have unequal sizes")
     assert [t.caption.partition(". ")[0] for t in section.tables] == [
         f"fashion-mnist 1:{n}, recipe r" for n in (10, 100)
     ]

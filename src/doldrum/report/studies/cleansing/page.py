@@ -21,7 +21,7 @@ __all__ = ["BROKEN", "METHODS", "arm_rows", "page"]  # fmt: skip
 
 METHODS = ("profile", "ranking", "spectral", "clustering")
 BROKEN = 0.2
-"""An attack counts as broken where fewer than this share of its triggered images get the attacker's label."""
+"""An attack counts as broken if fewer than this share of its triggered images get the attacker's label."""
 _TITLES = {
     "none": "as it came", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
     "clustering": "activation clustering", "known": "all poison dropped",
@@ -30,7 +30,7 @@ _CLEAN = "clean"
 
 
 def arm_rows(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """One row a cell and arm: attack, seed, arm, shares of poison and of clean samples dropped, accuracy, ASR, AUROC."""
+    """One row per cell and arm: attack, seed, arm, shares of poison and of clean samples dropped, accuracy, ASR, AUROC."""
     rows = []
     for cell in cells:
         v = cell.values
@@ -51,7 +51,7 @@ def page(records: StudyRecords) -> StudyPage:
     attacks = list(dict.fromkeys(r["attack"] for r in rows if r["attack"] != _CLEAN))
     sums = {arm: _summary(rows, arm) for arm in _TITLES}
     return StudyPage(
-        title="what is left of a backdoor when the training set is cleansed and the model trained again",
+        title="how much of a backdoor is left after the training set is cleansed and the model retrained",
         headline=_headline(sums),
         lede=_lede(records.cells, rows, sums),
         sections=[
@@ -97,8 +97,7 @@ def _lede(
     none = sums["none"]
     texts = [
         f"{none['models']} models of {none['attacks']} attacks, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}: {first.values['samples']:,} training images with "
-        f"{float(first.cell['rate']):.0%} poison. Each method names samples to drop by the model trained on the set; a model is trained "
-        f"again on the others, by the same recipe and seed. A backdoor counts as broken below an ASR of {BROKEN:.0%}.",
+        f"{float(first.cell['rate']):.0%} poison. Each method uses the model that was trained on the set to choose samples to drop. Then a model is trained on the others, with the same recipe and seed. A backdoor counts as broken below an ASR of {BROKEN:.0%}.",
     ]
     if none["models"]:
         texts.append(
@@ -134,8 +133,7 @@ def _success(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "Attack success after retraining",
         (
-            "“All poison dropped” is what nobody can do without knowing it: its ASR is what the trigger does to a model that "
-            "never learned it. All-to-all’s ASR can’t exceed the clean accuracy.",
+            "“All poison dropped” is possible only if the poison is known. Its ASR is the effect of the trigger on a model that never learned it. All-to-all’s ASR can’t exceed the clean accuracy.",
         ),
         [
             StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "Mean over seeds.",
@@ -153,9 +151,7 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
         "What was dropped",
         (
             "The profile drops what it flags at its promised rate; without clean images it drops 1.5 times the poison rate of the "
-            "set. Spectral signatures drop 1.5 times the true largest share of poison in a class, of every class, which is half or "
-            "more of the set where one class holds all the poison. Cover samples, which carry the trigger and their own label, are "
-            "counted with neither. AUROC is that of the scores, poison against clean samples over all classes.",
+            "set. Spectral signatures drop from every class 1.5 times the true largest share of poison in a class. If one class holds all the poison, this is half of the set or more. Cover samples carry the trigger and their own label. They are counted neither as poison nor as clean. AUROC is that of the scores, poison against clean samples over all classes.",
         ),
         (),
         [
@@ -178,7 +174,7 @@ def _false(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Does a promise made on held-out images hold for training samples?",
         (
-            "Calibration inputs are clean images that the model never saw; the clean samples of the training set it has learned by heart. The "
+            "Calibration inputs are clean images that the model never saw. The model has learned the clean samples of the training set by heart. The "
             "promise is about the former.",
         ),
         (),
@@ -225,8 +221,7 @@ def _clusters(cells: Sequence[CellRecord]) -> Section:
         "Clusters of the attacker’s class",
         (
             f"The smaller cluster is dropped where it holds less than {MOST_SHARE:.0%} of its class and the silhouette is above "
-            f"{LEAST_SILHOUETTE:.2f}. A cluster that "
-            "holds all the poison of a class is spared where poison is more than that of it.",
+            f"{LEAST_SILHOUETTE:.2f}. So if more than this share of a class is poison, the cluster with the poison is kept.",
         ),
         (),
         [

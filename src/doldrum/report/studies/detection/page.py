@@ -124,7 +124,7 @@ def _headline(parts: Sequence[_Part]) -> str:
 
 def _lede(parts: Sequence[_Part]) -> list[str]:
     if not parts:
-        return ["Cells of the kind `stress` alone: what calibration goes wrong by."]
+        return ["Only cells of the kind `stress`: how calibration can go wrong."]
     others = [f"On {p.models.name}, {_ranking(p)}" for p in parts[1:] if p.ranked]
     return [*_answer(parts[0]), *others]
 
@@ -138,8 +138,7 @@ def _answer(part: _Part) -> list[str]:
         f"On {part.models.name}: {counted(len(victims), 'victim')} of {counted(len(attacks), 'attack')} and "
         f"{counted(len(part.cells) - len(victims), 'clean model')}, {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. Figures are TPR at a promised 1% of "
-        "false alarms, by thresholds from calibration inputs, over triggered inputs that get the attacker’s label; "
-        f"means over the attacks with {100 * part.rate:.3g}% poison, at 64 forward passes per input at most."
+        f"false alarms, with thresholds from calibration inputs, for triggered inputs that get the attacker’s label. They are means over the attacks with {100 * part.rate:.3g}% poison, at 64 forward passes per input at most."
     ]
     if part.ranked:
         ranking = _ranking(part)
@@ -176,6 +175,5 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     return (
         f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
         f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
-        f"they are inside the 95% interval of the promise (at 5%: {kept5}). The detectors of a model share its inputs, so these pairs "
-        "are not independent."
+        f"they are inside the 95% interval of the promise (at 5%: {kept5}). All detectors of a model use the same inputs, so these pairs are not independent."
     )  # fmt: skip

@@ -55,12 +55,7 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
     ]  # fmt: skip
     if not lines:
         return None
-    text = (
-        "Published figures are of deep networks on colour images, with other attacks and rates, so what can be compared is whether a "
-        "detector works at all, not a digit. Each score here agrees input by input with a slow reference that the tests write from its "
-        "equation: where it falls short, it does so on these victims. IBD-PSC and PSBD scale or drop layers, of which a small network "
-        "has few; SCALE-UP and TeCo depend on how readily clean images change their label."
-    )
+    text = "Published figures are of deep networks on colour images, with other attacks and rates. So only one thing can be compared: whether a detector works at all. Each score here agrees, input by input, with a slow reference that the tests compute from the paper’s equation. So a low figure is a result about these victims, not an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few. SCALE-UP and TeCo depend on how easily clean images change their label."
     head = ["detector", "published", "on", "here", "place here"]
     caption = "At the papers’ budgets; means over development attacks where none is named; places by mean TPR at 1%"
     return Section("Beside their papers’ figures", (text,), (), [StudyTable(caption, head, lines)])

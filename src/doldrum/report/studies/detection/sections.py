@@ -53,9 +53,7 @@ def table_section(
     return Section(
         "Detectors",
         (
-            "Each detector is fitted, calibrated and tested on the same clean test images of each victim, which serve one purpose "
-            "each. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) had no part in the design of SmoothnessProfile; "
-            "development attacks and LSBA did, on other splits of the test images of the same victims at seed 0 (and two at seed 1).",
+            "For each victim, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used, with other splits of the test images of the same victims with seed 0 (and two with seed 1).",
         ),
         [
             StudyFigure(
@@ -66,8 +64,8 @@ def table_section(
             ),
             StudyFigure(
                 "cost", lambda ax: plot_cost(both, ax),
-                "CPU milliseconds per input, on one thread, against mean TPR at 1% over development attacks; in brackets the forwards. "
-                "Diamonds: at most 64 forwards; dots: what the paper takes.",
+                "CPU milliseconds per input, on one thread, and mean TPR at 1% over development attacks. The number of forward passes is in brackets. "
+                "Diamonds: at most 64 forward passes. Dots: as many as in the paper.",
                 "Cost of every detector against what it finds", height=4.2,
             ),
         ],
@@ -186,7 +184,7 @@ def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], 
         "What evasion costs",
         ("BadNets, and attacks made to evade smoothness: some triggered training images keep their true label (LSBA), or are noisy "
          "with their true label (anti-smoothing), or the whole training is noisy (noise-hardened). ASR under Gaussian noise of .1 "
-         "and under JPEG at severity 3 is over the cell’s triggered inputs.",),
+         "and under JPEG at severity 3 is measured on the cell’s triggered inputs.",),
         (),
         [StudyTable(
             "Means over models" + (f"; a clean model’s accuracy is {percent(base)}" if clean else ""),
@@ -206,9 +204,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
 
     return Section(
         "False alarms",
-        ("Share of clean test inputs, unfiltered, that are flagged, with its exact 95% interval over all models; it leaves out the luck of "
-         "each calibration set, which “kept” counts in: models whose false alarms are inside the beta-binomial 95% interval of the "
-         "promise.",),
+        ("Share of clean test inputs, unfiltered, that are flagged, with its exact 95% interval over all models; it does not include the randomness of each calibration set. “Kept” includes it: it is the number of models whose false alarms are inside the beta-binomial 95% interval of the promise.",),
         (),
         [StudyTable(
             "Realised false-positive rates",

@@ -97,13 +97,12 @@ def _by_detector(own: Sequence[CellRecord]) -> dict[str, list[dict[str, Any]]]:
 def _training(whole: Models, tails: dict[Models, list[CellRecord]], *, alone: bool) -> Section:
     accuracy = {m: percent(float(np.mean([c.values["clean_accuracy"] for c in own]))) for m, own in tails.items()}
     models = "; ".join(f"{m.data}: {_victims(own)}, clean accuracy {accuracy[m]}" for m, own in tails.items())
-    title = "When the training set’s classes are out of proportion"
+    title = "If the classes of the training set have unequal sizes"
     return Section(
         title if alone else f"{title}: {whole.name}",
         (
-            "The most frequent class has as many times the training images of the rarest as stands behind the data set’s name "
-            f"({models}). Test images of all classes are equally many; calibration sets of 500 are balanced (1:1) or lean as the training "
-            "set does.",
+            "The ratio behind the data set’s name compares the training images of the rarest and of the most frequent class "
+            f"({models}). There are equally many test images of all classes. Calibration sets of 500 are balanced (1:1) or have the proportions of the training set.",
         ),
         (),
         [_imbalance(_by_detector(own), f"{m.name}. ") for m, own in tails.items()],
@@ -116,18 +115,16 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "How many calibration inputs",
             (
-                f"Measured on {victims}; TPR over the backdoored ones. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread "
-                "is what the choice of the calibration inputs does. “Refused”: the library declines to promise so low a rate from so few. "
+                f"Measured on {victims}; TPR over the backdoored ones. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread shows the effect of choosing calibration inputs. “Refused” means that so few inputs cannot promise such a low rate. "
                 "Kept: splits whose false alarms are inside the promise’s 95% interval.",
             ),
             (),
             [_sizes(by, at) for at in range(2)],
         ),
         Section(
-            "When calibration inputs differ from those scanned",
+            "If calibration inputs differ from the scanned inputs",
             (
-                "Calibrated on inputs that were changed, or with classes out of proportion, or with triggered inputs among them; tested on "
-                "clean inputs as they come. Imbalance: the most frequent predicted class has 10 or 100 times the calibration inputs of the "
+                "Calibrated on changed inputs, on classes of unequal size, or with triggered inputs among them. Tested on unchanged clean inputs. Imbalance: the most frequent predicted class has 10 or 100 times the calibration inputs of the "
                 "rarest, at a promised 5%.",
             ),
             (),

@@ -19,7 +19,7 @@ __all__ = [
 Figure = tuple[str, int | None, int | None]
 """Inspector, source, target."""
 CONTROL = "wrong labels"
-"""Models whose training labels are partly the target, without any trigger: no backdoor is there to be shown."""
+"""Models with wrong labels of the target class in their training data, but without any trigger. They have no backdoor."""
 ALL = "verdict"
 """The inspectors of VERDICT together."""
 LEAST = 0.05
@@ -27,11 +27,11 @@ LEAST = 0.05
 VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that the verdict is made of, as in doldrum.inspectors.kinds."""
 SIZED = ("mask", "additive", "low-frequency", "blend", "warp")
-"""Those of them that find a trigger with a size: the verdict names the class of the one that stands out most."""
+"""Those of them that find a trigger with a size. The verdict names the class of the one that stands out most."""
 LEVEL = 0.05
 """The promised false-alarm rate over clean models."""
 SMALLER, WORKS = 2.0, 0.5
-"""From which on a trigger is called a backdoor, as in doldrum.inspectors.inspection."""
+"""A trigger that is this many times smaller is called a backdoor, as in doldrum.inspectors.inspection."""
 REFERENCES = 300
 """Clean models of this seed and above are references, as the study says."""
 

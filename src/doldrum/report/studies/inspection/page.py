@@ -141,7 +141,7 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         ])  # fmt: skip
     return Section(
         "The verdict, attack by attack",
-        ("A dot is a model: how far it stands out from the references, in units of their spread. Above the line of the clean models it would be flagged.",),
+        ("Each dot is a model. Its place shows how far it stands out from the references, in units of their spread. Models above the line are flagged.",),
         [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "Models on which no choice was made.",
                      "Standing of every model compared with the references, attack by attack", 5.4)],
         [StudyTable("What is flagged at the promised rate, and the trigger that was recovered",

@@ -34,7 +34,7 @@ def curves_of(cells: Sequence[CellRecord], *, level: str) -> tuple[list[float], 
 
 
 def curve_table(cells: Sequence[CellRecord], *, level: str, caption: str) -> StudyTable:
-    """Mean W without → with each kind, a column a strength."""
+    """Mean W without → with each kind, a column per strength."""
     strengths, curves = curves_of(cells, level=level)
     return StudyTable(
         caption,

@@ -97,9 +97,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern as it was made. Patterns are made on a clean model, from training images; a true trigger is that of a "
-                "backdoored model, measured on that model. All of it on test images that the model does not give the class "
-                "in question without the pattern; W at the clean model’s σ½. Share: of inputs sent to one class, the target "
+                "Each pattern as it was made. Patterns are made on a clean model, from training images; a true trigger belongs to a backdoored model and is measured on it. Only test images are used that do not get this class without the pattern. W is read at the clean model’s σ½. Share: of inputs sent to one class, the target "
                 "or, for patterns without one, the class that gains most.",
             ),
             [
@@ -107,7 +105,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "falls", lambda ax: plot_falls(rows, [(k.kind, k.true) for k in at["full"]], ax),
                     "Fall of mean W by the pattern, on the model it is for; each dot is a model. Orange: true triggers. Blue: "
                     "patterns on clean models. Right of 0, the pattern smooths.",
-                    "Fall of mean W for every kind of pattern, one dot a model", height=1.2 + 0.38 * len(at["full"]),
+                    "Fall of mean W for every kind of pattern, one dot per model", height=1.2 + 0.38 * len(at["full"]),
                 ),
                 StudyFigure(
                     "success", lambda ax: plot_success(rows, ax),
@@ -125,7 +123,7 @@ def page(records: StudyRecords) -> StudyPage:
             "At equal success",
             (
                 "Every pattern is faded, x + a (T(x) − x), to the smallest a at which the share of inputs sent to one class "
-                "reaches the level; patterns that don’t reach it as made are left out.",
+                "reaches the level; patterns that do not reach it at full strength are left out.",
             ),
             (),
             [_calm_table(f"{percent(float(level))} of inputs sent to one class", at[level]) for level in levels],
@@ -134,8 +132,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Do W and STRIP flag them?",
             (
                 "AUROC is against the same inputs without the pattern, on the same model; flagged is the share of inputs with the "
-                "pattern at a promised 5% of false alarms. For a pattern that nobody planted a flag is a false alarm or a catch, as "
-                "one wishes.",
+                "pattern at a promised 5% of false alarms. If nobody planted the pattern, you may call a flag a false alarm or a success.",
             ),
             (),
             [_flag_table("As made", at["full"]), *([_flag_table(f"At {percent(float(top))}", at[top])] if levels else [])],
@@ -179,13 +176,13 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     made = [k for k in full if not k.true and k.kind not in CONTROL_KINDS]
     clean, bad = {r.seed for r in rows if not r.true}, {(r.kind, r.seed) for r in rows if r.true}
     texts = [
-        "Finding under test: other artificial patterns smooth too, without poisoning.",
+        "The finding to be tested: other artificial patterns also make a model smoother, without poisoning.",
         *(
             [f"It holds for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')}."]
             if made
             else []
         ),
-        *_verdicts("On clean models, with patterns as they were made:", made),
+        *_verdicts("On clean models, with patterns at full strength:", made),
         "The numbers are falls of mean W (0 calm, 1 uniform) at σ½ with 95% intervals over models; verdicts are at 5%, "
         f"Holm-corrected over {counted(len(full), 'kind')}, controls and true triggers among them. "
         f"{counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, "
@@ -255,11 +252,10 @@ def _flag_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
 def _telling_text(tellings: Sequence[Telling]) -> list[str]:
     texts = [
         "A linear discriminant on single inputs’ profiles (W, and the share of draws that keep the label, at each "
-        "strength) learns from all kinds but one trigger and one pattern, and is asked to tell these two apart; so it must "
-        "know what triggers have in common, not what one looks like. Models of one seed share their clean model."
+        "strength) learns from all kinds except one trigger and one pattern, and must then tell these two apart. So it must learn what triggers have in common, not what one of them looks like. Models of one seed share their clean model."
     ]
     if not tellings:
-        return [*texts, "Too few kinds have been measured to ask that."]
+        return [*texts, "Too few kinds have been measured for this question."]
     best = max(tellings, key=lambda t: t.mean)
     answer = "Not reliably" if best.least < 0.9 else "Yes, on these"
     return [
@@ -272,7 +268,7 @@ def _telling_text(tellings: Sequence[Telling]) -> list[str]:
 def _telling_table(tellings: Sequence[Telling]) -> StudyTable:
     names = {"w": "W", "keep": "kept labels", "w and keep": "both"}
     return StudyTable(
-        "AUROC of true triggers against artificial patterns, neither learned from; one half is chance",
+        "AUROC of true triggers against artificial patterns; it learned from neither of the two; one half is chance",
         ["profile", "at", "pairs", "mean", "least", "hardest pair"],
         [
             [

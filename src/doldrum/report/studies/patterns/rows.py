@@ -23,10 +23,10 @@ KINDS = {
     "trigger": "BadNets’ patch, unknown to the model",
 }  # fmt: skip
 CONTROL_KINDS = tuple(KINDS[name] for name in ("random-sign", "random-uniform", "random-patch", "trigger"))
-"""Patterns that were not made for anything."""
+"""Controls: patterns without a purpose."""
 
 FEWEST = 10
-"""Inputs that a pattern must send to the class for its profiles to be learned from or asked about."""
+"""The fewest inputs that a pattern must send to the class, so that its profiles are used."""
 
 
 @dataclass(frozen=True)

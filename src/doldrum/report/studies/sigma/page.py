@@ -118,8 +118,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
         f"The effect of the trigger (fall of mean W caused by the backdoor) on {counted(len(cells), 'model')}, {per} an attack, with one "
-        "thing changed at a time. An attack is called smoother or rougher where the 95% interval over its models leaves 0 out, not "
-        f"corrected for their number. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
+        f"thing changed at a time. An attack is called smoother or rougher if the 95% interval over its models does not contain 0. This is not corrected for the number of attacks. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
         other = changed(tables[kind], of)
@@ -161,9 +160,9 @@ def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
 
 def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
-        return "Each rule picks its strength from clean inputs of the clean model alone, another one for each model."
+        return "Each rule chooses a strength for each model, from clean inputs of the clean model alone."
     if kind == "draws":
-        return "Prefixes of the same draws. Plug-in W is biased low at few draws, on all four means alike."
+        return "Prefixes of the same draws. With few draws, plug-in W is too low, for all four means in the same way."
     if kind == "estimators":
         return "From the same counts. The collision statistic is not divided by its largest value, so compare signs and spreads."
     return "Everything else as in the study." if kind == "clip" else "At one strength for all models."

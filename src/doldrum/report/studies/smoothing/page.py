@@ -31,8 +31,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Effect of the trigger, model by model",
             (
                 "For each model, W of the same inputs without and with the trigger under the same noise, at the clean model’s "
-                "σ½. The effect is how much calmer the trigger makes them on the backdoored model, less how much calmer it "
-                "makes them on the clean model of the same seed. Above 0 is smoother. Intervals are not corrected for the number of "
+                "σ½. The effect is how much calmer the trigger makes them on the backdoored model, minus how much calmer it makes them on the clean model of the same seed. Above 0 is smoother. Intervals are not corrected for the number of "
                 "attacks; p-values and verdicts are.",
             ),
             [
@@ -40,7 +39,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "effects", lambda ax: _plot_effects(rows, attacks, ax),
                     "Each dot is a trained model; the bar is the mean over models with its 95% t interval. Wide bars mean few "
                     "models.",
-                    "Effect of the trigger on W for each attack, one dot a model", height=1.2 + 0.38 * len(attacks),
+                    "Effect of the trigger on W for each attack, one dot per model", height=1.2 + 0.38 * len(attacks),
                 )
             ],
             [t for t in (_table("Tested attacks", head), _table("Other attacks, described only, and the control", rest)) if t.rows],
@@ -48,8 +47,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "Along the curve",
             (
-                "Mean W against the strength of the noise, averaged over the models of an attack. At strong noise the sign may "
-                "turn, because noise destroys the trigger before it destroys the image.",
+                "Mean W against the strength of the noise, averaged over the models of an attack. With strong noise the sign may change, because noise destroys the trigger before it destroys the image.",
             ),
             [curve_figure(a.attack, records.cells) for a in (head or attacks)],
             [strength_table(attacks, records.cells)],
@@ -58,8 +56,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Only inputs that hit, the soft twin, and the claimed class",
             (
                 "An input hits when it gets the attacker’s label with the trigger on. The soft twin is the entropy of the mean "
-                "probabilities instead of the label counts. The last column asks whether triggered inputs are calmer than clean "
-                "inputs of the class they claim to be: above 0, they are.",
+                "probabilities instead of the label counts. The last column compares triggered inputs with clean inputs of the target class. Above 0, triggered inputs are calmer.",
             ),
             (),
             [_more_table(attacks)],
@@ -90,7 +87,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     if parts["smooths"]:
         texts.append(f"It holds for {listed([_named(a) for a in parts['smooths']])}.")
     if parts["roughens"]:
-        texts.append(f"The trigger roughens instead for {listed([_named(a) for a in parts['roughens']])}.")
+        texts.append(f"The trigger makes the model rougher for {listed([_named(a) for a in parts['roughens']])}.")
     if parts["not shown"]:
         texts.append(f"It is not shown for {listed([_named(a) for a in parts['not shown']])}.")
     if parts["too few models"]:
@@ -104,7 +101,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
             f"are at 5% over models, Holm-corrected for {counted(attacks[0].tests, 'test')}."
         )
     lede = [
-        "Finding under test: smoothness rises when the trigger is added. "
+        "The finding to be tested: smoothness increases when the trigger is added. "
         + " ".join(texts)
         + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} compared with the clean model of their seed, on "
         f"{between(r.inputs for r in rows)} inputs each."
@@ -115,7 +112,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     clean = [a for a in rest if a.attack == "clean"]
     if clean:
         lede.append(
-            f"The same comparison between two clean models, where nothing is to be found, gives {spoken(clean[0].effect)} "
+            f"The same comparison between two clean models, which should show no effect, gives {spoken(clean[0].effect)} "
             f"over {clean[0].models} {'pair' if clean[0].models == 1 else 'pairs'}."
         )
     return lede

@@ -1,4 +1,4 @@
-"""One row an attack, over its models: the effect, its test and the verdict."""
+"""One row per attack, over its models: the effect, its test and the verdict."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["FEWEST", "FEWEST_OTHERS", "HEADLINE", "PLANNED", "AttackRow", "attac
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 PLANNED = 10
-"""Seeds that a headline attack is meant to have."""
+"""The number of seeds for a headline attack."""
 FEWEST, FEWEST_OTHERS = 3, 6
-"""Models that a test takes, of a headline attack and of another; with fewer than 6, no sign-flip test can reach 5%."""
+"""The number of models that a test needs, for a headline attack and for another. With fewer than 6, no sign-flip test can reach 5%."""
 Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descriptive", "control"]
 
 

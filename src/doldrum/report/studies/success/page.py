@@ -52,7 +52,7 @@ def page(records: StudyRecords) -> StudyPage:
 
 def _headline(pooled: Correlation) -> str:
     if math.isnan(pooled.spearman.value):
-        return "Too few models to say whether success goes with smoothness"
+        return "Too few models to say whether success and smoothness are related"
     if pooled.shown:
         return "Smoother where the attack succeeds more"
     return (
@@ -65,7 +65,7 @@ def _headline(pooled: Correlation) -> str:
 def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequence[CellRecord]) -> list[str]:
     pooled, adjusted, hit = found[0], found[1], found[2]
     attacks = len({r.attack for r in rows})
-    start = "Finding under test: the model is smoother around triggered inputs where the attack succeeds more. "
+    start = "The finding to be tested: if the attack succeeds more, the model is smoother around triggered inputs. "
     if math.isnan(pooled.spearman.value):
         verdict = f"No answer yet: {pooled.models} models do not vary enough in success."
     else:
@@ -78,11 +78,11 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
         )
     rest = ""
     if math.isfinite(adjusted.spearman.value):
-        rest += f" Adjusted for the model’s own mean clean W it is {_spoken(adjusted.spearman)}."
+        rest += f" Adjusted for the mean clean W of the model, it is {_spoken(adjusted.spearman)}."
     if math.isfinite(hit.spearman.value):
         word = "it holds too" if hit.shown else "the reverse is found" if hit.spearman.upper < 0 else "it is not shown"
         rest += (
-            f" Among inputs that hit, where ASR itself can’t drive it, {word}: {_spoken(hit.spearman)} over "
+            f" Among inputs that hit, which exclude the direct effect of ASR, {word}: {_spoken(hit.spearman)} over "
             f"{hit.models} models with at least {MIN_HITS} such inputs."
         )
     each = f" Each model was measured on {between(r.inputs for r in rows)} inputs." if rows else ""
@@ -102,12 +102,11 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         "Smoothing against success",
         (
             "Each model is one dot. Smoothing is the difference in differences of mean W at the clean twin’s σ½. A triggered "
-            "input that fails keeps its own class and its own W, so more success lowers mean W by itself; the second figure "
-            "therefore takes only inputs that hit.",
+            "input that fails keeps its own class and its own W, so more success alone lowers mean W. Therefore the second figure uses only inputs that hit.",
         ),
         [
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "All inputs.",
-                        "Effect of the trigger on W against attack success rate, one dot a model"),
+                        "Effect of the trigger on W against attack success rate, one dot per model"),
             StudyFigure("success-hit", lambda ax: _scatter([r for r in rows if r.hits >= MIN_HITS], ax, lambda r: r.effect_hit),
                         f"Inputs that hit, models with at least {MIN_HITS} of them.",
                         "Effect of the trigger on W among inputs that hit, against attack success rate"),

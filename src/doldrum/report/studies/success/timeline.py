@@ -48,7 +48,7 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
         )
     never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
     if never:
-        texts.append(f"Followed, and without a calm spot at the end of training: {listed(never)}.")
+        texts.append(f"Followed, but without a calm spot at the end of training: {listed(never)}.")
     return [" ".join(texts)] if texts else []
 
 
@@ -75,8 +75,7 @@ def timeline_section(followed: Sequence[CellRecord]) -> Section:
     return Section(
         "One model in time",
         (
-            "Before some steps of its training, and at its end, the model is measured at the σ½ of the trained clean twin. The "
-            "fall of W is that on the model itself, from the same inputs without the trigger to those with it.",
+            "The model is measured before some of its training steps and at the end, at the σ½ of the trained clean twin. The fall of W is measured on the same model: W without the trigger minus W with it, on the same inputs.",
         ),
         [
             StudyFigure(
