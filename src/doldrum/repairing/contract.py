@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
-
 
 from doldrum.data import ImageSet
 from doldrum.gradients.trainable import Trainable
@@ -22,10 +20,16 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 
 @dataclass(frozen=True)
 class Recovered:
-    """A trigger that somebody found in the model, and the route that it takes images on."""
+    """A trigger that an inspection found in the model, and the route that it takes images on.
+
+    `inspector` found it, and `value` is what it read on that route, -log of the trigger's size; `seed` was the inspection's.
+    """
 
     route: Route
     trigger: Trigger
+    inspector: str = ""
+    value: float | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +43,7 @@ class Task:
     data : ImageSet
         Clean images of the right size with a label each: somebody's, or the model's own. None of them is used to say how well the repair did.
     num_classes, seed : int
-    triggers : Recovered triggers, the most convincing first; none where none is known.
+    recovered : a trigger that was found in the model, or None
     folder : path, optional
         Where resume files are kept, so that a repair that was cut off goes on.
     """
@@ -48,12 +52,20 @@ class Task:
     data: ImageSet
     num_classes: int
     seed: int
-    triggers: Sequence[Recovered] = ()
+    recovered: Recovered | None = None
     folder: Path | None = None
     progress: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def tune(self, recipe: Recipe, *, stage: str, data: ImageSet | None = None, hook: TrainingHook | None = None, model: Any = None) -> None:
+    def tune(
+        self,
+        recipe: Recipe,
+        *,
+        stage: str,
+        data: ImageSet | None = None,
+        hook: TrainingHook | None = None,
+        model: Any = None,
+    ) -> None:
         """Train the model (or `model`, which holds it) by the one training loop; `stage` names the resume file."""
         checkpoint = None if self.folder is None else self.folder / f"{stage}.resume"
         history = tune(
@@ -66,7 +78,7 @@ class Task:
 class RepairMethod(ABC):
     """Takes a backdoor out of a model.
 
-    A subclass states what it is and writes one hook, `repair`. Its result depends on (model, data, triggers, seed, settings) alone.
+    A subclass states what it is and writes one hook, `repair`. Its result depends on (model, data, trigger, seed, settings) alone.
     """
 
     name: ClassVar[str]
@@ -85,5 +97,3 @@ class RepairMethod(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
-
-

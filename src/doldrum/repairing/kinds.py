@@ -7,10 +7,12 @@ from doldrum.repairing.methods.fine_tune import FineTune
 from doldrum.repairing.methods.ft_sam import FtSam
 from doldrum.repairing.methods.unlearn import Unlearn
 
-__all__ = ["DEFAULT", "METHODS"]
+__all__ = ["DEFAULT", "METHODS", "WITHOUT_TRIGGER"]
 
 METHODS: dict[str, type[RepairMethod]] = {kind.name: kind for kind in (FineTune, FinePrune, Unlearn, Anp, FtSam)}
 """Every method by its id."""
 
 DEFAULT = "unlearn"
-"""What the study shows best."""
+"""What the study `repair` shows best where a trigger was found."""
+WITHOUT_TRIGGER = "fine-prune"
+"""What it shows best where none was."""

@@ -125,5 +125,3 @@ def in_bf16(recipe: Recipe, device: torch.device) -> bool:
 def precision(recipe: Recipe, device: torch.device) -> Any:
     """The context that forwards of a run are in."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if in_bf16(recipe, device) else nullcontext()
-
-

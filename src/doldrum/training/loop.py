@@ -98,7 +98,15 @@ def train(
                 model, images, precision=lambda: precision(recipe, device), bf16=bf16, progress=progress
             )
         run_epochs(
-            state, trained, images, labels, seed=seed, hook=hook, device=device, checkpoint=checkpoint, progress=progress
+            state,
+            trained,
+            images,
+            labels,
+            seed=seed,
+            hook=hook,
+            device=device,
+            checkpoint=checkpoint,
+            progress=progress,
         )
     metadata = {
         "network": recipe.network,

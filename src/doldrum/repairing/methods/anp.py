@@ -72,7 +72,9 @@ class Masked(nn.Module):
         names = dict(model.named_parameters())
         self.names = [name for name, _ in model.channels()]  # type: ignore[operator]
         if not self.names:
-            raise ClassifierError("expected a model with channels to prune, got a single linear layer; use another method")
+            raise ClassifierError(
+                "expected a model with channels to prune, got a single linear layer; use another method"
+            )
         self.weights = [names[name] for name in self.names]
         self.biases = [names.get(name.removesuffix("weight") + "bias") for name in self.names]
         self.masks = nn.ParameterList([nn.Parameter(torch.ones(len(w))) for w in self.weights])

@@ -76,6 +76,8 @@ def sharpest(
     >>> [e.tolist() for e in sharpest([torch.tensor([2.0, 0.0])], (torch.tensor([3.0, 5.0]),), 1.0)]
     [[2.0, 0.0]]
     """
-    scaled = [torch.zeros_like(w) if g is None else w.detach().abs() * g for w, g in zip(weights, gradients, strict=True)]
+    scaled = [
+        torch.zeros_like(w) if g is None else w.detach().abs() * g for w, g in zip(weights, gradients, strict=True)
+    ]
     norm = torch.sqrt(sum((s.square().sum() for s in scaled), start=torch.zeros(()))).clamp_min(_TINY)
     return [rho * w.detach().abs() * s / norm for w, s in zip(weights, scaled, strict=True)]
