@@ -14,7 +14,7 @@ from doldrum.checks import is_kind, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set
 from doldrum.errors import ClassifierError, InputError
-from doldrum.gradients.trainable import Trainable
+from doldrum.gradients.trainable import trainable
 from doldrum.inspectors import Inspection, Inspector, Reading, Subject, examine
 from doldrum.inspectors.contract.subject import answers
 from doldrum.inspectors.examine import Examination
@@ -91,7 +91,7 @@ def repair(
         check_trigger(recovered, classifier)
     chosen = method_of(method, recovered=recovered, labelled=images.labels is not None)
     parts = parted(classifier, images, seed)
-    model = Trainable(classifier)
+    model = trainable(classifier)
     place = None if folder is None else Path(folder)
     chosen.repair(
         Task(model=model, data=parts.fit, num_classes=classifier.num_classes, seed=seed, recovered=recovered, folder=place, progress=progress)

@@ -11,8 +11,10 @@ import torch
 from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError, InputError
 from doldrum.files import write_whole
+from doldrum.gradients.onnx_weights import replace_weights
 from doldrum.suspects import Suspect
 from doldrum.suspects.modules import Prepared
+from doldrum.suspects.onnx_check import checked_onnx
 from doldrum.suspects.tensors import read_safetensors, read_state_dict
 
 __all__ = ["check_format", "write_model"]
@@ -35,7 +37,8 @@ def check_format(opened: Suspect, target: Path) -> None:
 def write_model(opened: Suspect, repaired: Classifier, source: Path, target: Path) -> None:
     """Write the model in `source` with the repaired weights to `target`: the same names, types and metadata."""
     if opened.format == "onnx":
-        raise ClassifierError("expected weights, got ONNX")
+        _write_onnx(repaired, source, target)
+        return
     tensors, metadata = read_safetensors(source) if opened.format == "safetensors" else (read_state_dict(source), {})
     part = next((one for one in repaired.module.modules() if isinstance(one, Prepared)), None)  # type: ignore[attr-defined]
     assert part is not None
@@ -43,6 +46,18 @@ def write_model(opened: Suspect, repaired: Classifier, source: Path, target: Pat
     from safetensors.torch import save_file
 
     write_whole(target, lambda draft: save_file(made, str(draft), metadata={"format": "pt", **metadata}))
+
+
+def _write_onnx(repaired: Classifier, source: Path, target: Path) -> None:
+    """The graph as it came, so that inputs, outputs and metadata are the original's; weights beside it come into the file."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_model(str(repaired.path), load_external_data=False).graph  # type: ignore[attr-defined]
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    model, _ = checked_onnx(source)
+    replace_weights(model, weights)
+    write_whole(target, lambda draft: draft.write_bytes(model.SerializeToString(deterministic=True)))
 
 
 def _renamed(before: Mapping[str, torch.Tensor], after: Mapping[str, Any]) -> dict[str, torch.Tensor]:

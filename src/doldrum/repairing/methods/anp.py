@@ -10,6 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from doldrum.errors import ClassifierError
+from doldrum.gradients.trainable import Trainable
 from doldrum.repairing.contract import RepairMethod, Task
 from doldrum.repairing.recipe import TUNING, for_data
 from doldrum.training.evaluate import accuracy
@@ -66,28 +67,26 @@ class Anp(RepairMethod):
 class Masked(nn.Module):
     """A model whose channels' weights are multiplied by masks, which alone are trained; `change` adds to the factors while a step looks for the worst."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Trainable) -> None:
         super().__init__()
         self.inner = [model]  # no part: its weights are not trained, and not written into resume files
         names = dict(model.named_parameters())
-        self.names = [name for name, _ in model.channels()]  # type: ignore[operator]
+        self.names = model.channels()
         if not self.names:
-            raise ClassifierError(
-                "expected a model with channels to prune, got a single linear layer; use another method"
-            )
-        self.weights = [names[name] for name in self.names]
-        self.biases = [names.get(name.removesuffix("weight") + "bias") for name in self.names]
+            raise ClassifierError("expected a model with channels to prune, got one without; use another method")
+        self.weights = [names[weight] for weight, _ in self.names]
+        self.biases = [names.get(bias) for _, bias in self.names]
         self.masks = nn.ParameterList([nn.Parameter(torch.ones(len(w))) for w in self.weights])
         self.change: list[tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         made: dict[str, torch.Tensor] = {}
-        for i, (name, weight, bias) in enumerate(zip(self.names, self.weights, self.biases, strict=True)):
+        for i, ((name, of), weight, bias) in enumerate(zip(self.names, self.weights, self.biases, strict=True)):
             of_weight, of_bias = self.change[i] if self.change else (0.0, 0.0)
             factor = self.masks[i] + of_weight
             made[name] = weight.detach() * factor.reshape(-1, *[1] * (weight.ndim - 1))
             if bias is not None:
-                made[name.removesuffix("weight") + "bias"] = bias.detach() * (1 + of_bias)
+                made[of] = bias.detach() * (1 + of_bias)
         return functional_call(self.inner[0], made, (images,))
 
     def train(self, mode: bool = True) -> Masked:

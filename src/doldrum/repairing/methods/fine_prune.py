@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from doldrum.errors import ClassifierError
+from doldrum.gradients.trainable import Channels, Trainable
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
 from doldrum.repairing.recipe import TUNING, for_data
 from doldrum.training.evaluate import accuracy
 from doldrum.training.hooks import TrainingHook
 
-__all__ = ["FinePrune", "activity", "last_convolution"]
+__all__ = ["FinePrune", "activity"]
 
 _STEPS = 20  # shares of the channels that are tried
 
@@ -38,10 +39,10 @@ class FinePrune(RepairMethod):
     needs_labels = True
 
     def repair(self, task: Task) -> None:
-        layer = last_convolution(task.model)
+        layer, named = task.model.last_channels(), dict(task.model.named_parameters())
         order = torch.argsort(activity(task.model, layer, task.data.images), stable=True)
         before, gone = accuracy(task.model, task.data), order[:0]
-        weights = [p for p in (layer.weight, layer.bias) if isinstance(p, nn.Parameter)]
+        weights = [named[name] for name in layer if name]
         kept = [p.detach().clone() for p in weights]
         for step in range(1, _STEPS):
             tried = order[: len(order) * step // _STEPS]
@@ -77,31 +78,14 @@ def _zero(weights: list[nn.Parameter], channels: torch.Tensor) -> None:
             weight[channels] = 0
 
 
-def last_convolution(model: nn.Module) -> nn.Conv2d | nn.BatchNorm2d:
-    """What makes the channels of the last convolution: itself, or the batch normalisation behind it. ClassifierError where torch sees none."""
-    layers = [one for one in model.modules() if isinstance(one, (nn.Conv2d, nn.BatchNorm2d))]
-    places = [i for i, one in enumerate(layers) if isinstance(one, nn.Conv2d)]
-    if not places:
-        raise ClassifierError(
-            "expected a torch model with convolutions, to prune their channels, got one without; use another method"
-        )
-    last, *behind = layers[places[-1] :]
-    follows = behind and isinstance(behind[0], nn.BatchNorm2d) and behind[0].num_features == len(last.weight)
-    return behind[0] if follows else last  # pyright: ignore[reportReturnType]
-
-
-def activity(model: nn.Module, layer: nn.Module, images: np.ndarray) -> torch.Tensor:
+def activity(model: Trainable, layer: Channels, images: NDArray[Any]) -> torch.Tensor:
     """Mean of max(0, what a layer gives) over images and places (channels,)."""
     sums: list[torch.Tensor] = []
 
-    def note(_layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+    def note(output: torch.Tensor) -> None:
         sums.append(output.detach().clamp_min(0).mean(dim=(2, 3)).double().sum(dim=0))
 
-    handle = layer.register_forward_hook(note)
-    try:
-        with torch.no_grad():
-            for start in range(0, len(images), 250):
-                model(torch.from_numpy(to_float(images[start : start + 250])))
-    finally:
-        handle.remove()
+    with model.watching(layer, note), torch.no_grad():
+        for start in range(0, len(images), 250):
+            model(torch.from_numpy(to_float(images[start : start + 250])))
     return torch.stack(sums).sum(dim=0) / len(images)
