@@ -34,7 +34,13 @@ def test_unlearning_takes_the_backdoor_out_and_leaves_the_model_given_alone() ->
     before = model.fingerprint
     found = repaired(model, inspection=corner())
     assert model.fingerprint == before != found.classifier.fingerprint
-    assert (found.verdict, found.exit_code, found.labels, found.fit, found.test) == ("trigger gone", 0, "given", 150, 50)
+    assert (found.verdict, found.exit_code, found.labels, found.fit, found.test) == (
+        "trigger gone",
+        0,
+        "given",
+        150,
+        50,
+    )
     assert found.success[0].value == 1
     assert found.success[1].value == 0
     assert found.accuracy[1].value == 1
@@ -54,7 +60,11 @@ def test_an_onnx_model_comes_back_as_one(tmp_path: Path) -> None:
     assert isinstance(found.classifier, OnnxClassifier)
     assert found.verdict == "trigger gone"
     torch_one = repaired(inspection=corner())
-    np.testing.assert_allclose(found.classifier(CLEAN.images / np.float32(255)), torch_one.classifier(CLEAN.images / np.float32(255)), atol=1e-3)
+    np.testing.assert_allclose(
+        found.classifier(CLEAN.images / np.float32(255)),
+        torch_one.classifier(CLEAN.images / np.float32(255)),
+        atol=1e-3,
+    )
 
 
 def test_own_labels_serve_where_none_are_given() -> None:
@@ -87,13 +97,20 @@ def test_the_inspector_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
-    first, again, other = (repaired(inspection=corner(), method=Unlearn(epochs=2, share=0.5), seed=s) for s in (0, 0, 1))
+    first, again, other = (
+        repaired(inspection=corner(), method=Unlearn(epochs=2, share=0.5), seed=s) for s in (0, 0, 1)
+    )
     assert first.classifier.fingerprint == again.classifier.fingerprint != other.classifier.fingerprint
 
 
 @pytest.mark.parametrize(
     ("hits", "n", "word"),
-    [(0, 50, "trigger gone"), (0, 10, "not shown to be gone"), (10, 50, "not shown to be gone"), (40, 50, "trigger still works")],
+    [
+        (0, 50, "trigger gone"),
+        (0, 10, "not shown to be gone"),
+        (10, 50, "not shown to be gone"),
+        (40, 50, "trigger still works"),
+    ],
 )
 def test_verdicts(hits: int, n: int, word: str) -> None:
     some = Share.of(np.arange(n) < hits)
@@ -105,8 +122,14 @@ def test_verdicts(hits: int, n: int, word: str) -> None:
     [
         ({"clean": clean_images(5)}, "at least 40 clean images"),
         ({"clean": clean_images(80, only=1)}, "several classes, got class 1 alone"),
-        ({"clean": clean_images(80, labels=False, only=1), "inspection": corner()}, "class 1 alone by the model's own labels"),
-        ({"clean": clean_images(80, labels=False), "method": "fine-tune"}, "labels with the clean images for the method fine-tune"),
+        (
+            {"clean": clean_images(80, labels=False, only=1), "inspection": corner()},
+            "class 1 alone by the model's own labels",
+        ),
+        (
+            {"clean": clean_images(80, labels=False), "method": "fine-tune"},
+            "labels with the clean images for the method fine-tune",
+        ),
         ({"clean": dd.ImageSet(np.zeros((80, 1, 6, 6), np.uint8), np.arange(80) % 4)}, "labels below 3"),
         ({"clean": dd.ImageSet(np.zeros((80, 1, 5, 5), np.uint8), np.arange(80) % 3)}, "6"),
         ({"method": "unlearn"}, "inspect the model first"),
@@ -114,7 +137,11 @@ def test_verdicts(hits: int, n: int, word: str) -> None:
         ({"inspection": "report"}, "what dd.inspect gives"),
         ({"inspection": Recovered(Route(None, 7), corner().trigger)}, "between the model's 3 classes"),
         (
-            {"inspection": Recovered(Route(None, TARGET), MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4))))},
+            {
+                "inspection": Recovered(
+                    Route(None, TARGET), MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
+                )
+            },
             "of another size",
         ),
     ],

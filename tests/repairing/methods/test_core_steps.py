@@ -39,7 +39,9 @@ def test_ft_sam_goes_down_the_gradient_at_the_worst_weights_nearby() -> None:
     from doldrum.repairing.methods import ft_sam
     from doldrum.repairing.recipe import TUNING
 
-    recipe = replace(TUNING, epochs=1, batch_size=60, lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0)
+    recipe = replace(
+        TUNING, epochs=1, batch_size=60, lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0
+    )
     made.tune(recipe, stage="one", hook=ft_sam._Sharp(1.5))
     w = [p.detach().clone().requires_grad_() for p in net.parameters()]
     loss = lambda a, b: F.cross_entropy(x.flatten(1) @ a.T + b, y)  # noqa: E731
@@ -94,7 +96,13 @@ def test_an_anp_step_is_the_gradient_at_the_worst_change_mixed_with_that_without
     hook.on_gradients(x, y, masked)
 
     def loss(mask: torch.Tensor, d: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        z = F.batch_norm(net[0](x), net[1].running_mean, net[1].running_var, net[1].weight.detach() * (mask + d), net[1].bias.detach() * (1 + b))
+        z = F.batch_norm(
+            net[0](x),
+            net[1].running_mean,
+            net[1].running_var,
+            net[1].weight.detach() * (mask + d),
+            net[1].bias.detach() * (1 + b),
+        )
         return F.cross_entropy(net[2:](z), y)
 
     draw = torch.Generator().manual_seed(3)
