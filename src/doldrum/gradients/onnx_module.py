@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import nn
 
 from doldrum.errors import ClassifierError, check_memory_left
 from doldrum.gradients.onnx_nodes import Body, read_graph, reads
-from doldrum.gradients.onnx_weights import layers_of
+from doldrum.gradients.onnx_weights import Layer, layers_of
 from doldrum.gradients.operators.node import Node
 from doldrum.gradients.operators.table import OPERATORS, ROUNDING
 from doldrum.intake import visible
@@ -43,9 +43,10 @@ class OnnxModule(nn.Module):
         self.is_log = False
         if log:
             body, self.is_log = _with_log_softmax(body)
-        self.layers = tuple(layers_of(body)) if trainable else ()
+        self.layers: tuple[Layer, ...] = tuple(layers_of(body)) if trainable else ()
         held = {name for layer in self.layers for name in layer.weights}
-        self.watch, self.seen = "", _unseen
+        self.watch = ""
+        self.seen: Callable[[torch.Tensor], None] = _unseen
         nodes, values = _folded(body, held)
         self.rounds = any(node.depends and node.op in ROUNDING for node in _every(nodes))
         last = {name: i for i, node in enumerate(nodes) for name in reads(node)}

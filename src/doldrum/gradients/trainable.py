@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.errors import ClassifierError
 from doldrum.gradients.copied import frozen_copy
 from doldrum.gradients.onnx_module import OnnxModule
-from doldrum.gradients.onnx_weights import write_weights
+from doldrum.gradients.onnx_weights import Layer, write_weights
 
 __all__ = ["Channels", "Trainable", "trainable"]
 
@@ -80,7 +80,7 @@ class _Module(Trainable):
             parameter.requires_grad_(not given or name in given)
 
     def classifier(self) -> Classifier:
-        return self.source.with_module(frozen_copy(self.model).to(self.source.dtype))
+        return self.source.with_module(frozen_copy(self.model).to(dtype=self.source.dtype))
 
     def channels(self) -> list[Channels]:
         layers = dict(self.named_modules())
@@ -101,7 +101,7 @@ class _Module(Trainable):
         return _names(*(behind[0] if norm and len(behind[0][1].weight) == len(last[1].weight) else last))
 
     @contextmanager
-    def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]):  # type: ignore[override]
+    def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> Iterator[None]:
         layer = self.get_submodule(channels[0].removesuffix(".weight"))
         handle = layer.register_forward_hook(lambda _layer, _inputs, output: see(output))
         try:
@@ -111,7 +111,7 @@ class _Module(Trainable):
 
 
 class _Onnx(Trainable):
-    model: OnnxModule
+    model: OnnxModule  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, source: OnnxClassifier) -> None:
         super().__init__(source)
@@ -156,7 +156,7 @@ class _Onnx(Trainable):
         return self._names((behind[0] if norm else found[-1]).weights)
 
     @contextmanager
-    def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]):  # type: ignore[override]
+    def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> Iterator[None]:
         layer = next(one for one in self.model.layers if self._names(one.weights) == channels)
         before = self.model.watch, self.model.seen
         self.model.watch, self.model.seen = layer.output, see
@@ -165,7 +165,7 @@ class _Onnx(Trainable):
         finally:
             self.model.watch, self.model.seen = before
 
-    def _convolutions(self):
+    def _convolutions(self) -> list[Layer]:
         return [one for one in self.model.layers if one.op == "Conv"]
 
     def _names(self, weights: tuple[str, ...]) -> Channels:

@@ -81,7 +81,7 @@ class Repair:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without the model."""
         pair = lambda found: None if found is None else dict(zip(("before", "after"), map(asdict, found), strict=False))  # noqa: E731
-        accuracy = pair(self.accuracy and self.accuracy[:2])
+        accuracy: dict[str, Any] | None = pair(self.accuracy and self.accuracy[:2])
         if accuracy is not None and self.accuracy is not None:
             accuracy["difference"] = asdict(self.accuracy[2])
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_a_repair_that_was_killed_goes_on_and_one_that_is_done_is_given_again(
     assert run_repair(asked, progress=False, say=said.append) == record
     assert "already finished" in said[0]
     (folder / "good.onnx").unlink()
-    whole = run_repair(RepairSettings(**{**vars(asked), "out": str(folder / "other")}), progress=False)
+    whole = run_repair(replace(asked, out=str(folder / "other")), progress=False)
     assert (folder / "good.onnx").read_bytes() == written
     assert whole.repaired == record.repaired
 
@@ -226,4 +227,4 @@ def test_a_model_that_is_code_is_refused(folder: Path) -> None:
 def test_a_model_at_an_address_is_refused(folder: Path) -> None:
     more = {"model": "http://localhost:1", "num_classes": 3, "size": (6, 6)}
     with pytest.raises(InputError, match="got an address"):
-        RepairSettings(**{**vars(settings(folder)), **more})
+        replace(settings(folder), **more)

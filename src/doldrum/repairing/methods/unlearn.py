@@ -20,12 +20,12 @@ __all__ = ["Unlearn", "with_trigger"]
 class Unlearn(RepairMethod):
     """Train on with clean images, and with a share of them that carry the trigger that was found under their right labels.
 
-    Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (patching by unlearning; there 20% of the images carry the trigger).
+    Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (patching by unlearning, where 20% of the images carry the trigger).
     """
 
     lr: float = 0.01
     epochs: float = 20
-    share: float = 1.0
+    share: float = 0.2
     """Of the clean images, how many are shown with the trigger too."""
 
     name = "unlearn"
