@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -80,7 +80,7 @@ class _Module(Trainable):
             parameter.requires_grad_(not given or name in given)
 
     def classifier(self) -> Classifier:
-        return self.source.with_module(frozen_copy(self.model).to(dtype=self.source.dtype))
+        return self.source.with_module(frozen_copy(self.model).to(self.source.dtype))
 
     def channels(self) -> list[Channels]:
         layers = dict(self.named_modules())
@@ -92,7 +92,9 @@ class _Module(Trainable):
         return [_names(n, layers[n]) for n in next((found for found in kinds if found), [])]
 
     def last_channels(self) -> Channels:
-        layers = [(n, one) for n, one in self.named_modules() if isinstance(one, (nn.Conv2d, nn.BatchNorm2d))]
+        layers: list[tuple[str, Any]] = [
+            (n, one) for n, one in self.named_modules() if isinstance(one, (nn.Conv2d, nn.BatchNorm2d))
+        ]
         places = [i for i, (_, one) in enumerate(layers) if isinstance(one, nn.Conv2d)]
         if not places:
             raise _no_convolution()
@@ -111,30 +113,32 @@ class _Module(Trainable):
 
 
 class _Onnx(Trainable):
-    model: OnnxModule  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, source: OnnxClassifier) -> None:
         super().__init__(source)
         self.source = source
         log = self.scores == "log-probabilities"
         self.model = OnnxModule(source.path, output=source.output_name, log=log, trainable=True)
-        if self.model.rounds:
+        if self.graph.rounds:
             raise ClassifierError(
                 "expected an ONNX model in floating point, got a quantised one: its weights can't be trained; give the model that it was made from"
             )
 
+    @property
+    def graph(self) -> OnnxModule:
+        return cast("OnnxModule", self.model)
+
     def _log(self, found: torch.Tensor) -> torch.Tensor:
-        return found if self.model.is_log else super()._log(found)
+        return found if self.graph.is_log else super()._log(found)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """The weights by the names that the file gives them."""
-        return self.model.weights()
+        return self.graph.weights()
 
     def classifier(self) -> Classifier:
         folder = tempfile.mkdtemp(prefix="doldrum-onnx-")
         try:
             path = Path(folder) / "model.onnx"
-            write_weights(Path(self.source.path), path, self.model.weights())
+            write_weights(Path(self.source.path), path, self.graph.weights())
             made = self.source.at(path)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -143,33 +147,33 @@ class _Onnx(Trainable):
         return made
 
     def channels(self) -> list[Channels]:
-        norms = [one for one in self.model.layers if one.op == "BatchNormalization"]
+        norms = [one for one in self.graph.layers if one.op == "BatchNormalization"]
         return [self._names(one.weights) for one in norms or self._convolutions()]
 
     def last_channels(self) -> Channels:
         found = self._convolutions()
         if not found:
             raise _no_convolution()
-        place = self.model.layers.index(found[-1])
-        behind = self.model.layers[place + 1 : place + 2]
+        place = self.graph.layers.index(found[-1])
+        behind = self.graph.layers[place + 1 : place + 2]
         norm = behind and behind[0].op == "BatchNormalization"
         return self._names((behind[0] if norm else found[-1]).weights)
 
     @contextmanager
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> Iterator[None]:
-        layer = next(one for one in self.model.layers if self._names(one.weights) == channels)
-        before = self.model.watch, self.model.seen
-        self.model.watch, self.model.seen = layer.output, see
+        layer = next(one for one in self.graph.layers if self._names(one.weights) == channels)
+        before = self.graph.watch, self.graph.seen
+        self.graph.watch, self.graph.seen = layer.output, see
         try:
             yield
         finally:
-            self.model.watch, self.model.seen = before
+            self.graph.watch, self.graph.seen = before
 
     def _convolutions(self) -> list[Layer]:
-        return [one for one in self.model.layers if one.op == "Conv"]
+        return [one for one in self.graph.layers if one.op == "Conv"]
 
     def _names(self, weights: tuple[str, ...]) -> Channels:
-        weight, *more = (f"model.{self.model.names[name]}" for name in weights)
+        weight, *more = (f"model.{self.graph.names[name]}" for name in weights)
         return weight, more[0] if more else ""
 
 
@@ -203,7 +207,7 @@ def trainable(classifier: Classifier) -> Trainable:
     return made
 
 
-def _names(name: str, layer: nn.Module) -> Channels:
+def _names(name: str, layer: Any) -> Channels:
     return f"{name}.weight", f"{name}.bias" if isinstance(layer.bias, nn.Parameter) else ""
 
 

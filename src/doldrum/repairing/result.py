@@ -80,10 +80,9 @@ class Repair:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without the model."""
-        pair = lambda found: None if found is None else dict(zip(("before", "after"), map(asdict, found), strict=False))  # noqa: E731
-        accuracy: dict[str, Any] | None = pair(self.accuracy and self.accuracy[:2])
-        if accuracy is not None and self.accuracy is not None:
-            accuracy["difference"] = asdict(self.accuracy[2])
+        accuracy = None
+        if self.accuracy is not None:
+            accuracy = _pair(self.accuracy[:2]) | {"difference": asdict(self.accuracy[2])}
         return {
             "method": self.method,
             "labels": self.labels,
@@ -91,13 +90,17 @@ class Repair:
             "test": self.test,
             "accuracy": accuracy,
             "agreement": asdict(self.agreement),
-            "success": pair(self.success),
+            "success": None if self.success is None else _pair(self.success),
             "verdict": self.verdict,
             "larger": self.larger,
             "examination": None if self.examination is None else self.examination.to_dict(),
             "seconds": round(self.seconds, 2),
             "seed": self.seed,
         }
+
+
+def _pair(found: tuple[Share, Share]) -> dict[str, Any]:
+    return {"before": asdict(found[0]), "after": asdict(found[1])}
 
 
 def verdict_of(success: tuple[Share, Share] | None) -> Verdict:
