@@ -105,7 +105,11 @@ class _Module(Trainable):
     @contextmanager
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> Iterator[None]:
         layer = self.get_submodule(channels[0].removesuffix(".weight"))
-        handle = layer.register_forward_hook(lambda _layer, _inputs, output: see(output))
+
+        def note(_layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+            see(output)
+
+        handle = layer.register_forward_hook(note)
         try:
             yield
         finally:
