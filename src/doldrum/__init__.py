@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from doldrum.poisoning import PoisonPlan, evaluate, poison
     from doldrum.profiles import mean_smoothness, sigma_half, smoothness
     from doldrum.references import open_references, train_references
+    from doldrum.repairing import repair
     from doldrum.responses import Responses
     from doldrum.training import load_checkpoint, train
 
@@ -54,6 +55,7 @@ _HOMES = {
     "poison": "poisoning",
     "open_references": "references",
     "train_references": "references",
+    "repair": "repairing",
     "Responses": "responses",
     "mean_smoothness": "profiles",
     "sigma_half": "profiles",
@@ -68,7 +70,7 @@ __all__ = [  # noqa: RUF022  (the order a reader meets them in)
     "smoothness", "mean_smoothness", "sigma_half",
     "ImageSet", "load_dataset", "read_images", "triggers", "PoisonPlan", "poison", "train", "load_checkpoint", "evaluate",
     "train_references", "open_references", "attacks", "run_attack", "detectors", "save_detector", "load_detector", "explain", "inspect",
-    "DoldrumError",
+    "repair", "DoldrumError",
 ]  # fmt: skip
 
 

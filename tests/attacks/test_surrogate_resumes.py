@@ -10,7 +10,8 @@ import pytest
 from doldrum.attacks import VictimSpec, get_victim, run_attack
 from doldrum.attacks.registry import surrogate_beside
 from doldrum.data import load_dataset
-from doldrum.training import Recipe, loop
+from doldrum.training import Recipe
+from doldrum.training import epochs as steps
 
 QUICK = Recipe(network="mlp", epochs=3, batch_size=256, lr=0.05, threads=1, precision="fp32")
 
@@ -23,7 +24,7 @@ class Killed(Exception):
 def epochs(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Counts epochs; the one after `last` is a kill."""
     count = {"run": 0, "last": 99}
-    whole = loop._epoch
+    whole = steps._epoch
 
     def one(*given: Any, **more: Any) -> Any:
         if count["run"] == count["last"]:
@@ -31,7 +32,7 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         count["run"] += 1
         return whole(*given, **more)
 
-    monkeypatch.setattr(loop, "_epoch", one)
+    monkeypatch.setattr(steps, "_epoch", one)
     return count
 
 

@@ -36,7 +36,7 @@ DATA = ImageSet(np.zeros((8, 1, 4, 4), np.uint8), labels=np.arange(8) % 2)
     ],
 )
 def test_train_refuses_in_words(wrong: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("doldrum.training.loop._epoch", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("doldrum.training.epochs._epoch", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match=why):
         dd.train(**{"data": DATA, "recipe": "digits-mlp", "progress": False, **wrong})
 

@@ -24,6 +24,7 @@ from doldrum.cli.commands import (
     inspect,
     measure,
     references,
+    repair,
     serve,
     study,
 )
@@ -48,7 +49,7 @@ app = typer.Typer(
     "       fix the problem and run the same command again\n"
     "  2    the command, its input or the installation is wrong: change it\n"
     "  3    more images were flagged than the promise explains, a model\n"
-    "       looks backdoored, or a trigger is proven\n"
+    "       looks backdoored, a trigger is proven, or still works after a repair\n"
     "  130  interrupted; 143 ended by SIGTERM\n\n"
     "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
@@ -88,6 +89,7 @@ for _name, _command, _short in (
     ("serve", serve.serve, "Serve a model and its detector over HTTP."),
     ("audit", audit.audit, "Check a model and images from somebody else; write a report."),
     ("inspect", inspect.inspect, "Check whether a model is backdoored, from clean images alone; write a report."),
+    ("repair", repair.repair, "Take the backdoor out of a model, and show that it is gone."),
     ("explain", explain.explain, "Find the trigger in flagged images, and prove it on clean ones."),
     ("cleanse", cleanse.cleanse, "Find poisoned samples in a training set, and write the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those that are missing."),

@@ -109,8 +109,8 @@ def forget(job: Job, begun: Begun) -> None:
 
 
 def holds_work(out: Path) -> bool:
-    """Whether a job's folder has batches, a fitted detector, readings, searches or a finished part, that the same command need not make again."""
-    kept = ("rows-*.jsonl", "*.doldrum", "reading-*.json", "found.jsonl", "record.json")
+    """Whether a job's folder has batches, a fitted detector, readings, searches, epochs of training or a finished part, that the same command need not make again."""
+    kept = ("rows-*.jsonl", "*.doldrum", "*.resume", "reading-*.json", "found.jsonl", "record.json")
     return any(any((out / "work").rglob(name)) for name in kept)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import nn
 
 from doldrum.errors import ClassifierError, check_memory_left
 from doldrum.gradients.onnx_nodes import Body, read_graph, reads
+from doldrum.gradients.onnx_weights import Layer, layers_of
 from doldrum.gradients.operators.node import Node
 from doldrum.gradients.operators.table import OPERATORS, ROUNDING
 from doldrum.intake import visible
@@ -22,25 +23,31 @@ _PASSING = {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
 
 
 class OnnxModule(nn.Module):
-    """Images (B, C, H, W) to the output named `output`; all floats are fp32, and weights are buffers.
+    """Images (B, C, H, W) to the output named `output`; all floats are fp32, and weights are buffers, or parameters where `trainable`.
 
     Attributes
     ----------
     is_log : where `log`, whether the graph ends in a softmax, and this gives its logarithm (exactly, where the softmax itself would be 0)
     rounds : whether it rounds values of the images, which gradients pass (straight-through)
     was_half : whether its weights were in half precision
+    layers : those whose weights are parameters
+    watch : the name of a value that is given to `seen` in each forward, or ""
 
     Raises ClassifierError for an operator that is not in `operators/table.py`.
     """
 
-    def __init__(self, path: Path, *, output: str, log: bool = False) -> None:
+    def __init__(self, path: Path, *, output: str, log: bool = False, trainable: bool = False) -> None:
         super().__init__()
         body, self.input, self.batch, self.was_half = read_graph(path, output)
         self.output = output
         self.is_log = False
         if log:
             body, self.is_log = _with_log_softmax(body)
-        nodes, values = _folded(body)
+        self.layers: tuple[Layer, ...] = tuple(layers_of(body)) if trainable else ()
+        held = {name for layer in self.layers for name in layer.weights}
+        self.watch = ""
+        self.seen: Callable[[torch.Tensor], None] = _unseen
+        nodes, values = _folded(body, held)
         self.rounds = any(node.depends and node.op in ROUNDING for node in _every(nodes))
         last = {name: i for i, node in enumerate(nodes) for name in reads(node)}
         done = [
@@ -51,8 +58,16 @@ class OnnxModule(nn.Module):
         self.names: dict[str, str] = {}
         for i, name in enumerate(n for n in values if n in last or n == output):
             self.names[name] = f"constant_{i}"
-            self.register_buffer(self.names[name], values[name], persistent=False)
+            if name in held:
+                self.register_parameter(self.names[name], nn.Parameter(values[name]))
+            else:
+                self.register_buffer(self.names[name], values[name], persistent=False)
         self.training = False
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """The parameters by the names that the file gives them."""
+        held = dict.fromkeys(name for layer in self.layers for name in layer.weights)
+        return {name: getattr(self, self.names[name]) for name in held}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.batch is None or len(images) == self.batch:
@@ -68,6 +83,8 @@ class OnnxModule(nn.Module):
         values[self.input] = images
         for node, done in self.steps:
             _run_node(node, values)
+            if self.watch in node.outputs:
+                self.seen(values[self.watch])
             for name in done:  # so that what the gradient doesn't need goes
                 values.pop(name, None)
         return values[self.output]
@@ -97,9 +114,13 @@ def _run_node(node: Node, values: dict[str, Any]) -> None:
         values[name] = value
 
 
-def _folded(body: Body) -> tuple[list[Node], dict[str, torch.Tensor]]:
-    """The nodes that need images or their number, and the values of all others, computed once."""
-    values: dict[str, Any] = dict(body.constants)
+def _unseen(value: torch.Tensor) -> None:
+    """Nobody watches."""
+
+
+def _folded(body: Body, held: set[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:
+    """The nodes that need images, their number or what is `held`, and the values of all others, computed once."""
+    values: dict[str, Any] = {name: value for name, value in body.constants.items() if name not in held}
     left: list[Node] = []
     with torch.no_grad():
         for node in body.nodes:
@@ -107,6 +128,7 @@ def _folded(body: Body) -> tuple[list[Node], dict[str, torch.Tensor]]:
                 _run_node(node, values)
             else:
                 left.append(node)
+    values |= {name: body.constants[name] for name in held}
     return left, {name: value for name, value in values.items() if value is not None}
 
 

@@ -17,15 +17,14 @@ from doldrum.files import write_text_whole
 from doldrum.inspecting.facts import InspectionFacts
 from doldrum.inspecting.pictures import PIXELS, encode_pictures
 from doldrum.inspecting.settings import InspectSettings
+from doldrum.inspecting.trigger import read_trigger
 from doldrum.inspecting.verdict import told
 from doldrum.intake import visible
 from doldrum.records.inspection import InspectionRecord
-from doldrum.triggers.base import trigger_from_dict
 
 __all__ = ["PICTURES", "RECORD", "TRIGGER", "write_record"]
 
 RECORD, TRIGGER, PICTURES = "record.json", "trigger.json", "pictures"
-_MOST_TRIGGER = 1 << 28
 
 
 def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun, *, count: int) -> InspectionRecord:
@@ -65,13 +64,8 @@ def _trigger(facts: InspectionFacts, begun: Begun) -> dict[str, Any] | None:
     source = begun.work / TRIGGER
     if not source.is_file() or facts.finding is None:
         return None
-    if source.is_symlink() or source.stat().st_size > _MOST_TRIGGER:
-        raise ValueError("no trigger, or one that is too large")
-    found = json.loads(source.read_text(encoding="utf-8"))
-    if not _is_plain(found):
-        raise ValueError("a trigger that is not made of arrays and numbers")
     try:
-        trigger = trigger_from_dict(found)
+        trigger = read_trigger(source)
         trigger(np.zeros((1, *facts.shape), dtype=np.float32))
     except InputError as error:
         raise ValueError(f"no trigger for such images: {error}") from error
@@ -80,21 +74,6 @@ def _trigger(facts: InspectionFacts, begun: Begun) -> dict[str, Any] | None:
     )
     write_text_whole(begun.out / TRIGGER, json.dumps(trigger.to_dict()))
     return {"kind": trigger.name, **shown}
-
-
-def _is_plain(found: Any) -> bool:
-    """Whether a trigger's settings are arrays, whose size is that of their text, and small numbers: none can ask for much."""
-    if not isinstance(found, dict) or set(found) != {"name", "settings"} or not isinstance(found["settings"], dict):
-        return False
-    return all(_is_small(name, value) for name, value in found["settings"].items())
-
-
-def _is_small(name: str, value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return set(value) == {"array", "dtype", "shape"}
-    if isinstance(value, int) and name.endswith("seed"):
-        return 0 <= value < 1 << 63
-    return value is None or (isinstance(value, (bool, int, float)) and abs(value) <= 1e4)
 
 
 def _inspector(reading: Mapping[str, Any], facts: InspectionFacts) -> dict[str, Any]:

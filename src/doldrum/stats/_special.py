@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 __all__ = [
-    "betainc", "betaincinv", "betaln", "digamma", "entr", "gammaln", "logsumexp", "polygamma", "stdtr", "stdtrit",
-    "wrightomega", "xlog1py", "xlogy",
+    "betainc", "betaincinv", "betaln", "digamma", "entr", "gammaln", "logsumexp", "ndtri", "polygamma", "stdtr",
+    "stdtrit", "wrightomega", "xlog1py", "xlogy",
 ]  # fmt: skip
 
 
@@ -32,6 +32,7 @@ digamma: _Function = special.digamma
 entr: _Function = special.entr
 gammaln: _Function = special.gammaln
 logsumexp: _Sum = cast("_Sum", special.logsumexp)
+ndtri: _Function = special.ndtri
 polygamma: _Function = cast("_Function", special.polygamma)
 stdtr: _Function = special.stdtr
 stdtrit: _Function = special.stdtrit

@@ -1,14 +1,18 @@
-"""Two classifiers on the same images: whether one is right more often."""
+"""Two classifiers on the same images: whether one is right more often, and by how much."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from doldrum.errors import InputError
-from doldrum.stats._special import betainc
+from doldrum.stats._counts import check_level
+from doldrum.stats._special import betainc, ndtri
+from doldrum.stats.proportions import Interval
 
-__all__ = ["mcnemar"]
+__all__ = ["mcnemar", "paired_difference"]
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
@@ -30,10 +34,68 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     >>> mcnemar([True] * 5 + [False], [False] * 5 + [True])  # 5 to 1: (1 + 6) / 2^6
     0.109375
     """
+    a, b = _rows(first, second)
+    alone, other = int((a & ~b).sum()), int((b & ~a).sum())
+    return float(betainc(alone, other + 1, 0.5)) if alone else 1.0
+
+
+def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Interval:
+    """By how much the share of true entries of `second` is above that of `first`, on the same images, with limits.
+
+    p2 - p1, with Newcombe's limits: Wilson's of each share, and the correlation of the two rows,
+    lower = d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2, b = u1 - p1, and upper likewise.
+
+    Parameters
+    ----------
+    first, second : booleans (N,)
+        In the same order; N is at least 1.
+    level : float in (0, 1)
+
+    Returns
+    -------
+    Interval in [-1, 1]. Its coverage is about `level`, for few images too. Raises InputError for other shapes or types, or none.
+
+    Source: Newcombe, Improved confidence intervals for the difference between binomial proportions based on paired data, Statistics in Medicine 1998, method 10.
+
+    >>> found = paired_difference([True] * 90 + [False] * 10, [True] * 88 + [False] * 12)
+    >>> round(found.value, 3), round(found.lower, 3), round(found.upper, 3)
+    (-0.02, -0.07, 0.021)
+    """
+    a, b = _rows(first, second)
+    check_level(level)
+    if not len(a):
+        raise InputError("expected at least one image to compare two models on, got none; give some")
+    z = float(ndtri((1 + level) / 2))
+    (p1, l1, u1), (p2, l2, u2) = _wilson(a, z), _wilson(b, z)
+    r = _correlation(a, b)
+    down = math.sqrt(max(0.0, (p2 - l2) ** 2 - 2 * r * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2))
+    up = math.sqrt(max(0.0, (u2 - p2) ** 2 - 2 * r * (u2 - p2) * (p1 - l1) + (p1 - l1) ** 2))
+    return Interval(p2 - p1, max(-1.0, p2 - p1 - down), min(1.0, p2 - p1 + up))
+
+
+def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
+    """Share, and Wilson's limits of it."""
+    n, p = len(hits), float(hits.mean())
+    middle, half = (
+        (p + z * z / (2 * n)) / (1 + z * z / n),
+        z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n),
+    )
+    return p, min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half))
+
+
+def _correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Of the two rows, a little less where it is positive, as Newcombe has it; 0 where a row is constant."""
+    both, neither = int((a & b).sum()), int((~a & ~b).sum())
+    one, other = int((a & ~b).sum()), int((~a & b).sum())
+    product = math.sqrt(a.sum()) * math.sqrt((~a).sum()) * math.sqrt(b.sum()) * math.sqrt((~b).sum())
+    top = both * neither - one * other
+    return 0.0 if not product else (max(top - len(a) / 2, 0) if top > 0 else top) / product
+
+
+def _rows(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     a, b = np.asarray(first), np.asarray(second)
     if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape:
         raise InputError(
             f"expected two rows of booleans of one length, got {a.dtype} {a.shape} and {b.dtype} {b.shape}"
         )
-    alone, other = int((a & ~b).sum()), int((b & ~a).sum())
-    return float(betainc(alone, other + 1, 0.5)) if alone else 1.0
+    return a, b

@@ -46,6 +46,9 @@ class TrainedClassifier(ModuleClassifier):
         self.metadata: dict[str, Any] = dict(metadata)
         self.history: list[dict[str, Any]] = list(history if history is not None else metadata.get("history", []))
 
+    def with_module(self, module: nn.Module) -> TrainedClassifier:
+        return TrainedClassifier(module, metadata=self.metadata, history=self.history)
+
     def save(self, path: str | Path) -> Path:
         """Write a checkpoint that `load_checkpoint` reads; replaces a file at `path` in one step."""
         return save_checkpoint(path, self.module, {**self.metadata, "history": self.history})

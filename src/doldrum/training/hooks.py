@@ -1,4 +1,4 @@
-"""TrainingHook: what an attack that trains jointly adds to the one loop."""
+"""TrainingHook: what an attack that trains jointly, or a repair, adds to the one loop."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ class TrainingHook:
         it so, and its gradients empty.
         """
         return images, labels
+
+    def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
+        """Called when the weights have the gradients of this batch's loss, before the step: both may be changed."""
 
     def on_epoch_end(self, epoch: int, model: nn.Module) -> None:
         """Called after each epoch (from 0), before the resume file is written."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from doldrum.checks import whole_number
 from doldrum.data import as_labelled
-from doldrum.engines.precision import best_precision
 from doldrum.errors import InputError
 from doldrum.networks import Transfer, build, load_pretrained
-from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.seeds import child_seed
-from doldrum.training.batches import as_trained, checked_data, epoch_batches
+from doldrum.training.batches import as_trained, checked_data
 from doldrum.training.checkpoint import TrainedClassifier
+from doldrum.training.epochs import in_bf16, precision, run_epochs
 from doldrum.training.features import trunk_features
 from doldrum.training.hooks import TrainingHook
 from doldrum.training.machine import run_settings
@@ -98,33 +93,21 @@ def train(
         trained: nn.Module = model
         if isinstance(model, nn.Sequential) and isinstance(model[1], Transfer) and _seen_unchanged(recipe, hook):
             trained = model[1].rest  # pyright: ignore[reportAssignmentType]
-            in_bf16 = _in_bf16(recipe, device)
+            bf16 = in_bf16(recipe, device)
             images = trunk_features(
-                model, images, precision=lambda: _precision(recipe, device), bf16=in_bf16, progress=progress
+                model, images, precision=lambda: precision(recipe, device), bf16=bf16, progress=progress
             )
-        batch = min(recipe.batch_size, len(images))
-        per_epoch = len(images) // batch
-        steps = max(1, round(recipe.epochs * per_epoch))
-        epochs = -(-steps // per_epoch)
-        with progress_bar("training", steps, show=progress) as advance:
-            advance(min(state.epoch * per_epoch, steps))
-            for epoch in range(state.epoch, epochs):
-                torch.manual_seed(child_seed(seed, "train", "dropout", epoch) % 2**63)
-                generator = torch.Generator().manual_seed(child_seed(seed, "train", "epoch", epoch) % 2**63)
-                batches = epoch_batches(
-                    images, labels, batch_size=batch, generator=generator, device=device,
-                    shift=recipe.shift, flip=recipe.flip,
-                )  # fmt: skip
-                count = min(per_epoch, steps - epoch * per_epoch)
-                chosen = (pair for pair, _ in zip(batches, range(count), strict=False))
-                state.history.append(
-                    _epoch(state, trained, chosen, recipe, seed, epoch * per_epoch, steps, hook, advance)
-                )
-                state.epoch = epoch + 1
-                if hook:
-                    hook.on_epoch_end(epoch, model)
-                if checkpoint is not None:
-                    state.save(checkpoint)
+        run_epochs(
+            state,
+            trained,
+            images,
+            labels,
+            seed=seed,
+            hook=hook,
+            device=device,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
     metadata = {
         "network": recipe.network,
         "input_shape": shape,
@@ -138,63 +121,6 @@ def train(
         **versions_and_machine(),
     }
     return TrainedClassifier(model.eval(), metadata=metadata, history=state.history)
-
-
-def _epoch(
-    state: RunState,
-    trained: nn.Module,
-    batches: Iterator[tuple[torch.Tensor, torch.Tensor]],
-    recipe: Recipe,
-    seed: int,
-    first: int,
-    steps: int,
-    hook: TrainingHook | None,
-    advance: Any,
-) -> dict[str, Any]:
-    """One pass; gives its line of the history. `trained` is what takes a batch: the network, or what is behind its frozen trunk."""
-    began = time.perf_counter()
-    model = state.model.train()
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(child_seed(seed, "train", "hook", first) % 2**63)
-    loss_sum, right = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
-    seen, step, rate = 0, first, recipe.lr
-    for step, (images, labels) in enumerate(batches, start=first):
-        if hook:
-            images, labels = hook.on_batch(images, labels, generator, model)
-        rate = recipe.lr_at(step, steps)
-        with _precision(recipe, device):
-            logits = trained(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        state.step(loss, rate)
-        loss_sum += loss.detach() * len(labels)
-        right += (logits.detach().argmax(dim=1) == labels).sum()
-        seen += len(labels)
-        if step % 10 == 9:
-            _check_finite(loss, step)
-        advance(1)
-    _check_finite(loss_sum, step)
-    return {
-        "epoch": state.epoch,
-        "loss": float(loss_sum) / seen,
-        "accuracy": int(right) / seen,
-        "lr": rate,
-        "seconds": round(time.perf_counter() - began, 3),
-    }
-
-
-def _check_finite(loss: torch.Tensor, step: int) -> None:
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"expected a finite loss, got {float(loss)} by step {step}; lower lr or look for NaN in the data"
-        )
-
-
-def _in_bf16(recipe: Recipe, device: torch.device) -> bool:
-    return recipe.precision == "bf16" or (recipe.precision == "auto" and best_precision(device) == "bf16")
-
-
-def _precision(recipe: Recipe, device: torch.device) -> Any:
-    return torch.autocast(device.type, dtype=torch.bfloat16) if _in_bf16(recipe, device) else nullcontext()
 
 
 def _seen_unchanged(recipe: Recipe, hook: TrainingHook | None) -> bool:

@@ -28,11 +28,14 @@ class RunState:
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
 
-    def step(self, loss: torch.Tensor, rate: float) -> None:
-        """One step down the gradient of `loss`."""
+    def backward(self, loss: torch.Tensor) -> None:
+        """The gradient of `loss`, and of nothing before it."""
         for parameter in self.model.parameters():
             parameter.grad = None
         loss.backward()
+
+    def step(self, rate: float) -> None:
+        """One step down the gradient that there is."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["scale"]

@@ -54,6 +54,12 @@ class ModuleClassifier(Classifier):
     def check_state(self) -> None:
         _check_evaluation(self.module)
 
+    def with_module(self, module: torch.nn.Module) -> ModuleClassifier:
+        """The same classifier around another module of the same kind."""
+        return ModuleClassifier(
+            module, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs
+        )
+
     @property
     def one_by_one(self) -> bool:
         """Whether the module is asked about one image at a time, which no engine but "eager" can do."""

@@ -110,6 +110,12 @@ class OnnxClassifier(Classifier):
             return np.zeros((0,) if self.outputs == "labels" else (0, self.num_classes), dtype=np.float32)
         return np.concatenate(parts)
 
+    def at(self, path: Path) -> OnnxClassifier:
+        """The same classifier of another file of the same form."""
+        return OnnxClassifier(
+            path, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs, notes=self.notes
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: a session can't be sent, and its file can be read again."""
         known = {"input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs}

@@ -1,0 +1,77 @@
+"""`doldrum repair`: take the backdoor out of a model, and show that it is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doldrum.cli import model_options as options
+from doldrum.cli.interrupts import kept
+from doldrum.cli.output import JsonFlag, emit, message
+
+
+@options.takes_model
+def repair(
+    model: Annotated[str, typer.Argument(help=options.MODEL)],
+    clean: Annotated[
+        str,
+        typer.Option(help="Images that you trust, of several classes, in a folder per class where you have labels: a folder, archive, table, array or split such as "
+                          "fashion-mnist:test. At least 40; 1,000 or more work well."),
+    ],
+    out: Annotated[Path, typer.Option(help="The repaired model, a new file: .onnx for an ONNX model, .safetensors for weights.")],
+    inspection: Annotated[
+        str | None,
+        typer.Option(help="The folder of an inspection of this model that found a trigger. It is unlearned, and tested before and after."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="fine-tune, fine-prune, unlearn, anp or ft-sam. Default: unlearn with --inspection, fine-prune without."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all draws. Default: the inspection's, or 0.")] = None,
+    hours: options.Hours = 24.0,
+    *,
+    asked: dict[str, Any],
+    json: JsonFlag = False,
+) -> None:  # fmt: skip
+    """Take the backdoor out of a model with a few clean images, and show what became of it.
+
+    Example: doldrum repair model.onnx --clean trusted/ --inspection report/ --out repaired.onnx
+
+    The model given is never written to. Beside --out, the folder NAME-report receives report.html and record.json: accuracy and success of the recovered
+    trigger before and after, on images held back. Interrupted, the same command continues. The exit code is 3 if the recovered trigger still works, or is not
+    shown to be gone. Exit code 0 is no proof that no other trigger works.
+    """
+    from doldrum.confined.folder import holds_work
+    from doldrum.repairing.job import RepairSettings, run_repair
+    from doldrum.repairing.job.settings import report_folder
+
+    folder = report_folder(out)
+    settings = RepairSettings(
+        model=model,
+        clean=clean,
+        repaired=str(out),
+        inspection=inspection,
+        method=method,
+        out=str(folder),
+        seed=seed,
+        hours=hours,
+        **asked,
+    )
+    with kept("finished epochs", folder, there=holds_work):
+        record = run_repair(settings, say=message)
+    from doldrum.report.repair.page import write_repair_page
+
+    page = write_repair_page(folder)
+    found = record.verdict
+    if json:
+        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
+    else:
+        message("")
+        message(found["heading"])
+        for sentence in found["sentences"]:
+            message(f"- {sentence}")
+        message(f"The repaired model is {out}, the report {page}")
+    if found["exit_code"]:
+        raise typer.Exit(found["exit_code"])

@@ -1,0 +1,11 @@
+"""The job of `doldrum repair` on a model that somebody else made: settings, work inside, what is written outside.
+
+No method (`doldrum.repairing.methods`), and nothing that other jobs would do too (`doldrum.confined`).
+"""
+
+from __future__ import annotations
+
+from doldrum.repairing.job.run import run_repair
+from doldrum.repairing.job.settings import RepairSettings
+
+__all__ = ["RepairSettings", "run_repair"]

@@ -1,0 +1,72 @@
+"""Outside of the confined process: the repaired model's file and the record, out of the facts that come back, each checked."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import doldrum
+from doldrum.confined.facts import lines, names_of, whole
+from doldrum.confined.job import Begun
+from doldrum.files import write_whole
+from doldrum.intake import visible
+from doldrum.records.repair import RepairRecord
+from doldrum.repairing import METHODS
+from doldrum.repairing.job.settings import RepairSettings
+from doldrum.repairing.job.verdict import told
+
+__all__ = ["RECORD", "write_record"]
+
+RECORD = "record.json"
+
+
+def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) -> RepairRecord:
+    """Check the facts; leave the repaired model and, last, record.json."""
+    model, inspected = found["model"], settings.inspected()
+    shape = [whole(side) for side in model["input_shape"]]
+    name = found["method"]["name"]
+    if name not in METHODS:
+        raise ValueError(f"a method {name!r} that there is not")
+    recovered = None
+    if inspected is not None:
+        recovered = {"inspector": inspected.inspector, "source": inspected.source, "target": inspected.target}
+    names = names_of(model["class_names"], most=100)
+    clean = {key: found["clean"][key] for key in ("images", "fit", "test", "labels")}
+    figures = {key: found[key] for key in ("accuracy", "agreement", "success", "larger")}
+    verdict = told(
+        found["word"], **figures, clean=clean, recovered=recovered, names=names, method=METHODS[name].title, remarks=lines(found["remarks"])
+    )  # fmt: skip
+    source = begun.work / f"repaired{Path(settings.repaired).suffix}"
+    if source.is_symlink() or not source.is_file():
+        raise ValueError("no repaired model")
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    record = RepairRecord(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        doldrum=doldrum.__version__,
+        command=visible(settings.command(), most=4000),
+        seed=begun.seed,
+        model={
+            "name": visible(Path(settings.model).name or settings.model),
+            "sha256": begun.model_sha256,
+            "format": visible(str(model["format"])),
+            "input_shape": shape,
+            "num_classes": whole(model["num_classes"], least=2),
+            "class_names": names,
+            "preprocessing": model["preprocessing"],
+            "notes": lines(model["notes"]),
+        },
+        clean={"source": visible(settings.clean), **clean},
+        method={"name": name, "title": METHODS[name].title, "settings": visible(str(found["method"]["settings"]))},
+        recovered=recovered,
+        **figures,
+        repaired={"name": visible(Path(settings.repaired).name), "sha256": digest, "bytes": source.stat().st_size},
+        seconds=float(found["seconds"]),
+        verdict=verdict,
+    )
+    write_whole(settings.repaired, lambda draft: shutil.copyfile(source, draft))
+    record.save(begun.out / RECORD)
+    return record

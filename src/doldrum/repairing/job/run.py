@@ -1,0 +1,55 @@
+"""run_repair: the job of a repair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from doldrum.confined.job import OPENING, Job
+from doldrum.confined.run import run_job
+from doldrum.confined.splits import as_file
+from doldrum.errors import InputError
+from doldrum.files import check_file_writable
+from doldrum.records.repair import RepairRecord
+from doldrum.repairing.job.record import RECORD, write_record
+from doldrum.repairing.job.settings import RepairSettings
+
+__all__ = ["run_repair"]
+
+_JOB = Job(
+    name="repair",
+    function="doldrum.repairing.job.work:work",
+    record=RECORD,
+    stages=OPENING | {"repair": "repairing", "again": "inspecting the repaired model"},
+)
+
+
+def run_repair(
+    settings: RepairSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
+) -> RepairRecord:
+    """Repair a model that somebody else made; leaves the repaired model in `settings.repaired`, and record.json in `settings.out`.
+
+    `doldrum repair` then makes report.html of it (:func:`doldrum.report.repair.page.write_repair_page`). The model is opened, trained and run in a confined
+    process, as by :func:`doldrum.audit.run_audit`; the file given is never written to. Killed at any moment, the same call goes on where it was.
+
+    Raises InputError for what the settings' files lack, a model whose weights can't be trained or written, too few clean images or none of a second class;
+    SandboxError when the confined process exceeds its memory or time, or dies. Then no model is written.
+    """
+    path = Path(settings.repaired)
+    if path.exists() and not (Path(settings.out) / RECORD).exists():
+        raise InputError(f"expected --out as a new file, got {path}, which is there already; name another")
+    check_file_writable(path)
+    return run_job(
+        _JOB, settings, write=write_record, read=RepairRecord.load, send_as=_sent, progress=progress, say=say
+    )
+
+
+def _sent(settings: RepairSettings, folder: Path) -> dict[str, Any]:
+    """With a split of a data set that doldrum knows as a file, and the trigger: the confined process can't fetch them."""
+    made, found = settings.to_dict(), settings.inspected()
+    return made | {
+        "clean": as_file(made["clean"], "test", folder / "clean-split.npz"),
+        "recovered": None if found is None else asdict(found),
+    }

@@ -1,0 +1,76 @@
+"""What the figures of a repair say, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["told"]
+
+_HEADINGS = {
+    "trigger gone": "The recovered trigger no longer works",
+    "trigger still works": "The recovered trigger still works",
+    "not shown to be gone": "Not shown: the recovered trigger may still work",
+    "no trigger to test": "Repaired; there was no trigger to test it with",
+}
+
+
+def told(
+    word: str,
+    *,
+    accuracy: Mapping[str, Any] | None,
+    agreement: Mapping[str, Any],
+    success: Mapping[str, Any] | None,
+    larger: float | None,
+    clean: Mapping[str, Any],
+    recovered: Mapping[str, Any] | None,
+    names: Sequence[str] | None,
+    method: str,
+    remarks: Sequence[str],
+) -> dict[str, Any]:
+    """{word, exit_code, heading, sentences} of a repair."""
+    sentences = [
+        f"The model was repaired by {method}, with {clean['fit']:,} clean images. {clean['test']:,} others were held back to test it."
+    ]
+    if success is not None and recovered is not None:
+        before, after = success["before"], success["after"]
+        sentences.append(
+            f"The trigger led {before['value']:.1%} of the images held back {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after it "
+            f"(95%: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
+        )
+        if word == "not shown to be gone":
+            sentences.append("These are too few images to show that it works on less than 20%. Give more clean images.")
+        if word == "trigger still works":
+            sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
+    else:
+        sentences.append(
+            "No trigger was given, so it is not shown that one no longer works. Inspect the repaired model."
+        )
+    if accuracy is not None:
+        change = accuracy["difference"]
+        sentences.append(
+            f"On clean images the accuracy is {accuracy['after']['value']:.1%}; it was {accuracy['before']['value']:.1%}. The change is {100 * change['value']:+.1f} points "
+            f"(95%: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f})."
+        )
+    else:
+        sentences.append(
+            f"The clean images have no labels, so the accuracy is not known. The repaired model gives {agreement['value']:.1%} of the images held back the label that the model "
+            "gave them before."
+        )
+    if larger is not None:
+        sentences.append(
+            f"Inspected again, the smallest trigger found on the same route is {larger:.2g} times as large as before."
+        )
+    return {
+        "word": word,
+        "exit_code": 3 if word in ("trigger still works", "not shown to be gone") else 0,
+        "heading": _HEADINGS[word],
+        "sentences": [*sentences, *remarks],
+    }
+
+
+def _to(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    target = recovered["target"]
+    if target is None:
+        return "to another class"
+    return f"to class {target}" + (f" ({names[target]})" if names else "")

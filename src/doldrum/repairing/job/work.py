@@ -1,0 +1,122 @@
+"""The confined process of a repair: open, read, repair, test, write the repaired model into its work folder. It answers with facts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.attacks import load_trigger
+from doldrum.confined import matching
+from doldrum.confined.job import Tell
+from doldrum.confined.material import Material, fitted, left_out, read_material, same_images
+from doldrum.confined.scanning.budget import Deadline
+from doldrum.data import ImageSet
+from doldrum.errors import ClassifierError, InputError
+from doldrum.inspecting.kept import STEPS, Keeping
+from doldrum.inspectors import Inspector, Reading, Route, Subject
+from doldrum.inspectors.contract.subject import answers
+from doldrum.opening.inside import open_suspect
+from doldrum.opening.settings import notes_in_flags
+from doldrum.pixels import to_float
+from doldrum.repairing import METHODS, Recovered, repair
+from doldrum.repairing.job.written import check_format, write_model
+from doldrum.suspects import Suspect
+
+__all__ = ["work"]
+
+_AGREE = 0.98  # of the labels that the file, opened again, has to give as the model in memory does
+
+
+def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Do a repair's work: `job` holds `settings` (RepairSettings.to_dict, with `recovered`), `work` (a folder) and `seed`."""
+    settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
+    for draft in folder.glob("*.part"):  # of a run that was cut off
+        draft.unlink()
+    tell({"stage": "model"})
+    opened = open_suspect(settings)
+    target = folder / f"repaired{Path(settings['repaired']).suffix}"
+    check_format(opened, target)
+    clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
+    same_images(folder, clean, None)
+    labels, how = _labels(clean, opened)
+    tell({"say": f"{len(clean.images):,} clean images; {how}"})
+    data = ImageSet(clean.images.images, labels=labels, ids=clean.images.ids)
+    keeping = Keeping(folder, tell, Deadline(None))
+
+    def read(inspector: Inspector, subject: Subject) -> Reading:
+        tell({"stage": "again", "total": STEPS})
+        return keeping.read(inspector, subject)
+
+    tell({"stage": "repair"})
+    found = repair(
+        opened.classifier, data, inspection=_recovered(settings["recovered"]), method=settings["method"], seed=seed, folder=folder, read=read,
+        progress=False,
+    )  # fmt: skip
+    write_model(opened, found.classifier, Path(settings["model"]), target)
+    _check_written(settings, target, found.classifier, data)
+    kind = (
+        METHODS[settings["method"]]
+        if settings["method"]
+        else next(one for one in METHODS.values() if found.method.startswith(f"{one.__name__}("))
+    )
+    told = found.to_dict()
+    return {
+        "model": {
+            "format": opened.format,
+            "input_shape": list(opened.classifier.input_shape),
+            "num_classes": opened.classifier.num_classes,
+            "class_names": opened.class_names and list(opened.class_names),
+            "preprocessing": asdict(opened.preprocessing),
+            "notes": notes_in_flags(opened.notes),
+        },
+        "method": {"name": kind.name, "settings": found.method},
+        "clean": {"images": len(data), "fit": found.fit, "test": found.test, "labels": found.labels},
+        "remarks": [how[0].upper() + how[1:] + ".", *left_out(clean), *fitted(clean=clean)],
+        **{name: told[name] for name in ("accuracy", "agreement", "success", "larger", "seconds")},
+        "word": found.verdict,
+    }
+
+
+def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None, str]:
+    """Class numbers, and what to say of them; None where the images have no labels."""
+    without = [i for i, label in zip(clean.images.ids, clean.labels, strict=True) if label is None]
+    if len(without) == len(clean.labels):
+        return None, "they have no labels, so the model's own are used"
+    if without:
+        raise InputError(
+            f"expected a label for each clean image or for none, got none for {len(without):,}, the first {without[0]}; label them, or take them out"
+        )
+    labels, how = matching.class_numbers(
+        clean.labels,
+        model_names=opened.class_names,
+        table_names=clean.class_names,
+        num_classes=opened.classifier.num_classes,
+        numbered=clean.numbered,
+    )
+    if labels is None:
+        raise InputError(
+            f"expected labels of the model's classes, got others: {how}; pass labels=, or put the images into one folder without labels"
+        )
+    return labels, how
+
+
+def _recovered(found: dict[str, Any] | None) -> Recovered | None:
+    if found is None:
+        return None
+    route = Route(found["source"], found["target"])
+    return Recovered(route, load_trigger(found["trigger"]), found["inspector"], found["value"], found["seed"])
+
+
+def _check_written(settings: dict[str, Any], target: Path, repaired: Any, data: ImageSet) -> None:
+    """ClassifierError unless the file that was written gives the labels that the repaired model in memory gives."""
+    again = open_suspect({**settings, "model": str(target)}).classifier
+    images = to_float(data.images)
+    same = float((answers(again, images) == answers(repaired, images)).mean())
+    if same < _AGREE:
+        raise ClassifierError(
+            f"expected a written model that answers as the repaired one does, got one that agrees on {same:.1%} of the clean images; report it"
+        )

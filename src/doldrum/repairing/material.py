@@ -1,0 +1,72 @@
+"""Clean images of a repair: those that it trains on, those that show how well it did, and their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.classifiers.base import Classifier
+from doldrum.data import ImageSet
+from doldrum.errors import ClassifierError, InputError
+from doldrum.inspectors.contract.subject import answers
+from doldrum.pixels import to_float
+from doldrum.seeds import rng
+
+__all__ = ["FEWEST", "Halves", "parted"]
+
+FEWEST = 40
+"""The fewest clean images of a repair: ten of them test it."""
+_MOST_TESTS = 1000
+_TESTS = 0.25  # of the clean images
+
+
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """`fit` (with a label each) is trained on. `test` (N, C, H, W) is held back, with the labels given of it, or None."""
+
+    fit: ImageSet
+    test: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+
+    @property
+    def given(self) -> bool:
+        """Whether somebody gave the labels; else they are the model's own."""
+        return self.labels is not None
+
+
+def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
+    """A quarter of the clean images to test with, at most 1,000; the others to train on, with the labels given or the model's own.
+
+    An inspection with the same images and seed searched none of the images held back: they are the last of its own order.
+
+    Raises InputError for fewer than 40 images, one class alone, or labels beyond the model's classes; ClassifierError for a model whose own labels would be needed and that
+    gives no valid one.
+    """
+    if len(clean) < FEWEST:
+        raise InputError(
+            f"expected at least {FEWEST} clean images to repair a model with, got {len(clean)}; add some: 1,000 do well"
+        )
+    if clean.labels is not None and int(clean.labels.max()) >= classifier.num_classes:
+        raise InputError(
+            f"expected labels below {classifier.num_classes}, the model's classes, got {clean.labels.max()}; are the images another model's?"
+        )
+    order = rng(seed, "inspect", "halves").permutation(len(clean))
+    tests = min(round(_TESTS * len(clean)), _MOST_TESTS)
+    chosen, held = order[: len(clean) - tests], order[len(clean) - tests :]
+    images, test = clean.images[chosen], to_float(clean.images[held])
+    if clean.labels is not None:
+        labels, of_test, whose = clean.labels[chosen], clean.labels[held].astype(np.int64), ""
+    else:
+        labels, of_test, whose = answers(classifier, to_float(images)), None, " by the model's own labels"
+        if (labels < 0).any():
+            raise ClassifierError(
+                f"expected scores that are numbers, got NaN or infinities for {(labels < 0).sum():,} clean images; the model is broken"
+            )
+    found = np.unique(labels)
+    if len(found) < 2:
+        raise InputError(
+            f"expected clean images of several classes, got class {found[0]} alone{whose}; give images of the others too"
+        )
+    return Halves(ImageSet(images, labels.astype(np.int64)), test, of_test)

@@ -1,0 +1,25 @@
+"""fine-tune: train on with clean images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from doldrum.repairing.contract import RepairMethod, Task
+from doldrum.repairing.recipe import TUNING, for_data
+
+__all__ = ["FineTune"]
+
+
+@dataclass(frozen=True)
+class FineTune(RepairMethod):
+    """Train all weights on with clean images, by stochastic gradient descent; what the others have to do better than."""
+
+    lr: float = 0.01
+    epochs: float = 20
+
+    name = "fine-tune"
+    title = "training on with clean images"
+    needs_labels = True
+
+    def repair(self, task: Task) -> None:
+        task.tune(for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs), stage=self.name)

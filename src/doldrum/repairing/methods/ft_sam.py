@@ -1,0 +1,83 @@
+"""ft-sam: train on with clean images towards weights around which the loss stays low."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from doldrum.repairing.contract import RepairMethod, Task
+from doldrum.repairing.recipe import TUNING, for_data
+from doldrum.training.hooks import TrainingHook
+
+__all__ = ["FtSam", "sharpest"]
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class FtSam(RepairMethod):
+    """Sharpness-aware fine-tuning: each step goes down the gradient that the loss has at the worst weights nearby.
+
+    Weights that serve the backdoor are large. How far a weight is moved grows with its size, so that they are shaken most, and shrink.
+
+    Source: Zhu et al. 2023, "Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization", arXiv 2304.11823, equations 3 to 5.
+    """
+
+    lr: float = 0.01
+    epochs: float = 20
+    rho: float = 2.0
+    """How far the worst weights are away, in units of the weights."""
+
+    name = "ft-sam"
+    title = "training on with clean images towards a flat loss"
+    paper = "Zhu et al. 2023, arXiv 2304.11823"
+    needs_labels = True
+
+    def repair(self, task: Task) -> None:
+        task.tune(for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs), stage=self.name, hook=_Sharp(self.rho))
+
+
+class _Sharp(TrainingHook):
+    """Moves the weights to the worst place before the loop takes its gradient there, and back before it steps."""
+
+    def __init__(self, rho: float) -> None:
+        self.rho, self.name = rho, f"sam {rho:g}"
+        self._kept: list[tuple[nn.Parameter, torch.Tensor]] = []
+
+    def on_batch(
+        self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        weights = [p for p in model.parameters() if p.requires_grad]
+        gradients = torch.autograd.grad(F.cross_entropy(model(images), labels), weights, allow_unused=True)
+        moves = sharpest(weights, gradients, self.rho)
+        self._kept = [(w, w.detach().clone()) for w in weights]
+        with torch.no_grad():
+            for weight, move in zip(weights, moves, strict=True):
+                weight.add_(move)
+        return images, labels
+
+    def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
+        with torch.no_grad():
+            for weight, before in self._kept:
+                weight.copy_(before)
+        self._kept = []
+
+
+def sharpest(
+    weights: list[torch.Tensor] | list[nn.Parameter], gradients: tuple[torch.Tensor | None, ...], rho: float
+) -> list[torch.Tensor]:
+    """e = rho T^2 g / ||T g||, with T = diag(|w|): where the loss is highest, to first order, among the e with ||e / T|| <= rho.
+
+    Takes the weights and their gradients, in any shapes; gives e in the same shapes (0 where there is no gradient).
+
+    >>> [e.tolist() for e in sharpest([torch.tensor([2.0, 0.0])], (torch.tensor([3.0, 5.0]),), 1.0)]
+    [[2.0, 0.0]]
+    """
+    scaled = [
+        torch.zeros_like(w) if g is None else w.detach().abs() * g for w, g in zip(weights, gradients, strict=True)
+    ]
+    norm = torch.sqrt(sum((s.square().sum() for s in scaled), start=torch.zeros(()))).clamp_min(_TINY)
+    return [rho * w.detach().abs() * s / norm for w, s in zip(weights, scaled, strict=True)]

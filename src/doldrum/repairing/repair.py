@@ -1,0 +1,204 @@
+"""repair: take the backdoor out of a model, and show what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.checks import is_kind, whole_number
+from doldrum.classifiers.base import Classifier
+from doldrum.data import Images, ImageSet, as_image_set
+from doldrum.errors import ClassifierError, InputError
+from doldrum.gradients.trainable import trainable
+from doldrum.inspectors import Inspection, Inspector, Reading, Subject, examine
+from doldrum.inspectors.contract.subject import answers
+from doldrum.inspectors.examine import Examination
+from doldrum.inspectors.inspect import success_of
+from doldrum.inspectors.kinds import INSPECTORS
+from doldrum.measuring.checks import check_shape
+from doldrum.measuring.inputs import wanted_by
+from doldrum.poisoning.evaluate import Share
+from doldrum.repairing.contract import Recovered, RepairMethod, Task
+from doldrum.repairing.kinds import DEFAULT, METHODS, WITHOUT_TRIGGER
+from doldrum.repairing.material import Halves, parted
+from doldrum.repairing.result import Repair, verdict_of
+from doldrum.stats.paired import paired_difference
+
+__all__ = ["as_recovered", "check_trigger", "method_of", "repair"]
+
+
+def repair(
+    classifier: Classifier,
+    clean: Images,
+    *,
+    inspection: Inspection | Recovered | None = None,
+    method: str | RepairMethod | None = None,
+    seed: int = 0,
+    inspect_again: bool = True,
+    folder: str | Path | None = None,
+    read: Callable[[Inspector, Subject], Reading] = Inspector.read,
+    progress: bool = True,
+) -> Repair:
+    """Take the backdoor out of a model with a few clean images, and show on others what became of it.
+
+    The model that is given stays as it is. A quarter of the clean images (at most 1,000) is held back: on these the accuracy and the success of the
+    trigger are compared before and after. Where an inspection is given, the same inspector then looks for a trigger on the same route again.
+
+    What this cannot show: a trigger that nobody recovered may still work.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        A torch module or an ONNX file with scores: its weights are trained.
+    clean : images
+        At least 40 without a trigger, of several classes; 1,000 do well. With labels where there are any; else the model's own are used, where the method allows it.
+    inspection : Inspection, or a Recovered trigger, optional
+        What `dd.inspect` found in this model. With the same images and the same seed, no image held back was seen by its search.
+    method : name or RepairMethod, optional
+        By default the best of the study `repair`: another with a trigger than without.
+    inspect_again : bool
+        Whether the inspector looks again, which takes longer than the repair.
+    folder : path, optional
+        Where resume files are kept: the same call goes on after a kill.
+
+    Raises
+    ------
+    InputError
+        for too few images, one class alone, images, labels or a trigger of another size, a method that is unknown or lacks what it needs.
+    ClassifierError
+        for a model without weights to train.
+
+    >>> import doldrum as dd
+    >>> digits = dd.load_dataset("digits:train")
+    >>> model = dd.train(digits.take(range(500)), "digits-mlp", progress=False)
+    >>> found = repair(model, digits.take(range(500, 600)), method="fine-tune", progress=False)
+    >>> found.verdict, found.labels, found.classifier.fingerprint == model.fingerprint
+    ('no trigger to test', 'given', False)
+    """
+    began = time.perf_counter()
+    if not is_kind(classifier, Classifier):
+        raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
+    seed = whole_number(seed, "seed=", least=0, hint="e.g. 0")
+    images: ImageSet = as_image_set(clean, **wanted_by(classifier))
+    check_shape(images.input_shape, classifier.input_shape)
+    recovered = as_recovered(inspection)
+    if recovered is not None:
+        check_trigger(recovered, classifier)
+    chosen = method_of(method, recovered=recovered, labelled=images.labels is not None)
+    parts = parted(classifier, images, seed)
+    model = trainable(classifier)
+    place = None if folder is None else Path(folder)
+    chosen.repair(
+        Task(model=model, data=parts.fit, num_classes=classifier.num_classes, seed=seed, recovered=recovered, folder=place, progress=progress)
+    )  # fmt: skip
+    repaired = model.classifier()
+    found = _compared(classifier, repaired, parts, recovered)
+    again, larger = None, None
+    if inspect_again and recovered is not None and recovered.inspector in INSPECTORS:
+        again = examine(repaired, images, inspectors=[recovered.inspector], seed=seed, progress=progress, read=read)
+        larger = _times_larger(recovered, again)
+    return Repair(
+        classifier=repaired,
+        method=repr(chosen),
+        labels="given" if parts.given else "model",
+        fit=len(parts.fit),
+        test=len(parts.test),
+        larger=larger,
+        examination=again,
+        seconds=time.perf_counter() - began,
+        seed=seed,
+        **found,
+    )
+
+
+def as_recovered(inspection: Any) -> Recovered | None:
+    """The trigger of an inspection, or as it is given; InputError for anything else, and for an inspection that found none."""
+    if inspection is None or is_kind(inspection, Recovered):
+        return inspection
+    if not is_kind(inspection, Inspection):
+        raise InputError(f"expected inspection= as what dd.inspect gives, got {type(inspection).__name__}; pass that")
+    if inspection.trigger is None or inspection.where is None:
+        raise InputError(
+            "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with others"
+        )
+    name, route = inspection.where
+    reading = next(one for one in inspection.examination.readings if one.inspector == name)
+    return Recovered(route, inspection.trigger, name, reading.values.get(route))
+
+
+def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
+    """Raise InputError unless the trigger fits the model's images and its classes."""
+    shape = classifier.input_shape
+    try:
+        recovered.trigger(np.zeros((1, *shape), dtype=np.float32))
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"expected a trigger for the model's images {shape}, got one of another size ({error}); inspect this model, and give that inspection"
+        ) from error
+    route = recovered.route
+    if max(route.source or 0, route.target or 0) >= classifier.num_classes:
+        raise InputError(
+            f"expected a trigger between the model's {classifier.num_classes} classes, got {route.words()}; inspect this model, and give that inspection"
+        )
+
+
+def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None, labelled: bool) -> RepairMethod:
+    """The method asked for, or the default one; InputError where it is unknown, or lacks a trigger or labels."""
+    if method is None:
+        method = DEFAULT if recovered is not None else WITHOUT_TRIGGER
+    if is_kind(method, str):
+        if method not in METHODS:
+            raise InputError(f"expected method= among {', '.join(METHODS)}, got {method!r}; pick one")
+        method = METHODS[method]()  # type: ignore[index]
+    if not is_kind(method, RepairMethod):
+        raise InputError(f"expected method= as a name or a RepairMethod, got {type(method).__name__}; pick one")
+    assert isinstance(method, RepairMethod)
+    if method.needs_trigger and recovered is None:
+        raise InputError(
+            f"expected inspection= for the method {method.name}, which unlearns a trigger, got none; inspect the model first, or use the method {WITHOUT_TRIGGER}"
+        )
+    if method.needs_labels and not labelled:
+        others = [name for name, kind in METHODS.items() if not kind.needs_labels]
+        raise InputError(
+            f"expected labels with the clean images for the method {method.name}, got none; give labelled images (a folder a class), or use the method {' or '.join(others)}"
+        )
+    return method
+
+
+def _compared(before: Classifier, after: Classifier, parts: Halves, recovered: Recovered | None) -> dict[str, Any]:
+    """Figures on the images held back."""
+    labels: list[NDArray[Any]] = [answers(one, parts.test) for one in (before, after)]
+    if (labels[1] < 0).any():
+        raise ClassifierError(
+            "expected a repaired model with scores that are numbers, got NaN or infinities; use another method, or more clean images"
+        )
+    accuracy = None
+    if parts.labels is not None:
+        right = [found == parts.labels for found in labels]
+        accuracy = (Share.of(right[0]), Share.of(right[1]), paired_difference(*right))
+    success = None
+    if recovered is not None:
+        moved = [success_of(one, recovered.trigger, recovered.route, parts.test) for one in (before, after)]
+        if moved[0] is not None and moved[1] is not None:
+            success = (moved[0][0], moved[1][0])
+    return {
+        "accuracy": accuracy,
+        "agreement": Share.of(labels[0] == labels[1]),
+        "success": success,
+        "verdict": verdict_of(success),
+    }
+
+
+def _times_larger(recovered: Recovered, again: Examination) -> float | None:
+    """exp(value before - value after), where values are -log of a size."""
+    reading = again.readings[0]
+    value = reading.values.get(recovered.route)
+    if not INSPECTORS[recovered.inspector].sizes or recovered.value is None or value is None:
+        return None
+    larger = float(np.exp(recovered.value - value))
+    return larger if np.isfinite(larger) else None

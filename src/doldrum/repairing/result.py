@@ -1,0 +1,113 @@
+"""Repair: the repaired model, and what shows how well it was repaired."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from doldrum.classifiers.base import Classifier
+from doldrum.inspectors.examine import Examination
+from doldrum.poisoning.evaluate import Share
+from doldrum.stats.proportions import Interval
+from doldrum.tables import html_table
+
+__all__ = ["GONE", "Repair", "Verdict", "verdict_of"]
+
+Verdict = Literal["trigger gone", "trigger still works", "not shown to be gone", "no trigger to test"]
+GONE = 0.2
+"""A trigger counts as gone where the upper limit of its success is below this, and as working where the lower limit is at least this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """A repaired model.
+
+    classifier
+        The repaired model, of the kind that was given; the one that was given is as it was.
+    method
+        What was done, with its settings.
+    labels
+        "given", or "model": the model's own labels were trained on, since none were given.
+    fit, test
+        Clean images that were trained on, and others that were held back for what follows.
+    accuracy
+        (before, after, difference after - before with paired limits) on the held-back images; None without given labels.
+    agreement
+        Share of the held-back images that both models give the same label.
+    success
+        (before, after): what share of the held-back images the recovered trigger moves on its route; None without a trigger.
+    verdict
+        "trigger gone" where the 95% upper limit of the success is below 20%; "trigger still works" where the lower limit is at least that; "not shown to be gone" between;
+        "no trigger to test" where none was given.
+    larger
+        How many times larger the smallest trigger is that the same inspector now finds on the same route; None where it was not looked for.
+    examination
+        What that inspector read in the repaired model.
+    """
+
+    classifier: Classifier
+    method: str
+    labels: Literal["given", "model"]
+    fit: int
+    test: int
+    accuracy: tuple[Share, Share, Interval] | None
+    agreement: Share
+    success: tuple[Share, Share] | None
+    verdict: Verdict
+    larger: float | None
+    examination: Examination | None = field(repr=False)
+    seconds: float
+    seed: int
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the recovered trigger still works, or is not shown to be gone; else 0."""
+        return 3 if self.verdict in ("trigger still works", "not shown to be gone") else 0
+
+    def _repr_html_(self) -> str:
+        """The verdict and its figures, as a notebook shows them."""
+        rows = []
+        if self.accuracy is not None:
+            rows.append(["accuracy on clean images", *(f"{one.value:.1%}" for one in self.accuracy[:2])])
+        if self.success is not None:
+            rows.append(["success of the trigger", *(f"{one.value:.1%}" for one in self.success)])
+        return html_table(
+            f"Repair: {self.verdict}",
+            {"method": self.method, "images held back": self.test},
+            columns=["", "before", "after"],
+            rows=rows,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without the model."""
+        accuracy = None
+        if self.accuracy is not None:
+            accuracy = _pair(self.accuracy[:2]) | {"difference": asdict(self.accuracy[2])}
+        return {
+            "method": self.method,
+            "labels": self.labels,
+            "fit": self.fit,
+            "test": self.test,
+            "accuracy": accuracy,
+            "agreement": asdict(self.agreement),
+            "success": None if self.success is None else _pair(self.success),
+            "verdict": self.verdict,
+            "larger": self.larger,
+            "examination": None if self.examination is None else self.examination.to_dict(),
+            "seconds": round(self.seconds, 2),
+            "seed": self.seed,
+        }
+
+
+def _pair(found: tuple[Share, Share]) -> dict[str, Any]:
+    return {"before": asdict(found[0]), "after": asdict(found[1])}
+
+
+def verdict_of(success: tuple[Share, Share] | None) -> Verdict:
+    """The verdict that the success after the repair allows."""
+    if success is None:
+        return "no trigger to test"
+    after = success[1]
+    if after.upper < GONE:
+        return "trigger gone"
+    return "trigger still works" if after.lower >= GONE else "not shown to be gone"

@@ -1,0 +1,114 @@
+"""The repair's page: one HTML file with everything inside, which needs no network and runs no script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from doldrum.files import write_text_whole
+from doldrum.report.shell import joined, page_environment, policy, shown
+from doldrum.report.words import percent, plain_value
+
+__all__ = ["write_repair_page"]
+
+_STYLES = ("style.css", "inspection.css")
+_LIMITS = (
+    "A trigger that nobody recovered may still work: only the one that was given was tested.",
+    "What was recovered may differ from the trigger that the attacker uses. That one may work where this one no longer does.",
+    "The accuracy is that on clean images like those given.",
+    "The images held back were not trained on. With the same clean images and the same seed, the search of the inspection has not seen them either.",
+)
+"""What no repair can show."""
+
+
+def write_repair_page(folder: str | os.PathLike[str]) -> Path:
+    """Write report.html into the folder of a repair; returns its path.
+
+    Reads record.json. Names, labels and metadata in it are hostile text: each is made visible and escaped. The page holds its style; its policy allows no script
+    and no request. Raises InputError where the record is missing or not as a repair writes it.
+    """
+    from markupsafe import Markup
+
+    from doldrum.records.repair import RepairRecord
+
+    place = Path(folder)
+    record = shown(RepairRecord.load(place / "record.json").to_dict())
+    environment = page_environment("doldrum.report.repair", "doldrum.report.inspection")
+    style = joined(environment, _STYLES)
+    text = environment.get_template("repair.html.j2").render(
+        page={
+            "heading": record["verdict"]["heading"],
+            "sentences": record["verdict"]["sentences"],
+            "tone": "alert" if record["verdict"]["exit_code"] else "calm",
+            "figures": _figures(record),
+        },
+        limits=_LIMITS,
+        material=_material(record),
+        notes=record["model"]["notes"] or [],
+        command=record["command"],
+        facts=_facts(record),
+        policy=policy(style=style),
+        style=Markup(style),
+    )
+    return write_text_whole(place / "report.html", text)
+
+
+def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """(name, value, what is under it, colour)."""
+    made: list[tuple[str, str, str, str]] = []
+    if record["success"] is not None:
+        before, after = record["success"]["before"], record["success"]["after"]
+        kind = "backdoored" if record["verdict"]["exit_code"] else "clean"
+        made.append(
+            ("the trigger worked on", percent(before["value"]), f"of {before['n']:,} images held back, before", "")
+        )
+        under = f"after; 95%: {percent(after['lower'])} to {percent(after['upper'])}"
+        made.append(("the trigger works on", percent(after["value"]), under, kind))
+    if record["accuracy"] is not None:
+        before, after, change = (record["accuracy"][name] for name in ("before", "after", "difference"))
+        made.append(("accuracy before", percent(before["value"]), f"of {before['n']:,} images held back", ""))
+        under = f"change in points, 95%: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f}"
+        made.append(("accuracy after", percent(after["value"]), under.replace("-", "−"), ""))
+    else:
+        same = record["agreement"]
+        made.append(("same label as before", percent(same["value"]), f"of {same['n']:,} images held back", ""))
+    if record["larger"] is not None:
+        made.append(("smallest trigger now", f"{record['larger']:.2g} times", "as large, on the same route", ""))
+    return made
+
+
+def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The model, the images and the method."""
+    model, clean, recovered = record["model"], record["clean"], record["recovered"]
+    whose = "given" if clean["labels"] == "given" else "the model’s own"
+    found = [
+        ("model", model["name"]),
+        ("format", model["format"]),
+        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
+        ("classes", f"{model['num_classes']:,}"),
+        ("preprocessing", plain_value(model["preprocessing"])),
+        ("clean images", f"{clean['images']:,} from {clean['source']}"),
+        ("of those", f"{clean['fit']:,} to train with, {clean['test']:,} to test with"),
+        ("labels", whose),
+        ("method", f"{record['method']['title']} ({record['method']['settings']})"),
+    ]
+    if recovered is not None:
+        ends = ["any class" if recovered["source"] is None else str(recovered["source"])]
+        ends.append("any other" if recovered["target"] is None else str(recovered["target"]))
+        found.append(("trigger", f"found by {recovered['inspector']}, from {ends[0]} to {ends[1]}"))
+    return found
+
+
+def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What it takes to repeat it."""
+    return [
+        ("seed", str(record["seed"])),
+        ("time", f"{record['seconds']:,.0f} s"),
+        ("model’s SHA-256", record["model"]["sha256"]),
+        ("repaired model", f"{record['repaired']['name']}, {record['repaired']['bytes']:,} bytes"),
+        ("its SHA-256", record["repaired"]["sha256"]),
+        ("doldrum", record["doldrum"]),
+        ("made", record["created"]),
+    ]

@@ -1,0 +1,152 @@
+"""study repair: what each method does to the success of the *true* trigger, and to the accuracy.
+
+A cell is one model, repaired by some methods with the same clean test images. First the model is inspected with these images, as a user does it: by one inspector, `mask`, without
+references; the trigger on the route that stands out most is what `unlearn` gets, right or wrong. Accuracy and success are measured on other test images.
+
+Choices are made on seeds below 200, without the attacks of :data:`doldrum.studies.inspection.study.HELD_OUT`; the figures are those of seeds from 200 on.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.errors import InputError
+from doldrum.inspectors import inspect
+from doldrum.poisoning import Evaluation, evaluate
+from doldrum.repairing import METHODS, Recovered, repair
+from doldrum.repairing.repair import as_recovered
+from doldrum.seeds import rng
+from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.cell_checks import at_most, check_whole
+from doldrum.studies.material import victim
+
+__all__ = ["STUDY", "RepairCell", "effectiveness", "run"]
+
+_EVALUATED = 2000  # test images for accuracy and success, apart from those repaired with
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairCell(Cell):
+    """A model, and how it is repaired. `inputs` is the number of clean images.
+
+    The target goes round over attacks and seeds, where it is not given, as in the study `inspection`, whose victims are these. `pick`, `draws`, `strengths` and `sigma` are
+    not used.
+    """
+
+    inputs: int = 1000
+    methods: tuple[str, ...] = tuple(METHODS)
+
+    def __post_init__(self) -> None:
+        if self.target is None and self.attack in ATTACKS:
+            classes = datasets(self.data)[1].num_classes
+            object.__setattr__(self, "target", (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % classes)
+        super().__post_init__()
+        check_whole(self, ("inputs", 40, None))
+        at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
+        if isinstance(self.methods, str) or not self.methods or not set(self.methods) <= set(METHODS):
+            raise InputError(f"expected a list of methods among {', '.join(METHODS)}, got {self.methods!r}; pick some")
+        object.__setattr__(self, "methods", tuple(self.methods))
+
+    @property
+    def victim(self) -> VictimSpec:
+        return self.clean() if self.attack == CLEAN else super().victim
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "methods": list(self.methods)}
+
+    def label(self) -> str:
+        return f"{super().label()}, {self.inputs} images"
+
+
+def run(cell: RepairCell) -> dict[str, Any]:
+    """Repair one model by every method.
+
+    Values: `victim` (its key), `target`, `clean_accuracy` and `asr` before, `found`: whether the trigger recovered leads to the attacker's class (null for a clean model),
+    `inspect_seconds`; `methods`, one {method, refused} or {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds} each.
+    """
+    model = victim(cell.victim)
+    test = datasets(cell.data)[1]
+    order = rng(cell.seed, "study", "repair").permutation(len(test))
+    clean, others = test.take(order[: cell.inputs]), test.take(order[cell.inputs :][:_EVALUATED])
+    began = time.process_time()
+    recovered = _recovered(model.model, clean)
+    looked = time.process_time() - began
+    before = evaluate(model.model, others, model.trigger, model.plan)
+    rows: list[dict[str, Any]] = []
+    for name in cell.methods:
+        if METHODS[name].needs_trigger and recovered is None:
+            rows.append({"method": name, "refused": "no trigger was found"})
+            continue
+        began = time.process_time()
+        found = repair(
+            model.model, clean, inspection=recovered, method=name, seed=0, inspect_again=False, progress=False
+        )
+        cost = time.process_time() - began
+        after = evaluate(found.classifier, others, model.trigger, model.plan)
+        rows.append({
+            "method": name, "clean_accuracy": round(after.clean_accuracy.value, 5), "asr": _asr(after), "der": effectiveness(before, after),
+            "success": None if found.success is None else [round(one.value, 4) for one in found.success],
+            "verdict": found.verdict, "cpu_seconds": round(cost, 2),
+        })  # fmt: skip
+    return {
+        "victim": cell.victim.key,
+        "target": cell.target,
+        "clean_accuracy": round(before.clean_accuracy.value, 5),
+        "asr": _asr(before),
+        "found": None
+        if cell.attack == CLEAN
+        else recovered is not None and recovered.route.target in (None, cell.target),
+        "inspect_seconds": round(looked, 2),
+        "methods": rows,
+    }
+
+
+def effectiveness(before: Evaluation, after: Evaluation) -> float | None:
+    """DER = (max(0, ASR before - after) - max(0, accuracy before - after) + 1) / 2, in [0, 1]: 1/2 is no change; None without a trigger.
+
+    Source: Wu et al. 2022, "BackdoorBench", arXiv 2206.12654.
+    """
+    if before.asr is None or after.asr is None:
+        return None
+    gained = max(0.0, before.asr.value - after.asr.value)
+    lost = max(0.0, before.clean_accuracy.value - after.clean_accuracy.value)
+    return round((gained - lost + 1) / 2, 5)
+
+
+def _recovered(model: Any, clean: Any) -> Recovered | None:
+    found = inspect(model, clean, inspectors=["mask"], seed=0, progress=False)
+    return None if found.trigger is None else as_recovered(found)
+
+
+def _asr(found: Evaluation) -> float | None:
+    return None if found.asr is None else round(found.asr.value, 5)
+
+
+_TWO = {"epochs": 2}  # half a minute of a core
+
+
+def _seeds(first: int, count: int) -> list[int]:
+    return list(range(first, first + count))
+
+
+STUDY = Study(
+    name="repair",
+    cell=RepairCell,
+    run=run,
+    grids={
+        "quick": {
+            "recipe": "fashion-cnn-fast", "inputs": 250, "methods": ["fine-tune", "fine-prune", "unlearn"],
+            "cells": [{"attack": [CLEAN, "badnets", "blended"], "seed": _seeds(200, 2)}],
+        },
+        "full": {
+            "changes": _TWO,
+            "cells": [
+                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 2), "inputs": 1000},
+                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1), "inputs": [250, 3000]},
+            ],
+        },
+    },
+)  # fmt: skip

@@ -1,0 +1,71 @@
+"""tune: the one training loop on a network that there is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from doldrum.training.batches import checked_data
+from doldrum.training.epochs import run_epochs
+from doldrum.training.hooks import TrainingHook
+from doldrum.training.machine import run_settings
+from doldrum.training.recipe import Recipe
+from doldrum.training.state import RunState
+
+__all__ = ["state_digest", "tune"]
+
+
+def tune(
+    model: nn.Module,
+    data: Any,
+    recipe: Recipe,
+    *,
+    num_classes: int,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    hook: TrainingHook | None = None,
+    progress: bool = False,
+) -> list[dict[str, Any]]:
+    """Train `model` further, in place, where it is and as `recipe` says; gives the history, a line an epoch.
+
+    Only parameters that have `requires_grad` change, and the statistics of normalisation layers. The model is in evaluation mode afterwards. The recipe's
+    `network` is not read.
+
+    Parameters
+    ----------
+    model : images (B, C, H, W) in [0, 1] -> logits or log-probabilities (B, K)
+    data : an ImageSet with labels, or anything with `images` and `labels`; labels are below `num_classes`
+    checkpoint
+        A resume file, as in `train`: a run that was cut off ends with the same weights. That of another model, data, recipe, seed or hook is refused.
+
+    Raises InputError for data that cannot be used, and if the loss is no longer finite.
+    """
+    images, labels, classes = checked_data(data, num_classes)
+    device = next(model.parameters()).device
+    content = data.content_hash() if hasattr(data, "content_hash") else None
+    identity = recipe.hash(
+        seed=seed, data=content, classes=classes, hook=hook.name if hook else None, start=state_digest(model)
+    )
+    with run_settings(recipe.threads):
+        state = RunState(model, recipe, identity=identity, hook=hook)
+        if checkpoint is not None:
+            state.resume(checkpoint)
+        run_epochs(
+            state, model, images, labels, seed=seed, hook=hook, device=device, checkpoint=checkpoint, progress=progress
+        )
+    for part in model.modules():
+        part.training = False  # .eval() is refused by what torch.export gives
+    return state.history
+
+
+def state_digest(model: nn.Module) -> str:
+    """SHA-256 of a module's parameters and buffers, as hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

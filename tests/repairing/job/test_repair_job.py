@@ -1,0 +1,230 @@
+"""The job of a repair: ONNX and weights in and out, gone on with after a kill, and nothing written where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from repair_toys import CLASSES, TARGET, clean_images, corner, linear, onnx_file
+from safetensors.torch import load_file, save_file
+
+from doldrum.confined import sending
+from doldrum.errors import ClassifierError, InputError
+from doldrum.opening.files import digest_of
+from doldrum.records.inspection import InspectionRecord
+from doldrum.records.repair import RepairRecord
+from doldrum.repairing.job import RepairSettings, run_repair
+from doldrum.repairing.job import work as inside
+from doldrum.report.repair.page import write_repair_page
+from doldrum.training.state import RunState
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """bad.onnx, clean.npz with labels and bare.npz without; work is done in this process."""
+
+    def here(function: str, argument: Any, *, limits: Any = None, on_message: Any = lambda message: None) -> Any:
+        assert function == "doldrum.repairing.job.work:work"
+        return json.loads(json.dumps(inside.work(json.loads(json.dumps(argument)), on_message), allow_nan=False))
+
+    monkeypatch.setattr(sending, "run_confined", here)
+    onnx_file(tmp_path / "bad.onnx", author="somebody")
+    save(tmp_path / "clean.npz", clean_images(120))
+    return tmp_path
+
+
+def save(path: Path, images: Any) -> None:
+    np.savez(path, images=images.images, **({} if images.labels is None else {"labels": images.labels}))
+
+
+def inspected(folder: Path, *, model: str = "bad.onnx", trigger: Any = None) -> str:
+    """The folder of an inspection that found the corner; its inspector is none that would look again."""
+    place = folder / "report"
+    place.mkdir()
+    found = corner().trigger if trigger is None else trigger
+    (place / "trigger.json").write_text(json.dumps(found.to_dict()))
+    finding = {
+        "inspector": "corner",
+        "source": None,
+        "target": TARGET,
+        "score": 3.0,
+        "p_value": None,
+        "anomaly": 0.001,
+        "smaller": None,
+    }
+    half = {"hits": 40, "n": 40, "value": 1.0, "lower": 0.9, "upper": 1.0}
+    InspectionRecord(
+        created="2026-01-01", doldrum="0", command="doldrum inspect", seed=4,
+        model={
+            "name": model, "sha256": digest_of(folder / model), "format": "onnx", "input_shape": [1, 6, 6], "num_classes": CLASSES,
+            "class_names": None, "preprocessing": None, "notes": [],
+        },
+        clean={"source": "clean.npz", "images": 120, "search": 60, "test": 60, "accuracy": None, "claimed": None},
+        references=None, finding=finding, success=half, trigger={"kind": "masked-pattern", "factor": 1.0, "examples": []},
+        inspectors=({"name": "corner", "title": "a corner", "needs": "gradients", "seconds": 1.0, "refused": "", "values": [[None, TARGET, -1.0, 3.0]], "band": None},),
+        verdict={"word": "suspicious", "exit_code": 3, "heading": "", "sentences": [], "not_looked": []},
+    ).save(place / "record.json")  # fmt: skip
+    return str(place)
+
+
+def settings(folder: Path, **more: Any) -> RepairSettings:
+    known = {"model": "bad.onnx", "clean": "clean.npz", "repaired": "good.onnx", **more}
+    paths = {name: str(folder / known.pop(name)) for name in ("model", "clean", "repaired")}
+    return RepairSettings(**paths, out=str(folder / "good-report"), **known)
+
+
+def test_an_onnx_model_comes_back_with_other_weights_and_nothing_else(folder: Path) -> None:
+    before = (folder / "bad.onnx").read_bytes()
+    record = run_repair(settings(folder, inspection=inspected(folder)), progress=False)
+    assert (folder / "bad.onnx").read_bytes() == before
+    assert record.verdict["word"] == "trigger gone"
+    assert (record.verdict["exit_code"], record.seed, record.method["name"]) == (0, 4, "unlearn")
+    assert record.success["before"]["value"] == 1
+    assert RepairRecord.load(folder / "good-report" / "record.json") == record
+    assert not (folder / "good-report" / "work").exists()
+    bad, good = (onnx.load(str(folder / name)) for name in ("bad.onnx", "good.onnx"))
+    weights = [[onnx.numpy_helper.to_array(t) for t in one.graph.initializer] for one in (bad, good)]
+    assert not np.array_equal(weights[0][0], weights[1][0])
+    for one in (bad, good):
+        del one.graph.initializer[:]
+    assert bad == good
+    page = write_repair_page(folder / "good-report").read_text()
+    assert "The recovered trigger no longer works" in page
+    assert "<script" not in page
+
+
+def test_weights_come_back_by_their_names_and_types(folder: Path) -> None:
+    from doldrum.networks import build
+
+    torch.manual_seed(0)
+    net = build("mlp", input_shape=(1, 6, 6), num_classes=CLASSES)
+    tensors = {f"module.{name}": t.half() if name.endswith("2.weight") else t for name, t in net.state_dict().items()}
+    tensors = {name: t.float().contiguous() for name, t in tensors.items()}
+    save_file(tensors, folder / "bad.safetensors", metadata={"who": "somebody"})
+    more = {
+        "model": "bad.safetensors",
+        "repaired": "good.safetensors",
+        "arch": "mlp",
+        "size": (6, 6),
+        "channels": "grey",
+    }
+    record = run_repair(settings(folder, method="fine-tune", **more), progress=False)
+    assert record.verdict["word"] == "no trigger to test"
+    found = load_file(folder / "good.safetensors")
+    assert {name: (t.shape, t.dtype) for name, t in found.items()} == {
+        n: (t.shape, t.dtype) for n, t in tensors.items()
+    }
+    assert any(not torch.equal(found[name], tensors[name]) for name in tensors)
+    assert record.accuracy["after"]["value"] > record.accuracy["before"]["value"]
+
+
+def test_a_repair_that_was_killed_goes_on_and_one_that_is_done_is_given_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = settings(folder, inspection=inspected(folder))
+    write, epochs = RunState.save, []
+
+    def cut(state: RunState, path: Any) -> None:
+        write(state, path)
+        epochs.append(state.epoch)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunState, "save", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run_repair(asked, progress=False)
+    assert not (folder / "good.onnx").exists()
+    record = run_repair(asked, progress=False)
+    assert epochs[:5] == [1, 2, 3, 4, 5]
+    written = (folder / "good.onnx").read_bytes()
+    said: list[str] = []
+    assert run_repair(asked, progress=False, say=said.append) == record
+    assert "already finished" in said[0]
+    (folder / "good.onnx").unlink()
+    whole = run_repair(replace(asked, out=str(folder / "other")), progress=False)
+    assert (folder / "good.onnx").read_bytes() == written
+    assert whole.repaired == record.repaired
+
+
+def test_own_labels_are_said_aloud(folder: Path) -> None:
+    save(folder / "bare.npz", clean_images(120, labels=False))
+    said: list[str] = []
+    record = run_repair(
+        settings(folder, clean="bare.npz", inspection=inspected(folder)), progress=False, say=said.append
+    )
+    assert "the model's own are used" in said[0]
+    assert (record.clean["labels"], record.accuracy) == ("model", None)
+    assert any("accuracy is not known" in text for text in record.verdict["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"repaired": "good.safetensors"}, r"a file \.onnx for a model as onnx"),
+        ({"repaired": "good.txt"}, r"\.safetensors or \.onnx"),
+        ({"repaired": "bad.onnx"}, "there already"),
+        ({"method": "unlearn"}, "inspect the model first"),
+        ({"method": "magic"}, "method= among"),
+        ({"inspection": "."}, "no record.json"),
+        ({"clean": "few.npz"}, "at least 40 clean images"),
+        ({"clean": "one.npz"}, "class 1 alone"),
+        ({"clean": "bare.npz", "method": "fine-tune"}, "labels with the clean images"),
+        ({"clean": "odd.npz", "method": "fine-tune"}, "labels of the model's classes"),
+    ],
+)
+def test_nothing_is_written_where_something_is_wrong(folder: Path, more: dict[str, Any], why: str) -> None:
+    save(folder / "few.npz", clean_images(5))
+    save(folder / "one.npz", clean_images(80, only=1))
+    save(folder / "bare.npz", clean_images(80, labels=False))
+    np.savez(folder / "odd.npz", images=clean_images(80).images, labels=np.arange(80) % 9)
+    if more.get("inspection"):
+        more = more | {"inspection": str(folder)}
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises((InputError, ClassifierError), match=why):
+        run_repair(settings(folder, **more), progress=False)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refused(folder: Path) -> None:
+    from doldrum.triggers import MaskedPattern
+
+    net = linear()
+    net[1].bias.data += 1
+    onnx_file(folder / "other.onnx", net)
+    place = inspected(folder, model="other.onnx")
+    with pytest.raises(InputError, match="of another one; inspect"):
+        settings(folder, inspection=place)
+    small = MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
+    (Path(place) / "trigger.json").write_text(json.dumps(small.to_dict()))
+    with pytest.raises(InputError, match="of another size"):
+        run_repair(settings(folder, model="other.onnx", inspection=place), progress=False)
+    (Path(place) / "trigger.json").write_text('{"name": "nothing", "settings": {}}')
+    with pytest.raises(InputError, match="trigger"):
+        settings(folder, model="other.onnx", inspection=place)
+    assert not (folder / "good.onnx").exists()
+    assert not (folder / "good-report").exists()
+
+
+def test_a_model_that_is_code_is_refused(folder: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(linear()).save(str(folder / "code.pt"))
+    with pytest.raises(InputError, match="ONNX or as weights"):
+        run_repair(
+            settings(folder, model="code.pt", trust_code=True, size=(6, 6), channels="grey", num_classes=3, method="fine-tune", repaired="a.safetensors"),
+            progress=False,
+        )  # fmt: skip
+    assert not (folder / "a.safetensors").exists()
+
+
+def test_a_model_at_an_address_is_refused(folder: Path) -> None:
+    more = {"model": "http://localhost:1", "num_classes": 3, "size": (6, 6)}
+    with pytest.raises(InputError, match="got an address"):
+        replace(settings(folder), **more)

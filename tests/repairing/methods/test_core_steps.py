@@ -1,0 +1,156 @@
+"""The core step of each method, against a plain computation of it."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from repair_toys import classifier, clean_images, convolutional, corner
+from torch import nn
+from torch.nn import functional as F
+
+from doldrum.errors import ClassifierError
+from doldrum.gradients.trainable import trainable
+from doldrum.pixels import to_float
+from doldrum.repairing.contract import Task
+from doldrum.repairing.methods.anp import Anp, Masked
+from doldrum.repairing.methods.fine_prune import FinePrune, activity
+from doldrum.repairing.methods.ft_sam import FtSam, sharpest
+from doldrum.repairing.methods.unlearn import with_trigger
+
+DATA = clean_images(60)
+
+
+def task(net: nn.Module, **more) -> Task:
+    return Task(model=trainable(classifier(net)), data=DATA, num_classes=3, seed=0, **more)
+
+
+def test_ft_sam_goes_down_the_gradient_at_the_worst_weights_nearby() -> None:
+    """One step on all images, momentum and decay aside: w - lr grad L(w + e), e = rho T^2 g / ||T g||, T = diag|w|."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()
+    got = copy.deepcopy(net)
+    made = task(got)
+    x, y = torch.from_numpy(to_float(DATA.images)), torch.from_numpy(DATA.labels)
+    from dataclasses import replace
+
+    from doldrum.repairing.methods import ft_sam
+    from doldrum.repairing.recipe import TUNING
+
+    recipe = replace(
+        TUNING, epochs=1, batch_size=60, lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0
+    )
+    made.tune(recipe, stage="one", hook=ft_sam._Sharp(1.5))
+    w = [p.detach().clone().requires_grad_() for p in net.parameters()]
+    loss = lambda a, b: F.cross_entropy(x.flatten(1) @ a.T + b, y)  # noqa: E731
+    g = torch.autograd.grad(loss(*w), w)
+    norm = float(torch.cat([(p.abs() * q).detach().flatten() for p, q in zip(w, g, strict=True)]).norm())
+    worst = [(p + 1.5 * p**2 * q / norm).detach().requires_grad_() for p, q in zip(w, g, strict=True)]
+    step = torch.autograd.grad(loss(*worst), worst)
+    for after, before, s in zip(made.model.parameters(), w, step, strict=True):
+        torch.testing.assert_close(after.detach(), before.detach() - 0.1 * s)
+
+
+def test_no_change_within_rho_raises_the_loss_more_to_first_order() -> None:
+    draw = torch.Generator().manual_seed(0)
+    w, g = torch.randn(20, generator=draw), torch.randn(20, generator=draw)
+    (best,) = sharpest([w], (g,), 0.7)
+    assert float((best / w).norm()) == pytest.approx(0.7, rel=1e-5)
+    for _ in range(200):
+        other = torch.randn(20, generator=draw)
+        other = 0.7 * w.abs() * other / other.norm()
+        assert float(other @ g) <= float(best @ g) + 1e-5
+
+
+def test_an_anp_mask_is_a_factor_of_the_channel_and_pruning_takes_it_out() -> None:
+    net = convolutional()
+    masked = Masked(trainable(classifier(net)))
+    assert [len(m) for m in masked.masks] == [4]  # the batch normalisation's
+    x = torch.from_numpy(to_float(DATA.images))
+    with torch.no_grad():
+        torch.testing.assert_close(masked(x), net(x))
+        masked.masks[0][:] = torch.tensor([1.0, 0.1, 0.5, 1.0])
+        by_hand = copy.deepcopy(net)
+        by_hand[1].weight *= masked.masks[0]
+        torch.testing.assert_close(masked(x), by_hand(x))
+        masked.change = [(torch.full((4,), 0.2), torch.full((4,), -0.3))]
+        by_hand[1].weight.data = net[1].weight * (masked.masks[0] + 0.2)
+        by_hand[1].bias.data = net[1].bias * 0.7
+        torch.testing.assert_close(masked(x), by_hand(x))
+    masked.prune(0.2)
+    assert (masked.weights[0] == 0).tolist() == [False, True, False, False]
+
+
+def test_an_anp_step_is_the_gradient_at_the_worst_change_mixed_with_that_without() -> None:
+    from doldrum.repairing.methods.anp import _Adversary
+
+    net = convolutional()
+    net[1].bias.data = torch.tensor([0.1, -0.2, 0.3, 0.4])
+    masked, draw = Masked(trainable(classifier(net))), torch.Generator().manual_seed(3)
+    x, y = torch.from_numpy(to_float(DATA.images)), torch.from_numpy(DATA.labels)
+    hook = _Adversary(0.4, 0.2)
+    hook.on_batch(x, y, draw, masked)
+    F.cross_entropy(masked(x), y).backward()
+    hook.on_gradients(x, y, masked)
+
+    def loss(mask: torch.Tensor, d: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        z = F.batch_norm(
+            net[0](x),
+            net[1].running_mean,
+            net[1].running_var,
+            net[1].weight.detach() * (mask + d),
+            net[1].bias.detach() * (1 + b),
+        )
+        return F.cross_entropy(net[2:](z), y)
+
+    draw = torch.Generator().manual_seed(3)
+    d, b = (((2 * torch.rand(4, generator=draw) - 1) * 0.4).requires_grad_() for _ in range(2))
+    mask = torch.ones(4, requires_grad=True)
+    gd, gb = torch.autograd.grad(loss(mask, d, b), (d, b))
+    worst = [(p.detach() + 0.4 * q.sign()).clamp(-0.4, 0.4) for p, q in ((d, gd), (b, gb))]
+    (robust,) = torch.autograd.grad(loss(mask, *worst), mask)
+    (plain,) = torch.autograd.grad(loss(mask, torch.zeros(4), torch.zeros(4)), mask)
+    torch.testing.assert_close(masked.masks[0].grad, 0.8 * robust + 0.2 * plain)
+
+
+def test_fine_pruning_takes_idle_channels_and_keeps_them_out() -> None:
+    net = convolutional()
+    net[3].weight.data[2], net[3].bias.data[2] = 0.5 * net[3].weight.data[2], -5.0  # never active
+    made = task(net)
+    layer = made.model.last_channels()
+    assert layer == ("model.3.weight", "model.3.bias")
+    found = activity(made.model, layer, DATA.images)
+    with torch.no_grad():
+        want = net[:5](torch.from_numpy(to_float(DATA.images))).mean(dim=(0, 2, 3))
+    np.testing.assert_allclose(found.numpy(), want.double().numpy(), rtol=1e-5)
+    assert found[2] == 0
+    FinePrune(epochs=1).repair(made)
+    weights = dict(made.model.named_parameters())
+    assert not weights["model.3.weight"][2].any()
+    assert weights["model.3.bias"][2] == 0
+    assert weights["model.6.weight"].grad is not None
+
+
+def test_a_model_without_convolutions_cannot_be_fine_pruned() -> None:
+    with pytest.raises(ClassifierError, match="convolutions"):
+        FinePrune().repair(task(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()))
+    with pytest.raises(ClassifierError, match="channels to prune"):
+        Anp().repair(task(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()))
+
+
+def test_what_is_unlearned_is_the_trigger_under_the_right_labels() -> None:
+    made = with_trigger(task(convolutional(), recovered=corner()), 0.5)
+    more = made.take(range(60, len(made)))
+    assert len(more) == 20  # half of the 40 images that are not of the target
+    assert set(more.labels.tolist()) == {0, 1}
+    assert (more.images[:, 0, -1, -1] == 1).all()
+    plain = {tuple(np.round(image.ravel(), 5)): k for image, k in zip(to_float(DATA.images), DATA.labels, strict=True)}
+    without = more.images.copy()
+    without[:, 0, -1, -1] = 0
+    assert [plain[tuple(np.round(image.ravel(), 5))] for image in without] == more.labels.tolist()
+
+
+def test_settings_are_in_a_methods_name() -> None:
+    assert repr(FtSam(rho=1.0)) == "FtSam(lr=0.01, epochs=20, rho=1.0)"

@@ -1,0 +1,172 @@
+"""repair: what it does to a model whose backdoor is known, what it shows, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from repair_toys import CLASSES, TARGET, classifier, clean_images, corner, onnx_file
+from torch import nn
+
+import doldrum as dd
+from doldrum.classifiers.adapters.onnx import OnnxClassifier
+from doldrum.errors import ClassifierError, InputError
+from doldrum.inspectors import Reading, Route
+from doldrum.inspectors.kinds import INSPECTORS
+from doldrum.poisoning.evaluate import Share
+from doldrum.repairing import METHODS, Recovered
+from doldrum.repairing.material import parted
+from doldrum.repairing.methods.unlearn import Unlearn
+from doldrum.repairing.result import verdict_of
+from doldrum.triggers import MaskedPattern
+
+CLEAN = clean_images(200)
+
+
+def repaired(model=None, clean=CLEAN, **more):
+    return dd.repair(classifier() if model is None else model, clean, progress=False, **more)
+
+
+def test_unlearning_takes_the_backdoor_out_and_leaves_the_model_given_alone() -> None:
+    model = classifier()
+    before = model.fingerprint
+    found = repaired(model, inspection=corner())
+    assert model.fingerprint == before != found.classifier.fingerprint
+    assert (found.verdict, found.exit_code, found.labels, found.fit, found.test) == (
+        "trigger gone",
+        0,
+        "given",
+        150,
+        50,
+    )
+    assert found.success[0].value == 1
+    assert found.success[1].value == 0
+    assert found.accuracy[1].value == 1
+    bright = corner().trigger(CLEAN.images)
+    assert (found.classifier(bright).argmax(1) == CLEAN.labels).mean() > 0.95
+
+
+def test_what_leaves_the_backdoor_in_is_said_to() -> None:
+    found = repaired(inspection=corner(), method="fine-tune")
+    assert (found.verdict, found.exit_code) == ("trigger still works", 3)
+    assert found.to_dict()["success"]["after"]["value"] == 1
+
+
+def test_an_onnx_model_comes_back_as_one(tmp_path: Path) -> None:
+    model = OnnxClassifier(onnx_file(tmp_path / "m.onnx"))
+    found = repaired(model, inspection=corner())
+    assert isinstance(found.classifier, OnnxClassifier)
+    assert found.verdict == "trigger gone"
+    torch_one = repaired(inspection=corner())
+    np.testing.assert_allclose(
+        found.classifier(CLEAN.images / np.float32(255)),
+        torch_one.classifier(CLEAN.images / np.float32(255)),
+        atol=1e-3,
+    )
+
+
+def test_own_labels_serve_where_none_are_given() -> None:
+    found = repaired(clean=clean_images(200, labels=False), inspection=corner())
+    assert (found.verdict, found.labels, found.accuracy) == ("trigger gone", "model", None)
+    assert found.agreement.value == 1
+
+
+def test_the_images_held_back_are_none_that_an_inspection_searched() -> None:
+    from doldrum.inspectors.contract.subject import halves
+
+    searched = {image.tobytes() for image in halves(CLEAN, 3).search}
+    parts = parted(classifier(), CLEAN, 3)
+    held, fit = {image.tobytes() for image in parts.test}, {image.tobytes() for image in parts.fit.images}
+    assert len(held) == 50
+    assert not held & searched
+    assert not held & {(np.frombuffer(one, np.uint8) / np.float32(255)).astype(np.float32).tobytes() for one in fit}
+
+
+def test_the_inspector_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Twice(INSPECTORS["mask"]):
+        def examine(self, subject):
+            return Reading("mask", {Route(None, k): -3.0 for k in range(CLASSES)})
+
+    monkeypatch.setitem(INSPECTORS, "mask", Twice)
+    found = repaired(inspection=corner(inspector="mask", value=-1.0))
+    assert found.larger == pytest.approx(np.exp(2.0))
+    assert found.examination.readings[0].inspector == "mask"
+    assert repaired(inspection=corner(inspector="mask", value=-1.0), inspect_again=False).examination is None
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, again, other = (
+        repaired(inspection=corner(), method=Unlearn(epochs=2, share=0.5), seed=s) for s in (0, 0, 1)
+    )
+    assert first.classifier.fingerprint == again.classifier.fingerprint != other.classifier.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "word"),
+    [
+        (0, 50, "trigger gone"),
+        (0, 10, "not shown to be gone"),
+        (10, 50, "not shown to be gone"),
+        (40, 50, "trigger still works"),
+    ],
+)
+def test_verdicts(hits: int, n: int, word: str) -> None:
+    some = Share.of(np.arange(n) < hits)
+    assert verdict_of((some, some)) == word
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"clean": clean_images(5)}, "at least 40 clean images"),
+        ({"clean": clean_images(80, only=1)}, "several classes, got class 1 alone"),
+        (
+            {"clean": clean_images(80, labels=False, only=1), "inspection": corner()},
+            "class 1 alone by the model's own labels",
+        ),
+        (
+            {"clean": clean_images(80, labels=False), "method": "fine-tune"},
+            "labels with the clean images for the method fine-tune",
+        ),
+        ({"clean": dd.ImageSet(np.zeros((80, 1, 6, 6), np.uint8), np.arange(80) % 4)}, "labels below 3"),
+        ({"clean": dd.ImageSet(np.zeros((80, 1, 5, 5), np.uint8), np.arange(80) % 3)}, "6"),
+        ({"method": "unlearn"}, "inspect the model first"),
+        ({"method": "magic"}, "among fine-tune, fine-prune"),
+        ({"inspection": "report"}, "what dd.inspect gives"),
+        ({"inspection": Recovered(Route(None, 7), corner().trigger)}, "between the model's 3 classes"),
+        (
+            {
+                "inspection": Recovered(
+                    Route(None, TARGET), MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
+                )
+            },
+            "of another size",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_words(wrong, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        repaired(**wrong)
+
+
+def test_models_without_weights_to_train_are_refused() -> None:
+    function = dd.as_classifier(lambda x: x.reshape(len(x), -1)[:, :3], input_shape=(1, 6, 6), num_classes=3)
+    with pytest.raises(ClassifierError, match="weights can be trained"):
+        repaired(function, inspection=corner())
+    with pytest.raises(ClassifierError, match="without any in floating point"):
+        repaired(classifier(nn.Sequential(nn.AdaptiveAvgPool2d((1, 3)), nn.Flatten()).eval()), inspection=corner())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_keeps_a_convolutional_model_right(name: str) -> None:
+    """On a network that is trained on these images, no method costs more than a tenth of the accuracy."""
+    from doldrum.training import Recipe
+
+    recipe = Recipe(network="fashion-cnn", epochs=15, batch_size=50, lr=0.05, threads=1, precision="fp32")
+    model = dd.train(clean_images(300), recipe, progress=False)
+    found = repaired(model, inspection=corner(), method=name)
+    assert found.accuracy[0].value > 0.95
+    assert found.accuracy[1].value > 0.9
+    assert torch.isfinite(torch.cat([p.flatten() for p in found.classifier.module.parameters()])).all()
