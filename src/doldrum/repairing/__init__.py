@@ -1,6 +1,6 @@
 """Take a backdoor out of a model, and show that it is gone; `contract` is read first.
 
-What belongs here: methods, one a file; what shows how well they did; the command's job (`job`). No trigger is searched here (`inspectors`), and no loop of its own
+What belongs here: methods, one per file; what shows how well they did; the command's job (`job`). No trigger is searched here (`inspectors`), and no loop of its own
 trains (`training`).
 """
 

@@ -43,7 +43,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
     """By how much the share of true entries of `second` is above that of `first`, on the same images, with limits.
 
     p2 - p1, with Newcombe's limits: Wilson's of each share, and the correlation of the two rows,
-    lower = d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2, b = u1 - p1, and upper likewise.
+    lower = d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2, b = u1 - p1, and upper in the same way.
 
     Parameters
     ----------

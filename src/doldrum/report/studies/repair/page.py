@@ -17,7 +17,7 @@ _CLEAN = "clean"
 
 
 def rows_of(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """A row a model and method that ran: what was before, and after."""
+    """One row per model and method that ran: what was before, and after."""
     rows = []
     for cell in cells:
         for one in cell.values["methods"]:
