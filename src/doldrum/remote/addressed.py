@@ -29,6 +29,7 @@ _DENIED_WORDS = (
     "Forbidden",
     "Unauthorized",
 )
+_ABSENT_WORDS = ("NoSuchBucket", "NoSuchKey", "The specified bucket does not exist")
 # An S3 client waits a minute and tries several times by itself; told once that nobody is there, a person should soon know.
 _S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard", "max_attempts": 4}}}
 
@@ -139,7 +140,7 @@ class AddressedStore(Store):
     def _told(self, error: BaseException, name: str) -> DoldrumError:
         where, kind = self.shown(name), type(error).__name__
         status, why = str(getattr(error, "status", "")), visible(scrubbed(error)) or kind
-        if isinstance(error, FileNotFoundError) or status == "404":
+        if isinstance(error, FileNotFoundError) or status == "404" or any(word in why for word in _ABSENT_WORDS):
             return InputError(f"expected something at {where}, got nothing there; check the address")
         if kind in _DENIED or status in _DENIED_CODES or any(word in why for word in _DENIED_WORDS):
             return InputError(f"expected access to {where}, got: {why}; check the credentials, and what they allow")
