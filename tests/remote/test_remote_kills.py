@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -57,8 +58,15 @@ def killing(monkeypatch):
     return start
 
 
+@pytest.fixture
+def instance(monkeypatch) -> None:
+    """What a Ray instance that is started here hands on to its workers."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "shared"))
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # its default is 15: beside other work its workers get no turn
+
+
 @pytest.mark.parametrize("spread", [{"workers": 2}, {"workers": 2, "ray": "local"}], ids=["processes", "ray"])
-def test_killed_workers_lose_nothing_and_do_nothing_twice(s3, bucket, killing, spread) -> None:
+def test_killed_workers_lose_nothing_and_do_nothing_twice(s3, bucket, killing, instance, spread) -> None:
     for i in range(SHARDS):
         s3.client.put_object(
             Bucket=bucket, Key=f"in/s-{i:02d}.tar", Body=tar_of(NEW.images[10 * i : 10 * i + 10], 10 * i)
