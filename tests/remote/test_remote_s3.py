@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import sys
 import urllib.request
 
 import numpy as np
@@ -14,7 +16,7 @@ from shard_sample import NEW, calibrated, tar_of
 
 from doldrum.detectors.deploy import sharded
 from doldrum.detectors.deploy.sharded import is_unfinished_at, scan_shards
-from doldrum.errors import InputError, StorageError
+from doldrum.errors import InputError, MissingExtraError, StorageError
 from doldrum.measuring.collected import collect_images
 from doldrum.remote import Shards, addressed, find_shards, store_of
 
@@ -161,3 +163,28 @@ def test_images_are_collected_from_addresses(s3, bucket, source, tmp_path, monke
     assert [name for name, _ in found.skipped] == ["s-01.tar"]
     monkeypatch.setattr(Shards, "here", None)  # taken again: nothing is fetched
     assert collect_images(f"s3://{bucket}/in", tmp_path, shape=(1, 8, 8), progress=False).ids == found.ids
+
+
+def test_a_full_disk_here_is_no_fault_of_the_address(s3, bucket, source, detector, monkeypatch) -> None:
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr("s3fs.S3FileSystem.get_file", full)
+    with pytest.raises(OSError, match="expected space on the disk, got a full disk") as error:
+        scan_shards(detector, source, f"s3://{bucket}/out", progress=False)
+    assert error.value.errno == errno.ENOSPC
+    assert is_unfinished_at(f"s3://{bucket}/out")
+
+
+def test_a_library_that_is_absent_is_named(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    with pytest.raises(
+        MissingExtraError, match=r"expected the library 's3fs', got none; run: pip install 'doldrum\[urls\]'"
+    ):
+        store_of("s3://b/x").listed()
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(
+        MissingExtraError, match=r"expected the library 'fsspec', got none; run: pip install 'doldrum\[urls\]'"
+    ):
+        store_of("s3://b/x").listed()

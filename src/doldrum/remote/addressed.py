@@ -93,14 +93,15 @@ class AddressedStore(Store):
                 raise
 
     def put(self, name: str, data: bytes) -> None:
+        # One request, or parts that become visible with the last: whole or not at all.
+        with self._explained(name) as fs:
+            fs.pipe_file(self._path(name), data)
+
+    def check_writable(self) -> None:
         if self._scheme in ("http", "https"):
             raise InputError(
-                f"expected results to go to a folder, s3:// or gs://, got {self.shown()}; https can't be written to"
+                f"expected results to go to a folder, s3:// or gs://, got {self.shown()}: https can't be written to; name another with --out"
             )
-        with self._explained(
-            name
-        ) as fs:  # one request, or parts that become visible with the last: whole or not at all
-            fs.pipe_file(self._path(name), data)
 
     def _path(self, name: str) -> str:
         return self.root + name + self._query

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doldrum.errors import InputError
-from doldrum.files import write_whole
+from doldrum.files import check_folder_writable, write_whole
 
 __all__ = ["Held", "LocalStore", "Store"]
 
@@ -52,6 +52,10 @@ class Store(ABC):
     def put(self, name: str, data: bytes) -> None:
         """Write a file whole or not at all: whoever reads sees the old one or the new one."""
 
+    @abstractmethod
+    def check_writable(self) -> None:
+        """Raise InputError where it can be told without writing that nothing can be put here."""
+
 
 class LocalStore(Store):
     """A folder of this machine.
@@ -91,6 +95,9 @@ class LocalStore(Store):
 
     def put(self, name: str, data: bytes) -> None:
         write_whole(self.root / name, lambda draft: draft.write_bytes(data))
+
+    def check_writable(self) -> None:
+        check_folder_writable(self.root)
 
 
 def _held(path: Path) -> Held:

@@ -27,7 +27,6 @@ from doldrum.detectors.contract.stages import Examined
 from doldrum.detectors.deploy.scanning import detector_identity, part_of
 from doldrum.detectors.deploy.tally import Tally, rows_of, summary_of, tally_of, tally_of_rows
 from doldrum.errors import DoldrumError, InputError, StorageError
-from doldrum.files import check_folder_writable
 from doldrum.intake import visible
 from doldrum.locks import locked
 from doldrum.measuring.collected import StoredImages, called, collect_images
@@ -97,6 +96,7 @@ def scan_shards(
         raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
     shards = find_shards(source, wanted=lambda name: name.lower().endswith(_SUFFIXES))
     place = store_of(out)
+    place.check_writable()
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -296,7 +296,6 @@ def _runs(detector: Detector, shards: Shards) -> Any:
 def _held(out: str | Path) -> Generator[None, None, None]:
     """One run at a time in a folder; an address has no locks and needs none."""
     if not is_address(out):
-        check_folder_writable(out)
         Path(out).mkdir(parents=True, exist_ok=True)
     with nullcontext() if is_address(out) else locked(out):
         yield
