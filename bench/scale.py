@@ -1,10 +1,16 @@
-"""One worker against two, memory against the number of inputs, the cost model: python bench/scale.py workers | scan | memory | cost.
+"""One worker against two, memory against the number of inputs, the cost model, S3 to S3: python bench/scale.py workers | scan | memory | cost | s3.
 
 `workers` alternates runs of one and of two processes of one thread each over the same inputs, the one also kept to one core, and gives
 the ratios of each round. `scan` does the same for a scan by a calibrated detector: processes of their own with one core, all cores and two workers, whose shards must be the same
 bytes; the rates are from the fourth batch on, when all have started. `memory` runs one process for each number of inputs on a stream that makes images as they are read, writes shards, and
 gives each process's peak resident memory. `cost` takes the rate of an engine from a small job, predicts a larger one by it (inputs
 x forwards x FLOPs / rate), and runs that too; seconds are those that the processor spent, so other jobs beside it matter little.
+
+`s3` scans WebDataset shards from an S3 server on this machine (moto's, in a process of its own) to it, once for each number of images (`s3 50000
+1000000`): images a second of the first and last tenth of the shards, the driver's and the workers' peak memory, and what a billion would
+cost by that rate. `--kills 10` kills a worker (with `--ray local`, an actor) so often in the last run, at random, and holds its results
+against those of a run without. What is asked there is the road of an image, not the model: a linear model of 4 classes on 8 x 8 pixels and a
+detector of 5 forwards an image. The 64 forwards of a profile cost what `scan` says, whatever the source.
 """
 
 from __future__ import annotations
@@ -184,12 +190,181 @@ def cost(repeats: int) -> list[dict]:
     return rows
 
 
+def s3(counts: list[int], *, per_shard: int, workers: int, ray: str | None, kills: int) -> list[dict]:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "shared"))
+    from s3_server import s3_server
+
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    rows = []
+    with s3_server() as server:
+        os.environ.update(server.environment())
+        for bucket in ("images", "verdicts"):
+            server.client.create_bucket(Bucket=bucket)
+        shard = _shard(per_shard)  # one content under all names: what is made of it is not what is measured
+        shards = -(-max(counts) // per_shard)
+        for i in range(shards):
+            server.client.put_object(Bucket="images", Key=f"s-{i:06d}.tar", Body=shard)
+        settings = {"workers": workers, "ray": ray, "per_shard": per_shard}
+        for n in counts:
+            rows.append(_s3_run(server.address, n, out=f"s3://verdicts/{n}", **settings))
+            print(rows[-1], flush=True)
+        if kills:
+            rows.append(_s3_run(server.address, max(counts), out="s3://verdicts/killed", kills=kills, **settings))
+            whole, killed = (_results(server, prefix) for prefix in (f"{max(counts)}/", "killed/"))
+            assert whole == killed, "a result is lost, twice, or another"
+            rows[-1]["results"] = len(killed)
+            print(rows[-1], flush=True)
+    return rows
+
+
+def _shard(count: int) -> bytes:
+    """Grey images of 8 x 8 as an uncompressed WebDataset tar of PPM files: the fastest that intake decodes."""
+    import io
+    import tarfile
+
+    pixels, buffer = np.random.default_rng(0).integers(0, 256, (count, 64), dtype=np.uint8), io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for i, image in enumerate(pixels):
+            data = b"P5 8 8 255\n" + image.tobytes()
+            info = tarfile.TarInfo(f"{i:06d}.pgm")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _results(server, prefix: str) -> dict[str, str]:
+    """What is below a prefix, by name: a hash of each shard's result."""
+    pages = server.client.get_paginator("list_objects_v2").paginate(Bucket="verdicts", Prefix=prefix)
+    names = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    return {
+        name.removeprefix(prefix): hashlib.sha256(
+            server.client.get_object(Bucket="verdicts", Key=name)["Body"].read()
+        ).hexdigest()
+        for name in names
+        if name.endswith(".parquet")
+    }
+
+
+def _s3_run(address: str, n: int, *, out: str, per_shard: int, workers: int, ray: str | None, kills: int = 0) -> dict:
+    asked = json.dumps({"n": n, "out": out, "per_shard": per_shard, "workers": workers, "ray": ray, "kills": kills})
+    command = [sys.executable, __file__, "s3-one", "--arm", asked]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def s3_one(*, n: int, out: str, per_shard: int, workers: int, ray: str | None, kills: int) -> None:
+    """One scan of n images, in a process of its own whose children are its workers."""
+    from contextlib import contextmanager
+
+    from doldrum.detectors import W
+    from doldrum.detectors.deploy import sharded
+
+    model = dd.as_classifier(linear, input_shape=(1, 8, 8), num_classes=4)
+    pool = np.random.default_rng(1).integers(0, 256, (1200, 1, 8, 8), dtype=np.uint8)
+    detector = W(strength=0.2, draws=4, seed=1).fit(model, pool[:200]).calibrate(pool[200:])
+    detector.batch_size = 1024
+    done: list[tuple[float, float]] = []
+    watch, killed = _Family(ray is not None), 0
+    shards = -(-n // per_shard)
+    at = (
+        set(np.random.default_rng(2).choice(np.arange(1, max(2, shards - 1)), min(kills, max(1, shards - 2)), False))
+        if kills
+        else set()
+    )
+
+    @contextmanager
+    def bar(*_, **__):
+        def advance(_n: int) -> None:
+            nonlocal killed
+            done.append((time.perf_counter(), watch.peak_mib()))
+            if len(done) in at:
+                killed += watch.kill_one()
+
+        yield advance
+
+    sharded.progress_bar = bar
+    start = time.perf_counter()
+    source = f"s3://images/s-{{000000..{shards - 1:06d}}}.tar"
+    found = sharded.scan_shards(detector, source, out, workers=workers, ray=ray)
+    seconds, tenth = time.perf_counter() - start, max(2, shards // 10)
+    assert found["complete"], found["failed"]
+    assert found["inputs"] == shards * per_shard, found["inputs"]
+    times = [t for t, _ in done]
+    first, last = ((tenth - 1) * per_shard / (t[-1] - t[0]) for t in (times[:tenth], times[-tenth:]))
+    rate = (shards - 1) * per_shard / (times[-1] - times[0])
+    print(
+        json.dumps(
+            {
+                "images": found["inputs"],
+                "seconds": seconds,
+                "images_per_second": rate,
+                "first_tenth": first,
+                "last_tenth": last,
+                "peak_mib_after_first_tenth": done[tenth - 1][1],
+                "peak_mib": done[-1][1],
+                "driver_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "killed": killed,
+                "core_hours_of_1e9": 1e9 / rate * (workers or 1) / 3600,
+            }
+        )
+    )
+
+
+def linear(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), 64) @ _WEIGHTS
+
+
+_WEIGHTS = np.random.default_rng(3).normal(size=(64, 4)).astype(np.float32)
+
+
+class _Family:
+    """The workers of this process."""
+
+    def __init__(self, ray: bool) -> None:
+        import psutil
+
+        self._psutil, self._ray, self._chance = psutil, ray, np.random.default_rng(4)
+
+    def _workers(self) -> list:
+        found = []
+        for child in self._psutil.Process().children(recursive=True):
+            try:
+                words = " ".join(child.cmdline())
+            except self._psutil.Error:
+                continue
+            if ("ray::_Actor" in words) if self._ray else ("spawn_main" in words and child.ppid() == os.getpid()):
+                found.append(child)
+        return found
+
+    def peak_mib(self) -> float:
+        """The largest resident memory that one of them has had."""
+        peaks = [0.0]
+        for worker in self._workers():
+            try:
+                status = Path(f"/proc/{worker.pid}/status").read_text()
+                peaks.append(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+            except (OSError, ValueError, IndexError):
+                continue
+        return max(peaks)
+
+    def kill_one(self) -> int:
+        there = self._workers()
+        if not there:
+            return 0
+        there[int(self._chance.integers(len(there)))].kill()
+        return 1
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["workers", "scan", "memory", "cost", "one", "scan-one"])
+    parser.add_argument("what", choices=["workers", "scan", "memory", "cost", "s3", "one", "scan-one", "s3-one"])
     parser.add_argument("counts", nargs="*", type=int, default=[10_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--inputs", type=int, default=2000)
+    parser.add_argument("--shard", type=int, default=10_000, help="s3: images a shard")
+    parser.add_argument("--workers", type=int, default=2, help="s3: workers")
+    parser.add_argument("--ray", help="s3: the address of a cluster, such as local")
+    parser.add_argument("--kills", type=int, default=0, help="s3: workers that are killed in one more run")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -199,8 +374,13 @@ def main() -> None:
     if args.what == "scan-one":
         scan_one(args.folder, args.arm)
         return
-    if args.what == "scan":
-        found: object = scan(args.repeats, args.inputs)
+    if args.what == "s3-one":
+        s3_one(**json.loads(args.arm))
+        return
+    if args.what == "s3":
+        found: object = s3(args.counts, per_shard=args.shard, workers=args.workers, ray=args.ray, kills=args.kills)
+    elif args.what == "scan":
+        found = scan(args.repeats, args.inputs)
     elif args.what == "cost":
         found = cost(args.repeats)
     else:

@@ -35,6 +35,10 @@ class WorkerError(EngineError):
     """A worker died, did not start or is not like this process; the same again may do (exit code 1)."""
 
 
+class StorageError(DoldrumError, RuntimeError):
+    """What is at an address gave no answer, or changed while it was read; the same again may do (exit code 1)."""
+
+
 class SandboxError(DoldrumError, RuntimeError):
     """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
 

@@ -29,6 +29,10 @@ EXTRAS = {
     "h11": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
+    "fsspec": "urls",
+    "s3fs": "urls",
+    "aiohttp": "urls",
+    "gcsfs": "gcs",
 }
 """The extra that brings a library, by the name that is imported."""
 

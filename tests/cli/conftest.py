@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from linear_onnx import linear_onnx
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
     """A grey 8 x 8 model of 4 classes in ONNX."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    path = tmp_path_factory.mktemp("model") / "m.onnx"
-    weights = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["s"])],
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
-        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
-    return path
+    return linear_onnx(tmp_path_factory.mktemp("model") / "m.onnx")

@@ -31,7 +31,15 @@ from doldrum.cli.commands import (
 from doldrum.cli.interrupts import Interrupted
 from doldrum.cli.output import message
 from doldrum.cli.signals import Ended, heeded_signals
-from doldrum.errors import DoldrumError, EndpointError, InputError, SandboxError, WorkerError, is_lack_of_memory
+from doldrum.errors import (
+    DoldrumError,
+    EndpointError,
+    InputError,
+    SandboxError,
+    StorageError,
+    WorkerError,
+    is_lack_of_memory,
+)
 from doldrum.flags import flags_of, in_flags
 from doldrum.intake import visible
 from doldrum.lazy import extras
@@ -136,7 +144,7 @@ def _run(ended: Ended) -> None:
         sys.exit(code)
     except DoldrumError as error:
         message(f"doldrum: {in_flags(str(error), flags_of(typer.main.get_command(app)))}")
-        died = isinstance(error, (WorkerError, EndpointError)) or (
+        died = isinstance(error, (WorkerError, EndpointError, StorageError)) or (
             isinstance(error, SandboxError) and error.reason == "died"
         )
         sys.exit(1 if died else 2)

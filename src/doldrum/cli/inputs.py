@@ -15,12 +15,14 @@ from doldrum.files import tidied
 from doldrum.locks import check_out_apart, locked
 from doldrum.pixels import to_float
 from doldrum.progress import waiting
+from doldrum.remote import is_address, is_pattern
 
 if TYPE_CHECKING:
     from doldrum.opening import ModelSettings
     from doldrum.suspects import Suspect
 
 __all__ = [
+    "ADDRESSES",
     "IMAGES",
     "check_limit",
     "check_spread",
@@ -36,6 +38,8 @@ IMAGES = (
     "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
     "split of a data set such as fashion-mnist:test."
 )
+"""Help for what `load_images` takes."""
+ADDRESSES = f"{IMAGES} Or the address s3://, gs://, https:// of such files, or a pattern such as s3://bucket/shard-{{000..099}}.tar."
 """Help for what `stored_images` takes."""
 
 
@@ -128,12 +132,16 @@ def stored_images(
     """Images for a run that writes to `out`, and (name, reason) of what was skipped, while the block runs.
 
     Arrays (.npy, .npz) and data sets that the model takes are read where they are. Everything else is decoded into `out`/images.part, so that
-    memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with.
+    memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with. What is at an
+    address is copied a file at a time.
 
     `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can be continued;
     by default those of `measure_to`.
     """
-    if not os.path.exists(source) or (Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)):
+    remote = is_address(source) or is_pattern(source)
+    if (not remote and not os.path.exists(source)) or (
+        Path(source).suffix.lower() in (".npy", ".npz") and os.path.isfile(source)
+    ):
         read = load_images(source, classifier=classifier, resize=resize, limit=limit)
         yield read.images, list(read.skipped)
         return

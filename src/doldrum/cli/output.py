@@ -32,12 +32,14 @@ def message(text: str) -> None:
     print("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text), file=sys.stderr)
 
 
-def message_skipped(skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, most: int = 20, where: str = "") -> None:
+def message_skipped(
+    skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, most: int = 20, where: str = "", did: str = "skipped"
+) -> None:
     """Name at most `most` of what was skipped, (name, why), and count the others, with `unlisted` more; `where` says where they are listed."""
     for name, why in skipped[:most]:
-        message(f"skipped {name}: {why}")
+        message(f"{did} {name}: {why}")
     if (more := len(skipped) + unlisted - most) > 0:
-        message(f"skipped {more:,} more{where}")
+        message(f"{did} {more:,} more{where}")
 
 
 def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +19,9 @@ from doldrum.intake import ImageLimits, Picture, Skipped, as_array, open_images,
 from doldrum.intake.folder import walk
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
+from doldrum.remote import Shards, find_shards, is_address, is_pattern, redacted
 
-__all__ = ["StoredImages", "collect_images"]
+__all__ = ["StoredImages", "called", "collect_images"]
 
 Resize = Literal["stretch", "crop"]
 _LIMITS = ImageLimits(pixels=64 << 20, members=1 << 40)  # the caller's own images: only a bomb is that large
@@ -71,7 +73,9 @@ def collect_images(
     Parameters
     ----------
     path : str or path
-        Whatever :func:`doldrum.intake.open_images` takes: a folder, an image, a zip, a tar (WebDataset too), Parquet, IDX.
+        Whatever :func:`doldrum.intake.open_images` takes: a folder, an image, a zip, a tar (WebDataset too), Parquet, IDX. Or the address of
+        such a file or folder (s3://, gs://, https://), or a pattern of several (`s3://bucket/shard-{000..099}.tar`), which are copied to this
+        machine and read one after another.
     folder : str or path
         Receives images.npy (uint8, N x C x H x W bytes) and images.json. They are taken again, and nothing is decoded, while the
         names, sizes and times of the files at `path`, the versions and the arguments are the same.
@@ -93,8 +97,14 @@ def collect_images(
     (['a.png'], (1, 1, 2, 2), np.uint8(7))
     """
     target, notes = Path(folder) / "images.npy", Path(folder) / "images.json"
-    source = open_images(path, limits=_LIMITS)
-    made_of = _made_of(source.path, source.kind, [*shape, resize, limit])
+    settings = [*shape, resize, limit]
+    if is_address(path) or is_pattern(path):
+        shards = find_shards(path)
+        source: Iterable[Picture | Skipped] = _pictures(shards)
+        made_of = _made_of_shards(shards, settings)
+    else:
+        source = open_images(path, limits=_LIMITS)
+        made_of = _made_of(source.path, source.kind, settings)
     earlier = _earlier(target, notes, made_of)
     if earlier is not None:
         return earlier
@@ -113,11 +123,43 @@ def collect_images(
         try:
             found = as_array(items(), target, shape=shape, resize=resize)
         except InputError as error:
-            raise InputError(f"{visible(os.fspath(path))}: {error}") from error
+            raise InputError(f"{visible(redacted(path))}: {error}") from error
     ids, skipped, note = list(found.ids), [(item.id, item.why) for item in found.skipped], found.note
     del found  # and its memory map
     write_text_whole(notes, json.dumps({"made_of": made_of, "ids": ids, "skipped": skipped, "note": note}))
     return StoredImages(target, ids, skipped, note)
+
+
+def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
+    """The items of all shards, each called after its shard too; what is in a broken one is skipped, an absent one is an error."""
+    for shard in shards.shards:
+        name = visible(shard.name)
+        with shards.here(shard) as (file, _):
+            begun = False
+            try:
+                for item in open_images(file, limits=_LIMITS):
+                    begun = True
+                    yield replace(item, id=called(name, file, item.id))
+            except InputError as error:
+                why = str(error).replace(f"{visible(str(file))}: ", "", 1)
+                yield Skipped(f"{name}: the rest" if begun else name, why)
+
+
+def called(shard: str, file: Path, item: str) -> str:
+    """What an item of a shard is called after it; one that is called after the shard's copy `file` is the shard, or the rest of it.
+
+    >>> called("x/a.tar", Path("/tmp/a.tar"), "1.png"), called("x/a.tar", Path("/tmp/a.tar"), "a.tar: the rest")
+    ('x/a.tar/1.png', 'x/a.tar: the rest')
+    """
+    name = visible(file.name)
+    return shard + item[len(name) :] if item == name or item.startswith(f"{name}: ") else f"{shard}/{item}"
+
+
+def _made_of_shards(shards: Shards, settings: list[Any]) -> str:
+    """A hash of names and tags, and of what else decides the array."""
+    tags = [[s.name, (s.listed or shards.store.held(s.name)).tag] for s in shards.shards]
+    told = [shards.store.shown(), tags, settings, versions_and_machine()["versions"]]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:

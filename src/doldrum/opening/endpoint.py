@@ -1,4 +1,4 @@
-"""A model behind an address: how it is asked, and what of its address may be shown."""
+"""A model behind an address: how it is asked, and what its address is kept as."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from doldrum.errors import InputError
+from doldrum.remote import redacted
 
 if TYPE_CHECKING:
     from doldrum.suspects import Endpoint
 
-__all__ = ["PREFIX", "endpoint_of", "is_address", "kept_address", "shown_address"]
+__all__ = ["PREFIX", "endpoint_of", "is_address", "kept_address"]
 
 PREFIX = "endpoint_"
 """Begins the names of a job's settings that are the endpoint's."""
@@ -23,19 +24,9 @@ def is_address(model: str) -> bool:
     return model.startswith(("https://", "http://"))
 
 
-def shown_address(url: str) -> str:
-    """The address without what may be a secret in it.
-
-    >>> shown_address("https://host/predict?key=abc"), shown_address("https://host/predict")
-    ('https://host/predict?…', 'https://host/predict')
-    """
-    bare = url.partition("#")[0].partition("?")[0]
-    return bare if bare == url else f"{bare}?…"
-
-
 def kept_address(url: str) -> str:
     """What a run's folder recognises its address by: shown, with a hash of the whole."""
-    return f"{shown_address(url)} sha256:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+    return f"{redacted(url)} sha256:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
 
 def endpoint_of(settings: Mapping[str, Any]) -> Endpoint:

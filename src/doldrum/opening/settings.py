@@ -13,7 +13,8 @@ from doldrum.checks import is_kind, is_number, is_whole, unfit_path
 from doldrum.errors import InputError
 from doldrum.flags import in_flags
 from doldrum.intake import visible
-from doldrum.opening.endpoint import PREFIX, endpoint_of, is_address, shown_address
+from doldrum.opening.endpoint import PREFIX, endpoint_of, is_address
+from doldrum.remote import redacted
 
 __all__ = ["PREPROCESSING", "ModelSettings", "check_positive", "notes_in_flags"]
 
@@ -184,7 +185,7 @@ class ModelSettings:
     @property
     def shown_model(self) -> str:
         """The model's path, or its address without secrets."""
-        return shown_address(self.model) if self.remote else self.model
+        return redacted(self.model) if self.remote else self.model
 
     @property
     def preprocessing(self) -> dict[str, Any]:

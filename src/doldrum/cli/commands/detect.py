@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from doldrum.cli.as_opened import open_as_calibrated
-from doldrum.cli.inputs import IMAGES, check_limit, check_spread, load_model, stored_images, warn_of_preprocessing
+from doldrum.cli.inputs import ADDRESSES, check_limit, check_spread, load_model, stored_images, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import DETECTOR, check_out_file
-from doldrum.cli.output import JsonFlag, emit, flags_in_words, message
+from doldrum.cli.output import JsonFlag, emit, flags_in_words, message, message_skipped
 from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
 from doldrum.cli.spread_options import Ray, Workers
-from doldrum.errors import InputError
+from doldrum.errors import InputError, StorageError
 from doldrum.files import tidied
 from doldrum.progress import progress_bar
+from doldrum.remote import redacted
 
 if TYPE_CHECKING:
     from doldrum.detectors import Detector
@@ -36,7 +37,7 @@ MORE_THAN_PROMISED = 3
 @takes_model
 def calibrate(
     model: ModelArgument,
-    clean: Annotated[str, typer.Argument(help="Clean images, not hand-picked and used for nothing else. " + IMAGES)],
+    clean: Annotated[str, typer.Argument(help="Clean images, not hand-picked and used for nothing else. " + ADDRESSES)],
     out: Annotated[Path, typer.Option(help="File to write the detector to. It holds a secret seed.")],
     detector: Annotated[
         str,
@@ -143,9 +144,14 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
 @takes_model
 def scan(
     model: ModelArgument,
-    images: Annotated[str, typer.Argument(help="The images to scan. " + IMAGES)],
+    images: Annotated[str, typer.Argument(help="The images to scan. " + ADDRESSES)],
     detector: Annotated[Path, typer.Option(help="A file that doldrum calibrate wrote for this model.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or the folder of an interrupted scan, which is continued.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="A new folder, or the folder of an interrupted scan, which is continued; for shards also an address s3://, gs://."
+        ),
+    ],
     fdr: Annotated[
         float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")
     ] = 0.1,
@@ -172,9 +178,13 @@ def scan(
 
     Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
     listed and left out.
+
+    Images at addresses, or named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned shard by shard. Each shard's verdicts
+    are one Parquet file in --out, which may be an address too. The same command again does the shards without a result. Shards that cannot be
+    had are named, the others are done, and the exit code is 1.
     """
     from doldrum.detectors import load_detector
-    from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished, scan_to
+    from doldrum.detectors.deploy.sharded import is_sharded
     from doldrum.findings import of_scan
     from doldrum.opening import ModelSettings
     from doldrum.spread import check_workers
@@ -183,32 +193,31 @@ def scan(
     fewest_discoveries(1, 1, fdr)  # refuses what is no rate
     check_limit(limit)
     check_workers(workers, ray=ray)
-    check_scan_folder(out)
+    sharded = is_sharded(images, out)
     results = ResultFiles(sarif, junit)
+    _check_out(out, sharded=sharded, limit=limit, results=results)
     if sarif is not None or junit is not None:
         results.check(model=ModelSettings(model=model, **asked), images=[images], files=[detector])
     loaded = load_detector(detector)
     suspect, settings = open_as_calibrated(model, asked, loaded, guard=detector, workers=workers, ray=ray)
-    classifier = suspect.classifier
-    store = stored_images(
-        images,
-        out,
-        classifier=classifier,
-        resize=settings.resize,
-        limit=limit,
-        check=check_scan_folder,
-        unfinished=is_unfinished,
-    )
-    with kept("finished images", out, there=is_unfinished), store as (found, skipped):
-        listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
-        extra = {"model": model, "images": images, "skipped": listed}
-        summary = scan_to(loaded, found, out, fdr=fdr, extra=extra, workers=workers, ray=ray)
+    extra = {"model": settings.shown_model, "images": redacted(images)}
+    how: dict[str, Any] = {"fdr": fdr, "workers": workers, "ray": ray}
+    if sharded:
+        summary = _scan_shards(loaded, images, out, resize=settings.resize, extra=extra, **how)
+    else:
+        store = _stored(images, Path(out), suspect.classifier, settings.resize, limit)
+        summary = _scan(loaded, store, Path(out), extra=extra, **how)
     told = flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
     message(f"{told}. The model was asked {summary['mean_forwards']:.1f} times an image")
     if summary["note"]:
         message(summary["note"])
     message(summary["watch"]["words"])
-    emit({"out": str(out), **summary}, as_json=json)
+    emit({"out": redacted(out), **summary}, as_json=json)
+    if failed := summary.get("failed"):
+        raise StorageError(
+            f"expected all {summary['shards']:,} shards, got {len(failed):,} that could not be had, which are named above; the others are done: run "
+            "the same command again for these"
+        )
     results.write(
         lambda: of_scan(
             summary, out, model=settings.shown_model, images=images, sentences=[f"{told}.", summary["note"]]
@@ -221,6 +230,59 @@ def scan(
             + drift * (summary["watch"]["kind"] == "drift")
         )
         raise typer.Exit(MORE_THAN_PROMISED)
+
+
+def _check_out(out: str, *, sharded: bool, limit: int | None, results: ResultFiles) -> None:
+    """InputError for an --out that can't be, and for options that a scan shard by shard doesn't take."""
+    from doldrum.detectors.deploy.scanning import check_scan_folder
+
+    if not sharded:
+        check_scan_folder(out)
+    elif limit is not None:
+        raise InputError("expected no --limit with shards, got one; name fewer shards, e.g. shard-{000..009}.tar")
+    elif results != ResultFiles(None, None):
+        raise InputError(
+            "expected --sarif and --junit with images in files and folders, got shards; read the results in --out instead"
+        )
+
+
+def _stored(images: str, out: Path, classifier: Any, resize: Any, limit: int | None) -> Any:
+    from doldrum.detectors.deploy.scanning import check_scan_folder, is_unfinished
+
+    return stored_images(
+        images,
+        out,
+        classifier=classifier,
+        resize=resize,
+        limit=limit,
+        check=check_scan_folder,
+        unfinished=is_unfinished,
+    )
+
+
+def _scan(loaded: Detector, store: Any, out: Path, *, extra: dict[str, Any], **how: Any) -> dict[str, Any]:
+    from doldrum.detectors.deploy.scanning import is_unfinished, scan_to
+
+    with kept("finished images", out, there=is_unfinished), store as (found, skipped):
+        listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
+        return scan_to(loaded, found, out, extra={**extra, "skipped": listed}, **how)
+
+
+def _scan_shards(loaded: Detector, images: str, out: str, **how: Any) -> dict[str, Any]:
+    """The summary; what is wrong with shards and images is named on standard error."""
+    from doldrum.detectors.deploy.sharded import is_unfinished_at, scan_shards
+
+    with kept("finished shards", Path(redacted(out)), there=lambda _: is_unfinished_at(out)):
+        summary = scan_shards(loaded, images, out, **how)
+    if summary["fitted"]:
+        message(f"note: {summary['fitted']}")
+    message_skipped(_pairs(summary["skipped"]), unlisted=summary["unlisted"], where=f"; see {redacted(out)}")
+    message_skipped(_pairs(summary["failed"]), where=f"; see {redacted(out)}", did="could not have")
+    return summary
+
+
+def _pairs(listed: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(one["path"], one["reason"]) for one in listed]
 
 
 @contextmanager

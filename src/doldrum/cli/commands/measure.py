@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.inputs import (
-    IMAGES,
+    ADDRESSES,
     check_limit,
     check_spread,
     is_unfinished,
@@ -24,6 +24,7 @@ from doldrum.cli.output import JsonFlag, emit, message
 from doldrum.cli.spread_options import Ray, Workers
 from doldrum.errors import InputError
 from doldrum.progress import waiting
+from doldrum.remote import redacted
 
 
 @takes_model
@@ -31,7 +32,7 @@ def measure(
     model: Annotated[str, typer.Argument(help=MODEL)],
     images: Annotated[
         str,
-        typer.Argument(help=IMAGES),
+        typer.Argument(help=ADDRESSES),
     ],
     out: Annotated[
         Path,
@@ -129,7 +130,7 @@ def measure(
             "noisy images"
         )
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
-        extra = {"skipped": listed, "model": model, "images": images}
+        extra = {"skipped": listed, "model": settings.shown_model, "images": redacted(images)}
         manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
         message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,9 +90,12 @@ class Calibration:
 
     def limit(self, groups: NDArray[np.int64]) -> int:
         """The most flags the promise explains among inputs of these groups (m,)."""
+        names, sizes = np.unique(groups, return_counts=True)
+        return self.limit_of(dict(zip(names.tolist(), sizes.tolist(), strict=True)))
+
+    def limit_of(self, sizes: Mapping[int, int]) -> int:
+        """The same, from how many inputs there are of each group."""
         if self.groups is None:
-            return conformal.flags_limit(len(groups), len(self), self.fpr)
-        names = np.unique(groups)
-        sizes = [int((groups == g).sum()) for g in names]
-        held = [len(self) if g < 0 else int((self.groups == g).sum()) for g in names]
-        return conformal.flags_limit(sizes, held, self.fpr)
+            return conformal.flags_limit(sum(sizes.values()), len(self), self.fpr)
+        held = [len(self) if g < 0 else int((self.groups == g).sum()) for g in sizes]
+        return conformal.flags_limit(list(sizes.values()), held, self.fpr)

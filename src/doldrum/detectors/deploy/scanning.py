@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from doldrum.checks import is_list, is_object, is_whole
 from doldrum.data import Images, ImageSet
@@ -25,17 +23,16 @@ from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.measuring import Each, Examining, blocks_of, each_by
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.detectors.contract.stages import Examined
-from doldrum.detectors.deploy.watch import Watch
+from doldrum.detectors.deploy.tally import Tally, summary_of, tally_of
 from doldrum.errors import InputError
 from doldrum.files import check_folder_writable, parquet_table, write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.collected import StoredImages
 from doldrum.measuring.stored import is_sound
 from doldrum.progress import progress_bar
-from doldrum.seeds import rng
 from doldrum.spread import check_workers
 
-__all__ = ["check_scan_folder", "is_unfinished", "scan_to"]
+__all__ = ["check_scan_folder", "detector_identity", "is_unfinished", "part_of", "scan_to"]
 
 FORMAT, VERSION = "doldrum scan", 1
 _MANIFEST = "manifest.json"
@@ -149,7 +146,7 @@ def _scanned(
     total = manifest["inputs"]
     parts = [(start, min(total, start + _SHARD)) for start in range(0, total, _SHARD)][len(manifest["shards"]) :]
     alone = ray is None and (workers or 1) == 1
-    here = (detector.scan(_some(images, *part)) for part in parts)
+    here = (detector.scan(part_of(images, *part)) for part in parts)
     with closing(here if alone else _by_workers(detector, images, parts, each_by(workers, ray))) as found:
         for result in found:
             buffer = io.BytesIO()
@@ -160,8 +157,7 @@ def _scanned(
             shard = {"file": name, "inputs": len(result), "sha256": digest, "forwards": int(result.forwards.sum())}
             manifest["shards"].append(shard)
             _write(folder, manifest)
-    rows = pd.concat([parquet_table(folder / s["file"]).to_pandas() for s in manifest["shards"]], ignore_index=True)
-    manifest |= {"complete": True, **_summary(detector, rows, manifest["fdr"])}
+    manifest |= {"complete": True, **_summary(detector, folder, manifest)}
     manifest["mean_forwards"] = sum(s["forwards"] for s in manifest["shards"]) / max(1, total)
     _write(folder, manifest)
     return manifest
@@ -174,8 +170,8 @@ def _by_workers(
     if not parts:
         return
     size = detector.batch_size
-    work = Examining(detector, detector.stage_runs(_some(images, *parts[0])))
-    found = each(work, (block for part in parts for block in blocks_of(_some(images, *part), size)))
+    work = Examining(detector, detector.stage_runs(part_of(images, *parts[0])))
+    found = each(work, (block for part in parts for block in blocks_of(part_of(images, *part), size)))
     for start, stop in parts:
         batches: list[Examined] = []
         for batch in itertools.islice(found, -(-(stop - start) // size)):
@@ -183,56 +179,39 @@ def _by_workers(
             if detector.on_batch is not None:
                 detector.on_batch(len(batch.labels))
         seen = Examined.concatenate(batches)
-        yield detector.judge(seen.labels, seen.scores, _some(images, start, stop), forwards=seen.forwards)
+        yield detector.judge(seen.labels, seen.scores, part_of(images, start, stop), forwards=seen.forwards)
 
 
-def _some(images: ImageSet | StoredImages, start: int, stop: int) -> ImageSet:
+def part_of(images: ImageSet | StoredImages, start: int, stop: int) -> ImageSet:
+    """Images start..stop, in memory."""
     if isinstance(images, ImageSet):
         return images.take(range(start, stop))
     return ImageSet(images[start:stop], ids=images.ids[start:stop])
 
 
-def _summary(detector: Detector, rows: pd.DataFrame, fdr: float) -> dict[str, Any]:
+def _summary(detector: Detector, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     calibration = detector.calibration
     assert calibration is not None
-    labels = cast("NDArray[np.int16]", rows["label"].to_numpy(dtype=np.int16))
-    scores = cast("NDArray[np.float64]", rows["score"].to_numpy(dtype=float))
-    p = cast("NDArray[np.float64]", rows["p_value"].to_numpy(dtype=float))
-    flags = cast("NDArray[np.bool_]", rows["flag"].to_numpy(dtype=bool))
-    ids = cast("list[str]", rows["id"].tolist())
-    result = ScanResult(
-        ids=ids,
-        labels=labels,
-        scores=scores,
-        p_values=p,
-        flags=flags,
-        fpr=calibration.fpr,
-        num_calibration=calibration.smallest,
-        limit=calibration.limit(labels.astype(np.int64)),
-    )
-    found = result.flagged(fdr)
-    order = rng(calibration.seed, "watch").permutation(len(result))
-    watched = Watch(calibration).update(p[order], labels=labels[order])
-    return {
-        "flagged": result.num_flagged,
-        "limit": result.limit,
-        "more_than_promised": result.more_than_promised,
-        "discoveries": len(found),
-        "note": found.note,
-        "watch": {"kind": watched.kind, "words": watched.words, "alpha": watched.alpha},
-        "suspicious": result.more_than_promised or len(found) > 0 or watched.flags_at is not None,
-    }
+    tally = Tally()
+    for shard in manifest["shards"]:
+        rows = parquet_table(folder / shard["file"], columns=("label", "p_value"))
+        tally += tally_of(calibration, *(rows.column(name).to_numpy() for name in ("label", "p_value")))
+    return summary_of(calibration, tally, manifest["fdr"])
 
 
-def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -> str:
-    """A hash of what decides the verdicts: the detector with its calibration and secret seed, and the images."""
+def detector_identity(detector: Detector, fdr: float) -> bytes:
+    """A hash of what decides the verdicts, but for the images: the detector with its calibration and secret seed."""
     calibration, digest = detector.calibration, hashlib.sha256()
     assert calibration is not None
     digest.update(repr((detector.name, detector.seed_, detector.fitted_for, calibration.fpr, fdr)).encode())
     for array in (calibration.scores, calibration.ties, calibration.groups):
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    digest.update(json.dumps([images.content_hash(), *images.ids]).encode())
-    return digest.hexdigest()
+    return digest.digest()
+
+
+def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -> str:
+    seen = json.dumps([images.content_hash(), *images.ids]).encode()
+    return hashlib.sha256(detector_identity(detector, fdr) + seen).hexdigest()
 
 
 def check_scan_folder(out: str | Path) -> Path:

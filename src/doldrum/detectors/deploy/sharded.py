@@ -1,0 +1,371 @@
+"""Scans of shards, here or at addresses: one shard is one job, and one Parquet file of verdicts. A shard whose file is there is not done again.
+
+A shard's file is put whole (S3 and Google's storage show an object with its last byte), under a name that the shard's name decides, and
+its content is decided by detector and images: done twice, by a worker that was taken for dead or by two runs at once, it is the same file.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from doldrum.checks import is_object
+from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.measuring import Examining, blocks_of
+from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.contract.stages import Examined
+from doldrum.detectors.deploy.scanning import detector_identity, part_of
+from doldrum.detectors.deploy.tally import Tally, rows_of, summary_of, tally_of, tally_of_rows
+from doldrum.errors import DoldrumError, InputError, StorageError
+from doldrum.intake import visible
+from doldrum.locks import locked
+from doldrum.measuring.collected import StoredImages, called, collect_images
+from doldrum.progress import progress_bar
+from doldrum.remote import Shard, Shards, Store, find_shards, is_address, is_pattern, redacted, store_of
+from doldrum.sandbox.folder import OwnFolder
+from doldrum.spread import check_workers, results
+
+__all__ = ["Resize", "is_sharded", "is_unfinished_at", "scan_shards"]
+
+FORMAT, VERSION = "doldrum scan of shards", 1
+Resize = Literal["stretch", "crop"]
+_MANIFEST = "manifest.json"
+_SUFFIXES = (".tar", ".tgz", ".zip", ".parquet", ".npz", ".npy", ".gz", ".bz2", ".xz", ".zst", "-ubyte")
+_PIECE = 1024  # images in memory at a time
+_LISTED = 1000  # items that could not be read are named, of a shard and of the whole scan
+_PATIENCE = 20  # shards in a row that could not be had: the others hardly can
+_LOOK = 256  # images that model and engine may be checked on
+
+
+def is_sharded(source: str, out: str | Path) -> bool:
+    """Whether a scan goes shard by shard: its images are at an address or named by a pattern, or its results go to an address."""
+    return is_address(source) or is_pattern(source) or is_address(out)
+
+
+def scan_shards(
+    detector: Detector,
+    source: str,
+    out: str | Path,
+    *,
+    fdr: float = 0.1,
+    resize: Resize = "stretch",
+    progress: bool = True,
+    extra: Any = None,
+    workers: int | None = None,
+    ray: str | None = None,
+) -> dict[str, Any]:
+    """Scan shards (WebDataset tars, zips, Parquet tables, npz) into one Parquet file of verdicts each; give the summary back, which is manifest.json.
+
+    Parameters
+    ----------
+    detector : Detector
+        Calibrated, and bound to its classifier.
+    source : str
+        A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, each a path or an address.
+    out : str or path
+        A folder or an address (s3://, gs://). `a/b.tar` has its rows in `a/b.tar.parquet`: id, label, score, p_value, flag; and, in the
+        file's metadata, which content it was (its ETag) and what could not be read.
+    workers, ray
+        As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker fetches and writes by itself,
+        with the credentials of its machine.
+
+    The same call again does the shards that have no result yet, and those that have changed since; of a finished scan it reads the
+    results. Memory holds 1,024 images and the rows of one shard, whatever the number of shards.
+
+    Shards that cannot be had (gone, no answer, changed while they were read) are listed under `failed`, the others are done, and
+    `complete` is False. A broken shard is no failure: it has a result with the images before the break, and `skipped` says why. After 20 shards
+    in a row that cannot be had the run ends.
+
+    Raises InputError, before any work, for a place that can't be read or written, or holds another scan; StorageError where there is no
+    answer; OSError when this machine's disk is full; WorkerError when workers die again and again. What is finished is kept. No
+    password and no signature of an address is in a message, a file or the summary.
+    """
+    check_workers(workers, ray=ray)
+    calibration = detector.calibration
+    if calibration is None or detector.fitted_for is None:
+        raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
+    shards = find_shards(source, wanted=lambda name: name.lower().endswith(_SUFFIXES))
+    place = store_of(out)
+    place.check_writable()
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "complete": False,
+        "identity": _identity(detector, shards, fdr, resize),
+        "detector": detector.name,
+        "settings": {k: repr(v) for k, v in detector.settings.items() if k != "seed"},
+        "forwards": detector.forwards,
+        "classifier": detector.fitted_for[0],
+        "shards": len(shards.shards),
+        "fpr": calibration.fpr,
+        "num_calibration": calibration.smallest,
+        "realised_fpr": list(vars(calibration.promise).values()),
+        "fdr": fdr,
+        "images": redacted(source),
+        **(extra or {}),
+    }
+    with _held(out):
+        there = _check_place(place, manifest)
+        work = ShardScan(Examining(detector, _runs(detector, shards)), shards, place, manifest["identity"], resize)
+        jobs = ((shard, f"{shard.name}.parquet" in there) for shard in shards.shards)
+
+        def each() -> Generator[dict[str, Any], None, None]:  # closed, it ends the workers
+            yield from results(work, jobs, workers=workers, ray=ray, in_order=False)
+
+        with progress_bar("scanning shards", len(shards.shards), show=progress) as advance, closing(each()) as found:
+            manifest |= _summed_up(detector, found, manifest, advance)
+        place.put(_MANIFEST, _json(manifest))
+    return manifest
+
+
+def is_unfinished_at(out: str | Path) -> bool:
+    """Whether `out` holds a scan of shards that can be continued; False where that cannot be told."""
+    try:
+        found = _manifest(store_of(out))
+    except (DoldrumError, OSError):
+        return False
+    return found is not None and found.get("complete") is not True
+
+
+@dataclass(frozen=True, eq=False)
+class ShardScan:
+    """What becomes of a shard: its entry in the summary. Sent to workers; a job is a shard, and whether a result of it seems to be there."""
+
+    examining: Examining
+    shards: Shards
+    place: Store
+    identity: str
+    resize: Resize
+
+    def __call__(self, job: tuple[Shard, bool]) -> dict[str, Any]:
+        shard, seen = job
+        try:
+            if seen and (earlier := self._earlier(shard)) is not None:
+                return earlier
+            return self._done(shard)
+        except (StorageError, _Gone) as error:
+            return {"shard": shard.name, "failed": str(error)}
+
+    def _earlier(self, shard: Shard) -> dict[str, Any] | None:
+        """What its result says, if it is one of this scan and of the shard as it is now."""
+        data = self.place.read(f"{shard.name}.parquet")
+        told = None if data is None else _told(data)
+        if told is None or told["identity"] != self.identity:
+            return None
+        try:
+            now = shard.listed or self.shards.store.held(shard.name)
+        except InputError as error:
+            raise _Gone(str(error)) from None
+        return told if told["tag"] == now.tag else None
+
+    def _done(self, shard: Shard) -> dict[str, Any]:
+        detector, folder = self._detector, OwnFolder()
+        calibration = detector.calibration
+        assert calibration is not None
+        told: dict[str, Any] = {"format": FORMAT, "version": VERSION, "identity": self.identity, "shard": shard.name}
+        frames, tally, forwards = [_no_rows()], Tally(), 0
+        try:
+            images, tag, skipped, note = self._images(shard, Path(folder.path))
+            for result in [] if images is None else self._judged(images):
+                frames.append(result.to_frame())
+                tally += tally_of(calibration, result.labels, result.p_values)
+                forwards += int(result.forwards.sum())
+        finally:
+            folder.remove()
+        told |= {
+            "tag": tag,
+            "inputs": tally.total(),
+            "forwards": forwards,
+            "skipped": skipped[:_LISTED],
+            "unlisted": max(0, len(skipped) - _LISTED),
+            "note": note,
+            "tally": rows_of(tally),
+        }
+        self.place.put(f"{shard.name}.parquet", _parquet(frames, told))
+        return told
+
+    def _images(self, shard: Shard, folder: Path) -> tuple[StoredImages | None, str, list[list[str]], str | None]:
+        """The images, decoded, the shard's tag, (id, why) of what could not be read, and a note; no images where none could."""
+        classifier = self._detector.classifier
+        assert classifier is not None
+        name = visible(shard.name)
+        with ExitStack() as stack:
+            try:
+                file, tag = stack.enter_context(self.shards.here(shard))
+            except InputError as error:
+                raise _Gone(str(error)) from None
+            try:
+                found = collect_images(file, folder, shape=classifier.input_shape, resize=self.resize, progress=False)
+            except InputError as error:
+                why = str(error).replace(f"{visible(str(file))}: ", "", 1)
+                return None, tag, [[name, why]], None
+        ids = [called(name, file, id) for id in found.ids]
+        skipped = [[called(name, file, id), why] for id, why in found.skipped]
+        return StoredImages(found.path, ids, found.skipped), tag, skipped, found.note
+
+    @property
+    def _detector(self) -> Detector:
+        detector = self.examining.detector
+        assert isinstance(detector, Detector)
+        return detector
+
+    def _judged(self, images: StoredImages) -> Iterator[ScanResult]:
+        detector = self._detector
+        for start in range(0, len(images.ids), _PIECE):
+            part = part_of(images, start, min(len(images.ids), start + _PIECE))
+            seen = Examined.concatenate([self.examining(block) for block in blocks_of(part, detector.batch_size)])
+            yield detector.judge(seen.labels, seen.scores, part, forwards=seen.forwards)
+
+
+class _Gone(Exception):
+    """A shard that isn't there, or may not be had; its text is what is told."""
+
+
+def _summed_up(
+    detector: Detector, found: Iterable[dict[str, Any]], manifest: dict[str, Any], advance: Any
+) -> dict[str, Any]:
+    """The summary of what workers say of the shards, in whatever order."""
+    calibration = detector.calibration
+    assert calibration is not None
+    tally, forwards, in_a_row, note = Tally(), 0, 0, None
+    failed: list[dict[str, str]] = []
+    skipped: list[dict[str, str]] = []
+    unlisted = 0
+    for one in found:
+        advance(1)
+        if "failed" in one:
+            failed.append({"path": visible(one["shard"]), "reason": one["failed"]})
+            in_a_row += 1
+            if in_a_row >= min(_PATIENCE, manifest["shards"]):
+                raise StorageError(
+                    f"expected shards that can be read, got {in_a_row} in a row that cannot; the last: {one['failed']}"
+                )
+            continue
+        in_a_row = 0
+        tally += tally_of_rows(one["tally"])
+        forwards += one["forwards"]
+        unlisted += one["unlisted"]
+        skipped += [{"path": name, "reason": why} for name, why in one["skipped"]]
+        skipped, unlisted = skipped[:_LISTED], unlisted + max(0, len(skipped) - _LISTED)
+        note = note or (one["note"] and f"{visible(one['shard'])}: {one['note']}")
+    inputs = tally.total()
+    if not inputs:
+        first = (failed or skipped)[0]
+        raise InputError(f"expected at least one image, got none; the first: {first['path']}: {first['reason']}")
+    return {
+        "complete": not failed,
+        "inputs": inputs,
+        "failed": sorted(failed, key=lambda one: one["path"]),
+        "skipped": sorted(skipped, key=lambda one: one["path"]),
+        "unlisted": unlisted,
+        "fitted": note,
+        **summary_of(calibration, tally, manifest["fdr"]),
+        "mean_forwards": forwards / inputs,
+    }
+
+
+def _runs(detector: Detector, shards: Shards) -> Any:
+    """The detector's measurements; where model and engine have to be checked again, on images of the first shard that has some."""
+    shape, last = detector.fitted_for, None
+    assert shape is not None
+    for shard in shards.shards[:_PATIENCE]:
+        folder = OwnFolder()
+        try:
+            with shards.here(shard) as (file, _):
+                found = collect_images(file, folder.path, shape=shape[1], limit=_LOOK, progress=False)
+                return detector.stage_runs(part_of(found, 0, len(found.ids)))
+        except (InputError, StorageError) as error:
+            last = error
+        finally:
+            folder.remove()
+    assert last is not None
+    raise last
+
+
+@contextmanager
+def _held(out: str | Path) -> Generator[None, None, None]:
+    """One run at a time in a folder; an address has no locks and needs none."""
+    if not is_address(out):
+        Path(out).mkdir(parents=True, exist_ok=True)
+    with nullcontext() if is_address(out) else locked(out):
+        yield
+
+
+def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
+    """The names of what is there. Raises InputError unless it is this scan's place, or a new one, and can be written."""
+    there, found = set(place.listed()), _manifest(place)
+    if found is None and there:
+        raise InputError(
+            f"expected a new or empty place, or this scan's own, got {place.shown()}, which holds something else; name another with --out"
+        )
+    if found is None or not found.get("complete"):
+        place.put(_MANIFEST, _json(manifest))
+    if found is not None and found.get("identity") != manifest["identity"]:
+        raise InputError(
+            f"expected the scan that {place.shown()} holds, got one with another detector, fdr or source; run that one again to continue it, or "
+            "name another place with --out"
+        )
+    return there
+
+
+def _manifest(place: Store) -> dict[str, Any] | None:
+    try:
+        found = json.loads(place.read(_MANIFEST) or b"null")
+    except ValueError:
+        return None
+    return found if is_object(found) and found.get("format") == FORMAT else None
+
+
+def _identity(detector: Detector, shards: Shards, fdr: float, resize: Resize) -> str:
+    """Of what decides the results, but for the shards' own content, which each result names."""
+    return hashlib.sha256(detector_identity(detector, fdr) + f"{resize} {shards.store.shown()}".encode()).hexdigest()
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _no_rows() -> pd.DataFrame:
+    import numpy as np
+
+    none = np.zeros(0)
+    return ScanResult([], none.astype(np.int16), none, none, none.astype(bool), 0.5, 1, 0).to_frame()
+
+
+def _parquet(frames: list[pd.DataFrame], told: dict[str, Any]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pd.concat([f for f in frames if len(f)] or frames, ignore_index=True)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"doldrum": json.dumps(told).encode()})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _told(data: bytes) -> dict[str, Any] | None:
+    """What a result says of itself; None for what is no result, or a damaged one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
+            told = json.loads((file.schema_arrow.metadata or {}).get(b"doldrum", b"null"))
+            tally = tally_of_rows(told["tally"])
+            if told["format"] != FORMAT or file.metadata.num_rows != tally.total() or told["inputs"] != tally.total():
+                return None
+            file.read(use_threads=False)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        return None
+    return told

@@ -1,0 +1,71 @@
+"""A scan summed up: how many inputs got each label and p-value. It grows with the calibration set, never with the inputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.detectors.contract.calibration import Calibration
+from doldrum.detectors.deploy.watch import Watch
+from doldrum.seeds import rng
+from doldrum.stats.conformal import num_discoveries
+
+__all__ = ["Tally", "rows_of", "summary_of", "tally_of", "tally_of_rows"]
+
+Tally = Counter[tuple[int, float]]
+"""(label, p-value) -> inputs. Tallies add up. Without class-conditional calibration all labels from 0 up are 0."""
+_WATCHED = 1_000_000  # inputs that the watch sees: of more, so many drawn at random
+
+
+def tally_of(calibration: Calibration, labels: NDArray[Any], p_values: NDArray[np.float64]) -> Tally:
+    """The tally of inputs (m,) by their labels and p-values.
+
+    >>> c = Calibration(np.arange(9.0), np.zeros(9), fpr=0.1, seed=0)
+    >>> sorted(tally_of(c, np.array([3, 1, -1]), np.array([0.1, 0.1, 0.5])).items())
+    [((-1, 0.5), 1), ((0, 0.1), 2)]
+    """
+    groups = labels.astype(np.int64)
+    if calibration.groups is None:
+        groups = np.minimum(groups, 0)
+    return Counter(zip(groups.tolist(), p_values.tolist(), strict=True))
+
+
+def rows_of(tally: Tally) -> list[list[float]]:
+    """The tally for JSON, in order."""
+    return [[label, p, count] for (label, p), count in sorted(tally.items())]
+
+
+def tally_of_rows(rows: Iterable[Any]) -> Tally:
+    """What `rows_of` gave. Raises TypeError or ValueError for what it can't have given."""
+    return Counter({(int(label), float(p)): int(count) for label, p, count in rows})
+
+
+def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, Any]:
+    """What the promise says of all inputs: flags against their limit, discoveries, and the watch on them in a random order.
+
+    The order is the same for the same tally: that of a folder is often by class, so the watch can't say when a change was.
+    """
+    keys = sorted(tally)
+    labels = np.array([label for label, _ in keys], np.int64)
+    p = np.array([value for _, value in keys], float)
+    counts = np.array([tally[key] for key in keys], np.int64)
+    sizes = {int(label): int(counts[labels == label].sum()) for label in np.unique(labels)}
+    flagged, limit = int(counts[calibration.flags(p)].sum()), calibration.limit_of(sizes)
+    discoveries, note = num_discoveries(p, counts, fdr=fdr, num_calibration=calibration.smallest)
+    total = int(counts.sum())
+    drawn = rng(calibration.seed, "watch").choice(total, min(total, _WATCHED), replace=False) if total else np.zeros(0)
+    at = np.searchsorted(np.cumsum(counts), drawn, side="right")
+    watched = Watch(calibration).update(p[at], labels=labels[at])
+    return {
+        "flagged": flagged,
+        "limit": limit,
+        "more_than_promised": flagged > limit,
+        "discoveries": discoveries,
+        "note": note,
+        "watch": {"kind": watched.kind, "words": watched.words, "alpha": watched.alpha},
+        "suspicious": flagged > limit or discoveries > 0 or watched.flags_at is not None,
+    }

@@ -1,0 +1,98 @@
+"""Shards: files of many images each, named by a pattern, one by one, or as the folder that they are in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from doldrum.errors import InputError, StorageError
+from doldrum.remote.addressed import store_of
+from doldrum.remote.addresses import expanded, is_address, is_pattern, redacted, split_query
+from doldrum.remote.stores import Held, Store
+from doldrum.sandbox.folder import OwnFolder
+
+__all__ = ["Shard", "Shards", "find_shards"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of a store, by its name there, and what the list that it was found in said of it, if there was one."""
+
+    name: str
+    listed: Held | None = None
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Shards below one folder or address, in order."""
+
+    store: Store
+    shards: tuple[Shard, ...]
+
+    @contextmanager
+    def here(self, shard: Shard) -> Iterator[tuple[Path, str]]:
+        """The shard as a file of this machine while the block runs, and its tag, which is that before and after it was copied.
+
+        Raises as a Store does, and StorageError where it changed since it was listed, or while it was read.
+        """
+        before = shard.listed or self.store.held(shard.name)
+        folder = OwnFolder()
+        try:
+            path = self.store.fetched(shard.name, Path(folder.path))
+            self._check_same(shard, before, path.stat().st_size)
+            yield path, before.tag
+            if path.parent != Path(folder.path):  # it was read where it is
+                self._check_same(shard, before, path.stat().st_size)
+        finally:
+            folder.remove()
+
+    def _check_same(self, shard: Shard, before: Held, size: int) -> None:
+        after = self.store.held(shard.name)
+        if after.tag != before.tag or size != (size if after.size is None else after.size):
+            raise StorageError(
+                f"expected {self.store.shown(shard.name)} as it was (ETag {before.tag}), got it changed (ETag {after.tag}); run the same "
+                "command again when nothing writes to it"
+            )
+
+
+def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool] = lambda name: True) -> Shards:
+    """The shards that `source` names: a pattern with braces, an address or path of one file, or a folder, of which those `wanted` by name.
+
+    Raises InputError for a source that isn't there or has none, and as a Store does.
+    """
+    text = os.fspath(source)
+    if is_pattern(text):
+        names = expanded(text)
+        head = split_query(text)[0].partition("{")[0]
+        base = head[: head.rfind("/") + 1]
+        query = split_query(text)[1]
+        inner = [split_query(name)[0][len(base) :] for name in names]
+        if len(set(inner)) < len(inner):
+            raise InputError(f"expected a pattern that names each shard once, got {redacted(text)}; check its braces")
+        return Shards(store_of(base + query if base else "."), tuple(Shard(name) for name in inner))
+    folder = Shards(store_of(text), ())
+    if not is_address(text) and not os.path.exists(text):
+        raise InputError(f"expected shards at {text}, got nothing there; check the path")
+    listed = {} if _is_file(text) else folder.store.listed()
+    if listed:
+        found = tuple(Shard(name, held) for name, held in listed.items() if wanted(name))
+        if not found:
+            raise InputError(
+                f"expected shards (tar, zip, Parquet, npz, npy) at {redacted(text)}, got {len(listed):,} other files, such as "
+                f"{next(iter(listed))}; pack loose images into tars"
+            )
+        return Shards(folder.store, found)
+    bare, query = split_query(text)
+    base, slash, name = bare.rstrip("/").rpartition("/")
+    store = store_of((base + "/" if slash else ".") + (query if is_address(text) else ""))
+    if not is_address(text) and not os.path.isfile(text):
+        raise InputError(f"expected shards at {text}, got an empty folder; check the path")
+    return Shards(store, (Shard(name, store.held(name)),))
+
+
+def _is_file(text: str) -> bool:
+    """Whether it can only be one file: https has no folders."""
+    return split_query(text)[0].startswith(("http://", "https://")) if is_address(text) else os.path.isfile(text)

@@ -1,0 +1,105 @@
+"""A store: files below one folder or address; and the one for a folder of this machine."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from doldrum.errors import InputError
+from doldrum.files import check_folder_writable, write_whole
+
+__all__ = ["Held", "LocalStore", "Store"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A file that a store has: its size in bytes, and a `tag` that changes with its content (an ETag; here size and time)."""
+
+    size: int | None
+    tag: str
+
+
+class Store(ABC):
+    """Files below a folder or an address, each by its name there ("a/b.tar"). Picklable: each process connects by itself.
+
+    Raises InputError where something is not there or may not be had, and StorageError where there is no answer or an unexpected one: the
+    same again may do. OSError of this machine's own disk comes through. No text of these has a secret in it.
+    """
+
+    @abstractmethod
+    def shown(self, name: str = "") -> str:
+        """The address of a file as it may be shown."""
+
+    @abstractmethod
+    def listed(self) -> dict[str, Held]:
+        """All files below, at any depth, by name, in order; none where there is no such folder."""
+
+    @abstractmethod
+    def held(self, name: str) -> Held:
+        """What is there."""
+
+    @abstractmethod
+    def fetched(self, name: str, folder: Path) -> Path:
+        """The file on this machine: its own path, or a copy of it in `folder`."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """The content of a small file; None if there is none."""
+
+    @abstractmethod
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file whole or not at all: whoever reads sees the old one or the new one."""
+
+    @abstractmethod
+    def check_writable(self) -> None:
+        """Raise InputError where it can be told without writing that nothing can be put here."""
+
+
+class LocalStore(Store):
+    """A folder of this machine.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = LocalStore(folder)
+    ...     store.put("a/b.txt", b"whole")
+    ...     list(store.listed()), store.read("a/b.txt"), store.read("c")
+    (['a/b.txt'], b'whole', None)
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+
+    def shown(self, name: str = "") -> str:
+        return str(self.root / name)
+
+    def listed(self) -> dict[str, Held]:
+        found = sorted(p for p in self.root.rglob("*") if p.is_file() and p.suffix != ".part")
+        return {p.relative_to(self.root).as_posix(): _held(p) for p in found}
+
+    def held(self, name: str) -> Held:
+        try:
+            return _held(self.root / name)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(f"expected a file at {self.shown(name)}, got nothing there; check the path") from error
+
+    def fetched(self, name: str, folder: Path) -> Path:
+        return self.root / name
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self.root / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, name: str, data: bytes) -> None:
+        write_whole(self.root / name, lambda draft: draft.write_bytes(data))
+
+    def check_writable(self) -> None:
+        check_folder_writable(self.root)
+
+
+def _held(path: Path) -> Held:
+    found = path.stat()
+    return Held(found.st_size, f"{found.st_size}-{found.st_mtime_ns}")

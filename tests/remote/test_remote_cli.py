@@ -1,0 +1,90 @@
+"""doldrum calibrate, measure and scan with images and results at addresses."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from linear_onnx import linear_onnx
+from s3_server import KEY, SECRET
+from shard_sample import tar_of
+
+IMAGES = np.random.default_rng(3).integers(0, 256, (330, 1, 8, 8), dtype=np.uint8)
+
+
+@pytest.fixture
+def there(s3, bucket, tmp_path, monkeypatch) -> str:
+    """A bucket with clean and new images, and here a model and a detector of them."""
+    monkeypatch.chdir(tmp_path)
+    linear_onnx(tmp_path / "m.onnx")
+    s3.client.put_object(Bucket=bucket, Key="clean/a.tar", Body=tar_of(IMAGES[:150]))
+    s3.client.put_object(Bucket=bucket, Key="clean/b.tar", Body=tar_of(IMAGES[150:230]))
+    for i in range(4):
+        s3.client.put_object(Bucket=bucket, Key=f"new/s-{i}.tar", Body=tar_of(IMAGES[230 + 25 * i : 255 + 25 * i]))
+    return f"s3://{bucket}"
+
+
+def test_from_calibrate_to_scan_at_addresses(s3, bucket, there, call, tmp_path) -> None:
+    settings = ("--detector", "max-softmax", "--fpr", "0.05", "--seed", 1, "--json")
+    code, summary, err = call("calibrate", "m.onnx", f"{there}/clean", *settings, "--out", "guard.doldrum")
+    assert code == 0, err
+    assert summary["calibration"] == 115
+    np.save("clean.npy", IMAGES[:230])
+    code, _, err = call("calibrate", "m.onnx", "clean.npy", *settings, "--out", "here.doldrum")
+    assert code == 0, err
+    words = ("scan", "m.onnx", f"{there}/new/s-{{0..3}}.tar", "--detector", "guard.doldrum", "--json")
+    code, found, err = call(*words, "--out", f"{there}/out")
+    assert code in (0, 3), err
+    assert (found["inputs"], found["out"], found["complete"]) == (100, f"{there}/out", True)
+    objects = {k: v for k, v in s3.objects(bucket).items() if k.startswith("out/")}
+    assert json.loads(objects["out/manifest.json"])["flagged"] == found["flagged"]
+    rows = pd.concat(pd.read_parquet(io.BytesIO(objects[f"out/s-{i}.tar.parquet"])) for i in range(4))
+    np.save("new.npy", IMAGES[230:])
+    assert call("scan", "m.onnx", "new.npy", "--detector", "guard.doldrum", "--out", "here")[0] == code
+    here = pd.read_parquet("here/part-00000.parquet")
+    assert rows["score"].tolist() == here["score"].tolist()
+    assert rows["p_value"].tolist() == here["p_value"].tolist()
+    # one that is gone is named, the others are done, and no secret is anywhere
+    s3.client.delete_object(Bucket=bucket, Key="new/s-2.tar")
+    code, out, err = call(*words, "--out", "by-shard")
+    assert code == 1
+    assert f"could not have s-2.tar: expected something at {there}/new/s-2.tar, got nothing there" in err
+    assert "expected all 4 shards, got 1 that could not be had" in err
+    assert out["inputs"] == 75
+    signed = s3.client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "new/s-0.tar"})
+    code, out, err = call("scan", "m.onnx", signed, "--detector", "guard.doldrum", "--out", "signed", "--json")
+    assert out["inputs"] == 25
+    assert out["images"].endswith("/new/s-0.tar?…")
+    code, _, err2 = call("measure", "m.onnx", signed, "--draws", 3, "--out", "measured")
+    assert code == 0, err2
+    written = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()]
+    told = "".join([err, err2, json.dumps(out)])
+    for secret in (KEY, SECRET, "Signature="):
+        assert secret not in told
+        assert not any(secret.encode() in data for data in written)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("{there}/new", "--limit", 5, "--out", "o"), 2, "expected no --limit with shards"),
+        (("{there}/new", "--sarif", "x.sarif", "--out", "o"), 2, "expected --sarif and --junit with images in files"),
+        (("{there}/none", "--out", "o"), 2, "got nothing there; check the address"),
+        (("s3://no-such-bucket/x", "--out", "o"), 2, "got nothing there; check the address"),
+        (("{there}/new", "--out", "s3://no-such-bucket/o"), 2, "got nothing there; check the address"),
+        (("{there}/new", "--out", "https://u:hunter22@127.0.0.1/o"), 2, "https can't be written to; name another with --out"),
+        (("https://u:hunter22@127.0.0.1:1/a.tar?sig=hunter22", "--out", "o"), 1, "expected an answer from https://127.0.0.1:1"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_work_is_said(words, code, said, there, call) -> None:
+    settings = ("--detector", "max-softmax", "--fpr", "0.05", "--out", "guard.doldrum")
+    assert call("calibrate", "m.onnx", f"{there}/clean", *settings)[0] == 0
+    words = [w.format(there=there) if isinstance(w, str) else w for w in words]
+    got, _, err = call("scan", "m.onnx", *words, "--detector", "guard.doldrum")
+    assert said in err
+    assert got == code
+    assert "hunter22" not in err
