@@ -7,7 +7,7 @@ gives each process's peak resident memory. `cost` takes the rate of an engine fr
 x forwards x FLOPs / rate), and runs that too; seconds are those that the processor spent, so other jobs beside it matter little.
 
 `s3` scans WebDataset shards from an S3 server on this machine (moto's, in a process of its own) to it, once for each number of images (`s3 50000
-1000000`): images a second of the first and last tenth of the shards, the driver's and the workers' peak memory, and what a billion would
+1000000`): images per second of the first and last tenth of the shards, the driver's and the workers' peak memory, and what a billion would
 cost by that rate. `--kills 10` kills a worker (with `--ray local`, an actor) so often in the last run, at random, and holds its results
 against those of a run without. What is asked there is the road of an image, not the model: a linear model of 4 classes on 8 x 8 pixels and a
 detector of 5 forwards an image. The 64 forwards of a profile cost what `scan` says, whatever the source.
@@ -99,7 +99,7 @@ ARMS = {"1 process, 1 core": (1, True), "1 process, all cores": (1, False), "2 w
 
 
 def scan_one(folder: Path, arm: str) -> None:
-    """One scan by an arm; prints images a second from the fourth batch on, seconds of all, and a hash of what was written."""
+    """One scan by an arm; prints images per second from the fourth batch on, seconds of all, and a hash of what was written."""
     workers, alone = ARMS[arm]
     if alone:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before libraries count cores

@@ -148,3 +148,29 @@ def test_tie_breakers_are_uniform_and_follow_the_image_alone():
 def test_nan_is_refused():
     with pytest.raises(InputError, match="without NaN, got 1"):
         conformal.p_values([1.0, np.nan], [1.0], calibration_ties=[0, 0], ties=[0])
+
+
+def test_discoveries_by_counts_are_those_of_every_input_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    for n, fdr in ((99, 0.1), (499, 0.1), (999, 0.3)):
+        for attacked in (0, 5, 60):
+            p = np.concatenate([rng.integers(1, n + 2, 400), rng.integers(1, 4, attacked)]) / (n + 1)
+            whole = conformal.benjamini_hochberg(p, fdr=fdr, num_calibration=n)
+            values, counts = np.unique(p, return_counts=True)
+            mixed = rng.permutation(len(values))
+            found = conformal.num_discoveries(values[mixed], counts[mixed], fdr=fdr, num_calibration=n)
+            by_hand = max((j for j, x in enumerate(np.sort(p), 1) if x <= fdr * j / len(p) + 1e-12), default=0)
+            assert found == (len(whole), whole.note)
+            assert found[0] == by_hand
+
+
+def test_the_limit_of_very_many_inputs_is_a_little_high(monkeypatch) -> None:
+    for m, n in (([100_000], [500]), ([60_000, 40_000], [300, 99])):
+        exact = conformal.flags_limit(m, n, 0.01)
+        monkeypatch.setattr(conformal, "_EXACT", 10_000)
+        scaled = conformal.flags_limit(m, n, 0.01)
+        monkeypatch.undo()
+        assert exact <= scaled <= 1.02 * exact
+    # With very many inputs the share that is flagged is the calibration set's own rate. Memory for a billion is not taken.
+    rate = stats.beta.ppf(0.95, 5, 496)
+    assert rate <= conformal.flags_limit(10**9, 500, 0.01) / 1e9 <= 1.001 * rate

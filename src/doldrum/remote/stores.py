@@ -50,7 +50,7 @@ class Store(ABC):
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
-        """Write a file whole or not at all: whoever reads sees the old one or the new one."""
+        """Write a file whole or not at all: a reader sees the old one or the new one."""
 
     @abstractmethod
     def check_writable(self) -> None:
