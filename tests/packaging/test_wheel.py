@@ -220,7 +220,12 @@ def test_every_public_name_works_or_says_which_extra_it_needs(inside) -> None:
         assert name not in documented, name
         assert name.count(".") > 1, name
         assert not (PACKAGE.parent / name.replace(".", "/") / "__init__.py").exists(), name
-    assert {name for name in dd.__all__ if found[f"doldrum:{name}"]} == {"inspect", "train", "load_checkpoint"}
+    assert {name for name in dd.__all__ if found[f"doldrum:{name}"]} == {
+        "inspect",
+        "repair",
+        "train",
+        "load_checkpoint",
+    }
 
 
 def test_calls_work_or_say_which_extra_they_need(inside, files) -> None:

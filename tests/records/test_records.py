@@ -122,7 +122,7 @@ def test_a_file_names_its_kind_and_version(tmp_path):
         (lambda d: d["w_at_half"].pop("clean/clean"), "w_at_half"),
         (lambda d: d["w_at_half"].update({"clean/clean": []}), "at least one"),
         (lambda d: d.update(w_at_half=[]), "object"),
-        (lambda d: d["examples"][0].update(labels=[0]), "one copy a label"),
+        (lambda d: d["examples"][0].update(labels=[0]), "one copy per label"),
         (lambda d: d["examples"][0].update(labels=[0, 2]), "classes below 2"),
         (lambda d: d["examples"][0].update(image=[[0]]), "Pixels"),
         (lambda d: d["examples"][0]["image"].update(data="%%"), "base64"),

@@ -59,7 +59,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
 
     >>> found = paired_difference([True] * 90 + [False] * 10, [True] * 88 + [False] * 12)
     >>> round(found.value, 3), round(found.lower, 3), round(found.upper, 3)
-    (-0.02, -0.07, 0.021)
+    (-0.02, -0.066, 0.021)
     """
     a, b = _rows(first, second)
     check_level(level)

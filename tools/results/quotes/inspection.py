@@ -54,9 +54,9 @@ def _colour(studies: Studies) -> Iterator[str]:
     bad, clean = ([r for r in rows if (r["attack"] == "clean") is kind] for kind in (False, True))
     flagged = [r for r in bad if r["p"] <= 0.05]
     yield f"{len(flagged)} of {len(bad)} backdoored models are flagged, and in {_shown(bad)} a backdoor is shown. The class named is right in {sum(r['points_to'] == r['target'] for r in flagged)} of {len(flagged)}."
-    yield f"{sum(r['p'] <= 0.05 for r in clean)} of {len(clean)} clean models are flagged."
     found = studies["inspection-colour"]["numbers"]["inspectors"]
-    yield f"AUROC {found['verdict']['all']['auroc']:.3f}."
+    alarms = sum(r["p"] <= 0.05 for r in clean)
+    yield f"{alarms} of {len(clean)} clean models are flagged. AUROC {found['verdict']['all']['auroc']:.3f}."
     classic = found["neural-cleanse"]["all"]
     yield f"alarms on {classic['alarms']} of {classic['clean']} clean models and on {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones."
 

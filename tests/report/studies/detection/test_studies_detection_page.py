@@ -181,11 +181,11 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
         "on 2 models, TPR over the backdoored ones: calibrated on 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
         in page.lede[-1]
     )
-    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
     assert "2.2% ± 0.2%\nTPR 0.70 ± 0.03\nkept 94 of 100" in sizes.tables[0].rows[0][2]
     assert shifts.tables[0].rows[0][1] == "2.2%; 0.70"
     page = study_page(records_of(*cells, cell("clean", unmoved, stress=True)))
-    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "When")))
+    sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
     assert "TPR" not in sizes.tables[0].rows[0][2]
     assert "TPR" not in page.lede[-1]
     assert "nan" not in page.lede[-1]
