@@ -11,11 +11,13 @@ from results.quotes import detection, results
 
 PAGE = "README.md"
 AUDIT = pages.ROOT / "docs" / "figures" / "audit.json"
+INSPECTION = AUDIT.with_name("inspection.json")
 
 
 def quotes(studies: Studies) -> Iterator[str]:
     yield demo.sizes()
     yield from audit()
+    yield from inspection()
     for where, ours, strip in results.detectors(studies):
         yield f"| {where.removesuffix(' (*)')} | {ours} | STRIP {strip} |"
     ours, classic = results.verdicts(studies)
@@ -34,3 +36,11 @@ def audit() -> Iterator[str]:
     yield f"{said['flagged']} of {said['scanned']} images were flagged. If all images were clean, about {said['expected']:.0f} flags would be expected"
     yield f"{said['gathered']} of the {said['flagged']} flagged images are predicted as class 0 (T-shirt)"
     yield f"{said['triggered']} of the {said['scanned']} images carry the trigger, and {said['found']} of them are among the {said['flagged']} flagged."
+
+
+def inspection() -> Iterator[str]:
+    """What README's own inspect command said: the heading, and every sentence with figures that README repeats."""
+    said = json.loads(INSPECTION.read_text(encoding="utf-8"))
+    yield said["heading"]
+    for number in (0, 2, 3):
+        yield f"- {said['sentences'][number]}"
