@@ -46,14 +46,18 @@ def compared(studies: Studies) -> str:
 
 def models(studies: Studies) -> str:
     ours, classic = verdicts(studies)
-    return f"It flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and {classic[1].split()[0]}."
+    colour, _ = verdicts(studies, "inspection-colour")
+    return (
+        f"It flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and "
+        f"{classic[1].split()[0]}. On emoji in colour `inspect` flags {colour[0]} and {colour[1]}."
+    )
 
 
-def verdicts(studies: Studies) -> tuple[tuple[str, str], tuple[str, str]]:
+def verdicts(studies: Studies, study: str = "inspection") -> tuple[tuple[str, str], tuple[str, str]]:
     """Backdoored and clean models that are flagged: by our verdict, and by Neural Cleanse's rule."""
 
     def of(name: str) -> tuple[str, str]:
-        found = studies["inspection"]["numbers"]["inspectors"][name]["all"]
+        found = studies[study]["numbers"]["inspectors"][name]["all"]
         flagged = round(found["tpr"] * found["models"])
         return f"{flagged} of {found['models']}", f"{found['alarms']} of {found['clean']}"
 
