@@ -48,6 +48,13 @@ def test_unlearning_takes_the_backdoor_out_and_leaves_the_model_given_alone() ->
     assert (found.classifier(bright).argmax(1) == CLEAN.labels).mean() > 0.95
 
 
+def test_labels_in_another_order_than_the_models_are_refused_before_they_are_taught() -> None:
+    other = dd.ImageSet(CLEAN.images, labels=(CLEAN.labels + 1) % CLASSES)
+    with pytest.raises(InputError, match=r"got 0% that it gives.*labels="):
+        repaired(clean=other)
+    assert repaired(clean=dd.ImageSet(CLEAN.images), inspection=corner()).verdict == "trigger gone"
+
+
 def test_what_leaves_the_backdoor_in_is_said_to() -> None:
     found = repaired(inspection=corner(), method="fine-tune")
     assert (found.verdict, found.exit_code) == ("trigger still works", 3)

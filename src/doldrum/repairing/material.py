@@ -20,6 +20,9 @@ FEWEST = 40
 """The fewest clean images of a repair: ten of them test it."""
 _MOST_TESTS = 1000
 _TESTS = 0.25  # of the clean images
+_RIGHT = (
+    0.5  # of the labels given, at least: below, classes are most likely in another order, and the repair would teach it
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
 
     An inspection with the same images and seed searched none of the images held back: they are the last of its own order.
 
-    Raises InputError for fewer than 40 images, one class alone, or labels beyond the model's classes; ClassifierError for a model whose own labels would be needed and that
+    Raises InputError for fewer than 40 images, one class alone, labels beyond the model's classes or that the model gives to less than half of the images; ClassifierError for a model whose own labels would be needed and that
     gives no valid one.
     """
     if len(clean) < FEWEST:
@@ -58,6 +61,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
     images, test = clean.images[chosen], to_float(clean.images[held])
     if clean.labels is not None:
         labels, of_test, whose = clean.labels[chosen], clean.labels[held].astype(np.int64), ""
+        _check_labels(answers(classifier, to_float(images)), labels)
     else:
         labels, of_test, whose = answers(classifier, to_float(images)), None, " by the model's own labels"
         if (labels < 0).any():
@@ -70,3 +74,13 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
             f"expected clean images of several classes, got class {found[0]} alone{whose}; give images of the others too"
         )
     return Halves(ImageSet(images, labels.astype(np.int64)), test, of_test)
+
+
+def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+    """Raise InputError for labels that the model mostly disagrees with."""
+    right = float((found == labels).mean())
+    if right < _RIGHT:
+        raise InputError(
+            f"expected labels that the model gives to most clean images, got {right:.0%} that it gives: its classes may be in another order; name them in "
+            "the model's order with labels=, or give the images without labels"
+        )

@@ -90,8 +90,8 @@ def repair(
     if recovered is not None:
         check_trigger(recovered, classifier)
     chosen = method_of(method, recovered=recovered, labelled=images.labels is not None)
-    parts = parted(classifier, images, seed)
     model = trainable(classifier)
+    parts = parted(classifier, images, seed)
     place = None if folder is None else Path(folder)
     chosen.repair(
         Task(model=model, data=parts.fit, num_classes=classifier.num_classes, seed=seed, recovered=recovered, folder=place, progress=progress)
