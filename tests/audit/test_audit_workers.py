@@ -8,10 +8,9 @@ import signal
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from linear_onnx import linear_onnx
 
 from doldrum.audit import AuditSettings, run_audit
 from doldrum.confined.scanning import helping
@@ -41,16 +40,7 @@ def found(record: AuditRecord, out: Path) -> tuple[dict, pd.DataFrame]:
 @pytest.fixture
 def model(tmp_path) -> Path:
     """Linear, in ONNX: a process that opens it starts in a moment."""
-    path, weights = tmp_path / "m.onnx", np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["s"])],
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
-        [helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
-    return path
+    return linear_onnx(tmp_path / "m.onnx")
 
 
 def asked_of(model: Path, folder: Path, **more) -> AuditSettings:

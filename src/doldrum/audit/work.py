@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,7 @@ from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.contract.splitting import check_apart
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
-from doldrum.opening.inside import open_suspect
-from doldrum.opening.settings import notes_in_flags
+from doldrum.opening.inside import facts_of, open_suspect
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size, smallest_fpr_text
@@ -94,14 +92,7 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
     if queries is not None:
         facts["remarks"].append(f"{queries:,} images were sent to the endpoint in this run.")
     return facts | {
-        "model": {
-            "format": opened.format,
-            "input_shape": list(opened.classifier.input_shape),
-            "num_classes": opened.classifier.num_classes,
-            "class_names": names and list(names),
-            "preprocessing": asdict(opened.preprocessing),
-            "notes": notes_in_flags(opened.notes),
-        },
+        "model": facts_of(opened, names),
         "images": {
             "scanned": reached,
             "unreached": len(late),

@@ -14,7 +14,7 @@ import typer
 from doldrum.cli.out_file import JSON, check_out_file
 from doldrum.files import write_text_whole
 
-__all__ = ["JsonFlag", "OutOption", "emit", "flags_in_words", "message", "message_skipped", "plain"]
+__all__ = ["JsonFlag", "OutOption", "emit", "emit_verdict", "flags_in_words", "message", "message_skipped", "plain"]
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -73,6 +73,20 @@ def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = Non
     # As they are, never wrapped: an address or flags are copied in one piece.
     for line in [*([] if table is None else [table]), *below]:
         print(line)
+
+
+def emit_verdict(
+    record: Any, *, as_json: bool, out: Path, page: Path, more: Sequence[str] = (), last: str | None = None
+) -> None:
+    """Print the record of a job as JSON, or say its verdict: heading, sentences, `more` sentences, and where the report is (`last` instead, if given)."""
+    if as_json:
+        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
+        return
+    message("")
+    message(record.verdict["heading"])
+    for sentence in [*record.verdict["sentences"], *more]:
+        message(f"- {sentence}")
+    message(last or f"The report is {page}")
 
 
 def plain(value: Any) -> Any:

@@ -8,17 +8,29 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.confined.material import Material
 from doldrum.data import ImageSet
 from doldrum.stats.proportions import proportion
 from doldrum.suspects import Suspect
 from doldrum.suspects.preprocessing_check import preprocessing_warning
 
-__all__ = ["accuracy_of", "class_numbers", "doubts", "odd_preprocessing"]
+__all__ = ["accuracy_of", "class_numbers", "doubts", "numbers_of", "odd_preprocessing"]
 
 _FAR = 0.05  # accuracy may be this much below the claim: other images, other rounding
 _MOST_ONE_CLASS = 0.9
 _NUMBERS = "labels were read as class numbers"
 _FEWEST = 30  # images below which nothing is said about the model's answers
+
+
+def numbers_of(material: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None, str]:
+    """`class_numbers` of the labels of what was read, for the opened model."""
+    return class_numbers(
+        material.labels,
+        model_names=opened.class_names,
+        table_names=material.class_names,
+        num_classes=opened.classifier.num_classes,
+        numbered=material.numbered,
+    )
 
 
 def class_numbers(

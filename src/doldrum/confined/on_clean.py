@@ -24,13 +24,7 @@ def on_clean(opened: Suspect, clean: Material, settings: dict[str, Any], tell: T
         block = clean.images.images[start : start + 256]
         parts.append(base_outputs(classifier, to_float(block))[0])
     predicted = np.concatenate(parts)
-    truth, how = matching.class_numbers(
-        clean.labels,
-        model_names=opened.class_names,
-        table_names=clean.class_names,
-        num_classes=classifier.num_classes,
-        numbered=clean.numbered,
-    )
+    truth, how = matching.numbers_of(clean, opened)
     accuracy = matching.accuracy_of(predicted, truth)
     doubts = matching.doubts(
         predicted, accuracy, claimed=settings["claimed_accuracy"], num_classes=classifier.num_classes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ from doldrum.inspectors.contract.subject import half_of, halves
 from doldrum.inspectors.examine import inspectors_of
 from doldrum.inspectors.inspect import judged
 from doldrum.inspectors.judging.standard import standings
-from doldrum.opening.inside import open_suspect
-from doldrum.opening.settings import notes_in_flags
+from doldrum.opening.inside import facts_of, open_suspect
 from doldrum.suspects import Suspect
 
 __all__ = ["TRIGGER", "describe_references", "examine_reference", "work"]
@@ -89,14 +88,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         remarks.append(f"{queries:,} images were sent to the endpoint in this run.")
     told = found.to_dict()
     return {
-        "model": {
-            "format": opened.format,
-            "input_shape": list(opened.classifier.input_shape),
-            "num_classes": opened.classifier.num_classes,
-            "class_names": opened.class_names and list(opened.class_names),
-            "preprocessing": asdict(opened.preprocessing),
-            "notes": notes_in_flags(opened.notes),
-        },
+        "model": facts_of(opened),
         "clean": {"images": len(clean.images), "search": len(parts.search), "test": len(parts.test)} | facts["clean"],
         "doubts": facts["doubts"],
         "remarks": remarks,

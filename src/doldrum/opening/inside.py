@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,9 +14,10 @@ from doldrum.engines.choose import build_engine, candidates
 from doldrum.engines.direct import own_precision
 from doldrum.errors import InputError
 from doldrum.opening.endpoint import endpoint_of, is_address
+from doldrum.opening.settings import notes_in_flags
 from doldrum.suspects import Preprocessing, Suspect, open_model
 
-__all__ = ["open_suspect", "serve"]
+__all__ = ["facts_of", "open_suspect", "serve"]
 
 
 def open_suspect(settings: dict[str, Any]) -> Suspect:
@@ -35,6 +36,19 @@ def open_suspect(settings: dict[str, Any]) -> Suspect:
     suspect = open_model(model, preprocessing=Preprocessing(**known) if known else None, **told)
     names = _class_names(settings["labels"], suspect.classifier.num_classes) or suspect.class_names
     return replace(suspect, class_names=names)
+
+
+def facts_of(suspect: Suspect, class_names: Sequence[str] | None = None) -> dict[str, Any]:
+    """What a record keeps of an opened model, JSON-able; `class_names` where others than its own are used."""
+    names = class_names or suspect.class_names
+    return {
+        "format": suspect.format,
+        "input_shape": list(suspect.classifier.input_shape),
+        "num_classes": suspect.classifier.num_classes,
+        "class_names": names and list(names),
+        "preprocessing": asdict(suspect.preprocessing),
+        "notes": notes_in_flags(suspect.notes),
+    }
 
 
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[str, Any], Any]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from doldrum.errors import InputError
-from doldrum.records.base import VERSION, Record, check_version
+from doldrum.records.base import VERSION, Record
 from doldrum.records.checks import number, numbers, sequence, share, whole
 from doldrum.records.explanations import Explanations
 from doldrum.records.inspection import InspectionRecord
-from doldrum.records.material import accuracy, keys, model, text, verdict
+from doldrum.records.material import accuracy, check_head, keys, text, verdict
 from doldrum.tables import html_table
 
 __all__ = ["MOST_SKIPPED", "AuditRecord"]
@@ -75,15 +75,11 @@ class AuditRecord(Record):
         return super().from_dict(made)
 
     def __post_init__(self) -> None:
-        check_version(self.version)
+        check_head(self)
 
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("created", "doldrum", "command"):
-            put(name, text(getattr(self, name), name))
-        put("seed", whole(self.seed, "seed"))
-        put("model", model(self.model))
         put("clean", None if self.clean is None else _clean(keys(self.clean, "clean", _CLEAN)))
         put("images", _images(keys(self.images, "images", ("source", "scanned", "skipped", "unlisted"))))
         put("promise", None if self.promise is None else _promise(keys(self.promise, "promise", _PROMISE)))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from doldrum.errors import InputError
-from doldrum.records.base import VERSION, Record, check_version
-from doldrum.records.checks import check_order, number, pair, sequence, share, whole
-from doldrum.records.material import accuracy, keys, model, text, texts, verdict
+from doldrum.records.base import VERSION, Record
+from doldrum.records.checks import number, pair, sequence, share, whole
+from doldrum.records.material import accuracy, check_head, counted_share, keys, text, texts, verdict
 from doldrum.tables import html_table
 
 __all__ = ["MOST_EXAMPLES", "WORDS", "InspectionRecord"]
@@ -24,7 +24,6 @@ MOST_EXAMPLES = 8
 _INSPECTORS, _ROUTES = 100, 200_000
 _CLEAN = ("source", "images", "search", "test", "accuracy", "claimed")
 _FINDING = ("inspector", "source", "target", "score", "p_value", "anomaly", "smaller")
-_SUCCESS = ("hits", "n", "value", "lower", "upper")
 _INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
 
 
@@ -68,15 +67,11 @@ class InspectionRecord(Record):
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        check_version(self.version)
+        check_head(self)
 
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("created", "doldrum", "command"):
-            put(name, text(getattr(self, name), name))
-        put("seed", whole(self.seed, "seed"))
-        put("model", model(self.model))
         put("clean", _clean(keys(self.clean, "clean", _CLEAN)))
         classes = self.model["num_classes"]
         if self.references is not None:
@@ -84,7 +79,7 @@ class InspectionRecord(Record):
         if self.finding is not None:
             put("finding", _finding(keys(self.finding, "finding", _FINDING), classes))
         if self.success is not None:
-            put("success", _success(keys(self.success, "success", _SUCCESS)))
+            put("success", counted_share(self.success, "success"))
         if self.trigger is not None:
             put("trigger", _trigger(keys(self.trigger, "trigger", ("kind", "factor", "examples")), classes))
         found = sequence(self.inspectors, "inspectors")
@@ -143,15 +138,6 @@ def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
             share(found[name], name)
     if found["smaller"] is not None:
         number(found["smaller"], "smaller")
-    return found
-
-
-def _success(found: dict[str, Any]) -> dict[str, Any]:
-    if whole(found["hits"], "hits") > whole(found["n"], "n", least=1):
-        raise InputError(f"expected no more hits than images, got {found['hits']} of {found['n']}")
-    for name in ("value", "lower", "upper"):
-        share(found[name], name)
-    check_order(found["lower"], found["upper"], "success")
     return found
 
 

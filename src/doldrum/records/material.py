@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from doldrum.errors import InputError
+from doldrum.records.base import check_version
 from doldrum.records.checks import check_order, jsonable, sequence, share, whole
 
-__all__ = ["accuracy", "keys", "model", "text", "texts", "verdict"]
+__all__ = ["accuracy", "check_head", "counted_share", "keys", "model", "text", "texts", "verdict"]
 
 TEXT = 4000  # characters of one text
 _CLASSES = 100_000
@@ -37,6 +38,15 @@ def texts(values: Any, name: str, most: int) -> list[str]:
     if len(found) > most:
         raise InputError(f"expected at most {most:,} texts in {name}, got {len(found):,}; leave some out")
     return [text(v, name) for v in found]
+
+
+def check_head(record: Any) -> None:
+    """Check what these records begin with, and put it into the (frozen) record as it is kept: version, created, doldrum, command, seed, model."""
+    check_version(record.version)
+    for name in ("created", "doldrum", "command"):
+        text(getattr(record, name), name)
+    object.__setattr__(record, "seed", whole(record.seed, "seed"))
+    object.__setattr__(record, "model", model(record.model))
 
 
 def model(values: Any) -> dict[str, Any]:
@@ -66,6 +76,17 @@ def accuracy(values: Any, claimed: Any) -> None:
         whole(found["labelled"], "labelled", least=1)
     if claimed is not None:
         share(claimed, "claimed")
+
+
+def counted_share(values: Any, name: str) -> dict[str, Any]:
+    """{hits, n, value, lower, upper}: a share of n with its interval."""
+    found = keys(values, name, ("hits", "n", "value", "lower", "upper"))
+    if whole(found["hits"], "hits") > whole(found["n"], "n", least=1):
+        raise InputError(f"expected no more hits than images, got {found['hits']} of {found['n']}")
+    for key in ("value", "lower", "upper"):
+        share(found[key], f"{name} {key}")
+    check_order(found["lower"], found["upper"], name)
+    return found
 
 
 def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:

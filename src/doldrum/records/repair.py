@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from doldrum.errors import InputError
-from doldrum.records.base import VERSION, Record, check_version
-from doldrum.records.checks import check_order, number, share, whole
-from doldrum.records.material import keys, model, text, verdict
+from doldrum.records.base import VERSION, Record
+from doldrum.records.checks import check_order, number, whole
+from doldrum.records.material import check_head, counted_share, keys, text, verdict
 from doldrum.tables import html_table
 
 __all__ = ["WORDS", "RepairRecord"]
@@ -20,7 +20,6 @@ __all__ = ["WORDS", "RepairRecord"]
 WORDS = ("trigger gone", "trigger still works", "not shown to be gone", "no trigger to test")
 """What a repair comes down to."""
 _FAILED = WORDS[1:3]
-_SHARE = ("hits", "n", "value", "lower", "upper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +65,17 @@ class RepairRecord(Record):
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        check_version(self.version)
+        check_head(self)
 
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("created", "doldrum", "command"):
-            put(name, text(getattr(self, name), name))
-        put("seed", whole(self.seed, "seed"))
-        put("model", model(self.model))
         put("clean", _clean(keys(self.clean, "clean", ("source", "images", "fit", "test", "labels"))))
         put("method", _texts(keys(self.method, "method", ("name", "title", "settings")), "method"))
         if self.recovered is not None:
             found = keys(self.recovered, "recovered", ("inspector", "source", "target"))
             put("recovered", _recovered(found, self.model["num_classes"]))
-        put("agreement", _share(self.agreement, "agreement"))
+        put("agreement", counted_share(self.agreement, "agreement"))
         for name, more in (("accuracy", ("difference",)), ("success", ())):
             if getattr(self, name) is not None:
                 put(name, _pair(keys(getattr(self, name), name, ("before", "after", *more)), name))
@@ -127,19 +122,9 @@ def _recovered(found: dict[str, Any], classes: int) -> dict[str, Any]:
     return found
 
 
-def _share(values: Any, name: str) -> dict[str, Any]:
-    found = keys(values, name, _SHARE)
-    if whole(found["hits"], "hits") > whole(found["n"], "n", least=1):
-        raise InputError(f"expected no more hits than images, got {found['hits']} of {found['n']}")
-    for key in ("value", "lower", "upper"):
-        share(found[key], f"{name} {key}")
-    check_order(found["lower"], found["upper"], name)
-    return found
-
-
 def _pair(found: dict[str, Any], name: str) -> dict[str, Any]:
     for key in ("before", "after"):
-        _share(found[key], f"{name} {key}")
+        counted_share(found[key], f"{name} {key}")
     if "difference" in found:
         change = keys(found["difference"], "difference", ("value", "lower", "upper"))
         for value in change.values():

@@ -13,6 +13,7 @@ METHODS: dict[str, type[RepairMethod]] = {kind.name: kind for kind in (FineTune,
 """Every method by its id."""
 
 DEFAULT = "unlearn"
-"""What the study `repair` shows best where a trigger was found."""
+"""Where a trigger was found: after it the attacker's own trigger worked least. Seen on development models alone (`fashion-cnn`, seed 100).
+The full study `repair` has not been run."""
 WITHOUT_TRIGGER = "fine-prune"
-"""What it shows best where none was."""
+"""Where none was found: the best of the methods that need none, on the same models."""

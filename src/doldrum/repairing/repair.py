@@ -60,7 +60,7 @@ def repair(
     inspection : Inspection, or a Recovered trigger, optional
         What `dd.inspect` found in this model. With the same images and the same seed, no image held back was seen by its search.
     method : name or RepairMethod, optional
-        By default the best of the study `repair`: another with a trigger than without.
+        By default "unlearn" with a trigger, and "fine-prune" without.
     inspect_again : bool
         Whether the inspector looks again, which takes longer than the repair.
     folder : path, optional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from doldrum.stats.effects import Effect
@@ -12,6 +12,7 @@ __all__ = [
     "between",
     "counted",
     "listed",
+    "model_rows",
     "number",
     "percent",
     "plain_value",
@@ -134,6 +135,17 @@ def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
     if p_corrected <= 0.05 or effect.lower <= 0 <= effect.upper:
         return ""
     return f"; the interval alone does not contain 0, but p = {number(p_corrected)} once corrected for {tests} tests"
+
+
+def model_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a page's table says of the model in a record."""
+    return [
+        ("model", model["name"]),
+        ("format", model["format"]),
+        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
+        ("classes", f"{model['num_classes']:,}"),
+        ("preprocessing", plain_value(model["preprocessing"])),
+    ]
 
 
 def plain_value(value: Any) -> str:

@@ -97,13 +97,7 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
         raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     if without:
         raise InputError(f"expected a label for each sample, got none for {len(without):,}, the first {without[0]}")
-    labels, how = matching.class_numbers(
-        material.labels,
-        model_names=opened.class_names,
-        table_names=material.class_names,
-        num_classes=opened.classifier.num_classes,
-        numbered=material.numbered,
-    )
+    labels, how = matching.numbers_of(material, opened)
     if labels is None:
         some = ", ".join(sorted({str(label) for label in material.labels})[:5])
         raise InputError(

@@ -10,7 +10,7 @@ import typer
 from doldrum.cli import model_options as options
 from doldrum.cli.commands.inspect import References
 from doldrum.cli.interrupts import kept
-from doldrum.cli.output import JsonFlag, emit, message, message_skipped
+from doldrum.cli.output import JsonFlag, emit_verdict, message, message_skipped
 from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
 from doldrum.cli.spread_options import Ray, Workers
 
@@ -102,16 +102,8 @@ def audit(
     found = record.verdict
     skipped = [(one["id"], one["why"]) for one in record.images["skipped"]]
     message_skipped(skipped, unlisted=record.images["unlisted"], most=_TOLD, where="; see the report")
-    if json:
-        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
-    else:
-        message("")
-        message(found["heading"])
-        for sentence in found["sentences"]:
-            message(f"- {sentence}")
-        for sentence in [] if record.inspection is None else of_model(found["sentences"], record.inspection):
-            message(f"- the model: {sentence}")
-        message(f"The report is {page}")
+    of_it = [] if record.inspection is None else of_model(found["sentences"], record.inspection)
+    emit_verdict(record, as_json=json, out=out, page=page, more=[f"the model: {sentence}" for sentence in of_it])
     results.write(lambda: of_audit(record, out, model=settings.shown_model, images=images))
     if found["exit_code"]:
         raise typer.Exit(found["exit_code"])

@@ -180,8 +180,8 @@ def scan(
     listed and left out.
 
     Images at addresses, or named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned shard by shard. Each shard's verdicts
-    are one Parquet file in --out, which may be an address too. The same command again does the shards without a result. Shards that cannot be
-    had are named, the others are done, and the exit code is 1.
+    are one Parquet file in --out, which may be an address too. To continue, run the same command again: it scans the shards that have no
+    result yet. Shards that cannot be read are named, the others are scanned, and the exit code is 1.
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.sharded import is_sharded

@@ -9,7 +9,7 @@ import typer
 
 from doldrum.cli import model_options as options
 from doldrum.cli.interrupts import kept
-from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.output import JsonFlag, emit_verdict, message
 from doldrum.cli.result_files import JunitOption, ResultFiles, SarifOption
 from doldrum.cli.spread_options import Ray
 
@@ -93,18 +93,10 @@ def inspect(
     from doldrum.report.inspection.page import write_inspection_page
 
     page = write_inspection_page(out)
-    found = record.verdict
-    if json:
-        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
-    else:
-        message("")
-        message(found["heading"])
-        for sentence in found["sentences"]:
-            message(f"- {sentence}")
-        message(f"The report is {page}")
+    emit_verdict(record, as_json=json, out=out, page=page)
     results.write(lambda: of_inspection(record, model=settings.shown_model))
-    if found["exit_code"]:
-        raise typer.Exit(found["exit_code"])
+    if record.verdict["exit_code"]:
+        raise typer.Exit(record.verdict["exit_code"])
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ import typer
 
 from doldrum.cli import model_options as options
 from doldrum.cli.interrupts import kept
-from doldrum.cli.output import JsonFlag, emit, message
+from doldrum.cli.output import JsonFlag, emit_verdict, message
 
 
 @options.takes_model
@@ -64,14 +64,6 @@ def repair(
     from doldrum.report.repair.page import write_repair_page
 
     page = write_repair_page(folder)
-    found = record.verdict
-    if json:
-        emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
-    else:
-        message("")
-        message(found["heading"])
-        for sentence in found["sentences"]:
-            message(f"- {sentence}")
-        message(f"The repaired model is {out}, the report {page}")
-    if found["exit_code"]:
-        raise typer.Exit(found["exit_code"])
+    emit_verdict(record, as_json=json, out=out, page=page, last=f"The repaired model is {out}, the report {page}")
+    if record.verdict["exit_code"]:
+        raise typer.Exit(record.verdict["exit_code"])

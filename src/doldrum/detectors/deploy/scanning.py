@@ -32,7 +32,7 @@ from doldrum.measuring.stored import is_sound
 from doldrum.progress import progress_bar
 from doldrum.spread import check_workers
 
-__all__ = ["check_scan_folder", "detector_identity", "is_unfinished", "part_of", "scan_to"]
+__all__ = ["check_scan_folder", "detector_identity", "is_unfinished", "judged_by", "part_of", "scan_to"]
 
 FORMAT, VERSION = "doldrum scan", 1
 _MANIFEST = "manifest.json"
@@ -75,8 +75,7 @@ def scan_to(
         folder is often by class; so it can't say when a change was.
     """
     check_workers(workers, ray=ray)
-    calibration = detector.calibration
-    if calibration is None or detector.fitted_for is None:
+    if detector.calibration is None or detector.fitted_for is None:
         raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
     if not isinstance(images, StoredImages):
         read = detector.read(images)
@@ -88,15 +87,8 @@ def scan_to(
         "version": VERSION,
         "complete": False,
         "identity": _identity(detector, images, fdr),
-        "detector": detector.name,
-        "settings": {k: repr(v) for k, v in detector.settings.items() if k != "seed"},
-        "forwards": detector.forwards,
-        "classifier": detector.fitted_for[0],
+        **judged_by(detector, fdr),
         "inputs": len(images.ids),
-        "fpr": calibration.fpr,
-        "num_calibration": calibration.smallest,
-        "realised_fpr": list(vars(calibration.promise).values()),
-        "fdr": fdr,
         "shards": [],
         **(extra or {}),
     }
@@ -197,6 +189,23 @@ def _summary(detector: Detector, folder: Path, manifest: dict[str, Any]) -> dict
         rows = parquet_table(folder / shard["file"], columns=("label", "p_value"))
         tally += tally_of(calibration, *(rows.column(name).to_numpy() for name in ("label", "p_value")))
     return summary_of(calibration, tally, manifest["fdr"])
+
+
+def judged_by(detector: Detector, fdr: float) -> dict[str, Any]:
+    """What a scan's summary says of the detector, which is calibrated, and of its promise."""
+    calibration, fitted = detector.calibration, detector.fitted_for
+    assert calibration is not None
+    assert fitted is not None
+    return {
+        "detector": detector.name,
+        "settings": {k: repr(v) for k, v in detector.settings.items() if k != "seed"},
+        "forwards": detector.forwards,
+        "classifier": fitted[0],
+        "fpr": calibration.fpr,
+        "num_calibration": calibration.smallest,
+        "realised_fpr": list(vars(calibration.promise).values()),
+        "fdr": fdr,
+    }
 
 
 def detector_identity(detector: Detector, fdr: float) -> bytes:

@@ -24,7 +24,7 @@ from doldrum.detectors.contract.detector import Detector
 from doldrum.detectors.contract.measuring import Examining, blocks_of
 from doldrum.detectors.contract.result import ScanResult
 from doldrum.detectors.contract.stages import Examined
-from doldrum.detectors.deploy.scanning import detector_identity, part_of
+from doldrum.detectors.deploy.scanning import detector_identity, judged_by, part_of
 from doldrum.detectors.deploy.tally import Tally, rows_of, summary_of, tally_of, tally_of_rows
 from doldrum.errors import DoldrumError, InputError, StorageError
 from doldrum.intake import visible
@@ -91,8 +91,7 @@ def scan_shards(
     password and no signature of an address is in a message, a file or the summary.
     """
     check_workers(workers, ray=ray)
-    calibration = detector.calibration
-    if calibration is None or detector.fitted_for is None:
+    if detector.calibration is None or detector.fitted_for is None:
         raise InputError(f"expected a calibrated detector, got {detector!r}; call calibrate(clean, fpr=0.01) first")
     shards = find_shards(source, wanted=lambda name: name.lower().endswith(_SUFFIXES))
     place = store_of(out)
@@ -102,15 +101,8 @@ def scan_shards(
         "version": VERSION,
         "complete": False,
         "identity": _identity(detector, shards, fdr, resize),
-        "detector": detector.name,
-        "settings": {k: repr(v) for k, v in detector.settings.items() if k != "seed"},
-        "forwards": detector.forwards,
-        "classifier": detector.fitted_for[0],
+        **judged_by(detector, fdr),
         "shards": len(shards.shards),
-        "fpr": calibration.fpr,
-        "num_calibration": calibration.smallest,
-        "realised_fpr": list(vars(calibration.promise).values()),
-        "fdr": fdr,
         "images": redacted(source),
         **(extra or {}),
     }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.detectors.profile.curves import log_sum
-from doldrum.detectors.profile.rates import Rates, RatesOf, sparse_tally
+from doldrum.detectors.profile.rates import Rates, RatesOf, any_label, sparse_tally
 
 __all__ = ["TO_LABEL", "Components"]
 
@@ -33,6 +33,10 @@ class Components:
     def __init__(self, rates: Rates, shares: Array) -> None:
         places, labels, self._num_classes = rates.places, rates.labels, rates.num_classes
         self._seen, row, count = np.unique(labels, return_inverse=True, return_counts=True)
+        self._number = np.full(
+            rates.num_classes, len(self._seen)
+        )  # of each label among those seen; one more stands for any other
+        self._number[self._seen] = np.arange(len(self._seen))
         sums = np.zeros((len(self._seen), shares.shape[1]))
         np.add.at(sums, row, shares)
         used = sums > 0
@@ -44,11 +48,7 @@ class Components:
         self._log_weights = np.log(weights)
         columns = (used.cumsum() - 1).reshape(used.shape)[row]
         self._tally = sparse_tally(places, columns, shares, len(self.kinds), self._num_classes)
-        own = np.zeros((len(self.kinds), len(labels)))
-        for part in range(shares.shape[1]):
-            mine = np.flatnonzero(shares[:, part] > 0)
-            own[columns[mine, part], mine] = shares[mine, part]
-        self._total = (own @ (places >= 0)).T + TO_LABEL
+        self._total = any_label(places, columns, shares, len(self.kinds)) + TO_LABEL
         self._rates = RatesOf(rates, self._seen.astype(np.int64))
         self._table: Array | None = None
         if places.shape[1] * self._num_classes * len(self.kinds) <= _KEPT:
@@ -72,8 +72,7 @@ class Components:
         """For inputs of these labels (N,): logs of the weights of the label's own components and of the others (N, R); the logs of both sums
         (2, N); and which labels (N,) have no component."""
         mine, other, totals, unseen = self._weights
-        at = np.searchsorted(self._seen, labels)
-        at[np.isin(labels, self._seen, invert=True)] = len(self._seen)
+        at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]
 
     @cached_property

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["Rates", "RatesOf", "sparse_tally", "tally"]
+__all__ = ["Rates", "RatesOf", "any_label", "sparse_tally", "tally"]
 
 Array = NDArray[np.float64]
 # Inputs' worth of what all inputs say of a place, of its strength, and of where labels go; of what a label has in common with the
@@ -96,9 +96,7 @@ class RatesOf:
         left = np.where(stays, -1, places)
         self._counts = sparse_tally(places, column, one, len(kinds), rates.num_classes)
         self._left = sparse_tally(left, column, one, len(kinds), rates.num_classes, rates.family)
-        own = np.zeros((len(kinds), len(labels)))
-        own[column[:, 0], np.arange(len(labels))] = 1
-        counted, away = own @ (places >= 0), own @ (left >= 0)
+        counted, away = (any_label(seen, column, one, len(kinds)).T for seen in (places, left))
         stay = rates.by_strength(counted - away) + _TO_OTHERS * rates.of_strength
         stay /= rates.by_strength(counted) + _TO_OTHERS
         odds = (_logit(stay) - _logit(rates.of_strength))[:, rates.strength] + _logit(rates.of_place)
@@ -144,6 +142,12 @@ def sparse_tally(
         (weight[took], (at[took], column[took])), shape=((int(rows.max()) + 1) * num_classes, width)
     )
     return found.tocsr()
+
+
+def any_label(places: NDArray[np.int16], columns: NDArray[np.int64], weights: Array, width: int) -> Array:
+    """(places, width): as `sparse_tally`, whichever label came back."""
+    found: Array = sparse_tally(np.where(places >= 0, 0, -1), columns, weights, width, 1).toarray()
+    return found
 
 
 def tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:

@@ -41,7 +41,7 @@ class RepairSettings(JobSettings):
     inspection : str, optional
         The folder of an inspection of this model that found a trigger.
     method : str, optional
-        A name in `doldrum.repairing.METHODS`; by default the best with, or without, a trigger.
+        A name in `doldrum.repairing.METHODS`; by default "unlearn" with a trigger, "fine-prune" without.
     seed : int, optional
         By default the inspection's, or 0. It is no secret: with the inspection's, no image that the repair is tested on was seen by its search.
 

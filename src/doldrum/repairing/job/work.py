@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from doldrum.errors import ClassifierError, InputError
 from doldrum.inspecting.kept import STEPS, Keeping
 from doldrum.inspectors import Inspector, Reading, Route, Subject
 from doldrum.inspectors.contract.subject import answers
-from doldrum.opening.inside import open_suspect
-from doldrum.opening.settings import notes_in_flags
+from doldrum.opening.inside import facts_of, open_suspect
 from doldrum.pixels import to_float
-from doldrum.repairing import METHODS, Recovered, repair
+from doldrum.repairing import Recovered, repair
 from doldrum.repairing.job.written import check_format, write_model
+from doldrum.repairing.repair import method_of
 from doldrum.suspects import Suspect
 
 __all__ = ["work"]
@@ -52,28 +51,24 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return keeping.read(inspector, subject)
 
     tell({"stage": "repair"})
+    recovered = _recovered(settings["recovered"])
+    method = method_of(settings["method"], recovered=recovered, labelled=labels is not None)
     found = repair(
-        opened.classifier, data, inspection=_recovered(settings["recovered"]), method=settings["method"], seed=seed, folder=folder, read=read,
+        opened.classifier,
+        data,
+        inspection=recovered,
+        method=method,
+        seed=seed,
+        folder=folder,
+        read=read,
         progress=False,
-    )  # fmt: skip
+    )
     write_model(opened, found.classifier, Path(settings["model"]), target)
     _check_written(settings, target, found.classifier, data)
-    kind = (
-        METHODS[settings["method"]]
-        if settings["method"]
-        else next(one for one in METHODS.values() if found.method.startswith(f"{one.__name__}("))
-    )
     told = found.to_dict()
     return {
-        "model": {
-            "format": opened.format,
-            "input_shape": list(opened.classifier.input_shape),
-            "num_classes": opened.classifier.num_classes,
-            "class_names": opened.class_names and list(opened.class_names),
-            "preprocessing": asdict(opened.preprocessing),
-            "notes": notes_in_flags(opened.notes),
-        },
-        "method": {"name": kind.name, "settings": found.method},
+        "model": facts_of(opened),
+        "method": {"name": method.name, "settings": found.method},
         "clean": {"images": len(data), "fit": found.fit, "test": found.test, "labels": found.labels},
         "remarks": [how[0].upper() + how[1:] + ".", *left_out(clean), *fitted(clean=clean)],
         **{name: told[name] for name in ("accuracy", "agreement", "success", "larger", "seconds")},
@@ -90,13 +85,7 @@ def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None,
         raise InputError(
             f"expected a label for each clean image or for none, got none for {len(without):,}, the first {without[0]}; label them, or take them out"
         )
-    labels, how = matching.class_numbers(
-        clean.labels,
-        model_names=opened.class_names,
-        table_names=clean.class_names,
-        num_classes=opened.classifier.num_classes,
-        numbered=clean.numbered,
-    )
+    labels, how = matching.numbers_of(clean, opened)
     if labels is None:
         raise InputError(
             f"expected labels of the model's classes, got others: {how}; pass labels=, or put the images into one folder without labels"

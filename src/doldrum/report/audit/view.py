@@ -8,7 +8,7 @@ from typing import Any
 
 from doldrum.report.audit.rows import Row
 from doldrum.report.explained import heading
-from doldrum.report.words import percent, plain_value
+from doldrum.report.words import model_rows, percent
 
 __all__ = ["of_model", "view"]
 
@@ -229,11 +229,7 @@ def _skipped_text(images: dict[str, Any]) -> str:
 def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
     model, clean, images = record["model"], record["clean"], record["images"]
     facts = [
-        ("model", model["name"]),
-        ("format", model["format"]),
-        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
-        ("classes", f"{model['num_classes']:,}"),
-        ("preprocessing", plain_value(model["preprocessing"])),
+        *model_rows(model),
         ("images scanned", f"{images['scanned']:,} from {images['source']}"),
     ]
     if clean:

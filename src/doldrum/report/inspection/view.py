@@ -8,7 +8,7 @@ from typing import Any
 
 from doldrum.report.inspection.strips import strips
 from doldrum.report.pictures import Pictures, Shot
-from doldrum.report.words import counted, percent, plain_value
+from doldrum.report.words import counted, model_rows, percent
 
 __all__ = ["ACCURACY", "facts", "material", "view"]
 
@@ -169,11 +169,7 @@ def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The model and the clean images."""
     model, clean, references = record["model"], record["clean"], record["references"]
     found = [
-        ("model", model["name"]),
-        ("format", model["format"]),
-        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
-        ("classes", f"{model['num_classes']:,}"),
-        ("preprocessing", plain_value(model["preprocessing"])),
+        *model_rows(model),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
         ("of those", f"{clean['search']:,} to search with, {clean['test']:,} to test with"),
     ]

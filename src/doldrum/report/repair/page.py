@@ -9,7 +9,7 @@ from typing import Any
 
 from doldrum.files import write_text_whole
 from doldrum.report.shell import joined, page_environment, policy, shown
-from doldrum.report.words import percent, plain_value
+from doldrum.report.words import model_rows, percent
 
 __all__ = ["write_repair_page"]
 
@@ -84,11 +84,7 @@ def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     model, clean, recovered = record["model"], record["clean"], record["recovered"]
     whose = "given" if clean["labels"] == "given" else "the model’s own"
     found = [
-        ("model", model["name"]),
-        ("format", model["format"]),
-        ("input shape", " × ".join(str(s) for s in model["input_shape"])),
-        ("classes", f"{model['num_classes']:,}"),
-        ("preprocessing", plain_value(model["preprocessing"])),
+        *model_rows(model),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
         ("of those", f"{clean['fit']:,} to train with, {clean['test']:,} to test with"),
         ("labels", whose),
