@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from repair_toys import CLASSES, TARGET, classifier, clean_images, corner, onnx_file
+from repair_toys import CLASSES, TARGET, classifier, clean_images, convolutional, corner, onnx_file
 from torch import nn
 
 import doldrum as dd
 from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.errors import ClassifierError, InputError
+from doldrum.gradients.trainable import trainable
 from doldrum.inspectors import Reading, Route
 from doldrum.inspectors.kinds import INSPECTORS
 from doldrum.poisoning.evaluate import Share
@@ -72,6 +73,13 @@ def test_an_onnx_model_comes_back_as_one(tmp_path: Path) -> None:
         torch_one.classifier(CLEAN.images / np.float32(255)),
         atol=1e-3,
     )
+
+
+def test_weights_of_an_onnx_model_are_in_the_order_of_its_layers_in_every_process(tmp_path: Path) -> None:
+    """In the order of a set, a repair that was killed would find them in another order, and could not continue."""
+    model = trainable(OnnxClassifier(onnx_file(tmp_path / "m.onnx", convolutional())))
+    assert len(model.weights()) > 3
+    assert [id(p) for p in model.parameters()] == [id(p) for p in model.weights().values()]
 
 
 def test_own_labels_serve_where_none_are_given() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class OnnxModule(nn.Module):
         if log:
             body, self.is_log = _with_log_softmax(body)
         self.layers: tuple[Layer, ...] = tuple(layers_of(body)) if trainable else ()
-        held = {name for layer in self.layers for name in layer.weights}
+        held = self._held()
         self.watch = ""
         self.seen: Callable[[torch.Tensor], None] = _unseen
         nodes, values = _folded(body, held)
@@ -66,8 +66,11 @@ class OnnxModule(nn.Module):
 
     def weights(self) -> dict[str, nn.Parameter]:
         """The parameters by the names that the file gives them."""
-        held = dict.fromkeys(name for layer in self.layers for name in layer.weights)
-        return {name: getattr(self, self.names[name]) for name in held}
+        return {name: getattr(self, self.names[name]) for name in self._held()}
+
+    def _held(self) -> list[str]:
+        """Names of the weights, each once, in the order of the layers: a run that is continued in another process has to find them in the same one."""
+        return list(dict.fromkeys(name for layer in self.layers for name in layer.weights))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.batch is None or len(images) == self.batch:
@@ -118,7 +121,7 @@ def _unseen(value: torch.Tensor) -> None:
     """Nobody watches."""
 
 
-def _folded(body: Body, held: set[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:
+def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:
     """The nodes that need images, their number or what is `held`, and the values of all others, computed once."""
     values: dict[str, Any] = {name: value for name, value in body.constants.items() if name not in held}
     left: list[Node] = []
