@@ -95,7 +95,8 @@ def _epoch(
             hook.on_gradients(images, labels, model)
         state.step(rate)
         loss_sum += loss.detach() * len(labels)
-        right += (logits.detach().argmax(dim=1) == labels).sum()
+        wanted = labels if labels.ndim == 1 else labels.argmax(dim=1)
+        right += (logits.detach().argmax(dim=1) == wanted).sum()
         seen += len(labels)
         if step % 10 == 9:
             _check_finite(loss, step)

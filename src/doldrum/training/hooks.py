@@ -26,7 +26,9 @@ class TrainingHook:
     def on_batch(
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch to train on, from the augmented one: float32 NCHW in [0, 1], int64 labels.
+        """The batch to train on, from the augmented one: float32 NCHW in [0, 1], and int64 labels (B,) or float32 targets (B, K).
+
+        The loss of a row of targets t is -sum_k t_k log p_k; a row that sums to w counts w times.
 
         All randomness comes from `generator` (on the CPU, seeded again each epoch). `model` is in training mode; leave
         it so, and its gradients empty.

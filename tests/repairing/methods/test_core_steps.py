@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from repair_toys import classifier, clean_images, convolutional, corner
+from repair_toys import TARGET, classifier, clean_images, convolutional, corner, linear
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,7 +18,7 @@ from doldrum.repairing.contract import Task
 from doldrum.repairing.methods.anp import Anp, Masked
 from doldrum.repairing.methods.fine_prune import FinePrune, activity
 from doldrum.repairing.methods.ft_sam import FtSam, sharpest
-from doldrum.repairing.methods.unlearn import with_trigger
+from doldrum.repairing.methods.unlearn import Unlearn, _Matching, mixtures
 
 DATA = clean_images(60)
 
@@ -140,16 +140,46 @@ def test_a_model_without_convolutions_cannot_be_fine_pruned() -> None:
         Anp().repair(task(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()))
 
 
-def test_what_is_unlearned_is_the_trigger_under_the_right_labels() -> None:
-    made = with_trigger(task(convolutional(), recovered=corner()), 0.5)
-    more = made.take(range(60, len(made)))
-    assert len(more) == 20  # half of the 40 images that are not of the target
-    assert set(more.labels.tolist()) == {0, 1}
-    assert (more.images[:, 0, -1, -1] == 1).all()
-    plain = {tuple(np.round(image.ravel(), 5)): k for image, k in zip(to_float(DATA.images), DATA.labels, strict=True)}
-    without = more.images.copy()
-    without[:, 0, -1, -1] = 0
-    assert [plain[tuple(np.round(image.ravel(), 5))] for image in without] == more.labels.tolist()
+def test_unlearning_has_the_loss_that_it_states() -> None:
+    """The loop's one mean over the batch = mean over clean and mixed images + weight * mean over images with the trigger."""
+    torch.manual_seed(0)
+    made = task(linear(), recovered=corner())
+    hook = _Matching(made, Unlearn(weight=0.3, mixed=2, marked=24))
+    other = convolutional().eval()
+    clean = torch.from_numpy(to_float(DATA.images))[:16]
+    images, targets = hook.on_batch(clean, torch.zeros(16, dtype=torch.int64), torch.Generator().manual_seed(1), other)
+    assert len(images) == len(targets) == 3 * 16 + 24
+    found = F.cross_entropy(other(images), targets)
+
+    def apart(x: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """-sum_k f_k log g_k, image by image."""
+        f, g = answers.softmax(1), other(x).softmax(1)
+        return torch.stack([-(a * b.log()).sum() for a, b in zip(f, g, strict=True)])
+
+    known, marked = images[:48], images[48:]
+    assert torch.equal(known[:16], clean)
+    assert (marked[:, 0, -1, -1] == 1).all()
+    by_rest = {tuple(np.round(x[0].ravel()[:-1], 5)): x for x in to_float(DATA.images)}
+    without = torch.from_numpy(np.stack([by_rest[tuple(np.round(x[0].ravel()[:-1], 5))] for x in marked.numpy()]))
+    assert (made.model(without).argmax(1) != TARGET).all()  # those that the trigger leads away
+    wanted = apart(known, made.model(known)).mean() + 0.3 * apart(marked, made.model(without)).mean()
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_mixtures_lie_between_two_images() -> None:
+    images = torch.stack([torch.full((1, 5, 7), float(v)) for v in range(9)]) / 8
+    for seed in range(20):
+        made = mixtures(images, torch.Generator().manual_seed(seed))
+        assert made.shape == images.shape
+        assert (made.amax((1, 2, 3)) - made.amin((1, 2, 3)) < 1e-6).all()  # of flat images
+        assert made.min() >= 0
+        assert made.max() <= 1
+    dots = torch.zeros(4, 1, 9, 9)
+    dots[:, 0, 4, 4] = 1
+    places = {
+        tuple((mixtures(dots, torch.Generator().manual_seed(s))[0, 0] > 0.5).nonzero()[0].tolist()) for s in range(200)
+    }
+    assert places == {(row, column) for row in range(2, 7) for column in range(2, 7)}
 
 
 def test_settings_are_in_a_methods_name() -> None:

@@ -58,6 +58,10 @@ def test_the_page_says_which_method_does_best() -> None:
 def test_cells_are_checked() -> None:
     with pytest.raises(InputError, match="methods among"):
         RepairCell(methods=("magic",))
+    with pytest.raises(InputError, match="inspectors"):
+        RepairCell(inspectors="mask")
+    with pytest.raises(InputError, match="references"):
+        RepairCell(references=-1)
     with pytest.raises(InputError, match="40"):
         RepairCell(inputs=5)
     from doldrum.studies.inspection.study import InspectionCell

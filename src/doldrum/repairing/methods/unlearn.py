@@ -1,32 +1,50 @@
-"""unlearn: show the model its trigger with the right labels."""
+"""unlearn: teach the model to answer images with the trigger as it answers them without."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import nn
 
-from doldrum.data import ImageSet
 from doldrum.errors import ClassifierError
+from doldrum.gradients.copied import frozen_copy
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
 from doldrum.repairing.recipe import TUNING, for_data
-from doldrum.seeds import rng
+from doldrum.repairing.steady import Steady
+from doldrum.training.hooks import TrainingHook
 
-__all__ = ["Unlearn", "with_trigger"]
+__all__ = ["Unlearn"]
+
+_SHIFT = 2  # pixels, at most
+_BATCH = 256  # images in one forward of the model as it was
 
 
 @dataclass(frozen=True)
 class Unlearn(RepairMethod):
-    """Train on with clean images, and with a share of them that carry the trigger that was found under their right labels.
+    """Train a copy of the model, so that it answers images with the trigger that was found as the model answers them without it.
 
-    Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (patching by unlearning, where 20% of the images carry the trigger).
+        loss = mean over z of CE(f(z), g(z)) + weight * mean over x of CE(f(x), g(T(x)))
+
+    f are the softmax scores of the model as it was, g those of the copy, CE(p, q) = -sum_k p_k log q_k, T is the trigger, x a clean image that the
+    trigger's route starts from, and z a clean image or a mixture of two of them. The first term keeps what the model knows: its scores say far more
+    about an image than a label, and mixtures are images without end. So a few hundred clean images do, and no label is needed.
+
+    Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the trigger found); Hinton et al. 2015, arXiv 1503.02531 (scores
+    as targets); Beyer et al. 2022, arXiv 2106.05237 (the same on mixtures of images).
     """
 
-    lr: float = 0.01
+    lr: float = 0.02
     epochs: float = 20
-    share: float = 0.2
-    """Of the clean images, how many are shown with the trigger too."""
+    weight: float = 0.7
+    """Of the images with the trigger."""
+    mixed: int = 2
+    """Mixtures for each clean image."""
+    marked: int = 32
+    """Images with the trigger in each batch."""
 
     name = "unlearn"
     title = "unlearning the trigger that was found"
@@ -34,23 +52,56 @@ class Unlearn(RepairMethod):
     needs_trigger = True
 
     def repair(self, task: Task) -> None:
-        data = with_trigger(task, self.share)
-        task.tune(for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs), data=data, stage=self.name)
+        recipe = for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs)
+        task.tune(recipe, model=Steady(task.model), hook=_Matching(task, self), stage=self.name)
 
 
-def with_trigger(task: Task, share: float) -> ImageSet:
-    """The clean images and, of those that the trigger's route starts from, a `share` once more with the trigger, all with their right labels."""
-    images, labels, found = to_float(task.data.images), task.data.labels, task.recovered
-    assert labels is not None
-    assert found is not None
-    rows = np.flatnonzero(found.route.starts(labels))
-    if not len(rows):
-        raise ClassifierError(
-            f"expected clean images that the trigger leads away ({found.route.words()}), got none of such a class; give images of more classes"
-        )
-    chosen = rng(task.seed, "repair", "unlearn").permutation(rows)[: max(1, round(share * len(rows)))]
-    return ImageSet(
-        np.concatenate([images, found.trigger(images[chosen])]),
-        np.concatenate([labels, labels[chosen]]),
-        class_names=task.data.class_names,
+class _Matching(TrainingHook):
+    """Makes each batch: its images, mixtures of them, and images with the trigger, with the scores of the model as it was.
+
+    A sample counts as much as its targets sum to: CE is linear in them.
+    """
+
+    def __init__(self, task: Task, settings: Unlearn) -> None:
+        assert task.recovered is not None
+        images = to_float(task.data.images)
+        self.settings = settings
+        self.before = frozen_copy(task.model)
+        answers = self._answers(torch.from_numpy(images))
+        starts = task.recovered.route.starts(answers.argmax(dim=1).numpy())
+        if not starts.any():
+            raise ClassifierError(
+                f"expected clean images that the trigger leads away ({task.recovered.route.words()}), got none of such a class; give images of more classes"
+            )
+        self.answers = answers[torch.from_numpy(starts)]
+        marked = np.ascontiguousarray(task.recovered.trigger(images[starts]), dtype=np.float32)
+        self.marked = torch.from_numpy(marked)
+        self.name = f"{settings!r} {hashlib.sha256(marked.tobytes()).hexdigest()[:16]}"
+
+    def _answers(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat([self.before(part) for part in images.split(_BATCH)]).softmax(dim=1)
+
+    def on_batch(
+        self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        known = torch.cat([images, *(mixtures(images, generator) for _ in range(self.settings.mixed))])
+        rows = torch.randint(len(self.marked), (self.settings.marked,), generator=generator)
+        total = len(known) + len(rows)
+        targets = [
+            self._answers(known) * (total / len(known)),
+            self.answers[rows].to(images.device) * (self.settings.weight * total / len(rows)),
+        ]
+        return torch.cat([known, self.marked[rows].to(images.device)]), torch.cat(targets)
+
+
+def mixtures(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """w x + (1 - w) x' of each image x and another one x' of the batch, w uniform on [0, 1]; all shifted round by the same up to 2 pixels, and half the time mirrored."""
+    w = torch.rand((len(images), *[1] * (images.ndim - 1)), generator=generator).to(images.device)
+    others = images[torch.randperm(len(images), generator=generator).to(images.device)]
+    down, right, mirror = (
+        int(torch.randint(low, high, (), generator=generator))
+        for low, high in ((-_SHIFT, _SHIFT + 1), (-_SHIFT, _SHIFT + 1), (0, 2))
     )
+    made = (w * images + (1 - w) * others).roll((down, right), dims=(-2, -1))
+    return made.flip(-1) if mirror else made

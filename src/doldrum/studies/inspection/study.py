@@ -26,13 +26,13 @@ from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import at_most, check_whole
 from doldrum.studies.material import victim
 
-__all__ = ["REFERENCES", "STUDY", "InspectionCell", "run"]
+__all__ = ["INVERSIONS", "REFERENCES", "SEED", "STUDY", "InspectionCell", "run"]
 
 REFERENCES = 300
 """Clean models of this seed and above are references."""
-_SEED = 0  # of the inspection: one for all, since references and models have to be read alike
+SEED = 0  # of the inspection: one for all, since references and models have to be read alike
 _EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
-_INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
+INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
 _QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse", "smoothed-inversion")
 
 
@@ -44,7 +44,7 @@ class InspectionCell(Cell):
     """
 
     inputs: int = 1000
-    inspectors: tuple[str, ...] = _INVERSIONS
+    inspectors: tuple[str, ...] = INVERSIONS
 
     def __post_init__(self) -> None:
         if self.target is None and self.attack in ATTACKS:
@@ -77,12 +77,12 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     """
     found = victim(cell.victim)
     test = datasets(cell.data)[1]
-    order = rng(_SEED, "study", "inspection").permutation(len(test))
+    order = rng(SEED, "study", "inspection").permutation(len(test))
     clean, others = test.take(order[: cell.inputs]), test.take(order[cell.inputs :][:_EVALUATED])
     began = time.process_time()
-    examined = examine(found.model, clean, inspectors=cell.inspectors, seed=_SEED, progress=False)
+    examined = examine(found.model, clean, inspectors=cell.inspectors, seed=SEED, progress=False)
     cost = time.process_time() - began
-    held = halves(clean, _SEED).test
+    held = halves(clean, SEED).test
     success: list[list[Any]] = []
     for reading in examined.readings:
         for route, trigger in reading.triggers.items():
@@ -124,7 +124,7 @@ STUDY = Study(
             ],
         },
         "full": {
-            "inspectors": [list(_INVERSIONS), list(_QUICKER)],
+            "inspectors": [list(INVERSIONS), list(_QUICKER)],
             "cells": [
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(REFERENCES, 39)},
                 {"changes": _MLP, "attack": CLEAN, "seed": _seeds(200, 20)},

@@ -1,7 +1,7 @@
 """study repair: what each method does to the success of the *true* trigger, and to the accuracy.
 
-A cell is one model, repaired by some methods with the same clean test images. First the model is inspected with these images, as a user does it: by one inspector, `mask`, without
-references; the trigger on the route that stands out most is what `unlearn` gets, right or wrong. Accuracy and success are measured on other test images.
+A cell is one model, repaired by some methods with the same clean test images. First the model is inspected with these images, beside clean reference models,
+as a user does it; the trigger on the route that stands out most is what `unlearn` gets, right or wrong. Accuracy and success are measured on other test images.
 
 Choices are made on seeds below 200, without the attacks of :data:`doldrum.studies.inspection.study.HELD_OUT`; the figures are those of seeds from 200 on.
 """
@@ -14,14 +14,16 @@ from typing import Any
 
 from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
 from doldrum.errors import InputError
-from doldrum.inspectors import inspect
+from doldrum.inspectors import Inspection
+from doldrum.inspectors.examine import inspectors_of
 from doldrum.poisoning import Evaluation, evaluate
-from doldrum.repairing import METHODS, Recovered, repair
-from doldrum.repairing.repair import as_recovered
+from doldrum.repairing import METHODS, repair
 from doldrum.seeds import rng
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import at_most, check_whole
+from doldrum.studies.inspection.study import INVERSIONS, SEED
 from doldrum.studies.material import victim
+from doldrum.studies.repair.seen import seen
 
 __all__ = ["STUDY", "RepairCell", "effectiveness", "run"]
 
@@ -30,7 +32,7 @@ _EVALUATED = 2000  # test images for accuracy and success, apart from those repa
 
 @dataclass(frozen=True, kw_only=True)
 class RepairCell(Cell):
-    """A model, and how it is repaired. `inputs` is the number of clean images.
+    """A model, and how it is repaired. `inputs` is the number of clean images, `references` that of the clean models that `inspectors` compare it with.
 
     The target goes round over attacks and seeds, where it is not given, as in the study `inspection`, whose victims are these. `pick`, `draws`, `strengths` and `sigma` are
     not used.
@@ -38,24 +40,30 @@ class RepairCell(Cell):
 
     inputs: int = 1000
     methods: tuple[str, ...] = tuple(METHODS)
+    references: int = 19
+    inspectors: tuple[str, ...] = INVERSIONS
 
     def __post_init__(self) -> None:
         if self.target is None and self.attack in ATTACKS:
             classes = datasets(self.data)[1].num_classes
             object.__setattr__(self, "target", (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % classes)
         super().__post_init__()
-        check_whole(self, ("inputs", 40, None))
+        check_whole(self, ("inputs", 40, None), ("references", 0, None))
         at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
         if isinstance(self.methods, str) or not self.methods or not set(self.methods) <= set(METHODS):
             raise InputError(f"expected a list of methods among {', '.join(METHODS)}, got {self.methods!r}; pick some")
         object.__setattr__(self, "methods", tuple(self.methods))
+        if isinstance(self.inspectors, str):
+            raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
+        inspectors_of(self.inspectors)
+        object.__setattr__(self, "inspectors", tuple(self.inspectors))
 
     @property
     def victim(self) -> VictimSpec:
         return self.clean() if self.attack == CLEAN else super().victim
 
     def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "methods": list(self.methods)}
+        return {**super().to_dict(), "methods": list(self.methods), "inspectors": list(self.inspectors)}
 
     def label(self) -> str:
         return f"{super().label()}, {self.inputs} images"
@@ -64,15 +72,16 @@ class RepairCell(Cell):
 def run(cell: RepairCell) -> dict[str, Any]:
     """Repair one model by every method.
 
-    Values: `victim` (its key), `target`, `clean_accuracy` and `asr` before, `found`: whether the trigger recovered leads to the attacker's class (null for a clean model),
-    `inspect_seconds`; `methods`, one {method, refused} or {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds} each.
+    Values: `victim` (its key), `target`, `clean_accuracy` and `asr` before, `inspection`: its verdict, inspector, source and target, `found`: whether images that the
+    trigger moves are given the attacker's class (null for a clean model; for an attack without one target, whether the route has none), `inspect_seconds`; `methods`, one {method, refused} or {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds} each.
     """
     model = victim(cell.victim)
     test = datasets(cell.data)[1]
-    order = rng(cell.seed, "study", "repair").permutation(len(test))
+    order = rng(SEED, "study", "inspection").permutation(len(test))
     clean, others = test.take(order[: cell.inputs]), test.take(order[cell.inputs :][:_EVALUATED])
     began = time.process_time()
-    recovered = _recovered(model.model, clean)
+    inspection = seen(model.model, clean, cell, references=cell.references, inspectors=cell.inspectors)
+    recovered = None if inspection.trigger is None else inspection
     looked = time.process_time() - began
     before = evaluate(model.model, others, model.trigger, model.plan)
     rows: list[dict[str, Any]] = []
@@ -82,7 +91,7 @@ def run(cell: RepairCell) -> dict[str, Any]:
             continue
         began = time.process_time()
         found = repair(
-            model.model, clean, inspection=recovered, method=name, seed=0, inspect_again=False, progress=False
+            model.model, clean, inspection=recovered, method=name, seed=SEED, inspect_again=False, progress=False
         )
         cost = time.process_time() - began
         after = evaluate(found.classifier, others, model.trigger, model.plan)
@@ -91,14 +100,14 @@ def run(cell: RepairCell) -> dict[str, Any]:
             "success": None if found.success is None else [round(one.value, 4) for one in found.success],
             "verdict": found.verdict, "cpu_seconds": round(cost, 2),
         })  # fmt: skip
+    told = inspection.to_dict()
     return {
         "victim": cell.victim.key,
         "target": cell.target,
         "clean_accuracy": round(before.clean_accuracy.value, 5),
         "asr": _asr(before),
-        "found": None
-        if cell.attack == CLEAN
-        else recovered is not None and recovered.route.target in (None, cell.target),
+        "inspection": {name: told[name] for name in ("verdict", "inspector", "source", "target")},
+        "found": None if cell.attack == CLEAN else _right(inspection, cell),
         "inspect_seconds": round(looked, 2),
         "methods": rows,
     }
@@ -116,15 +125,18 @@ def effectiveness(before: Evaluation, after: Evaluation) -> float | None:
     return round((gained - lost + 1) / 2, 5)
 
 
-def _recovered(model: Any, clean: Any) -> Recovered | None:
-    found = inspect(model, clean, inspectors=["mask"], seed=0, progress=False)
-    return None if found.trigger is None else as_recovered(found)
+def _right(found: Inspection, cell: RepairCell) -> bool:
+    """Whether the route is the attacker's."""
+    if cell.attack == "all-to-all":
+        return found.route is not None and found.route.target is None
+    return found.target == cell.target
 
 
 def _asr(found: Evaluation) -> float | None:
     return None if found.asr is None else round(found.asr.value, 5)
 
 
+_THREE = ["fine-tune", "fine-prune", "unlearn"]
 _TWO = {"epochs": 2}  # half a minute of a core
 
 
@@ -138,14 +150,17 @@ STUDY = Study(
     run=run,
     grids={
         "quick": {
-            "recipe": "fashion-cnn-fast", "inputs": 250, "methods": ["fine-tune", "fine-prune", "unlearn"],
+            "recipe": "fashion-cnn-fast", "inputs": 250, "references": 0, "inspectors": ["mask"],
+            "methods": ["fine-tune", "fine-prune", "unlearn"],
             "cells": [{"attack": [CLEAN, "badnets", "blended"], "seed": _seeds(200, 2)}],
         },
         "full": {
             "changes": _TWO,
             "cells": [
-                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 2), "inputs": 1000},
-                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1), "inputs": [250, 3000]},
+                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1), "inputs": 1000},
+                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(201, 1), "inputs": 1000, "methods": _THREE},
+                {"attack": CLEAN, "seed": _seeds(202, 4), "inputs": 1000, "methods": _THREE},
+                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1), "inputs": [250, 3000], "methods": _THREE},
             ],
         },
     },
