@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from doldrum.data import ImageSet
+from doldrum.gradients.cost import is_large
+from doldrum.repairing.contract import Task
 from doldrum.training.recipe import Recipe
 
-__all__ = ["TUNING", "for_data"]
+__all__ = ["TUNING", "for_task"]
 
 TUNING = Recipe(
     network="as it is", epochs=20, batch_size=64, lr=0.01, schedule="one-cycle", warmup=0.1, precision="fp32", threads=1
 )
 _LEAST_STEPS = 200  # of a few images there are more epochs
+_STEPS_OF_LARGE = 100  # what a ResNet-18 does in minutes on two cores
 
 
-def for_data(recipe: Recipe, data: ImageSet, **changes: Any) -> Recipe:
-    """The recipe with changes, and with more epochs where there are so few images that it would make less than 200 steps."""
-    made = replace(recipe, **changes)
-    per_epoch = max(1, len(data) // min(made.batch_size, len(data)))
+def for_task(task: Task, **changes: Any) -> Recipe:
+    """TUNING with changes. Where there are so few images that it would make less than 200 steps, there are more epochs; a large model makes 100 steps at most, on two threads."""
+    made = replace(TUNING, **changes)
+    per_epoch = max(1, len(task.data) // min(made.batch_size, len(task.data)))
+    if is_large(task.model, task.data.input_shape):
+        return replace(made, epochs=min(made.epochs, _STEPS_OF_LARGE / per_epoch), threads=2)
     return replace(made, epochs=max(made.epochs, _LEAST_STEPS / per_epoch))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+
+from doldrum.gradients.cost import is_large
 
 __all__ = ["Effort", "effort_for"]
 
@@ -24,7 +25,6 @@ class Effort:
 FULL = Effort()
 THRIFTY = Effort(steps=100, batch=8, together=6, screening=15)
 """About a tenth of the images."""
-_CHEAP = 100e6  # FLOPs of a forward, up to which a model is searched in full
 
 
 def effort_for(module: torch.nn.Module, shape: tuple[int, int, int]) -> Effort:
@@ -33,7 +33,4 @@ def effort_for(module: torch.nn.Module, shape: tuple[int, int, int]) -> Effort:
     >>> effort_for(torch.nn.Flatten(), (1, 2, 2)).steps
     200
     """
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        module(torch.zeros((1, *shape)))
-    return FULL if counter.get_total_flops() <= _CHEAP else THRIFTY
+    return THRIFTY if is_large(module, shape) else FULL

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from doldrum.errors import ClassifierError
 from doldrum.gradients.trainable import Trainable
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.recipe import TUNING, for_data
+from doldrum.repairing.recipe import TUNING, for_task
 from doldrum.training.evaluate import accuracy
 from doldrum.training.hooks import TrainingHook
 
@@ -46,8 +46,8 @@ class Anp(RepairMethod):
     def repair(self, task: Task) -> None:
         masked = Masked(task.model)
         per_epoch = max(1, len(task.data) // min(TUNING.batch_size, len(task.data)))
-        recipe = for_data(
-            TUNING, task.data, lr=self.lr, epochs=self.steps / per_epoch, schedule="constant", warmup=0.0, momentum=0.9, weight_decay=0.0
+        recipe = for_task(
+            task, lr=self.lr, epochs=self.steps / per_epoch, schedule="constant", warmup=0.0, momentum=0.9, weight_decay=0.0
         )  # fmt: skip
         task.tune(recipe, stage=self.name, model=masked, hook=_Adversary(self.eps, self.share))
         before = accuracy(task.model, task.data)

@@ -12,7 +12,7 @@ from torch import nn
 from doldrum.gradients.trainable import Channels, Trainable
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.recipe import TUNING, for_data
+from doldrum.repairing.recipe import for_task
 from doldrum.training.evaluate import accuracy
 from doldrum.training.hooks import TrainingHook
 
@@ -54,7 +54,7 @@ class FinePrune(RepairMethod):
             for weight, value in zip(weights, kept, strict=True):
                 weight.copy_(value)
         _zero(weights, gone)
-        recipe = for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs)
+        recipe = for_task(task, lr=self.lr, epochs=self.epochs)
         task.tune(recipe, stage=self.name, hook=_StayPruned(weights, gone))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.recipe import TUNING, for_data
+from doldrum.repairing.recipe import for_task
 
 __all__ = ["FineTune"]
 
@@ -22,4 +22,4 @@ class FineTune(RepairMethod):
     needs_labels = True
 
     def repair(self, task: Task) -> None:
-        task.tune(for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs), stage=self.name)
+        task.tune(for_task(task, lr=self.lr, epochs=self.epochs), stage=self.name)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.recipe import TUNING, for_data
+from doldrum.repairing.recipe import for_task
 from doldrum.training.hooks import TrainingHook
 
 __all__ = ["FtSam", "sharpest"]
@@ -37,7 +37,7 @@ class FtSam(RepairMethod):
     needs_labels = True
 
     def repair(self, task: Task) -> None:
-        task.tune(for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs), stage=self.name, hook=_Sharp(self.rho))
+        task.tune(for_task(task, lr=self.lr, epochs=self.epochs), stage=self.name, hook=_Sharp(self.rho))
 
 
 class _Sharp(TrainingHook):

@@ -13,7 +13,7 @@ from doldrum.errors import ClassifierError
 from doldrum.gradients.copied import frozen_copy
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.recipe import TUNING, for_data
+from doldrum.repairing.recipe import for_task
 from doldrum.repairing.steady import Steady
 from doldrum.training.hooks import TrainingHook
 
@@ -52,7 +52,7 @@ class Unlearn(RepairMethod):
     needs_trigger = True
 
     def repair(self, task: Task) -> None:
-        recipe = for_data(TUNING, task.data, lr=self.lr, epochs=self.epochs)
+        recipe = for_task(task, lr=self.lr, epochs=self.epochs)
         task.tune(recipe, model=Steady(task.model), hook=_Matching(task, self), stage=self.name)
 
 

@@ -2,7 +2,7 @@
 
 A cell is one model, and what some inspectors read in it. All cells look at the same clean test images with the same seed, as a user does who compares a
 model with references. What the readings mean is worked out by the page, from all cells: clean models of seeds from 300 on are the references of
-their recipe (:data:`REFERENCES`), and every other model is compared with them.
+their recipe (:data:`doldrum.studies.inspected.REFERENCES`), and every other model is compared with them.
 
 Choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The figures are those of the
 other cells: seeds from 200 to 299, all attacks, and a network that no choice has seen.
@@ -24,15 +24,12 @@ from doldrum.records.attacks import HELD_OUT
 from doldrum.seeds import rng
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import at_most, check_whole
+from doldrum.studies.inspected import INVERSIONS, REFERENCES, SEED
 from doldrum.studies.material import victim
 
-__all__ = ["INVERSIONS", "REFERENCES", "SEED", "STUDY", "InspectionCell", "run"]
+__all__ = ["STUDY", "InspectionCell", "run"]
 
-REFERENCES = 300
-"""Clean models of this seed and above are references."""
-SEED = 0  # of the inspection: one for all, since references and models have to be read alike
 _EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
-INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
 _QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse", "smoothed-inversion")
 
 

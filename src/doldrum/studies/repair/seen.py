@@ -14,7 +14,7 @@ from doldrum.inspectors.examine import Examination
 from doldrum.inspectors.inspect import judged
 from doldrum.locks import locked
 from doldrum.studies.base import Cell
-from doldrum.studies.inspection.study import REFERENCES, SEED
+from doldrum.studies.inspected import REFERENCES, SEED
 from doldrum.studies.material import victim
 
 __all__ = ["seen"]

@@ -3,7 +3,7 @@
 A cell is one model, repaired by some methods with the same clean test images. First the model is inspected with these images, beside clean reference models,
 as a user does it; the trigger on the route that stands out most is what `unlearn` gets, right or wrong. Accuracy and success are measured on other test images.
 
-Choices are made on seeds below 200, without the attacks of :data:`doldrum.studies.inspection.study.HELD_OUT`; the figures are those of seeds from 200 on.
+Choices are made on seeds below 200, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`; the figures are those of seeds from 200 on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from doldrum.repairing import METHODS, repair
 from doldrum.seeds import rng
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import at_most, check_whole
-from doldrum.studies.inspection.study import INVERSIONS, SEED
+from doldrum.studies.inspected import INVERSIONS, SEED
 from doldrum.studies.material import victim
 from doldrum.studies.repair.seen import seen
 

@@ -1,0 +1,25 @@
+"""What a forward of a model costs."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ["is_large"]
+
+_LARGE = 100e6  # FLOPs
+
+
+def is_large(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether a forward of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs): what goes through the model often then does so less often.
+
+    A function of the model alone, so that all machines do the same work.
+
+    >>> is_large(nn.Flatten(), (1, 2, 2)), is_large(nn.Conv2d(1, 1000, 3), (1, 100, 100))
+    (False, True)
+    """
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module(torch.zeros((1, *shape)))
+    return counter.get_total_flops() > _LARGE
