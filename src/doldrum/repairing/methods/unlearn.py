@@ -45,6 +45,8 @@ class Unlearn(RepairMethod):
     """Mixtures for each clean image."""
     marked: int = 32
     """Images with the trigger in each batch."""
+    longest: float = 1.0
+    """A longer gradient is cut to this length: the first ones are huge where the trigger makes the model sure, and would throw it out of shape."""
 
     name = "unlearn"
     title = "unlearning the trigger that was found"
@@ -93,6 +95,9 @@ class _Matching(TrainingHook):
             self.answers[rows].to(images.device) * (self.settings.weight * total / len(rows)),
         ]
         return torch.cat([known, self.marked[rows].to(images.device)]), torch.cat(targets)
+
+    def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
+        nn.utils.clip_grad_norm_(model.parameters(), self.settings.longest)
 
 
 def mixtures(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
