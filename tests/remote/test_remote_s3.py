@@ -112,6 +112,22 @@ def test_a_scan_from_s3_to_s3_has_the_verdicts_of_one_here(s3, bucket, source, d
     assert not is_unfinished_at(f"s3://{bucket}/two")
 
 
+def test_results_do_not_become_shards_and_no_key_leads_out_of_a_folder(s3, bucket, source, detector, tmp_path) -> None:
+    folder = f"s3://{bucket}/in"
+    for out in (f"{folder}/out", folder, f"{folder}/"):
+        with pytest.raises(InputError, match="expected --out apart from the shards in s3://"):
+            scan_shards(detector, folder, out, progress=False)
+    data = tar_of(NEW.images[:3])
+    for key in ("in/../../up.tar", "in//tmp/absolute.tar", "in/" + "x" * 300 + ".tar"):
+        s3.client.put_object(Bucket=bucket, Key=key, Body=data)
+    found = scan_shards(detector, folder, tmp_path / "deep" / "out", progress=False)
+    assert (found["inputs"], len(found["failed"])) == (130, 3)
+    made = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
+    assert made == ["manifest.json", *(f"s-{i:02d}.tar.parquet" for i in range(5))]
+    # an address takes such names
+    assert scan_shards(detector, folder, f"s3://{bucket}/out", progress=False)["inputs"] == 139
+
+
 def test_a_shard_that_changes_underneath_is_named_and_done_the_next_time(
     s3, bucket, source, detector, monkeypatch
 ) -> None:
