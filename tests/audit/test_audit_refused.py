@@ -93,3 +93,13 @@ def test_clean_files_that_are_left_out_are_told(material, tmp_path, monkeypatch)
     assert len(told) == 1
     assert told[0].startswith("1 of the 121 files given as clean was skipped, notes.txt: expected an image")
     assert record.images["skipped"] == []
+
+
+def test_labels_in_another_order_than_the_models_are_refused(material, tmp_path, read):
+    asked = settings(material, tmp_path, material.images[:300], material.images[300:320], fpr=0.05)
+    np.savez(tmp_path / "clean.npz", images=material.images[:300], labels=(material.labels[:300] + 1) % 10)
+    with pytest.raises(
+        InputError, match=r"expected labels in the model's order of classes.* label 0 is the model's class 9, "
+    ):
+        run_audit(AuditSettings(**{**vars(asked), "clean": str(tmp_path / "clean.npz")}))
+    assert not (tmp_path / "out").exists()
