@@ -57,6 +57,11 @@ def test_a_store_lists_reads_and_writes(s3, bucket, tmp_path) -> None:
     store.put("a/b.tar", b"abd")
     assert store.held("a/b.tar").tag != tag
     assert [s.name for s in find_shards(f"s3://{bucket}/x/a/b.tar").shards] == ["b.tar"]
+    for marker in ("made/", "made/in a console/"):
+        s3.client.put_object(Bucket=bucket, Key=marker, Body=b"")
+    assert store_of(f"s3://{bucket}/made").listed() == {}
+    s3.client.put_object(Bucket=bucket, Key="made/a.tar", Body=b"abc")
+    assert list(store_of(f"s3://{bucket}/made").listed()) == ["a.tar"]
 
 
 def test_what_cannot_be_had_is_said_in_words(s3, bucket, monkeypatch) -> None:

@@ -67,7 +67,9 @@ class AddressedStore(Store):
                 return {}
             if not found and not self._is_there(fs, top.partition("/")[0]):
                 raise FileNotFoundError(top)
-        return {path[len(top) :]: _held(info) for path, info in sorted(found.items()) if path.startswith(top)}
+        names = {path[len(top) :]: info for path, info in sorted(found.items()) if path.startswith(top)}
+        # Consoles make a folder as an empty object "folder/": it is no file.
+        return {name: _held(info) for name, info in names.items() if name and not name.endswith("/")}
 
     def _is_there(self, fs: Any, bucket: str) -> bool:
         """Whether there is a bucket of that name: an empty list says nothing of it."""

@@ -270,6 +270,15 @@ def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refuse
     assert not (folder / "good-report").exists()
 
 
+def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
+    place = Path(inspected(folder))
+    (folder / "audited").mkdir()
+    place.rename(folder / "audited" / "inspection")
+    with pytest.raises(InputError, match=r"got that of an audit; name the inspection in it, .*audited/inspection"):
+        settings(folder, inspection=str(folder / "audited"))
+    assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4
+
+
 def test_a_model_that_is_code_is_refused(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
