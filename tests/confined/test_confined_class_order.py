@@ -36,10 +36,8 @@ def test_numbers_are_to_be_numbered_again() -> None:
 
 def test_of_more_classes_some_are_told() -> None:
     answers, labels = np.arange(250) % 25, (np.arange(250) + 1) % 25
-    with pytest.raises(
-        InputError,
-        match=r"that c1 is the model's class 0, c2 is the model's class 1, c3 is .* 2, and so on; pass labels=",
-    ):
+    told = r"that c0 is the model's class 24, c1 is the model's class 0, c2 is .* class 1, and so on; pass labels="
+    with pytest.raises(InputError, match=told):
         check_class_order(answers, labels, 25, how=HOW, names=[f"c{k}" for k in labels])
 
 
