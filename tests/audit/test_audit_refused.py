@@ -103,3 +103,25 @@ def test_labels_in_another_order_than_the_models_are_refused(material, tmp_path,
     ):
         run_audit(AuditSettings(**{**vars(asked), "clean": str(tmp_path / "clean.npz")}))
     assert not (tmp_path / "out").exists()
+
+
+def test_clean_images_may_be_a_split_which_the_confined_process_gets_as_a_file(material, tmp_path, monkeypatch):
+    from doldrum.confined import sending
+    from doldrum.data import load_dataset
+
+    sent = []
+
+    def heard(function, asked, **more):
+        with np.load(asked["settings"]["clean"]) as file:
+            sent.append((file["images"], file["labels"]))
+        raise InputError("enough")
+
+    monkeypatch.setattr(sending, "run_confined", heard)
+    asked = settings(material, tmp_path, material.images[:1], material.images[300:320], fpr=0.05)
+    with pytest.raises(InputError, match="enough"):
+        run_audit(AuditSettings(**{**vars(asked), "clean": "digits:test"}))
+    digits = load_dataset("digits:test")
+    assert (sent[0][0] == digits.images).all()
+    assert (sent[0][1] == digits.labels).all()
+    with pytest.raises(InputError, match="images= to be there"):
+        AuditSettings(**{**vars(asked), "images": "digits:test"})
