@@ -53,7 +53,11 @@ def check_class_order(
         return None
     found = class_order(answers, truth, num_classes)
     if found.wrong:
-        called = {} if names is None else {int(k): visible(str(n), most=60) for k, n in zip(labels, names, strict=True) if n is not None}
+        called = (
+            {}
+            if names is None
+            else {int(k): visible(str(n), most=60) for k, n in zip(labels, names, strict=True) if n is not None}
+        )
         raise InputError(
             f"expected labels in the model's order of classes, got another order: the model gives {found.given.value:.0%} of the {len(truth):,} labels, and "
             f"{found.best.value:.0%} with the classes in another order. {_told(found, called, how)}"

@@ -31,13 +31,13 @@ class Inspected:
 def read_inspected(folder: str | Path, *, model: Path) -> Inspected:
     """Read the record and the trigger in `folder`; InputError for another folder, an inspection without a trigger, or one of another model."""
     place = Path(folder)
-    if not (place / "record.json").is_file():
-        raise InputError(
-            f"expected inspection= as the folder of a finished inspection, got {place}, which has no record.json; doldrum inspect makes one"
-        )
     if (inside := place / _OF_AN_AUDIT / "record.json").is_file():
         raise InputError(
             f"expected inspection= as the folder of an inspection, got that of an audit; name the inspection in it, {inside.parent}"
+        )
+    if not (place / "record.json").is_file():
+        raise InputError(
+            f"expected inspection= as the folder of a finished inspection, got {place}, which has no record.json; doldrum inspect makes one"
         )
     record = InspectionRecord.load(place / "record.json")
     if record.finding is None or not (place / "trigger.json").is_file():
