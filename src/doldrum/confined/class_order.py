@@ -87,7 +87,7 @@ def _told(found: ClassOrder, called: dict[int, str], how: str) -> str:
         shown = [f"{called[k] if named else f'label {k}'} is the model's class {order[k]}" for k in moved[:_SOME]]
         seems = f"It seems that {', '.join(shown)}{', and so on' if len(moved) > _SOME else ''}"
     do = (
-        "pass labels= with a file of the classes' names, one a line, in the model's order"
+        "pass labels= with a file of the classes' names, one per line, in the model's order"
         if named
         else "number the labels in the model's order"
     )

@@ -90,9 +90,11 @@ def _every_second(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _best(answers: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
-    from scipy.optimize import linear_sum_assignment  # takes a moment to import, and is seldom needed
+    # Takes a moment to import, and is seldom needed.
+    from scipy.optimize import linear_sum_assignment  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
     counts = np.zeros((num_classes, num_classes), dtype=np.int64)
     valid = (answers >= 0) & (answers < num_classes)
     np.add.at(counts, (labels[valid], answers[valid]), 1)
-    return linear_sum_assignment(counts, maximize=True)[1].astype(np.int64)
+    _, chosen = linear_sum_assignment(counts, maximize=True)  # pyright: ignore[reportUnknownVariableType]
+    return np.asarray(chosen, dtype=np.int64)
