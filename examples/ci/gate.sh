@@ -14,8 +14,8 @@ if [ $# -lt 2 ] || [ $# -gt 3 ]; then
 fi
 model=$1 trusted=$2
 
-# A report of an earlier run must not pass for this one's.
-rm -f doldrum.sarif doldrum.xml
+# A report of an earlier run, perhaps of another model, must not pass for this one's, or stand in its way.
+rm -rf doldrum.sarif doldrum.xml doldrum-report
 
 # shellcheck disable=SC2086  # the options are several words
 if [ $# -eq 3 ]; then

@@ -93,3 +93,35 @@ def test_clean_files_that_are_left_out_are_told(material, tmp_path, monkeypatch)
     assert len(told) == 1
     assert told[0].startswith("1 of the 121 files given as clean was skipped, notes.txt: expected an image")
     assert record.images["skipped"] == []
+
+
+def test_labels_in_another_order_than_the_models_are_refused(material, tmp_path, read):
+    asked = settings(material, tmp_path, material.images[:300], material.images[300:320], fpr=0.05)
+    np.savez(tmp_path / "clean.npz", images=material.images[:300], labels=(material.labels[:300] + 1) % 10)
+    with pytest.raises(
+        InputError, match=r"expected labels in the model's order of classes.* label 0 is the model's class 9, "
+    ):
+        run_audit(AuditSettings(**{**vars(asked), "clean": str(tmp_path / "clean.npz")}))
+    assert not (tmp_path / "out").exists()
+
+
+def test_clean_images_may_be_a_split_which_the_confined_process_gets_as_a_file(material, tmp_path, monkeypatch):
+    from doldrum.confined import sending
+    from doldrum.data import load_dataset
+
+    sent = []
+
+    def heard(function, asked, **more):
+        with np.load(asked["settings"]["clean"]) as file:
+            sent.append((file["images"], file["labels"]))
+        raise InputError("enough")
+
+    monkeypatch.setattr(sending, "run_confined", heard)
+    asked = settings(material, tmp_path, material.images[:1], material.images[300:320], fpr=0.05)
+    with pytest.raises(InputError, match="enough"):
+        run_audit(AuditSettings(**{**vars(asked), "clean": "digits:test"}))
+    digits = load_dataset("digits:test")
+    assert (sent[0][0] == digits.images).all()
+    assert (sent[0][1] == digits.labels).all()
+    with pytest.raises(InputError, match="images= to be there"):
+        AuditSettings(**{**vars(asked), "images": "digits:test"})

@@ -43,8 +43,11 @@ def gate(tmp_path, monkeypatch):
 @pytest.mark.parametrize("code", [0, 1, 2, 3])
 def test_the_gate_ends_as_the_command_does(gate, tmp_path, code):
     (tmp_path / "doldrum.sarif").write_text("of an earlier run")
+    (tmp_path / "doldrum-report").mkdir()
+    (tmp_path / "doldrum-report" / "record.json").write_text("of another model")
     assert gate("m.onnx", "my trusted", code=code)[0] == code
     assert not (tmp_path / "doldrum.sarif").exists()
+    assert not (tmp_path / "doldrum-report").exists()
 
 
 def test_the_gate_s_commands_are_ones_that_there_are(gate):

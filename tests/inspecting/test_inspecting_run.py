@@ -80,6 +80,22 @@ def test_a_clean_model_shows_no_sign_and_references_are_looked_at_once(toys, tmp
     assert near.asked == 8
 
 
+@pytest.mark.parametrize("with_references", [False, True])
+def test_labels_in_another_order_than_the_models_end_it_before_any_search(toys, tmp_path, near, with_references):
+    images = np.load(toys / "clean.npy")
+    np.savez(tmp_path / "clean.npz", images=images, labels=(np.arange(len(images)) + 1) % 3)
+    shutil.copytree(toys / "refs", tmp_path / "refs")
+    more = {"references": str(tmp_path / "refs"), "fpr": 0.2} if with_references else {}
+    with pytest.raises(InputError, match=r"gives 0% of the 60 labels, and 100% .*label 0 is the model's class 2, "):
+        run_inspection(settings(toys / "good.onnx", tmp_path / "clean.npz", tmp_path / "out", **more))
+    assert near.asked == 0
+    assert not (tmp_path / "out").exists()
+    np.savez(tmp_path / "clean.npz", images=images, labels=np.arange(len(images)) % 3)
+    record = run_inspection(settings(toys / "good.onnx", tmp_path / "clean.npz", tmp_path / "out", **more))
+    assert record.clean["accuracy"]["value"] == 1.0
+    assert not any("order of" in text for text in record.verdict["sentences"])
+
+
 def test_too_few_references_are_refused_before_any_work(toys, tmp_path, near):
     few = references(tmp_path / "few", 3)
     asked = settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(few))

@@ -57,6 +57,11 @@ def test_a_store_lists_reads_and_writes(s3, bucket, tmp_path) -> None:
     store.put("a/b.tar", b"abd")
     assert store.held("a/b.tar").tag != tag
     assert [s.name for s in find_shards(f"s3://{bucket}/x/a/b.tar").shards] == ["b.tar"]
+    for marker in ("made/", "made/in a console/"):
+        s3.client.put_object(Bucket=bucket, Key=marker, Body=b"")
+    assert store_of(f"s3://{bucket}/made").listed() == {}
+    s3.client.put_object(Bucket=bucket, Key="made/a.tar", Body=b"abc")
+    assert list(store_of(f"s3://{bucket}/made").listed()) == ["a.tar"]
 
 
 def test_what_cannot_be_had_is_said_in_words(s3, bucket, monkeypatch) -> None:
@@ -110,6 +115,22 @@ def test_a_scan_from_s3_to_s3_has_the_verdicts_of_one_here(s3, bucket, source, d
         k: v for k, v in there.items() if k != "manifest.json"
     }
     assert not is_unfinished_at(f"s3://{bucket}/two")
+
+
+def test_results_do_not_become_shards_and_no_key_leads_out_of_a_folder(s3, bucket, source, detector, tmp_path) -> None:
+    folder = f"s3://{bucket}/in"
+    for out in (f"{folder}/out", folder, f"{folder}/"):
+        with pytest.raises(InputError, match="expected --out apart from the shards in s3://"):
+            scan_shards(detector, folder, out, progress=False)
+    data = tar_of(NEW.images[:3])
+    for key in ("in/../../up.tar", "in//tmp/absolute.tar", "in/" + "x" * 300 + ".tar"):
+        s3.client.put_object(Bucket=bucket, Key=key, Body=data)
+    found = scan_shards(detector, folder, tmp_path / "deep" / "out", progress=False)
+    assert (found["inputs"], len(found["failed"])) == (130, 3)
+    made = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
+    assert made == ["manifest.json", *(f"s-{i:02d}.tar.parquet" for i in range(5))]
+    # an address takes such names
+    assert scan_shards(detector, folder, f"s3://{bucket}/out", progress=False)["inputs"] == 139
 
 
 def test_a_shard_that_changes_underneath_is_named_and_done_the_next_time(

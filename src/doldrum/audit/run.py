@@ -15,6 +15,7 @@ from doldrum.checks import is_whole
 from doldrum.confined.job import OPENING, SCANNING, Job
 from doldrum.confined.run import run_job
 from doldrum.confined.sending import Helpers
+from doldrum.confined.splits import as_file
 from doldrum.inspecting import check_count
 from doldrum.records.audit import AuditRecord
 
@@ -74,8 +75,9 @@ def run_audit(
         check_count(asked)
     inspected = Inspected()
 
-    def send_as(settings: AuditSettings, _: Path) -> dict[str, Any]:
-        return settings.to_dict() | {"share": settings.share}
+    def send_as(settings: AuditSettings, folder: Path) -> dict[str, Any]:
+        made = settings.to_dict()
+        return made | {"share": settings.share, "clean": as_file(made["clean"], "test", folder / "clean-split.npz")}
 
     helpers = Helpers(settings.workers, settings.ray) if settings.spreads else None
 

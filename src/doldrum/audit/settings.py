@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from doldrum.checks import is_number, whole_number
 from doldrum.confined.settings import JobSettings, check_positive, check_share
+from doldrum.data import is_dataset
 from doldrum.errors import InputError
 from doldrum.inspecting import InspectSettings
 from doldrum.spread import check_workers
@@ -32,7 +33,7 @@ class AuditSettings(JobSettings):
     images : str
         The images to scan, in any form that `doldrum.intake.open_images` takes.
     clean : str, optional
-        Clean images, not hand-picked and used for nothing else. Without them, images are ranked by suspicion but not flagged.
+        Clean images, not hand-picked and used for nothing else, or a split of a data set that doldrum knows, such as "fashion-mnist:test". Without them, images are ranked by suspicion but not flagged.
     fpr, fdr : float in (0, 1)
         The promised false-positive rate, and the share of clean images allowed in the set of discoveries.
     claimed_accuracy : float, optional
@@ -135,6 +136,9 @@ class AuditSettings(JobSettings):
             ray=self.ray,
             budget=_HALF_AN_HOUR if self.budget is None else self.budget * (1 - self.share),
         )
+
+    def is_there(self, path: str) -> bool:
+        return super().is_there(path) or (path == self.clean and is_dataset(path))
 
     def to_dict(self) -> dict[str, Any]:
         made = super().to_dict()

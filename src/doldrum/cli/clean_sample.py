@@ -25,11 +25,12 @@ Resize = Literal["stretch", "crop"]
 
 @dataclass(frozen=True, eq=False)
 class CleanSample:
-    """uint8 images (N, C, H, W) by how they were resized, their classes (-1: none) or None, and how the classes were found."""
+    """uint8 images (N, C, H, W) by how they were resized, their classes (-1: none) or None, how the classes were found, and what they are called."""
 
     images: dict[Resize, NDArray[np.uint8]]
     labels: NDArray[np.int64] | None
     how: str
+    names: tuple[str | None, ...]
 
 
 def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, seed: int = 0) -> CleanSample:
@@ -70,14 +71,15 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
     found: tuple[Resize, ...] = (resize,) if same else ("stretch", "crop")
     images: dict[Resize, NDArray[np.uint8]] = {way: np.stack([ways[way] for ways, _, _ in kept]) for way in found}
     table_names = names()
+    called = tuple(label for *_, label in kept)
     labels, how = class_numbers(
-        [label for *_, label in kept],
+        called,
         model_names=suspect.class_names,
         table_names=table_names,
         num_classes=suspect.classifier.num_classes,
         numbered=kind in ("npz", "set") or (kind == "Parquet" and not table_names),
     )
-    return CleanSample(images, labels, how)
+    return CleanSample(images, labels, how, called)
 
 
 def _items(source: str) -> tuple[Iterator[Any], Any, str]:

@@ -16,6 +16,7 @@ from doldrum.suspects.preprocessing_check import preprocessing_warning
 
 __all__ = ["accuracy_of", "class_numbers", "doubts", "numbers_of", "odd_preprocessing"]
 
+_LOW = 0.5  # accuracy below which something is asked about
 _FAR = 0.05  # accuracy may be this much below the claim: other images, other rounding
 _MOST_ONE_CLASS = 0.9
 _NUMBERS = "labels were read as class numbers"
@@ -117,6 +118,10 @@ def doubts(
             told.append(f"The {reached}, far below the claimed {claimed:.1%}. {check}")
         elif accuracy["labelled"] >= _FEWEST and accuracy["lower"] < 1.5 / num_classes:
             told.append(f"The {reached}, hardly better than guessing among {num_classes:,} classes. {check}")
+        elif claimed is None and accuracy["labelled"] >= _FEWEST and accuracy["upper"] < _LOW:
+            told.append(
+                f"The {reached}, below half. {check} If the model is no better, say so with --claimed-accuracy."
+            )
     invalid = float((predicted < 0).mean())
     if invalid > 0:
         told.append(f"The model gave NaN or infinite scores for {invalid:.1%} of the clean images.")

@@ -87,7 +87,7 @@ def check_read(readings: tuple[Reading, ...]) -> None:
         return
     if all(one.refused == OVER for one in readings):
         raise ClassifierError(
-            "expected a budget= in which one inspector at least is done, got one that was over before; give more"
+            "expected a budget= in which at least one inspector finishes, got one that ended before; give more time"
         )
     why = "; ".join(dict.fromkeys(one.refused for one in readings if one.refused))
     raise ClassifierError(f"expected a model that an inspector can look into, got one that none can ({why})")

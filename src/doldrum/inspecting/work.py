@@ -28,6 +28,7 @@ from doldrum.suspects import Suspect
 
 __all__ = ["TRIGGER", "describe_references", "examine_reference", "work"]
 
+_FACTS = "on-clean.json"  # what it found on the clean images before it searched
 TRIGGER = "trigger.json"
 """What it leaves in its folder, beside the pixels of pictures: the trigger, where one was found."""
 
@@ -36,6 +37,7 @@ TRIGGER = "trigger.json"
 class _Looked:
     opened: Suspect
     clean: Material
+    facts: dict[str, Any]
     mine: Examination
     others: list[Examination]
 
@@ -74,11 +76,10 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
-    opened, clean, others = looked.opened, looked.clean, looked.others
+    opened, clean, facts, others = looked.opened, looked.clean, looked.facts, looked.others
     check_read(looked.mine.readings)
     if "described" in settings:
         return {}
-    facts = on_clean(opened, clean, settings, tell)
     parts = halves(clean.images, int(job["seed"]))
     tell({"stage": "test"})
     found = judged(opened.classifier, looked.mine, others, parts.test, fpr=settings["fpr"])
@@ -114,25 +115,37 @@ def _look(job: dict[str, Any], tell: Tell, *, check: bool = False) -> _Looked:
     opened = open_suspect(settings)
     others = _others(settings, opened) if check else []
     clean = read_material(settings["clean"], "clean", folder, opened, settings, tell)
-    keeping = Keeping(folder, tell, deadline)
+    keeping, facts = Keeping(folder, tell, deadline), {}
     if check:
         same_images(folder, clean, None)
-        _check_queries(opened.classifier, len(clean.images), keeping, settings)
+        kept = folder / _FACTS
+        _check_queries(opened.classifier, len(clean.images), keeping, settings, asked=kept.exists())
+        if not kept.exists():  # labels in a wrong order end it before any search
+            write_text_whole(kept, json.dumps(on_clean(opened, clean, settings, tell)))
+        facts = json.loads(kept.read_text(encoding="utf-8"))
     mine = examine(
         opened.classifier, clean.images, inspectors=settings["inspectors"], seed=seed, progress=False, read=keeping.read
     )
-    return _Looked(opened, clean, mine, others)
+    return _Looked(opened, clean, facts, mine, others)
 
 
-def _check_queries(classifier: Classifier, clean: int, keeping: Keeping, settings: dict[str, Any]) -> None:
-    """InputError, before any is asked, where the queries of an endpoint can't last; further tries of requests come on top."""
+def _check_queries(
+    classifier: Classifier, clean: int, keeping: Keeping, settings: dict[str, Any], *, asked: bool
+) -> None:
+    """InputError, before any is asked, where the queries of an endpoint can't last; further tries of requests come on top.
+
+    `asked` says that the labels of the clean images are known from an earlier run.
+    """
     left, half = classifier.queries_left, half_of(clean)
     if left is None:
         return
     inspectors = [one for one in inspectors_of(settings["inspectors"]) if not keeping.has(one)]
     searching = sum(one.most_queries(half) or 0 for one in inspectors)
     opened = 2 if "described" in settings else 1  # before the references are examined, and after
-    needed = opened * half + searching + clean + 3 * half + MOST  # accuracy, the test of what was found, its pictures
+    accuracy = 0 if asked else clean
+    needed = (
+        opened * half + searching + accuracy + 3 * half + MOST
+    )  # accuracy, the test of what was found, its pictures
     if needed > left:
         raise InputError(
             f"expected endpoint_queries= with room for {needed:,} images more to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "

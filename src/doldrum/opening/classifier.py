@@ -192,7 +192,7 @@ class _ConfinedEngine(Engine):
 
         self.confined.run({"engine": self.name, "precision": self.precision, "rows": self.rows}, filled(), heard)
         if keys:
-            raise SandboxError("expected an answer to every tile, got fewer", reason="nonsense")
+            raise SandboxError("expected an answer for every batch of images, got fewer", reason="nonsense")
 
 
 def _checked(facts: Any) -> dict[str, Any]:

@@ -32,14 +32,14 @@ class Record:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The record that `to_dict` wrote; InputError for missing or unknown keys, or bad values."""
         if not is_kind(values, Mapping):
-            raise InputError(f"expected a {cls.__name__} as an object, got {type(values).__name__}; write it again")
+            raise InputError(f"expected {_a(cls)} as an object, got {type(values).__name__}; write it again")
         names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         if "version" in names and "version" in values:
             check_version(values["version"])
         missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
         if missing or unknown:
             raise InputError(
-                f"expected a {cls.__name__} with keys {sorted(names)}, got one that lacks {missing} and adds "
+                f"expected {_a(cls)} with keys {sorted(names)}, got one that lacks {missing} and adds "
                 f"{unknown}; write it again with this release"
             )
         made = dict(values)
@@ -63,13 +63,18 @@ class Record:
         try:
             values: Any = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"expected a {cls.__name__} in JSON at {path}, got {error}; check the path") from error
+            raise InputError(f"expected {_a(cls)} in JSON at {path}, got {error}; check the path") from error
         if not is_object(values) or values.get("record") != cls.__name__:
             found = values.get("record") if is_object(values) else type(values).__name__
-            raise InputError(f"expected a {cls.__name__} at {path}, got {found!r}; pass a file that save() wrote")
+            raise InputError(f"expected {_a(cls)} at {path}, got {found!r}; pass a file that save() wrote")
         check_version(values.get("version"))
         own = "version" in {f.name for f in fields(cls)}  # type: ignore[arg-type]
         return cls.from_dict({k: v for k, v in values.items() if k != "record" and (own or k != "version")})
+
+
+def _a(cls: type[Record]) -> str:
+    """Its name with an article."""
+    return f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"
 
 
 def _plain(value: Any) -> Any:

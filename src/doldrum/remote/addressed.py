@@ -29,6 +29,7 @@ _DENIED_WORDS = (
     "Forbidden",
     "Unauthorized",
 )
+_KEPT = 50  # the last characters of a name: it may be longer than those of this machine's files
 _ABSENT_WORDS = ("NoSuchBucket", "NoSuchKey", "The specified bucket does not exist")
 # An S3 client waits a minute and tries several times by itself; told once that nobody is there, a person should soon know.
 _S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard", "max_attempts": 4}}}
@@ -66,7 +67,9 @@ class AddressedStore(Store):
                 return {}
             if not found and not self._is_there(fs, top.partition("/")[0]):
                 raise FileNotFoundError(top)
-        return {path[len(top) :]: _held(info) for path, info in sorted(found.items()) if path.startswith(top)}
+        names = {path[len(top) :]: info for path, info in sorted(found.items()) if path.startswith(top)}
+        # Consoles make a folder as an empty object "folder/": it is no file.
+        return {name: _held(info) for name, info in names.items() if name and not name.endswith("/")}
 
     def _is_there(self, fs: Any, bucket: str) -> bool:
         """Whether there is a bucket of that name: an empty list says nothing of it."""
@@ -78,7 +81,7 @@ class AddressedStore(Store):
             return _held(fs.info(self._path(name)))
 
     def fetched(self, name: str, folder: Path) -> Path:
-        target = folder / name.rpartition("/")[2]
+        target = folder / name.rpartition("/")[2][-_KEPT:]
         with self._explained(name) as fs:
             fs.get_file(self._path(name), str(target))
         return target
@@ -96,6 +99,9 @@ class AddressedStore(Store):
         # One request, or parts that become visible with the last: whole or not at all.
         with self._explained(name) as fs:
             fs.pipe_file(self._path(name), data)
+
+    def check_name(self, name: str) -> None:
+        """Any name that was listed at one address can be put at another."""
 
     def check_writable(self) -> None:
         if self._scheme in ("http", "https"):

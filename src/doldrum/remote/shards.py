@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doldrum.errors import InputError, StorageError
+from doldrum.locks import check_out_apart
 from doldrum.remote.addressed import store_of
 from doldrum.remote.addresses import expanded, is_address, is_pattern, redacted, split_query
 from doldrum.remote.stores import Held, Store
@@ -31,6 +32,16 @@ class Shards:
 
     store: Store
     shards: tuple[Shard, ...]
+
+    def check_apart(self, source: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
+        """Raise InputError where `out` would be inside of the folder `source`: its results would be shards the next time."""
+        if not is_address(source) and not is_address(out):
+            check_out_apart(os.fspath(source), Path(out), what="shards")
+        whole = f"{redacted(source).rstrip('/')}/" == self.store.shown()  # else they are named one by one
+        if whole and is_address(source) and f"{redacted(out).rstrip('/')}/".startswith(self.store.shown()):
+            raise InputError(
+                f"expected --out apart from the shards in {self.store.shown()}, got {redacted(out)}; name another"
+            )
 
     @contextmanager
     def here(self, shard: Shard) -> Iterator[tuple[Path, str]]:

@@ -7,10 +7,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from doldrum.errors import InputError
+from doldrum.errors import InputError, StorageError
 from doldrum.files import check_folder_writable, write_whole
+from doldrum.intake import visible
 
 __all__ = ["Held", "LocalStore", "Store"]
+
+_LONGEST = 220  # bytes of a file's name: file systems take 255, and a draft's name is longer
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Store(ABC):
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
         """Write a file whole or not at all: a reader sees the old one or the new one."""
+
+    @abstractmethod
+    def check_name(self, name: str) -> None:
+        """Raise InputError for a name that no file of this store can have: who fills a bucket chooses its names."""
 
     @abstractmethod
     def check_writable(self) -> None:
@@ -94,7 +101,24 @@ class LocalStore(Store):
             return None
 
     def put(self, name: str, data: bytes) -> None:
-        write_whole(self.root / name, lambda draft: draft.write_bytes(data))
+        self.check_name(name)
+        try:
+            write_whole(self.root / name, lambda draft: draft.write_bytes(data))
+        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            raise StorageError(
+                f"expected a place for {self.shown(visible(name))}, got {error.strerror}: another name is in its way; name an address with --out"
+            ) from error
+
+    def check_name(self, name: str) -> None:
+        parts = name.split("/")
+        if "\0" in name or any(part in ("", ".", "..") for part in parts):
+            raise InputError(
+                f"expected a name that stays inside of {self.root}, got {visible(name)!r}; rename it, or name an address with --out"
+            )
+        if max(len(os.fsencode(part)) for part in parts) > _LONGEST:
+            raise InputError(
+                f"expected names of at most {_LONGEST} bytes, got {visible(name, most=80)!r}; rename it, or name an address with --out"
+            )
 
     def check_writable(self) -> None:
         check_folder_writable(self.root)

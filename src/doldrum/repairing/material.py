@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
+from doldrum.confined.class_order import check_class_order
 from doldrum.data import ImageSet
 from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors.contract.subject import answers
@@ -20,9 +21,7 @@ FEWEST = 40
 """The fewest clean images of a repair: ten of them test it."""
 _MOST_TESTS = 1000
 _TESTS = 0.25  # of the clean images
-_RIGHT = (
-    0.5  # of the labels given, at least: below, classes are most likely in another order, and the repair would teach it
-)
+_RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
     images, test = clean.images[chosen], to_float(clean.images[held])
     if clean.labels is not None:
         labels, of_test, whose = clean.labels[chosen], clean.labels[held].astype(np.int64), ""
-        _check_labels(answers(classifier, to_float(images)), labels)
+        _check_labels(answers(classifier, to_float(images)), labels, classifier.num_classes)
     else:
         labels, of_test, whose = answers(classifier, to_float(images)), None, " by the model's own labels"
         if (labels < 0).any():
@@ -76,11 +75,12 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
     return Halves(ImageSet(images, labels.astype(np.int64)), test, of_test)
 
 
-def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
-    """Raise InputError for labels that the model mostly disagrees with."""
+def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> None:
+    """Raise InputError for labels that the model mostly disagrees with: the repair would teach them."""
+    check_class_order(found, labels.astype(np.int64), num_classes)
     right = float((found == labels).mean())
     if right < _RIGHT:
         raise InputError(
-            f"expected labels that the model gives to most clean images, got {right:.0%} that it gives: its classes may be in another order; name them in "
-            "the model's order with labels=, or give the images without labels"
+            f"expected labels that the model gives to most clean images, got {right:.0%} that it gives; check the labels, their order and the preprocessing, "
+            "or give the images without labels"
         )

@@ -293,8 +293,8 @@ def num_discoveries(p: ArrayLike, counts: ArrayLike, *, fdr: float, num_calibrat
         )
     elif m and not count:
         note = (
-            f"no set is flagged at FDR {fdr:g}; with {num_calibration} calibration inputs the smallest possible set among "
-            f"{m} inputs is {fewest}"
+            f"no set is flagged at FDR {fdr:g}: with {num_calibration} calibration inputs, at least {fewest} of {m} inputs would have to "
+            "stand out together"
         )
     return count, note
 

@@ -213,6 +213,9 @@ def test_labels_that_are_not_the_models_are_refused(made, tmp_path, monkeypatch)
     np.savez(tmp_path / "other.npz", images=bad.images, labels=np.asarray(bad.labels) + 3)
     with pytest.raises(InputError, match="another model's set"):
         run_cleansing(asked(made, tmp_path / "out", images=str(tmp_path / "other.npz")), progress=False)
+    np.savez(tmp_path / "turned.npz", images=bad.images, labels=(np.asarray(bad.labels) + 3) % 10)
+    with pytest.raises(InputError, match=r"expected labels in the model.s order of classes, got another order"):
+        run_cleansing(asked(made, tmp_path / "out", images=str(tmp_path / "turned.npz")), progress=False)
     source = as_folder(bad, tmp_path / "source")
     (source / "loose.png").write_bytes(png(bad.images[0]))
     with pytest.raises(InputError, match=r"label for each sample, got none for 1, the first loose\.png"):

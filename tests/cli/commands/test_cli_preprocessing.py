@@ -160,3 +160,17 @@ class TestLook:
         (tmp_path / "a.png").write_bytes(b"not an image")
         with pytest.raises(InputError, match="expected clean images in"):
             clean_sample(str(tmp_path), self.opened(), resize="stretch", most=5)
+
+
+@pytest.mark.parametrize("turned", [0, 1])
+def test_labels_in_another_order_are_warned_of_above_the_table(tmp_path, capsys, turned):
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 6, 200)
+    images = draw.integers(0, 50, (200, 1, 6, 6)).astype(np.uint8)
+    images[np.arange(200), 0, labels] += 180
+    np.savez(tmp_path / "clean.npz", images=images, labels=(labels + turned) % 6)
+    model = as_classifier(lambda x: x[:, 0].mean(2), input_shape=(1, 6, 6), num_classes=6)
+    suspect = Suspect(classifier=model, format="onnx", preprocessing=Preprocessing(size=6, channels="grey"))
+    look_at_preprocessing(suspect, str(tmp_path / "clean.npz"))
+    told = capsys.readouterr().err
+    assert ("warning: expected labels in the model's order of classes" in told) == bool(turned)

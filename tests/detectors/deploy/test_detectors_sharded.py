@@ -145,6 +145,48 @@ def test_places_of_something_else_are_refused(detector, shards, tmp_path) -> Non
         scan_shards(detector, str(tmp_path / "none"), out, progress=False)
 
 
+def test_a_wrong_command_leaves_an_interrupted_scan_to_the_right_one(detector, shards, tmp_path, monkeypatch) -> None:
+    source, out = f"{shards}/s-{{00..04}}.tar", tmp_path / "out"
+
+    def cut(self, shard):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(sharded.ShardScan, "_done", cut)
+        with pytest.raises(KeyboardInterrupt):
+            scan_shards(detector, source, out, progress=False)
+    for _ in range(2):
+        with pytest.raises(InputError, match="got one with another detector, fdr or source"):
+            scan_shards(detector, source, out, fdr=0.2, progress=False)
+    assert scan_shards(detector, source, out, progress=False)["complete"]
+
+
+def test_no_name_of_a_shard_leads_out_of_the_folder(detector, shards, tmp_path) -> None:
+    (tmp_path / "up.tar").write_bytes((shards / "s-00.tar").read_bytes())
+    long = "x" * 230 + ".tar"
+    (shards / long).write_bytes((shards / "s-00.tar").read_bytes())
+    before = files(tmp_path)
+    source = f"{shards}/{{s-00.tar,../up.tar,/{shards.as_posix().lstrip('/')}/s-01.tar,{long}}}"
+    found = scan_shards(detector, source, tmp_path / "out", progress=False)
+    assert [one["reason"][:25] for one in found["failed"]] == ["expected a name that stay"] * 2 + [
+        "expected names of at most"
+    ]
+    assert (found["inputs"], found["complete"]) == (26, False)
+    made = set(files(tmp_path)) - set(before)
+    assert made == {"out/manifest.json", "out/s-00.tar.parquet"}
+
+
+def test_a_name_in_the_way_of_another_costs_that_shard_alone(detector, shards, tmp_path) -> None:
+    (shards / "s-00.tar.parquet").mkdir()
+    (shards / "s-01.tar").rename(shards / "s-00.tar.parquet" / "a.tar")
+    found = scan_shards(
+        detector, f"{shards}/{{s-00.tar,s-00.tar.parquet/a.tar,s-02.tar}}", tmp_path / "out", progress=False
+    )
+    assert [one["path"] for one in found["failed"]] == ["s-00.tar.parquet/a.tar"]
+    assert "another name is in its way" in found["failed"][0]["reason"]
+    assert found["inputs"] == 52
+
+
 @pytest.mark.parametrize("spread", [{"workers": 2}], ids=str)
 def test_workers_write_the_same_bytes(detector, shards, tmp_path, spread) -> None:
     source = f"{shards}/s-{{00..04}}.tar"

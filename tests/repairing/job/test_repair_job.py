@@ -147,10 +147,68 @@ def test_a_repair_that_was_killed_goes_on_and_one_that_is_done_is_given_again(
     said: list[str] = []
     assert run_repair(asked, progress=False, say=said.append) == record
     assert "already finished" in said[0]
+    (folder / "good.onnx").write_bytes(b"another")
+    with pytest.raises(InputError, match=r"as the repair in .* left it, got another file"):
+        run_repair(asked, progress=False)
     (folder / "good.onnx").unlink()
+    with pytest.raises(InputError, match=r"as the repair in .* left it, got nothing there"):
+        run_repair(asked, progress=False)
     whole = run_repair(replace(asked, out=str(folder / "other")), progress=False)
     assert (folder / "good.onnx").read_bytes() == written
     assert whole.repaired == record.repaired
+
+
+def test_a_kill_between_the_model_and_its_record_is_gone_on_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = settings(folder, method="fine-tune")
+
+    def cut(self: RepairRecord, path: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(RepairRecord, "save", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run_repair(asked, progress=False)
+    made = (folder / "good.onnx").read_bytes()
+    (folder / "good.onnx").write_bytes(b"somebody else's")
+    with pytest.raises(InputError, match="which is there already"):
+        run_repair(asked, progress=False)
+    assert (folder / "good.onnx").read_bytes() == b"somebody else's"
+    (folder / "good.onnx").write_bytes(made)
+    assert run_repair(asked, progress=False).verdict["word"] == "no trigger to test"
+    assert (folder / "good.onnx").read_bytes() == made
+
+
+def test_a_file_that_appears_during_the_run_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, there = settings(folder, method="fine-tune"), sending.run_confined
+
+    def meanwhile(*args: Any, **more: Any) -> Any:
+        found = there(*args, **more)
+        (folder / "good.onnx").write_bytes(b"mine")
+        return found
+
+    with monkeypatch.context() as appearing:
+        appearing.setattr(sending, "run_confined", meanwhile)
+        with pytest.raises(FileExistsError, match="appeared meanwhile; move it away, and run the same command again"):
+            run_repair(asked, progress=False)
+    assert (folder / "good.onnx").read_bytes() == b"mine"
+    (folder / "good.onnx").unlink()
+    assert run_repair(asked, progress=False).repaired["name"] == "good.onnx"
+
+
+def test_folders_in_another_order_than_the_models_classes_are_refused_with_the_models_order(folder: Path) -> None:
+    from PIL import Image
+
+    images = clean_images(60)
+    for i, (pixels, label) in enumerate(zip(images.images, images.labels, strict=True)):
+        place = folder / "by class" / ("shirt", "bag", "boot")[label]  # in order of their names: bag, boot, shirt
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[0]).save(place / f"{i}.png")
+    with pytest.raises(InputError, match=r"The model's order seems to be: shirt, bag, boot; pass labels= with a file"):
+        run_repair(settings(folder, clean="by class", method="fine-tune"), progress=False)
+    assert not (folder / "good-report").exists()
+    (folder / "labels.txt").write_text("shirt\nbag\nboot\n")
+    named = settings(folder, clean="by class", method="fine-tune", labels=str(folder / "labels.txt"))
+    assert run_repair(named, progress=False).accuracy["before"]["value"] == 1
 
 
 def test_own_labels_are_said_aloud(folder: Path) -> None:
@@ -210,6 +268,15 @@ def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refuse
         settings(folder, model="other.onnx", inspection=place)
     assert not (folder / "good.onnx").exists()
     assert not (folder / "good-report").exists()
+
+
+def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
+    place = Path(inspected(folder))
+    (folder / "audited").mkdir()
+    place.rename(folder / "audited" / "inspection")
+    with pytest.raises(InputError, match=r"got that of an audit; name the inspection in it, .*audited/inspection"):
+        settings(folder, inspection=str(folder / "audited"))
+    assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4
 
 
 def test_a_model_that_is_code_is_refused(folder: Path) -> None:

@@ -83,7 +83,7 @@ def test_pictures_that_are_none_are_passed_over(tmp_path):
 
 
 def test_a_folder_without_a_record_is_refused(tmp_path):
-    with pytest.raises(InputError, match="expected a InspectionRecord"):
+    with pytest.raises(InputError, match="expected an InspectionRecord"):
         write_inspection_page(tmp_path)
 
 

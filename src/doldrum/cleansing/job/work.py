@@ -13,8 +13,10 @@ from doldrum.cleansing import METHODS, Cleansing, Verdict
 from doldrum.cleansing.methods import profile, ranking
 from doldrum.cleansing.methods.by_class import by_class
 from doldrum.confined import matching
+from doldrum.confined.class_order import check_class_order
 from doldrum.confined.job import Tell
 from doldrum.confined.material import Material, left_out, listed, read_material, same_images
+from doldrum.confined.on_clean import labels_of
 from doldrum.confined.scanning import detecting, scan
 from doldrum.confined.scanning.plan import Task
 from doldrum.confined.scanning.rows import read_rows
@@ -32,6 +34,7 @@ __all__ = ["CARRIED", "COLUMNS", "KEPT", "work"]
 
 COLUMNS, KEPT = "columns.json", "kept.npz"
 """What it leaves in its folder: a list a column of samples.parquet, and the samples that stay."""
+_LOOK = 1000  # samples that show whether the classes are in the model's order
 CARRIED = ("poisoned", "cover", "original_labels")
 """What doldrum poison writes besides images and labels, one entry per sample. They are copied, and never used."""
 
@@ -58,6 +61,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     data = ImageSet(material.images.images, labels=labels, ids=material.images.ids)
     trusted = None if clean is None else clean.images
     profile.check_enough(data, trusted, settings["fpr"])
+    _check_order(opened, material, data, labels, how)
     tell({"say": f"{len(data):,} samples; {how}"})
     task = Task(opened=opened, folder=folder, seed=seed, tell=tell)
     verdicts, refused = _by_class(opened, data, folder, settings["rate"], tell)
@@ -105,6 +109,14 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
             "model's set? --labels names the classes"
         )
     return labels, how
+
+
+def _check_order(opened: Suspect, material: Material, data: ImageSet, labels: NDArray[np.int64], how: str) -> None:
+    """Raise InputError for labels in another order than the model's classes, by a part of the samples."""
+    some = np.unique(np.linspace(0, len(data) - 1, min(len(data), _LOOK)).astype(np.int64))
+    predicted = labels_of(opened.classifier, data.take(some))
+    names = [material.labels[i] for i in some]
+    check_class_order(predicted, labels[some], opened.classifier.num_classes, how=how, names=names)
 
 
 def _by_class(

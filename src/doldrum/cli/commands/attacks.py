@@ -103,7 +103,9 @@ def poison(
             checkpoint=resume,
         )
     if made.trigger is None:
-        raise InputError(f"expected an attack with a trigger beforehand, got {attack}; use doldrum train")
+        raise InputError(
+            f"expected an attack whose trigger is known before training, got {attack}, which learns it with the model; use doldrum train"
+        )
     bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
     write_poisoned(out, bad, attack=attack)
     resume.unlink(missing_ok=True)

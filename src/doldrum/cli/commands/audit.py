@@ -27,7 +27,8 @@ def audit(
     ],
     clean: Annotated[
         str | None,
-        typer.Option(help="A few hundred clean images that you trust, not hand-picked. Without them, images are ranked by suspicion but not flagged."),
+        typer.Option(help="A few hundred clean images that you trust, not hand-picked: as --images, or a split such as fashion-mnist:test. Without them, "
+                          "images are ranked by suspicion but not flagged."),
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fdr: Annotated[float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")] = 0.1,

@@ -65,8 +65,8 @@ def calibrate(
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
-    Images other than arrays are decoded once into a folder beside --out (a byte a value), which goes when the command ends. One that was cut off leaves what was
-    measured in OUT.resume, with its secret seed. Run the same command again to continue.
+    Images other than arrays are decoded once into a folder beside --out (a byte a value), which is deleted when the command ends. An interrupted calibration
+    leaves what it measured in OUT.resume, with its secret seed. Run the same command again to continue.
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.measuring import each_by

@@ -49,7 +49,7 @@ def explain(
 
     Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
 
-    --out receives report.html, record.json and pictures/. Explain images that may carry the same trigger in one command: some triggers show only in
+    --out receives report.html, record.json and pictures/. Give images that may carry the same trigger together: some triggers show only in
     what several images have in common. The exit code is 3 if a trigger is proven in any image, 0 otherwise.
     """
     if out is None:

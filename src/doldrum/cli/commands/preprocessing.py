@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from doldrum.cli.as_opened import as_flag, effective
 from doldrum.cli.out_file import JSON, check_out_file
 from doldrum.cli.output import emit, message
+from doldrum.errors import InputError
 from doldrum.progress import waiting
 
 if TYPE_CHECKING:
+    from doldrum.cli.clean_sample import CleanSample
     from doldrum.suspects import Suspect
     from doldrum.suspects.preprocessing_check import PreprocessingCheck
 
@@ -95,8 +97,28 @@ def look_at_preprocessing(
 
     sample = clean_sample(clean, suspect, resize=resize, most=most, seed=seed)
     message(sample.how if sample.labels is not None else f"accuracy is not compared: {sample.how}")
+    _warn_of_order(suspect, sample, resize)
     with waiting("trying the usual preprocessings"):
         return preprocessing_report(suspect, sample.images, sample.labels, resize=resize, most=most, seed=seed)
+
+
+def _warn_of_order(suspect: Suspect, sample: CleanSample, resize: Literal["stretch", "crop"]) -> None:
+    """Say where the labels are in another order than the model's classes: then no accuracy below means anything."""
+    from doldrum.confined.class_order import check_class_order
+    from doldrum.confined.on_clean import labels_of
+    from doldrum.data import ImageSet
+    from doldrum.opening import notes_in_flags
+
+    if sample.labels is None:
+        return
+    images = sample.images.get(resize, next(iter(sample.images.values())))
+    try:
+        check_class_order(
+            labels_of(suspect.classifier, ImageSet(images)), sample.labels, suspect.classifier.num_classes,
+            how=sample.how, names=sample.names,
+        )  # fmt: skip
+    except InputError as error:
+        message(f"warning: {notes_in_flags([str(error)])[0]}")
 
 
 def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def scan_shards(
     shards = find_shards(source, wanted=lambda name: name.lower().endswith(_SUFFIXES))
     place = store_of(out)
     place.check_writable()
+    shards.check_apart(source, out)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -144,6 +145,10 @@ class ShardScan:
         try:
             if seen and (earlier := self._earlier(shard)) is not None:
                 return earlier
+            try:
+                self.place.check_name(f"{shard.name}.parquet")
+            except InputError as error:
+                raise _Gone(str(error)) from None
             return self._done(shard)
         except (StorageError, _Gone) as error:
             return {"shard": shard.name, "failed": str(error)}
@@ -300,13 +305,13 @@ def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
         raise InputError(
             f"expected a new or empty place, or this scan's own, got {place.shown()}, which holds something else; name another with --out"
         )
-    if found is None or not found.get("complete"):
-        place.put(_MANIFEST, _json(manifest))
     if found is not None and found.get("identity") != manifest["identity"]:
         raise InputError(
             f"expected the scan that {place.shown()} holds, got one with another detector, fdr or source; run that one again to continue it, or "
             "name another place with --out"
         )
+    if found is None or not found.get("complete"):
+        place.put(_MANIFEST, _json(manifest))
     return there
 
 

@@ -13,6 +13,8 @@ from doldrum.records.inspection import InspectionRecord
 
 __all__ = ["Inspected", "read_inspected"]
 
+_OF_AN_AUDIT = "inspection"  # the folder in an audit's that has the inspection of its model
+
 
 @dataclass(frozen=True)
 class Inspected:
@@ -29,6 +31,10 @@ class Inspected:
 def read_inspected(folder: str | Path, *, model: Path) -> Inspected:
     """Read the record and the trigger in `folder`; InputError for another folder, an inspection without a trigger, or one of another model."""
     place = Path(folder)
+    if (inside := place / _OF_AN_AUDIT / "record.json").is_file():
+        raise InputError(
+            f"expected inspection= as the folder of an inspection, got that of an audit; name the inspection in it, {inside.parent}"
+        )
     if not (place / "record.json").is_file():
         raise InputError(
             f"expected inspection= as the folder of a finished inspection, got {place}, which has no record.json; doldrum inspect makes one"

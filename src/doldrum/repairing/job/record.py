@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,14 @@ from doldrum.repairing import METHODS
 from doldrum.repairing.job.settings import RepairSettings
 from doldrum.repairing.job.verdict import told
 
-__all__ = ["RECORD", "write_record"]
+__all__ = ["RECORD", "made_name", "write_record"]
 
 RECORD = "record.json"
+
+
+def made_name(settings: RepairSettings) -> str:
+    """What the confined process calls the repaired model in its folder."""
+    return f"repaired{Path(settings.repaired).suffix}"
 
 
 def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) -> RepairRecord:
@@ -39,7 +46,7 @@ def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) 
     verdict = told(
         found["word"], **figures, clean=clean, recovered=recovered, names=names, method=METHODS[name].title, remarks=lines(found["remarks"])
     )  # fmt: skip
-    source = begun.work / f"repaired{Path(settings.repaired).suffix}"
+    source = begun.work / made_name(settings)
     if source.is_symlink() or not source.is_file():
         raise ValueError("no repaired model")
     with source.open("rb") as file:
@@ -67,6 +74,9 @@ def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) 
         seconds=float(found["seconds"]),
         verdict=verdict,
     )
+    if os.path.lexists(settings.repaired):  # it was not there when this began
+        why = "expected --out as a new file, got one that appeared meanwhile; move it away, and run the same command again"
+        raise FileExistsError(errno.EEXIST, why, settings.repaired)
     write_whole(settings.repaired, lambda draft: shutil.copyfile(source, draft))
     record.save(begun.out / RECORD)
     return record

@@ -12,8 +12,9 @@ from doldrum.confined.run import run_job
 from doldrum.confined.splits import as_file
 from doldrum.errors import InputError
 from doldrum.files import check_file_writable
+from doldrum.opening.files import digest_of
 from doldrum.records.repair import RepairRecord
-from doldrum.repairing.job.record import RECORD, write_record
+from doldrum.repairing.job.record import RECORD, made_name, write_record
 from doldrum.repairing.job.settings import RepairSettings
 
 __all__ = ["run_repair"]
@@ -34,16 +35,32 @@ def run_repair(
     `doldrum repair` then makes report.html of it (:func:`doldrum.report.repair.page.write_repair_page`). The model is opened, trained and run in a confined
     process, as by :func:`doldrum.audit.run_audit`; the file given is never written to. Killed at any moment, the same call goes on where it was.
 
-    Raises InputError for what the settings' files lack, a model whose weights can't be trained or written, too few clean images or none of a second class;
-    SandboxError when the confined process exceeds its memory or time, or dies. Then no model is written.
+    Raises InputError for what the settings' files lack, a model whose weights can't be trained or written, too few clean images or none of a second class, and
+    where the model that a finished repair left is gone or another; SandboxError when the confined process exceeds its memory or time, or dies. Then no model is
+    written. OSError when the disk is full, or a file has appeared at `settings.repaired`.
     """
     path = Path(settings.repaired)
     if path.exists() and not (Path(settings.out) / RECORD).exists():
-        raise InputError(f"expected --out as a new file, got {path}, which is there already; name another")
+        if not _cut_off(settings):
+            raise InputError(f"expected --out as a new file, got {path}, which is there already; name another")
+        path.unlink()  # it is made again
     check_file_writable(path)
-    return run_job(
+    record = run_job(
         _JOB, settings, write=write_record, read=RepairRecord.load, send_as=_sent, progress=progress, say=say
     )
+    if not path.is_file() or digest_of(path) != record.repaired["sha256"]:
+        got = "another file" if path.is_file() else "nothing there"
+        raise InputError(
+            f"expected the repaired model at {path}, as the repair in {settings.out} left it, got {got}; name another --out, or delete that folder, and run it again"
+        )
+    return record
+
+
+def _cut_off(settings: RepairSettings) -> bool:
+    """Whether the file at --out is the whole one of a run that was killed before it wrote its record."""
+    path = Path(settings.repaired)
+    made = Path(settings.out) / "work" / made_name(settings)
+    return path.is_file() and made.is_file() and not path.is_symlink() and digest_of(path) == digest_of(made)
 
 
 def _sent(settings: RepairSettings, folder: Path) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def _lede(parts: Sequence[_Part]) -> list[str]:
 
 
 def _answer(part: _Part) -> list[str]:
-    """What was measured on one data set and recipe, who found most, and how the promise was kept."""
+    """Sentences on one data set and recipe: what was measured, which detector found most, and whether the promise was kept."""
     victims = [c for c in part.cells if c.cell["attack"] != CLEAN]
     attacks = {attack_of(c.cell) for c in victims}
     seeds = sorted({int(c.cell["seed"]) for c in part.cells})

@@ -172,7 +172,7 @@ class Summary:
 
 
 def summaries(rows: Sequence[DetectionRow], budget: str, *, rate: float = _USUAL_RATE) -> list[Summary]:
-    """Every detector, the highest mean TPR at 1% over development attacks with that poison rate first."""
+    """A summary of every detector. The first has the highest mean TPR at 1%, over the development attacks with that poison rate."""
     chosen = at_budget(rows, budget)
     found = [
         _summary([r for r in chosen if r.detector == name], budget, rate)

@@ -1,0 +1,94 @@
+"""Labels whose classes are in another order than the model's: refused before any work, with the order that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doldrum.errors import InputError
+from doldrum.intake import visible
+from doldrum.stats.class_order import ClassOrder, class_order
+
+__all__ = ["check_class_order", "other_order"]
+
+_FEWEST = 20  # labelled images; of fewer nothing is said
+_HALF = 0.5
+_ALL, _SOME = 20, 3  # classes of which the whole order is told, and examples of more
+
+
+def check_class_order(
+    predicted: NDArray[Any],
+    labels: NDArray[np.int64] | None,
+    num_classes: int,
+    *,
+    how: str = "",
+    names: Sequence[str | None] | None = None,
+) -> ClassOrder | None:
+    """Raise InputError for labels whose classes are in another order than the model's.
+
+    That is so where the model gives less than half of the labels, and in another order of the classes more than half, beyond doubt
+    (:func:`doldrum.stats.class_order.class_order`).
+
+    Parameters
+    ----------
+    predicted, labels : (N,)
+        The model's answers, and the class number of each image; -1, or None for all, where there is no label.
+    how : str
+        How the numbers were found (:func:`doldrum.confined.matching.class_numbers`); it decides what is advised. Empty for numbers that somebody gave.
+    names : N names, optional
+        What the labels were called.
+
+    Returns
+    -------
+    The comparison, or None where there was none: fewer than 20 labels, or the model gives half of them or more.
+    """
+    if labels is None:
+        return None
+    some = labels >= 0
+    answers, truth = np.asarray(predicted)[some], labels[some]
+    if len(truth) < _FEWEST or (answers == truth).mean() >= _HALF:
+        return None
+    found = class_order(answers, truth, num_classes)
+    if found.wrong:
+        called = (
+            {}
+            if names is None
+            else {int(k): visible(str(n), most=60) for k, n in zip(labels, names, strict=True) if n is not None}
+        )
+        raise InputError(
+            f"expected labels in the model's order of classes, got another order: the model gives {found.given.value:.0%} of the {len(truth):,} labels, and "
+            f"{found.best.value:.0%} with the classes in another order. {_told(found, called, how)}"
+        )
+    return found
+
+
+def other_order(found: ClassOrder | None) -> str | None:
+    """A sentence where another order fits better, but not well; None otherwise."""
+    if found is None or not found.other:
+        return None
+    return (
+        f"The order of the classes may be wrong: the model gives {found.given.value:.1%} of the labels, and {found.best.value:.1%} with the classes in another "
+        "order. Check the labels and the preprocessing."
+    )
+
+
+def _told(found: ClassOrder, called: dict[int, str], how: str) -> str:
+    """The order that was found, and what to do."""
+    order = found.order
+    named = bool(called) and "class numbers" not in how
+    if named and len(order) <= _ALL and min(order) >= 0:
+        by_model = [called[order.index(k)] for k in range(len(order))]
+        seems = f"The model's order seems to be: {', '.join(by_model)}"
+    else:
+        moved = [k for k in range(len(order)) if order[k] >= 0 and order[k] != k]
+        shown = [f"{called[k] if named else f'label {k}'} is the model's class {order[k]}" for k in moved[:_SOME]]
+        seems = f"It seems that {', '.join(shown)}{', and so on' if len(moved) > _SOME else ''}"
+    do = (
+        "pass labels= with a file of the classes' names, one per line, in the model's order"
+        if named
+        else "number the labels in the model's order"
+    )
+    return f"{seems}; {do}, or give the images without labels. If the order is right, check the preprocessing"
