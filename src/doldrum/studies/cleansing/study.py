@@ -176,7 +176,7 @@ def _shares(p: NDArray[np.float64]) -> list[float]:
 
 STUDY = Study(
     name="cleansing",
-    version=2,  # SmoothnessProfile got overlays
+    version=3,  # SmoothnessProfile shrinks rates towards how often inputs stay; records of version 2 are not continued
     cell=CleansingCell,
     run=run,
     grids={

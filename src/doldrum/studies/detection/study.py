@@ -188,7 +188,7 @@ def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int
 
 STUDY = Study(
     name="detection",
-    version=3,  # SmoothnessProfile reads single draws
+    version=4,  # SmoothnessProfile shrinks rates towards how often inputs stay; records of version 3 are not continued
     cell=DetectionCell,
     run=run,
     check=lambda cell: split(cell, cell.plan()),
