@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import doldrum as dd
-from doldrum.engines import build_engine, precision
+from doldrum.engines import build_engine, choose, precision
 from doldrum.engines.precision import best_precision
 
 pytest.importorskip("openvino")
@@ -71,3 +71,29 @@ def test_torch_is_asked_where_the_processor_may_have_amx(monkeypatch, tmp_path, 
     yes = types.SimpleNamespace(cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: True))
     monkeypatch.setitem(sys.modules, "torch", yes)
     assert best_precision() == best
+
+
+@pytest.mark.parametrize(
+    ("flags", "worth"),
+    [
+        ("avx2 avx512f", ["fp32"]),
+        ("avx512_bf16 avx2", ["fp32", "bf16"]),
+        ("avx512_bf16 amx_bf16 amx_tile", ["bf16", "fp32"]),
+    ],
+)
+def test_bf16_without_amx_is_timed_and_not_guessed(monkeypatch, tmp_path, flags, worth) -> None:
+    """It is half as fast as fp32 on one maker's processors, and twice as fast on another's."""
+    monkeypatch.setattr(precision, "_CPUS", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    yes = types.SimpleNamespace(cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: True))
+    monkeypatch.setitem(sys.modules, "torch", yes)
+    assert precision.precisions() == worth
+    clf = types.SimpleNamespace(module=None)
+    openvino = [p for name, p in choose.candidates(clf) if name == "openvino"]  # pyright: ignore[reportArgumentType]
+    assert openvino == worth
+
+
+def test_where_the_processor_says_nothing_bf16_is_not_timed(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(precision, "_CPUS", tmp_path / "none")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert precision.precisions() == ["fp32"]

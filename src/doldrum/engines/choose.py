@@ -18,7 +18,7 @@ from doldrum.engines.base import Engine, HasEngines
 from doldrum.engines.compiled import CompiledEngine
 from doldrum.engines.direct import DirectEngine, own_precision
 from doldrum.engines.onnxruntime import OnnxRuntimeEngine
-from doldrum.engines.precision import best_precision
+from doldrum.engines.precision import best_precision, precisions
 from doldrum.errors import DoldrumError, EngineError, InputError
 
 __all__ = ["ENGINES", "MIN_AGREEMENT", "EngineChoice", "build_engine", "candidates", "check_engine", "choose_engine"]
@@ -201,7 +201,7 @@ def candidates(classifier: Classifier) -> list[tuple[str, str]]:
         return [("eager", own_precision(classifier))]  # others take fp32, and whole tiles
     if ov_engine.supports(classifier) and _on_cpu(classifier):
         if importlib.util.find_spec("openvino"):
-            found = [("openvino", p) for p in dict.fromkeys((best_precision(), "fp32"))]
+            found = [("openvino", p) for p in precisions()]
         if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
             found.append(("onnxruntime", "fp32"))
     elif hasattr(classifier, "module"):

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["best_precision"]
+__all__ = ["best_precision", "precisions"]
 
 _CPUS = Path("/proc/cpuinfo")
 
 
 def best_precision(device: torch.device | None = None) -> str:
-    """The fastest precision whose labels stay close to fp32: "bf16" on a recent GPU and on a processor with AMX, else "fp32".
+    """The precision that is fastest by all that is known without timing: "bf16" on a recent GPU and with AMX, else "fp32".
 
-    AVX512-BF16 alone doesn't count: without AMX, products, networks and training in bf16 took half as long again as in fp32, up
-    to twice as long (docs/performance.md).
+    AVX512-BF16 alone doesn't count: which of the two is faster then differs from maker to maker (see `precisions`).
     """
-    if device is None and _no_amx():
+    if device is None and not _says("amx_tile"):
         return "fp32"
     try:
         import torch
@@ -32,9 +31,21 @@ def best_precision(device: torch.device | None = None) -> str:
     return "bf16" if fast else "fp32"
 
 
-def _no_amx() -> bool:
-    """Whether Linux says that the processor has none: to ask torch takes an import of 1.5 s, which ONNX files do without."""
+def precisions() -> list[str]:
+    """What is worth timing on this processor, best guess first.
+
+    Without AMX, AVX512-BF16 is half as fast as fp32 on the Intel processor that we measured, and twice as fast on the one from AMD
+    (docs/performance.md): only timing tells.
+    """
+    both = ["bf16", "fp32"]
+    if best_precision() == "fp32":
+        both = ["fp32", "bf16"] if _says("avx512_bf16", unknown=False) else ["fp32"]
+    return both
+
+
+def _says(flag: str, *, unknown: bool = True) -> bool:
+    """Whether Linux lists this among the processor's features: to ask torch takes an import of 1.5 s, which ONNX files do without."""
     try:
-        return "amx_tile" not in _CPUS.read_text(encoding="utf-8")
+        return flag in _CPUS.read_text(encoding="utf-8")
     except OSError:
-        return False
+        return unknown
