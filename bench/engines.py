@@ -2,9 +2,12 @@
 
 The plain loop is eager fp32, one input's draws a batch, new noise each time. "ART" is the same count as the
 Adversarial Robustness Toolbox makes it, by `NumpyRandomizedSmoothing` (the extra `bench`; left out where it isn't installed).
-A ceiling is what a 2048 x 2048 x 2048 product in fp32 or bf16, timed in the same round, would allow (2 x MACs, attention's products
+A ceiling is what a 2048 x 2048 x 2048 product (8192 on a GPU) in fp32 or bf16, timed in the same round, would allow (2 x MACs, attention's products
 among them); bf16 only where the processor multiplies it. A share is of the product in the engine's own precision. Rounds alternate, so
 ratios are of one moment; the table shows their median and spread.
+
+`--device cuda` puts networks, plain loop, ART and ceiling on the GPU, and `--check` compares each engine's labels with the network's own:
+`python bench/engines.py --device cuda --check --engines eager,compile-bf16 --json cuda.json`.
 
 On a machine that does other work at the same time, a clock on the wall shows that work. `--processor-time` gives each call one thread
 and counts the time for which the processor worked for it: forwards per second of one core.
@@ -27,8 +30,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import doldrum as dd
+from doldrum.engines import EngineChoice, default_rows
 from doldrum.errors import DoldrumError
 from doldrum.measuring import Measurement
+from doldrum.measuring.checked import Checked, this_machine
+from doldrum.measuring.tiles import plan_tiles
 from doldrum.networks import build
 from doldrum.provenance import versions_and_machine
 
@@ -41,10 +47,11 @@ NETWORKS = {
 
 
 def naive(module: torch.nn.Module, images: np.ndarray, draws: int) -> None:
+    device = next(module.parameters()).device
     with torch.no_grad():
-        for image in torch.from_numpy(images):
-            noisy = image + 0.1 * torch.randn((draws, *image.shape))
-            np.bincount(module(noisy).argmax(1).numpy(), minlength=10)
+        for image in torch.from_numpy(images).to(device):
+            noisy = image + 0.1 * torch.randn((draws, *image.shape), device=device)
+            np.bincount(module(noisy).argmax(1).cpu().numpy(), minlength=10)
 
 
 def art_counts(module: torch.nn.Module, shape: tuple[int, ...], draws: int) -> Callable[[np.ndarray], Any] | None:
@@ -55,7 +62,10 @@ def art_counts(module: torch.nn.Module, shape: tuple[int, ...], draws: int) -> C
     except ImportError:
         return None
     loss = torch.nn.CrossEntropyLoss()
-    classifier = PyTorchClassifier(module, loss, input_shape=shape, nb_classes=10, clip_values=(0.0, 1.0))
+    kind = "cpu" if next(module.parameters()).device.type == "cpu" else "gpu"
+    classifier = PyTorchClassifier(
+        module, loss, input_shape=shape, nb_classes=10, clip_values=(0.0, 1.0), device_type=kind
+    )
     smoothed = NumpyRandomizedSmoothing(classifier, sample_size=draws, scale=0.1)
     return lambda images: [smoothed._prediction_counts(image, batch_size=128) for image in images]
 
@@ -67,9 +77,11 @@ def flops_of(module: torch.nn.Module, shape: tuple[int, ...]) -> int:
     return counter.get_total_flops()
 
 
-def product(precision: torch.dtype) -> Callable[[], Any]:
-    left, right = (torch.randn(2048, 2048).to(precision) for _ in range(2))
-    return lambda: torch.mm(left, right)
+def product(precision: torch.dtype, device: str = "cpu") -> tuple[Callable[[], Any], int]:
+    """A product of two square matrices, and its FLOPs."""
+    side = 2048 if device == "cpu" else 8192
+    left, right = (torch.randn(side, side).to(device, precision) for _ in range(2))
+    return lambda: torch.mm(left, right)[0, 0].item(), 2 * side**3  # the item waits for a GPU
 
 
 def seconds(call: Callable[[], Any], clock: Callable[[], float]) -> float:
@@ -88,7 +100,15 @@ def said(ratio: dict[str, float]) -> str:
     return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
-def measure_network(title: str, engines: list[str], products: dict[str, Callable[[], Any]], args: Any) -> list[dict]:
+def _split(engine: str) -> tuple[str, str]:
+    """The engine and its precision; the one that says none computes in fp32."""
+    name, _, precision = engine.partition("-")
+    return name, precision or "fp32"
+
+
+def measure_network(
+    title: str, engines: list[str], products: dict[str, tuple[Callable[[], Any], int]], args: Any
+) -> list[dict]:
     torch.manual_seed(0)
     name, shape = NETWORKS[title]
     try:
@@ -97,12 +117,13 @@ def measure_network(title: str, engines: list[str], products: dict[str, Callable
         print(f"{title}: left out ({error})")
         return []
     flops = flops_of(module, shape)
+    module = module.to(args.device)
     inputs = args.inputs if flops < 1e8 else max(1, args.inputs // 10)  # a large network still ends in minutes
     images = np.random.default_rng(0).random((inputs, *shape), dtype=np.float32)
     clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
     probe = dd.probes.Gaussian([0.1], draws=args.draws, seed=0)
-    forwards = inputs * (args.draws + 1)
-    calls = {engine: (call, 2 * 2048**3 / flops) for engine, call in products.items()}
+    forwards, tile = inputs * (args.draws + 1), plan_tiles(args.draws + 1, target=default_rows(shape)).rows
+    calls = {engine: (call, work / flops) for engine, (call, work) in products.items()}
     ceilings = {engine: engine for engine in products}
     if not args.engines_only:
         calls["plain loop"] = (lambda: naive(module, images, args.draws), inputs * args.draws)
@@ -111,7 +132,10 @@ def measure_network(title: str, engines: list[str], products: dict[str, Callable
     runs: dict[str, Measurement] = {}
     for engine in engines:
         try:
-            runs[engine] = Measurement(clf, images, probe, engine=engine)
+            # As if its labels had been checked: that takes longer than a round.
+            choice = EngineChoice(*_split(engine), agreement=float("nan"), checked=0, mixes_inputs=True)
+            known = None if args.check else Checked(clf.fingerprint, tile, choice, (), this_machine())
+            runs[engine] = Measurement(clf, images, probe, engine=engine, checked=known)
         except DoldrumError as error:
             print(f"{title}: no {engine} ({error})")
             continue
@@ -129,7 +153,8 @@ def measure_network(title: str, engines: list[str], products: dict[str, Callable
         row = {
             "network": title,
             "mflop": flops / 1e6,
-            "rows": runs[engine].plan.rows if engine in runs else None,
+            "tile": tile if engine in runs else None,
+            "slice": getattr(runs[engine].engine, "slice", tile) if engine in runs else None,
             "engine": engine,
             "forwards_per_second": statistics.median(rate),
             "share_of_ceiling": spread(rate, rates[ceilings.get(engine, "ceiling fp32")]),
@@ -139,6 +164,9 @@ def measure_network(title: str, engines: list[str], products: dict[str, Callable
             if other in rates:
                 row[f"ratio_to_{other}"] = spread(rate, rates[other])
                 text += f"  x {said(row[f'ratio_to_{other}'])} {other}"
+        if args.check and engine in runs:
+            row["agreement"] = runs[engine].checked.choice.agreement
+            text += f"  labels agree on {row['agreement']:.1%}"
         rows.append(row)
         print(text, flush=True)
     return rows
@@ -155,19 +183,22 @@ def main() -> None:
     parser.add_argument("--engines-only", action="store_true", help="leave out the plain loop and ART")
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--processor-time", action="store_true", help="one thread, and its time on the processor")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--check", action="store_true", help="compare labels with the network's own, too")
     parser.add_argument("--json", type=Path, help="a file to write settings, versions, machine and all rows to")
     args = parser.parse_args()
     if args.processor_time:
         os.environ["DOLDRUM_THREADS"] = "1"
         torch.set_num_threads(1)
-    products = {"ceiling fp32": product(torch.float32)}
-    if any(getattr(torch.cpu, f"_is_{name}_supported", lambda: False)() for name in ("amx_tile", "avx512_bf16")):
-        products["ceiling bf16"] = product(torch.bfloat16)
+    products = {"ceiling fp32": product(torch.float32, args.device)}
+    names = ("amx_tile", "avx512_bf16")
+    if args.device != "cpu" or any(getattr(torch.cpu, f"_is_{name}_supported", lambda: False)() for name in names):
+        products["ceiling bf16"] = product(torch.bfloat16, args.device)
     engines = [
         "eager",
         "openvino-fp32",
         *(["openvino-bf16"] if "ceiling bf16" in products else []),
-        "onnxruntime",
+        "onnxruntime-fp32",
         "compile-fp32",
     ]
     if args.engines:

@@ -77,10 +77,10 @@ class OpenVINOEngine(Engine):
                 sink(key, np.concatenate(parts)[: self.rows])
 
         # The last slice may have a few rows more than are left of the tile: they stay empty.
-        images = np.zeros((-(-self.rows // self.slice) * self.slice, *self.classifier.input_shape), dtype=np.float32)
+        rows = -(-self.rows // self.slice) * self.slice
+        images = np.zeros((rows if rows > self.slice else 0, *self.classifier.input_shape), dtype=np.float32)
         try:
             for key, fill in tiles:
-                fill(images[: self.rows])
                 parts: list[NDArray[Any]] = []
                 for start in range(0, self.rows, self.slice):
                     if not free and len(busy) == self._jobs:
@@ -88,7 +88,13 @@ class OpenVINOEngine(Engine):
                     elif not free:
                         free.append(self.compiled.create_infer_request())
                     request = free.popleft()
-                    request.get_input_tensor(0).data[:] = images[start : start + self.slice]
+                    buffer = request.get_input_tensor(0).data
+                    if rows == self.slice:
+                        fill(buffer)
+                    else:
+                        if start == 0:
+                            fill(images[: self.rows])
+                        buffer[:] = images[start : start + self.slice]
                     request.start_async()
                     busy.append((request, key, parts))
             while busy:
@@ -117,7 +123,9 @@ def _traffic(model: Any, rows: int, *, each: int) -> tuple[int, list[int]]:
         elif node.get_type_name() in _LAYERS:
             moving = [port for port in sources if port.get_node().get_friendly_name() not in fixed]
             layers.append(sum(map(size, [*moving, *node.outputs()])) // rows)
-        if node.get_type_name() == "Constant" or (sources and all(p.get_node().get_friendly_name() in fixed for p in sources)):
+        if node.get_type_name() == "Constant" or (
+            sources and all(p.get_node().get_friendly_name() in fixed for p in sources)
+        ):
             fixed.add(node.get_friendly_name())
     return weights, layers
 

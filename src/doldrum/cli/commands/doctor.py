@@ -97,10 +97,10 @@ def examine() -> dict[str, Any]:
         extras.append({"library": name, "use": use, "version": version(name) if here else None, "install": hint})
     engines: list[dict[str, Any]] = [{"engine": "eager", "precisions": ["fp32"]}]
     if importlib.util.find_spec("openvino"):
-        from doldrum.engines.precision import best_precision
+        from doldrum.engines.precision import precisions
 
-        best = best_precision()
-        engines.append({"engine": "openvino", "precisions": list(dict.fromkeys([best, "fp32"])), "best": best})
+        worth = precisions()
+        engines.append({"engine": "openvino", "precisions": worth, "best": worth[0]})
     data = [{"name": d.name, "location": d.location and str(d.location), "how": d.how_to_get} for d in dataset_status()]
     found = {"engines": engines, "gpu": _gpu(), "extras": extras, "datasets": data}
     return {**versions_and_machine(), **found, "confinement": confinement()}
