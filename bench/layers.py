@@ -1,122 +1,124 @@
 """Where a forward's time goes, by kind of layer, on one core: python bench/layers.py [--networks ...].
 
-OpenVINO's own profile of each layer, in the slices that the engine takes; the least of many rounds, because on a machine that does other
-work a layer that was interrupted took longer. Beside it: FLOPs (2 x MACs, from the weights' shapes) and the bytes that go into and out of
-the layers, a second, and what this core can do at most: a 2048-square product, and a copy of 128 MiB (bytes read and written).
+Each layer with weights by itself, in OpenVINO and in the slices that the engine takes of the network; what the whole network takes longer
+than their sum is the rest: attention, elementwise layers, transposes. Times are of the processor, so other work on the machine changes
+them little. Beside them: FLOPs (2 x MACs) and the bytes that go into and out of the layers, a second, and what this core can do at most:
+a 2048-square product, and a copy of 128 MiB (bytes read and written).
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 import doldrum as dd
 from doldrum.classifiers.adapters.openvino import openvino_core, openvino_library
 from doldrum.engines import default_rows
-from doldrum.engines.openvino import _graph, _traffic
-from doldrum.engines.slices import slice_rows
+from doldrum.engines.openvino import OpenVINOEngine
 from doldrum.networks import build
 from engines import NETWORKS, flops_of, product
 
 PRECISIONS = {"fp32": ("f32", torch.float32, 4), "bf16": ("bf16", torch.bfloat16, 2)}
-CONFIG = {"PERF_COUNT": True, "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "1", "ENABLE_CPU_PINNING": False}
-KINDS = {
-    "GroupConvolution": "depthwise convolutions",
-    "Convolution": "other convolutions",
-    "FullyConnected": "linear layers",
-    "Subgraph": "attention, elementwise",
-    "MVN": "layer norms",
-    "Transpose": "transposes",
-}
+CONFIG = {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "1", "ENABLE_CPU_PINNING": False}
 
 
-def least(call: Callable[[], Any], rounds: int = 7) -> float:
-    """Seconds on the processor, of the round with the fewest."""
+def typical(call: Callable[[], Any], rounds: int = 5, least: float = 0.02) -> float:
+    """Seconds on the processor a call: the median of rounds of `least` seconds or more."""
+    call()
     times = []
     for _ in range(rounds):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return min(times)
+        start, calls = time.process_time(), 0
+        while calls == 0 or time.process_time() - start < least:
+            call()
+            calls += 1
+        times.append((time.process_time() - start) / calls)
+    return statistics.median(times)
 
 
-def compiled(module: torch.nn.Module, shape: tuple[int, int, int], precision: str) -> tuple[Any, int]:
-    """The network as the engine has it, with counters, and the rows that it takes at once."""
-    hint, _, each = PRECISIONS[precision]
-    graph, rows = (
-        _graph(openvino_library(), dd.as_classifier(module, input_shape=shape, num_classes=10)),
-        default_rows(shape),
+def seconds(module: nn.Module, shape: tuple[int, ...], precision: str) -> float:
+    with torch.no_grad():
+        graph = openvino_library().convert_model(module.eval(), example_input=torch.zeros(shape))
+    graph.reshape(list(shape))
+    model = openvino_core().compile_model(
+        graph, "CPU", {**CONFIG, "INFERENCE_PRECISION_HINT": PRECISIONS[precision][0]}
     )
-    graph.reshape([rows, *shape])
-    weights, layers = _traffic(graph, rows, each=each)
-    rows = slice_rows(rows, weights=weights, layers=layers)
-    graph.reshape([rows, *shape])
-    return openvino_core().compile_model(graph, "CPU", {**CONFIG, "INFERENCE_PRECISION_HINT": hint}), rows
+    request = model.create_infer_request()
+    request.get_input_tensor(0).data[:] = np.random.default_rng(0).random(shape, dtype=np.float32)
+    return typical(request.infer)
 
 
-def work(model: Any, each: int) -> dict[str, tuple[bool, int, int]]:
-    """Of every layer that runs, by name: whether it is a 1 x 1 convolution, its FLOPs and its bytes."""
-    found = {}
-    for node in model.get_runtime_model().get_ordered_ops():
-        sources = [port.get_source_output().get_node() for port in node.inputs()]
-        constant = [not source.inputs() and source.get_type_name() != "Parameter" for source in sources]
-        moving = [math.prod(port.get_shape()) for port, fixed in zip(node.inputs(), constant, strict=True) if not fixed]
-        out = math.prod(node.output(0).get_shape()) if node.outputs() else 0
-        weights = tuple(node.input(1).get_shape()) if constant[1:2] == [True] else ()
-        grouped = len(weights) == 5  # groups, channels out, channels in, height, width
-        macs = out * math.prod(weights[2 if grouped else 1 :]) if len(weights) > 1 else 0
-        found[node.get_friendly_name()] = (weights[2:] == (1, 1), 2 * macs, each * (sum(moving) + out))
+def weighted(module: nn.Module, shape: tuple[int, ...]) -> Counter[tuple[str, str, tuple[int, ...], tuple[int, ...]]]:
+    """How often each kind of layer occurs: label, settings, shapes of input and output of one row."""
+    found: Counter[tuple[str, str, tuple[int, ...], tuple[int, ...]]] = Counter()
+
+    def note(layer: nn.Module, given: Any, out: torch.Tensor) -> None:
+        label = "linear layers"
+        if isinstance(layer, nn.Conv2d):
+            label = "1 x 1 convolutions" if layer.kernel_size == (1, 1) else "other convolutions"
+            label = "depthwise convolutions" if layer.groups > 1 else label
+        found[label, repr(layer), tuple(given[0].shape[1:]), tuple(out.shape[1:])] += 1
+        layers[repr(layer)] = layer
+
+    kinds = (nn.Conv2d, nn.Linear)
+    hooks = [layer.register_forward_hook(note) for layer in module.modules() if isinstance(layer, kinds)]
+    with torch.no_grad():
+        module(torch.zeros(1, *shape))
+    for hook in hooks:
+        hook.remove()
     return found
+
+
+layers: dict[str, nn.Module] = {}
+
+
+def profile(title: str, precision: str, nothing: float) -> None:
+    name, shape = NETWORKS[title]
+    module = build(name, input_shape=shape, num_classes=10).eval()
+    clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
+    rows = OpenVINOEngine(clf, rows=default_rows(shape), precision=precision).slice
+    whole, flops = seconds(module, (rows, *shape), precision) - nothing, rows * flops_of(module, shape)
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for (label, settings, given, out), times in weighted(module, shape).items():
+        took = seconds(layers[settings], (rows, *given), precision) - nothing
+        macs = math.prod(out) * layers[settings].weight[0].numel()  # pyright: ignore[reportIndexIssue]
+        moved = PRECISIONS[precision][2] * (math.prod(given) + math.prod(out))
+        for at, value in enumerate((took, 2 * rows * macs, rows * moved)):
+            sums[label][at] += times * value
+    print(f"{title}, {precision}, {rows} rows at once: {whole / rows * 1e3:.3f} ms, {flops / whole / 1e9:.0f} GFLOP/s")
+    for label, (took, count, moved) in sorted(sums.items(), key=lambda item: -item[1][0]):
+        rates = f"{count / took / 1e9:5.0f} GFLOP/s, {moved / took / 1e9:5.1f} GB/s"
+        print(f"  {label:24} {took / whole:6.1%} of the time, {count / flops:6.1%} of the FLOPs; {rates}")
+    left = 1 - sum(s[0] for s in sums.values()) / whole
+    print(
+        f"  {'the rest':24} {left:6.1%} of the time, {1 - sum(s[1] for s in sums.values()) / flops:6.1%} of the FLOPs",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", default="small ViT,EfficientNet-Lite0")
     parser.add_argument("--precisions", default="fp32,bf16")
-    parser.add_argument("--rounds", type=int, default=25)
     args = parser.parse_args()
     torch.set_num_threads(1)
     source, target = np.ones(1 << 25, np.float32), np.zeros(1 << 25, np.float32)
-    print(f"copy: {2 * source.nbytes / least(lambda: np.copyto(target, source)) / 1e9:.1f} GB/s")
+    print(f"copy: {2 * source.nbytes / typical(lambda: np.copyto(target, source)) / 1e9:.1f} GB/s")
     for precision in args.precisions.split(","):
         call, count = product(PRECISIONS[precision][1])
-        print(f"product {precision}: {count / least(call) / 1e9:.0f} GFLOP/s")
+        print(f"product {precision}: {count / typical(call) / 1e9:.0f} GFLOP/s", flush=True)
+    nothing = seconds(nn.ReLU(), (1, 1), "fp32")
     for title in args.networks.split(","):
-        name, shape = NETWORKS[title]
-        module = build(name, input_shape=shape, num_classes=10).eval()
         for precision in args.precisions.split(","):
-            model, rows = compiled(module, shape, precision)
-            request = model.create_infer_request()
-            images = np.random.default_rng(0).random((rows, *shape), dtype=np.float32)
-            times: dict[tuple[str, str], float] = {}
-            for _ in range(args.rounds):
-                request.infer({0: images})
-                for one in request.profiling_info:
-                    key, took = (one.node_name, one.node_type), one.real_time.total_seconds()
-                    times[key] = min(times.get(key, math.inf), took)
-            known, total = work(model, PRECISIONS[precision][2]), sum(times.values())
-            sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-            for (node, kind), took in times.items():
-                pointwise, *counts = known.get(node, (False, 0, 0))
-                label = "1 x 1 convolutions" if pointwise else KINDS.get(kind, "the rest")
-                sums[label] = [a + b for a, b in zip(sums[label], (took, *counts), strict=True)]
-            flops = flops_of(module, shape) * rows
-            # What has no weights: the products of attention.
-            sums["attention, elementwise"][1] = max(0.0, flops - sum(s[1] for s in sums.values()))
-            print(
-                f"{title}, {precision}, {rows} rows at once: {total / rows * 1e3:.3f} ms, {flops / total / 1e9:.0f} GFLOP/s"
-            )
-            for label, (took, count, moved) in sorted(sums.items(), key=lambda item: -item[1][0]):
-                if took > 0:
-                    rates = f"{count / took / 1e9:5.0f} GFLOP/s, {moved / took / 1e9:5.1f} GB/s"
-                    print(f"  {label:24} {took / total:6.1%} of the time, {count / flops:6.1%} of the FLOPs; {rates}")
+            profile(title, precision, nothing)
 
 
 if __name__ == "__main__":
