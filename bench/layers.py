@@ -44,15 +44,24 @@ def typical(call: Callable[[], Any], rounds: int = 5, least: float = 0.02) -> fl
     return statistics.median(times)
 
 
-def seconds(module: nn.Module, shape: tuple[int, ...], precision: str) -> float:
+def seconds(module: nn.Module, shape: tuple[int, ...], precision: str, *, inside: bool = True) -> float:
+    """Of one call; `inside` a network convolutions pass on images with the channels last, and needn't turn them round."""
+    ov = openvino_library()
     with torch.no_grad():
-        graph = openvino_library().convert_model(module.eval(), example_input=torch.zeros(shape))
+        graph = ov.convert_model(module.eval(), example_input=torch.zeros(shape))
     graph.reshape(list(shape))
+    if inside and len(shape) == 4:
+        steps = ov.preprocess.PrePostProcessor(graph)
+        for end in (steps.input(), steps.output()):
+            end.tensor().set_layout(ov.Layout("NHWC"))
+            end.model().set_layout(ov.Layout("NCHW"))
+        graph = steps.build()
     model = openvino_core().compile_model(
         graph, "CPU", {**CONFIG, "INFERENCE_PRECISION_HINT": PRECISIONS[precision][0]}
     )
     request = model.create_infer_request()
-    request.get_input_tensor(0).data[:] = np.random.default_rng(0).random(shape, dtype=np.float32)
+    images = request.get_input_tensor(0).data
+    images[:] = np.random.default_rng(0).random(images.shape, dtype=np.float32)
     return typical(request.infer)
 
 
@@ -85,7 +94,7 @@ def profile(title: str, precision: str, nothing: float) -> None:
     module = build(name, input_shape=shape, num_classes=10).eval()
     clf = dd.as_classifier(module, input_shape=shape, num_classes=10)
     rows = OpenVINOEngine(clf, rows=default_rows(shape), precision=precision).slice
-    whole, flops = seconds(module, (rows, *shape), precision) - nothing, rows * flops_of(module, shape)
+    whole, flops = seconds(module, (rows, *shape), precision, inside=False) - nothing, rows * flops_of(module, shape)
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     for (label, settings, given, out), times in weighted(module, shape).items():
         took = seconds(layers[settings], (rows, *given), precision) - nothing
