@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.adapters.openvino import OpenVINOClassifier, hold_for_now, openvino_core, openvino_library
 from doldrum.classifiers.base import Classifier
 from doldrum.engines.base import Engine, Tile, threads
 from doldrum.engines.precision import best_precision
+from doldrum.engines.slices import slice_rows
 from doldrum.errors import EngineError, InputError
 
 __all__ = ["OpenVINOEngine", "supports"]
@@ -27,7 +30,10 @@ def supports(classifier: Classifier) -> bool:
 
 
 class OpenVINOEngine(Engine):
-    """One stream a core, each on its own tile; the host fills the next tile meanwhile."""
+    """One stream a core, each on its own slice of a tile; the host fills the next tile meanwhile.
+
+    A slice has as many rows as the network's layers can pass on within a core's cache (`engines/slices.py`).
+    """
 
     name = "openvino"
 
@@ -40,6 +46,9 @@ class OpenVINOEngine(Engine):
         try:
             model = _graph(ov, classifier)
             model.reshape([rows, *classifier.input_shape])
+            weights, layers = _traffic(model, rows, each=2 if precision == "bf16" else 4)
+            self.slice = slice_rows(rows, weights=weights, layers=layers)
+            model.reshape([self.slice, *classifier.input_shape])
             config = {
                 "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
                 "NUM_STREAMS": str(threads()),
@@ -57,30 +66,68 @@ class OpenVINOEngine(Engine):
     def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
         # Not openvino.AsyncInferQueue: its callbacks leave OpenVINO's threads wanting the interpreter's lock once more after
         # wait_all, and one that gets there as the interpreter ends aborts the process ("terminate called without an active exception").
-        free, busy = deque[Any](), deque[tuple[Any, Any]]()
+        free, busy = deque[Any](), deque[tuple[Any, Any, list[NDArray[Any]]]]()
 
         def finish() -> None:
-            request, key = busy.popleft()
+            request, key, parts = busy.popleft()
             request.wait()
-            sink(key, self.classifier.check_output(request.get_output_tensor(0).data, self.rows))
+            parts.append(self.classifier.check_output(request.get_output_tensor(0).data, self.slice).copy())
             free.append(request)
+            if len(parts) * self.slice >= self.rows:
+                sink(key, np.concatenate(parts)[: self.rows])
 
+        # The last slice may have a few rows more than are left of the tile: they stay empty.
+        rows = -(-self.rows // self.slice) * self.slice
+        images = np.zeros((rows if rows > self.slice else 0, *self.classifier.input_shape), dtype=np.float32)
         try:
             for key, fill in tiles:
-                if not free and len(busy) == self._jobs:
-                    finish()
-                elif not free:
-                    free.append(self.compiled.create_infer_request())
-                request = free.popleft()
-                fill(request.get_input_tensor(0).data)
-                request.start_async()
-                busy.append((request, key))
+                parts: list[NDArray[Any]] = []
+                for start in range(0, self.rows, self.slice):
+                    if not free and len(busy) == self._jobs:
+                        finish()
+                    elif not free:
+                        free.append(self.compiled.create_infer_request())
+                    request = free.popleft()
+                    buffer = request.get_input_tensor(0).data
+                    if rows == self.slice:
+                        fill(buffer)
+                    else:
+                        if start == 0:
+                            fill(images[: self.rows])
+                        buffer[:] = images[start : start + self.slice]
+                    request.start_async()
+                    busy.append((request, key, parts))
             while busy:
                 finish()
         finally:
-            for request, _ in busy:
+            for request, _, _ in busy:
                 request.wait()
             hold_for_now(self.compiled)
+
+
+_LAYERS = {"Convolution", "GroupConvolution", "MatMul", "ScaledDotProductAttention"}
+"""What takes up the time; OpenVINO makes most of the others part of one of these."""
+
+
+def _traffic(model: Any, rows: int, *, each: int) -> tuple[int, list[int]]:
+    """Bytes of a model's weights, and of what goes into and out of each of its layers for one row, with `each` a number."""
+
+    def size(port: Any) -> int:
+        return 0 if port.get_partial_shape().is_dynamic else each * math.prod(port.get_shape())
+
+    weights, layers, fixed = 0, [], set[str]()
+    for node in model.get_ordered_ops():
+        sources = [port.get_source_output() for port in node.inputs()]
+        if node.get_type_name() == "Constant":
+            weights += size(node.output(0))
+        elif node.get_type_name() in _LAYERS:
+            moving = [port for port in sources if port.get_node().get_friendly_name() not in fixed]
+            layers.append(sum(map(size, [*moving, *node.outputs()])) // rows)
+        if node.get_type_name() == "Constant" or (
+            sources and all(p.get_node().get_friendly_name() in fixed for p in sources)
+        ):
+            fixed.add(node.get_friendly_name())
+    return weights, layers
 
 
 def _graph(ov: Any, classifier: Classifier) -> Any:

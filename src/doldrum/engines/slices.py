@@ -1,0 +1,32 @@
+"""How many rows of a tile a model takes at once, so that what passes between its layers stays in the cache of a core."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+__all__ = ["slice_rows"]
+
+_CACHE = 2 << 20  # bytes; a constant, so that every machine cuts alike
+_LEAST = 2  # rows: a batch of one has a shape of its own in too many graphs (squeeze)
+
+
+def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
+    """Into how many rows at a time to cut a tile of `rows`, for the least traffic to memory a row.
+
+    `weights` are the bytes of all weights: they come from memory once for each slice. `layers` has the bytes that go into and out of
+    each layer for one row: they go to memory where those of a slice do not fit into the cache. With slices of s rows the traffic is
+
+        weights / s + the sum of those of `layers` that are more than cache / s
+
+    A network with few weights, such as a small transformer, wants slices that fit. One with many, such as a ResNet, wants whole tiles.
+    Of slices within a twentieth of the least, the largest is taken: it has fewer calls. Slices that leave more than a twentieth of their
+    rows empty are not considered. The answer depends on the network alone, not on the machine or the time.
+
+    >>> slice_rows(63, weights=1_200_000, layers=[98_000] * 20), slice_rows(63, weights=45_000_000, layers=[500_000] * 10)
+    (21, 63)
+    """
+    cuts = {math.ceil(rows / count) for count in range(1, rows // _LEAST + 1)}
+    fair = [s for s in cuts if math.ceil(rows / s) * s - rows <= rows / 20]
+    traffic = {s: weights / s + sum(size for size in layers if size * s > _CACHE) for s in fair or [rows]}
+    return max(s for s, cost in traffic.items() if cost <= 1.05 * min(traffic.values()))
