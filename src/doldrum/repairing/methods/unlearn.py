@@ -45,7 +45,7 @@ class Unlearn(RepairMethod):
     """Mixtures for each clean image."""
     marked: int = 32
     """Images with the trigger in each batch."""
-    longest: float = 1.0
+    longest: float = 20.0
     """A longer gradient is cut to this length: the first ones are huge where the trigger makes the model sure, and would throw it out of shape."""
 
     name = "unlearn"
