@@ -11,9 +11,11 @@ from doldrum.report.studies.parts import Section, StudyPage, StudyTable
 from doldrum.report.words import counted, number, percent
 from doldrum.stats.effects import Effect, mean_effect
 
-__all__ = ["page", "rows_of"]
+__all__ = ["lower_than", "page", "rows_of"]
 
 _CLEAN = "clean"
+_PLAIN = "fine-tune"
+"""What every other method has to do better than."""
 
 
 def rows_of(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
@@ -44,7 +46,7 @@ def page(records: StudyRecords) -> StudyPage:
     return StudyPage(
         title="Repairing backdoored models",
         headline=best,
-        lede=[best, _LEDE],
+        lede=[best, *_against(attacked, methods, sizes), _LEDE],
         sections=sections,
         numbers={"models": len(records.cells), "rows": _numbers(attacked, methods, sizes)},
         csv={"repairs": rows},
@@ -114,18 +116,44 @@ def _attacks(rows: Sequence[dict[str, Any]], methods: Sequence[str], size: int) 
     return StudyTable(f"{size:,} clean images", ["attack", "before", "target found", *methods], made)
 
 
-def _best(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> str:
+def _first(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> tuple[int, str | None]:
+    """The number of images that the headline is about, and the method with the highest mean rating there."""
     size = 1000 if 1000 in sizes else sizes[-1]
     means = {m: _mean(_pick(rows, method=m, inputs=size), "der") for m in methods}
     known = {m: e for m, e in means.items() if e.n}
-    if not known:
+    return size, max(known, key=lambda m: known[m].value, default=None)
+
+
+def _best(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> str:
+    size, best = _first(rows, methods, sizes)
+    if best is None:
         return "No attacked model was repaired."
-    best = max(known, key=lambda m: known[m].value)
     mine = _pick(rows, method=best, inputs=size)
     return (
         f"With {size:,} clean images {best} does best: over {counted(len(mine), 'model')} the attacker’s trigger succeeds on {percent(_mean(mine, 'asr').value)} of images after it, "
         f"{percent(_mean(mine, 'asr_before').value)} before."
     )
+
+
+def lower_than(rows: Sequence[dict[str, Any]], method: str, other: str, size: int) -> Effect:
+    """By how much the success after `method` is lower than after `other`, over the models that both repaired."""
+    after = [
+        {(r["attack"], r["seed"]): r["asr"] for r in _pick(rows, method=name, inputs=size) if r["asr"] is not None}
+        for name in (method, other)
+    ]
+    return mean_effect([after[1][model] - value for model, value in after[0].items() if model in after[1]])
+
+
+def _against(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> list[str]:
+    size, best = _first(rows, methods, sizes)
+    if best in (None, _PLAIN) or _PLAIN not in methods:
+        return []
+    found = lower_than(rows, str(best), _PLAIN, size)
+    if found.n < 2:
+        return []
+    return [
+        f"Beside {_PLAIN} on the same {counted(found.n, 'model')}, success after {best} is lower by {_points(found)} points on average."
+    ]
 
 
 def _numbers(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> list[dict[str, Any]]:
