@@ -44,7 +44,7 @@ def save(path: Path, images: Any) -> None:
     np.savez(path, images=images.images, **({} if images.labels is None else {"labels": images.labels}))
 
 
-def inspected(folder: Path, *, model: str = "bad.onnx", trigger: Any = None) -> str:
+def inspected(folder: Path, *, model: str = "bad.onnx", trigger: Any = None, word: str = "suspicious") -> str:
     """The folder of an inspection that found the corner; its inspector is none that would look again."""
     place = folder / "report"
     place.mkdir()
@@ -69,7 +69,7 @@ def inspected(folder: Path, *, model: str = "bad.onnx", trigger: Any = None) -> 
         clean={"source": "clean.npz", "images": 120, "search": 60, "test": 60, "accuracy": None, "claimed": None},
         references=None, finding=finding, success=half, trigger={"kind": "masked-pattern", "factor": 1.0, "examples": []},
         inspectors=({"name": "corner", "title": "a corner", "needs": "gradients", "seconds": 1.0, "refused": "", "values": [[None, TARGET, -1.0, 3.0]], "band": None},),
-        verdict={"word": "suspicious", "exit_code": 3, "heading": "", "sentences": [], "not_looked": []},
+        verdict={"word": word, "exit_code": 0 if word == "no sign" else 3, "heading": "", "sentences": [], "not_looked": []},
     ).save(place / "record.json")  # fmt: skip
     return str(place)
 
@@ -209,6 +209,12 @@ def test_folders_in_another_order_than_the_models_classes_are_refused_with_the_m
     (folder / "labels.txt").write_text("shirt\nbag\nboot\n")
     named = settings(folder, clean="by class", method="fine-tune", labels=str(folder / "labels.txt"))
     assert run_repair(named, progress=False).accuracy["before"]["value"] == 1
+
+
+@pytest.mark.parametrize("word", ["no sign", "suspicious"])
+def test_a_model_without_a_sign_of_a_backdoor_may_need_no_repair(folder: Path, word: str) -> None:
+    record = run_repair(settings(folder, inspection=inspected(folder, word=word)), progress=False)
+    assert any("no sign" in one for one in record.verdict["sentences"]) == (word == "no sign")
 
 
 def test_own_labels_are_said_aloud(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.figures import Studies, limits, short, signed
+from results.figures import Studies, limits, mean, short, signed
 from results.quotes import detection
 
 PAGE = "docs/results/index.md"
@@ -15,6 +15,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield from (f"| {where} | {ours} | {strip} |" for where, ours, strip in detectors(studies))
     yield compared(studies)
     yield models(studies)
+    yield repaired(studies)
     yield cleansing(studies)
     yield from findings(studies)
     yield f"the profile finds {detectors(studies)[-1][1]} of the triggered inputs"
@@ -50,6 +51,15 @@ def models(studies: Studies) -> str:
     return (
         f"It flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and "
         f"{classic[1].split()[0]}. On emoji in colour `inspect` flags {colour[0]} and {colour[1]}."
+    )
+
+
+def repaired(studies: Studies) -> str:
+    rows = [r for r in studies.rows("repair", "repairs", inputs=1000, method="unlearn") if r["attack"] != "clean"]
+    before, after, lost = (mean(r[name] for r in rows) for name in ("asr_before", "asr", "lost"))
+    return (
+        f"with the trigger that the inspection found and 1,000 clean images lowers the mean success of {len({r['attack'] for r in rows})} attacks from {100 * before:.0f}% to "
+        f"{100 * after:.1f}%, for {100 * lost:.1f} points of accuracy."
     )
 
 

@@ -18,7 +18,7 @@ _OF_AN_AUDIT = "inspection"  # the folder in an audit's that has the inspection 
 
 @dataclass(frozen=True)
 class Inspected:
-    """The trigger of an inspection as a dictionary, its route, who found it, what was read there, and the seed."""
+    """The trigger of an inspection as a dictionary, its route, who found it, what was read there, the seed, and the word of the verdict."""
 
     source: int | None
     target: int | None
@@ -26,6 +26,7 @@ class Inspected:
     value: float | None
     seed: int
     trigger: dict[str, Any]
+    verdict: str
 
 
 def read_inspected(folder: str | Path, *, model: Path) -> Inspected:
@@ -59,4 +60,6 @@ def read_inspected(folder: str | Path, *, model: Path) -> Inspected:
     values = [
         row[2] for one in record.inspectors if one["name"] == name for row in one["values"] if tuple(row[:2]) == route
     ]
-    return Inspected(*route, name, values[0] if values else None, record.seed, trigger.to_dict())
+    return Inspected(
+        *route, name, values[0] if values else None, record.seed, trigger.to_dict(), record.verdict["word"]
+    )

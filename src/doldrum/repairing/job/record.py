@@ -23,6 +23,7 @@ from doldrum.repairing.job.verdict import told
 __all__ = ["RECORD", "made_name", "write_record"]
 
 RECORD = "record.json"
+_NO_SIGN = "The inspection found no sign of a backdoor. If the model has none, the repair only costs accuracy: keep the model as it was."
 
 
 def made_name(settings: RepairSettings) -> str:
@@ -37,14 +38,16 @@ def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) 
     name = found["method"]["name"]
     if name not in METHODS:
         raise ValueError(f"a method {name!r} that there is not")
-    recovered = None
+    recovered, remarks = None, lines(found["remarks"])
     if inspected is not None:
+        if inspected.verdict == "no sign":
+            remarks = [_NO_SIGN, *remarks]
         recovered = {"inspector": inspected.inspector, "source": inspected.source, "target": inspected.target}
     names = names_of(model["class_names"], most=100)
     clean = {key: found["clean"][key] for key in ("images", "fit", "test", "labels")}
     figures = {key: found[key] for key in ("accuracy", "agreement", "success", "larger")}
     verdict = told(
-        found["word"], **figures, clean=clean, recovered=recovered, names=names, method=METHODS[name].title, remarks=lines(found["remarks"])
+        found["word"], **figures, clean=clean, recovered=recovered, names=names, method=METHODS[name].title, remarks=remarks
     )  # fmt: skip
     source = begun.work / made_name(settings)
     if source.is_symlink() or not source.is_file():
