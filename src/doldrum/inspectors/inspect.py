@@ -196,9 +196,7 @@ def _check_apart(mine: str, others: Sequence[str]) -> None:
             f"expected references apart from the model, got the model itself as number {others.index(mine)}; take it out"
         )
     if len(set(others)) < len(others):
-        raise InputError(
-            f"expected references that differ, got {len(others) - len(set(others))} twice; take the copies out"
-        )
+        raise InputError(f"expected references that differ, got {len(others) - len(set(others))} copies; take them out")
 
 
 def _fingerprints(model: Classifier, references: Sequence[Classifier | Examination]) -> list[str]:

@@ -74,7 +74,7 @@ class ImageInput:
         if any(side is not None and side != said for side, said in zip(want, given.input_shape, strict=True)):
             told = ", ".join("?" if side is None else str(side) for side in want)
             raise InputError(
-                f"expected images of ({told}) as {shown} fixes them, got {given.input_shape} (channels, height, width); {self._advice(given)}"
+                f"expected images of ({told}) as {shown} requires, got {given.input_shape} (channels, height, width); {self._advice(given)}"
             )
         if self.values is not None and math.prod(given.input_shape) != self.values:
             raise InputError(

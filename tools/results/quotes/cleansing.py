@@ -107,7 +107,7 @@ def promise(studies: Studies) -> Iterator[str]:
         100 * (one(studies, "clean", s, "none")["clean_accuracy"] - one(studies, "clean", s)["clean_accuracy"])
         for s in (0, 1)
     )
-    yield f"costs the profile {cost[1]:.1f} and {short(cost[0], 1)} points of accuracy. SIG's set of seed 1, whose backdoor never took, has {flagged(studies, 'sig', 1)} flagged."
+    yield f"costs {cost[1]:.1f} and {short(cost[0], 1)} points of accuracy. SIG's set of seed 1, whose backdoor never took, has {flagged(studies, 'sig', 1)} flagged."
 
 
 def flagged(studies: Studies, attack: str, seed: int) -> int:

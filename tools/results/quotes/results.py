@@ -77,7 +77,7 @@ def verdicts(studies: Studies, study: str = "inspection") -> tuple[tuple[str, st
 def cleansing(studies: Studies) -> str:
     came, ours = (studies["cleansing"]["numbers"]["arms"][arm] for arm in ("none", "profile"))
     return (
-        f"broke {broken(studies)} backdoors, mean success {came['asr']:.0%} to {ours['asr']:.0%}, for "
+        f"broke {broken(studies)} backdoors: mean success fell from {came['asr']:.0%} to {ours['asr']:.0%}, at a cost of "
         f"{short(100 * (came['clean_accuracy'] - ours['clean_accuracy']), 1)} points of accuracy."
     )
 

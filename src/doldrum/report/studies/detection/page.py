@@ -173,7 +173,7 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     kept1, kept5 = sum(s.kept1 for s in found), sum(s.kept5 for s in found)
     low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
     return (
-        f"Promised 1% of false alarms, detectors raise from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
+        f"Promised 1% of false alarms, detectors have false-positive rates from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
         f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
         f"they are inside the 95% interval of the promise (at 5%: {kept5}). All detectors of a model use the same inputs, so these pairs are not independent."
     )  # fmt: skip

@@ -78,7 +78,7 @@ def table_section(
 
 def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     return StudyTable(
-        caption + ": means over attacks of TPR at 1%, of inputs that hit. “All”: of all triggered inputs, development attacks; TPR at 5% "
+        caption + ": TPR at 1%, mean over attacks, of the triggered inputs that hit. “All”: of all triggered inputs of the development attacks. TPR at 5% "
         "and AUROC are means over attacks too. Milliseconds are CPU time on one thread, the median over models.",
         ["detector", "forwards", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "weakest"],
         [

@@ -155,7 +155,7 @@ def _control(found: Sequence[Judged]) -> Section:
         "Wrong labels, and no trigger",
         (
             f"In {counted(len(found), 'model')} as many training labels were changed to one class as an attack changes, but no image got a trigger. {len(flagged)} of them "
-            f"are suspicious, since they are not like the references: that class is easier to reach. A backdoor is shown in {len(shown)}, because the triggers found are hardly smaller than in the references.",
+            f"are suspicious, since they are not like the references: that class is easier to reach. The triggers found are compared in size with those of the references: a backdoor is shown in {len(shown)}.",
         ),
         tables=[StudyTable("Every such model", ["network", "seed", "class", "standing", "p", "trigger, times smaller", "shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]

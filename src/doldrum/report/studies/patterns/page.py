@@ -116,7 +116,7 @@ def page(records: StudyRecords) -> StudyPage:
             ],
             [
                 _calm_table("As made", at["full"]),
-                curve_table(records.cells, level="full", caption="As made, along the curve: mean W without → with"),
+                curve_table(records.cells, level="full", caption="Mean W without → with the pattern as made, along the curve"),
             ],
         ),
         Section(

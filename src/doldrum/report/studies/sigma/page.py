@@ -162,9 +162,9 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
         return "Each rule chooses a strength for each model, from clean inputs of the clean model alone."
     if kind == "draws":
-        return "Prefixes of the same draws. With few draws, plug-in W is too low, for all four means in the same way."
+        return "Every row uses the first of the same draws. With few draws, plug-in W is too low, for all four means in the same way."
     if kind == "estimators":
-        return "From the same counts. The collision statistic is not divided by its largest value, so compare signs and spreads."
+        return "All are computed from the same counts. The collision statistic is not divided by its largest value, so compare signs and spreads."
     return "Everything else as in the study." if kind == "clip" else "At one strength for all models."
 
 
