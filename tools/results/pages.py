@@ -60,16 +60,18 @@ def build(folder: Path) -> None:
     page = study_page(read_study(folder))
     write_report(folder)
     files = [str(path.relative_to(ROOT)) for path in sources()]
-    said = {"lede": list(page.lede), "numbers": page.numbers, "csv": page.csv}
+    drawn = [figure.name for section in page.sections for figure in section.figures]
+    said = {"lede": list(page.lede), "numbers": page.numbers, "csv": page.csv, "figures": drawn}
     built = {"digest": digest(folder, files), "files": files, "page": said}
     (folder / BUILT).write_text(json.dumps(built, default=float) + "\n", encoding="utf-8")
 
 
 def read_built(folder: Path) -> dict[str, Any] | None:
-    """What a study's page says: lede, numbers, csv; None where it has to be built."""
+    """What a study's page says: lede, numbers, csv, names of figures; None where it has to be built."""
     try:
         built = json.loads((folder / BUILT).read_text(encoding="utf-8"))
-        whole = all((folder / part).exists() for part in _PARTS if part != "tables" or built["page"]["csv"])
+        made = {"tables": built["page"]["csv"], "figures": built["page"]["figures"]}
+        whole = all((folder / part).exists() for part in _PARTS if made.get(part, True))
         return built["page"] if whole and built["digest"] == digest(folder, built["files"]) else None
     except (OSError, ValueError, KeyError):
         return None

@@ -13,7 +13,6 @@ METHODS: dict[str, type[RepairMethod]] = {kind.name: kind for kind in (FineTune,
 """Every method by its id."""
 
 DEFAULT = "unlearn"
-"""Where a trigger was found: after it the attacker's own trigger worked least. Seen on development models alone (`fashion-cnn`, seed 100).
-The full study `repair` has not been run."""
+"""Where a trigger was found: the best of the study `repair` (docs/results/repair.md)."""
 WITHOUT_TRIGGER = "fine-prune"
-"""Where none was found: the best of the methods that need none, on the same models."""
+"""Where none was found: the best there of the methods that need none."""
