@@ -41,7 +41,7 @@ def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
         raise InputError(f"expected an attack file, got {path}, which is not there; doldrum train --attack writes one")
     if path.stat().st_size > _LARGEST:
         raise InputError(
-            f"expected an attack file of at most {_LARGEST} bytes, got {path}, which doldrum did not write"
+            f"expected an attack file of at most {_LARGEST} bytes, got a larger one, {path}; give the file that doldrum train --attack wrote"
         )
     try:
         return _parsed(_record(path.read_text(encoding="utf-8")))

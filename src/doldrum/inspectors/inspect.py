@@ -196,7 +196,9 @@ def _check_apart(mine: str, others: Sequence[str]) -> None:
             f"expected references apart from the model, got the model itself as number {others.index(mine)}; take it out"
         )
     if len(set(others)) < len(others):
-        raise InputError(f"expected references that differ, got {len(others) - len(set(others))} copies; take them out")
+        raise InputError(
+            f"expected references that differ, got {len(others) - len(set(others))} given more than once; take the copies out"
+        )
 
 
 def _fingerprints(model: Classifier, references: Sequence[Classifier | Examination]) -> list[str]:
