@@ -157,10 +157,8 @@ STUDY = Study(
         "full": {
             "changes": _TWO,
             "cells": [
-                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1), "inputs": 1000},
-                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(201, 1), "inputs": 1000, "methods": _THREE},
-                {"attack": CLEAN, "seed": _seeds(202, 4), "inputs": 1000, "methods": _THREE},
-                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1), "inputs": [250, 3000], "methods": _THREE},
+                {"attack": [CLEAN, *ATTACKS], "seed": _seeds(200, 1)},
+                {"attack": CLEAN, "seed": _seeds(201, 5), "methods": _THREE},
             ],
         },
     },
