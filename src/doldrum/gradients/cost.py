@@ -19,7 +19,8 @@ def is_large(module: nn.Module, shape: tuple[int, ...]) -> bool:
     >>> is_large(nn.Flatten(), (1, 2, 2)), is_large(nn.Conv2d(1, 1000, 3), (1, 100, 100))
     (False, True)
     """
+    held = next(module.parameters(), None)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        module(torch.zeros((1, *shape)))
+        module(torch.zeros((1, *shape), device=None if held is None else held.device))
     return counter.get_total_flops() > _LARGE

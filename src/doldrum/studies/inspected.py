@@ -1,11 +1,63 @@
-"""How studies inspect models: alike in all cells, since a model and its references have to be read alike."""
+"""What studies of whole models share: their cells, and how models are inspected: alike in all cells, since a model and its references have to be read alike."""
 
 from __future__ import annotations
 
-__all__ = ["INVERSIONS", "REFERENCES", "SEED"]
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.data import ImageSet
+from doldrum.errors import InputError
+from doldrum.inspectors.examine import inspectors_of
+from doldrum.seeds import rng
+from doldrum.studies.base import Cell, datasets
+from doldrum.studies.cell_checks import at_most, check_whole
+
+__all__ = ["INVERSIONS", "REFERENCES", "SEED", "ModelCell"]
 
 REFERENCES = 300
 """Clean models of this seed and above are references."""
 SEED = 0
 """Of every inspection, and of the order of the test images: the first are inspected with."""
 INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
+_EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCell(Cell):
+    """One model, and `inspectors` that look into it with `inputs` clean images.
+
+    The target goes round over attacks and seeds, where it is not given. `pick`, `draws`, `strengths` and `sigma` are not used.
+    """
+
+    fewest: ClassVar[int] = 20
+    """The fewest clean images."""
+
+    inputs: int = 1000
+    inspectors: tuple[str, ...] = INVERSIONS
+
+    def __post_init__(self) -> None:
+        test = datasets(self.data)[1]
+        if self.target is None and self.attack in ATTACKS:
+            target = (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % test.num_classes
+            object.__setattr__(self, "target", target)
+        super().__post_init__()
+        check_whole(self, ("inputs", self.fewest, None))
+        at_most(test, self.data, self.inputs + 100, what="inputs and 100 others together")
+        if isinstance(self.inspectors, str):
+            raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
+        object.__setattr__(self, "inspectors", tuple(self.inspectors))
+        inspectors_of(self.inspectors)
+
+    @property
+    def victim(self) -> VictimSpec:
+        return self.clean() if self.attack == CLEAN else super().victim
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "inspectors": list(self.inspectors)}
+
+    def images(self) -> tuple[ImageSet, ImageSet]:
+        """The clean test images, the same for all models, and up to 2,000 others for accuracy and ASR."""
+        test = datasets(self.data)[1]
+        order = rng(SEED, "study", "inspection").permutation(len(test))
+        return test.take(order[: self.inputs]), test.take(order[self.inputs :][:_EVALUATED])

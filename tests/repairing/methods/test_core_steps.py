@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from torch.nn import functional as F
 
 from doldrum.errors import ClassifierError
 from doldrum.gradients.trainable import trainable
+from doldrum.inspectors import Route
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import Task
 from doldrum.repairing.methods.anp import Anp, Masked
 from doldrum.repairing.methods.fine_prune import FinePrune, activity
 from doldrum.repairing.methods.ft_sam import FtSam, sharpest
 from doldrum.repairing.methods.unlearn import Unlearn, _Matching, mixtures
+from doldrum.repairing.recipe import for_task
 
 DATA = clean_images(60)
 
@@ -34,8 +37,6 @@ def test_ft_sam_goes_down_the_gradient_at_the_worst_weights_nearby() -> None:
     got = copy.deepcopy(net)
     made = task(got)
     x, y = torch.from_numpy(to_float(DATA.images)), torch.from_numpy(DATA.labels)
-    from dataclasses import replace
-
     from doldrum.repairing.methods import ft_sam
     from doldrum.repairing.recipe import TUNING
 
@@ -180,6 +181,28 @@ def test_mixtures_lie_between_two_images() -> None:
         tuple((mixtures(dots, torch.Generator().manual_seed(s))[0, 0] > 0.5).nonzero()[0].tolist()) for s in range(200)
     }
     assert places == {(row, column) for row in range(2, 7) for column in range(2, 7)}
+
+
+def test_unlearning_leaves_the_statistics_of_normalisation_layers_as_they_were() -> None:
+    made = task(
+        convolutional(), recovered=replace(corner(), route=Route(TARGET, None))
+    )  # to this net all are of that class
+    before = {name: tensor.clone() for name, tensor in made.model.state_dict().items()}
+    Unlearn(epochs=1).repair(made)
+    after = made.model.state_dict()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert same == {name for name in before if "running" in name or "tracked" in name}
+    assert len(same) == 3
+
+
+def test_a_large_model_makes_fewer_steps() -> None:
+    """By hand: 60 images are one step an epoch; 3 x 3 products of 200 x 200 channels at 36 places are 2 x 12.96 million FLOPs each."""
+    small = nn.Sequential(nn.Conv2d(1, 200, 3, padding=1), nn.Flatten(), nn.Linear(200 * 36, 3)).eval()
+    large = nn.Sequential(
+        nn.Conv2d(1, 200, 3, padding=1), *(nn.Conv2d(200, 200, 3, padding=1) for _ in range(5)), nn.Flatten(), nn.Linear(200 * 36, 3),
+    ).eval()  # fmt: skip
+    steps = [(recipe.epochs, recipe.threads) for recipe in (for_task(task(net), epochs=150) for net in (small, large))]
+    assert steps == [(200, 1), (100, 2)]
 
 
 def test_settings_are_in_a_methods_name() -> None:

@@ -13,6 +13,7 @@ from doldrum.confined import matching
 from doldrum.confined.class_order import check_class_order
 from doldrum.confined.job import Tell
 from doldrum.confined.material import Material, fitted, left_out, read_material, same_images
+from doldrum.confined.on_clean import labels_of
 from doldrum.confined.scanning.budget import Deadline
 from doldrum.data import ImageSet
 from doldrum.errors import ClassifierError, InputError
@@ -46,8 +47,9 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     tell({"say": f"{len(clean.images):,} clean images; {how}"})
     data = ImageSet(clean.images.images, labels=labels, ids=clean.images.ids)
     if labels is not None:
-        predicted = answers(opened.classifier, to_float(data.images))
-        check_class_order(predicted, labels, opened.classifier.num_classes, how=how, names=clean.labels)
+        check_class_order(
+            labels_of(opened.classifier, data), labels, opened.classifier.num_classes, how=how, names=clean.labels
+        )
     keeping = Keeping(folder, tell, Deadline(None))
 
     def read(inspector: Inspector, subject: Subject) -> Reading:

@@ -69,7 +69,8 @@ class _Matching(TrainingHook):
         images = to_float(task.data.images)
         self.settings = settings
         self.before = frozen_copy(task.model)
-        answers = self._answers(torch.from_numpy(images))
+        device = next(task.model.parameters()).device
+        answers = torch.cat([self._answers(part.to(device)) for part in torch.from_numpy(images).split(_BATCH)]).cpu()
         starts = task.recovered.route.starts(answers.argmax(dim=1).numpy())
         if not starts.any():
             raise ClassifierError(
@@ -82,7 +83,7 @@ class _Matching(TrainingHook):
 
     def _answers(self, images: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            return torch.cat([self.before(part) for part in images.split(_BATCH)]).softmax(dim=1)
+            return self.before(images).softmax(dim=1)
 
     def on_batch(
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module

@@ -14,53 +14,24 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
-from doldrum.errors import InputError
+from doldrum.attacks import ATTACKS, CLEAN
 from doldrum.inspectors.contract.subject import halves
-from doldrum.inspectors.examine import examine, inspectors_of
+from doldrum.inspectors.examine import examine
 from doldrum.inspectors.inspect import success_of
 from doldrum.poisoning import evaluate
 from doldrum.records.attacks import HELD_OUT
-from doldrum.seeds import rng
-from doldrum.studies.base import Cell, Study, datasets
-from doldrum.studies.cell_checks import at_most, check_whole
-from doldrum.studies.inspected import INVERSIONS, REFERENCES, SEED
+from doldrum.studies.base import Study
+from doldrum.studies.inspected import INVERSIONS, REFERENCES, SEED, ModelCell
 from doldrum.studies.material import victim
 
 __all__ = ["STUDY", "InspectionCell", "run"]
 
-_EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
 _QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse", "smoothed-inversion")
 
 
 @dataclass(frozen=True, kw_only=True)
-class InspectionCell(Cell):
-    """A model, and who reads it. `inputs` is the number of clean images: half to search on, half to test what is found.
-
-    The target goes round over attacks and seeds, where it is not given. `pick`, `draws`, `strengths` and `sigma` are not used.
-    """
-
-    inputs: int = 1000
-    inspectors: tuple[str, ...] = INVERSIONS
-
-    def __post_init__(self) -> None:
-        if self.target is None and self.attack in ATTACKS:
-            classes = datasets(self.data)[1].num_classes
-            object.__setattr__(self, "target", (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % classes)
-        super().__post_init__()
-        check_whole(self, ("inputs", 20, None))
-        at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
-        if isinstance(self.inspectors, str):
-            raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
-        object.__setattr__(self, "inspectors", tuple(self.inspectors))
-        inspectors_of(self.inspectors)
-
-    @property
-    def victim(self) -> VictimSpec:
-        return self.clean() if self.attack == CLEAN else super().victim
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "inspectors": list(self.inspectors)}
+class InspectionCell(ModelCell):
+    """A model, and who reads it. `inputs` is the number of clean images: half to search on, half to test what is found."""
 
     def label(self) -> str:
         return f"{super().label()}, by {', '.join(self.inspectors)}"
@@ -73,9 +44,7 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     source, target, the share of test images that the trigger found there moves, and the class that most of these are given, or null.
     """
     found = victim(cell.victim)
-    test = datasets(cell.data)[1]
-    order = rng(SEED, "study", "inspection").permutation(len(test))
-    clean, others = test.take(order[: cell.inputs]), test.take(order[cell.inputs :][:_EVALUATED])
+    clean, others = cell.images()
     began = time.process_time()
     examined = examine(found.model, clean, inspectors=cell.inspectors, seed=SEED, progress=False)
     cost = time.process_time() - began

@@ -12,58 +12,41 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from doldrum.attacks import ATTACKS, CLEAN, VictimSpec
+from doldrum.attacks import ATTACKS, CLEAN
 from doldrum.errors import InputError
 from doldrum.inspectors import Inspection
-from doldrum.inspectors.examine import inspectors_of
 from doldrum.poisoning import Evaluation, evaluate
 from doldrum.repairing import METHODS, repair
-from doldrum.seeds import rng
-from doldrum.studies.base import Cell, Study, datasets
-from doldrum.studies.cell_checks import at_most, check_whole
-from doldrum.studies.inspected import INVERSIONS, SEED
+from doldrum.studies.base import Study
+from doldrum.studies.cell_checks import check_whole
+from doldrum.studies.inspected import SEED, ModelCell
 from doldrum.studies.material import victim
 from doldrum.studies.repair.seen import seen
 
 __all__ = ["STUDY", "RepairCell", "effectiveness", "run"]
 
-_EVALUATED = 2000  # test images for accuracy and success, apart from those repaired with
-
 
 @dataclass(frozen=True, kw_only=True)
-class RepairCell(Cell):
+class RepairCell(ModelCell):
     """A model, and how it is repaired. `inputs` is the number of clean images, `references` that of the clean models that `inspectors` compare it with.
 
-    The target goes round over attacks and seeds, where it is not given, as in the study `inspection`, whose victims are these. `pick`, `draws`, `strengths` and `sigma` are
-    not used.
+    The victims are those of the study `inspection`.
     """
 
-    inputs: int = 1000
+    fewest = 40
+
     methods: tuple[str, ...] = tuple(METHODS)
     references: int = 19
-    inspectors: tuple[str, ...] = INVERSIONS
 
     def __post_init__(self) -> None:
-        if self.target is None and self.attack in ATTACKS:
-            classes = datasets(self.data)[1].num_classes
-            object.__setattr__(self, "target", (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % classes)
         super().__post_init__()
-        check_whole(self, ("inputs", 40, None), ("references", 0, None))
-        at_most(datasets(self.data)[1], self.data, self.inputs + 100, what="inputs and 100 others together")
+        check_whole(self, ("references", 0, None))
         if isinstance(self.methods, str) or not self.methods or not set(self.methods) <= set(METHODS):
             raise InputError(f"expected a list of methods among {', '.join(METHODS)}, got {self.methods!r}; pick some")
         object.__setattr__(self, "methods", tuple(self.methods))
-        if isinstance(self.inspectors, str):
-            raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
-        inspectors_of(self.inspectors)
-        object.__setattr__(self, "inspectors", tuple(self.inspectors))
-
-    @property
-    def victim(self) -> VictimSpec:
-        return self.clean() if self.attack == CLEAN else super().victim
 
     def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "methods": list(self.methods), "inspectors": list(self.inspectors)}
+        return {**super().to_dict(), "methods": list(self.methods)}
 
     def label(self) -> str:
         return f"{super().label()}, {self.inputs} images"
@@ -73,14 +56,13 @@ def run(cell: RepairCell) -> dict[str, Any]:
     """Repair one model by every method.
 
     Values: `victim` (its key), `target`, `clean_accuracy` and `asr` before, `inspection`: its verdict, inspector, source and target, `found`: whether images that the
-    trigger moves are given the attacker's class (null for a clean model; for an attack without one target, whether the route has none), `inspect_seconds`; `methods`, one {method, refused} or {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds} each.
+    trigger moves are given the attacker's class (null for a clean model; for all-to-all, whether the route has no one class), `inspect_seconds`; `methods`, one
+    {method, refused} or {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds} each.
     """
     model = victim(cell.victim)
-    test = datasets(cell.data)[1]
-    order = rng(SEED, "study", "inspection").permutation(len(test))
-    clean, others = test.take(order[: cell.inputs]), test.take(order[cell.inputs :][:_EVALUATED])
+    clean, others = cell.images()
     began = time.process_time()
-    inspection = seen(model.model, clean, cell, references=cell.references, inspectors=cell.inspectors)
+    inspection = seen(model.model, clean, cell, references=cell.references)
     recovered = None if inspection.trigger is None else inspection
     looked = time.process_time() - began
     before = evaluate(model.model, others, model.trigger, model.plan)
@@ -151,7 +133,7 @@ STUDY = Study(
     grids={
         "quick": {
             "recipe": "fashion-cnn-fast", "inputs": 250, "references": 0, "inspectors": ["mask"],
-            "methods": ["fine-tune", "fine-prune", "unlearn"],
+            "methods": _THREE,
             "cells": [{"attack": [CLEAN, "badnets", "blended"], "seed": _seeds(200, 2)}],
         },
         "full": {

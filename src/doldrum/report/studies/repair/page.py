@@ -146,13 +146,14 @@ def lower_than(rows: Sequence[dict[str, Any]], method: str, other: str, size: in
 
 def _against(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> list[str]:
     size, best = _first(rows, methods, sizes)
-    if best in (None, _PLAIN) or _PLAIN not in methods:
+    if best is None or best == _PLAIN:
         return []
-    found = lower_than(rows, str(best), _PLAIN, size)
+    found = lower_than(rows, best, _PLAIN, size)
     if found.n < 2:
         return []
+    told = f"{100 * found.value:.1f} points (95%: {100 * found.lower:.1f} to {100 * found.upper:.1f})"
     return [
-        f"Beside {_PLAIN} on the same {counted(found.n, 'model')}, success after {best} is lower by {_points(found)} points on average."
+        f"On the same {counted(found.n, 'model')}, success after {best} is lower than after {_PLAIN} by {told} on average."
     ]
 
 
