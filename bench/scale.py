@@ -54,7 +54,7 @@ def one(n: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Measurement(clf, Stream(n), dd.probes.Gaussian([0.2], draws=4, seed=0), batch_size=2048)
         measure_to(run, Path(folder) / "out", progress=False)
-    print(json.dumps({"inputs": n, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"inputs": n, "peak_mib": _own_peak_mib()}))
 
 
 def memory(counts: list[int]) -> list[dict]:
@@ -263,7 +263,7 @@ def s3_one(*, n: int, out: str, per_shard: int, workers: int, ray: str | None, k
     pool = np.random.default_rng(1).integers(0, 256, (1200, 1, 8, 8), dtype=np.uint8)
     detector = W(strength=0.2, draws=4, seed=1).fit(model, pool[:200]).calibrate(pool[200:])
     detector.batch_size = 1024
-    done: list[tuple[float, float]] = []
+    done: list[tuple[float, float, float]] = []
     watch, killed = _Family(ray is not None), 0
     shards = -(-n // per_shard)
     at = (
@@ -276,7 +276,7 @@ def s3_one(*, n: int, out: str, per_shard: int, workers: int, ray: str | None, k
     def bar(*_, **__):
         def advance(_n: int) -> None:
             nonlocal killed
-            done.append((time.perf_counter(), watch.peak_mib()))
+            done.append((time.perf_counter(), watch.peak_mib(), _own_peak_mib()))
             if len(done) in at:
                 killed += watch.kill_one()
 
@@ -289,7 +289,7 @@ def s3_one(*, n: int, out: str, per_shard: int, workers: int, ray: str | None, k
     seconds, tenth = time.perf_counter() - start, max(2, shards // 10)
     assert found["complete"], found["failed"]
     assert found["inputs"] == shards * per_shard, found["inputs"]
-    times = [t for t, _ in done]
+    times = [t for t, *_ in done]
     first, last = ((tenth - 1) * per_shard / (t[-1] - t[0]) for t in (times[:tenth], times[-tenth:]))
     rate = (shards - 1) * per_shard / (times[-1] - times[0])
     print(
@@ -302,12 +302,17 @@ def s3_one(*, n: int, out: str, per_shard: int, workers: int, ray: str | None, k
                 "last_tenth": last,
                 "peak_mib_after_first_tenth": done[tenth - 1][1],
                 "peak_mib": done[-1][1],
-                "driver_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "driver_mib_after_first_tenth": done[tenth - 1][2],
+                "driver_mib": _own_peak_mib(),
                 "killed": killed,
                 "core_hours_of_1e9": 1e9 / rate * (workers or 1) / 3600,
             }
         )
     )
+
+
+def _own_peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def linear(x: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ __all__ = ["Tally", "rows_of", "summary_of", "tally_of", "tally_of_rows"]
 
 Tally = Counter[tuple[int, float]]
 """(label, p-value) -> inputs. Tallies add up. Without class-conditional calibration all labels from 0 up are 0."""
-_WATCHED = 1_000_000  # inputs that the watch sees: of more, so many drawn at random
+_WATCHED = 250_000  # inputs that the watch sees: of more, so many drawn at random
+_PIECE = 10_000  # inputs that it sees at a time
 
 
 def tally_of(calibration: Calibration, labels: NDArray[Any], p_values: NDArray[np.float64]) -> Tally:
@@ -57,9 +58,12 @@ def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, 
     flagged, limit = int(counts[calibration.flags(p)].sum()), calibration.limit_of(sizes)
     discoveries, note = num_discoveries(p, counts, fdr=fdr, num_calibration=calibration.smallest)
     total = int(counts.sum())
-    drawn = rng(calibration.seed, "watch").choice(total, min(total, _WATCHED), replace=False) if total else np.zeros(0)
-    at = np.searchsorted(np.cumsum(counts), drawn, side="right")
-    watched = Watch(calibration).update(p[at], labels=labels[at])
+    ends, watch = np.cumsum(counts), Watch(calibration)
+    drawn = drawn_of(total, min(total, _WATCHED), rng(calibration.seed, "watch"))
+    for start in range(0, len(drawn), _PIECE):
+        at = np.searchsorted(ends, drawn[start : start + _PIECE], side="right")
+        watch.update(p[at], labels=labels[at])
+    watched = watch.verdict
     return {
         "flagged": flagged,
         "limit": limit,
@@ -69,3 +73,18 @@ def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, 
         "watch": {"kind": watched.kind, "words": watched.words, "alpha": watched.alpha},
         "suspicious": flagged > limit or discoveries > 0 or watched.flags_at is not None,
     }
+
+
+def drawn_of(total: int, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """`count` different whole numbers in [0, total), all equally likely, in a random order; the memory is that of `count`, not of `total`.
+
+    >>> sorted(drawn_of(4, 4, np.random.default_rng(0)).tolist()), len(drawn_of(10**9, 3, np.random.default_rng(0)))
+    ([0, 1, 2, 3], 3)
+    """
+    if total <= 2 * count:
+        return generator.permutation(total)[:count]
+    found = np.zeros(0, np.int64)
+    while len(found) < count:
+        found = np.concatenate([found, generator.integers(0, total, count)])
+        found = found[np.sort(np.unique(found, return_index=True)[1])]
+    return found[:count]
