@@ -1,4 +1,4 @@
-"""What only a GPU can show; skipped without one. `python bench/cuda.py` runs these first."""
+"""What only a GPU can show; skipped without one. `python bench/gpu.py` runs these first."""
 
 from __future__ import annotations
 
