@@ -6,8 +6,8 @@ A ceiling is what a 2048 x 2048 x 2048 product (8192 on a GPU) in fp32 or bf16, 
 among them); bf16 only where the processor multiplies it. A share is of the product in the engine's own precision. Rounds alternate, so
 ratios are of one moment; the table shows their median and spread.
 
-`--device cuda` puts networks, plain loop, ART and ceiling on the GPU, and `--check` compares each engine's labels with the network's own:
-`python bench/engines.py --device cuda --check --engines eager,compile-bf16 --json cuda.json`.
+`--device cuda` puts networks, plain loop, ART and ceiling on the GPU, and `--check` compares each engine's labels with the network's own.
+What a GPU can do, and whether its labels are the CPU's, `bench/gpu.py` asks.
 
 On a machine that does other work at the same time, a clock on the wall shows that work. `--processor-time` gives each call one thread
 and counts the time for which the processor worked for it: forwards per second of one core.
@@ -26,8 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from forwards import NETWORKS, flops_of, product, said, seconds, spread
 
 import doldrum as dd
 from doldrum.engines import EngineChoice, default_rows
@@ -37,13 +36,6 @@ from doldrum.measuring.checked import Checked, this_machine
 from doldrum.measuring.tiles import plan_tiles
 from doldrum.networks import build
 from doldrum.provenance import versions_and_machine
-
-NETWORKS = {
-    "small CNN": ("fashion-cnn", (1, 28, 28)),
-    "PreActResNet-18": ("preact-resnet18", (3, 32, 32)),
-    "small ViT": ("vit-small", (3, 32, 32)),
-    "EfficientNet-Lite0": ("efficientnet-lite0", (3, 224, 224)),  # the extra `transfer`
-}
 
 
 def naive(module: torch.nn.Module, images: np.ndarray, draws: int) -> None:
@@ -68,36 +60,6 @@ def art_counts(module: torch.nn.Module, shape: tuple[int, ...], draws: int) -> C
     )
     smoothed = NumpyRandomizedSmoothing(classifier, sample_size=draws, scale=0.1)
     return lambda images: [smoothed._prediction_counts(image, batch_size=128) for image in images]
-
-
-def flops_of(module: torch.nn.Module, shape: tuple[int, ...]) -> int:
-    """2 x MACs of one forward. The counter sees attention's products only where they are written out."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        module(torch.zeros(1, *shape))
-    return counter.get_total_flops()
-
-
-def product(precision: torch.dtype, device: str = "cpu") -> tuple[Callable[[], Any], int]:
-    """A product of two square matrices, and its FLOPs."""
-    side = 2048 if device == "cpu" else 8192
-    left, right = (torch.randn(side, side).to(device, precision) for _ in range(2))
-    return lambda: torch.mm(left, right)[0, 0].item(), 2 * side**3  # the item waits for a GPU
-
-
-def seconds(call: Callable[[], Any], clock: Callable[[], float]) -> float:
-    start = clock()
-    call()
-    return clock() - start
-
-
-def spread(over: list[float], under: list[float]) -> dict[str, float]:
-    """Ratios round by round: median, smallest and largest."""
-    ratios = [a / b for a, b in zip(over, under, strict=True)]
-    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
-
-
-def said(ratio: dict[str, float]) -> str:
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
 def _split(engine: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from forwards import NETWORKS, flops_of, product
 from torch import nn
 
 import doldrum as dd
@@ -25,7 +26,6 @@ from doldrum.classifiers.adapters.openvino import openvino_core, openvino_librar
 from doldrum.engines import default_rows
 from doldrum.engines.openvino import OpenVINOEngine
 from doldrum.networks import build
-from engines import NETWORKS, flops_of, product
 
 PRECISIONS = {"fp32": ("f32", torch.float32, 4), "bf16": ("bf16", torch.bfloat16, 2)}
 CONFIG = {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "1", "ENABLE_CPU_PINNING": False}

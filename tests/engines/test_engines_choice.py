@@ -16,6 +16,7 @@ from doldrum.engines import choose, choose_engine, remembered
 from doldrum.engines.compiled import CompiledEngine
 from doldrum.engines.onnxruntime import OnnxRuntimeEngine
 from doldrum.errors import EngineError, InputError
+from doldrum.measuring import Answers, Measurement
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,20 @@ def test_the_compiled_engines_own_loop_hands_over_every_tile(clf, images, monkey
     monkeypatch.setattr(torch, "compile", broken)
     with pytest.raises(EngineError, match="no C"):
         CompiledEngine(clf, rows=7)
+
+
+def test_the_compiled_engine_has_tiles_filled_where_the_model_is(clf, images, monkeypatch) -> None:
+    """As on CUDA, but for the device: its own buffers stay unused, labels are those of the module, and order and batches change none."""
+    monkeypatch.setattr(torch, "compile", lambda module, **options: module)
+    run = Measurement(clf, images, dd.probes.Gaussian([0.1, 0.3], draws=40), engine="compile-fp32", batch_size=7)
+    assert isinstance(run.engine, CompiledEngine)
+    run.engine.fills_there = True
+    monkeypatch.setattr("doldrum.measuring.battery.Battery.fill", None)
+    found = Answers.concatenate(list(run.chunks())).only
+    monkeypatch.undo()
+    plain = dd.measure(clf, images, dd.probes.Gaussian([0.1, 0.3], draws=40), engine="eager")
+    assert np.array_equal(found.draws, plain.draws)
+    assert np.array_equal(found.labels, plain.labels)
 
 
 def test_engines_of_past_classifiers_are_let_go(images) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from detector_specimens import normed_classifier
 
 import doldrum as dd
@@ -167,6 +168,25 @@ def test_a_part_of_the_rows_is_what_the_whole_has_there() -> None:
         part = np.empty((b - a, 1, 8, 8), np.float32)
         battery.fill(image, int(a), int(b), part)
         assert np.array_equal(part, whole[a:b])
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_rows_made_on_the_models_device_are_the_same_bits(clip, images) -> None:
+    """On a CPU here, where torch rounds as a GPU does: a product, then a sum. `tests/engines/test_engines_cuda.py` asks a GPU."""
+    noise = {
+        "gaussian": dd.probes.Gaussian([0.1, 0.4], draws=5, seed=1, clip=clip),
+        "uniform": dd.probes.Uniform([0.3], draws=4, seed=1, clip=clip),
+        "band": dd.probes.BandNoise([0.2], draws=4, seed=1, clip=clip),
+    }
+    for probes in (noise, FEW, MANY):
+        battery = Battery(probes, (1, 8, 8))
+        for start, stop in ((0, battery.rows), (0, 1), (3, 9), (2, 3)):
+            here = np.empty((len(images), stop - start, 1, 8, 8), np.float32)
+            for image, out in zip(images, here, strict=True):
+                battery.fill(image, start, stop, out)
+            there = torch.full(here.shape, torch.nan)
+            battery.fill_on(images, start, stop, there)
+            assert np.array_equal(there.numpy(), here)
 
 
 def test_a_part_takes_some_draws_of_each_condition(images) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import doldrum as dd
+from doldrum.engines.base import DeviceFill
 from doldrum.measuring.battery import Battery
 from doldrum.measuring.tiles import make_tiles, plan_tiles
 
@@ -31,6 +33,10 @@ def test_every_row_of_every_input_is_in_exactly_one_tile(families, target, input
         buffer = np.full((plan.rows, *shape), np.nan, np.float32)
         fill(buffer)
         assert np.isfinite(buffer).all()
+        assert isinstance(fill, DeviceFill)
+        there = torch.full((plan.rows, *shape), torch.nan)
+        fill.on(there)
+        assert np.array_equal(there.numpy(), buffer)
         block = buffer[: count * (stop - start)].reshape(count, stop - start, *shape)
         assert np.isnan(seen[first : first + count, start:stop]).all()
         seen[first : first + count, start:stop] = block

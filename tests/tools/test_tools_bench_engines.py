@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
-
-BENCH = Path(__file__).parents[2] / "bench" / "engines.py"
+from benches import bench as load
 
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = importlib.util.spec_from_file_location("bench_engines", BENCH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("engines")
 
 
 def test_flops_hold_the_products_of_attention(bench) -> None:

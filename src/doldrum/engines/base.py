@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from doldrum.classifiers.base import Classifier
 from doldrum.provenance import cores
 
-__all__ = ["Engine", "HasEngines", "Tile", "default_rows", "threads"]
+__all__ = ["DeviceFill", "Engine", "HasEngines", "Tile", "default_rows", "threads"]
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
-"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W)."""
+"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W); a `DeviceFill` can write them elsewhere, too."""
 
 _TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large images
 
@@ -34,6 +34,18 @@ def threads() -> int:
     """Threads an engine may use: $DOLDRUM_THREADS, by default the cores of this process. Changes no label."""
     given = os.environ.get("DOLDRUM_THREADS", "")
     return int(given) if given.isdigit() and int(given) else cores()
+
+
+class DeviceFill(ABC):
+    """The function of a tile that can also write its rows where the model is, so that only the images go there."""
+
+    @abstractmethod
+    def __call__(self, buffer: NDArray[np.float32]) -> None:
+        """Write the tile's rows into a buffer (rows, C, H, W)."""
+
+    @abstractmethod
+    def on(self, buffer: Any) -> None:
+        """Write the same bits into a float32 tensor (rows, C, H, W), on its device."""
 
 
 class Engine(ABC):

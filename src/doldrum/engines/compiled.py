@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.classifiers.base import Classifier
-from doldrum.engines.base import Engine, Tile
+from doldrum.engines.base import DeviceFill, Engine, Tile
 from doldrum.engines.precision import best_precision
 from doldrum.errors import EngineError, InputError, missing_extra
 
@@ -19,7 +19,7 @@ __all__ = ["CompiledEngine"]
 class CompiledEngine(Engine):
     """One graph for one batch shape, so nothing is compiled again; on CUDA with CUDA graphs and pinned buffers.
 
-    On CUDA the host fills the next tile while the device works on this one.
+    On CUDA the host prepares the next tile while the device works on this one, and noise is added there: only images and draws go to it.
     """
 
     name = "compile"
@@ -38,6 +38,7 @@ class CompiledEngine(Engine):
         super().__init__(classifier, rows=rows, precision=precision)
         self.device: Any = getattr(classifier, "device", torch.device("cpu"))
         self._cuda = self.device.type == "cuda"
+        self.fills_there = self._cuda  # whether tiles that can be are filled on the device
         self._torch = torch
         try:
             mode = "reduce-overhead" if self._cuda else "default"
@@ -59,11 +60,16 @@ class CompiledEngine(Engine):
         torch = self._torch
         shape = (self.rows, *self.classifier.input_shape)
         hosts = [torch.empty(shape, pin_memory=self._cuda) for _ in range(2)]
+        there = torch.empty(shape, device=self.device) if self.fills_there else None
         waiting: tuple[Any, Any, Any] | None = None
         for turn, (key, fill) in enumerate(tiles):
             host = hosts[turn % 2]
-            fill(host.numpy())
-            batch = host.to(self.device, non_blocking=True) if self._cuda else host
+            if there is not None and isinstance(fill, DeviceFill):
+                fill.on(there)
+                batch = there
+            else:
+                fill(host.numpy())
+                batch = host.to(self.device, non_blocking=True)
             answer = key, *self._fetch(self._call(batch))
             if waiting is not None:
                 self._hand_over(waiting, sink)

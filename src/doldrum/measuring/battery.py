@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.errors import InputError
 from doldrum.probes import BoundProbe, ImageProbe, ModelProbe, Probe
+from doldrum.probes.noise import NoiseBank, tensor_on
 
 __all__ = ["Battery", "as_probes", "count_draws"]
 
@@ -99,10 +100,32 @@ class Battery:
         """Write rows start..stop, at most `image_rows`, of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
         if start == 0 < stop:
             out[0] = image
+        for bound, condition, draws, rows in self._parts(start, stop):
+            bound.fill(image, condition, draws.start, draws.stop, out[rows])
+
+    def fill_on(self, images: NDArray[np.float32], start: int, stop: int, out: Any) -> None:
+        """`fill` of several images, (N, C, H, W), into a float32 tensor `out` (N, stop - start, C, H, W), bit for bit.
+
+        Noise is added on the tensor's device; rows of other probes are made here and copied.
+        """
+        there = tensor_on(images, out.device)
+        if start == 0 < stop:
+            out[:, 0] = there
+        for bound, condition, draws, rows in self._parts(start, stop):
+            if isinstance(bound, NoiseBank):
+                bound.fill_on(there, condition, draws.start, draws.stop, out[:, rows])
+                continue
+            made = np.empty((len(images), len(draws), *images.shape[1:]), dtype=np.float32)
+            for image, block in zip(images, made, strict=True):
+                bound.fill(image, condition, draws.start, draws.stop, block)
+            out[:, rows] = tensor_on(made, out.device)
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[BoundProbe, int, range, slice]]:
+        """Probe, condition and draws of the perturbed rows among start..stop, and where those are, counted from start."""
         for first, last, bound, condition, draw in self._cuts:
             a, b = max(start, first), min(stop, last)
             if a < b:
-                bound.fill(image, condition, draw + a - first, draw + b - first, out[a - start : b - start])
+                yield bound, condition, range(draw + a - first, draw + b - first), slice(a - start, b - start)
 
     def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
         """A probe's part (N, C, n) of what is known of every row (N, rows)."""

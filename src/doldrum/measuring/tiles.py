@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.engines.base import Tile
+from doldrum.engines.base import DeviceFill, Tile
 from doldrum.measuring.battery import Battery
 
 __all__ = ["TilePlan", "make_tiles", "plan_tiles"]
@@ -45,20 +46,32 @@ def plan_tiles(pairs: int, *, target: int) -> TilePlan:
     return TilePlan(pairs, math.ceil(pairs / tiles), tiles, 1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows(DeviceFill):
+    """Rows start..stop of each of some images, one image after another; the spare rows of the buffer are 0."""
+
+    battery: Battery
+    images: NDArray[np.float32]
+    start: int
+    stop: int
+
+    def __call__(self, buffer: NDArray[np.float32]) -> None:
+        each = self.stop - self.start
+        for at, image in enumerate(self.images):
+            self.battery.fill(image, self.start, self.stop, buffer[at * each : (at + 1) * each])
+        buffer[len(self.images) * each :] = 0
+
+    def on(self, buffer: Any) -> None:
+        count, each = len(self.images), self.stop - self.start
+        self.battery.fill_on(self.images, self.start, self.stop, buffer[: count * each].unflatten(0, (count, each)))
+        buffer[count * each :] = 0
+
+
 def make_tiles(plan: TilePlan, images: NDArray[np.float32], battery: Battery) -> Iterator[Tile]:
     """The tiles of some inputs; the key is (first input, inputs in the tile, first row, last row + 1)."""
-
-    def tile(first: int, count: int, start: int, stop: int) -> Tile:
-        def fill(buffer: NDArray[np.float32]) -> None:
-            each = stop - start
-            for at, image in enumerate(images[first : first + count]):
-                battery.fill(image, start, stop, buffer[at * each : (at + 1) * each])
-            buffer[count * each :] = 0
-
-        return (first, count, start, stop), fill
-
     for first in range(0, len(images), plan.inputs_each):
         count = min(plan.inputs_each, len(images) - first)
         for part in range(plan.tiles_each):
             start = part * plan.rows if plan.tiles_each > 1 else 0
-            yield tile(first, count, start, min(plan.pairs, start + plan.rows))
+            stop = min(plan.pairs, start + plan.rows)
+            yield (first, count, start, stop), _Rows(battery, images[first : first + count], start, stop)
