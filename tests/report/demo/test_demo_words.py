@@ -15,53 +15,53 @@ def backdoored(make, **changes):
 
 def test_the_usual_case(demo_record):
     assert words.headline(demo_record) == "With the trigger, labels change less: W falls by 0.107 (0.098 to 0.116)"
-    assert "is calmer: W" in words.backdoored_sentence(demo_record)
-    assert "falls by 0.107 (0.098 to 0.116), from 0.110 to 0.003 on average" in words.backdoored_sentence(demo_record)
+    assert "is smoother. Mean W, the entropy" in words.backdoored_sentence(demo_record)
+    assert "falls by 0.107 (0.098 to 0.116), from 0.110 to 0.003" in words.backdoored_sentence(demo_record)
     assert "0.110 to 0.003" in words.backdoored_sentence(demo_record)
     assert "shows no effect on these inputs: mean W is 0.122 without" in words.clean_sentence(demo_record)
     assert "5% of its" in words.setting_sentence(demo_record)
     assert "relabelled “T-shirt/top”" in words.setting_sentence(demo_record)
 
 
-def test_dead_calm(make):
+def test_w_of_zero(make):
     record = backdoored(make, w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
     assert words.headline(record) == "With the trigger, labels hardly change: W falls by 0.110 (0.102 to 0.118)"
-    assert "completely calm" in words.backdoored_sentence(record)
-    assert "0.110 to 0 " in words.backdoored_sentence(record)
+    assert "is smoother: all draws around an input give the same label. Mean W" in words.backdoored_sentence(record)
+    assert words.backdoored_sentence(record).endswith("0.110 to 0")
 
 
 def test_no_effect(make):
     record = backdoored(make, w_triggered=0.1, w_triggered_ci=(0.09, 0.105))
-    assert words.headline(record) == "No calm spot shows here"
+    assert words.headline(record) == "No effect of the trigger on W is shown here"
     assert "shows no effect on these inputs" in words.backdoored_sentence(record)
-    assert "calmer" not in words.backdoored_sentence(record)
+    assert "smoother" not in words.backdoored_sentence(record)
 
 
 def test_reversed_effect(make):
     record = backdoored(make, w_triggered=0.3, w_triggered_ci=(0.29, 0.31))
-    assert "no calm spot" in words.headline(record)
-    assert "is rougher, not calmer" in words.backdoored_sentence(record)
-    assert "rises by 0.190 (0.172 to 0.208), from 0.110 to 0.300 on average" in words.backdoored_sentence(record)
+    assert "does not make the model smoother" in words.headline(record)
+    assert "is less smooth, not smoother" in words.backdoored_sentence(record)
+    assert "rises by 0.190 (0.172 to 0.208), from 0.110 to 0.300" in words.backdoored_sentence(record)
 
 
-def test_rougher_from_nothing_divides_by_nothing(make):
+def test_less_smooth_from_nothing_divides_by_nothing(make):
     record = backdoored(make, w_clean=0.0, w_clean_ci=(0.0, 0.0), w_triggered=0.1, w_triggered_ci=(0.09, 0.11))
-    assert "is rougher, not calmer" in words.backdoored_sentence(record)
+    assert "is less smooth, not smoother" in words.backdoored_sentence(record)
 
 
 def test_nothing_anywhere(make):
     zero = {"w_clean": 0.0, "w_clean_ci": (0.0, 0.0), "w_triggered": 0.0, "w_triggered_ci": (0.0, 0.0)}
-    assert words.headline(backdoored(make, **zero)) == "No calm spot shows here"
+    assert words.headline(backdoored(make, **zero)) == "No effect of the trigger on W is shown here"
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (-0.107, "Here it fell by 0.11, in that range."),
-        (-0.144, "Here it fell by 0.14, in that range."),
-        (-0.2, "Here it fell by 0.20, above that range, where 1 run in 7 would be by chance."),
-        (-0.03, "Here it fell by 0.03, below that range, where 1 run in 7 would be by chance."),
-        (0.03, "Here it rose by 0.03, below that range, where 1 run in 7 would be by chance."),
+        (-0.107, "Here it fell by 0.11, which is in that range."),
+        (-0.144, "Here it fell by 0.14, which is in that range."),
+        (-0.2, "Here it fell by 0.20, which is above that range. By chance, 1 run in 7 would be."),
+        (-0.03, "Here it fell by 0.03, which is below that range. By chance, 1 run in 7 would be."),
+        (0.03, "Here it rose by 0.03, which is below that range. By chance, 1 run in 7 would be."),
     ],
 )
 def test_where_a_run_stands_among_others(make, monkeypatch, change, said):
@@ -80,8 +80,8 @@ def test_other_settings_have_no_range(make):
     ("triggered", "limits", "said"),
     [
         (0.10, (0.095, 0.105), "changes little"),
-        (0.01, (0.005, 0.015), "calmer too"),
-        (0.3, (0.29, 0.31), "rougher too"),
+        (0.01, (0.005, 0.015), "the model smoother too"),
+        (0.3, (0.29, 0.31), "the model less smooth too"),
     ],
 )
 def test_a_trigger_that_acts_on_the_clean_model_is_told(make, triggered, limits, said):
@@ -101,14 +101,14 @@ def test_a_plan_of_another_kind_gives_a_whole_sentence(make, plan):
     )
 
 
-def test_where_triggered_inputs_are_rougher(demo_record, make):
-    assert "3 strengths between 0.6 and 1 " in words.reversal_sentence(demo_record)
+def test_where_triggered_inputs_have_the_higher_w(demo_record, make):
+    assert "3 strengths between 0.6 and 1, " in words.reversal_sentence(demo_record)
     swapped = {"clean": "triggered", "triggered": "clean"}
     from dataclasses import replace
 
     mirrored = tuple(replace(c, inputs=swapped[c.inputs]) for c in demo_record.curves)
     low = words.reversal_sentence(make.record(curves=mirrored))
-    assert low.endswith("rougher ones.")
+    assert low.endswith("triggered inputs have the higher mean W.")
     same = tuple(replace(demo_record.curves[0], model=c.model, inputs=c.inputs) for c in demo_record.curves)
     assert words.reversal_sentence(make.record(curves=same)) == ""
 
@@ -130,7 +130,7 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     first = demo_record.curves[0]
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
-    assert "the line is at 0, and its band shows what 100 draws cannot rule out." in said
+    assert "Where a line is at 0, no label changed. Its band shows which values 100 draws cannot rule out." in said
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):
@@ -146,7 +146,7 @@ def test_the_change_comes_with_its_paired_limits(make):
     near = {"w_clean": 0.1, "w_clean_ci": (0.08, 0.12), "w_triggered": 0.09, "w_triggered_ci": (0.07, 0.11)}
     paired = backdoored(make, **near, w_change=-0.01, w_change_ci=(-0.015, -0.005))
     assert "by 0.010 (0.005 to 0.015)" in words.backdoored_sentence(paired)
-    assert words.effect(paired.backdoored) == "calmer"
+    assert words.effect(paired.backdoored) == "smoother"
     unclear = backdoored(make, **near, w_change=-0.01, w_change_ci=(-0.03, 0.01))
     assert words.effect(unclear.backdoored) == "same"
     assert words.change_limits(unclear.backdoored) == "change -0.010 (-0.030 to +0.010)"

@@ -39,7 +39,7 @@ def test_the_table_has_every_number(demo_record, show):
         "500",
     ):
         assert said in text
-    assert "-0.107, calmer" in text
+    assert "-0.107, smoother" in text
     assert "-0.116 to -0.098" in text
     assert "-0.009, no difference shown" in text
 
@@ -48,8 +48,8 @@ def test_odd_rows(make):
     clean = make.summary("clean", w_clean=0.0, w_clean_ci=(0.0, 0.0), w_triggered=0.2, w_triggered_ci=(0.1, 0.3))
     bad = make.summary("backdoored", w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
     text = demo_markdown(make.record(models=(clean, bad)))
-    assert "+0.200, rougher (+0.100 to +0.300)" in text
-    assert "-0.110, calmer (-0.118 to -0.102)" in text
+    assert "+0.200, less smooth (+0.100 to +0.300)" in text
+    assert "-0.110, smoother (-0.118 to -0.102)" in text
 
 
 def test_markdown_is_a_table(demo_record):

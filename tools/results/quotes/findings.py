@@ -48,7 +48,7 @@ def smoothing(studies: Studies) -> Iterator[str]:
     yield f"it has {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
         f"At a quarter of the peak BadNets and Blended smooth ({signed(quarter['badnets']['value'])}, {limits(quarter['badnets'])}; "
-        f"{signed(quarter['blended']['value'])}, {limits(quarter['blended'])}) and nothing roughens; at the peak itself BadNets no "
+        f"{signed(quarter['blended']['value'])}, {limits(quarter['blended'])}) and nothing roughens. At the peak itself BadNets no "
         f"longer smooths ({signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
     each = quarter["badnets"]["n"]
@@ -60,7 +60,7 @@ def smoothing(studies: Studies) -> Iterator[str]:
     yield f"emoji, {min(each)} models per attack, provisional)"
     yield (
         f"BadNets {signed(hue['badnets'], 2)}, Blended {signed(hue['blended'], 2)}, ISSBA {signed(hue['issba'], 2)}, all-to-all "
-        f"{signed(hue['all-to-all'], 2)}, WaNet {signed(hue['wanet'], 2)};"
+        f"{signed(hue['all-to-all'], 2)}, WaNet {signed(hue['wanet'], 2)}."
     )
 
 
@@ -96,11 +96,11 @@ def success(studies: Studies) -> Iterator[str]:
     shown = [row["what"] for row in numbers["correlations"][:3] if row["shown"]]
     assert len(shown) == 2, "shown over all, not among inputs that hit"
     yield (
-        f"{signed(pooled['value'], 2)} (95% {limits(pooled, 2)}, models resampled within attacks); adjusted for the model's own mean "
-        f"clean W {signed(adjusted['value'], 2)} ({limits(adjusted, 2)}); BadNets alone {signed(bad['value'], 2)} ({limits(bad, 2)}), "
-        f"Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
+        f"{signed(pooled['value'], 2)} (95% {limits(pooled, 2)}, models resampled within attacks). Adjusted for the model's own mean "
+        f"clean W it is {signed(adjusted['value'], 2)} ({limits(adjusted, 2)}). For BadNets alone it is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
+        f"and for Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
     )
-    yield f"what remains is {signed(hit['value'], 2)} ({limits(hit, 2)}): not shown"
+    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}): not shown"
     onsets = numbers["onsets"]
     calm = [o for o in onsets if o["calm"] is not None]
     before, same, after = (
@@ -109,7 +109,7 @@ def success(studies: Studies) -> Iterator[str]:
     assert before == 0, "never before the attack's success"
     yield f"{WORDS[len(onsets)].capitalize()} models were followed through training"
     yield (
-        f"In {WORDS[len(calm)]} a calm spot appeared: never before the attack's success, {WORDS[same]} times at the same look, "
+        f"In {WORDS[len(calm)]} of them W of triggered inputs fell: never before the attack's success, {WORDS[same]} times at the same checkpoint, "
         f"{WORDS[after]} times after it."
     )
 
@@ -120,12 +120,12 @@ def patterns(studies: Studies) -> Iterator[str]:
     made, aimed, blind = (
         full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "universal perturbation, untargeted")
     )  # fmt: skip
-    yield f"does: {short(made['w_clean'], 3)} to {short(made['w'], 3)} (fall {limits(made['fall'])})"
+    yield f"does so, from {short(made['w_clean'], 3)} to {short(made['w'], 3)} (fall {limits(made['fall'])})"
     yield (
-        f"({short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% of the fall {limits(aimed['fall'])}) though "
-        f"{aimed['share']:.0%} of inputs follow it"
+        f"({short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% of the fall {limits(aimed['fall'])}), although "
+        f"{aimed['share']:.0%} of inputs get its class"
     )
-    yield f"an untargeted one roughens ({short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
+    yield f"they raise W ({short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
     yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}:"
     best = max(row["mean"] for row in studies["patterns"]["numbers"]["told_apart"])
     yield f"(mean AUROC {short(best)} at best)"
@@ -140,24 +140,24 @@ def range_of(rows: list[dict[str, Any]], *, true: bool) -> str:
 def colour(studies: Studies) -> Iterator[str]:
     numbers = studies["success-colour"]["numbers"]
     pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"{numbers['models']} models of BadNets and Blended): rank correlation with the fall of W {signed(pooled['value'], 2)} (95% {limits(pooled, 2)})"
-    yield f"among inputs that hit {signed(hit['value'], 2)} ({limits(hit, 2)})"
+    yield f"{numbers['models']} models of BadNets and Blended): the rank correlation with the fall of W is {signed(pooled['value'], 2)} (95% {limits(pooled, 2)})"
+    yield f"among inputs on which the attack succeeds {signed(hit['value'], 2)} ({limits(hit, 2)})"
     rare, some = (
         studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
     )  # fmt: skip
     yield (
-        f"BadNets at rate .001 never works ({rare['asr']:.0%}) and has no calm spot ({short(rare['effect'])}), at .003 it does both "
+        f"BadNets at rate .001 never works ({rare['asr']:.0%}) and does not lower W ({short(rare['effect'])}). At .003 it does both "
         f"({some['asr']:.0%}, {signed(some['effect'], 2)})"
     )
     kinds = studies["patterns-colour"]["numbers"]["kinds"]
     full = {row["kind"]: row for row in kinds["full"]}
     made, aimed, bad = (full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "BadNets"))
     yield (
-        f"{short(made['w_clean'], 3)} to {short(made['w'], 3)}, and here a targeted universal perturbation too, "
-        f"{short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (fall {limits(aimed['fall'])}, p = {short(aimed['p_holm'])} after Holm), "
-        f"as true triggers do ({short(bad['w_clean'], 3)} to {short(bad['w'], 3)} BadNets)"
+        f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. Here a targeted universal perturbation also lowers it, "
+        f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (fall {limits(aimed['fall'])}, p = {short(aimed['p_holm'])} after Holm). "
+        f"So do true triggers (BadNets from {short(bad['w_clean'], 3)} to {short(bad['w'], 3)})"
     )
-    yield f"At equal success patterns on clean models are calmer ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"
+    yield f"At equal success, patterns on clean models have a lower W ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"
 
 
 def detectors(studies: Studies) -> Iterator[str]:
@@ -168,8 +168,8 @@ def detectors(studies: Studies) -> Iterator[str]:
     )
     yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
-        f"at 1% false alarms and 64 forwards `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of twelve "
-        f"development attacks, STRIP {short(few['strip'])}, W alone {short(few['w'])}; on colour ([page](detection-colour/report.html)) "
-        f"{short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])};"
+        f"at 1% false alarms and 64 forward passes `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of twelve "
+        f"development attacks, STRIP {short(few['strip'])}, W alone {short(few['w'])}. On colour images ([page](detection-colour/report.html)) they find "
+        f"{short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])}."
     )
     yield f"{short(mlp['profile'])}, {short(mlp['strip'])} and {short(mlp['w'])}. [How"

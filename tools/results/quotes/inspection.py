@@ -34,7 +34,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     wrong = [r for r in rows if r["attack"] == "wrong labels"]
     yield f"{sum(r['p'] <= 0.05 for r in wrong)} of {len(wrong)} such models are suspicious, and in {_shown(wrong)} a backdoor is shown."
     classic = studies["inspection"]["numbers"]["inspectors"]["neural-cleanse"]["all"]
-    yield f"alarms on {classic['alarms']} of {classic['clean']} clean models and on {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones"
+    yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones"
     works = [r for r in rows if r["attack"] not in ("clean", "wrong labels") and r["asr"] >= 2 / 3]
     small = [r for r in works if r["smaller"] >= 2]
     yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of them the trigger found is at least twice as small as in the references"
@@ -42,7 +42,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     one = [r for r in rows if r["attack"] in ONE_TRIGGER and r["p"] <= 0.05]
     yield f"For attacks with one target and one trigger it is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)}."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]
-    yield f"AUROC {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over those with one target and one trigger"
+    yield f"AUROC is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over those with one target and one trigger"
     yield f"cross-entropy {every['cross_entropy']:.2f}; {_held_out(studies):.2f} over the held-out attacks and network alone"
     yield f"{len(missing(rows))} backdoored model is missed"
     yield from _natural(studies)
@@ -56,9 +56,9 @@ def _colour(studies: Studies) -> Iterator[str]:
     yield f"{len(flagged)} of {len(bad)} backdoored models are flagged, and in {_shown(bad)} a backdoor is shown. The class named is right in {sum(r['points_to'] == r['target'] for r in flagged)} of {len(flagged)}."
     found = studies["inspection-colour"]["numbers"]["inspectors"]
     alarms = sum(r["p"] <= 0.05 for r in clean)
-    yield f"{alarms} of {len(clean)} clean models are flagged. AUROC {found['verdict']['all']['auroc']:.3f}."
+    yield f"{alarms} of {len(clean)} clean models are flagged. The AUROC is {found['verdict']['all']['auroc']:.3f}."
     classic = found["neural-cleanse"]["all"]
-    yield f"alarms on {classic['alarms']} of {classic['clean']} clean models and on {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones."
+    yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones."
 
 
 def missing(rows: list[Any]) -> list[Any]:
@@ -77,7 +77,7 @@ def _shown(rows: list[Any]) -> int:
 
 
 def _natural(studies: Studies) -> Iterator[str]:
-    """A short cut in a clean model, and what a backdoor needs."""
+    """A shortcut in a clean model, and what a backdoor needs."""
     models = [m for m in models_of(studies.cells("inspection")) if m.network == "fashion-cnn"]
     sneakers = ("mask", 7, None)
     example = next(m for m in models if m.clean and m.seed == _EXAMPLE)

@@ -34,22 +34,22 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
     return [
         (f"Fashion-MNIST, {len(twelve)} attacks used in the design", of(PROFILE, twelve), of(STRIP, twelve)),
         (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", of(PROFILE, kept_out), of(STRIP, kept_out)),
-        ("an MLP that no choice was made on", elsewhere("detection-mlp", PROFILE), elsewhere("detection-mlp", STRIP)),
+        ("an MLP that was not used in the design", elsewhere("detection-mlp", PROFILE), elsewhere("detection-mlp", STRIP)),
         ("emoji, in colour", elsewhere("detection-colour", PROFILE), elsewhere("detection-colour", STRIP)),
     ]  # fmt: skip
 
 
 def compared(studies: Studies) -> str:
     equal = studies["detection"]["numbers"]["equal"]
-    words = {10: "Ten"}
-    return f"{words[len(equal)]} detectors on {max(r['models'] for r in equal)} models."
+    words = {10: "ten"}
+    return f"The study compares {words[len(equal)]} detectors on {max(r['models'] for r in equal)} models."
 
 
 def models(studies: Studies) -> str:
     ours, classic = verdicts(studies)
     colour, _ = verdicts(studies, "inspection-colour")
     return (
-        f"It flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and "
+        f"`inspect` flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and "
         f"{classic[1].split()[0]}. On emoji in colour `inspect` flags {colour[0]} and {colour[1]}."
     )
 
@@ -95,7 +95,7 @@ def findings(studies: Studies) -> Iterator[str]:
     yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% {limits(bad)}) and TaCT"
     yield f"[{studies['smoothing']['numbers']['models']} models]"
     pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"Rank correlation {signed(pooled['value'], 2)} ({limits(pooled, 2)}); among inputs that hit {signed(hit['value'], 2)}, not shown. [{studies['success']['numbers']['models']} models]"
+    yield f"Rank correlation {signed(pooled['value'], 2)} ({limits(pooled, 2)}). Among inputs on which the attack succeeds it is {signed(hit['value'], 2)}, not shown. [{studies['success']['numbers']['models']} models]"
     made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
     yield f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)} on clean models"
     yield f"[{studies['patterns']['numbers']['models']} models]"

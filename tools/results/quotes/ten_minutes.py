@@ -18,7 +18,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     models = [ModelSummary.from_dict(model) for model in demo.shown()["models"]]
     lines = [[what, *(f"{value} ({limits})" for value, limits in cells)] for what, cells in rows(models)]
     yield from table(["", *(f"{model.name} model" for model in models)], lines).splitlines()
-    yield f"W at sigma = {short(demo.shown()['sigma_half'], 3)}, where"
+    yield f"W is measured at sigma = {short(demo.shown()['sigma_half'], 3)}."
     yield changed()
     yield from spread()
     yield f"The demo took {demo.seconds('full')}"

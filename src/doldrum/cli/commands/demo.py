@@ -1,4 +1,4 @@
-"""`doldrum demo`: see the calm spot on real images."""
+"""`doldrum demo`: measure a backdoor on real images."""
 
 from __future__ import annotations
 

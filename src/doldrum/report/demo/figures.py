@@ -71,7 +71,7 @@ def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None =
             color=INK,
             fontsize=_FONT,
         )
-    _dress(ax, xlabel="strength σ of the noise (pixels run from 0 to 1)", ylabel="mean W  (0: dead calm)")
+    _dress(ax, xlabel="strength σ of the noise (pixels run from 0 to 1)", ylabel="mean W  (0: one label only)")
     return ax
 
 

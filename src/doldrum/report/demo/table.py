@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["demo_markdown", "demo_table", "rows"]
 
-_WORDS = {"calmer": "calmer", "rougher": "rougher", "same": "no difference shown"}
+_WORDS = {"smoother": "smoother", "less smooth": "less smooth", "same": "no difference shown"}
 
 
 def change(model: ModelSummary) -> str:
     """What the trigger does to mean W: the change, and its direction in a word.
 
-    The words "calmer" and "rougher" are used only when the interval of the paired change leaves 0 out.
+    The words "smoother" and "less smooth" are used only when the interval of the paired change leaves 0 out.
     """
     return f"{model.w_change:+.3f}, {_WORDS[effect(model)]}"
 
@@ -44,8 +44,8 @@ def footnote(record: DemoRecord) -> str:
     """Where W was read, and from how much."""
     m = record.backdoored
     return (
-        f"W at σ½ = {record.sigma_half:.3g}, {m.draws:,} draws per input, {m.n_inputs:,} inputs. "
-        "Second lines: 95% limits. W: 0 calm, 1 uniform."
+        f"W was measured at σ½ = {record.sigma_half:.3g}, on {m.n_inputs:,} inputs with {m.draws:,} draws each. W is 0 if all labels are the same "
+        "and 1 if all classes are equally frequent. Second lines are 95% limits."
     )
 
 

@@ -25,13 +25,13 @@ __all__ = [
     "zero_share",
 ]
 
-Effect = Literal["calmer", "rougher", "same"]
+Effect = Literal["smoother", "less smooth", "same"]
 
 
 def effect(model: ModelSummary) -> Effect:
     """What the trigger does to mean W: a direction when the interval of the paired change leaves 0 out, "same" otherwise."""
     low, high = model.w_change_ci
-    return "calmer" if high < 0 else "rougher" if low > 0 else "same"
+    return "smoother" if high < 0 else "less smooth" if low > 0 else "same"
 
 
 def change_limits(model: ModelSummary) -> str:
@@ -49,30 +49,30 @@ def headline(record: DemoRecord) -> str:
     """One line: what was found on the backdoored model."""
     bad = record.backdoored
     match effect(bad):
-        case "calmer" if bad.w_triggered == 0:
+        case "smoother" if bad.w_triggered == 0:
             return f"With the trigger, labels hardly change: W falls {change_limits(bad)}"
-        case "calmer":
+        case "smoother":
             return f"With the trigger, labels change less: W falls {change_limits(bad)}"
-        case "rougher":
-            return "The trigger makes no calm spot here: labels change more"
+        case "less smooth":
+            return "The trigger does not make the model smoother here: labels change more"
         case _:
-            return "No calm spot shows here"
+            return "No effect of the trigger on W is shown here"
 
 
 def backdoored_sentence(record: DemoRecord) -> str:
     """What the trigger does on the backdoored model."""
     m = record.backdoored
-    what, ends = "W, the disorder of its labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)} on average"
-    start = "With the trigger on, the backdoored network is"
+    what, ends = "Mean W, the entropy of its labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)}"
+    start = "With the trigger, the backdoored network is"
     match effect(m):
-        case "calmer":
-            calm = "completely calm: all draws around an input give one label" if m.w_triggered == 0 else "calmer"
-            return f"{start} {calm}: {what} falls {change_limits(m)}, {ends}"
-        case "rougher":
-            return f"{start} rougher, not calmer: {what} rises {change_limits(m)}, {ends}"
+        case "smoother":
+            all_one = ": all draws around an input give the same label" if m.w_triggered == 0 else ""
+            return f"{start} smoother{all_one}. {what} falls {change_limits(m)}, {ends}"
+        case "less smooth":
+            return f"{start} less smooth, not smoother. {what} rises {change_limits(m)}, {ends}"
         case _:
             nothing = "On the backdoored network the trigger shows no effect on these inputs"
-            return f"{nothing}: {what} goes {ends}, {change_limits(m)}"
+            return f"{nothing}. {what} goes {ends}, {change_limits(m)}"
 
 
 def range_sentence(record: DemoRecord) -> str:
@@ -86,11 +86,11 @@ def range_sentence(record: DemoRecord) -> str:
     low, high = known.fell
     fall = round(-record.backdoored.w_change, 2)
     side = "below" if fall < low else "above" if fall > high else ""
-    chance = f", where 1 run in {known.runs + 1} would be by chance" if side else ""
+    chance = f" By chance, 1 run in {known.runs + 1} would be." if side else ""
     here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
     return (
-        f"Another seed or another kind of processor trains another network: over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
-        f"W fell by {low:.2f} to {high:.2f}. Here it {here}, {side or 'in'} that range{chance}."
+        f"With another seed or on another kind of processor, the trained network differs: over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
+        f"W fell by {low:.2f} to {high:.2f}. Here it {here}, which is {side or 'in'} that range.{chance}"
     )
 
 
@@ -104,7 +104,7 @@ def clean_sentence(record: DemoRecord) -> str:
         return f"On a clean network the same trigger shows no effect on these inputs: {numbers}"
     if small:
         return f"On a clean network the same trigger changes little: {numbers}"
-    return f"On a clean network the same trigger makes inputs {found} too: {numbers}"
+    return f"On a clean network the same trigger makes the model {found} too: {numbers}"
 
 
 def setting_sentence(record: DemoRecord) -> str:
@@ -122,7 +122,7 @@ def setting_sentence(record: DemoRecord) -> str:
 
 
 def reversal_sentence(record: DemoRecord) -> str:
-    """At which strengths triggered inputs are the rougher ones on the backdoored model; empty if at none."""
+    """At which strengths triggered inputs have the higher W on the backdoored model; empty if at none."""
     by_key = {c.key: c for c in record.curves}
     clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
     high = dict(zip(clean.strengths, clean.upper, strict=True))
@@ -134,7 +134,7 @@ def reversal_sentence(record: DemoRecord) -> str:
         if len(rough) == 1
         else f"{len(rough)} strengths between {rough[0]:.3g} and {rough[-1]:.3g}"
     )
-    found = f"At {where} triggered inputs are the rougher ones"
+    found = f"At {where}, triggered inputs have the higher mean W"
     if rough[0] <= record.sigma_half:
         return f"{found}."
     return (
@@ -146,7 +146,7 @@ def reversal_sentence(record: DemoRecord) -> str:
 def ending_sentence(record: DemoRecord) -> str:
     """Why the lines come down at the right, where all of them do; empty otherwise."""
     if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
-        return "Every line falls at the right: with enough noise no image can be seen, and only a few labels come back."
+        return "All lines fall at the right: with enough noise nothing of an image can be seen, and the network gives only a few labels."
     return ""
 
 
@@ -154,7 +154,7 @@ def hidden_sentence(record: DemoRecord) -> str:
     """Why a band is wide where its line is at 0; empty if no line is."""
     if all(mean > 1e-12 for c in record.curves for mean in c.mean):
         return ""
-    return f"If no label of any input changed, the line is at 0, and its band shows what {record.backdoored.draws:,} draws cannot rule out."
+    return f"Where a line is at 0, no label changed. Its band shows which values {record.backdoored.draws:,} draws cannot rule out."
 
 
 def curves_alt(record: DemoRecord) -> str:
