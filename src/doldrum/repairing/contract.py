@@ -22,7 +22,8 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 class Recovered:
     """A trigger that an inspection found in the model, and the route that it takes images on.
 
-    `inspector` found it, and `value` is what it read on that route, -log of the trigger's size; `seed` was the inspection's.
+    `inspector` found it, and `value` is what it read on that route, -log of the trigger's size; `seed` was the inspection's, and `sign` says whether
+    the inspection saw any sign of a backdoor.
     """
 
     route: Route
@@ -30,6 +31,7 @@ class Recovered:
     inspector: str = ""
     value: float | None = None
     seed: int = 0
+    sign: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,7 +128,7 @@ def as_recovered(inspection: Any) -> Recovered | None:
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)
-    return Recovered(route, inspection.trigger, name, reading.values.get(route))
+    return Recovered(route, inspection.trigger, name, reading.values.get(route), sign=inspection.verdict != "no sign")
 
 
 def check_trigger(recovered: Recovered, classifier: Classifier) -> None:

@@ -141,11 +141,12 @@ def test_a_model_without_convolutions_cannot_be_fine_pruned() -> None:
         Anp().repair(task(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()))
 
 
-def test_unlearning_has_the_loss_that_it_states() -> None:
+@pytest.mark.parametrize(("sign", "weight"), [(True, 0.3), (False, 0.1)])
+def test_unlearning_has_the_loss_that_it_states(sign: bool, weight: float) -> None:
     """The loop's one mean over the batch = mean over clean and mixed images + weight * mean over images with the trigger."""
     torch.manual_seed(0)
-    made = task(linear(), recovered=corner())
-    hook = _Matching(made, Unlearn(weight=0.3, mixed=2, marked=24))
+    made = task(linear(), recovered=replace(corner(), sign=sign))
+    hook = _Matching(made, Unlearn(weight=0.3, cautious=0.1, mixed=2, marked=24))
     other = convolutional().eval()
     clean = torch.from_numpy(to_float(DATA.images))[:16]
     images, targets = hook.on_batch(clean, torch.zeros(16, dtype=torch.int64), torch.Generator().manual_seed(1), other)
@@ -163,7 +164,7 @@ def test_unlearning_has_the_loss_that_it_states() -> None:
     by_rest = {tuple(np.round(x[0].ravel()[:-1], 5)): x for x in to_float(DATA.images)}
     without = torch.from_numpy(np.stack([by_rest[tuple(np.round(x[0].ravel()[:-1], 5))] for x in marked.numpy()]))
     assert (made.model(without).argmax(1) != TARGET).all()  # those that the trigger leads away
-    wanted = apart(known, made.model(known)).mean() + 0.3 * apart(marked, made.model(without)).mean()
+    wanted = apart(known, made.model(known)).mean() + weight * apart(marked, made.model(without)).mean()
     assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
 
 

@@ -103,7 +103,9 @@ def _recovered(found: dict[str, Any] | None) -> Recovered | None:
     if found is None:
         return None
     route = Route(found["source"], found["target"])
-    return Recovered(route, load_trigger(found["trigger"]), found["inspector"], found["value"], found["seed"])
+    return Recovered(
+        route, load_trigger(found["trigger"]), found["inspector"], found["value"], found["seed"], sign=found["verdict"] != "no sign"
+    )  # fmt: skip
 
 
 def _check_written(settings: dict[str, Any], target: Path, repaired: Any, data: ImageSet) -> None:

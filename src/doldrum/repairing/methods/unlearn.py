@@ -39,8 +39,10 @@ class Unlearn(RepairMethod):
 
     lr: float = 0.02
     epochs: float = 20
-    weight: float = 0.7
+    weight: float = 1.0
     """Of the images with the trigger."""
+    cautious: float = 0.4
+    """The same where the inspection saw no sign of a backdoor. There are twice as many epochs then: most likely there is nothing to unlearn, and accuracy to lose."""
     mixed: int = 2
     """Mixtures for each clean image."""
     marked: int = 32
@@ -54,7 +56,8 @@ class Unlearn(RepairMethod):
     needs_trigger = True
 
     def repair(self, task: Task) -> None:
-        recipe = for_task(task, lr=self.lr, epochs=self.epochs)
+        assert task.recovered is not None
+        recipe = for_task(task, lr=self.lr, epochs=self.epochs if task.recovered.sign else 2 * self.epochs)
         task.tune(recipe, model=Steady(task.model), hook=_Matching(task, self), stage=self.name)
 
 
@@ -79,7 +82,8 @@ class _Matching(TrainingHook):
         self.answers = answers[torch.from_numpy(starts)]
         marked = np.ascontiguousarray(task.recovered.trigger(images[starts]), dtype=np.float32)
         self.marked = torch.from_numpy(marked)
-        self.name = f"{settings!r} {hashlib.sha256(marked.tobytes()).hexdigest()[:16]}"
+        self.weight = settings.weight if task.recovered.sign else settings.cautious
+        self.name = f"{settings!r} {self.weight} {hashlib.sha256(marked.tobytes()).hexdigest()[:16]}"
 
     def _answers(self, images: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -93,7 +97,7 @@ class _Matching(TrainingHook):
         total = len(known) + len(rows)
         targets = [
             self._answers(known) * (total / len(known)),
-            self.answers[rows].to(images.device) * (self.settings.weight * total / len(rows)),
+            self.answers[rows].to(images.device) * (self.weight * total / len(rows)),
         ]
         return torch.cat([known, self.marked[rows].to(images.device)]), torch.cat(targets)
 
