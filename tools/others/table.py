@@ -35,7 +35,7 @@ def of(records: list[dict[str, Any]]) -> str:
 
 def sources(every: dict[str, Other]) -> str:
     """One row a model: where it is from, and what doldrum is told of it."""
-    lines = ["| model | package | licence | what is typed |", "| --- | --- | --- | --- |"]
+    lines = ["| model | package | licence | options |", "| --- | --- | --- | --- |"]
     for name, other in every.items():
         typed = " ".join(words({key: _short(value) for key, value in other.options.items()}))
         lines.append(f"| {name} | {other.package.replace('==', ' ')} | {other.licence} | `{typed}` |")

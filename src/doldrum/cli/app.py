@@ -56,8 +56,8 @@ app = typer.Typer(
     "  1    the run failed (a full disk, no memory, a worker that died):\n"
     "       fix the problem and run the same command again\n"
     "  2    the command, its input or the installation is wrong: change it\n"
-    "  3    more images were flagged than the promise explains, a model\n"
-    "       looks backdoored, a trigger is proven, or still works after a repair\n"
+    "  3    more images were flagged than the promised rate explains, a model\n"
+    "       looks backdoored, a trigger is proven, or it still works after a repair\n"
     "  130  interrupted; 143 ended by SIGTERM\n\n"
     "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
@@ -87,18 +87,18 @@ for _name, _command, _short in (
     ("measure", measure.measure, "Measure how labels change under noise."),
     ("attacks", attacks.attacks, "List the attacks."),
     ("poison", attacks.poison, "Poison a training set."),
-    ("train", attacks.train, "Train a network, clean or as the victim of an attack."),
+    ("train", attacks.train, "Train a network, clean or with a backdoor."),
     ("references", references.references, "Train clean models to compare a model with."),
     ("evaluate", attacks.evaluate, "Measure a model's clean accuracy and attack success rate."),
-    ("study", study.study, "Run a study, or continue one that was stopped."),
+    ("study", study.study, "Run a study of many models, or continue one."),
     ("report", study.report, "Write a report from a study's records."),
     ("calibrate", detect.calibrate, "Make a detector with a promised false-positive rate."),
     ("scan", detect.scan, "Find images that look triggered."),
     ("serve", serve.serve, "Serve a model and its detector over HTTP."),
     ("audit", audit.audit, "Check a model and images from somebody else; write a report."),
     ("inspect", inspect.inspect, "Check whether a model is backdoored, from clean images alone; write a report."),
-    ("repair", repair.repair, "Take the backdoor out of a model, and show that it is gone."),
-    ("explain", explain.explain, "Find the trigger in flagged images, and prove it on clean ones."),
+    ("repair", repair.repair, "Remove the backdoor from a model, and test the result."),
+    ("explain", explain.explain, "Find the trigger in flagged images, and test it on clean ones."),
     ("cleanse", cleanse.cleanse, "Find poisoned samples in a training set, and write the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those that are missing."),
     (

@@ -28,7 +28,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "mean": (str | None, typer.Option(help="Mean that the model subtracts, e.g. 0.485,0.456,0.406.")),
     "std": (str | None, typer.Option(help="Standard deviation that the model divides by, e.g. 0.229,0.224,0.225.")),
     "size": (str | None, typer.Option(help="Size of the model's inputs, e.g. 224 or 224x192 (height x width).")),
-    "channels": (str | None, typer.Option(help="Order of the model's channels: rgb, bgr or grey.")),
+    "channels": (str | None, typer.Option(help="Channels of the model's inputs: rgb, bgr or grey.")),
     "scale": (
         float | None,
         typer.Option(
@@ -53,16 +53,27 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "memory": (float | None, typer.Option(help="Memory limit of the model's process, in GiB. Default: 6.")),
     "endpoint_body": (
         str | None,
-        typer.Option(help="A model at an address: images as png (8 bits, the default) or npy (exact)."),
+        typer.Option(help="For a model at an address: send images as png (8 bits, the default) or npy (exact)."),
     ),
-    "endpoint_batch": (int | None, typer.Option(help="Images per request. Default: 16.")),
-    "endpoint_timeout": (float | None, typer.Option(help="Seconds that a request may take. Default: 30.")),
+    "endpoint_batch": (int | None, typer.Option(help="For a model at an address: images per request. Default: 16.")),
+    "endpoint_timeout": (
+        float | None,
+        typer.Option(help="For a model at an address: seconds that a request may take. Default: 30."),
+    ),
     "endpoint_retries": (
         int | None,
-        typer.Option(help="How often to retry if there is no answer or the server is busy. Default: 4."),
+        typer.Option(
+            help="For a model at an address: how often to retry if there is no answer or the server is busy. Default: 4."
+        ),
     ),
-    "endpoint_per_second": (float | None, typer.Option(help="The largest number of requests per second.")),
-    "endpoint_queries": (int | None, typer.Option(help="The largest number of images to send in one run.")),
+    "endpoint_per_second": (
+        float | None,
+        typer.Option(help="For a model at an address: the largest number of requests per second."),
+    ),
+    "endpoint_queries": (
+        int | None,
+        typer.Option(help="For a model at an address: the largest number of images to send in one run."),
+    ),
     "endpoint_token": (
         str | None,
         typer.Option(

@@ -43,7 +43,7 @@ def message_skipped(
 
 
 def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:
-    """What was flagged, compared with what a promise explains.
+    """The number of flags, compared with what the promised rate explains.
 
     >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
     '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would be expected in fewer than 5% of cases. 1 \

@@ -11,8 +11,8 @@ __all__ = ["Ray", "Workers"]
 Workers = Annotated[
     int | None,
     typer.Option(
-        help="Processes of one thread each, in place of one that uses all cores; with --ray by default one per CPU of the cluster. The result "
-        "is the same for every number of them."
+        help="Number of processes, with one thread each. By default, one process uses all cores; with --ray, there is one per CPU of the cluster. The "
+        "result does not depend on this number."
     ),
 ]
 Ray = Annotated[

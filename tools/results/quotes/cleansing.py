@@ -8,7 +8,7 @@ from results.figures import Row, Studies, hundredths, mean, short, table
 
 PAGE = "docs/results/cleansing.md"
 ARMS = {
-    "none": "as it came", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
+    "none": "not cleansed", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
     "clustering": "activation clustering", "known": "all poison dropped",
 }  # fmt: skip
 METHODS = ("profile", "ranking", "spectral", "clustering")

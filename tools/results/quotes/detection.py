@@ -81,15 +81,15 @@ def summary(studies: Studies) -> Iterator[str]:
     lines = [
         ("all 18 attacks", f"**{short(ours(ALL))}**", next_best(ALL)),
         ("AUROC over them", f"**{short(ours(ALL, 'auroc'), 3)}**", next_best(ALL, "auroc", 3)),
-        ("all but anti-smoothing and noise-hardened (16)", short(ours(sixteen)), next_best(sixteen)),
+        ("all attacks except anti-smoothing and noise-hardened (16)", short(ours(sixteen)), next_best(sixteen)),
         ("12 development attacks", short(ours(TWELVE)), next_best(TWELVE)),
         ("all-to-all", f"{short(ours(['all-to-all']))} ({short(min(every))} to {short(max(every))})", next_best(["all-to-all"])),
-        ("held out: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"mean {next_best(HELD_OUT)[-3:]} (STRIP) against {short(ours(HELD_OUT))}"),
+        ("held out: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
         ("adaptive: LSBA, noise-hardened, anti-smoothing", each(ADAPTIVE), f"STRIP {each(ADAPTIVE, 'strip')}"),
         ("weakest of the others", weakest(studies), ""),
-        ("realised false alarms, promised 1% and 5%", f"{short(100 * false1)}%, {100 * false5:.1f}%", ""),
-        (f"of {len(mine)} victims inside the 95% interval, promised 1%", str(kept), ""),
-        ("CPU ms an input, one thread", f"{speed[0]:.1f}", f"STRIP {speed[1]:.1f}"),
+        ("actual rates of false alarms, promised 1% and 5%", f"{short(100 * false1)}%, {100 * false5:.1f}%", ""),
+        (f"of {len(mine)} models, false alarms inside the 95% interval of a promised 1%", str(kept), ""),
+        ("processor time per input in ms, one thread", f"{speed[0]:.1f}", f"STRIP {speed[1]:.1f}"),
     ]  # fmt: skip
     yield from (f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
@@ -124,9 +124,9 @@ def rare(studies: Studies) -> Iterator[str]:
 
     often = ", ".join(f"{t} {success(studies, 'detection', a, RARE):.0%}" for t, a in (("BPP", "bpp"), ("FTrojan", "ftrojan"), ("SIG", "sig")))  # fmt: skip
     yield (
-        f"success of {often}): {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} over all 18 (STRIP "
-        f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), AUROC "
-        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}; below .8 are BPP {at('bpp')} (few inputs hit at "
+        f"success of {often}). The mean over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
+        f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), with an AUROC of "
+        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks are below .8: BPP {at('bpp')} (few inputs hit at "
         f"all), SIG {at('sig')}, FTrojan {at('ftrojan')}, WaNet {at('wanet')}."
     )
 
@@ -137,12 +137,12 @@ def reached(studies: Studies) -> Iterator[str]:
 
     bpp = ", ".join(short(r["tpr1"]) for r in rows(studies, "detection", "profile", "paper", ["bpp"]))
     yield (
-        f"the mean ({short(of(ALL))}, asked .90), AUROC ({short(of(ALL, 'auroc'), 3)}, asked .98), all-to-all "
-        f"({short(of(['all-to-all']))}, asked .95)"
+        f"the mean ({short(of(ALL))}, aim .90), AUROC ({short(of(ALL, 'auroc'), 3)}, aim .98), all-to-all "
+        f"({short(of(['all-to-all']))}, aim .95)"
     )
     yield (
         f"**BPP has {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at 5% false alarms, AUROC "
-        f"{short(of(['bpp'], 'auroc'), 3)}). Its attack reaches {success(studies, 'detection', 'bpp'):.0%} of the inputs"
+        f"{short(of(['bpp'], 'auroc'), 3)}). Its attack succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
     )
     held = {a for a in ALL if of([a]) < 0.5}
     assert held == {"bpp"}, "no attack but BPP under .5"
@@ -157,8 +157,8 @@ def strip(studies: Studies) -> Iterator[str]:
 
     good = ", ".join(short(of(a)) for a in ("badnets", "blended", "lf", "noise-hardened"))
     some = [of(a) for a in ("input-aware", "ftrojan", "wanet")]
-    yield f"low frequency and noise-hardened as well or better ({good}), and misses"
-    yield f"(but for {short(min(some))} to {short(max(some))}) input-aware, FTrojan and WaNet."
+    yield f"low frequency and noise-hardened as well or better ({good}). It misses"
+    yield f"and nearly all of input-aware, FTrojan and WaNet ({short(min(some))} to {short(max(some))})."
 
 
 def stressed(studies: Studies, *detectors: str) -> list[tuple[Row, dict[str, Any]]]:
@@ -177,27 +177,27 @@ def stress(studies: Studies) -> Iterator[str]:
     runs = {cell["attack"]: run for cell, run in stressed(studies, "profile") if cell["data"] == "fashion-mnist"}
     classes = [run["imbalance"]["1"]["fpr"] for run in runs.values()]
     yield (
-        f"up to {max(map(max, classes)):.0%} of the inputs of a predicted class are flagged ({max(map(mean, zip(*classes, strict=True))):.1%} on "
-        f"the mean of the three models); calibrated by class at most {max(max(r['imbalance']['1']['per_class']) for r in runs.values()):.1%}."
+        f"up to {max(map(max, classes)):.0%} of the inputs of a predicted class are flagged ({max(map(mean, zip(*classes, strict=True))):.1%} as "
+        f"the mean of the three models). If it is calibrated by class, at most {max(max(r['imbalance']['1']['per_class']) for r in runs.values()):.1%} are."
     )
     calm, bright = (runs["all-to-all"]["shifts"][kind] for kind in ("none", "brighter"))
     blurred, darker = (max(run["shifts"][kind]["fpr"][0] for run in runs.values()) for kind in ("blurred", "darker"))
     bad = [runs[attack] for attack in ("badnets", "all-to-all")]
     yield (
         f"all-to-all's TPR falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (false alarms to {short(100 * bright['fpr'][0])}%). "
-        f"On blurred images up to {blurred:.1%} are flagged at a promised 1%, on images a fifth darker {darker:.1%}. With 1% of triggered inputs in a "
-        f"calibration set, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
+        f"On blurred images up to {blurred:.1%} are flagged at a promised 1%, and on images a fifth darker {darker:.1%}. If 1% of the calibration "
+        f"inputs are triggered, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"Calibration sets of 100 inputs reach {short(few)} ± {short(spread)} on BadNets and all-to-all, of 2,000 inputs "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}, and with 2,000 inputs "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
     ours, others = kept(studies, "profile"), kept(studies, *theirs)
     yield (
-        f"at least {min(ours)} inside the 95% interval in each of {len(ours)} pairs of model, level and calibration size; of the other "
-        f"detectors' {len(others):,} pairs {others.count(min(others))} have {min(others)}, and all others {min(k for k in others if k > min(others))} or more."
+        f"At least {min(ours)} are inside the 95% interval, for each of {len(ours)} combinations of model, level and calibration size. Of the other "
+        f"detectors' {len(others):,} combinations {others.count(min(others))} have {min(others)}, and all others {min(k for k in others if k > min(others))} or more."
     )
 
 
@@ -215,14 +215,14 @@ def colour(studies: Studies) -> Iterator[str]:
     ours = by["profile"]
     yield (
         f"all-to-all {of('all-to-all')}, FTrojan {of('ftrojan')}, BadNets {of('badnets')}, Blended {of('blended')}, WaNet {of('wanet')} (its "
-        f"attack reaches {success(studies, 'detection-colour', 'wanet'):.0%}), ISSBA {of('issba')}; mean over the five development attacks "
-        f"{short(ours['development'])} (the score before"
+        f"attack succeeds on {success(studies, 'detection-colour', 'wanet'):.0%}), ISSBA {of('issba')}. The mean over the five development attacks "
+        f"is {short(ours['development'])} (the score before"
     )
-    yield f"AUROC {short(ours['auroc'], 3)}."
+    yield f"and the AUROC {short(ours['auroc'], 3)}."
     yield (
-        f"Next are Frequency ({short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}); STRIP has "
-        f"{short(by['strip']['development'])}; on ISSBA RPP does better ({short(by['rpp']['held_out'])}). Promised 1%, the profile raises "
-        f"{ours['fpr1']['value']:.1%}."
+        f"the next best are Frequency ({short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has "
+        f"{short(by['strip']['development'])}. On ISSBA, RPP finds more ({short(by['rpp']['held_out'])}). At a promised 1%, the profile flags "
+        f"{ours['fpr1']['value']:.1%} of clean images."
     )
 
 
@@ -243,11 +243,11 @@ def mlp(studies: Studies) -> Iterator[str]:
     )  # fmt: skip
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
-    yield f"So {short(by['profile']['development'])} over the four development attacks"
+    yield f"The mean is {short(by['profile']['development'])} over the four development attacks"
     yield f"STRIP has {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, and the others have at most {short(by['w']['development'])}."
-    yield f"the convolutional network it was designed on has {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve"
-    yield f"{kept} of {pairs} pairs of a detector and a model inside the 95% interval at 1%)"
-    yield f"WaNet's attack reaches {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
+    yield f"the profile has {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
+    yield f"{kept} of {pairs} pairs of a detector and a model are inside the 95% interval at 1%"
+    yield f"WaNet's attack succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
 
 
 def proportions(studies: Studies) -> Iterator[str]:
@@ -267,8 +267,8 @@ def proportions(studies: Studies) -> Iterator[str]:
     yield f"({short(low, 1)}% to {short(high, 1)}% at 1% with 2,000 calibration inputs, {fewest} or {all_but} of 50 splits inside the interval)"
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
-    yield f"by class 5% becomes {ten} (1:10) and {hundred} (1:100) calibrated on balanced sets, much as on models trained in balance ({one})."
+    yield f"a promised 5% becomes {ten} by class (1:10) and {hundred} (1:100). For models trained on balanced sets it becomes {one}."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
-    yield f"brings every class to {min(even):.1%} to {max(even):.1%},"
+    yield f"brings every class to {min(even):.1%} to {max(even):.1%}."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
     yield f"BadNets' TPR at 1% is {short(tpr[0])} (1:10) and {short(tpr[1])} (1:100)."

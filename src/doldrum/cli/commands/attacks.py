@@ -1,4 +1,4 @@
-"""`doldrum attacks`, `poison`, `train` and `evaluate`: make a victim of any attack, and see how well it worked."""
+"""`doldrum attacks`, `poison`, `train` and `evaluate`: make a backdoored model with any attack, and measure how well it works."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from doldrum.progress import waiting
 AttackOption = Annotated[str | None, typer.Option(help="An attack's id; doldrum attacks lists them.")]
 RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
 TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of all random choices.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
 ]
@@ -68,7 +68,7 @@ def poison(
     settings: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Poison a training set and write it to an .npz file, for doldrum train or anything else.
+    """Poison a training set and write it to an .npz file, for doldrum train or other programs.
 
     Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
 
@@ -133,7 +133,7 @@ def train(
     settings: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Train a network: clean, on a poisoned set, or as the victim of an attack.
+    """Train a network: on a clean set, on a poisoned set, or with a backdoor by an attack.
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
 
@@ -276,7 +276,7 @@ def _evaluation_table(found: Any, names: Sequence[str]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"Evaluation, intervals at {found.confidence:.0%}", title_justify="left")
+    table = Table(title=f"Evaluation, with {found.confidence:.0%} intervals", title_justify="left")
     columns = ["class", "accuracy", *([] if found.asr is None else ["ASR"])]
     for name in columns:
         table.add_column(name)

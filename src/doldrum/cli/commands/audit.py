@@ -27,7 +27,7 @@ def audit(
     ],
     clean: Annotated[
         str | None,
-        typer.Option(help="A few hundred clean images that you trust, not hand-picked: as --images, or a split such as fashion-mnist:test. Without them, "
+        typer.Option(help="A few hundred clean images that you trust, not hand-picked. Formats are those of --images, or a split such as fashion-mnist:test. Without them, "
                           "images are ranked by suspicion but not flagged."),
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
@@ -35,7 +35,7 @@ def audit(
     claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time limit, e.g. 5m. The number of draws is chosen to fit, and scanning stops when the time is over."),
+        typer.Option(help="Time limit, e.g. 5m. The number of draws is chosen to fit it, and the scan stops when the time is over."),
     ] = None,
     inspect: Annotated[
         bool | None,
@@ -43,11 +43,11 @@ def audit(
                      "--clean images and the model is not an address."),
     ] = None,
     references: References = None,
-    model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate of false alarms about models.")] = 0.05,
+    model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate at which clean models are called suspicious.")] = 0.05,
     explain: Annotated[
         int, typer.Option(help="How many of the most suspicious flagged images to explain, as doldrum explain does.")
     ] = 8,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws; by default fresh and secret.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     hours: options.Hours = 24.0,
@@ -57,14 +57,14 @@ def audit(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Check a model and images from somebody else: which images look triggered, and does the model look backdoored?
+    """Check a model and images from somebody else: find images that look triggered, and signs of a backdoor in the model.
 
     Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
 
     Writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
 
-    The exit code is 3 if more images are flagged than the promise explains (flags above the 95% limit, or any discoveries), or if the model is
-    suspicious or worse. Otherwise it is 0, which says nothing about other images.
+    The exit code is 3 if more images are flagged than the promised rate explains (more flags than the 95% limit, or any discoveries), or if the model is
+    suspicious or a backdoor is shown. Otherwise it is 0, which says nothing about other images.
 
     With --clean images, the model is inspected after the scan. Scan and inspection each get half of --budget; without a budget the inspection
     takes at most half an hour.

@@ -42,10 +42,10 @@ def cleanse(
     doldrum train cleansed/clean.npz --out again.safetensors
 
     Writes drop.txt (one row number per line, from 0), clean.npz (the other samples), samples.parquet (the scores of every method for each
-    sample, by id) and summary.json into --out. Activation clustering and spectral signatures need a torch network.
+    sample, by id) and summary.json into --out. The methods clustering and spectral need a torch network.
 
-    The exit code is 3 if the profile flags more than its promise explains, as in doldrum scan. Without --clean the samples are ranked and
-    nothing is promised: the share given by --rate is dropped, poisoned or not, and part of the list depends on the seed.
+    The exit code is 3 if the profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, the samples are ranked,
+    and no rate is promised: the share given by --rate is dropped, poisoned or not. Part of the list then depends on the seed.
     """
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
     from doldrum.confined.folder import holds_work
@@ -84,7 +84,7 @@ def _say(summary: dict[str, Any]) -> None:
     )
     promise = summary["promise"]
     if promise is None:
-        message("There were no clean images, so this is a ranking and nothing is promised")
+        message("There were no clean images, so the samples are only ranked, and no false-positive rate is promised")
         for sentence in summary["ranking"]["means"]:
             message(f"- {sentence}")
     else:
@@ -97,7 +97,7 @@ def _table(summary: dict[str, Any]) -> Any:
 
     names = summary["class_names"]
     table = Table(title=f"Samples to drop, out of {summary['samples']}", title_justify="left")
-    for name in ("method", "samples", "most of label", "rule"):
+    for name in ("method", "samples", "most frequent label", "rule"):
         table.add_column(name, overflow="fold")
     for method, found in summary["methods"].items():
         counts = found["dropped_by_label"]

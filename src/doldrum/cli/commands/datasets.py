@@ -1,4 +1,4 @@
-"""`doldrum datasets`: what there is here, how to get the rest, and a picture of one."""
+"""`doldrum datasets`: the data sets on this machine, how to get the others, and a picture of one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def datasets(
     ] = None,
     json: JsonFlag = False,
     out: Annotated[
-        Path | None, typer.Option(help="The PNG file of --show; without it, write the JSON to this file too.")
+        Path | None,
+        typer.Option(help="With --show: the PNG file to write. Otherwise: also write the JSON to this file."),
     ] = None,
 ) -> None:
-    """List the data sets, where each was found, or how to get it; or draw samples of one.
+    """List the data sets, where each was found, and how to get the others. With --show, draw samples of one.
 
     Example: doldrum datasets --show textures --out sheet.png
 
-    A set with options takes them behind its name, before the split: textures,classes=400,size=64:train. So does every command that takes a
-    data set.
+    Some data sets have options. Write them after the name and before the split, here and in every other command:
+    textures,classes=400,size=64:train.
     """
     if show is not None:
         _draw(show, out, json=json)

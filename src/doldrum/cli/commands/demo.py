@@ -38,7 +38,7 @@ def demo(
     ] = Path("doldrum-demo"),
     json: JsonFlag = False,
 ) -> None:
-    """Train a clean and a BadNets-poisoned network on Fashion-MNIST and measure both.
+    """Train a clean and a backdoored network (BadNets) on Fashion-MNIST, and measure how their labels change under noise.
 
     Example: doldrum demo --fast --out look
 

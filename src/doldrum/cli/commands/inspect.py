@@ -33,7 +33,7 @@ def inspect(
     references: References = None,
     fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 needs 19 models.")] = 0.05,
     inspectors: Annotated[
-        str | None, typer.Option(help="Inspectors by name, e.g. mask,warp; by default the six that look for a trigger and can show it.")
+        str | None, typer.Option(help="Names of the inspectors to use, e.g. mask,warp. Default: the six that find a trigger that can be tested.")
     ] = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
@@ -42,12 +42,12 @@ def inspect(
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(help="Seed of the searches, 0 by default. It is no secret, as an audit's is: results for reference models are kept by seed, and "
-                          "used again."),
+        typer.Option(help="Seed of the searches, 0 by default. It need not be secret. Results for reference models are stored with their seed, and "
+                          "used again with the same seed."),
     ] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(help="Reference models to examine at once; 0 is one per core, with --ray by default one per CPU of the cluster."),
+        typer.Option(help="Number of reference models to examine at once. 0 means one per core. The default with --ray is one per CPU of the cluster."),
     ] = None,
     ray: Ray = None,
     hours: options.Hours = 24.0,
@@ -57,12 +57,12 @@ def inspect(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Check whether a model looks backdoored, from clean images alone: which class, and by which trigger?
+    """Check whether a model looks backdoored, from clean images alone, and for which class and trigger.
 
     Example: doldrum inspect model.onnx --clean trusted/ --references refs/ --out report/
 
-    --out receives report.html, record.json and, where a trigger was found, trigger.json and pictures/. Results for reference models are kept in
-    the folder "examined" beside them. Without --references no rate of false alarms is promised: the model's classes are compared with one another.
+    --out receives report.html, record.json and, if a trigger was found, trigger.json and pictures/. Results for reference models are kept in
+    the folder "examined" beside them. Without --references, no rate of false alarms is promised: the model's classes are only compared with one another.
     The exit code is 3 if the model is suspicious or a backdoor is shown. Exit code 0 is no proof that the model is clean.
     """
     from doldrum.audit import seconds_of

@@ -1,4 +1,4 @@
-"""`doldrum measure`: a model, images, and a folder of Responses."""
+"""`doldrum measure`: measure how a model's labels change under noise, and write them to a folder."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def measure(
     until_decided: Annotated[
         float | None,
         typer.Option(
-            help="Stop at an input and strength once its W is known to be above or below this value, such as 0.2. --draws "
+            help="Stop measuring an input at a strength when its W is known to be above or below this value, such as 0.2. --draws "
             "is then the maximum (1000 is a good number)."
         ),
     ] = None,
     until_width: Annotated[
         float | None,
-        typer.Option(help="Stop once W is known to within this width: 0.1 means +-0.05."),
+        typer.Option(help="Stop measuring when the limits of W are this close together. 0.1 means +-0.05."),
     ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
-            help="With either of these: the chance of a wrong answer at one input and strength. Default: 0.05."
+            help="With --until-decided or --until-width: the probability of a wrong answer for one input and strength. Default: 0.05."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws; all inputs share them.")] = 0,
@@ -71,7 +71,7 @@ def measure(
     engine: Annotated[
         str,
         typer.Option(
-            help="auto, eager, openvino, onnxruntime or compile. auto picks the fastest that gives the model's own labels."
+            help="The engine that runs the model: auto, eager, openvino, onnxruntime or compile. auto chooses the fastest that gives the model's own labels."
         ),
     ] = "auto",
     workers: Workers = None,
@@ -84,8 +84,8 @@ def measure(
 
     Example: doldrum measure model.onnx photos/ --strengths 0.05,0.1,0.2 --draws 100 --out result
 
-    Writes Parquet shards with one row per input and strength (id, base label, W with limits, dominant class and its
-    lower limit, every draw's label) and manifest.json into --out. doldrum.read_responses(DIR) reads them back. To continue an
+    Writes Parquet files and manifest.json into --out. The files have one row per input and strength: id, label without noise, W with limits, most frequent class with its
+    lower limit, and the label of every draw. doldrum.read_responses(DIR) reads them back. To continue an
     interrupted run, run the same command again.
 
     Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
@@ -125,7 +125,7 @@ def measure(
             run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
         chosen = run.info["engine"]
         message(
-            f"measuring {len(run)} images, {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} strengths. Engine: "
+            f"measuring {len(run)} images, with {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} strengths. The engine is "
             f"{chosen['engine']} {chosen['precision']}, which gave the model's own label for {chosen['agreement']:.1%} of {chosen['checked']} "
             "noisy images"
         )

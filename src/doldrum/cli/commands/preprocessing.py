@@ -1,4 +1,4 @@
-"""What `doldrum doctor MODEL --clean DIR` prints: the usual preprocessings of a model, and which one fits."""
+"""What `doldrum doctor MODEL --clean DIR` prints: the common preprocessings, and which one fits the model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_js
     }
     if clean is None:
         below = (
-            [] if suspect.format == "doldrum checkpoint" else ["opened as with:", _flags(effective(suspect, settings))]
+            []
+            if suspect.format == "doldrum checkpoint"
+            else ["the model is opened as with these options:", _flags(effective(suspect, settings))]
         )
         emit(told, as_json=as_json, out=out, table=_opened_table(told), below=below)
         return
@@ -132,7 +134,7 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
     from rich.table import Table
 
     kind = "labelled" if check.labelled else "unlabelled"
-    title = f"preprocessing, on {check.images:,} {kind} clean images ({check.forwards:,} forwards)"
+    title = f"preprocessing, on {check.images:,} {kind} clean images ({check.forwards:,} forward passes)"
     table = Table(title=title, title_justify="left")
     table.add_column("pixels that the model gets", overflow="fold")
     for name in [*(["accuracy (95%)"] if check.labelled else []), "confidence", "labels", "largest", "kept"]:
@@ -153,11 +155,11 @@ def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
 
     Flags are a line of their own, however long, so that they can be copied.
     """
-    columns = "" if check.best.confidence is None else "confidence: the mean highest probability. "
+    columns = "" if check.best.confidence is None else "“confidence” is the mean of the highest probability. "
     columns += (
-        "labels: how many different labels came back. largest: the share of images with the most frequent label. "
+        "“labels” is the number of different labels. “largest” is the share of images with the most frequent label. "
     )
-    columns += "kept: the share of labels that stay the same when the image is made brighter or turned a little."
+    columns += "“kept” is the share of labels that stay the same if the image is made brighter or turned a little."
     lines = [_wrapped(columns), "", _wrapped(check.verdict)]
     for row in check.rows if check.best.better else ():
         if row == check.best or row.tied:

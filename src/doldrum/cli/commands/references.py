@@ -36,8 +36,8 @@ def references(
     promised: 19 models are enough for 5%, 99 for 1%. With more models, the rate among your own clean models is nearer to the
     promised one.
 
-    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. Stopped at any time, the same
-    command goes on from the last finished epoch. A larger --count adds models. Clean models of your own can be used instead: put them into a
+    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. You can stop the command at any time. Run the same
+    command again to continue from the last finished epoch. A larger --count adds models. You can also use clean models of your own: put them into a
     folder, in any format that doldrum opens.
     """
     from doldrum.provenance import cores
@@ -66,7 +66,7 @@ def _in_words(summary: dict[str, Any]) -> str:
     number, accuracy = summary["models"], summary["training_accuracy"]
     models = "1 reference model is" if number == 1 else f"{number:,} reference models are"
     return (
-        f"{models} in {summary['out']}, training accuracy {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
+        f"{models} in {summary['out']}, with a training accuracy of {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
         f"With them, a false-alarm rate as low as 1 in {number + 1:,} clean models can be promised."
     )
 

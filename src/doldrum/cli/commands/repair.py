@@ -1,4 +1,4 @@
-"""`doldrum repair`: take the backdoor out of a model, and show that it is gone."""
+"""`doldrum repair`: remove the backdoor from a model, and test the result."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def repair(
     model: Annotated[str, typer.Argument(help=options.MODEL)],
     clean: Annotated[
         str,
-        typer.Option(help="Images that you trust, of several classes, in a folder per class where you have labels: a folder, archive, table, array or split such as "
-                          "fashion-mnist:test. At least 40; 1,000 or more work well."),
+        typer.Option(help="Images that you trust, of several classes: a folder, archive, table, array or split such as fashion-mnist:test. If you have labels, use one folder "
+                          "per class. At least 40; 1,000 or more work well."),
     ],
     out: Annotated[Path, typer.Option(help="The repaired model, a new file: .onnx for an ONNX model, .safetensors for weights.")],
     inspection: Annotated[
         str | None,
-        typer.Option(help="The folder of an inspection of this model that found a trigger. It is unlearned, and tested before and after."),
+        typer.Option(help="The folder of an inspection of this model that found a trigger. The model unlearns this trigger, which is tested before and after."),
     ] = None,
     method: Annotated[
         str | None,
@@ -35,13 +35,13 @@ def repair(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Take the backdoor out of a model with a few clean images, and show what became of it.
+    """Remove the backdoor from a model with a few clean images, and test the result on other images.
 
     Example: doldrum repair model.onnx --clean trusted/ --inspection report/ --out repaired.onnx
 
-    The model given is never written to. Beside --out, the folder NAME-report receives report.html and record.json: accuracy and success of the recovered
-    trigger before and after, on images held back. Interrupted, the same command continues. The exit code is 3 if the recovered trigger still works, or is not
-    shown to be gone. Exit code 0 is no proof that no other trigger works.
+    The given model is never changed. The folder NAME-report beside --out receives report.html and record.json. They have the accuracy, and the success of the recovered
+    trigger, before and after, on images held back. To continue an interrupted run, run the same command again. The exit code is 3 if the recovered trigger still works, or if
+    there are too few images to show that it does not. Exit code 0 is no proof that no other trigger works.
     """
     from doldrum.confined.folder import holds_work
     from doldrum.repairing.job import RepairSettings, run_repair

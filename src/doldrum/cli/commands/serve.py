@@ -87,7 +87,7 @@ def serve(
         guard = Guard(suspect.classifier, loaded)
         if not guard.warm_up():
             message(
-                "note: calibrated on another machine, or with other versions: the first images wait until they are checked"
+                "note: the detector was calibrated on another machine or with other versions, so the model is checked on the first images, which take longer"
             )
         service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"

@@ -15,7 +15,9 @@ from doldrum.cli.output import JsonFlag, emit, message
 
 def study(
     name: Annotated[str, typer.Argument(help="Name of a study. Without a name, the studies are listed.")] = "",
-    grid: Annotated[str, typer.Option(help="quick, full, or a .toml or .json file.")] = "quick",
+    grid: Annotated[
+        str, typer.Option(help="The grid of cells to run: quick, full, or a .toml or .json file.")
+    ] = "quick",
     out: Annotated[Path, typer.Option(help="Folder for the records. Finished cells are not run again.")] = Path(
         "study"
     ),
@@ -32,8 +34,8 @@ def study(
 
     Example: doldrum study smoothing --grid quick --out result, then doldrum report result
 
-    A grid file has fields that all cells share, and [[cells]] tables. A list stands for each of its values, and several
-    lists for every combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. Fields: data, recipe, changes, attack,
+    A grid file has fields that all cells share, and [[cells]] tables. A list gives one cell per value, and several
+    lists give one cell per combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
     rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more. docs/how-to/run-a-study.md has an
     example with every study's fields.
     """

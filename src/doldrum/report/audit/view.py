@@ -13,10 +13,10 @@ from doldrum.report.words import model_rows, percent
 __all__ = ["of_model", "view"]
 
 _CLASSES, _NAMES = 12, 100
-_READS = "The score looks at which labels came back, not only at how many. So an input can be suspicious although its line is inside the band."
+_READS = "The score uses which labels came back, not only how often the label stayed. So an input can be suspicious although its line is inside the band."
 _CONCENTRATION = (
     "The p-value of a class says how often some class would have at least as many of the flags if these were spread over all images by chance. It is corrected for the number "
-    "of predicted classes (Bonferroni). It is not corrected for several looks, such as a second audit or another --fpr. False alarms can concentrate on one class too."
+    "of predicted classes (Bonferroni). It is not corrected if you repeat the audit, or change --fpr. False alarms can concentrate on one class too."
 )
 _COLUMNS = (
     ("rank", "Rank"),
@@ -151,9 +151,9 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
 
 def _promise(promise: dict[str, Any]) -> str:
     return (
-        f"Promised: {percent(promise['fpr'])} of inputs like the clean images are flagged on average. With the "
-        f"{promise['num_calibration']:,} clean images of this calibration, the rate is between "
-        f"{percent(promise['lower'])} and {percent(promise['upper'])} (95%)."
+        f"The promise is that {percent(promise['fpr'])} of inputs like the clean images are flagged on average. With "
+        f"{promise['num_calibration']:,} calibration images, the rate is between "
+        f"{percent(promise['lower'])} and {percent(promise['upper'])} for 95% of calibration sets."
     )
 
 
@@ -180,14 +180,16 @@ def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
     count = len({row.label for row in rows})
     order = "most scanned first" if ranking else "most flagged first"
     return (
-        f"The {_CLASSES} of {count:,} predicted classes, {order}" if count > _CLASSES else f"Predicted classes, {order}"
+        f"The table has {_CLASSES} of {count:,} predicted classes, {order}"
+        if count > _CLASSES
+        else f"The table has all predicted classes, {order}"
     )
 
 
 def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
     if ranking or not flagged:
         none = "" if ranking else "No input was flagged. "
-        return f"{none}The {pictured:,} most suspicious inputs, in order." if pictured else none
+        return f"{none}The {pictured:,} most suspicious inputs are shown in order." if pictured else none
     kept = f"{_count(flagged, 'input was', 'inputs were')} flagged, shown most suspicious first."
     if pictured < flagged:
         kept += f" Only the first {pictured:,} have pictures here. The table below lists all."
@@ -205,7 +207,7 @@ def _states(ranking: bool, flags: dict[str, Any], *, every: str, flagged_first: 
 
 
 def _rows_text(count: int, in_page: int) -> str:
-    text = "Most suspicious first. Click a heading to sort. In the table, the arrow keys, Page Up, Page Down, Home and End move between rows, and Enter opens an input."
+    text = "The most suspicious input is first. Click a heading to sort. In the table, the arrow keys, Page Up, Page Down, Home and End move between rows, and Enter opens an input."
     if in_page < count:
         text += f" The {in_page:,} most suspicious are shown. All of them are in rows.parquet, in the same folder as this page."
     return text
@@ -234,7 +236,9 @@ def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if clean:
         facts.append(("clean images", clean["source"]))
-        facts.append(("used for", f"{clean['fit']:,} to fit, {clean['calibration']:,} to calibrate"))
+        facts.append(
+            ("of the clean images", f"{clean['fit']:,} were used to fit, {clean['calibration']:,} to calibrate")
+        )
         if clean["accuracy"]:
             facts.append(("with a true label", f"{clean['accuracy']['labelled']:,}"))
     return facts

@@ -15,7 +15,7 @@ __all__ = ["ACCURACY", "facts", "material", "view"]
 ACCURACY = "accuracy on clean images"
 """The name of that figure."""
 
-_DOT = "Each dot is a route: from any class to one class, from one class to any other, or from any class to any other. The large dot is the route of the verdict."
+_DOT = "Each dot is a route. A route leads from any class to one class, from one class to any other, or from any class to any other. The large dot is the route of the verdict."
 _ROUTES = 24  # that the table by class has
 _KINDS = {
     "masked-pattern": "a pattern under a mask",
@@ -113,12 +113,12 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
 def _scale(record: Mapping[str, Any]) -> str:
     if record["references"] is None:
         return (
-            f"{_DOT} Its place says how far it stands out from the model’s other classes, in standard deviations of these. Further right is more suspicious. Nothing is "
-            "promised here: in a clean model, too, some class is furthest right."
+            f"{_DOT} Its position shows how far it stands out from the model’s other classes, in standard deviations of these. Further right is more suspicious. No rate of false alarms is "
+            "promised here: in a clean model, too, one class is furthest right."
         )
     return (
-        f"{_DOT} Its place says how far the model is from the {record['references']['count']:,} clean references on the same route, in standard deviations of these. Further "
-        "right is more suspicious. The band goes from the lowest to the highest of the references’ own most suspicious routes."
+        f"{_DOT} Its position shows how far the model is from the {record['references']['count']:,} clean references on the same route, in standard deviations of these. Further "
+        "right is more suspicious. Each reference has a most suspicious route. The band reaches from the lowest to the highest of these."
     )
 
 
@@ -160,8 +160,8 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
     return [
         first,
         "The searches used one half of the clean images. The other half was used only to test what they found.",
-        "A search looks for any small change that leads to a class. What it finds may not look like the trigger that somebody used to build in a backdoor.",
-        "Somebody who knows these searches can train a model to pass them.",
+        "A search looks for any small change that leads to a class. What it finds may not look like the attacker’s own trigger.",
+        "An attacker who knows these searches can train a model to pass them.",
     ]
 
 
@@ -171,7 +171,7 @@ def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [
         *model_rows(model),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
-        ("of those", f"{clean['search']:,} to search with, {clean['test']:,} to test with"),
+        ("of the clean images", f"{clean['search']:,} were used for the search, {clean['test']:,} for the test"),
     ]
     if references is not None:
         found.append(("reference models", f"{references['count']:,} from {references['source']}"))

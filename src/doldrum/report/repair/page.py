@@ -15,10 +15,10 @@ __all__ = ["write_repair_page"]
 
 _STYLES = ("style.css", "inspection.css")
 _LIMITS = (
-    "A trigger that nobody recovered may still work: only the one that was given was tested.",
-    "What was recovered may differ from the trigger that the attacker uses. That one may work where this one no longer does.",
-    "The accuracy is that on clean images like those given.",
-    "The images held back were not trained on. With the same clean images and the same seed, the search of the inspection has not seen them either.",
+    "Only the recovered trigger was tested. Another trigger that was not recovered may still work.",
+    "The recovered trigger may differ from the attacker’s own trigger. The attacker’s trigger may still work although this one no longer does.",
+    "The accuracy holds for clean images like those given.",
+    "The repair did not train on the images held back. If the inspection had the same clean images and the same seed, its search did not use them either.",
 )
 """What no repair can show."""
 
@@ -75,7 +75,7 @@ def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         same = record["agreement"]
         made.append(("same label as before", percent(same["value"]), f"of {same['n']:,} images held back", ""))
     if record["larger"] is not None:
-        made.append(("smallest trigger now", f"{record['larger']:.2g} times", "as large, on the same route", ""))
+        made.append(("smallest trigger now", f"{record['larger']:.2g} times", "as large, for the same classes", ""))
     return made
 
 
@@ -86,7 +86,7 @@ def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [
         *model_rows(model),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
-        ("of those", f"{clean['fit']:,} to train with, {clean['test']:,} to test with"),
+        ("of the clean images", f"{clean['fit']:,} were used for training, {clean['test']:,} for the test"),
         ("labels", whose),
         ("method", f"{record['method']['title']} ({record['method']['settings']})"),
     ]

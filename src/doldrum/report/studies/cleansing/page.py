@@ -23,7 +23,7 @@ METHODS = ("profile", "ranking", "spectral", "clustering")
 BROKEN = 0.2
 """An attack counts as broken if fewer than this share of its triggered images get the attacker's label."""
 _TITLES = {
-    "none": "as it came", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
+    "none": "not cleansed", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
     "clustering": "activation clustering", "known": "all poison dropped",
 }  # fmt: skip
 _CLEAN = "clean"
@@ -96,15 +96,17 @@ def _lede(
     seeds = sorted({int(c.cell["seed"]) for c in cells})
     none = sums["none"]
     texts = [
-        f"{none['models']} models of {none['attacks']} attacks, {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}: {first.values['samples']:,} training images with "
+        f"The study has {none['models']} models of {none['attacks']} attacks, with {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, and {first.values['samples']:,} training images with "
         f"{float(first.cell['rate']):.0%} poison. Each method uses the model that was trained on the set to choose samples to drop. Then a model is trained on the others, with the same recipe and seed. A backdoor counts as broken below an ASR of {BROKEN:.0%}.",
     ]
     if none["models"]:
         texts.append(
-            "Mean ASR: " + ", ".join(f"{_TITLES[a]} {percent(s['asr'])}" for a, s in sums.items() if s["models"]) + ". "
-            "Mean clean accuracy: "
+            "These are the mean ASRs: "
+            + ", ".join(f"{_TITLES[a]} {percent(s['asr'])}" for a, s in sums.items() if s["models"])
+            + ". "
+            "The mean clean accuracies are: "
             + ", ".join(f"{_TITLES[a]} {percent(s['clean_accuracy'])}" for a, s in sums.items() if s["models"])
-            + ". Mean shares of the poison and of the clean samples that were dropped: "
+            + ". The mean shares of the poison and of the clean samples that were dropped are: "
             + ", ".join(
                 f"{_TITLES[m]} {percent(sums[m]['poison_dropped'])} and {percent(sums[m]['clean_dropped'])}"
                 for m in METHODS
@@ -115,7 +117,7 @@ def _lede(
             title_of(r["attack"]) for r in rows if r["arm"] == "profile" and r["asr"] is not None and r["asr"] >= BROKEN
         ]
         if kept:
-            texts.append(f"What the profile leaves still carries: {', '.join(dict.fromkeys(kept))}.")
+            texts.append(f"After the profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}.")
     return [*texts, _calibration_sentence(cells)]
 
 
@@ -124,8 +126,8 @@ def _calibration_sentence(cells: Sequence[CellRecord]) -> str:
     held, trained = (np.mean([c.values["false"][part][level] for c in cells]) for part in ("held_out", "training"))
     accuracy = np.mean([c.values["training_accuracy"] for c in cells])
     return (
-        f"Promised 5% of false alarms on clean images that the model was not trained on, the profile raises {percent(float(held))} on others "
-        f"of these and {percent(float(trained))} on the clean samples of the training sets, of which the models had learned {percent(float(accuracy))}."
+        f"The profile was calibrated to flag 5% of clean images that the model was not trained on. It flags {percent(float(held))} of other "
+        f"such images, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of these samples correctly."
     )  # fmt: skip
 
 
@@ -133,10 +135,10 @@ def _success(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "Attack success after retraining",
         (
-            "“All poison dropped” is possible only if the poison is known. Its ASR is the effect of the trigger on a model that never learned it. All-to-all’s ASR can’t exceed the clean accuracy.",
+            "“All poison dropped” is possible only if the poison is known. Its ASR is the effect of the trigger on a model that never learned it. The ASR of all-to-all cannot exceed the clean accuracy.",
         ),
         [
-            StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "Mean over seeds.",
+            StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "The figure shows means over seeds.",
                         "Attack success rate after retraining, by attack and method", height=0.9 + 0.55 * max(len(attacks), 2)),
         ],
         [
@@ -150,8 +152,8 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "What was dropped",
         (
-            "The profile drops what it flags at its promised rate; without clean images it drops 1.5 times the poison rate of the "
-            "set. Spectral signatures drop from every class 1.5 times the true largest share of poison in a class. If one class holds all the poison, this is half of the set or more. Cover samples carry the trigger and their own label. They are counted neither as poison nor as clean. AUROC is that of the scores, poison against clean samples over all classes.",
+            "The profile drops what it flags at its promised rate. Without clean images it drops 1.5 times the poison rate of the "
+            "set. Spectral signatures drop 1.5 times the true largest share of poison in a class, from every class. If one class has all the poison, this is half of the set or more. Cover samples carry the trigger and their own label. They are counted neither as poison nor as clean. AUROC says how well the scores separate poison from clean samples over all classes.",
         ),
         (),
         [
@@ -174,8 +176,8 @@ def _false(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Does a promise made on held-out images hold for training samples?",
         (
-            "Calibration inputs are clean images that the model never saw. The model has learned the clean samples of the training set by heart. The "
-            "promise is about the former.",
+            "Calibration inputs are clean images that the model never saw, and the promise is about such images. The model may have memorised the clean samples of the training "
+            "set, so for these the promise may not hold.",
         ),
         (),
         [
@@ -220,14 +222,21 @@ def _clusters(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Clusters of the attacker’s class",
         (
-            f"The smaller cluster is dropped where it holds less than {MOST_SHARE:.0%} of its class and the silhouette is above "
+            f"The smaller cluster is dropped if it has less than {MOST_SHARE:.0%} of its class and the silhouette is above "
             f"{LEAST_SILHOUETTE:.2f}. So if more than this share of a class is poison, the cluster with the poison is kept.",
         ),
         (),
         [
             StudyTable(
                 "Activation clustering",
-                ["attack", "seed", "smaller cluster", "silhouette", "it was", "other classes dropped from"],
+                [
+                    "attack",
+                    "seed",
+                    "share of the smaller cluster",
+                    "silhouette",
+                    "it was",
+                    "other classes with a dropped cluster",
+                ],
                 rows,
             )
         ],

@@ -1,4 +1,4 @@
-"""The report of `study detection`: which detectors find triggered inputs, and keep their promise about false alarms."""
+"""The report of `study detection`: which detectors find triggered inputs, and keep the promised rate of false alarms."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _headline(parts: Sequence[_Part]) -> str:
 
 def _lede(parts: Sequence[_Part]) -> list[str]:
     if not parts:
-        return ["Only cells of the kind `stress`: how calibration can go wrong."]
+        return ["This study has only cells of the kind `stress`, which show how calibration can go wrong."]
     others = [f"On {p.models.name}, {_ranking(p)}" for p in parts[1:] if p.ranked]
     return [*_answer(parts[0]), *others]
 
@@ -135,10 +135,10 @@ def _answer(part: _Part) -> list[str]:
     attacks = {attack_of(c.cell) for c in victims}
     seeds = sorted({int(c.cell["seed"]) for c in part.cells})
     texts = [
-        f"On {part.models.name}: {counted(len(victims), 'victim')} of {counted(len(attacks), 'attack')} and "
-        f"{counted(len(part.cells) - len(victims), 'clean model')}, {'seed' if len(seeds) == 1 else 'seeds'} "
-        f"{', '.join(map(str, seeds))}. Figures are TPR at a promised 1% of "
-        f"false alarms, with thresholds from calibration inputs, for triggered inputs that get the attacker’s label. They are means over the attacks with {100 * part.rate:.3g}% poison, at 64 forward passes per input at most."
+        f"On {part.models.name}, there are {counted(len(victims), 'victim')} (backdoored models) of {counted(len(attacks), 'attack')} and "
+        f"{counted(len(part.cells) - len(victims), 'clean model')}, with {'seed' if len(seeds) == 1 else 'seeds'} "
+        f"{', '.join(map(str, seeds))}. TPR is the share of triggered inputs that are flagged, at a promised 1% of "
+        f"false alarms. Thresholds are from calibration inputs, and only triggered inputs that get the attacker’s label are counted. Figures are means over the attacks with {100 * part.rate:.3g}% poison, with at most 64 forward passes per input."
     ]
     if part.ranked:
         ranking = _ranking(part)
@@ -148,21 +148,21 @@ def _answer(part: _Part) -> list[str]:
         mine = [r for r in at_budget(part.rows, EQUAL) if r.detector == OURS]
         by = {name: by_attack(mine, name, part.rate) for name in (HELD_OUT, ADAPTIVE)}
         said = [
-            f"{detector_title(OURS)}: AUROC {three(ours.auroc)} over development attacks, weakest on {attack_title(ours.worst)} ({two(ours.worst_tpr)})"
+            f"{detector_title(OURS)} has an AUROC of {three(ours.auroc)} over development attacks. Its lowest TPR is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
         ]
         said += [
-            f"{name} attacks, {'never used in its design' if name == HELD_OUT else 'made to evade smoothness'}: "
+            f"Its TPRs for {name} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade smoothness'}, are: "
             + ", ".join(f"{attack_title(a)} {two(v)}" for a, v in values.items())
             for name, values in by.items()
             if values
         ]
-        texts.append("; ".join(said) + ".")
+        texts.append(". ".join(said) + ".")
     return [*texts, _promise_sentence(part.equal)]
 
 
 def _ranking(part: _Part) -> str:
     return (
-        "over development attacks: "
+        "the mean TPRs over development attacks are: "
         + ", ".join(f"{detector_title(s.detector)} {two(s.development)}" for s in part.ranked)
         + "."
     )
@@ -173,7 +173,7 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     kept1, kept5 = sum(s.kept1 for s in found), sum(s.kept5 for s in found)
     low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
     return (
-        f"Promised 1% of false alarms, detectors have false-positive rates from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
-        f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) on clean inputs. In {kept1} of {models} pairs of a detector and a model "
-        f"they are inside the 95% interval of the promise (at 5%: {kept5}). All detectors of a model use the same inputs, so these pairs are not independent."
+        f"At a promised 1% of false alarms, the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
+        f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) of clean inputs. In {kept1} of {models} pairs of a detector and a model, "
+        f"the number of false alarms is inside the 95% interval of the promise (at a promised 5%, in {kept5}). All detectors of a model use the same inputs, so these pairs are not independent."
     )  # fmt: skip

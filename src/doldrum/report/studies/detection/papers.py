@@ -55,10 +55,10 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
     ]  # fmt: skip
     if not lines:
         return None
-    text = "Published figures are of deep networks on colour images, with other attacks and rates. So only one thing can be compared: whether a detector works at all. Each score here agrees, input by input, with a slow reference that the tests compute from the paper’s equation. So a low figure is a result about these victims, not an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few. SCALE-UP and TeCo depend on how easily clean images change their label."
-    head = ["detector", "published", "on", "here", "place here"]
-    caption = "At the papers’ budgets; means over development attacks where none is named; places by mean TPR at 1%"
-    return Section("Beside their papers’ figures", (text,), (), [StudyTable(caption, head, lines)])
+    text = "Published figures are for deep networks on colour images, with other attacks and rates. So only one thing can be compared: whether a detector works at all. Each score here agrees, input by input, with a slow reference that the tests compute from the paper’s equation. So a low figure comes from these backdoored models, not from an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few. SCALE-UP and TeCo depend on how easily clean images change their label."
+    head = ["detector", "published", "measured on", "here", "rank here"]
+    caption = "Figures with as many forward passes as in the papers. They are means over development attacks if no attack is named. The last column ranks the detectors by mean TPR at 1%"
+    return Section("Comparison with the figures in their papers", (text,), (), [StudyTable(caption, head, lines)])
 
 
 def _here(rows: Sequence[DetectionRow], detector: str, rate: float, measure: str, attack: str) -> str:

@@ -50,7 +50,7 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
         )
         for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
             text.set_color(INK)
-    bare_axes(ax, xlabel="realised false-positive rate (log)", ylabel="mean TPR over development attacks")
+    bare_axes(ax, xlabel="actual false-positive rate (log)", ylabel="mean TPR over development attacks")
 
 
 def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
@@ -60,7 +60,7 @@ def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
         ax.plot(s.milliseconds, s.development, "o" if s.budget == "paper" else "D", color=colour, markersize=6)
     ax.set_xscale("log")
     ax.set_ylim(-0.05, 1.08)
-    bare_axes(ax, xlabel="CPU milliseconds per input (log)", ylabel="mean TPR at 1% FPR")
+    bare_axes(ax, xlabel="processor time per input in ms (log)", ylabel="mean TPR at 1% FPR")
     names = {
         (s.milliseconds, s.development): f"{detector_title(s.detector)} ({s.forwards})"
         for s in found

@@ -58,29 +58,29 @@ def table_section(
         [
             StudyFigure(
                 "roc", lambda ax: plot_roc(_curves(rows, rate), ax),
-                "Mean TPR over development attacks against the realised false-positive rate of all clean inputs, at the thresholds that "
-                "calibration gives; at most 64 forward passes per input. Orange: SmoothnessProfile.",
+                "The figure shows mean TPR over development attacks against the actual false-positive rate on all clean inputs. The thresholds are from "
+                "calibration, with at most 64 forward passes per input. SmoothnessProfile is orange.",
                 "ROC of every detector at low false-positive rates, on a log axis", height=4.6,
             ),
             StudyFigure(
                 "cost", lambda ax: plot_cost(both, ax),
-                "CPU milliseconds per input, on one thread, and mean TPR at 1% over development attacks. The number of forward passes is in brackets. "
-                "Diamonds: at most 64 forward passes. Dots: as many as in the paper.",
+                "The figure shows processor time per input, on one thread, and mean TPR at 1% over development attacks. The number of forward passes is in brackets. "
+                "Diamonds use at most 64 forward passes, and dots as many as in the paper.",
                 "Cost of every detector against what it finds", height=4.2,
             ),
         ],
         [
             _table("At most 64 forward passes per input", equal),
-            _table("Those that take more, at their papers’ budgets", [s for s in paper if s.detector in cut]),
+            _table("Detectors that take more forward passes, with as many as in their papers", [s for s in paper if s.detector in cut]),
         ],
     )  # fmt: skip
 
 
 def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     return StudyTable(
-        caption + ": TPR at 1%, mean over attacks, of the triggered inputs that hit. “All”: of all triggered inputs of the development attacks. TPR at 5% "
-        "and AUROC are means over attacks too. Milliseconds are CPU time on one thread, the median over models.",
-        ["detector", "forwards", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "weakest"],
+        caption + ". The table gives the TPR at 1%, as a mean over attacks, for triggered inputs that get the attacker’s label. “All” counts all triggered inputs of the development attacks. TPR at 5% "
+        "and AUROC are means over attacks too. Milliseconds are processor time on one thread, the median over models.",
+        ["detector", "forward passes", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "lowest"],
         [
             [
                 detector_title(s.detector), str(s.forwards), f"{s.milliseconds:.1f}", two(s.development), two(s.all_inputs), two(s.held_out),
@@ -135,12 +135,12 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
     models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
     return Section(
         "Attack by attack",
-        ("TPR at a promised 1% of false alarms, of triggered inputs that hit, at most 64 forward passes per input. * held out of the design of "
-         "SmoothnessProfile; † made to evade smoothness.",),
+        ("The figure and the table give the TPR at a promised 1% of false alarms, for triggered inputs that get the attacker’s label, with at most 64 forward passes per input. "
+         "* marks attacks that were held out of the design of SmoothnessProfile. † marks attacks that were made to evade smoothness.",),
         [
             StudyFigure(
                 "heat", lambda ax: plot_heat(labels, [detector_title(n) for n in names], grid, ax),
-                "Darker is more found. * held out; † adaptive.", "Heat map of TPR at 1% FPR, attacks by detectors",
+                "A darker square means that more inputs are found. * marks held-out attacks, and † adaptive ones.", "Heat map of TPR at 1% FPR, attacks by detectors",
                 height=1.6 + 0.27 * len(kinds),
             )
         ],
@@ -181,14 +181,14 @@ def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], 
             f"{detector_title(best)} {two(tpr[best])}" if best else "–",
         ])  # fmt: skip
     return Section(
-        "What evasion costs",
-        ("BadNets, and attacks made to evade smoothness: some triggered training images keep their true label (LSBA), or are noisy "
-         "with their true label (anti-smoothing), or the whole training is noisy (noise-hardened). ASR under Gaussian noise of .1 "
-         "and under JPEG at severity 3 is measured on the cell’s triggered inputs.",),
+        "What evasion costs the attacker",
+        ("The table compares BadNets with attacks that were made to evade smoothness. In LSBA, some triggered training images keep their true label. In anti-smoothing, some are noisy "
+         "and keep their true label. In noise-hardened, noise is added to every training batch. ASR under Gaussian noise of .1 "
+         "and under JPEG at severity 3 is measured on the model’s triggered inputs.",),
         (),
         [StudyTable(
             "Means over models" + (f"; a clean model’s accuracy is {percent(base)}" if clean else ""),
-            ["attack", "clean accuracy", "against clean", "ASR", "under noise", "under JPEG", "SmoothnessProfile", "best detector"],
+            ["attack", "clean accuracy", "change from clean", "ASR", "ASR under noise", "ASR under JPEG", "TPR of SmoothnessProfile", "best detector"],
             lines,
         )],
     )  # fmt: skip
@@ -204,10 +204,10 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
 
     return Section(
         "False alarms",
-        ("Share of clean test inputs, unfiltered, that are flagged, with its exact 95% interval over all models; it does not include the randomness of each calibration set. “Kept” includes it: it is the number of models whose false alarms are inside the beta-binomial 95% interval of the promise.",),
+        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. The inputs were not filtered. This interval does not include the randomness of the calibration sets. “Kept” includes it: it is the number of models whose false alarms are inside the beta-binomial 95% interval of the promise.",),
         (),
         [StudyTable(
-            "Realised false-positive rates",
+            "Actual false-positive rates",
             ["detector", "promised 1%", "kept", "promised 5%", "kept", "on clean models at 1%"],
             [
                 [detector_title(s.detector), _rate(s.fpr1), f"{s.kept1} of {s.models}", _rate(s.fpr5), f"{s.kept5} of {s.models}", on_clean(s)]
@@ -253,6 +253,8 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "These pairs have no figures, and are left out of the detector’s means."
+    text = "These detectors refused these victims (backdoored models). Such pairs have no figures, and are left out of the detector’s means."
     head = ["detector", "data set and recipe", "victim", "reason"]
-    return Section("Not served", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)])
+    return Section(
+        "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)]
+    )

@@ -51,15 +51,19 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
         f"{int(s):,} inputs {percent(mean('sizes', s, 0, 'fpr'))} ± {percent(mean('sizes', s, 0, 'fpr_sd'))}{found_too(s)}"
         for s in (able[0], able[-1])
     )
-    contaminated = f"; with 1% of triggered calibration inputs TPR {mean('planted', 'tpr', 0):.2f}" if planted else ""
-    over = ", TPR over the backdoored ones" if planted else ""
+    contaminated = (
+        f" If 1% of the calibration inputs are triggered, the TPR is {mean('planted', 'tpr', 0):.2f}."
+        if planted
+        else ""
+    )
+    over = ", with TPR over the backdoored ones" if planted else ""
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{detector_title(detector)} on {models.name}, at a promised 1%, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}: calibrated on {sizes} (mean ± "
+        f"{detector_title(detector)} was also calibrated in several ways, on {models.name}, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}. At a promised 1%, the rate of false alarms is: calibrated on {sizes} (mean ± "
         f"standard deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to "
-        f"{percent(max(shifts.values()))}{contaminated}. The promise is for all inputs together: at 5%, "
-        f"{percent(float(worst))} of one predicted class are flagged, {percent(float(even))} at most with class-conditional calibration."
+        f"{percent(max(shifts.values()))}.{contaminated} The promise is for all inputs together: at a promised 5%, "
+        f"{percent(float(worst))} of one predicted class are flagged. With class-conditional calibration it is at most {percent(float(even))}."
     )
 
 
@@ -101,8 +105,8 @@ def _training(whole: Models, tails: dict[Models, list[CellRecord]], *, alone: bo
     return Section(
         title if alone else f"{title}: {whole.name}",
         (
-            "The ratio behind the data set’s name compares the training images of the rarest and of the most frequent class "
-            f"({models}). There are equally many test images of all classes. Calibration sets of 500 are balanced (1:1) or have the proportions of the training set.",
+            "The ratio after the data set’s name is that of the training images of the rarest class to those of the most frequent class "
+            f"({models}). All classes have equally many test images. Calibration sets of 500 are balanced (1:1) or have the proportions of the training set.",
         ),
         (),
         [_imbalance(_by_detector(own), f"{m.name}. ") for m, own in tails.items()],
@@ -115,8 +119,8 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "How many calibration inputs",
             (
-                f"Measured on {victims}; TPR over the backdoored ones. Random splits of the same scored inputs: mean ± standard deviation over 50 splits, so the spread shows the effect of choosing calibration inputs. “Refused” means that so few inputs cannot promise such a low rate. "
-                "Kept: splits whose false alarms are inside the promise’s 95% interval.",
+                f"This was measured on {victims}. TPR is over the backdoored models. The same scored inputs were split at random 50 times. The table gives mean ± standard deviation over these splits, which shows the effect of choosing calibration inputs. “Refused” means that so few inputs cannot promise such a low rate. "
+                "“Kept” is the number of splits whose false alarms are inside the promise’s 95% interval.",
             ),
             (),
             [_sizes(by, at) for at in range(2)],
@@ -124,8 +128,8 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "If calibration inputs differ from the scanned inputs",
             (
-                "Calibrated on changed inputs, on classes of unequal size, or with triggered inputs among them. Tested on unchanged clean inputs. Imbalance: the most frequent predicted class has 10 or 100 times the calibration inputs of the "
-                "rarest, at a promised 5%.",
+                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. They were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times the calibration inputs of the "
+                "rarest, and the promised rate is 5%.",
             ),
             (),
             [_shifts(by), _imbalance(by)],
@@ -159,7 +163,7 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
         return f"{percent(false)} ± {percent(false_sd)}{tpr}\n{kept}"
 
     return StudyTable(
-        f"Realised FPR and TPR at a promised {_RATES[at]}, by calibration size",
+        f"Actual FPR, and TPR, at a promised {_RATES[at]}, by calibration size",
         ["detector", *(f"{int(s):,}" for s in sizes)],
         [[detector_title(name), *(entry(found, s) for s in sizes)] for name, found in by.items()],
     )
@@ -174,7 +178,7 @@ def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
         return f"{false}; {np.mean(hits):.2f}" if hits else false
 
     return StudyTable(
-        "Realised FPR at a promised 1%, and TPR; calibrated on changed inputs, or with 1% of triggered ones among 500",
+        "Actual FPR at a promised 1%, and TPR. Detectors were calibrated on changed inputs, or with 1% of triggered ones among 500",
         ["detector", *("unchanged" if k == "none" else k for k in kinds), "1% triggered"],
         [
             [
@@ -199,8 +203,8 @@ def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTab
         return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
-        f"{first}Realised FPR at a promised 5%: the three most frequent / the three rarest predicted classes; lowest to highest class. With "
-        "class-conditional calibration, classes with too few inputs are refused (here: never flagged)",
+        f"{first}Actual FPR at a promised 5%. The first line has the three most frequent / the three rarest predicted classes, and the second the lowest to the highest class. With "
+        "class-conditional calibration, classes with too few inputs are refused (here they are never flagged)",
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [
             [

@@ -1,4 +1,4 @@
-"""The report of `study inspection`: how well backdoored models are told from clean ones, and whether the promise is kept."""
+"""The report of `study inspection`: how well backdoored models are distinguished from clean ones, and whether the promise is kept."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _headline(sums: Mapping[str, Mapping[str, Summary]]) -> str:
     if not ours.models or not ours.clean:
         return "Too few models to say how well backdoored ones are found"
     return (
-        f"The verdict finds {round(ours.tpr * ours.models)} of {counted(ours.models, 'backdoored model')} and alarms on {ours.alarms} of "
+        f"The verdict finds {round(ours.tpr * ours.models)} of {counted(ours.models, 'backdoored model')}, and flags {ours.alarms} of "
         f"{ours.clean} clean ones"
     )
 
@@ -101,27 +101,27 @@ def _lede(
 ) -> list[str]:
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
-        f"{counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is compared with the references of its own network, at a "
-        f"promised {LEVEL:.0%} of clean models. Models on which choices were made are left out of these figures, and shown apart.",
+        f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is compared with the references of its own network. The promised "
+        f"rate of false alarms is {LEVEL:.0%} of clean models. Models on which choices were made are not in these figures. They have a section of their own.",
     ]
     if ours.models and ours.clean:
         texts.append(
-            f"Over {ours.models} backdoored models: AUROC {number(ours.auroc, 2)}, {percent(ours.tpr)} flagged. Over the {one.models} with one target and one "
-            f"trigger: AUROC {number(one.auroc, 2)}, {percent(one.tpr)} flagged; the class named is the attacker's in {percent(one.target.value)} of those flagged. "
+            f"Of the {ours.models} backdoored models, {percent(ours.tpr)} are flagged, with an AUROC of {number(ours.auroc, 2)}. Of the {one.models} with one target and one "
+            f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. The class named is the attacker's in {percent(one.target.value)} of these. "
             f"{ours.alarms} of {ours.clean} clean models are flagged"
-            + (f" (promised: {ours.promised[0]} to {ours.promised[1]}, 95%)." if ours.promised else ".")
+            + (f" (95% interval of the promise: {ours.promised[0]} to {ours.promised[1]})." if ours.promised else ".")
         )
         if math.isfinite(entropies[ALL]):
             texts.append(
-                f"Cross-entropy of a probability calibrated on the development models: {number(entropies[ALL], 2)} (saying nothing: .69; NIST TrojAI's goal: .3465)."
+                f"A probability calibrated on the development models has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has .69. The goal of NIST's TrojAI is .3465.)"
             )
     if CLASSIC in sums and sums[CLASSIC]["all"].clean:
         classic = sums[CLASSIC]["all"]
         texts.append(
-            f"Neural Cleanse by its published rule (anomaly index above 2) alarms on {classic.alarms} of {classic.clean} clean models, and on {percent(classic.tpr)} of the backdoored."
+            f"Neural Cleanse, by its published rule (anomaly index above 2), flags {classic.alarms} of {classic.clean} clean models, and {percent(classic.tpr)} of the backdoored ones."
         )
     if references < 19:
-        texts.append(f"Provisional: {references} references of at least 19 a network.")
+        texts.append(f"The results are provisional: there are {references} references per network, of at least 19.")
     return texts
 
 
@@ -141,11 +141,11 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         ])  # fmt: skip
     return Section(
         "The verdict, attack by attack",
-        ("Each dot is a model. Its place shows how far it stands out from the references, in units of their spread. Models above the line are flagged.",),
-        [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "Models on which no choice was made.",
+        ("Each dot is a model. The further to the right, the more the model differs from the references, in standard deviations of these.",),
+        [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "The figure shows models on which no choice was made.",
                      "Standing of every model compared with the references, attack by attack", 5.4)],
         [StudyTable("What is flagged at the promised rate, and the trigger that was recovered",
-                    ["attack", "models", "ASR", "flagged", "shown", "class right", "success of the found trigger", "seen by"], rows)],
+                    ["attack", "models", "ASR", "flagged", "backdoor shown", "class right", "success of the found trigger", "found by"], rows)],
     )  # fmt: skip
 
 
@@ -154,10 +154,10 @@ def _control(found: Sequence[Judged]) -> Section:
     return Section(
         "Wrong labels, and no trigger",
         (
-            f"In {counted(len(found), 'model')} as many training labels were changed to one class as an attack changes, but no image got a trigger. {len(flagged)} of them "
-            f"are suspicious, since they are not like the references: that class is easier to reach. The triggers found are compared in size with those of the references: a backdoor is shown in {len(shown)}.",
+            f"For {counted(len(found), 'model')}, training labels were changed to one class, as many as an attack changes, but no image got a trigger. {len(flagged)} of them "
+            f"are suspicious, since they differ from the references: smaller changes lead to that class. The triggers found are compared in size with those of the references. In {len(shown)} of the models a backdoor is shown.",
         ),
-        tables=[StudyTable("Every such model", ["network", "seed", "class", "standing", "p", "trigger, times smaller", "shown"],
+        tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the references", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]
                             for j in found])],
     )  # fmt: skip
@@ -169,7 +169,7 @@ def _dots(found: Sequence[Judged], attacks: Sequence[str], ax: Axes) -> None:
         mine = [j for j in found if j.model.attack == attack]
         colour = COLOURS["clean"] if attack == "clean" else COLOURS["backdoored"]
         ax.plot([max(j.score, 0.1) for j in mine], [y] * len(mine), "o", color=colour, alpha=0.7)
-    bare_axes(ax, xlabel="standing (deviations of the references; log scale)")
+    bare_axes(ax, xlabel="distance from the references, in standard deviations (log scale)")
     ax.set_xscale("log")
     ax.set_yticks(range(len(names)), ["clean" if n == "clean" else title_of(n) for n in reversed(names)], color=INK)
 
@@ -201,8 +201,10 @@ def _table(sums: Mapping[str, Mapping[str, Summary]], entropies: Mapping[str, fl
 
 def _inspectors(sums: Mapping[str, Mapping[str, Summary]], entropies: Mapping[str, float]) -> Section:
     return Section(
-        "Every inspector by itself",
-        ("Each inspector is compared with the same references by the same rule. The verdict takes them all.",),
+        "Each inspector separately",
+        (
+            "Each inspector is judged alone, with the same references and the same rule. The verdict combines the inspectors.",
+        ),
         tables=[_table(sums, entropies, "Models on which no choice was made")],
     )
 
@@ -211,7 +213,7 @@ def _developed(sums: Mapping[str, Mapping[str, Summary]]) -> Section:
     return Section(
         "Models on which choices were made",
         (
-            "These figures are of the models that the inspectors and the verdict were designed on. They are no evidence.",
+            "The inspectors and the verdict were designed on these models. So these figures do not show how good the verdict is.",
         ),
         tables=[_table(sums, {}, "Development models")],
     )
@@ -224,7 +226,7 @@ def _every(found: Sequence[Judged]) -> Section:
          "another" if j.points_to is None else str(j.points_to)]
         for j in found
     ]  # fmt: skip
-    head = ["network", "attack", "seed", "target", "ASR", "standing", "p", "seen by", "from", "to"]
+    head = ["network", "attack", "seed", "target", "ASR", "distance from the references", "p", "found by", "from", "to"]
     return Section("Every model", (), tables=[StudyTable("The verdict on every model", head, rows, folded=True)])
 
 

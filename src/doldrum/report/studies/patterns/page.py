@@ -1,4 +1,4 @@
-"""The report of `study patterns`: how calm other artificial patterns are, compared with true triggers, and whether they can be told."""
+"""The report of `study patterns`: W of other artificial patterns, compared with that of true triggers, and whether they can be distinguished."""
 
 from __future__ import annotations
 
@@ -97,54 +97,57 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern as it was made. Patterns are made on a clean model, from training images; a true trigger belongs to a backdoored model and is measured on it. Only test images are used that do not get this class without the pattern. W is read at the clean model’s σ½. Share: of inputs sent to one class, the target "
-                "or, for patterns without one, the class that gains most.",
+                "Each pattern has the strength with which it was made. Patterns are made on a clean model, from training images. A true trigger belongs to a backdoored model and is measured on it. Only test images are used that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern: the target "
+                "class or, for patterns without one, the class that gains most. “Smooths” means that W falls, and “roughens” that it rises.",
             ),
             [
                 StudyFigure(
                     "falls", lambda ax: plot_falls(rows, [(k.kind, k.true) for k in at["full"]], ax),
-                    "Fall of mean W by the pattern, on the model it is for; each dot is a model. Orange: true triggers. Blue: "
-                    "patterns on clean models. Right of 0, the pattern smooths.",
+                    "The figure shows by how much the pattern lowers mean W. Each dot is a model. True triggers are orange, and "
+                    "patterns on clean models are blue. To the right of 0, the pattern smooths.",
                     "Fall of mean W for every kind of pattern, one dot per model", height=1.2 + 0.38 * len(at["full"]),
                 ),
                 StudyFigure(
                     "success", lambda ax: plot_success(rows, ax),
-                    "Mean W with the pattern against the share of inputs it sends to one class, as made and faded. Orange: "
-                    "true triggers. Blue: patterns on clean models.",
+                    "The figure shows mean W with the pattern against the share of inputs that get one class, for patterns at full strength and faded. "
+                    "True triggers are orange, and patterns on clean models are blue.",
                     "Mean W against the share of inputs sent to one class", height=3.8,
                 ),
             ],
             [
-                _calm_table("As made", at["full"]),
-                curve_table(records.cells, level="full", caption="Mean W without → with the pattern as made, along the curve"),
+                _w_table("At full strength", at["full"]),
+                curve_table(records.cells, level="full", caption="Mean W without → with the pattern at full strength, at each strength of the noise"),
             ],
         ),
         Section(
             "At equal success",
             (
-                "Every pattern is faded, x + a (T(x) − x), to the smallest a at which the share of inputs sent to one class "
-                "reaches the level; patterns that do not reach it at full strength are left out.",
+                "Every pattern T is faded: it changes x to x + a (T(x) − x), with the smallest a at which the share of inputs that get one class "
+                "reaches the level. Patterns that do not reach it at full strength are left out.",
             ),
             (),
-            [_calm_table(f"{percent(float(level))} of inputs sent to one class", at[level]) for level in levels],
+            [_w_table(f"{percent(float(level))} of inputs get one class", at[level]) for level in levels],
         ),
         Section(
             "Do W and STRIP flag them?",
             (
-                "AUROC is against the same inputs without the pattern, on the same model; flagged is the share of inputs with the "
-                "pattern at a promised 5% of false alarms. If nobody planted the pattern, you may call a flag a false alarm or a success.",
+                "AUROC compares inputs with the pattern and the same inputs without it, on the same model. “Flagged” is the share of inputs with the "
+                "pattern that are flagged at a promised 5% of false alarms. If nobody planted the pattern, you may call a flag a false alarm or a success.",
             ),
             (),
-            [_flag_table("As made", at["full"]), *([_flag_table(f"At {percent(float(top))}", at[top])] if levels else [])],
+            [
+                _flag_table("Patterns at full strength", at["full"]),
+                *([_flag_table(f"Patterns faded until {percent(float(top))} of inputs get one class", at[top])] if levels else []),
+            ],
         ),
         Section(
-            "Can the profile tell them from a true trigger?",
+            "Can W curves distinguish them from a true trigger?",
             _telling_text(tellings),
             [
                 StudyFigure(
                     "profiles", lambda ax: plot_profiles(records.cells, "full", ax),
-                    "Share of draws that keep the input’s label, against the strength of the noise, over inputs sent to "
-                    "the class; patterns as made. Orange: true triggers. Blue: patterns on clean models.",
+                    "The figure shows the share of draws that keep the input’s label, against the strength of the noise, for inputs that get "
+                    "the class. Patterns have full strength. True triggers are orange, and patterns on clean models are blue.",
                     "Share of draws that keep the label against noise strength, one line per model", height=3.6,
                 )
             ],
@@ -176,16 +179,16 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     made = [k for k in full if not k.true and k.kind not in CONTROL_KINDS]
     clean, bad = {r.seed for r in rows if not r.true}, {(r.kind, r.seed) for r in rows if r.true}
     texts = [
-        "The finding to be tested: other artificial patterns also make a model smoother, without poisoning.",
+        "This study tests whether other artificial patterns also make a model smoother, without poisoning.",
         *(
             [f"It holds for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')}."]
             if made
             else []
         ),
         *_verdicts("On clean models, with patterns at full strength:", made),
-        "The numbers are falls of mean W (0 calm, 1 uniform) at σ½ with 95% intervals over models; verdicts are at 5%, "
-        f"Holm-corrected over {counted(len(full), 'kind')}, controls and true triggers among them. "
-        f"{counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, "
+        "The numbers say by how much mean W falls at σ½, with 95% intervals over models. Verdicts are at 5%, "
+        f"Holm-corrected over {counted(len(full), 'kind')}, with controls and true triggers. "
+        f"The study has {counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, with "
         f"{between(r.inputs for r in rows)} inputs each.",
     ]
     lede = [
@@ -196,12 +199,12 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     true, other = ([k for k in equal if k.true is side] for side in (True, False))
     if true and other:
         lede.append(
-            f"At equal success, {percent(float(level))} of inputs sent to one class: true triggers have a mean W of "
-            f"{_range(true)}, patterns on clean models of {_range(other)}."
+            f"If all are faded until {percent(float(level))} of inputs get one class, true triggers have a mean W of "
+            f"{_range(true)}, and patterns on clean models of {_range(other)}."
         )
     few = [k.kind for k in full if k.models < FEWEST]
     if few:
-        lede.append(f"Provisional: fewer than {FEWEST} models so far for {listed(few)}.")
+        lede.append(f"The verdicts are provisional for {listed(few)}, with fewer than {FEWEST} models so far.")
     return lede
 
 
@@ -211,7 +214,7 @@ def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
     for k in kinds:
         why = taken_away(k.fall, k.p_holm, k.tests)
         by[k.verdict].append(f"{k.kind.replace(', ', ' ')} ({spoken(k.fall)}, {k.models} models{why})")
-    words = {"smooths": "smoother with", "roughens": "rougher with", "not shown": "neither is shown for"}
+    words = {"smooths": "W falls with", "roughens": "W rises with", "not shown": "neither is shown for"}
     parts = [f"{words[verdict]} {listed(names)}" for verdict, names in by.items() if names]
     return [f"{what} {'. '.join(p if i == 0 else p[0].upper() + p[1:] for i, p in enumerate(parts))}."] if parts else []
 
@@ -221,10 +224,10 @@ def _range(kinds: Sequence[KindRow]) -> str:
     return number(w[0]) if len(w) == 1 else f"{number(w[0])} to {number(w[-1])}"
 
 
-def _calm_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
+def _w_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
     return StudyTable(
         caption + ": mean W at σ½, and its fall with a 95% t interval over models",
-        ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs sent", "fall"],
+        ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs that get the class", "fall"],
         [
             [
                 k.kind, k.verdict, str(k.models), number(k.amount, 2), percent(k.share), number(k.w_clean), number(k.w),
@@ -251,16 +254,16 @@ def _flag_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
 
 def _telling_text(tellings: Sequence[Telling]) -> list[str]:
     texts = [
-        "A linear discriminant on single inputs’ profiles (W, and the share of draws that keep the label, at each "
-        "strength) learns from all kinds except one trigger and one pattern, and must then tell these two apart. So it must learn what triggers have in common, not what one of them looks like. Models of one seed share their clean model."
+        "A linear discriminant gets W, and the share of draws that keep the label, at each strength, for single inputs. "
+        "It learns from all kinds except one trigger and one pattern, and must then distinguish these two. So it must learn what triggers have in common, not what one of them looks like. Models of one seed share their clean model."
     ]
     if not tellings:
         return [*texts, "Too few kinds have been measured for this question."]
     best = max(tellings, key=lambda t: t.mean)
-    answer = "Not reliably" if best.least < 0.9 else "Yes, on these"
+    answer = "Not reliably" if best.least < 0.9 else "Yes, for these patterns"
     return [
         *texts,
-        f"{answer}: at best the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the least "
+        f"{answer}: at best the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the lowest "
         f"{number(best.least, 2)} ({best.worst[0]} against {best.worst[1]}).",
     ]
 
@@ -268,8 +271,8 @@ def _telling_text(tellings: Sequence[Telling]) -> list[str]:
 def _telling_table(tellings: Sequence[Telling]) -> StudyTable:
     names = {"w": "W", "keep": "kept labels", "w and keep": "both"}
     return StudyTable(
-        "AUROC of true triggers against artificial patterns; it learned from neither of the two; one half is chance",
-        ["profile", "at", "pairs", "mean", "least", "hardest pair"],
+        "AUROC of true triggers against artificial patterns. The discriminant learned from neither of the two. One half is chance",
+        ["features", "at", "pairs", "mean", "lowest", "hardest pair"],
         [
             [
                 names.get(t.features, t.features), "full strength" if t.level == "full" else percent(float(t.level)),

@@ -35,7 +35,7 @@ def plot_success(rows: Sequence[PatternRow], ax: Axes) -> None:
         own = [r for r in rows if r.true is true]
         ax.plot([r.share for r in own], [r.w for r in own], marker, color=_colour(true), alpha=0.7, markersize=5)
     ax.set_ylim(bottom=0)
-    bare_axes(ax, xlabel="share of inputs sent to one class", ylabel="mean W at σ½ with the pattern")
+    bare_axes(ax, xlabel="share of inputs that get one class", ylabel="mean W at σ½ with the pattern")
 
 
 def plot_profiles(cells: Sequence[CellRecord], level: str, ax: Axes) -> None:

@@ -54,10 +54,10 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 _LEDE = (
-    "Success is that of the attacker’s own trigger, on 2,000 test images that no repair used. Limits are 95% intervals over models. DER is BackdoorBench’s rating: 1/2 is no change, "
-    "1 is a trigger gone at no cost."
+    "Success is that of the attacker’s own trigger, on 2,000 test images that no repair used. Limits are 95% intervals over models. DER is the defence effectiveness rating of BackdoorBench: 1/2 means no change, "
+    "and 1 means that the trigger no longer works and no accuracy is lost."
 )
-_BY = "Mean success of the attacker’s trigger after the repair."
+_BY = "The tables give the mean success of the attacker’s trigger after the repair."
 
 
 def _mean(rows: Sequence[dict[str, Any]], name: str) -> Effect:
@@ -130,8 +130,8 @@ def _best(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequenc
         return "No attacked model was repaired."
     mine = _pick(rows, method=best, inputs=size)
     return (
-        f"With {size:,} clean images {best} does best: over {counted(len(mine), 'model')} the attacker’s trigger succeeds on {percent(_mean(mine, 'asr').value)} of images after it, "
-        f"{percent(_mean(mine, 'asr_before').value)} before."
+        f"With {size:,} clean images, {best} works best. Over {counted(len(mine), 'model')}, the attacker’s trigger succeeds on {percent(_mean(mine, 'asr_before').value)} of images before the repair "
+        f"and on {percent(_mean(mine, 'asr').value)} after it."
     )
 
 

@@ -24,7 +24,7 @@ _KINDS = (
     ("rules", "rule for the strength"),
     ("draws", "draws, at σ½"),
     ("estimators", "estimator of W, at σ½"),
-    ("clip", "noisy images cut to [0, 1], at σ½"),
+    ("clip", "noisy images clipped to [0, 1], at σ½"),
     ("curve", "strength"),
 )
 _SPOKEN = {
@@ -33,7 +33,7 @@ _SPOKEN = {
     "estimators": "the estimator",
     "clip": "clipping",
 }
-_VARIANTS = {"yes": "noisy images cut to [0, 1]"}
+_VARIANTS = {"yes": "noisy images clipped to [0, 1]"}
 
 
 def variants(cells: Sequence[CellRecord], kind: str) -> dict[str, dict[str, Effect]]:
@@ -66,7 +66,7 @@ def page(records: StudyRecords) -> StudyPage:
         if table
     ]
     return StudyPage(
-        title="how the answers depend on strength, draws, clipping and estimator",
+        title="how the verdicts depend on strength, draws, clipping and estimator",
         headline=_headline(tables),
         lede=_lede(tables, cells),
         sections=sections,
@@ -83,12 +83,12 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def reading(effect: Effect) -> str:
-    """What an effect's own 95% interval says: "smoother", "rougher", or "neither" where it holds 0.
+    """What an effect's own 95% interval says: "smoother", "less smooth", or "neither" where it holds 0.
 
     >>> [reading(Effect(0.1, low, 0.2, 0.5, 4, "t")) for low in (0.05, -0.05)]
     ['smoother', 'neither']
     """
-    return "smoother" if effect.lower > 0 else "rougher" if effect.upper < 0 else "neither"
+    return "smoother" if effect.lower > 0 else "less smooth" if effect.upper < 0 else "neither"
 
 
 def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]]:
@@ -104,7 +104,7 @@ def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]
 
 def _headline(tables: dict[str, dict[str, dict[str, Effect]]]) -> str:
     names = [_SPOKEN[kind] for kind, of in _base(tables).items() if changed(tables[kind], of)]
-    return f"The answers depend on {listed(names)}" if names else "No variant changes an answer"
+    return f"The verdicts depend on {listed(names)}" if names else "No variant changes a verdict"
 
 
 def _base(tables: dict[str, dict[str, dict[str, Effect]]]) -> dict[str, str]:
@@ -117,41 +117,46 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     attacks = [a for a in rules["half"] if a != "clean"]
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
-        f"The effect of the trigger (fall of mean W caused by the backdoor) on {counted(len(cells), 'model')}, {per} an attack, with one "
-        f"thing changed at a time. An attack is called smoother or rougher if the 95% interval over its models does not contain 0. This is not corrected for the number of attacks. At σ½ of unclipped noise, as the studies have it: {_answers(rules['half'])}."
+        f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. It has {counted(len(cells), 'model')}, {per} per attack, and changes one "
+        f"setting at a time. An attack is called smoother or less smooth if the 95% interval over its models does not contain 0. This is not corrected for the number of attacks. The other studies use σ½ and unclipped noise. With these settings, the results are: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
         other = changed(tables[kind], of)
         rest = [n for n in tables[kind] if n != of]
         if kind == "rules":
             lede.append(
-                "By rule: " + "; ".join(f"{n} (mean σ {_sigma(cells, n)}) {_answers(rules[n])}" for n in rest) + "."
+                "With other rules for the strength: "
+                + "; ".join(f"{n} (mean σ {_sigma(cells, n)}) {_answers(rules[n])}" for n in rest)
+                + "."
             )
         elif not other:
-            lede.append(f"{_SPOKEN[kind].capitalize()}: no other answer under {listed(rest)}.")
+            lede.append(f"{_SPOKEN[kind].capitalize()}: no verdict changes with {listed(rest)}.")
         else:
             where = "; ".join(
                 f"{_VARIANTS.get(n, f'{n} draws' if kind == 'draws' else n)} {_answers(tables[kind][n], only=names)}"
                 for n, names in other.items()
             )
-            lede.append(f"{_SPOKEN[kind].capitalize()}, where the answer is another: {where}.")
+            lede.append(f"{_SPOKEN[kind].capitalize()}: these verdicts change: {where}.")
     clean = rules["half"].get("clean")
     if clean is not None:
         lede.append(
-            f"Between two clean models the effect at σ½ is {span(clean)} over {counted(clean.n, 'pair')}: what no effect looks like."
+            f"Between two clean models, which should show no effect, it is {span(clean)} at σ½ over {counted(clean.n, 'pair')}."
         )
     return lede
 
 
 def _answers(row: dict[str, Effect], only: Sequence[str] | None = None) -> str:
-    """Which attacks are smoother and which rougher, with their effects; those that are neither are left out unless named."""
-    by: dict[str, list[str]] = {"smoother": [], "rougher": [], "neither": []}
+    """Which attacks are smoother and which less smooth, with their effects; those that are neither are left out unless named."""
+    by: dict[str, list[str]] = {"smoother": [], "less smooth": [], "neither": []}
     for attack, effect in row.items():
         if attack != "clean" and (only is None or attack in only):
             by[reading(effect)].append(f"{title_of(attack)} {span(effect)}")
     if only is None:
         by.pop("neither")
-    return ", ".join(f"{word}: {listed(names)}" for word, names in by.items() if names) or "none is either"
+    return (
+        ", ".join(f"{word}: {listed(names)}" for word, names in by.items() if names)
+        or "none is smoother or less smooth"
+    )
 
 
 def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
@@ -162,10 +167,12 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
         return "Each rule chooses a strength for each model, from clean inputs of the clean model alone."
     if kind == "draws":
-        return "Every row uses the first of the same draws. With few draws, plug-in W is too low, for all four means in the same way."
+        return "Every row uses the first of the same draws. With few draws, plug-in W is too low. All four means are too low in the same way."
     if kind == "estimators":
-        return "All are computed from the same counts. The collision statistic is not divided by its largest value, so compare signs and spreads."
-    return "Everything else as in the study." if kind == "clip" else "At one strength for all models."
+        return "All estimators use the same counts. The collision statistic is not divided by its largest value, so compare only the signs and the widths of the intervals."
+    return (
+        "Everything else is as in the other studies." if kind == "clip" else "Here all models have the same strength."
+    )
 
 
 def _table(
@@ -182,7 +189,7 @@ def _table(
 def _curve_figure(curve: dict[str, dict[str, Effect]]) -> StudyFigure:
     return StudyFigure(
         "effect-by-strength", lambda ax: _plot(curve, ax),
-        "Mean effect over models against the strength of the noise. Above 0 the trigger smooths.",
+        "The figure shows the mean effect over models against the strength of the noise. Above 0 the trigger lowers W.",
         "Effect of the trigger against noise strength, one line per attack",
     )  # fmt: skip
 

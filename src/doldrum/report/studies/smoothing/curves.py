@@ -60,14 +60,14 @@ def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord])
             continue
         best = max(found, key=found.__getitem__)
         if found[best] <= 0:
-            parts.append(f"{title_of(a.attack)} at none of them")
+            parts.append(f"{title_of(a.attack)} at no strength")
             continue
         turned = "" if a.effect.value > 0 else f", against {number(a.effect.value, sign=True)} at σ½"
         parts.append(f"{title_of(a.attack)} {number(found[best], sign=True)} at σ = {best:g}{turned}")
     if not parts:
         return ""
     return (
-        "The answer depends on the strength of the noise. The largest mean fall of W at the strengths of the curve, which was not "
+        "The effect depends on the strength of the noise. For each attack, this is the largest mean fall of W over all strengths, which was not "
         "tested: " + "; ".join(parts) + "."
     )
 
@@ -77,7 +77,7 @@ def curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
     title = title_of(attack)
     return StudyFigure(
         f"curve-{attack}", lambda ax: _plot_curves(attack, cells, ax),
-        f"{title}: orange is the backdoored model, blue the clean one; dashed with the trigger. The dotted line is mean σ½.",
+        f"This is {title}. The backdoored model is orange, and the clean one blue. Lines with the trigger are dashed. The dotted line is mean σ½.",
         f"Mean W against noise strength for {title}, without and with the trigger, on both models", height=3.4,
     )  # fmt: skip
 

@@ -30,40 +30,40 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "Effect of the trigger, model by model",
             (
-                "For each model, W of the same inputs without and with the trigger under the same noise, at the clean model’s "
-                "σ½. The effect is how much calmer the trigger makes them on the backdoored model, minus how much calmer it makes them on the clean model of the same seed. Above 0 is smoother. Intervals are not corrected for the number of "
-                "attacks; p-values and verdicts are.",
+                "For each model, W was measured for the same inputs without and with the trigger, under the same noise, at the clean model’s "
+                "σ½. The effect is how much W falls with the trigger on the backdoored model, minus how much it falls on the clean model of the same seed. Above 0, the trigger makes the model smoother. p-values and verdicts are corrected for the number of "
+                "attacks. Intervals are not.",
             ),
             [
                 StudyFigure(
                     "effects", lambda ax: _plot_effects(rows, attacks, ax),
-                    "Each dot is a trained model; the bar is the mean over models with its 95% t interval. Wide bars mean few "
+                    "Each dot is a trained model. The diamond is the mean over models, with its 95% t interval. Wide intervals mean few "
                     "models.",
                     "Effect of the trigger on W for each attack, one dot per model", height=1.2 + 0.38 * len(attacks),
                 )
             ],
-            [t for t in (_table("Tested attacks", head), _table("Other attacks, described only, and the control", rest)) if t.rows],
+            [t for t in (_table("Tested attacks", head), _table("Other attacks, which are not tested, and the control", rest)) if t.rows],
         ),
         Section(
-            "Along the curve",
+            "All strengths of the noise",
             (
-                "Mean W against the strength of the noise, averaged over the models of an attack. With strong noise the sign may change, because noise destroys the trigger before it destroys the image.",
+                "The figures show mean W against the strength of the noise, averaged over the models of an attack. With strong noise the effect may reverse, because noise destroys the trigger before it destroys the image.",
             ),
             [curve_figure(a.attack, records.cells) for a in (head or attacks)],
             [strength_table(attacks, records.cells)],
         ),
         Section(
-            "Only inputs that hit, the soft twin, and the claimed class",
+            "Other ways to measure the effect",
             (
-                "An input hits when it gets the attacker’s label with the trigger on. The soft twin is the entropy of the mean "
-                "probabilities instead of the label counts. The last column compares triggered inputs with clean inputs of the target class. Above 0, triggered inputs are calmer.",
+                "An input hits if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
+                "probabilities instead of the label counts. The last column compares triggered inputs with clean inputs of the target class. Above 0, triggered inputs have the lower W.",
             ),
             (),
             [_more_table(attacks)],
         ),
     ]  # fmt: skip
     return StudyPage(
-        title="smoothness rises when the trigger is added",
+        title="is the model smoother around inputs with the trigger?",
         headline=_headline(head),
         lede=[*_lede(head, rest, rows), *filter(None, [strength_sentence(head or attacks, records.cells)])],
         sections=sections,
@@ -87,7 +87,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     if parts["smooths"]:
         texts.append(f"It holds for {listed([_named(a) for a in parts['smooths']])}.")
     if parts["roughens"]:
-        texts.append(f"The trigger makes the model rougher for {listed([_named(a) for a in parts['roughens']])}.")
+        texts.append(f"The trigger makes the model less smooth for {listed([_named(a) for a in parts['roughens']])}.")
     if parts["not shown"]:
         texts.append(f"It is not shown for {listed([_named(a) for a in parts['not shown']])}.")
     if parts["too few models"]:
@@ -97,18 +97,18 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
         texts.append(f"No verdict: none of the tested attacks has {FEWEST} models, and no other has {FEWEST_OTHERS}.")
     else:
         texts.append(
-            "The numbers are falls of mean W (0 calm, 1 uniform) caused by the backdoor, with 95% intervals over models; verdicts "
-            f"are at 5% over models, Holm-corrected for {counted(attacks[0].tests, 'test')}."
+            "The numbers say by how much the backdoor lowers mean W, with 95% intervals over models. Verdicts "
+            f"are at 5%, Holm-corrected for {counted(attacks[0].tests, 'test')}."
         )
     lede = [
-        "The finding to be tested: smoothness increases when the trigger is added. "
+        "This study tests whether smoothness increases when the trigger is added. "
         + " ".join(texts)
         + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} compared with the clean model of their seed, on "
         f"{between(r.inputs for r in rows)} inputs each."
     ]
     few = [title_of(a.attack) for a in attacks if a.attack in HEADLINE and a.models < PLANNED]
     if few:
-        lede.append(f"Provisional: fewer than {PLANNED} models so far for {listed(few)}.")
+        lede.append(f"The verdicts are provisional for {listed(few)}, with fewer than {PLANNED} models so far.")
     clean = [a for a in rest if a.attack == "clean"]
     if clean:
         lede.append(
@@ -133,11 +133,11 @@ def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
         "p, corrected",
         "p, sign flips",
         "P(smoother)",
-        "on the twin",
+        "on the clean model",
     ]
     return StudyTable(
-        caption + ": difference in differences of mean W at σ½. P(smoother): probability that a triggered input is smoother "
-        "than its clean twin, on the backdoored and on the clean model; one half is no difference.",
+        caption + ": difference in differences of mean W at σ½. P(smoother) is the probability that an input has a lower W with the trigger "
+        "than without it, on the backdoored and on the clean model. One half means no difference.",
         head,
         [
             [
@@ -158,8 +158,8 @@ def _more_table(attacks: Sequence[AttackRow]) -> StudyTable:
             "attack",
             "effect, all inputs",
             "effect, inputs that hit",
-            "effect, soft twin",
-            "calmer than the claimed class",
+            "effect, soft W",
+            "smoother than the target class",
         ],
         [
             [title_of(a.attack), span(a.effect), span(a.effect_hit), span(a.effect_soft), span(a.calmer_than_class)]

@@ -36,7 +36,7 @@ def page(records: StudyRecords) -> StudyPage:
     if followed:
         sections.append(timeline_section(followed))
     return StudyPage(
-        title="smoother where the attack succeeds more",
+        title="is the model smoother if the attack succeeds more often?",
         headline=_headline(found[0]),
         lede=_lede(found, rows, followed),
         sections=sections,
@@ -54,18 +54,18 @@ def _headline(pooled: Correlation) -> str:
     if math.isnan(pooled.spearman.value):
         return "Too few models to say whether success and smoothness are related"
     if pooled.shown:
-        return "Smoother where the attack succeeds more"
+        return "The model is smoother if the attack succeeds more often"
     return (
-        "Rougher where the attack succeeds more"
+        "The model is less smooth if the attack succeeds more often"
         if pooled.spearman.upper < 0
-        else "Success and smoothness: no link is shown"
+        else "No relation between success and smoothness is shown"
     )
 
 
 def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequence[CellRecord]) -> list[str]:
     pooled, adjusted, hit = found[0], found[1], found[2]
     attacks = len({r.attack for r in rows})
-    start = "The finding to be tested: if the attack succeeds more, the model is smoother around triggered inputs. "
+    start = "This study tests whether the model is smoother around triggered inputs if the attack succeeds more often. "
     if math.isnan(pooled.spearman.value):
         verdict = f"No answer yet: {pooled.models} models do not vary enough in success."
     else:
@@ -82,7 +82,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     if math.isfinite(hit.spearman.value):
         word = "it holds too" if hit.shown else "the reverse is found" if hit.spearman.upper < 0 else "it is not shown"
         rest += (
-            f" Among inputs that hit, which exclude the direct effect of ASR, {word}: {_spoken(hit.spearman)} over "
+            f" If only inputs that get the attacker’s label are counted, which excludes the direct effect of ASR, {word}: {_spoken(hit.spearman)} over "
             f"{hit.models} models with at least {MIN_HITS} such inputs."
         )
     each = f" Each model was measured on {between(r.inputs for r in rows)} inputs." if rows else ""
@@ -90,9 +90,9 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     alone = [c for c in found[POOLED:] if math.isfinite(c.spearman.value)]
     if len(alone) > 1:
         names = listed([f"{c.what} ({_spoken(c.spearman)}, {c.models} models)" for c in alone])
-        lede.append(f"Attack by attack, not corrected for their number: {names}.")
+        lede.append(f"For single attacks, not corrected for their number, the correlations are: {names}.")
     if len(rows) < PLANNED:
-        lede.append(f"Provisional: {len(rows)} of at least {PLANNED} models.")
+        lede.append(f"The results are provisional: {len(rows)} of at least {PLANNED} models were run.")
     return [*lede, *onset_sentences([onsets_of(c) for c in followed])]
 
 
@@ -101,19 +101,19 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
     return Section(
         "Smoothing against success",
         (
-            "Each model is one dot. Smoothing is the difference in differences of mean W at the clean twin’s σ½. A triggered "
-            "input that fails keeps its own class and its own W, so more success alone lowers mean W. Therefore the second figure uses only inputs that hit.",
+            "Each model is one dot. The fall of W is a difference in differences of mean W, at σ½ of the clean model of the same seed. A triggered "
+            "input on which the attack fails keeps its own class and its own W, so more success by itself lowers mean W. Therefore the second figure uses only inputs that hit, that is, those that get the attacker’s label.",
         ),
         [
-            StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "All inputs.",
+            StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "This figure counts all inputs.",
                         "Effect of the trigger on W against attack success rate, one dot per model"),
             StudyFigure("success-hit", lambda ax: _scatter([r for r in rows if r.hits >= MIN_HITS], ax, lambda r: r.effect_hit),
-                        f"Inputs that hit, models with at least {MIN_HITS} of them.",
+                        f"This figure counts inputs that hit, for models with at least {MIN_HITS} of them.",
                         "Effect of the trigger on W among inputs that hit, against attack success rate"),
         ],
         [
             StudyTable(
-                "Rank correlation with ASR; 95% intervals resample models within attacks, and are rough below ten models",
+                "Rank correlation with ASR. The 95% intervals resample models within attacks, and are rough with fewer than ten models",
                 ["", "models", "Spearman (95%)", "Kendall"],
                 [[c.what, str(c.models), _text(c.spearman), number(c.kendall, 2, sign=True)] for c in found],
             ),

@@ -1,4 +1,4 @@
-"""Single models in time: what they do before some steps of their training, and when the calm spot comes."""
+"""Single models during training: what they do before some steps, and when the fall of W comes."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], 
 
 
 def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
-    """Whether the calm spot came before the attack's success; `onsets` are those of each model."""
+    """Whether the fall of W came before the attack's success; `onsets` are those of each model."""
     both = [o for o in onsets if o["asr"] is not None and o["calm"] is not None]
     texts = []
     if both:
         first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
         texts.append(
-            f"{counted(len(onsets), 'model')} followed through training, {len(both)} of them to a calm spot: it (half of its "
-            f"final depth) came before the attack’s success (half of its final ASR) in {first}, at the same look in {same}, after it "
+            f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of them, triggered inputs have a lower W at the end. "
+            f"W reached half of this fall before the ASR reached half of its final value in {first}, at the same checkpoint in {same}, and after it "
             f"in {len(both) - first - same}."
         )
     never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
     if never:
-        texts.append(f"Followed, but without a calm spot at the end of training: {listed(never)}.")
+        texts.append(f"W of triggered inputs is not lower at the end of training in: {listed(never)}.")
     return [" ".join(texts)] if texts else []
 
 
 def onsets_of(cell: CellRecord) -> dict[str, Any]:
-    """The onset of success, of the calm spot and of accuracy in one model, in training steps; None if there is none."""
+    """The onset of success, of the fall of W and of accuracy in one model, in training steps; None if there is none."""
     line = cell.values["timeline"]
     return {
         "attack": cell.cell["attack"], "seed": cell.cell["seed"], "asr": onset(line, lambda p: p["asr"]),
@@ -73,15 +73,15 @@ def timeline_rows(followed: Sequence[CellRecord]) -> list[dict[str, Any]]:
 def timeline_section(followed: Sequence[CellRecord]) -> Section:
     """A figure of each model that was followed."""
     return Section(
-        "One model in time",
+        "Single models during training",
         (
-            "The model is measured before some of its training steps and at the end, at the σ½ of the trained clean twin. The fall of W is measured on the same model: W without the trigger minus W with it, on the same inputs.",
+            "Each model is measured before some of its training steps and at the end, at σ½ of the clean model of the same seed. The fall of W is W without the trigger minus W with it, on the same model and the same inputs.",
         ),
         [
             StudyFigure(
                 f"time-{c.cell['attack']}-{c.cell['seed']}", lambda ax, c=c: _plot_timeline(c, ax),
-                f"{title_of(str(c.cell['attack']))}, seed {c.cell['seed']}: blue is clean accuracy, grey ASR, orange how much "
-                "calmer triggered inputs are than clean ones (fall of mean W).",
+                f"This is {title_of(str(c.cell['attack']))}, seed {c.cell['seed']}. Clean accuracy is blue, ASR is grey, and the "
+                "fall of mean W with the trigger is orange.",
                 "Accuracy, attack success and the fall of W over training steps",
             )
             for c in followed
