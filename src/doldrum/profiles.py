@@ -51,7 +51,7 @@ class Smoothness:
         """W of the first inputs, with its limits, as a notebook shows it."""
         strengths = [f"{strength:g}" for strength in self.strengths]
         return html_table(
-            "Smoothness W: 0 is dead calm, 1 is uniform",
+            "Smoothness W: 0 if all labels are the same, 1 if all classes are equally frequent",
             {"draws": self.draws, "limits": f"{self.level:.0%}, {self.method}"},
             columns=["id", "class", *(f"W at {strength}" for strength in strengths)],
             rows=[

@@ -42,4 +42,4 @@ def test_a_new_attack_takes_as_many_lines_as_the_tutorial_says() -> None:
     assert (len(trigger), len(by_id)) == (9, 3)
     assert "Nine lines, without the docstring:" in text
     assert "Three more lines and an import" in text
-    assert "A new attack takes 9 lines of code, 12 with an id" in text
+    assert "A new attack takes 9 lines of code, or 12 if `run_attack` should know it by an id" in text

@@ -126,7 +126,7 @@ class SmoothnessProfile(OfFamilies):
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         if len(clean) < _FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 do well, 500 better"
+                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 work well, 500 better"
             )
         self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 

@@ -43,9 +43,7 @@ def told(
         if word == "trigger still works":
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
     else:
-        sentences.append(
-            "No trigger was given, so it is not shown that one no longer works. Inspect the repaired model."
-        )
+        sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
     if accuracy is not None:
         change = accuracy["difference"]
         sentences.append(
@@ -59,7 +57,7 @@ def told(
         )
     if larger is not None:
         sentences.append(
-            f"Inspected again, the smallest trigger found on the same route is {larger:.2g} times as large as before."
+            f"After the repair, the smallest trigger that the inspector finds for the same classes is {larger:.2g} times as large as before."
         )
     return {
         "word": word,
