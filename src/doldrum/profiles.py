@@ -29,7 +29,7 @@ __all__ = ["Smoothness", "mean_smoothness", "sigma_half", "smoothness"]
 class Smoothness:
     """W of every input at every strength, with limits.
 
-    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 is dead calm, 1 is uniform. NaN if every draw was invalid.
+    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally frequent. NaN if every draw was invalid.
     `level` is the coverage of each single interval, `method` says what it promises, `draws` is n.
     """
 
