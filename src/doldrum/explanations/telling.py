@@ -50,5 +50,5 @@ def why(found: Explanation, *, alpha: float) -> str:
             f"{first} But trusted images of the class contain as much of it as this image does, so nothing is proven."
         )
     if found.rank is not None and found.rank > 0.05 and found.p_adjusted is not None and found.p_adjusted <= alpha:
-        return f"{first} But in another size or form that was searched, a trusted image stands out as far from the others, so nothing is proven."
+        return f"{first} But with another size or form, the search found a trusted image that stands out from the others just as far. So nothing is proven."
     return f"{first} The difference is too small for a proof."

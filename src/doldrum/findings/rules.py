@@ -65,7 +65,7 @@ RULES = (
         "Model with a working trigger",
         "A trigger was found that sends most clean images to one class. It is much smaller than what the same search finds in clean models.",
         "Do not use the model. Get it from another source, or retrain it on data that was checked (`doldrum cleanse`). "
-        "The report has the trigger's picture; `trigger.json` is the trigger.",
+        "The report has the trigger's picture; `trigger.json` holds the trigger.",
         _INVERSION,
         "error",
     ),

@@ -106,7 +106,7 @@ class ConformalMartingale:
         called = self.count + 1 + np.arange(len(at)) if places is None else np.asarray(places, dtype=np.int64)
         top = self._cells.shape
         if at.ndim != 1 or at.shape != of.shape or at.shape != called.shape:
-            raise InputError(f"expected one bin, group and place a score, got {at.shape}, {of.shape}, {called.shape}")
+            raise InputError(f"expected one bin, group and place per score, got {at.shape}, {of.shape}, {called.shape}")
         if not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all() or not (self._cells[of, at] > 0).all():
             raise InputError(f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got others")
         blocks = [slice(i, i + _BLOCK) for i in range(0, len(at), _BLOCK)]

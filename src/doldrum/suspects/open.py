@@ -253,7 +253,7 @@ def _weights(
         tensors, arch, input_shape=shape, num_classes=num_classes, trust_code=trust_code, shown=shown
     )
     if prefix:
-        notes.append(f"the names of all weights begin with '{visible(prefix, most=80)}', which was taken off")
+        notes.append(f"the names of all weights begin with '{visible(prefix, most=80)}', which was removed")
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(

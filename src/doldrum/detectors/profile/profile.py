@@ -102,7 +102,9 @@ class SmoothnessProfile(OfFamilies):
                     f"expected strengths in rising order, the weakest first, got {families[falling[0]]} for {falling[0]!r}; sort them"
                 )
             if OVERLAY in families:
-                raise InputError(f"expected another name than {OVERLAY!r} for a family; that one is the overlays'")
+                raise InputError(
+                    f"expected another name than {OVERLAY!r} for a family, got this name, which is used for the overlays; rename it"
+                )
         if overlays is not None and (not is_whole(overlays) or overlays < 0):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
         self.families = None if families is None else dict(families)

@@ -39,7 +39,9 @@ def told(
             f"(95%: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
         )
         if word == "not shown to be gone":
-            sentences.append("These are too few images to show that it works on less than 20%. Give more clean images.")
+            sentences.append(
+                "These are too few images to show that it works on less than 20% of images. Give more clean images."
+            )
         if word == "trigger still works":
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
     else:
