@@ -75,7 +75,7 @@ class ConformalMartingale:
         if not (self._cells >= 0).all() or not (self._cells.sum(axis=1) > 0).all() or not (self._bets > 0).all():
             raise InputError("expected cells >= 0, some in each group, and bets > 0, got others")
         if not limit > 1:
-            raise InputError(f"expected a limit above 1, got {limit!r}; 100 errs with a probability of 1%")
+            raise InputError(f"expected a limit above 1, got {limit!r}; 100 gives an error probability of 1%")
         count = 2 * self._bets.shape[1]
         self._limit = float(np.log(limit))
         self._first = self._bets * self._cells[:, None] / (self._bets @ self._cells[:, :, None])
