@@ -167,7 +167,7 @@ class EndpointClassifier(Classifier):
         left = self.queries_left
         if left is not None and count > left:
             raise InputError(
-                f"expected at most {self.endpoint.budget:,} images to send to the endpoint in this run, those of further tries included, got more; "
+                f"expected at most {self.endpoint.budget:,} images to send to the endpoint in this run, retries included, got more; "
                 "pass a larger endpoint_queries=, or ask for less"
             )
         if self.endpoint.per_second is not None:

@@ -94,7 +94,7 @@ class SmoothnessProfile(OfFamilies):
             odd = [n for n, p in families.items() if not is_kind(p, Probe) or isinstance(p, Superimpose)]
             if odd or not families:
                 raise InputError(
-                    f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
+                    f"expected at least one probe, and none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
                 )
             falling = [n for n, p in families.items() if np.any(np.diff(np.asarray(p.strengths, dtype=float)) <= 0)]
             if falling:
