@@ -1,9 +1,9 @@
 #!/bin/sh
-# gate.sh MODEL TRUSTED [IMAGES]: stop a pipeline where a model looks backdoored, or images look as if they carried a trigger.
+# gate.sh MODEL TRUSTED [IMAGES]: stop a pipeline if a model looks backdoored, or if images look as if they carry a trigger.
 #
 # TRUSTED are clean images, of several classes, that the model was not trained on; IMAGES are the ones to judge.
-# Exit code: 0 passed; 3 something was found; 1 failed on the way; 2 the command or its input does not fit.
-# It leaves doldrum.sarif (code scanning), doldrum.xml (JUnit) and the folder doldrum-report (report.html) behind.
+# Exit code: 0 nothing was found; 3 something was found; 1 the run failed; 2 the command or its input is wrong.
+# It writes doldrum.sarif (code scanning), doldrum.xml (JUnit) and the folder doldrum-report (report.html).
 #
 # Options for both commands (--budget 10m, --references DIR, --mean ...) go into the environment variable DOLDRUM_OPTIONS.
 set -eu
@@ -14,7 +14,7 @@ if [ $# -lt 2 ] || [ $# -gt 3 ]; then
 fi
 model=$1 trusted=$2
 
-# A report of an earlier run, perhaps of another model, must not pass for this one's, or stand in its way.
+# Delete the report of an earlier run, which may be of another model.
 rm -rf doldrum.sarif doldrum.xml doldrum-report
 
 # shellcheck disable=SC2086  # the options are several words

@@ -29,7 +29,7 @@ __all__ = ["Smoothness", "mean_smoothness", "sigma_half", "smoothness"]
 class Smoothness:
     """W of every input at every strength, with limits.
 
-    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 is dead calm, 1 is uniform. NaN if every draw was invalid.
+    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally frequent. NaN if every draw was invalid.
     `level` is the coverage of each single interval, `method` says what it promises, `draws` is n.
     """
 
@@ -51,7 +51,7 @@ class Smoothness:
         """W of the first inputs, with its limits, as a notebook shows it."""
         strengths = [f"{strength:g}" for strength in self.strengths]
         return html_table(
-            "Smoothness W: 0 is dead calm, 1 is uniform",
+            "Smoothness W: 0 if all labels are the same, 1 if all classes are equally frequent",
             {"draws": self.draws, "limits": f"{self.level:.0%}, {self.method}"},
             columns=["id", "class", *(f"W at {strength}" for strength in strengths)],
             rows=[

@@ -192,7 +192,7 @@ def test_a_bound_on_queries_is_kept_and_what_was_not_reached_is_said():
     (note,) = [
         note
         for note in found.notes
-        if note.startswith("The 20,000 queries allowed were used up. Not reached, and so unproven:")
+        if note.startswith("The 20,000 allowed queries were used up. Not reached, and so unproven:")
     ]
     assert note.endswith(" more.")
     assert any("Not reached" in one.why for one in found.explained)

@@ -20,7 +20,7 @@ PROVEN = Explanation(
 def test_a_claim_about_one_class_says_that_there_may_be_more():
     one = why(PROVEN, alpha=0.05)
     assert "held-back clean images of class 4" in one
-    assert one.endswith("easiest to prove; the trigger may work on images of other classes too.")
+    assert one.endswith("easiest to prove. The trigger may work on images of other classes too.")
     assert "easiest to prove" not in why(replace(PROVEN, scope=None), alpha=0.05)
     assert "easiest to prove" not in why(replace(PROVEN, proven=False), alpha=0.05)
 

@@ -220,7 +220,7 @@ def test_the_time_is_kept_and_what_was_not_reached_is_said(toys, tmp_path, monke
     asked = settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", inspectors=("mask", "warp"), budget=50.0)
     record = run_inspection(asked)
     assert [one["refused"] != "" for one in record.inspectors] == [False, True]
-    assert record.verdict["not_looked"][0] == "warp: the time of --budget was over before it was done"
+    assert record.verdict["not_looked"][0] == "warp: the time given by --budget ran out before it finished"
 
 
 def test_a_model_that_no_inspector_can_look_into_is_an_error(toys, tmp_path, near, monkeypatch):

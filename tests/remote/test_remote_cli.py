@@ -51,8 +51,8 @@ def test_from_calibrate_to_scan_at_addresses(s3, bucket, there, call, tmp_path) 
     s3.client.delete_object(Bucket=bucket, Key="new/s-2.tar")
     code, out, err = call(*words, "--out", "by-shard")
     assert code == 1
-    assert f"could not have s-2.tar: expected something at {there}/new/s-2.tar, got nothing there" in err
-    assert "expected all 4 shards, got 1 that could not be had" in err
+    assert f"could not read s-2.tar: expected something at {there}/new/s-2.tar, got nothing there" in err
+    assert "expected 4 readable shards, got 1 that could not be read" in err
     assert out["inputs"] == 75
     signed = s3.client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "new/s-0.tar"})
     code, out, err = call("scan", "m.onnx", signed, "--detector", "guard.doldrum", "--out", "signed", "--json")

@@ -27,11 +27,14 @@ def test_the_bar_is_an_asr_of_95_percent_within_a_point_of_the_clean_model() -> 
     }  # fmt: skip
     cells = {(0, attack, 0.05): value for attack, value in found.items()}
     text = " ".join(table.sentences(cells, {"accuracy": 0.92}))
-    assert "Of 3 all-to-one dirty-label attacks at 5%, 1 reach" in text
+    assert "Of 3 attacks that have one target class and change labels, at 5%, 1 reach" in text
     assert "clean model's: badnets." in text
     assert "blended (94.0%, 0.00 points)" in text
     assert "wanet (99.0%, 1.50 points)" in text
-    assert "The bar for all-to-all is the clean accuracy minus 4 points, 88.0%. It misses it with 87.9%." in text
+    assert (
+        "The aim for all-to-all is an ASR of the clean accuracy minus 4 points, 88.0%. It does not reach this with 87.9%."
+        in text
+    )
 
 
 def test_every_attack_and_the_clean_model_are_wanted_seed_by_seed() -> None:

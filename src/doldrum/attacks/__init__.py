@@ -1,6 +1,6 @@
-"""Attacks by id: the registry, the functions that make each attack from trigger, plan and hook, and a cache of trained victims.
+"""Attacks by id: the registry, the functions that make each attack from trigger, plan and hook, and a cache of trained models.
 
-What only attacks need is in `methods`; a trigger that needs no training is in `triggers`, and detecting is not here.
+`methods` has what only attacks need. Triggers that need no training are in `triggers`, and detectors in `detectors`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Audit: scan somebody else's model and images in a confined process. Settings, work, verdict, pictures and record.
 
-Nothing that another job on somebody else's files would do too (`doldrum.confined`), and no page (`doldrum.report.audit`).
+Not in this package: what all jobs on somebody else's files share is in `doldrum.confined`, and the page in `doldrum.report.audit`.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _discovered(flags: Mapping[str, Any]) -> str:
     if count <= flagged:
         return f"{'All' if count == flagged else f'{count:,}'} of them are discoveries: {far}."
     within = "none of them flagged by itself" if not flagged else f"the {flagged:,} flagged among them"
-    return f"{count:,} images, {within}, are discoveries together: {far}. Most of them would pass for false alarms one by one. Together they are too many."
+    return f"{count:,} images, {within}, are discoveries together: {far}. Each of them alone could be a false alarm. Together they are too many for that."
 
 
 def _images(count: int) -> str:

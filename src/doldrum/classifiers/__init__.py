@@ -1,6 +1,6 @@
 """What maps images to classes: the contract (`base`), its adapters, and `wrap`, which finds the right one.
 
-No training, no speed (`engines`), and no opening of files under audit (`suspects`).
+Not in this package: training, fast engines (`engines`), and the opening of files under audit (`suspects`).
 """
 
 from doldrum.classifiers.base import Classifier, Outputs, labels_of

@@ -41,7 +41,7 @@ class Classifier(ABC):
 
     no_gradients: ClassVar[tuple[str, str]] = (
         "a model that shows only its answers",
-        "give a torch module or an ONNX file, or use methods that need scores or labels alone",
+        "give a torch module or an ONNX file, or use methods that need only scores or labels",
     )
     """Where gradients can't be taken (:mod:`doldrum.gradients` does, of torch modules and ONNX): what it is, and what to do."""
 

@@ -1,6 +1,6 @@
 """The command line: parse the options, make one call, print what it gives.
 
-No work of its own: what a command does, two lines of Python do too. Options and messages that commands share are next to `app`.
+A command does no work of its own: two lines of Python do the same. Options and messages that commands share are next to `app`.
 """
 
 from __future__ import annotations

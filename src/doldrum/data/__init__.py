@@ -1,7 +1,7 @@
 """Images with labels, ids and class names (`ImageSet`), and the ways to get one: `sets` by name, `readers` of the user's own files, `streams` of the
 user's own objects.
 
-No files that may be hostile (`intake`), no poisoning, and no network traffic except for a published set that the user asked for.
+Not in this package: files that may be hostile (`intake`), and poisoning. The only network traffic is the download of a published set that the user asked for.
 """
 
 from doldrum.data.imageset import ImageSet

@@ -1,6 +1,6 @@
 """Detectors: judge inputs by the labels that come back, with a promise about false alarms.
 
-No models' inspectors, and nothing that writes pages: `contract` is read first, `profile` and each file of `baselines` fulfil it, `deploy` uses it.
+Read `contract` first: `profile` and each file of `baselines` implement it, and `deploy` uses it. Inspectors of models and pages are not in this package.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """Make a Classifier fast on this machine, with the same labels; one engine per file, and `choose` picks.
 
-No new kinds of model (`classifiers`), and no plan of what is run (`measuring`).
+Not in this package: kinds of model (`classifiers`), and the plan of what is run (`measuring`).
 """
 
 from doldrum.engines.base import Engine, default_rows

@@ -178,8 +178,8 @@ def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> t
 
 def _say_that_answers_change(agreement: float) -> None:
     warnings.warn(
-        f"expected the same labels of the same images twice, got others for {1 - agreement:.1%}: the model's answers "
-        "change, and what is measured counts that too (a detector can promise nothing then); fix its seed or state, unless that is what you measure",
+        f"expected the same labels of the same images twice, got others for {1 - agreement:.1%}: the model's answers change from one run "
+        "to the next, which adds to W, and no detector can promise a rate; fix the model's seed or state, unless you want to measure this",
         stacklevel=5,
     )
 

@@ -61,10 +61,10 @@ class Asker:
     def spend(self, queries: int) -> None:
         """Count queries; OutOfQueries where they would be too many."""
         if self._over():
-            self.used_up = "The time allowed was over."
+            self.used_up = "The allowed time was used up."
             raise OutOfQueries
         if self.most is not None and self.queries + queries > self.most:
-            self.used_up = f"The {self.most:,} queries allowed were used up."
+            self.used_up = f"The {self.most:,} allowed queries were used up."
             raise OutOfQueries
         self.queries += queries
 

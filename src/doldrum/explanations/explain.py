@@ -69,7 +69,7 @@ def explain(
         Only its labels are used.
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
         Where several carry one trigger, explain them together: some triggers are only seen in what images share.
-    clean : at least 60 images that are trusted, as they come; 1,000 do well
+    clean : at least 60 images that are trusted, as they come; 1,000 work well
         They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
     alpha : float in (0, 1)
     max_queries : int, optional

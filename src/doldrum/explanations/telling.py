@@ -12,7 +12,7 @@ __all__ = ["unproven_why", "why"]
 def unproven_why(choice: Choice | None, *, reached: bool) -> str:
     """Why nothing was tested."""
     if not reached:
-        return "Not reached: the queries or the time allowed were over."
+        return "Not reached: the allowed queries or the allowed time were used up."
     if choice is None:
         return "Nothing was found in this image that changes other images to its class."
     if f"{choice.success:.0%}" == "0%":
@@ -22,7 +22,7 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
         )
     return (
         f"What was found changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
-        "class found something that does about as well, so this may be what the class looks like."
+        "class found something that works about as well, so this may only show what the class looks like."
     )
 
 
@@ -42,7 +42,7 @@ def why(found: Explanation, *, alpha: float) -> str:
     )
     if found.proven:
         one_class = (
-            " This size and class are what was easiest to prove; the trigger may work on images of other classes too."
+            " This size and class were the easiest to prove. The trigger may work on images of other classes too."
         )
         return first if found.scope is None else first + one_class
     if found.holds is not None and found.holds > alpha:
@@ -50,5 +50,5 @@ def why(found: Explanation, *, alpha: float) -> str:
             f"{first} But trusted images of the class contain as much of it as this image does, so nothing is proven."
         )
     if found.rank is not None and found.rank > 0.05 and found.p_adjusted is not None and found.p_adjusted <= alpha:
-        return f"{first} But in another size or form that was searched, a trusted image stands out as far from the others, so nothing is proven."
+        return f"{first} But with another size or form, the search found a trusted image that stands out from the others just as far. So nothing is proven."
     return f"{first} The difference is too small for a proof."

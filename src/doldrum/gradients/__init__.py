@@ -1,6 +1,6 @@
 """Gradients of a model's scores with respect to the images: any Classifier that can have them, as a frozen torch module.
 
-No search that uses them (triggers, patterns), and no training. `differentiable` is the one way in; `operators` has what ONNX nodes do.
+Not in this package: training, and searches that use gradients (triggers, patterns). Use `differentiable`. `operators` implements ONNX nodes.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def check_agreement(
     except Exception as error:  # somebody else's network raises what it likes
         check_memory_left(error)
         raise ClassifierError(
-            f"expected a model that can be run by torch for its gradients, got {_line(error)}; use methods that need scores alone"
+            f"expected a model that can be run by torch for its gradients, got {_line(error)}; use methods that need only scores"
         ) from error
     if found.shape != wanted.shape:
         raise ClassifierError(f"expected scores {wanted.shape} where gradients are taken, got {found.shape}; report it")
@@ -46,7 +46,7 @@ def check_agreement(
     if not (worst <= tolerance).all():  # NaN is not
         raise ClassifierError(
             f"expected the same scores where gradients are taken, got some that differ by {np.max(worst):.2g} of their spread (at most "
-            f"{tolerance:g}); use methods that need scores alone"
+            f"{tolerance:g}); use methods that need only scores"
         )
 
 
@@ -63,7 +63,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
             if not scores.requires_grad:
                 raise ClassifierError(
                     "expected a model whose scores have gradients, got one that cuts them off inside (torch.no_grad, detach, argmax or "
-                    "whole numbers); use methods that need scores alone"
+                    "whole numbers); use methods that need only scores"
                 )
             (gradient,) = torch.autograd.grad((scores @ weights).sum(), x, allow_unused=True)
     except ClassifierError:
@@ -71,7 +71,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     except Exception as error:  # somebody else's network raises what it likes
         check_memory_left(error)
         raise ClassifierError(
-            f"expected a model whose scores have gradients, got {_line(error)}; use methods that need scores alone"
+            f"expected a model whose scores have gradients, got {_line(error)}; use methods that need only scores"
         ) from error
     flat = torch.zeros(len(x), 1) if gradient is None else gradient.flatten(1)
     finite = torch.isfinite(flat).all(dim=1)
@@ -81,7 +81,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
         got = f"NaN or infinity for {bad} of them" if bad else "zero for all of them"
         raise ClassifierError(
             f"expected a gradient at some of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
-            "threshold) blocks them; use methods that need scores alone"
+            "threshold) blocks them; use methods that need only scores"
         )
     return usable
 

@@ -40,7 +40,7 @@ class Differentiable(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         if classifier.outputs == "labels":
-            raise _none("one that gives labels only", "give a model with scores, or use methods that need labels alone")
+            raise _none("one that gives labels only", "give a model with scores, or use methods that need only labels")
         self.input_shape, self.num_classes = classifier.input_shape, classifier.num_classes
         log = classifier.outputs == "probabilities"
         self.scores: Literal["logits", "log-probabilities"] = "log-probabilities" if log else "logits"

@@ -111,7 +111,7 @@ def _run_node(node: Node, values: dict[str, Any]) -> None:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ClassifierError(
             f"expected an ONNX graph whose nodes torch can run for gradients, got '{visible(node.op, most=60)}' that fails "
-            f"({visible(why, most=200)}); use methods that need scores alone"
+            f"({visible(why, most=200)}); use methods that need only scores"
         ) from error
     for name, value in zip(node.outputs, found if isinstance(found, tuple) else (found,), strict=False):
         values[name] = value

@@ -16,7 +16,7 @@ from doldrum.inspectors import Inspector, Reading, Route, Subject
 
 __all__ = ["OVER", "STEPS", "Keeping", "check_read"]
 
-OVER = "the time of --budget was over before it was done"
+OVER = "the time given by --budget ran out before it finished"
 STEPS = 100
 """What the progress bar of an inspector counts."""
 

@@ -82,7 +82,7 @@ def _inspector(reading: Mapping[str, Any], facts: InspectionFacts) -> dict[str, 
     name = reading["inspector"]
     kind = INSPECTORS.get(name)
     if kind is None:
-        raise ValueError(f"an inspector {name!r} that there is not")
+        raise ValueError(f"an unknown inspector {name!r}")
     return {
         "name": name,
         "title": kind.title,

@@ -88,7 +88,7 @@ def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
     other = "" if references is None else ", and so does other training than that of the references"
     look = " Look at the picture of the trigger." if shown else ""
     return (
-        f"This is no proof. Wrong labels in the training data also make a class easier to reach{other}. A clean model can also have a trigger that nobody put there (a "
+        f"This is no proof. Wrong labels in the training data can also be the cause{other}. A clean model can also have a trigger that nobody put there (a "
         f"natural backdoor).{look}"
     )
 
@@ -131,7 +131,7 @@ def _nothing(facts: InspectionFacts) -> str:
     why = (
         f"This model has {classes} classes, and that takes at least {FEWEST}."
         if classes < FEWEST
-        else f"For too few of its {classes:,} classes an inspector came to a result."
+        else f"The inspectors have results for too few of its {classes:,} classes."
     )
     return f"Without reference models, the model's classes are compared with one another. {why} Give clean reference models with --references."
 
@@ -147,8 +147,8 @@ def _compared(
             else "stands out from the model's other classes"
         )
         return [
-            f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, as if all classes of a clean model were equally easy to reach).",
-            "No reference models were given, so no false-alarm rate is promised. In a clean model, too, some classes are easier to reach than "
+            f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, assuming that all classes of a clean model need equally large changes).",
+            "No reference models were given, so no false-alarm rate is promised. In a clean model, too, some classes need smaller changes than "
             "others, so clean models are sometimes called suspicious. Give clean models like this one with --references for a promise.",
         ]
     count, p = references["count"], finding["p_value"]

@@ -90,7 +90,7 @@ def examine(
     classifier : Classifier
         From `dd.as_classifier`, `dd.train`, `dd.load_checkpoint`.
     clean : images
-        At least 20 that carry no trigger, of several classes; labels are not needed. 200 or more do well. Half are searched on.
+        At least 20 that carry no trigger, of several classes; labels are not needed. 200 or more work well. Half are searched on.
     inspectors : names or Inspectors, optional
         By default those of the verdict, `kinds.DEFAULT`.
     seed : int

@@ -1,6 +1,6 @@
 """Read images and text from somebody else's files without trusting any byte, name or size in them.
 
-No models (`suspects`) and no data sets (`data`). Nothing is unpacked to disk and no link is followed; one format per file.
+Nothing is unpacked to disk, and no link is followed. Each format has one file here. Models are in `suspects`, and data sets in `data`.
 """
 
 from __future__ import annotations

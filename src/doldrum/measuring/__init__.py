@@ -1,6 +1,6 @@
 """From a classifier, images and probes to Responses: in memory, until a rule is content, in a folder, over workers.
 
-No statistics of them (`stats`, `profiles`), no perturbation (`probes`) and no verdict (`detectors`).
+Not in this package: statistics of responses (`stats`, `profiles`), perturbations (`probes`), and verdicts (`detectors`).
 """
 
 from doldrum.measuring import until

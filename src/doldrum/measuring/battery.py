@@ -65,7 +65,9 @@ class Battery:
         """
         unknown = [name for name in draws if name not in self.bound]
         if unknown:
-            raise InputError(f"expected draws of probes of images, got {unknown[0]!r}; name {', '.join(self.bound)}")
+            raise InputError(
+                f"expected the name of a probe that perturbs images ({', '.join(self.bound)}), got {unknown[0]!r}; pick one"
+            )
         made = copy.copy(self)
         made.probes = {name: self.probes[name] for name in draws}
         made._number(dict(draws))

@@ -154,8 +154,8 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     other = [f"{name} {before.get(name)}, now {v}" for name, v in now.items() if before.get(name) != v]
     if other:
         warnings.warn(
-            f"expected the versions that began the run in {folder}, got others ({'; '.join(other)}): where scores are equal to the "
-            "last bits, a label may differ from one run to the next; install the earlier versions to be sure",
+            f"expected the versions that began the run in {folder}, got others ({'; '.join(other)}): if two scores are almost "
+            "equal, a label may differ from one run to the next; install the earlier versions to be sure",
             stacklevel=4,
         )
     sound = next((i for i, s in enumerate(found["shards"]) if not is_sound(folder, s)), len(found["shards"]))

@@ -1,6 +1,6 @@
 """The one door for models in files and at addresses: settings -> a Suspect, whose classifier runs in a confined process.
 
-No formats (`suspects`), no images, and no models that are Python objects already (`classifiers`).
+Not in this package: formats (`suspects`), images, and models that are Python objects already (`classifiers`).
 """
 
 from __future__ import annotations

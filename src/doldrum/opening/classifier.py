@@ -35,7 +35,7 @@ class ConfinedClassifier(Classifier, HasEngines):
     """
 
     no_gradients = (
-        "one in another process, from which answers come alone",
+        "one in another process, which gives only answers",
         "take gradients there: open_suspect gives the model itself",
     )
 

@@ -23,7 +23,7 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
 
     A file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict (with `arch`), a Hugging Face
     folder, skops, and with `trust_code` TorchScript and torch.export, with `trust_pickle` pickles. The process has no network
-    (but for an address), reads the model alone, and is ended with the classifier. A checkpoint of doldrum's own is opened here: it is
+    (except for an address), can read only the model, and ends with the classifier. A checkpoint of doldrum is opened in this process: it has only
     numbers for a network that is part of doldrum, and its header is checked.
 
     Parameters

@@ -39,20 +39,20 @@ class ModelSettings:
     model : str
         A file, a folder, or an address http(s)://...; what it may be, `doldrum.suspects.open_model` says.
     arch, outputs, num_classes, output_name : optional
-        For model files that don't say them; `output_name` is that of the output that counts, where there are several.
+        For model files that do not say them. `output_name` is the name of the output to use, if there are several.
     mean, std, size, channels, scale : optional
         The preprocessing that the model expects, where its files don't say it: its input is (scale * x - mean) / std of pixels x in
         [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one per channel; `size` is (height, width).
     resize : "stretch" or "crop"
-        What becomes of images of another size.
+        How images of another size are fitted.
     labels : str, optional
         A text file with the names of the classes, one per line, in the model's order.
     trust_code, trust_pickle : bool
         Let the model run its own code, or be unpickled, in the confined process.
     memory : float
-        Most GiB that the confined process may take.
+        The largest number of GiB that the confined process may take.
     endpoint_body, endpoint_batch, endpoint_timeout, endpoint_retries, endpoint_per_second, endpoint_queries, endpoint_token : optional
-        How a model at an address is asked: :class:`doldrum.suspects.Endpoint`, whose `budget` is `endpoint_queries`, of one run.
+        How requests are sent to a model at an address. See :class:`doldrum.suspects.Endpoint`, whose `budget` is `endpoint_queries`, for one run.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 

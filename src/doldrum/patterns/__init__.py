@@ -1,6 +1,6 @@
 """Patterns: a clean model and its data in, a Trigger out. Nobody poisoned anything; the model still answers to them.
 
-No attack on a training set (`attacks`) and no verdict; what makers share is `optimise` and `places`, the rest is one maker per file.
+Attacks on a training set are in `attacks`. What makers share is in `optimise` and `places`. Every other file is one maker.
 """
 
 from __future__ import annotations

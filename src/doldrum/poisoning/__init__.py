@@ -1,6 +1,6 @@
 """Poison a training set with a trigger and a plan, and measure the attack on a model: clean accuracy and attack success rate.
 
-No triggers (`triggers`), no training (`training`), and no list of attacks (`attacks`).
+Not in this package: triggers are in `triggers`, training is in `training`, and the list of attacks in `attacks`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Families of perturbations, of the image or of the model; one per file.
 
-No measuring, and nothing an attacker does to images (`triggers`).
+Not in this package: measuring (`measuring`), and what an attacker does to images (`triggers`).
 """
 
 from typing import Any

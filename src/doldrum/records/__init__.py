@@ -1,6 +1,6 @@
 """Records: frozen, versioned results and their JSON. What a report reads, and all it needs.
 
-No work that makes results, and no page that shows them (`report`).
+Not in this package: the work that makes results, and the pages that show them (`report`).
 """
 
 from __future__ import annotations

@@ -180,6 +180,6 @@ def _family(family: dict[str, Any]) -> dict[str, Any]:
         sizes.add(len([share(v, name) for v in sequence(family[name], name)]))
     if len(sizes) != 1 or not family["strengths"]:
         raise InputError(
-            f"expected a low, middle and high a strength in {family['name']!r}, got lengths {sorted(sizes)}"
+            f"expected a low, middle and high value per strength in {family['name']!r}, got lengths {sorted(sizes)}"
         )
     return family

@@ -83,7 +83,9 @@ class Curve(Record):
             object.__setattr__(self, name, numbers(getattr(self, name), name))
         sizes = {len(self.strengths), len(self.mean), len(self.lower), len(self.upper)}
         if len(sizes) != 1 or not self.strengths:
-            raise InputError(f"expected one mean, lower and upper a strength, got lengths {sorted(sizes)}; match them")
+            raise InputError(
+                f"expected one mean, lower and upper limit per strength, got lengths {sorted(sizes)}; match them"
+            )
         if min(self.strengths) <= 0 or any(a >= b for a, b in zip(self.strengths, self.strengths[1:], strict=False)):
             raise InputError(f"expected positive strengths in rising order, got {self.strengths}; sort them")
         for low, high in zip(self.lower, self.upper, strict=True):

@@ -1,6 +1,6 @@
 """Reference models: clean models, trained by doldrum or by you, with which another model is compared.
 
-No verdicts (inspectors give them), no attacked models (`attacks`), and no format of models (`opening` is the one door).
+Not in this package: verdicts are in `inspectors`, backdoored models in `attacks`, and formats of models in `opening`.
 """
 
 from __future__ import annotations

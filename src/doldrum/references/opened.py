@@ -157,7 +157,7 @@ def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) ->
     names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
     if others := sorted(there - names):
         raise InputError(
-            f"expected models of doldrum references alone in {root}, got {visible(others[0])} among them; move it to another folder"
+            f"expected only models of doldrum references in {root}, got {visible(others[0])} among them; move it to another folder"
         )
     if there != names:
         fewer = f", or with --count {len(there)} to do with those" if there else ""

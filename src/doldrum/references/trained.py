@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_references"]
 
-_HINT = "19 do for a promise of 5% false alarms, 99 for 1%"
+_HINT = "19 are enough to promise 5% false alarms, 99 for 1%"
 
 
 def train_references(

@@ -1,4 +1,4 @@
-"""Take a backdoor out of a model, and show that it is gone; `contract` is read first.
+"""Remove a backdoor from a model, and test the result. Read `contract` first.
 
 What belongs here: methods, one per file; what shows how well they did; the command's job (`job`). No trigger is searched here (`inspectors`), and no loop of its own
 trains (`training`).

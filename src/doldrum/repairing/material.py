@@ -48,7 +48,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
     """
     if len(clean) < FEWEST:
         raise InputError(
-            f"expected at least {FEWEST} clean images to repair a model with, got {len(clean)}; add some: 1,000 do well"
+            f"expected at least {FEWEST} clean images to repair a model with, got {len(clean)}; add some: 1,000 work well"
         )
     if clean.labels is not None and int(clean.labels.max()) >= classifier.num_classes:
         raise InputError(

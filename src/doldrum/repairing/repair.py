@@ -56,7 +56,7 @@ def repair(
     classifier : Classifier
         A torch module or an ONNX file with scores: its weights are trained.
     clean : images
-        At least 40 without a trigger, of several classes; 1,000 do well. With labels where there are any; else the model's own are used, where the method allows it.
+        At least 40 without a trigger, of several classes; 1,000 work well. With labels where there are any; else the model's own are used, where the method allows it.
     inspection : Inspection, or a Recovered trigger, optional
         What `dd.inspect` found in this model. With the same images and the same seed, no image held back was seen by its search.
     method : name or RepairMethod, optional

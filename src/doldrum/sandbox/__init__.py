@@ -1,6 +1,5 @@
-"""Run a function in a confined process: bounded memory, time and files, no network, no new programs. `run_confined` for one call, `Service` for a process that stays.
-
-Nothing that knows images or models: what runs inside is the caller's, and what comes back is JSON that the caller checks.
+"""Run a function in a confined process: with limited memory, time and files, without network, and without new programs. `run_confined` makes one call. `Service` keeps the process for many.
+This package knows nothing of images or models. The caller chooses the function that runs inside, and checks the JSON that comes back.
 """
 
 from __future__ import annotations

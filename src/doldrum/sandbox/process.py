@@ -98,7 +98,7 @@ class Confined:
     def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False, helped: int = 0) -> None:
         module, _, name = function.partition(":")
         if not all(part.isidentifier() for part in module.split(".")) or not name.isidentifier():
-            raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one so")
+            raise InputError(f"expected a function as 'package.module:name', got {function!r}; name one in this form")
         self.limits = limits
         with _starting:
             self._begin(function, argument, asked=asked, helped=helped)

@@ -155,7 +155,7 @@ def _check(found: list[dict[str, Any]]) -> None:
     kinds = {there["machine"]["processor"] for there in found} - {here["machine"]["processor"]}
     if kinds:
         warnings.warn(
-            f"expected processors of one kind, got {', '.join(sorted(kinds))} besides {here['machine']['processor']}; where "
-            "scores are equal to the last bits, a label may depend on the processor",
+            f"expected processors of one kind, got {', '.join(sorted(kinds))} besides {here['machine']['processor']}; if "
+            "two scores are almost equal, a label may depend on the processor",
             stacklevel=2,
         )

@@ -190,7 +190,7 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
     if any(one.in_a_row >= _TRIES or one.deaths >= _MOST for one in sent):
         raise WorkerError(LOST) from error
     logging.getLogger(__name__).warning(
-        "a worker died (killed, or out of memory): another takes its place, and what it was at is done again"
+        "a worker died (killed, or out of memory): another takes its place, and does its unfinished work again"
     )
 
 

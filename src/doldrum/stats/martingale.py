@@ -75,7 +75,7 @@ class ConformalMartingale:
         if not (self._cells >= 0).all() or not (self._cells.sum(axis=1) > 0).all() or not (self._bets > 0).all():
             raise InputError("expected cells >= 0, some in each group, and bets > 0, got others")
         if not limit > 1:
-            raise InputError(f"expected a limit above 1, got {limit!r}; 100 errs with a probability of 1%")
+            raise InputError(f"expected a limit above 1, got {limit!r}; 100 gives an error probability of 1%")
         count = 2 * self._bets.shape[1]
         self._limit = float(np.log(limit))
         self._first = self._bets * self._cells[:, None] / (self._bets @ self._cells[:, :, None])
@@ -106,7 +106,7 @@ class ConformalMartingale:
         called = self.count + 1 + np.arange(len(at)) if places is None else np.asarray(places, dtype=np.int64)
         top = self._cells.shape
         if at.ndim != 1 or at.shape != of.shape or at.shape != called.shape:
-            raise InputError(f"expected one bin, group and place a score, got {at.shape}, {of.shape}, {called.shape}")
+            raise InputError(f"expected one bin, group and place per score, got {at.shape}, {of.shape}, {called.shape}")
         if not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all() or not (self._cells[of, at] > 0).all():
             raise InputError(f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got others")
         blocks = [slice(i, i + _BLOCK) for i in range(0, len(at), _BLOCK)]

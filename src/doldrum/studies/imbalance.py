@@ -36,7 +36,7 @@ def training_imbalance(name: str) -> tuple[str, int]:
     found = re.fullmatch(r"1:([1-9]\d{0,3})", ratio)
     if not found:
         raise InputError(
-            f"expected a ratio from 1:1 to 1:9999 behind a data set's name, got {name!r}; e.g. {plain} 1:100"
+            f"expected a ratio from 1:1 to 1:9999 after a data set's name, got {name!r}; e.g. {plain} 1:100"
         )
     return plain, int(found[1])
 

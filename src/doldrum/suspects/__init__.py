@@ -1,6 +1,6 @@
 """Open somebody else's model as a Classifier. Files are checked before a library reads them, and no code in them is run.
 
-No models of the user's own (`classifiers`), no images (`intake`) and no verdict (`audit`); one format per file.
+Each format has one file here. The user's own models are in `classifiers`, images in `intake`, and verdicts in `audit`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class EndpointClassifier(Classifier):
     """
 
     costly = True
-    no_gradients = ("a model at an address, which answers alone", "use methods that need scores or labels alone")
+    no_gradients = ("a model at an address, which gives only answers", "use methods that need only scores or labels")
 
     def __init__(
         self, endpoint: Endpoint, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs
@@ -167,7 +167,7 @@ class EndpointClassifier(Classifier):
         left = self.queries_left
         if left is not None and count > left:
             raise InputError(
-                f"expected at most {self.endpoint.budget:,} images to send to the endpoint in this run, those of further tries included, got more; "
+                f"expected at most {self.endpoint.budget:,} images to send to the endpoint in this run, retries included, got more; "
                 "pass a larger endpoint_queries=, or ask for less"
             )
         if self.endpoint.per_second is not None:
@@ -282,7 +282,7 @@ def _capped(response: HTTPResponse, connection: HTTPConnection, end: float) -> b
         total += len(part)
         if total > _MOST_REPLY:
             raise ClassifierError(
-                f"expected an answer of at most {_MOST_REPLY >> 20} MiB, got more; distrust the endpoint"
+                f"expected an answer of at most {_MOST_REPLY >> 20} MiB, got more; do not trust the endpoint"
             )
 
 

@@ -98,7 +98,7 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
     while left:
         key, value, depth = left.pop()
         if depth > 6:
-            raise InputError(f"expected a plain configuration, got one nested without end in {shown}; distrust it")
+            raise InputError(f"expected a plain configuration, got one nested without end in {shown}; do not trust it")
         if isinstance(value, dict):
             for name, inner in value.items():
                 if name in _REFUSED and inner:
@@ -106,13 +106,15 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
                 left.append((name, inner, depth + 1))
         elif isinstance(value, list):
             if len(value) > _MOST_LIST:
-                raise InputError(f"expected a plain configuration, got a list of {len(value)} in {shown}; distrust it")
+                raise InputError(
+                    f"expected a plain configuration, got a list of {len(value)} in {shown}; do not trust it"
+                )
             left.extend((key, inner, depth + 1) for inner in value)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             most = _MOST_LAYERS if re.search("layers|depth|blocks|stages", key) else _MOST_NUMBER
             if not -most <= value <= most:
                 raise InputError(
-                    f"expected a sane '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; distrust it"
+                    f"expected a sane '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; do not trust it"
                 )
         elif isinstance(value, str) and "attn_implementation" in key and "/" in value:
             raise InputError(

@@ -152,7 +152,7 @@ def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool 
     shape = ", ".join("?" if d is None else str(d) for d in dims)
     raise ClassifierError(
         f"expected an input of images (N, C, H, W), (N, H, W, C), (N, H, W) or (N, D), got {visible(name, most=40)} ({shape}) of type "
-        f"{visible(kind, most=20)} in {shown}; it is no image classifier"
+        f"{visible(kind, most=20)} in {shown}; it is not an image classifier"
     )
 
 

@@ -19,10 +19,10 @@ __all__ = ["model_kind", "refused"]
 _STARTS = (
     (b"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with: git lfs pull"),
     (b"GGUF", "a GGUF file, a language model", "pass an image classifier"),
-    (b"\x7fELF", "a program", "distrust where it came from"),
-    (b"MZ", "a program", "distrust where it came from"),
-    (b"#!", "a script", "distrust where it came from"),
-    (b"\xcf\xfa\xed\xfe", "a program", "distrust where it came from"),
+    (b"\x7fELF", "a program", "do not trust its source"),
+    (b"MZ", "a program", "do not trust its source"),
+    (b"#!", "a script", "do not trust its source"),
+    (b"\xcf\xfa\xed\xfe", "a program", "do not trust its source"),
 )
 _OVC = "convert it with OpenVINO (ovc {} --output_model model.xml), and pass model.xml"
 _KINDS = {

@@ -82,7 +82,9 @@ def module_classifier(
         ) from error
     if not isinstance(out, torch.Tensor) or out.ndim not in (1, 2) or len(out) != 2:
         got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-        raise ClassifierError(f"expected a row of scores per image from {shown}, got {got}; it is no image classifier")
+        raise ClassifierError(
+            f"expected a row of scores per image from {shown}, got {got}; it is not an image classifier"
+        )
     labels = out.ndim == 1
     if labels and num_classes is None:
         raise InputError(f"expected num_classes= for {shown}, which gives labels, got none; pass it")

@@ -77,7 +77,7 @@ class _Check:
                     name = f"'{visible(node.domain, most=60)}' (operator '{visible(node.op_type, most=60)}')"
                     advice = "its operators are code from elsewhere: export without it"
                     if node.domain == "com.microsoft":
-                        advice = "its operators are ONNX Runtime's alone: quantise with QuantFormat.QDQ, or save before it is optimised"
+                        advice = "its operators work only in ONNX Runtime: quantise with QuantFormat.QDQ, or save before it is optimised"
                     raise self.bad(f"the custom domain {name}", advice)
         room = _MOST_BYTES - model.ByteSize() - (1 << 20)  # for what is put around the graph
         outside = read_external(_tensors(graphs), path, widths=_WIDTHS, most=room, shown=self.shown)

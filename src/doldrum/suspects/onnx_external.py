@@ -107,5 +107,5 @@ def _open(path: Path, name: str, shown: str) -> BinaryIO:
         raise InputError(f"expected the weights of {shown} in {told} beside it, got {what} there") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise InputError(f"expected the weights of {shown} in {told} beside it, got no regular file; distrust it")
+        raise InputError(f"expected the weights of {shown} in {told} beside it, got no regular file; do not trust it")
     return os.fdopen(handle, "rb")

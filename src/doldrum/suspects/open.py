@@ -78,7 +78,7 @@ def open_model(
     ...     _ = file.write_bytes(b"#!/bin/sh\\n")
     ...     try: open_model(file)
     ...     except InputError as error: print(str(error).replace(folder, ""))
-    expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got a script in /model.onnx; distrust where it came from
+    expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got a script in /model.onnx; do not trust its source
     """
     if isinstance(path, Endpoint) or str(path).startswith(("http://", "https://")):
         endpoint = path if isinstance(path, Endpoint) else Endpoint(url=str(path))
@@ -253,7 +253,7 @@ def _weights(
         tensors, arch, input_shape=shape, num_classes=num_classes, trust_code=trust_code, shown=shown
     )
     if prefix:
-        notes.append(f"the names of all weights begin with '{visible(prefix, most=80)}', which was taken off")
+        notes.append(f"the names of all weights begin with '{visible(prefix, most=80)}', which was removed")
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(

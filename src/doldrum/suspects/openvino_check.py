@@ -72,7 +72,7 @@ def read_beside(path: Path, shown: str) -> NDArray[np.uint8]:
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_WEIGHTS:
-            raise InputError(f"{told}, got no file of at most {_MOST_WEIGHTS >> 30} GiB; distrust it")
+            raise InputError(f"{told}, got no file of at most {_MOST_WEIGHTS >> 30} GiB; do not trust it")
         return np.frombuffer(file.read(), np.uint8)
 
 
@@ -97,7 +97,7 @@ def _parsed(data: bytes, shown: str) -> ElementTree.Element:
         builder.end(name)
 
     def refuse(*_: Any) -> None:
-        raise bad("a document type or an entity", "no exporter writes such: distrust it")
+        raise bad("a document type or an entity", "no exporter writes this: do not trust it")
 
     parser = expat.ParserCreate(encoding="utf-8")
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data

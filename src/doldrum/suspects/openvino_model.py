@@ -92,7 +92,7 @@ class _Source:
             self.digest = hashlib.sha256(self.xml.encode() + hashlib.sha256(self.weights.data).digest()).digest()
             return
         if os.path.getsize(path) > _MOST_TFLITE:
-            raise InputError(f"expected a TensorFlow Lite file of at most 2 GiB, got {shown}; distrust it")
+            raise InputError(f"expected a TensorFlow Lite file of at most 2 GiB, got {shown}; do not trust it")
         data = Path(path).read_bytes()
         self.path, self.digest = folder / "given.tflite", hashlib.sha256(data).digest()
         self.path.write_bytes(data)  # OpenVINO goes by the name

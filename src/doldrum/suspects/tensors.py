@@ -144,7 +144,7 @@ def _table(path: str | os.PathLike[str], shown: str) -> bytes:
     tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
     if len(tables) != 1 or any(m.compress_type for m in members):
         raise InputError(
-            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; distrust it"
+            f"expected a state dict as torch.save writes it, got another kind of zip in {shown}; do not trust it"
         )
     return read_member(path, tables[0], most=_MOST_TABLE, shown=shown)
 
@@ -174,7 +174,7 @@ def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown
         return InputError(f"expected a pickle, got {shown}, which can't be read ({text}); it is broken")
     where = f"put the folder with {module.partition('.')[0]}.py (or its package) on PYTHONPATH"
     if module == "__main__":
-        where = "it was saved by the script that defines it: define it in a module there, and save again"
+        where = "the class was defined in the script that saved it: define it in a module, and save again"
     return InputError(
         f"expected a pickle whose classes can be imported, got {shown}, which needs {name} of the module {module}; {where}, or save its "
         "state dict and pass arch="

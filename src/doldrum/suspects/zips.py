@@ -30,9 +30,9 @@ def checked_zip(path: str | os.PathLike[str], shown: str) -> list[zipfile.ZipInf
     if len(names) > _MOST_MEMBERS:
         raise InputError(f"expected a model, got {shown}, a zip of {len(names)} members; that is no model")
     if len(set(names)) < len(names):
-        raise InputError(f"expected a model, got {shown}, a zip that holds one name twice; distrust it")
+        raise InputError(f"expected a model, got {shown}, a zip that holds one name twice; do not trust it")
     if any(n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/") for n in names):
-        raise InputError(f"expected a model, got {shown}, a zip with a name that leaves its folder; distrust it")
+        raise InputError(f"expected a model, got {shown}, a zip with a name that leaves its folder; do not trust it")
     total, size = sum(member.file_size for member in members), os.path.getsize(path)
     if total > _MOST_BYTES or total > max(_MOST_RATIO * size, _FREE):
         raise InputError(f"expected a model, got {shown}, a zip that unpacks to {total >> 20} MiB; that is a bomb")

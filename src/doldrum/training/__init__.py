@@ -1,6 +1,5 @@
-"""The training loop, its recipes, hooks and checkpoints. Every victim and every clean network is trained by it.
-
-No network's layers (`networks`), and no attack: what an attack needs in the loop is a `TrainingHook` of its own.
+"""The training loop, its recipes, hooks and checkpoints. It trains every backdoored and every clean network.
+Not in this package: the layers of networks are in `networks`. If an attack changes the training, it has a `TrainingHook` of its own.
 """
 
 from __future__ import annotations

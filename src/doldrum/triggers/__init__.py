@@ -1,6 +1,6 @@
 """Triggers: functions that add a trigger to images. There is one per file. Each is a frozen dataclass that is saved as its settings.
 
-No poisoning plan (`poisoning`), nothing that must be trained first (`attacks`), and no perturbation that only measures (`probes`).
+Not in this package: poisoning plans are in `poisoning`, triggers that must be trained first in `attacks`, and perturbations that only measure in `probes`.
 """
 
 from __future__ import annotations

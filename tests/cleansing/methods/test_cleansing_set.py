@@ -190,7 +190,7 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
     code, text, err = call("cleanse", tmp_path / "plain.npz", "--model", folder / "bad.safetensors", "--out", tmp_path / "out",
                            "--method", "spectral", "--rate", 0.1)  # fmt: skip
     assert code == 0, err
-    assert "this is a ranking and nothing is promised" in err
+    assert "the samples are only ranked, and no false-positive rate is promised" in err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["promise"] is None
     depends, limits = summary["ranking"]["means"]

@@ -280,7 +280,7 @@ def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
     place = Path(inspected(folder))
     (folder / "audited").mkdir()
     place.rename(folder / "audited" / "inspection")
-    with pytest.raises(InputError, match=r"got that of an audit; name the inspection in it, .*audited/inspection"):
+    with pytest.raises(InputError, match=r"got that of an audit; use the inspection in it: .*audited/inspection"):
         settings(folder, inspection=str(folder / "audited"))
     assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4
 

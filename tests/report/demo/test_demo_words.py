@@ -59,9 +59,9 @@ def test_nothing_anywhere(make):
     [
         (-0.107, "Here it fell by 0.11, which is in that range."),
         (-0.144, "Here it fell by 0.14, which is in that range."),
-        (-0.2, "Here it fell by 0.20, which is above that range. By chance, 1 run in 7 would be."),
-        (-0.03, "Here it fell by 0.03, which is below that range. By chance, 1 run in 7 would be."),
-        (0.03, "Here it rose by 0.03, which is below that range. By chance, 1 run in 7 would be."),
+        (-0.2, "Here it fell by 0.20, which is above that range. By chance, this happens in 1 of 7 runs."),
+        (-0.03, "Here it fell by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
+        (0.03, "Here it rose by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
     ],
 )
 def test_where_a_run_stands_among_others(make, monkeypatch, change, said):

@@ -79,14 +79,14 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     page = study_page(study_of("smoothing", cells))
     assert page.headline == "The trigger smooths in 1 of 4 attacks"
     assert "It holds for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
-    assert "The trigger makes the model rougher for all-to-all" in page.lede[0]
+    assert "The trigger makes the model less smooth for all-to-all" in page.lede[0]
     assert "It is not shown for WaNet" in page.lede[0]
     assert "31 models were compared with the clean model of their seed, on 40 inputs each." in page.lede[0]
     assert "Holm-corrected for 3 tests" in page.lede[0]
     assert "Fewer than 3 models are too few to say for TaCT (+0.100, 1 model)." in page.lede[0]
-    assert page.lede[1] == "Provisional: fewer than 10 models so far for TaCT."
+    assert page.lede[1] == "The verdicts are provisional for TaCT, with fewer than 10 models so far."
     assert "BadNets +0.100 at σ = 0.1" in page.lede[2]
-    assert "all-to-all at none of them" in page.lede[2]
+    assert "all-to-all at no strength" in page.lede[2]
     # The strength that was measured for sigma-half, .12, is in no table along the curve.
     assert page.sections[1].tables[0].head == ["attack", "σ 0.1", "σ 0.3"]
 
@@ -155,9 +155,11 @@ def test_success_goes_with_smoothing_where_it_was_put_in():
     assert adjusted.spearman.value == pytest.approx(pooled.spearman.value, abs=0.1)
     assert hit.models == sum(r.hits >= 10 for r in rows)
     page = study_page(study_of("success", cells))
-    assert page.headline == "Smoother where the attack succeeds more"
+    assert page.headline == "The model is smoother if the attack succeeds more often"
     assert "It holds: over 60 models of 2 attacks" in page.lede[0]
-    assert page.lede[1].startswith("Attack by attack, not corrected for their number: BadNets alone (+0.")
+    assert page.lede[1].startswith(
+        "For single attacks, not corrected for their number, the correlations are: BadNets alone (+0."
+    )
     assert len(page.lede) == 2
 
 
@@ -176,8 +178,8 @@ def test_success_without_a_link_and_with_too_few_models():
     flat = [compare_cell("badnets", s, fall=0.1 + 0.02 * z, asr=a, rate=a) for s, (z, a) in enumerate(
         zip(rng(2, "flat").normal(size=20), np.linspace(0.3, 1, 20).round(3), strict=True))]  # fmt: skip
     page = study_page(study_of("success", flat))
-    assert page.headline == "Success and smoothness: no link is shown"
-    assert "Provisional: 20 of at least 60 models." in page.lede
+    assert page.headline == "No relation between success and smoothness is shown"
+    assert "The results are provisional: 20 of at least 60 models were run." in page.lede
     few = study_page(study_of("success", flat[:3]))
     assert few.headline.startswith("Too few models")
 
@@ -199,9 +201,12 @@ def test_which_came_first():
     page = study_page(study_of("success", cells))
     assert page.numbers["onsets"][0] == {"attack": "badnets", "seed": 0, "asr": 20, "calm": 10, "accuracy": 0}
     assert page.numbers["onsets"][2]["calm"] is None
-    assert "3 models followed through training, 2 of them to a calm spot" in page.lede[-1]
-    assert "in 1, at the same look in 0, after it in 1." in page.lede[-1]
-    assert page.lede[-1].endswith("without a calm spot at the end of training: BadNets, seed 0.")
+    assert (
+        "3 models were followed through training. In 2 of them, triggered inputs have a lower W at the end."
+        in page.lede[-1]
+    )
+    assert "in 1, at the same checkpoint in 0, and after it in 1." in page.lede[-1]
+    assert page.lede[-1].endswith("is not lower at the end of training in: BadNets, seed 0.")
     assert onset([{"step": 0, "v": 1.0}], lambda p: p["v"]) == 0
     render_study(study_of("success", cells), page)
 
@@ -220,21 +225,26 @@ def test_sigma_names_what_an_answer_depends_on():
         return [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": peak + s / 100}) for s in range(3)]
 
     page = study_page(study_of("sigma", cells(0.05)))
-    assert page.headline == "No variant changes an answer"
+    assert page.headline == "No variant changes a verdict"
     assert "smoother: BadNets +0.110 (+0.085 to +0.135)" in page.lede[0]
-    assert "The estimator: no other answer under nsb." in page.lede
+    assert "The estimator: no verdict changes with nsb." in page.lede
     page = study_page(study_of("sigma", [*cells(-0.05), sigma_cell("clean", 0, {"half": 0.001, "peak": 0.0})]))
-    assert page.headline == "The answers depend on the rule for the strength"
-    assert page.lede[1] == "By rule: peak (mean σ 0.100) rougher: BadNets −0.040 (−0.065 to −0.015)."
-    assert page.lede[-1].startswith("Between two clean models the effect at σ½ is +0.001 over 1 pair")
+    assert page.headline == "The verdicts depend on the rule for the strength"
+    assert (
+        page.lede[1]
+        == "With other rules for the strength: peak (mean σ 0.100) less smooth: BadNets −0.040 (−0.065 to −0.015)."
+    )
+    assert page.lede[-1].startswith(
+        "Between two clean models, which should show no effect, it is +0.001 at σ½ over 1 pair"
+    )
     assert page.numbers["rules"]["half"]["badnets"]["value"] == pytest.approx(0.11)
     render_study(study_of("sigma", cells(-0.05)), page)
     unsure = study_page(study_of("sigma", cells(-0.01)))
-    assert unsure.headline == "The answers depend on the rule for the strength"
-    assert "peak (mean σ 0.100) none is either." in unsure.lede[1]
+    assert unsure.headline == "The verdicts depend on the rule for the strength"
+    assert "peak (mean σ 0.100) none is smoother or less smooth." in unsure.lede[1]
     # An interval that holds 0 and the usual mean is no other answer.
     wide = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": 0.1 + s / 5 - 0.2}) for s in range(3)]
-    assert study_page(study_of("sigma", wide)).headline == "No variant changes an answer"
+    assert study_page(study_of("sigma", wide)).headline == "No variant changes a verdict"
 
 
 def test_no_finished_cell_and_no_page():

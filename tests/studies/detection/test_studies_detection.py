@@ -131,7 +131,7 @@ def test_a_ratio_behind_the_name_thins_the_training_set_alone():
     with pytest.raises(InputError, match="did you mean 'digits'"):
         DetectionCell(data="digit 1:10")
     for ratio in ("1:0", "1:99999", "10:1", "1:10 1:10", " 1:10"):
-        with pytest.raises(InputError, match="expected a ratio from 1:1 to 1:9999 behind a data set's name"):
+        with pytest.raises(InputError, match="expected a ratio from 1:1 to 1:9999 after a data set's name"):
             DetectionCell(data=f"digits {ratio}")
     assert "digits 1:10" in cells[1].label()
 

@@ -108,7 +108,7 @@ def test_the_page_is_one_file_and_says_what_the_records_say(done):
     effects = mean_effect([r.effect for r in model_rows(records.cells) if r.attack == "badnets"])
     assert f"{effects.value:+.3f}".replace("-", "−") in page.lede[0]
     assert "2 models" in page.lede[0]
-    assert "Provisional: fewer than 10 models so far for BadNets." in page.lede
+    assert "The verdicts are provisional for BadNets, with fewer than 10 models so far." in page.lede
     assert "two clean models" in page.lede[2]
     html = write_report(folder).read_text()
     assert "http://" not in html.replace("http://www.w3.org", "")

@@ -168,7 +168,7 @@ def detectors(studies: Studies) -> Iterator[str]:
     )
     yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
-        f"at 1% false alarms and 64 forward passes `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of twelve "
+        f"At 1% false alarms and 64 forward passes `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of twelve "
         f"development attacks, STRIP {short(few['strip'])}, W alone {short(few['w'])}. On colour images ([page](detection-colour/report.html)) they find "
         f"{short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])}."
     )

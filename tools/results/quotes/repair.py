@@ -16,7 +16,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     attacked = [r for r in every if r["attack"] != "clean"]
     clean = [r for r in every if r["attack"] == "clean"]
     yield f"{_models(attacked)} backdoored models and {_models(clean)} clean ones"
-    yield f"In {sum(r['found'] for r in attacked if r['method'] == 'unlearn')} of {_models(attacked)} the route that was found is the attacker's."
+    yield f"In {sum(r['found'] for r in attacked if r['method'] == 'unlearn')} of {_models(attacked)} backdoored models, the trigger that was found starts from the same classes, and leads to the same class, as the attacker's."
     for name in dict.fromkeys(r["method"] for r in every):
         mine = [r for r in attacked if r["method"] == name]
         free = [r for r in clean if r["method"] == name]

@@ -50,7 +50,7 @@ def models(studies: Studies) -> str:
     colour, _ = verdicts(studies, "inspection-colour")
     return (
         f"`inspect` flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and "
-        f"{classic[1].split()[0]}. On emoji in colour `inspect` flags {colour[0]} and {colour[1]}."
+        f"{classic[1].split()[0]} of them. On emoji in colour, it flags {colour[0]} backdoored models and {colour[1]} clean ones."
     )
 
 

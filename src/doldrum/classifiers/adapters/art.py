@@ -21,7 +21,7 @@ class ArtClassifier(Classifier):
     """Any ART classifier with `predict`: its own preprocessing and postprocessing run as ART runs them."""
 
     no_gradients = (
-        "an ART estimator, whose predict gives answers only",
+        "an ART estimator, whose predict gives only answers",
         "give its torch module, or a PyTorchClassifier whose preprocessing is a mean and a standard deviation",
     )
 

@@ -84,7 +84,7 @@ class OnnxClassifier(Classifier):
         if len(outs) > 1:
             warnings.warn(
                 f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is taken for the "
-                f"{outputs}; export the model with that one alone to be sure",
+                f"{outputs}; export the model with only this output to be sure",
                 stacklevel=3,
             )
         batch = inputs[0].shape[0]

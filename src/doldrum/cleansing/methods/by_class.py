@@ -42,7 +42,7 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
             found.append({**about, "dropped": clusters.suspicious})
     rules = {
         "spectral": f"of each label, the {MARGIN * rate:.3g} with the largest spectral signature",
-        "clustering": f"of each label, the smaller cluster where it holds less than {clustering.MOST_SHARE:g} of it and the "
+        "clustering": f"of each label, the smaller cluster if it has less than {clustering.MOST_SHARE:g} of it and the "
         f"silhouette is above {clustering.LEAST_SILHOUETTE:g}",
     }
     details: dict[str, dict[str, Any]] = {"spectral": {"rate": rate}, "clustering": {"classes": found}}

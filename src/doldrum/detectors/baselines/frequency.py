@@ -61,8 +61,8 @@ def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.flo
 class Frequency(Detector):
     """Score: log odds of "triggered" by a ridge classifier on the log of the DCT's magnitudes.
 
-    Looks at the image alone: needs no answer of the classifier but its label. 1 forward pass per input. Trained on the images of
-    `fit` against copies of them with `synthetic_triggers`; low-frequency triggers (blended, WaNet, LF) pass it.
+    It uses only the image: it needs no answer of the classifier except the label, and takes 1 forward pass per input. It is trained on the images of
+    `fit` and copies of them with `synthetic_triggers`. It does not find low-frequency triggers (blended, WaNet, LF).
 
     The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper trains a
     small CNN on them; this is a linear discriminant with a ridge, which has one solution and is saved as one array.

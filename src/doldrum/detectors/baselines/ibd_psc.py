@@ -42,7 +42,7 @@ class IBDPSC(Detector):
     xi : float
         Error rate, 0 to 1.
     seed : int, optional
-        Of the tie breakers; the score has no chance in it.
+        Of the tie breakers; the score itself is not random.
 
     Source: Hou et al. 2024, arXiv 2405.09786, algorithm 1 and equation 4; n = 5, omega = 1.5, xi = 0.6.
 

@@ -1,4 +1,4 @@
-"""MaxSoftmax: confidence alone, the baseline that everything must beat."""
+"""MaxSoftmax: the model's confidence, the baseline that every detector should beat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["MaxSoftmax"]
 class MaxSoftmax(Detector):
     """Score max_c p_c(x): a triggered input is classified with high confidence.
 
-    Needs scores; 1 forward pass per input; clean inputs for calibration only.
+    It needs scores, takes 1 forward pass per input, and needs clean inputs only for calibration.
 
     Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution examples, 2017,
     arXiv 1610.02136 (there, low is suspicious).

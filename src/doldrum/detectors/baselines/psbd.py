@@ -27,8 +27,8 @@ _SHIFT, _CLEAN = 0.8, 250
 class PSBD(Detector):
     """Score -PSU(x), PSU = P_y(x) - (1/k) sum_j P_y(x; dropout j), y = C(x): minus the confidence lost under dropout.
 
-    Needs weights (a torch module with residual blocks or activations to drop from); up to 250 clean inputs of `fit` to choose the
-    rate; k + 1 forward passes per input (4). All inputs see the same k masks.
+    It needs weights (a torch module with residual blocks or activations to drop from). `fit` chooses the rate from up to 250 clean
+    inputs. It takes k + 1 forward passes per input (4). All inputs get the same k masks.
 
     The rate, kept in `rate_`, is the smallest of .1, .2, …, .9 at which at least 80% of the clean predictions change, or where none
     does, the one that changes the most. (The paper made it for training data, and among the rates that pass takes the one at which

@@ -18,8 +18,8 @@ __all__ = ["RPP"]
 class RPP(OneStrength):
     """Score -(1/n) sum_j |p(x + eps_j) - p(x)|_1, eps_j ~ N(0, sigma^2 I): minus the mean change of the probabilities.
 
-    Needs scores; clean inputs of `fit` to choose sigma, unless one is given; `draws` + 1 forward passes per input. It is W's probe
-    read through the scores. One threshold for all classes is unfair to rare ones: `calibrate(..., per_class=True)` keeps its
+    It needs scores. `fit` chooses sigma from clean inputs, unless sigma is given. It takes `draws` + 1 forward passes per input. It has the probe of W,
+    but uses the scores. One threshold for all classes is unfair to rare ones: `calibrate(..., per_class=True)` keeps its
     promise for each.
 
     The norm is the total variation distance times 2; sigma is sigma-half, as :class:`W` chooses it, kept in `strength_`. Both

@@ -17,8 +17,8 @@ __all__ = ["ScaleUp"]
 class ScaleUp(Detector):
     """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
 
-    Needs labels; no clean data but for calibration; |S| + 1 forward passes per input (6). It takes |S| + 1 values, so many inputs tie
-    at 1 and calibration breaks the ties at random. White backgrounds and triggers that are dark leave it little to see.
+    It needs labels, and clean data only for calibration. It takes |S| + 1 forward passes per input (6). It has |S| + 1 values, so many inputs tie
+    at 1, and calibration breaks the ties at random. It finds little on white backgrounds, or if the trigger is dark.
 
     This is the data-free score. (The paper's data-limited one divides by the clean mean and deviation of each class.)
 
@@ -26,7 +26,7 @@ class ScaleUp(Detector):
     ----------
     factors : numbers above 0
     seed : int, optional
-        Of the tie breakers; the score has no chance in it.
+        Of the tie breakers; the score itself is not random.
 
     Source: Guo et al. 2023, arXiv 2302.03251, equation 1; S = {3, 5, 7, 9, 11}.
 

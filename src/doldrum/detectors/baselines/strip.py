@@ -31,8 +31,8 @@ def strip_score(responses: Responses) -> NDArray[np.float64]:
 class STRIP(Detector):
     """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j))): minus the mean entropy, in nats, under N overlays o_j.
 
-    Needs scores; `draws` clean images as overlays, besides those for calibration; `draws` + 1 forward passes per input. It cannot
-    see triggers that need the source class (TaCT) or whose label depends on it (all-to-all).
+    It needs scores, and `draws` clean images as overlays, besides those for calibration. It takes `draws` + 1 forward passes per input. It cannot
+    find triggers that need the source class (TaCT) or whose label depends on it (all-to-all).
 
     The overlays are `draws` of the images of `fit`, at random, kept in `overlays_`: `calibrate` refuses images of `fit`, so
     they are never calibrated on. All inputs get the same overlays (the paper redraws them for each), and the entropy is over
@@ -43,7 +43,7 @@ class STRIP(Detector):
     draws : int
         Overlays; the paper uses 100 and finds 10 enough.
     mode : "add" or "blend"
-        "add", the paper's: both images at full weight, cut at white. "blend": (1 - weight) x + weight o_j.
+        "add", the paper's: both images at full weight, clipped to [0, 1]. "blend": (1 - weight) x + weight o_j.
     weight : float
         Of the overlay.
     seed : int, optional

@@ -21,8 +21,8 @@ class TeCo(Detector):
 
     s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (population).
 
-    Needs labels; no clean data but for calibration; 5 forward passes per kind and one more (71 with all 14; the paper's 15th, frost, is made
-    of photographs). Every severity is applied to the image itself: released code corrupts one list in place, so that
+    It needs labels, and clean data only for calibration. It takes 5 forward passes per kind, and one more (71 with all 14; the paper's 15th kind, frost, needs
+    photographs). Every severity is applied to the image itself: released code corrupts one list in place, so that
     there severities and kinds add up.
 
     Parameters

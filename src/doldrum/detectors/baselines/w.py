@@ -1,4 +1,4 @@
-"""W: calm under Gaussian noise at one strength, sigma-half."""
+"""W: the entropy of labels under Gaussian noise at one strength, sigma-half."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class Detector(Hooks):
         used = np.isin(ties, self.fitted_on)
         if used.mean() > 0.01:  # a few equal images are no mistake
             raise InputError(
-                f"expected calibration inputs apart from those of fit, got {used.mean():.0%} of the same; split the clean inputs"
+                f"expected calibration inputs other than those of fit, got {used.mean():.0%} that are the same; split the clean inputs"
             )
         labels, scores = self.scored(images, each=each)
         if not (labels >= 0).any():
@@ -290,7 +290,7 @@ class Detector(Hooks):
             raise ClassifierError(f"expected scores for {self.name}, got labels only; use a detector that needs labels")
         if self.needs == "weights" and getattr(classifier, "module", None) is None:
             raise ClassifierError(
-                f"expected a torch network for {self.name}, which changes its weights, got a model that gives its answers alone; open it as a "
+                f"expected a torch network for {self.name}, which changes its weights, got a model that gives only its answers; open it as a "
                 "checkpoint of doldrum train, or as an nn.Module in Python, or use a detector that needs labels or scores"
             )
 

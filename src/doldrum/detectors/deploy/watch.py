@@ -41,7 +41,7 @@ class WatchVerdict:
     Parameters
     ----------
     kind : str
-        - "as calibrated": nothing speaks against the promise
+        - "as calibrated": the images are like the calibration inputs, as far as the watch can tell
         - "drift": the images are no longer like the calibration inputs; calibrate again
         - "attack": more are flagged than the promise explains, and the others are like the calibration inputs: an attack is likely
         - "open": more are flagged than the promise explains; too few have arrived since to tell drift from an attack

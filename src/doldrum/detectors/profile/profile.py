@@ -39,8 +39,8 @@ _FEWEST, _MADE_UP = 10, 200
 class SmoothnessProfile(OfFamilies):
     """How much better a trigger explains the labels around an input than clean inputs of its class do, and how stable the label is.
 
-    Needs labels only; 64 forwards per input by default; 100 clean inputs for `fit` (1,000 do better), besides those for
-    calibration. `outlook` says what those that it got will give. Knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
+    It needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs (1,000 are better), besides those for
+    calibration. `outlook` estimates the share of triggers that will be found with the inputs of `fit`. The detector knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
     high a value (`surprise.Surprise`), and the surprises are added:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
@@ -48,12 +48,11 @@ class SmoothnessProfile(OfFamilies):
        per draw, since a draw perturbs all inputs alike, and a few are outliers: their perturbed copies get another label; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
-    4. *calm* (0.5): share of draws that kept the label under the families that leave everything in its place, less the
-       class's mean, over its spread.
-    5. *calm under overlays* (1): the same where clean images are laid over the input, as STRIP does, but from labels.
-
-    The first three see which class the label changes to when a perturbation breaks the trigger (all-to-all, patches under
-    shift). The others see triggers that nothing breaks. The sum is calibrated like any score, so the promise does not depend on
+    4. *stability under noise* (0.5): the share of draws that kept the label, under the families that leave everything in its place, minus the
+       class's mean, divided by its standard deviation.
+    5. *stability under overlays* (1): the same when clean images are laid over the input, as in STRIP, but from labels.
+    The first three see which class the label changes to when a perturbation destroys the trigger (all-to-all, patches under
+    shift). The others see triggers that no perturbation destroys. The sum is calibrated like any score, so the promise does not depend on
     this model being right.
 
     What clean inputs score is found on those of `fit`, a tenth at a time, each by what the others look like. The overlays are
@@ -95,7 +94,7 @@ class SmoothnessProfile(OfFamilies):
             odd = [n for n, p in families.items() if not is_kind(p, Probe) or isinstance(p, Superimpose)]
             if odd or not families:
                 raise InputError(
-                    f"expected at least one probe, none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
+                    f"expected at least one probe, and none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
                 )
             falling = [n for n, p in families.items() if np.any(np.diff(np.asarray(p.strengths, dtype=float)) <= 0)]
             if falling:
@@ -103,7 +102,9 @@ class SmoothnessProfile(OfFamilies):
                     f"expected strengths in rising order, the weakest first, got {families[falling[0]]} for {falling[0]!r}; sort them"
                 )
             if OVERLAY in families:
-                raise InputError(f"expected another name than {OVERLAY!r} for a family; that one is the overlays'")
+                raise InputError(
+                    f"expected another name than {OVERLAY!r} for a family, got this name, which is used for the overlays; rename it"
+                )
         if overlays is not None and (not is_whole(overlays) or overlays < 0):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
         self.families = None if families is None else dict(families)
@@ -126,7 +127,7 @@ class SmoothnessProfile(OfFamilies):
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         if len(clean) < _FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 do well, 500 better"
+                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 work well, 500 better"
             )
         self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 

@@ -1,6 +1,6 @@
 """The job of `doldrum explain` on a model and images that somebody else made: settings, work inside, and what is written outside.
 
-No search and no test (`doldrum.explanations`), and nothing that other jobs would do too (`doldrum.confined`).
+Not in this package: the search and the test are in `doldrum.explanations`, and what all jobs share is in `doldrum.confined`.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def unsupported(op: str, what: str = "") -> ClassifierError:
     named = f"'{visible(op, most=60)}'{f' with {visible(what, most=120)}' if what else ''}"
     return ClassifierError(
         f"expected ONNX operators whose gradients doldrum knows, got {named}; give the model as a torch module, or use methods that need "
-        "scores alone"
+        "only scores"
     )
 
 

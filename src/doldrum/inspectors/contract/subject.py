@@ -64,7 +64,7 @@ def halves(clean: ImageSet, seed: int) -> Halves:
     """Clean images in two halves, at most 500 each, drawn by the seed; InputError where there are fewer than 20."""
     if len(clean) < FEWEST:
         raise InputError(
-            f"expected at least {FEWEST} clean images to inspect a model, got {len(clean)}; add some: 200 or more do well"
+            f"expected at least {FEWEST} clean images to inspect a model, got {len(clean)}; add some: 200 or more work well"
         )
     order = rng(seed, "inspect", "halves").permutation(len(clean))
     size = half_of(len(clean))

@@ -41,7 +41,7 @@ class LabelOnly(Inspector):
     """
 
     name = "label-only"
-    title = "patches and perturbations, tried by labels alone"
+    title = "patches and perturbations, found from labels alone"
     needs = "labels"
     weight = 0.1
 

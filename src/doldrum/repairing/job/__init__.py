@@ -1,6 +1,6 @@
 """The job of `doldrum repair` on a model that somebody else made: settings, work inside, what is written outside.
 
-No method (`doldrum.repairing.methods`), and nothing that other jobs would do too (`doldrum.confined`).
+Not in this package: the methods are in `doldrum.repairing.methods`, and what all jobs share is in `doldrum.confined`.
 """
 
 from __future__ import annotations

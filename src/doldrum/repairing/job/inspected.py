@@ -34,7 +34,7 @@ def read_inspected(folder: str | Path, *, model: Path) -> Inspected:
     place = Path(folder)
     if (inside := place / _OF_AN_AUDIT / "record.json").is_file():
         raise InputError(
-            f"expected inspection= as the folder of an inspection, got that of an audit; name the inspection in it, {inside.parent}"
+            f"expected inspection= as the folder of an inspection, got that of an audit; use the inspection in it: {inside.parent}"
         )
     if not (place / "record.json").is_file():
         raise InputError(

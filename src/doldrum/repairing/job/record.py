@@ -37,7 +37,7 @@ def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) 
     shape = [whole(side) for side in model["input_shape"]]
     name = found["method"]["name"]
     if name not in METHODS:
-        raise ValueError(f"a method {name!r} that there is not")
+        raise ValueError(f"an unknown method {name!r}")
     recovered, remarks = None, lines(found["remarks"])
     if inspected is not None:
         if inspected.verdict == "no sign":

@@ -39,13 +39,13 @@ def told(
             f"(95%: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
         )
         if word == "not shown to be gone":
-            sentences.append("These are too few images to show that it works on less than 20%. Give more clean images.")
+            sentences.append(
+                "These are too few images to show that it works on less than 20% of images. Give more clean images."
+            )
         if word == "trigger still works":
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
     else:
-        sentences.append(
-            "No trigger was given, so it is not shown that one no longer works. Inspect the repaired model."
-        )
+        sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
     if accuracy is not None:
         change = accuracy["difference"]
         sentences.append(
@@ -59,7 +59,7 @@ def told(
         )
     if larger is not None:
         sentences.append(
-            f"Inspected again, the smallest trigger found on the same route is {larger:.2g} times as large as before."
+            f"After the repair, the smallest trigger that the inspector finds for the same classes is {larger:.2g} times as large as before."
         )
     return {
         "word": word,

@@ -40,7 +40,7 @@ class Anp(RepairMethod):
     """Accuracy on the clean images that pruning may cost."""
 
     name = "anp"
-    title = "pruning channels that small changes of the weights upset"
+    title = "pruning channels that are sensitive to small changes of their weights"
     paper = "Wu & Wang 2021, arXiv 2110.14430"
 
     def repair(self, task: Task) -> None:

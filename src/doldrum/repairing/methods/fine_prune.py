@@ -34,7 +34,7 @@ class FinePrune(RepairMethod):
     """Accuracy on the clean images that pruning may cost before the fine-tuning."""
 
     name = "fine-prune"
-    title = "pruning channels that clean images leave idle, then training on"
+    title = "pruning channels that clean images do not activate, then fine-tuning"
     paper = "Liu et al. 2018, arXiv 1805.12185"
     needs_labels = True
 

@@ -18,7 +18,7 @@ class FineTune(RepairMethod):
     epochs: float = 20
 
     name = "fine-tune"
-    title = "training on with clean images"
+    title = "fine-tuning on clean images"
     needs_labels = True
 
     def repair(self, task: Task) -> None:

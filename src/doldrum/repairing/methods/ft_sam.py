@@ -32,7 +32,7 @@ class FtSam(RepairMethod):
     """How far the worst weights are away, in units of the weights."""
 
     name = "ft-sam"
-    title = "training on with clean images towards a flat loss"
+    title = "fine-tuning on clean images with sharpness-aware minimisation"
     paper = "Zhu et al. 2023, arXiv 2304.11823"
     needs_labels = True
 

@@ -143,7 +143,9 @@ def _labels(text: Any, names: Sequence[str] | None, conditions: int) -> tuple[tu
         found = json.loads(text)
         made = tuple(tuple((class_name(label, names), int(count)) for label, count in one) for one in found)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"expected came_back as [[label, count], ...] a condition, got {error}; run again") from error
+        raise InputError(
+            f"expected came_back as [[label, count], ...] per condition, got {error}; run again"
+        ) from error
     if len(made) != conditions:
         raise InputError(f"expected came_back of {conditions} conditions, got {len(made)}; run the audit again")
     return made

@@ -86,7 +86,7 @@ def range_sentence(record: DemoRecord) -> str:
     low, high = known.fell
     fall = round(-record.backdoored.w_change, 2)
     side = "below" if fall < low else "above" if fall > high else ""
-    chance = f" By chance, 1 run in {known.runs + 1} would be." if side else ""
+    chance = f" By chance, this happens in 1 of {known.runs + 1} runs." if side else ""
     here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
     return (
         f"With another seed or on another kind of processor, the trained network differs: over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "

@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "what is left of a backdoor when the training set is cleansed"
+QUESTION = "how much of a backdoor is left after the training set is cleansed?"

@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "which detectors find triggered inputs, and keep their promise"
+QUESTION = "which detectors find triggered inputs, and keep the promised rate of false alarms?"

@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "can a backdoored model be told from a clean one?"
+QUESTION = "can backdoored models be distinguished from clean ones?"

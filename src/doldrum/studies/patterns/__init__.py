@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "other artificial patterns smooth too"
+QUESTION = "do other artificial patterns make a model smoother too?"

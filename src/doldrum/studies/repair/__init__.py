@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "does a repair take the backdoor out, and what does it cost?"
+QUESTION = "does a repair remove the backdoor, and what does it cost?"

@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "how the answers depend on strength, draws, clipping and estimator"
+QUESTION = "how do the verdicts depend on strength, draws, clipping and estimator?"

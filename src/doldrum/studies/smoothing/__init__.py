@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "smoothness rises when the trigger is added"
+QUESTION = "is the model smoother around inputs with the trigger?"

@@ -3,4 +3,4 @@
 Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
 """
 
-QUESTION = "smoother where the attack succeeds more"
+QUESTION = "is the model smoother if the attack succeeds more often?"

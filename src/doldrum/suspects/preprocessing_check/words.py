@@ -28,7 +28,7 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
 
 def _answers(row: Row) -> str:
     many = "1 label" if row.classes == 1 else f"{row.classes} labels"
-    return f"{many}, the commonest to {row.largest:.0%}, and {row.kept:.0%} of labels stay under small changes"
+    return f"{many}, gives the most frequent to {row.largest:.0%} of them, and keeps {row.kept:.0%} of labels under small changes of the image"
 
 
 def one_label_note(label: int, images: int) -> str:

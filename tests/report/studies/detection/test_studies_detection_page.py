@@ -168,8 +168,8 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
     text = page.lede[-1]
     assert "100 inputs 1.2% ± 0.2% with TPR 0.70 ± 0.03, 2,000 inputs 1.2% ± 0.2% with TPR 0.80" in text
-    assert "on changed images 0% to 8.0%; with 1% of triggered calibration inputs TPR 0.60" in text
-    assert "20.0% of one predicted class are flagged, 4.1% at most" in text
+    assert "on changed images 0% to 8.0%. If 1% of the calibration inputs are triggered, the TPR is 0.60." in text
+    assert "20.0% of one predicted class are flagged. With class-conditional calibration it is at most 4.1%." in text
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
     assert sizes.tables[0].rows[0][:2] == ["SmoothnessProfile", "refused"]
     assert "kept 47 of 50" in sizes.tables[0].rows[0][2]
@@ -178,7 +178,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     unmoved = [{**d, "stress": stress_of(0.032, 0.0)} for d in both(0, 0, 0)]
     page = study_page(records_of(*cells, cell("badnets", found, stress=True), cell("clean", unmoved, stress=True)))
     assert (
-        "on 2 models, TPR over the backdoored ones: calibrated on 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
+        "on 2 models, with TPR over the backdoored ones. At a promised 1%, the rate of false alarms is: calibrated on 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
         in page.lede[-1]
     )
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
@@ -191,7 +191,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     assert "nan" not in page.lede[-1]
     assert shifts.tables[0].rows[0][1] == "3.2%"
     page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
-    refused = next(s for s in page.sections if s.title == "Not served")
+    refused = next(s for s in page.sections if s.title == "Detectors that refused a model")
     assert refused.tables[0].rows[0][:3] == ["IBD-PSC", "fashion-mnist, recipe r", "BadNets, seed 0"]
 
 
@@ -242,10 +242,12 @@ def test_data_sets_and_recipes_are_never_put_together(cells):
         (row["data"], row["recipe"], row["changes"]) for row in page.csv["rows"]
     }
     first = [s for s in page.sections if s.title.endswith(": fashion-mnist, recipe r")]
-    was = [s for s in before.sections if s.title != "Not served"]
+    was = [s for s in before.sections if s.title != "Detectors that refused a model"]
     assert [t.rows for s in first for t in s.tables] == [t.rows for s in was for t in s.tables]
     shown = next(s for s in page.sections if s.title == f"Detectors: {NAMES[0]}")
-    assert shown.text[0].startswith(f"On {NAMES[0]}: 3 victims of 3 attacks and 1 clean model, seed 0.")
+    assert shown.text[0].startswith(
+        f"On {NAMES[0]}, there are 3 victims (backdoored models) of 3 attacks and 1 clean model, with seed 0."
+    )
     assert shown.tables[0].rows[1][3:7] == ["0.00", "0.00", "1.00", "1.00"]
 
 
@@ -254,7 +256,7 @@ def test_every_table_and_figure_says_what_it_is_about(cells):
     more = [cell("badnets", found, stress=stress, **where) for where in OTHERS for stress in (False, True)]
     page = study_page(records_of(*cells, cell("badnets", found, stress=True), *more))
     names = ("fashion-mnist, recipe r", *NAMES)
-    told = [s for s in page.sections if s.title != "Not served"]  # its rows say it
+    told = [s for s in page.sections if s.title != "Detectors that refused a model"]  # its rows say it
     assert all(t.caption.partition(". ")[0] in names for s in told for t in (*s.tables, *s.figures))
     assert all(s.title.endswith(tuple(f": {n}" for n in names)) for s in told)
     figures = [f.name for s in page.sections for f in s.figures]
@@ -263,7 +265,7 @@ def test_every_table_and_figure_says_what_it_is_about(cells):
     # One data set and recipe needs no name in each heading.
     alone = study_page(records_of(*cells))
     assert [s.title for s in alone.sections] == [
-        "Detectors", "Attack by attack", "What evasion costs", "False alarms", "Beside their papers’ figures", "Not served",
+        "Detectors", "Attack by attack", "What evasion costs", "False alarms", "Comparison with the figures in their papers", "Detectors that refused a model",
     ]  # fmt: skip
     assert all(t.caption.startswith("fashion-mnist, recipe r. ") for s in alone.sections[:-1] for t in s.tables)
 
@@ -310,9 +312,11 @@ def test_published_figures_stand_beside_what_is_found_here(cells):
     ]
     at_1 = cell("blended", [detector("scale-up", 1, auroc=1.0)], rate=0.01)
     page = study_page(records_of(*cells, *scale_up, at_1))
-    table = next(s for s in page.sections if s.title == "Beside their papers’ figures").tables[0]
+    table = next(s for s in page.sections if s.title == "Comparison with the figures in their papers").tables[0]
     assert [(row[0], *row[3:]) for row in table.rows] == [
         ("STRIP", "AUROC 0.900", "2 of 3"),
         ("SCALE-UP", "AUROC 0.700\nAUROC 0.600 on Blended\nAUROC 0.800 on WaNet", "3 of 3"),
     ]
-    assert "Beside their papers’ figures" not in [s.title for s in study_page(records_of(cells[-2])).sections]
+    assert "Comparison with the figures in their papers" not in [
+        s.title for s in study_page(records_of(cells[-2])).sections
+    ]

@@ -123,13 +123,15 @@ def test_the_page_renders_and_its_numbers_are_the_records(cells):
     assert page.headline in html
     if len(cells) > 1:
         assert page.headline == "3 of 3 artificial patterns smooth clean models"
-        assert "smoother with adversarial patch (+0.200, 95% +0.200 to +0.200, 2 models)" in page.lede[0]
+        assert "W falls with adversarial patch (+0.200, 95% +0.200 to +0.200, 2 models)" in page.lede[0]
         assert "It holds for 3 of 3 kinds. On clean models" in page.lede[0]
-        assert "2 clean models and 6 backdoored models, 60 inputs each." in page.lede[0]
-        assert "smoother with BadNets (+0.280, 95% +0.280 to +0.280, 2 models)" in page.lede[1]
+        assert "The study has 2 clean models and 6 backdoored models, with 60 inputs each." in page.lede[0]
+        assert "W falls with BadNets (+0.280, 95% +0.280 to +0.280, 2 models)" in page.lede[1]
         assert (
-            "true triggers have a mean W of 0.040 to 0.040, patterns on clean models of 0.200 to 0.200" in page.lede[2]
+            "true triggers have a mean W of 0.040 to 0.040, and patterns on clean models of 0.200 to 0.200"
+            in page.lede[2]
         )
-        assert page.lede[3].startswith("Provisional: fewer than 3 models so far for ")
+        assert page.lede[3].startswith("The verdicts are provisional for ")
+        assert page.lede[3].endswith(", with fewer than 3 models so far.")
         assert page.numbers["models"] == 8
     assert len(page.csv["patterns"]) == 2 * len(cells)

@@ -80,7 +80,7 @@ def page(records: StudyRecords) -> StudyPage:
     sections = [s for i, part in enumerate(parts) for s in _sections(part, first=i == 0, alone=alone)]
     refused = refused_section(cells)
     return StudyPage(
-        title="which detectors find triggered inputs, and keep their promise",
+        title="which detectors find triggered inputs, and keep the promised rate of false alarms?",
         headline=_headline(parts),
         lede=[*_lede(parts), *stress_sentences(cells, OURS)],
         sections=[*sections, *stress_sections(cells, alone=alone), *([refused] if refused else [])],

@@ -155,7 +155,7 @@ def page(records: StudyRecords) -> StudyPage:
         ),
     ]  # fmt: skip
     return StudyPage(
-        title="other artificial patterns smooth too",
+        title="do other artificial patterns make a model smoother too?",
         headline=_headline(at["full"]),
         lede=_lede(at["full"], at[top] if levels else [], top, rows),
         sections=sections,

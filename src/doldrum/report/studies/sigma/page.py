@@ -66,7 +66,7 @@ def page(records: StudyRecords) -> StudyPage:
         if table
     ]
     return StudyPage(
-        title="how the verdicts depend on strength, draws, clipping and estimator",
+        title="how do the verdicts depend on strength, draws, clipping and estimator?",
         headline=_headline(tables),
         lede=_lede(tables, cells),
         sections=sections,

@@ -67,8 +67,8 @@ def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord])
     if not parts:
         return ""
     return (
-        "The effect depends on the strength of the noise. For each attack, this is the largest mean fall of W over all strengths, which was not "
-        "tested: " + "; ".join(parts) + "."
+        "The effect depends on the strength of the noise. The largest mean falls of W over all strengths, which were not "
+        "tested, are: " + "; ".join(parts) + "."
     )
 
 
