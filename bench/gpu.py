@@ -186,6 +186,7 @@ def measure_network(title: str, args: argparse.Namespace, *, ends: float, last: 
     rows: list[dict[str, Any]] = [{"network": title, "engine": "-".join(e), "rows": r} for e, r in asked]
     if time.perf_counter() > last:
         return [told | {"not_run": TOO_LATE} for told in rows]
+    torch.compiler.reset()  # it compiles one function so many times at most, and all networks are an nn.Sequential
     torch.manual_seed(SEED)
     module = network.make(shape).eval()
     flops = flops_of(module, shape)

@@ -27,7 +27,8 @@ PROBES = {
 
 @pytest.fixture(autouse=True)
 def exact_fp32(monkeypatch, tmp_path) -> Iterator[None]:
-    """fp32 as on a CPU: by default convolutions on a GPU round their factors to TF32."""
+    """fp32 as on a CPU: by default convolutions on a GPU round their factors to TF32. And a compiler that has compiled nothing yet."""
+    torch.compiler.reset()  # it gives up on a function, such as nn.Sequential.forward, that it compiled 8 times
     monkeypatch.setenv("DOLDRUM_ENGINES", str(tmp_path / "engines"))
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False

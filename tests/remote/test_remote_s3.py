@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import sys
+import tempfile
 import urllib.request
 
 import numpy as np
@@ -187,13 +188,15 @@ def test_images_are_collected_from_addresses(s3, bucket, source, tmp_path, monke
 
 
 def test_a_full_disk_here_is_no_fault_of_the_address(s3, bucket, source, detector, monkeypatch) -> None:
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+    for name, told in (("/tmp/x", "/tmp/x"), (None, tempfile.gettempdir())):
 
-    monkeypatch.setattr("s3fs.S3FileSystem.get_file", full)
-    with pytest.raises(OSError, match="expected space on the disk, got a full disk") as error:
-        scan_shards(detector, source, f"s3://{bucket}/out", progress=False)
-    assert error.value.errno == errno.ENOSPC
+        def full(*_, name=name, **__):
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+
+        monkeypatch.setattr("s3fs.S3FileSystem.get_file", full)
+        with pytest.raises(OSError, match="expected space on the disk, got a full disk") as error:
+            scan_shards(detector, source, f"s3://{bucket}/out", progress=False)
+        assert (error.value.errno, error.value.filename) == (errno.ENOSPC, told)
     assert is_unfinished_at(f"s3://{bucket}/out")
 
 

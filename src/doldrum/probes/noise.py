@@ -29,10 +29,12 @@ class NoiseBank:
 
         The draws are those of `fill`, copied there once. Product and sum are rounded one after the other, as there: the values are the same bits.
         """
+        import torch
+
         if self._there is None or self._there.device != out.device:
             self._there = tensor_on(self.bank, out.device)
         noise = self._there[start:stop] * float(np.float32(self.strengths[condition]))
-        out.copy_(noise[None] + images[:, None])
+        torch.add(noise[None], images[:, None], out=out)
         if self.clip:
             out.clamp_(0.0, 1.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,8 @@ class AddressedStore(Store):
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):  # this machine's own disk
                 text = "expected space on the disk, got a full disk; free some and run the same command again"
-                raise OSError(error.errno, text, str(error.filename)) from None
+                # A library that copies says no name; copies go to the temporary folder.
+                raise OSError(error.errno, text, str(error.filename or tempfile.gettempdir())) from None
             raise self._told(_cause(error), name) from None
 
     def _told(self, error: BaseException, name: str) -> DoldrumError:

@@ -113,6 +113,20 @@ def test_broken_and_absent_shards_among_good_ones(detector, shards, tmp_path, mo
         scan_shards(detector, f"{shards}/s-{{04,00,01,02,03}}.tar", tmp_path / "out", progress=False)
 
 
+def test_where_nobody_answers_few_shards_are_asked_for(detector, shards, tmp_path, monkeypatch) -> None:
+    """Each wait for an answer may take a minute."""
+    asked: list[str] = []
+
+    def silent(self, shard):
+        asked.append(shard.name)
+        raise StorageError("expected an answer, got none")
+
+    monkeypatch.setattr(sharded.Shards, "here", silent)
+    with pytest.raises(StorageError, match="got none"):
+        scan_shards(detector, f"{shards}/s-{{00..04}}.tar", tmp_path / "out", progress=False)
+    assert asked == ["s-00.tar", "s-01.tar"]
+
+
 def test_a_shard_that_changes_while_it_is_read_fails_and_the_rest_is_done(
     detector, shards, tmp_path, monkeypatch
 ) -> None:

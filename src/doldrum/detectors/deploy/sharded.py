@@ -44,6 +44,7 @@ _SUFFIXES = (".tar", ".tgz", ".zip", ".parquet", ".npz", ".npy", ".gz", ".bz2", 
 _PIECE = 1024  # images in memory at a time
 _LISTED = 1000  # items that could not be read are named, of a shard and of the whole scan
 _PATIENCE = 20  # shards in a row that could not be had: the others hardly can
+_SILENT = 2  # shards without an answer, before any work: each costs the patience of the library
 _LOOK = 256  # images that model and engine may be checked on
 
 
@@ -273,7 +274,7 @@ def _summed_up(
 
 def _runs(detector: Detector, shards: Shards) -> Any:
     """The detector's measurements; where model and engine have to be checked again, on images of the first shard that has some."""
-    shape, last = detector.fitted_for, None
+    shape, last, silent = detector.fitted_for, None, 0
     assert shape is not None
     for shard in shards.shards[:_PATIENCE]:
         folder = OwnFolder()
@@ -282,7 +283,9 @@ def _runs(detector: Detector, shards: Shards) -> Any:
                 found = collect_images(file, folder.path, shape=shape[1], limit=_LOOK, progress=False)
                 return detector.stage_runs(part_of(found, 0, len(found.ids)))
         except (InputError, StorageError) as error:
-            last = error
+            last, silent = error, silent + isinstance(error, StorageError)
+            if silent == _SILENT:
+                break
         finally:
             folder.remove()
     assert last is not None
