@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doldrum.confined.trigger import read_trigger
 from doldrum.errors import InputError
-from doldrum.inspecting.trigger import read_trigger
 from doldrum.opening.files import digest_of
 from doldrum.records.inspection import InspectionRecord
 
