@@ -31,8 +31,10 @@ def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
 def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> Trigger:
     """Outside: the trigger that was left in the folder `source`, put on an image of `shape`, and then written into `target`.
 
-    Raises ValueError for a file that is none, and for a trigger of other images.
+    Raises ValueError where there is none, and for a trigger of other images.
     """
+    if not (source / TRIGGER).is_file():
+        raise ValueError("no trigger")
     try:
         trigger = read_trigger(source / TRIGGER)
         trigger(np.zeros((1, *shape), dtype=np.float32))
