@@ -89,7 +89,9 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     told = found.to_dict()
     return {
         "model": facts_of(opened),
-        "clean": {"images": len(clean.images), "search": len(parts.search), "test": len(parts.test)} | facts["clean"],
+        "clean": {
+            "images": len(clean.images), "sha256": clean.images.content_hash(), "search": len(parts.search), "test": len(parts.test),
+        } | facts["clean"],
         "doubts": facts["doubts"],
         "remarks": remarks,
         "verdict": told["verdict"],

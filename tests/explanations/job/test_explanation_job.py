@@ -80,7 +80,7 @@ def test_a_patch_is_proven_and_the_page_shows_it(asked, tmp_path, near):
     assert text.count("data:image/png;base64,") == 3 * (4 + 3 * 6)
     assert "--seed 1" in text
     assert all(one.trigger is None and len(one.searched) == 72 for one in found.explained)
-    trigger, where = read_trigger(tmp_path / "out" / "trigger.json"), found.best.where
+    trigger, where = read_trigger(tmp_path / "out" / "trigger.json"), {k: int(v) for k, v in found.best.where.items()}
     rows = slice(where["top"], where["top"] + where["height"]), slice(where["left"], where["left"] + where["width"])
     assert [int(trigger.mask.sum()), int(trigger.mask[rows].sum())] == [where["height"] * where["width"]] * 2
     told = f"trigger.json holds the trigger of {found.best.image.replace('<', '&lt;').replace('>', '&gt;')}. Of the 3 that are proven it moves most held-back images"
