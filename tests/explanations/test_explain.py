@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from marked import SHAPE, backdoored, clean_images, flagged, marked, quarters
 
 import doldrum as dd
+from doldrum.attacks import load_trigger
 from doldrum.classifiers import Classifier, as_classifier
 from doldrum.errors import InputError
-from doldrum.explanations import Explanations
+from doldrum.explanations import Explanation, Explanations
+from doldrum.pixels import digest_of_image
+from doldrum.records.explanations import Success
+from doldrum.seeds import rng
 from doldrum.stats.proportions import clopper_pearson
 
 CLEAN = clean_images(400)
@@ -32,6 +38,40 @@ def test_a_mark_is_found_where_it_is_and_proven():
         assert (shown[:, 0, 3:5, 9:12] == 255).all()
         assert model(shown / np.float32(255)).tolist() == list(one.labels["found"])
         assert one.labels["clean"] == tuple(quarters(one.shown.clean.array() / 255))
+
+
+def test_what_is_proven_is_a_trigger_and_the_images_that_its_search_used_are_known():
+    model = backdoored()
+    plain = clean_images(60, seed=5)
+    images = np.concatenate([plain[quarters(plain) == 0][:1], flagged(model, marked, 2)])
+    found = dd.explain(model, images, CLEAN, seed=3, progress=False)
+    assert [one.trigger is None for one in found.explained] == [True, False, False]
+    assert found.explained[0].searched == ()
+    for one in found.explained[1:]:
+        made = load_trigger(one.trigger)(CLEAN)
+        assert (made != CLEAN).sum(axis=(1, 2, 3)).max() == 6  # 2 x 3 pixels
+        assert (made[:, 0, 3:5, 9:12] == 1).all()
+        order = rng(3, "explain", "clean").permutation(len(CLEAN))
+        used = [i for i in order if quarters(CLEAN)[i] != 0][:72]
+        assert list(one.searched) == [digest_of_image(CLEAN[i]) for i in used]
+    assert all(one.trigger is None for one in found.without_pixels().explained)
+
+
+def test_the_best_of_what_is_proven_moves_most_images():
+    def one(name, hits, n, *, proven=True):
+        success = Success(hits, n, hits / n, 0.0, 1.0)
+        return Explanation(image=name, label=1, proven=proven, why="", success=success, p_adjusted=0.01)
+
+    explained = (
+        one("a", 150, 200),
+        one("b", 160, 200, proven=False),
+        one("c", 150, 160),
+        one("d", 150, 160),
+        one("e", 20, 20),
+    )
+    found = Explanations(explained=explained, alpha=0.05, seed=0, clean=400, queries=9)
+    assert found.best.image == "c"
+    assert replace(found, explained=explained[1:2]).best is None
 
 
 def test_the_interval_is_clopper_pearsons_and_the_record_comes_back():

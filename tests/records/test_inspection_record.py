@@ -18,6 +18,12 @@ def test_a_record_comes_back_from_its_file(tmp_path):
     assert InspectionRecord.load(without.save(tmp_path / "record.json")) == without
 
 
+def test_a_record_of_before_did_not_know_the_clean_images():
+    values = json.loads(json.dumps(sample().to_dict()))
+    del values["clean"]["sha256"]
+    assert InspectionRecord.from_dict(values).clean["sha256"] is None
+
+
 def _set(path, value):
     def spoil(values):
         *folders, last = path
@@ -47,6 +53,8 @@ def _set(path, value):
         _set(["inspectors", 0, "seconds"], -1.0),
         _set(["model", "num_classes"], 2),
         _set(["clean", "search"], 1.5),
+        _set(["clean", "sha256"], "a" * 63),
+        _set(["clean", "sha256"], "<" * 64),
         _set(["more"], 1),
         _set(["version"], 2),
     ],

@@ -13,17 +13,27 @@ from torch import nn
 import doldrum as dd
 from doldrum.classifiers.adapters.onnx import OnnxClassifier
 from doldrum.errors import ClassifierError, InputError
+from doldrum.explanations import Explanation, Explanations
 from doldrum.gradients.trainable import trainable
 from doldrum.inspectors import Reading, Route
 from doldrum.inspectors.kinds import INSPECTORS
+from doldrum.pixels import digest_of_image, to_float
 from doldrum.poisoning.evaluate import Share
+from doldrum.records.explanations import Success
 from doldrum.repairing import METHODS, Recovered
 from doldrum.repairing.material import parted
 from doldrum.repairing.methods.unlearn import Unlearn
+from doldrum.repairing.repair import as_recovered
 from doldrum.repairing.result import verdict_of
 from doldrum.triggers import MaskedPattern
 
 CLEAN = clean_images(200)
+
+
+def proven(*, hits: int = 20, **more) -> Explanation:
+    """The corner, as an explanation proves it."""
+    known = {"success": Success(hits, hits, 1.0, 0.8, 1.0), "p_adjusted": 0.01, "trigger": corner().trigger.to_dict()}
+    return Explanation(**({"image": "a", "label": TARGET, "proven": True, "why": ""} | known | more))
 
 
 def repaired(model=None, clean=CLEAN, **more):
@@ -104,6 +114,38 @@ def test_the_images_held_back_are_none_that_an_inspection_searched() -> None:
     assert not held & {(np.frombuffer(one, np.uint8) / np.float32(255)).astype(np.float32).tobytes() for one in fit}
 
 
+def test_what_an_explanation_proved_is_unlearned_and_tested_on_images_that_its_search_did_not_use() -> None:
+    model = classifier()
+    images = corner().trigger(CLEAN.images[CLEAN.labels != TARGET][:2])
+    why = dd.explain(model, images, CLEAN, seed=5, engine="eager", progress=False)
+    assert why.proven == 2
+    found, one = (repaired(model, inspection=given) for given in (why, why.best))
+    assert (found.verdict, found.larger, found.examination) == ("trigger gone", None, None)
+    assert found.success[0].value > 0.95
+    assert found.success[1].value == 0
+    assert found.classifier.fingerprint == one.classifier.fingerprint
+    assert as_recovered(why).route == Route(None, TARGET)
+    for seed in (0, 3, 5):
+        parts = parted(model, CLEAN, seed, searched=as_recovered(why).searched)
+        assert (len(parts.test), len(parts.fit)) == (50, 150)
+        assert not {digest_of_image(image) for image in parts.test} & set(why.best.searched)
+
+
+def test_a_claim_about_one_class_is_a_route_from_it() -> None:
+    assert as_recovered(proven(scope=1)).route == Route(1, TARGET)
+    both = Explanations(explained=(proven(scope=1), proven(hits=50)), alpha=0.05, seed=0, clean=200, queries=9)
+    assert as_recovered(both).route == Route(None, TARGET)
+
+
+def test_images_that_no_search_used_have_to_be_left_to_test_on() -> None:
+    used = tuple(digest_of_image(image) for image in to_float(CLEAN.images[:151]))
+    with pytest.raises(
+        InputError, match=r"at least 50 clean images that the search .* did not use, .* got 49; add some"
+    ):
+        repaired(inspection=proven(searched=used))
+    assert repaired(inspection=proven(searched=used[:150])).test == 50
+
+
 def test_the_inspector_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     class Twice(INSPECTORS["mask"]):
         def examine(self, subject):
@@ -153,6 +195,11 @@ def test_verdicts(hits: int, n: int, word: str) -> None:
         ({"method": "unlearn"}, "inspect the model first"),
         ({"method": "magic"}, "among fine-tune, fine-prune"),
         ({"inspection": "report"}, "what dd.inspect gives"),
+        ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got one without"),
+        ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
+        ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
+        ({"inspection": proven(label=7)}, "between the model's 3 classes"),
+        ({"inspection": proven(scope=TARGET)}, "a route to another class"),
         ({"inspection": Recovered(Route(None, 7), corner().trigger)}, "between the model's 3 classes"),
         (
             {

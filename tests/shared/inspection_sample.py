@@ -24,7 +24,7 @@ def sample(*, references: bool = True, hostile: bool = False, **more) -> Inspect
             "class_names": [f"{text}{k}" for k in range(10)], "preprocessing": {"scale": 1.0, "x": text}, "notes": [text],
         },
         "clean": {
-            "source": text, "images": 200, "search": 100, "test": 100, "claimed": None,
+            "source": text, "images": 200, "sha256": "a" * 64, "search": 100, "test": 100, "claimed": None,
             "accuracy": {"value": 0.9, "lower": 0.85, "upper": 0.95, "labelled": 200},
         },
         "references": {"source": text, "count": 40, "fpr": 0.05} if references else None,

@@ -53,7 +53,7 @@ def explain_flagged(
     except (InputError, EndpointError) as error:  # the scan is done: it isn't lost for what comes on top
         return None, [f"Flagged images were not explained: {error}"]
     write_shown(task.folder, found)
-    return found.without_pictures(), notes_in_flags(found.notes)
+    return found.without_pixels(), notes_in_flags(found.notes)
 
 
 def _allowed(task: Task, forwards: int) -> int:

@@ -17,11 +17,12 @@ from doldrum.audit.pictures import MOST, encode_pictures
 from doldrum.audit.settings import AuditSettings
 from doldrum.confined.job import Begun
 from doldrum.confined.scanning.rows import Rows, read_rows, write_parquet
+from doldrum.confined.trigger import keep_trigger
 from doldrum.explanations.job.pixels import encode_shown
 from doldrum.explanations.job.record import checked
 from doldrum.intake import visible
 from doldrum.records.audit import AuditRecord
-from doldrum.records.explanations import Explanations
+from doldrum.records.explanations import ExplanationRecord, Explanations
 
 __all__ = ["RECORD", "write_record"]
 
@@ -31,7 +32,7 @@ RECORD = "record.json"
 def write_record(
     settings: AuditSettings, found: dict[str, Any], begun: Begun, *, inspected: Inspected | None = None
 ) -> AuditRecord:
-    """Check the facts, the rows and the pixels that the confined process left; leave rows.parquet, pictures/ and, last, record.json."""
+    """Check the facts and what else the confined process left; leave rows.parquet, pictures/, explanations/ and, last, record.json."""
     facts = AuditFacts.checked(found, ranking=settings.clean is None)
     rows = read_rows(
         begun.work,
@@ -42,22 +43,24 @@ def write_record(
     )
     counts = _counts(settings, facts, rows)
     inspected = inspected or Inspected()
-    explanations = found["explanations"]
-    if explanations is not None:
-        explanations = checked(explanations, classes=facts.model["num_classes"])
-        encode_shown(begun.work, begun.out / "explanations", count=len(explanations.explained), shape=facts.shape)
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    head = {
+        "created": created,
+        "doldrum": doldrum.__version__,
+        "command": visible(settings.command(begun.seed), most=4000),
+    }
+    name = settings.shown_model if settings.remote else Path(settings.model).name or settings.model
+    model = {"name": visible(name), "sha256": begun.model_sha256, **facts.model}
+    explanations = None
+    if found["explanations"] is not None:
+        explanations = checked(found["explanations"], classes=facts.model["num_classes"])
+        _write_explained(explanations, head, model, settings, begun)
     told = verdict.of_both(_verdict(facts, counts, explanations), inspected.record, inspected.remarks())
     _write_rows(facts, rows, counts, begun)
     record = AuditRecord(
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        doldrum=doldrum.__version__,
-        command=visible(settings.command(begun.seed), most=4000),
+        **head,
         seed=begun.seed,
-        model={
-            "name": visible(settings.shown_model if settings.remote else Path(settings.model).name or settings.model),
-            "sha256": begun.model_sha256,
-            **facts.model,
-        },
+        model=model,
         clean=None if facts.clean is None else {"source": visible(settings.clean or ""), **facts.clean},
         images={"source": visible(settings.images), **facts.images},
         promise=None if counts is None else {"detector": "profile", "forwards": facts.forwards, **counts.promise},
@@ -70,6 +73,21 @@ def write_record(
     )
     record.save(begun.out / RECORD)
     return record
+
+
+def _write_explained(
+    found: Explanations, head: dict[str, Any], model: dict[str, Any], settings: AuditSettings, begun: Begun
+) -> None:
+    """The folder explanations/: what `doldrum explain` would leave, with the pictures beside its record. `doldrum repair` reads the trigger there."""
+    place, shape = begun.out / "explanations", tuple(model["input_shape"])
+    encode_shown(begun.work, place, count=len(found.explained), shape=shape)
+    if found.best is not None:
+        keep_trigger(begun.work, place, shape=shape)
+    known = {key: value for key, value in model.items() if key != "preprocessing"}
+    clean = visible(settings.clean or "")
+    ExplanationRecord(**head, model=known, clean=clean, skipped=(), unlisted=0, remarks=(), explanations=found).save(
+        place / RECORD
+    )
 
 
 def _counts(settings: AuditSettings, facts: AuditFacts, rows: Rows) -> Counts | None:

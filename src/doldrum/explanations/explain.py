@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from doldrum.explanations.search import Searcher, Source
 from doldrum.explanations.trial import Trial
 from doldrum.intake import visible
 from doldrum.measuring.inputs import wanted_by
+from doldrum.pixels import digest_of_image
 from doldrum.progress import progress_bar
 from doldrum.records.explanations import Explanations
 
@@ -84,7 +84,8 @@ def explain(
     Returns
     -------
     Explanations
-        One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are.
+        One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are, and `best` is one of them. The trigger of each is in its
+        `trigger`, and :func:`doldrum.repair` unlearns it.
 
     Raises InputError for images of another shape, too few clean images, and a `max_queries`, or a bound on the images sent to an endpoint (`queries_left`), that is not enough for one image.
 
@@ -148,7 +149,7 @@ def explained(
     # By the first of several runs: what was found with one effort doesn't fit another
     level = memory.get("effort", lambda: efforts.LADDER.index(efforts.fitting(allowed, len(flagged))))
     shown = to_float(flagged.images)
-    names = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in shown]
+    names = [digest_of_image(image) for image in shown]
     try:
         labels = np.array(memory.get("clean", lambda: asker.labels(pixels).tolist()), dtype=np.int64)
         answers = [

@@ -19,6 +19,7 @@ from doldrum.explanations.pictures import shown
 from doldrum.explanations.pools import FEWEST_HELD
 from doldrum.explanations.search import Found, Searcher, Source
 from doldrum.explanations.telling import unproven_why, why
+from doldrum.pixels import digest_of_image
 from doldrum.records.explanations import Explanation, Success
 from doldrum.stats.effects import holm
 from doldrum.stats.proportions import proportion
@@ -172,6 +173,11 @@ class Trial:
         amount[np.array(left) == source.label] = -np.inf
         return float((amount >= amount[0]).mean())
 
+    def _searched(self, label: int) -> tuple[str, ...]:
+        """The clean images that a search for this class used, `Explanation.searched`."""
+        pools = self.searcher.pools
+        return tuple(digest_of_image(image) for image in pools.images[self.searcher.pool(label).choose])
+
     def _explanation(self, i: int, name: str, tested: _Tested | None, adjusted: float, *, reached: bool) -> Explanation:
         source, candidate = self.sources[i], self._best(i)
         if candidate is None or tested is None:
@@ -193,7 +199,8 @@ class Trial:
             image=name, label=source.label, proven=proven, why="", kind=candidate.method.kind, size=tested.carried.size,
             where=tested.carried.where(), scope=choice.scope, together=together, success=success, control=control,
             controls=len(tested.controls), p_value=tested.p, p_adjusted=adjusted, rank=tested.rank, holds=tested.holds,
-            labels=labels, shown=pictures,
+            labels=labels, shown=pictures, searched=self._searched(source.label) if proven else (),
+            trigger=tested.carried.trigger().to_dict() if proven else None,
         )  # fmt: skip
         return Explanation(**{**vars(made), "why": why(made, alpha=self.alpha)})
 

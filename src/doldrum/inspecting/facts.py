@@ -54,7 +54,7 @@ class InspectionFacts:
                 "notes": lines(model["notes"]),
             },
             shape=shape,
-            clean={name: clean[name] for name in ("images", "search", "test", "accuracy", "claimed")},
+            clean={name: clean[name] for name in ("images", "sha256", "search", "test", "accuracy", "claimed")},
             doubts=lines(found["doubts"]),
             remarks=lines(found["remarks"]),
             word=found["verdict"],

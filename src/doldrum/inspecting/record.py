@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import doldrum
 from doldrum.confined.job import Begun
-from doldrum.errors import InputError
-from doldrum.files import write_text_whole
+from doldrum.confined.trigger import TRIGGER, keep_trigger
 from doldrum.inspecting.facts import InspectionFacts
 from doldrum.inspecting.pictures import PIXELS, encode_pictures
 from doldrum.inspecting.settings import InspectSettings
-from doldrum.inspecting.trigger import read_trigger
 from doldrum.inspecting.verdict import told
 from doldrum.intake import visible
 from doldrum.records.inspection import InspectionRecord
 
-__all__ = ["PICTURES", "RECORD", "TRIGGER", "write_record"]
+__all__ = ["PICTURES", "RECORD", "write_record"]
 
-RECORD, TRIGGER, PICTURES = "record.json", "trigger.json", "pictures"
+RECORD, PICTURES = "record.json", "pictures"
 
 
 def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun, *, count: int) -> InspectionRecord:
@@ -61,18 +56,12 @@ def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun,
 
 def _trigger(facts: InspectionFacts, begun: Begun) -> dict[str, Any] | None:
     """The trigger, after it was put on an image here; its file and its pictures are written."""
-    source = begun.work / TRIGGER
-    if not source.is_file() or facts.finding is None:
+    if not (begun.work / TRIGGER).is_file() or facts.finding is None:
         return None
-    try:
-        trigger = read_trigger(source)
-        trigger(np.zeros((1, *facts.shape), dtype=np.float32))
-    except InputError as error:
-        raise ValueError(f"no trigger for such images: {error}") from error
+    trigger = keep_trigger(begun.work, begun.out, shape=facts.shape)
     shown = encode_pictures(
         begun.work / PIXELS, begun.out / PICTURES, shape=facts.shape, classes=facts.model["num_classes"]
     )
-    write_text_whole(begun.out / TRIGGER, json.dumps(trigger.to_dict()))
     return {"kind": trigger.name, **shown}
 
 

@@ -14,6 +14,7 @@ from doldrum.confined.job import Tell
 from doldrum.confined.material import Material, fitted, left_out, read_material, same_images
 from doldrum.confined.on_clean import on_clean
 from doldrum.confined.scanning.budget import Deadline
+from doldrum.confined.trigger import write_trigger
 from doldrum.errors import ClassifierError, InputError
 from doldrum.files import write_text_whole
 from doldrum.inspecting.kept import Keeping, check_read
@@ -26,11 +27,9 @@ from doldrum.inspectors.judging.standard import standings
 from doldrum.opening.inside import facts_of, open_suspect
 from doldrum.suspects import Suspect
 
-__all__ = ["TRIGGER", "describe_references", "examine_reference", "work"]
+__all__ = ["describe_references", "examine_reference", "work"]
 
 _FACTS = "on-clean.json"  # what it found on the clean images before it searched
-TRIGGER = "trigger.json"
-"""What it leaves in its folder, beside the pixels of pictures: the trigger, where one was found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,9 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     told = found.to_dict()
     return {
         "model": facts_of(opened),
-        "clean": {"images": len(clean.images), "search": len(parts.search), "test": len(parts.test)} | facts["clean"],
+        "clean": {
+            "images": len(clean.images), "sha256": clean.images.content_hash(), "search": len(parts.search), "test": len(parts.test),
+        } | facts["clean"],
         "doubts": facts["doubts"],
         "remarks": remarks,
         "verdict": told["verdict"],
@@ -208,9 +209,8 @@ def _bands(mine: Examination, others: list[Examination]) -> dict[str, list[float
 
 
 def _write(folder: Path, found: Inspection, opened: Suspect, test: Any) -> None:
-    for name in (TRIGGER, PIXELS):  # of a run that was cut off
-        (folder / name).unlink(missing_ok=True)
+    write_trigger(folder, None if found.trigger is None else found.trigger.to_dict())
+    (folder / PIXELS).unlink(missing_ok=True)  # of a run that was cut off
     if found.trigger is None or found.route is None:
         return
-    write_text_whole(folder / TRIGGER, json.dumps(found.trigger.to_dict()))
     write_text_whole(folder / PIXELS, json.dumps(shown(opened.classifier, found.trigger, found.route, test)))

@@ -31,8 +31,8 @@ PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std",
 class ModelSettings:
     """A model, and how it is opened.
 
-    A subclass names in SOURCES those of its fields that are paths of images, and in CALLED, of these, what messages call those that are arguments of the
-    command, not options.
+    A subclass names in SOURCES those of its fields that are paths of images. CALLED has what messages call those of them that are arguments of the command, not
+    options, and what decides a job beside its options.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from doldrum.checks import is_kind
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record, check_version
 from doldrum.records.checks import check_order, jsonable, sequence, share, whole
+from doldrum.records.material import keys
 from doldrum.records.parts import Pixels
 from doldrum.tables import html_table
 
@@ -19,6 +21,7 @@ KINDS = ("region", "shared")
 """A rectangle of pixels; what several images have in common."""
 
 _TEXT = 4000
+_MOST_SEARCHED, _DIGEST = 1000, re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,10 @@ class Explanation(Record):
         The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
     shown : Shown or None
         Their pictures; None if they are kept elsewhere.
+    searched : tuple of str
+        For what is proven: the clean images that its search used, each as its :func:`doldrum.pixels.digest_of_image`.
+    trigger : {name, settings} or None
+        For what is proven: the trigger, as `Trigger.to_dict` gives it; None if it is kept elsewhere.
     """
 
     image: str
@@ -132,10 +139,12 @@ class Explanation(Record):
     holds: float | None = None
     labels: Mapping[str, Sequence[int]] | None = None
     shown: Shown | None = None
+    searched: tuple[str, ...] = ()
+    trigger: Mapping[str, Any] | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Explanation:
-        made = dict(values)
+        made = {"searched": (), "trigger": None, **values}  # records of before have none
         for name, maker in (("success", Success), ("control", Success), ("shown", Shown)):
             if made.get(name) is not None and not isinstance(made[name], maker):
                 made[name] = maker.from_dict(made[name])
@@ -159,11 +168,16 @@ class Explanation(Record):
             object.__setattr__(self, "labels", _labels(self.labels))
         if self.where is not None:
             object.__setattr__(self, "where", jsonable(self.where, "where"))
+        object.__setattr__(self, "searched", _digests(self.searched))
+        if self.trigger is not None:
+            object.__setattr__(self, "trigger", keys(self.trigger, "trigger", ("name", "settings")))
         for name in ("p_value", "p_adjusted", "rank", "holds"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, share(getattr(self, name), name))
         if self.proven and (self.success is None or self.p_adjusted is None):
             raise InputError("expected a success and a p-value of what is proven, got none; test it first")
+        if self.proven and self.label < 0:
+            raise InputError("expected the class to which what is proven leads, got none; explain the image again")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +220,12 @@ class Explanations(Record):
         """The number of proven images."""
         return sum(one.proven for one in self.explained)
 
+    @property
+    def best(self) -> Explanation | None:
+        """Of what is proven, that which moves the most held-back images to its class (of equals the largest share of them, then the first); None if nothing is proven."""
+        proven = [one for one in self.explained if one.proven and one.success is not None]
+        return max(proven, key=lambda one: (one.success.hits, one.success.value), default=None)  # type: ignore[union-attr]
+
     def _repr_html_(self) -> str:
         """What was found in each image, as a notebook shows it."""
         count = len(self.explained)
@@ -230,14 +250,16 @@ class Explanations(Record):
             ],
         )
 
-    def without_pictures(self) -> Explanations:
-        """The same with `shown` None in each."""
-        return replace(self, explained=tuple(replace(one, shown=None) for one in self.explained))
+    def without_pixels(self) -> Explanations:
+        """The same with `shown` and `trigger` None in each."""
+        return replace(self, explained=tuple(replace(one, shown=None, trigger=None) for one in self.explained))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationRecord(Record):
-    """Everything that `doldrum explain` found, except the files in pictures/. Every text in it may be an attacker's: escape it at the point of use.
+    """Everything that `doldrum explain` found, except the files in pictures/ and the trigger in trigger.json, which is that of `explanations.best`.
+
+    Every text in it may be an attacker's: escape it at the point of use.
 
     Parameters
     ----------
@@ -250,7 +272,7 @@ class ExplanationRecord(Record):
         Flagged files that could not be read; `unlisted` counts those that are not listed.
     remarks : tuple of str
     explanations : Explanations
-        Without pictures.
+        Without pictures and triggers.
     """
 
     created: str
@@ -274,6 +296,15 @@ class ExplanationRecord(Record):
         object.__setattr__(self, "skipped", tuple(jsonable(s, "skipped") for s in sequence(self.skipped, "skipped")))
         whole(self.unlisted, "unlisted")
         object.__setattr__(self, "remarks", tuple(_text(r, "remarks") for r in sequence(self.remarks, "remarks")))
+
+
+def _digests(found: Any) -> tuple[str, ...]:
+    made = tuple(sequence(found, "searched"))
+    if len(made) > _MOST_SEARCHED or not all(is_kind(one, str) and _DIGEST.fullmatch(one) for one in made):
+        raise InputError(
+            f"expected searched as at most {_MOST_SEARCHED} digests of images, got others; explain the images again"
+        )
+    return made
 
 
 def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -5,13 +5,14 @@ Every text in it comes from files that may be an attacker's: escape it at the po
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from doldrum.errors import InputError
 from doldrum.records.base import VERSION, Record
-from doldrum.records.checks import number, pair, sequence, share, whole
+from doldrum.records.checks import jsonable, number, pair, sequence, share, whole
 from doldrum.records.material import accuracy, check_head, counted_share, keys, text, texts, verdict
 from doldrum.tables import html_table
 
@@ -22,7 +23,7 @@ WORDS = ("no sign", "suspicious", "backdoor shown", "no conclusion")
 MOST_EXAMPLES = 8
 
 _INSPECTORS, _ROUTES = 100, 200_000
-_CLEAN = ("source", "images", "search", "test", "accuracy", "claimed")
+_CLEAN = ("source", "images", "sha256", "search", "test", "accuracy", "claimed")
 _FINDING = ("inspector", "source", "target", "score", "p_value", "anomaly", "smaller")
 _INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
 
@@ -38,7 +39,7 @@ class InspectionRecord(Record):
     command : how to repeat it
     seed : of all that was drawn; not secret, since references are examined with the same one
     model : as in an :class:`doldrum.records.audit.AuditRecord`
-    clean : {source, images, search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
+    clean : {source, images, sha256 (of the pixels as the model gets them; null in a record of before), search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
     references : {source, count, fpr}, or null where there were none, and so no promise
     finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or null}: the route that stands out most. `score`
         is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null if there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class;
@@ -72,7 +73,7 @@ class InspectionRecord(Record):
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        put("clean", _clean(keys(self.clean, "clean", _CLEAN)))
+        put("clean", _clean(keys({"sha256": None} | jsonable(self.clean, "clean"), "clean", _CLEAN)))
         classes = self.model["num_classes"]
         if self.references is not None:
             put("references", _references(keys(self.references, "references", ("source", "count", "fpr"))))
@@ -109,6 +110,8 @@ class InspectionRecord(Record):
 
 def _clean(clean: dict[str, Any]) -> dict[str, Any]:
     text(clean["source"], "clean source")
+    if clean["sha256"] is not None and not re.fullmatch("[0-9a-f]{64}", text(clean["sha256"], "clean sha256", 64)):
+        raise InputError(f"expected clean sha256 as 64 hexadecimal digits, got {clean['sha256']!r}; run it again")
     for name in ("images", "search", "test"):
         whole(clean[name], name)
     accuracy(clean["accuracy"], clean["claimed"])

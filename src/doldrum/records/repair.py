@@ -35,7 +35,7 @@ class RepairRecord(Record):
     model : as in an :class:`doldrum.records.audit.AuditRecord`
     clean : {source, images, fit, test: numbers of images, labels: "given" or "model"}
     method : {name, title, settings}
-    recovered : {inspector, source, target: classes, or null for any}, or null where no trigger was given
+    recovered : {inspector: who found it, or null where an explanation proved it, source, target: classes, or null for any}, or null where no trigger was given
     accuracy : {before, after: {hits, n, value, lower, upper}, difference: {value, lower, upper}} on the images held back, or null without labels
     agreement : {hits, n, value, lower, upper}: images held back that both models give the same label
     success : {before, after: {hits, n, value, lower, upper}} of the recovered trigger on the images held back, or null
@@ -115,7 +115,8 @@ def _clean(clean: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recovered(found: dict[str, Any], classes: int) -> dict[str, Any]:
-    text(found["inspector"], "inspector", 100)
+    if found["inspector"] is not None:
+        text(found["inspector"], "inspector", 100)
     for name in ("source", "target"):
         if found[name] is not None and whole(found[name], name) >= classes:
             raise InputError(f"expected {name} as a class below {classes}, got {found[name]}; run it again")

@@ -20,17 +20,17 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 
 @dataclass(frozen=True)
 class Recovered:
-    """A trigger that an inspection found in the model, and the route that it takes images on.
+    """A trigger that was found in the model, and the route that it takes images on.
 
-    `inspector` found it, and `value` is what it read on that route, -log of the trigger's size; `seed` was the inspection's, and `sign` says whether
-    the inspection saw any sign of a backdoor.
+    Of an inspection: `inspector` found it, `value` is what it read on that route, -log of the trigger's size, and `sign` says whether the inspection saw any sign of a
+    backdoor. Of an explanation: `searched` are the clean images that its search used, each as its :func:`doldrum.pixels.digest_of_image`; a repair is not tested on them.
     """
 
     route: Route
     trigger: Trigger
     inspector: str = ""
     value: float | None = None
-    seed: int = 0
+    searched: frozenset[str] = frozenset()
     sign: bool = True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from doldrum.confined.class_order import check_class_order
 from doldrum.data import ImageSet
 from doldrum.errors import ClassifierError, InputError
 from doldrum.inspectors.contract.subject import answers
-from doldrum.pixels import to_float
+from doldrum.pixels import digest_of_image, to_float
 from doldrum.seeds import rng
 
 __all__ = ["FEWEST", "Halves", "parted"]
@@ -38,12 +39,13 @@ class Halves:
         return self.labels is not None
 
 
-def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
+def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Collection[str] = ()) -> Halves:
     """A quarter of the clean images to test with, at most 1,000; the others to train on, with the labels given or the model's own.
 
-    An inspection with the same images and seed searched none of the images held back: they are the last of its own order.
+    An inspection with the same images and seed searched none of the images held back: they are the last of its own order. An explanation tells which images it
+    `searched` (:func:`doldrum.pixels.digest_of_image`), and none of them is held back, whatever the seed.
 
-    Raises InputError for fewer than 40 images, one class alone, labels beyond the model's classes or that the model gives to less than half of the images; ClassifierError for a model whose own labels would be needed and that
+    Raises InputError for fewer than 40 images, too few that no search used, one class alone, labels beyond the model's classes or that the model gives to less than half of the images; ClassifierError for a model whose own labels would be needed and that
     gives no valid one.
     """
     if len(clean) < FEWEST:
@@ -56,6 +58,13 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int) -> Halves:
         )
     order = rng(seed, "inspect", "halves").permutation(len(clean))
     tests = min(round(_TESTS * len(clean)), _MOST_TESTS)
+    if searched:
+        used = np.array([digest_of_image(to_float(image)) in searched for image in clean.images])[order]
+        order = np.concatenate([order[used], order[~used]])
+        if (~used).sum() < tests:
+            raise InputError(
+                f"expected at least {tests} clean images that the search for the trigger did not use, to test the repair on, got {(~used).sum()}; add some"
+            )
     chosen, held = order[: len(clean) - tests], order[len(clean) - tests :]
     images, test = clean.images[chosen], to_float(clean.images[held])
     if clean.labels is not None:

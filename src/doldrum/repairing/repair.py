@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.attacks import load_trigger
 from doldrum.checks import is_kind, whole_number
 from doldrum.classifiers.base import Classifier
 from doldrum.data import Images, ImageSet, as_image_set
 from doldrum.errors import ClassifierError, InputError
+from doldrum.explanations import Explanation, Explanations
 from doldrum.gradients.trainable import trainable
-from doldrum.inspectors import Inspection, Inspector, Reading, Subject, examine
+from doldrum.inspectors import Inspection, Inspector, Reading, Route, Subject, examine
 from doldrum.inspectors.contract.subject import answers
 from doldrum.inspectors.examine import Examination
 from doldrum.inspectors.inspect import success_of
@@ -36,7 +38,7 @@ def repair(
     classifier: Classifier,
     clean: Images,
     *,
-    inspection: Inspection | Recovered | None = None,
+    inspection: Inspection | Explanations | Explanation | Recovered | None = None,
     method: str | RepairMethod | None = None,
     seed: int = 0,
     inspect_again: bool = True,
@@ -47,7 +49,8 @@ def repair(
     """Take the backdoor out of a model with a few clean images, and show on others what became of it.
 
     The model that is given stays as it is. A quarter of the clean images (at most 1,000) is held back: on these the accuracy and the success of the
-    trigger are compared before and after. Where an inspection is given, the same inspector then looks for a trigger on the same route again.
+    trigger are compared before and after. Where an inspection is given, the same inspector then looks for a trigger on the same route again. An explanation has no search
+    that could be repeated.
 
     What this cannot show: a trigger that nobody recovered may still work.
 
@@ -57,8 +60,10 @@ def repair(
         A torch module or an ONNX file with scores: its weights are trained.
     clean : images
         At least 40 without a trigger, of several classes; 1,000 work well. With labels where there are any; else the model's own are used, where the method allows it.
-    inspection : Inspection, or a Recovered trigger, optional
-        What `dd.inspect` found in this model. With the same images and the same seed, no image held back was seen by its search.
+    inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
+        What `dd.inspect` found in this model, or what `dd.explain` proved. With the same images and the same seed as the inspection's, no image held back was seen by
+        its search. Of several proven triggers the `best` is taken; images that this search used are not held back, whatever the seed. The route of a proven trigger is
+        to the class of the flagged image, from the class on whose images it was proven, or from any.
     method : name or RepairMethod, optional
         By default "unlearn" with a trigger, and "fine-prune" without.
     inspect_again : bool
@@ -91,7 +96,7 @@ def repair(
         check_trigger(recovered, classifier)
     chosen = method_of(method, recovered=recovered, labelled=images.labels is not None)
     model = trainable(classifier)
-    parts = parted(classifier, images, seed)
+    parts = parted(classifier, images, seed, searched=frozenset() if recovered is None else recovered.searched)
     place = None if folder is None else Path(folder)
     chosen.repair(
         Task(model=model, data=parts.fit, num_classes=classifier.num_classes, seed=seed, recovered=recovered, folder=place, progress=progress)
@@ -117,11 +122,15 @@ def repair(
 
 
 def as_recovered(inspection: Any) -> Recovered | None:
-    """The trigger of an inspection, or as it is given; InputError for anything else, and for an inspection that found none."""
+    """The trigger of an inspection or an explanation, or as it is given; InputError for anything else, and where none was found."""
     if inspection is None or is_kind(inspection, Recovered):
         return inspection
+    if is_kind(inspection, Explanations, Explanation):
+        return _proven(inspection)
     if not is_kind(inspection, Inspection):
-        raise InputError(f"expected inspection= as what dd.inspect gives, got {type(inspection).__name__}; pass that")
+        raise InputError(
+            f"expected inspection= as what dd.inspect gives, got {type(inspection).__name__}; pass that, or what dd.explain gives"
+        )
     if inspection.trigger is None or inspection.where is None:
         raise InputError(
             "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with others"
@@ -131,6 +140,19 @@ def as_recovered(inspection: Any) -> Recovered | None:
     return Recovered(route, inspection.trigger, name, reading.values.get(route), sign=inspection.verdict != "no sign")
 
 
+def _proven(explanation: Explanations | Explanation) -> Recovered:
+    one = explanation.best if isinstance(explanation, Explanations) else explanation
+    if one is None or not one.proven:
+        raise InputError(
+            "expected an explanation that proved a trigger, got one without; leave inspection= out, or inspect the model"
+        )
+    if one.trigger is None:
+        raise InputError(
+            "expected an explanation as dd.explain gives it, got one without its trigger; explain the image again"
+        )
+    return Recovered(Route(one.scope, one.label), load_trigger(dict(one.trigger)), searched=frozenset(one.searched))
+
+
 def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
     """Raise InputError unless the trigger fits the model's images and its classes."""
     shape = classifier.input_shape
@@ -138,12 +160,12 @@ def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
         recovered.trigger(np.zeros((1, *shape), dtype=np.float32))
     except (InputError, ValueError) as error:
         raise InputError(
-            f"expected a trigger for the model's images {shape}, got one of another size ({error}); inspect this model, and give that inspection"
+            f"expected a trigger for the model's images {shape}, got one of another size ({error}); give one that was found in this model"
         ) from error
     route = recovered.route
     if max(route.source or 0, route.target or 0) >= classifier.num_classes:
         raise InputError(
-            f"expected a trigger between the model's {classifier.num_classes} classes, got {route.words()}; inspect this model, and give that inspection"
+            f"expected a trigger between the model's {classifier.num_classes} classes, got {route.words()}; give one that was found in this model"
         )
 
 
@@ -160,7 +182,7 @@ def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None,
     assert isinstance(method, RepairMethod)
     if method.needs_trigger and recovered is None:
         raise InputError(
-            f"expected inspection= for the method {method.name}, which unlearns a trigger, got none; inspect the model first, or use the method {WITHOUT_TRIGGER}"
+            f"expected inspection= for the method {method.name}, which unlearns a trigger, got none; inspect the model first, or explain a flagged image, or use the method {WITHOUT_TRIGGER}"
         )
     if method.needs_labels and not labelled:
         others = [name for name, kind in METHODS.items() if not kind.needs_labels]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from doldrum.intake.text import visible
+from doldrum.records.explanations import Explanations
 from doldrum.report.pictures import Pictures, Shot
 from doldrum.report.words import percent
 
-__all__ = ["Answer", "Explained", "explained", "heading"]
+__all__ = ["Answer", "Explained", "explained", "heading", "whose_trigger"]
 
 _MOST = 16
 
@@ -47,6 +48,17 @@ def heading(explanations: Mapping[str, Any]) -> str:
     proven = sum(one["proven"] for one in found)
     of = "1 image" if len(found) == 1 else f"{len(found):,} images"
     return f"A trigger is proven in {proven:,} of {of}" if proven else f"No trigger is proven in {of}"
+
+
+def whose_trigger(explanations: Explanations) -> str | None:
+    """Which of what is proven is in trigger.json, in a sentence or two; None if nothing is proven."""
+    best = explanations.best
+    if best is None or best.success is None:
+        return None
+    first = f"trigger.json holds the trigger of {visible(best.image)}."
+    if explanations.proven == 1:
+        return first
+    return f"{first} Of the {explanations.proven:,} that are proven it moves most held-back images: {best.success.hits:,} of {best.success.n:,}."
 
 
 def explained(

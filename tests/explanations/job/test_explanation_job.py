@@ -15,6 +15,7 @@ from PIL import Image
 
 from doldrum.confined import sending
 from doldrum.confined.folder import holds_work
+from doldrum.confined.trigger import read_trigger
 from doldrum.errors import ClassifierError, EndpointError, InputError, SandboxError
 from doldrum.explanations.job import ExplanationSettings, run_explanation
 from doldrum.explanations.job.work import work
@@ -22,6 +23,7 @@ from doldrum.explanations.kept import Kept
 from doldrum.records.explanations import ExplanationRecord
 from doldrum.report.explanations.page import write_explanations_page
 from doldrum.training import load_checkpoint
+from doldrum.triggers import MaskedPattern
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,12 @@ def test_a_patch_is_proven_and_the_page_shows_it(asked, tmp_path, near):
     assert "1<b>.png" not in text
     assert text.count("data:image/png;base64,") == 3 * (4 + 3 * 6)
     assert "--seed 1" in text
+    assert all(one.trigger is None and len(one.searched) == 72 for one in found.explained)
+    trigger, where = read_trigger(tmp_path / "out" / "trigger.json"), {k: int(v) for k, v in found.best.where.items()}
+    rows = slice(where["top"], where["top"] + where["height"]), slice(where["left"], where["left"] + where["width"])
+    assert [int(trigger.mask.sum()), int(trigger.mask[rows].sum())] == [where["height"] * where["width"]] * 2
+    told = f"trigger.json holds the trigger of {found.best.image.replace('<', '&lt;').replace('>', '&gt;')}. Of the 3 that are proven it moves most held-back images"
+    assert told in text
 
 
 def test_cut_off_it_goes_on_with_finished_searches(asked, tmp_path, monkeypatch):
@@ -126,6 +134,29 @@ def test_confined_it_finds_the_same(asked, tmp_path, near, monkeypatch):
     assert "out" not in told
 
 
+def test_where_nothing_is_proven_there_is_no_trigger(asked, material, tmp_path, near):
+    np.save(tmp_path / "plain.npy", material.images[900:901])
+    record = run_explanation(asked(images=(tmp_path / "plain.npy",)), progress=False)
+    assert record.explanations.proven == 0
+    assert not (tmp_path / "out" / "trigger.json").exists()
+    assert "trigger.json" not in write_explanations_page(tmp_path / "out").read_text()
+
+
+@pytest.mark.parametrize("left", [None, "{}", '{"name": "patch", "settings": {"size": 99}}', "small"])
+def test_a_trigger_that_cannot_be_is_refused(asked, tmp_path, monkeypatch, answered, left):
+    def spoilt(function, argument, *, limits=None, on_message=lambda message: None):
+        small = MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
+        if left is not None:
+            text = json.dumps(small.to_dict()) if left == "small" else left
+            (tmp_path / "out" / "work" / "trigger.json").write_text(text)
+        return json.loads(answered)
+
+    monkeypatch.setattr(sending, "run_confined", spoilt)
+    with pytest.raises(SandboxError, match="trigger"):
+        run_explanation(asked(), progress=False)
+    assert not (tmp_path / "out" / "record.json").exists()
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -134,6 +165,8 @@ def test_confined_it_finds_the_same(asked, tmp_path, near, monkeypatch):
         lambda found: found["explanations"]["explained"][0].update(where={"top": "<script>"}),
         lambda found: found["explanations"]["explained"][0].update(labels={"clean": [0], "found": [], "control": [0]}),
         lambda found: found["explanations"].update(queries=-1),
+        lambda found: found["explanations"]["explained"][0].update(trigger={"name": "patch", "settings": {}}),
+        lambda found: found["explanations"]["explained"][0].update(searched=["<script>"]),
         lambda found: found["model"].update(input_shape=[1, 8]),
     ],
 )

@@ -9,8 +9,9 @@ from scipy.fft import dctn
 from doldrum.explanations.methods.all import METHODS
 from doldrum.explanations.methods.cosines import cosines
 from doldrum.explanations.methods.region import Region, Regions
-from doldrum.explanations.methods.shared import resemblance, shared_part
+from doldrum.explanations.methods.shared import Sum, resemblance, shared_part
 from doldrum.records.explanations import KINDS
+from doldrum.triggers import trigger_from_dict
 
 RNG = np.random.default_rng(0)
 CLEAN = RNG.uniform(0, 1, (40, 3, 12, 20)).astype(np.float32)
@@ -40,8 +41,25 @@ def test_a_method_keeps_its_contract(method):
         assert np.array_equal(one(CLEAN[3:5]), made[3:5])
         changes.append(float(((made - CLEAN) ** 2).mean()))
         assert one.size == again.size
+        assert np.array_equal(trigger_from_dict(one.trigger().to_dict())(CLEAN), made)
     assert np.array_equal(CLEAN, before)
     assert changes[-1] < changes[0]
+
+
+def test_a_trigger_holds_nothing_but_what_is_pasted():
+    trigger = Region(0, IMAGES[0], top=2, left=5, height=3, width=4).trigger()
+    assert np.array_equal(trigger.pattern[:, 2:5, 5:9], IMAGES[0][:, 2:5, 5:9])
+    assert np.count_nonzero(trigger.pattern) == np.count_nonzero(trigger.mask) * 3 == 3 * 3 * 4
+
+
+def test_a_change_beyond_the_range_of_pixels_is_a_trigger_too():
+    change = np.array([[[-3.0, 0.25, 3.0]]], np.float32)
+    images = np.array([[[[0.5, 0.5, 0.5]]], [[[1.0, 0.9, 0.0]]]], np.float32)
+    assert (
+        Sum(0, change).trigger()(images).tolist()
+        == Sum(0, change)(images).tolist()
+        == [[[[0, 0.75, 1]]], [[[0, 1, 1]]]]
+    )
 
 
 def test_cosines_are_scipys():

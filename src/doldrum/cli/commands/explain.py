@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,7 +50,8 @@ def explain(
 
     Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
 
-    --out receives report.html, record.json and pictures/. If several images may carry the same trigger, give them in one command: some triggers can be found only in
+    --out receives report.html, record.json and pictures/, and trigger.json if a trigger is proven: doldrum repair --explanation unlearns it. If several images may carry
+    the same trigger, give them in one command: some triggers can be found only in
     what several images have in common. The exit code is 3 if a trigger is proven in any image, 0 otherwise.
     """
     if out is None:
@@ -75,6 +77,8 @@ def _explain(
 
         with kept("finished searches", out, there=holds_work):
             record = run_explanation(settings, say=message)
+    from doldrum.report.explained import whose_trigger
+
     page = None
     if out is not None:
         from doldrum.report.explanations.page import write_explanations_page
@@ -90,6 +94,8 @@ def _explain(
     )
     if page is not None:
         message(f"The report is {page}")
+        if (told := whose_trigger(found)) is not None:
+            message(f"{told} doldrum repair --explanation {shlex.quote(str(out))} unlearns it")
     if found.proven:
         raise typer.Exit(MORE_THAN_PROMISED)
 

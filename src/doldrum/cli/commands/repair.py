@@ -25,9 +25,13 @@ def repair(
         str | None,
         typer.Option(help="The folder of an inspection of this model that found a trigger. The model unlearns this trigger, which is tested before and after."),
     ] = None,
+    explanation: Annotated[
+        str | None,
+        typer.Option(help="In place of --inspection: the folder of doldrum explain, which proved a trigger in images flagged by this model."),
+    ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="fine-tune, fine-prune, unlearn, anp or ft-sam. Default: unlearn with --inspection, fine-prune without."),
+        typer.Option(help="fine-tune, fine-prune, unlearn, anp or ft-sam. Default: unlearn with --inspection or --explanation, fine-prune without."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all draws. Default: the inspection's, or 0.")] = None,
     hours: options.Hours = 24.0,
@@ -53,6 +57,7 @@ def repair(
         clean=clean,
         repaired=str(out),
         inspection=inspection,
+        explanation=explanation,
         method=method,
         out=str(folder),
         seed=seed,

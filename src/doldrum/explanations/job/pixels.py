@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.confined.trigger import write_trigger
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole, write_whole
 from doldrum.records.explanations import Explanations, Shown
@@ -22,7 +23,8 @@ _ONE, _MANY = ("image", "found", "control", "control_found"), ("clean", "with_fo
 
 
 def write_shown(folder: Path, found: Explanations) -> None:
-    """Write shown-NNN.json, the pictures' numbers, for the first that were tested; those that are proven first."""
+    """Write shown-NNN.json, the pictures' numbers, for the first that were tested, those that are proven first; and the trigger of `found.best`."""
+    write_trigger(folder, None if found.best is None else found.best.trigger)
     order = sorted(range(len(found.explained)), key=lambda i: (not found.explained[i].proven, i))
     shown = [(i, one) for i in order if (one := found.explained[i].shown) is not None]
     for i, one in shown[:_MOST]:

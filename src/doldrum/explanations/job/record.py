@@ -11,6 +11,7 @@ from typing import Any
 import doldrum
 from doldrum.confined.facts import lines, names_of, skipped, whole
 from doldrum.confined.job import Begun
+from doldrum.confined.trigger import keep_trigger
 from doldrum.explanations.job.pixels import encode_shown
 from doldrum.explanations.job.settings import ExplanationSettings
 from doldrum.intake import visible
@@ -22,12 +23,14 @@ RECORD = "record.json"
 
 
 def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Begun) -> ExplanationRecord:
-    """Check the facts and the pixels that the confined process left; leave pictures/ and, last, record.json."""
+    """Check the facts and what else the confined process left; leave pictures/, trigger.json where one is proven, and, last, record.json."""
     model = found["model"]
     channels, height, width = (whole(side) for side in model["input_shape"])
     classes = whole(model["num_classes"])
     explanations = checked(found["explanations"], classes=classes)
     encode_shown(begun.work, begun.out / "pictures", count=len(explanations.explained), shape=(channels, height, width))
+    if explanations.best is not None:
+        keep_trigger(begun.work, begun.out, shape=(channels, height, width))
     record = ExplanationRecord(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         doldrum=doldrum.__version__,
@@ -63,7 +66,7 @@ def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
 
 def _checked(one: Explanation, classes: int) -> Explanation:
     labels = [one.label, one.scope or 0, *(c for row in (one.labels or {}).values() for c in row)]
-    if one.shown is not None or max(labels) >= classes:
+    if one.shown is not None or one.trigger is not None or max(labels) >= classes:
         raise ValueError("classes that the model lacks, or pictures in place of numbers")
     return dataclasses.replace(
         one,

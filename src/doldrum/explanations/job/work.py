@@ -58,7 +58,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
             "class_names": names and list(names),
             "notes": notes_in_flags(opened.notes),
         },
-        "explanations": replace(found.without_pictures(), notes=tuple(notes_in_flags(found.notes))).to_dict(),
+        "explanations": replace(found.without_pixels(), notes=tuple(notes_in_flags(found.notes))).to_dict(),
         "remarks": [*left_out(clean), *fitted(clean=clean), *(text for part in parts for text in fitted(flagged=part))],
         "images": listed(material.skipped, most=MOST_SKIPPED),
     }

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.triggers.base import Trigger
+
 __all__ = ["Carried", "Images", "Method", "Score"]
 
 Images = NDArray[np.float32]
@@ -30,6 +32,10 @@ class Carried(ABC):
     @abstractmethod
     def size(self) -> str:
         """How much of an image it is, in words."""
+
+    @abstractmethod
+    def trigger(self) -> Trigger:
+        """The same operation as a Trigger, which holds all that it needs."""
 
     @abstractmethod
     def where(self) -> dict[str, Any]:

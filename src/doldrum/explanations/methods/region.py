@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from doldrum.explanations.methods.base import Carried, Images, Method, Score
 from doldrum.explanations.methods.windows import best_windows
+from doldrum.triggers.masked import MaskedPattern
 
 __all__ = ["Region", "Regions"]
 
@@ -40,6 +41,12 @@ class Region(Carried):
     @property
     def size(self) -> str:
         return f"{self.height} x {self.width} pixels"
+
+    def trigger(self) -> MaskedPattern:
+        """Its pixels under a mask of 0 and 1; nothing else of the image is in it."""
+        mask = np.zeros(self.image.shape[1:], dtype=np.float32)
+        mask[self.top : self.top + self.height, self.left : self.left + self.width] = 1
+        return MaskedPattern(mask=mask, pattern=mask * self.image)
 
     def where(self) -> dict[str, Any]:
         return {"top": self.top, "left": self.left, "height": self.height, "width": self.width}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from doldrum.explanations.methods.base import Carried, Images, Method, Score
 from doldrum.explanations.methods.cosines import cosines
+from doldrum.triggers.additive import Additive
 
 __all__ = ["Shared", "Sum", "resemblance", "shared_part"]
 
@@ -33,6 +34,10 @@ class Sum(Carried):
     @property
     def size(self) -> str:
         return f"{_rms(self.change):.3f} root mean square"
+
+    def trigger(self) -> Additive:
+        """A change beyond 1 does to pixels in [0, 1] what a change of 1 does."""
+        return Additive(perturbation=np.clip(self.change, -1, 1))
 
     def where(self) -> dict[str, Any]:
         return {"rms": _rms(self.change)}

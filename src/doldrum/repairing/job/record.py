@@ -33,16 +33,16 @@ def made_name(settings: RepairSettings) -> str:
 
 def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) -> RepairRecord:
     """Check the facts; leave the repaired model and, last, record.json."""
-    model, inspected = found["model"], settings.inspected()
+    model, given = found["model"], settings.found
     shape = [whole(side) for side in model["input_shape"]]
     name = found["method"]["name"]
     if name not in METHODS:
         raise ValueError(f"an unknown method {name!r}")
     recovered, remarks = None, lines(found["remarks"])
-    if inspected is not None:
-        if inspected.verdict == "no sign":
+    if given is not None:
+        if given.verdict == "no sign":
             remarks = [_NO_SIGN, *remarks]
-        recovered = {"inspector": inspected.inspector, "source": inspected.source, "target": inspected.target}
+        recovered = {"inspector": given.inspector, "source": given.source, "target": given.target}
     names = names_of(model["class_names"], most=100)
     clean = {key: found["clean"][key] for key in ("images", "fit", "test", "labels")}
     figures = {key: found[key] for key in ("accuracy", "agreement", "success", "larger")}

@@ -65,7 +65,7 @@ def _cut_off(settings: RepairSettings) -> bool:
 
 def _sent(settings: RepairSettings, folder: Path) -> dict[str, Any]:
     """With a split of a data set that doldrum knows as a file, and the trigger: the confined process can't fetch them."""
-    made, found = settings.to_dict(), settings.inspected()
+    made, found = settings.to_dict(), settings.found
     return made | {
         "clean": as_file(made["clean"], "test", folder / "clean-split.npz"),
         "recovered": None if found is None else asdict(found),

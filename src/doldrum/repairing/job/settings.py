@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +15,7 @@ from doldrum.checks import is_whole
 from doldrum.confined.settings import JobSettings
 from doldrum.data import is_dataset
 from doldrum.errors import InputError
-from doldrum.repairing.job.inspected import Inspected, read_inspected
+from doldrum.repairing.job.found import Found, read_explanation, read_inspection
 
 __all__ = ["SUFFIXES", "RepairSettings", "report_folder"]
 
@@ -40,10 +44,13 @@ class RepairSettings(JobSettings):
         The file to write: .onnx for an ONNX model, .safetensors for weights.
     inspection : str, optional
         The folder of an inspection of this model that found a trigger.
+    explanation : str, optional
+        In place of it, the folder of an explanation by this model that proved one.
     method : str, optional
         A name in `doldrum.repairing.METHODS`; by default "unlearn" with a trigger, "fine-prune" without.
     seed : int, optional
-        By default the inspection's, or 0. It is no secret: with the inspection's, no image that the repair is tested on was seen by its search.
+        By default the inspection's, or 0. It is no secret: with the inspection's, no image that the repair is tested on was seen by its search. With an explanation this
+        holds for any seed.
 
     Raises InputError for anything of another kind or range, and for files that are not there.
 
@@ -53,14 +60,16 @@ class RepairSettings(JobSettings):
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ("clean",)
+    CALLED: ClassVar[Mapping[str, str]] = {"trigger": "trigger in the folder of its inspection or explanation"}
 
     clean: str
     repaired: str
     inspection: str | None = None
+    explanation: str | None = None
     method: str | None = None
 
     def __post_init__(self) -> None:
-        from doldrum.repairing import METHODS
+        from doldrum.repairing.kinds import METHODS, WITHOUT_TRIGGER
 
         path = Path(self.repaired)
         if path.suffix not in SUFFIXES:
@@ -72,20 +81,37 @@ class RepairSettings(JobSettings):
         super().__post_init__()
         if self.remote:
             raise InputError("expected a model in a file, got an address: its weights can't be reached; give the file")
-        found = self.inspected()
+        if self.inspection is not None and self.explanation is not None:
+            raise InputError(
+                "expected inspection= or explanation=, got both; give the one whose trigger is to be unlearned"
+            )
+        if self.found is None and self.method is not None and METHODS[self.method].needs_trigger:
+            raise InputError(
+                f"expected inspection= or explanation= for the method {self.method}, which unlearns a trigger, got neither; inspect the model first, or explain a flagged "
+                f"image, or use the method {WITHOUT_TRIGGER}"
+            )
         if self.seed is None:
-            object.__setattr__(self, "seed", 0 if found is None else found.seed)
+            object.__setattr__(self, "seed", 0 if self.found is None or self.found.seed is None else self.found.seed)
 
-    def inspected(self) -> Inspected | None:
-        """What the inspection found, read and checked; None without one."""
-        return None if self.inspection is None else read_inspected(self.inspection, model=self.path)
+    @cached_property
+    def found(self) -> Found | None:
+        """The trigger that the inspection or the explanation found, read once and checked; None without either."""
+        if self.explanation is not None:
+            return read_explanation(self.explanation, model=self.path)
+        return None if self.inspection is None else read_inspection(self.inspection, model=self.path)
 
     def is_there(self, path: str) -> bool:
         return super().is_there(path) or is_dataset(path)
 
     def to_dict(self) -> dict[str, Any]:
         made = super().to_dict() | {"repaired": str(Path(self.repaired).resolve())}
-        return made | {"inspection": None if self.inspection is None else str(Path(self.inspection).resolve())}
+        given = {"inspection": self.inspection, "explanation": self.explanation}
+        return made | {name: None if path is None else str(Path(path).resolve()) for name, path in given.items()}
+
+    def lasting(self) -> dict[str, Any]:
+        """With a digest of the trigger: a repair that was cut off doesn't go on with another one."""
+        found = None if self.found is None else json.dumps(asdict(self.found), sort_keys=True)
+        return super().lasting() | {"trigger": found and hashlib.sha256(found.encode()).hexdigest()}
 
     def command(self) -> str:
         """The command that repeats this.

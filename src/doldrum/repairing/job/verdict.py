@@ -34,8 +34,9 @@ def told(
     ]
     if success is not None and recovered is not None:
         before, after = success["before"], success["after"]
+        which = "The trigger" if recovered["inspector"] is not None else "The trigger that the explanation proved"
         sentences.append(
-            f"The trigger led {before['value']:.1%} of the images held back {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after it "
+            f"{which} led {before['value']:.1%} of the images held back{_of(recovered, names)} {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after it "
             f"(95%: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
         )
         if word == "not shown to be gone":
@@ -57,6 +58,8 @@ def told(
             f"The clean images have no labels, so the accuracy is not known. The repaired model gives {agreement['value']:.1%} of the images held back the label that the model "
             "gave them before."
         )
+    if recovered is not None and recovered["inspector"] is None:
+        sentences.append("No search was repeated. To look for other triggers, inspect the repaired model.")
     if larger is not None:
         sentences.append(
             f"After the repair, the smallest trigger that the inspector finds for the same classes is {larger:.2g} times as large as before."
@@ -67,6 +70,13 @@ def told(
         "heading": _HEADINGS[word],
         "sentences": [*sentences, *remarks],
     }
+
+
+def _of(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:
+    source = recovered["source"]
+    if source is None:
+        return ""
+    return f" that it answered with class {source}" + (f" ({names[source]})" if names else "")
 
 
 def _to(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:

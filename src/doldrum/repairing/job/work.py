@@ -58,6 +58,9 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
     tell({"stage": "repair"})
     recovered = _recovered(settings["recovered"])
+    others = _other_search(settings["recovered"], seed, clean.images)
+    for remark in others:
+        tell({"say": f"note: {remark}"})
     method = method_of(settings["method"], recovered=recovered, labelled=labels is not None)
     found = repair(
         opened.classifier,
@@ -76,7 +79,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
         "model": facts_of(opened),
         "method": {"name": method.name, "settings": found.method},
         "clean": {"images": len(data), "fit": found.fit, "test": found.test, "labels": found.labels},
-        "remarks": [how[0].upper() + how[1:] + ".", *left_out(clean), *fitted(clean=clean)],
+        "remarks": [*others, how[0].upper() + how[1:] + ".", *left_out(clean), *fitted(clean=clean)],
         **{name: told[name] for name in ("accuracy", "agreement", "success", "larger", "seconds")},
         "word": found.verdict,
     }
@@ -104,8 +107,22 @@ def _recovered(found: dict[str, Any] | None) -> Recovered | None:
         return None
     route = Route(found["source"], found["target"])
     return Recovered(
-        route, load_trigger(found["trigger"]), found["inspector"], found["value"], found["seed"], sign=found["verdict"] != "no sign"
+        route, load_trigger(found["trigger"]), found["inspector"] or "", found["value"], frozenset(found["searched"]),
+        sign=found["verdict"] != "no sign",
     )  # fmt: skip
+
+
+def _other_search(found: dict[str, Any] | None, seed: int, clean: ImageSet) -> list[str]:
+    """What to say where the search of the inspection may have used images that are held back; an explanation's are known, and not held back."""
+    if found is None or found["inspector"] is None:
+        return []
+    others = ["other clean images"] if found["images"] not in (None, clean.content_hash()) else []
+    others += ["another seed"] if found["seed"] != seed else []
+    if not others:
+        return []
+    return [
+        f"The inspection was made with {' and '.join(others)}. So its search may have used some of the images on which this repair was tested."
+    ]
 
 
 def _check_written(settings: dict[str, Any], target: Path, repaired: Any, data: ImageSet) -> None:

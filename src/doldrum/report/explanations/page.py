@@ -7,7 +7,7 @@ from pathlib import Path
 
 from doldrum.files import write_text_whole
 from doldrum.intake.text import visible
-from doldrum.report.explained import explained, heading
+from doldrum.report.explained import explained, heading, whose_trigger
 from doldrum.report.pictures import Pictures
 from doldrum.report.shell import page_environment
 
@@ -24,12 +24,16 @@ def write_explanations_page(folder: str | os.PathLike[str]) -> Path:
     from doldrum.records.explanations import ExplanationRecord
 
     place = Path(folder)
-    record = ExplanationRecord.load(place / "record.json").to_dict()
+    loaded = ExplanationRecord.load(place / "record.json")
+    record, told = loaded.to_dict(), whose_trigger(loaded.explanations)
     found, model = record["explanations"], record["model"]
     names = model["class_names"]
     page = {
         "heading": heading(found),
-        "notes": [visible(n, most=2000) for n in (*found["notes"], *record["remarks"])],
+        "notes": [
+            *([] if told is None else [told]),
+            *(visible(n, most=2000) for n in (*found["notes"], *record["remarks"])),
+        ],
         "skipped": [(visible(s["id"]), visible(s["why"], most=1000)) for s in record["skipped"][:100]],
         "command": visible(record["command"], most=4000),
         "facts": [

@@ -18,9 +18,13 @@ _LIMITS = (
     "Only the recovered trigger was tested. Another trigger that was not recovered may still work.",
     "The recovered trigger may differ from the attacker’s own trigger. The attacker’s trigger may still work although this one no longer does.",
     "The accuracy holds for clean images like those given.",
-    "The repair did not train on the images held back. If the inspection had the same clean images and the same seed, its search did not use them either.",
 )
 """What no repair can show."""
+_HELD_BACK = "The repair did not train on the images held back."
+_SEARCHED = {
+    "inspection": "If the inspection had the same clean images and the same seed, its search did not use them either.",
+    "explanation": "The search of the explanation did not use them either.",
+}
 
 
 def write_repair_page(folder: str | os.PathLike[str]) -> Path:
@@ -44,7 +48,7 @@ def write_repair_page(folder: str | os.PathLike[str]) -> Path:
             "tone": "alert" if record["verdict"]["exit_code"] else "calm",
             "figures": _figures(record),
         },
-        limits=_LIMITS,
+        limits=[*_LIMITS, *_held_back(record["recovered"])],
         material=_material(record),
         notes=record["model"]["notes"] or [],
         command=record["command"],
@@ -53,6 +57,13 @@ def write_repair_page(folder: str | os.PathLike[str]) -> Path:
         style=Markup(style),
     )
     return write_text_whole(place / "report.html", text)
+
+
+def _held_back(recovered: Mapping[str, Any] | None) -> list[str]:
+    if recovered is None:
+        return [_HELD_BACK]
+    kind = "explanation" if recovered["inspector"] is None else "inspection"
+    return [f"{_HELD_BACK} {_SEARCHED[kind]}"]
 
 
 def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -93,7 +104,8 @@ def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     if recovered is not None:
         ends = ["any class" if recovered["source"] is None else str(recovered["source"])]
         ends.append("any other" if recovered["target"] is None else str(recovered["target"]))
-        found.append(("trigger", f"found by {recovered['inspector']}, from {ends[0]} to {ends[1]}"))
+        who = "proven by the explanation" if recovered["inspector"] is None else f"found by {recovered['inspector']}"
+        found.append(("trigger", f"{who}, from {ends[0]} to {ends[1]}"))
     return found
 
 

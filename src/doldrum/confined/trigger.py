@@ -1,4 +1,4 @@
-"""Read a trigger that a confined process, or somebody else, wrote."""
+"""The trigger that a job found: how it leaves the confined process, and how it is read from a folder that may be somebody else's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from doldrum.errors import InputError
+from doldrum.files import write_text_whole
 from doldrum.triggers.base import Trigger, trigger_from_dict
 
-__all__ = ["read_trigger"]
+__all__ = ["TRIGGER", "keep_trigger", "read_trigger", "write_trigger"]
 
+TRIGGER = "trigger.json"
+"""The file with it: in the folder that the confined process writes into, and in what the job leaves."""
 _MOST_BYTES = 1 << 28
+
+
+def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
+    """In the confined process: write what `Trigger.to_dict` gave; for None, leave no file, not even that of a run that was cut off."""
+    if trigger is None:
+        (folder / TRIGGER).unlink(missing_ok=True)
+        return
+    write_text_whole(folder / TRIGGER, json.dumps(trigger))
+
+
+def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> Trigger:
+    """Outside: the trigger that was left in the folder `source`, put on an image of `shape`, and then written into `target`.
+
+    Raises ValueError where there is none, and for a trigger of other images.
+    """
+    if not (source / TRIGGER).is_file():
+        raise ValueError("no trigger")
+    try:
+        trigger = read_trigger(source / TRIGGER)
+        trigger(np.zeros((1, *shape), dtype=np.float32))
+    except InputError as error:
+        raise ValueError(f"no trigger for such images: {error}") from error
+    write_text_whole(target / TRIGGER, json.dumps(trigger.to_dict()))
+    return trigger
 
 
 def read_trigger(path: Path) -> Trigger:
@@ -28,7 +57,7 @@ def read_trigger(path: Path) -> Trigger:
     try:
         return trigger_from_dict(found)
     except (KeyError, TypeError) as error:
-        raise InputError(f"expected a trigger, got {error!r}; inspect the model again") from error
+        raise InputError(f"expected a trigger, got {error!r}; make it again") from error
 
 
 def _is_plain(found: Any) -> bool:

@@ -1,0 +1,111 @@
+"""Outside of the confined process: the trigger in the folder of an inspection or an explanation, which may be somebody else's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doldrum.confined.trigger import TRIGGER, read_trigger
+from doldrum.errors import InputError
+from doldrum.inspectors import Route
+from doldrum.opening.files import digest_of
+from doldrum.records.explanations import ExplanationRecord
+from doldrum.records.inspection import InspectionRecord
+
+__all__ = ["Found", "read_explanation", "read_inspection"]
+
+_OF_AN_AUDIT = {"inspection": "inspection", "explanation": "explanations"}  # the folders in an audit's
+_MAKES = {"inspection": "doldrum inspect", "explanation": "doldrum explain"}
+_OTHERS = {
+    "inspection": {"explanation": "an explanation; give it as explanation=", "audit": "an audit without one"},
+    "explanation": {"inspection": "an inspection; give it as inspection=", "audit": "an audit without one"},
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trigger as a dictionary, its route, and what is known of how it was found.
+
+    Of an inspection: `inspector`, the `value` that it read there, the `seed`, the SHA-256 of the clean `images` and the word of the `verdict`. Of an explanation, whose
+    `inspector` is None: digests of the clean images that its search used (`searched`).
+    """
+
+    source: int | None
+    target: int | None
+    trigger: dict[str, Any]
+    inspector: str | None = None
+    value: float | None = None
+    seed: int | None = None
+    images: str | None = None
+    verdict: str = ""
+    searched: tuple[str, ...] = ()
+
+
+def read_inspection(folder: str | Path, *, model: Path) -> Found:
+    """Read the record and the trigger in `folder`; InputError for another folder, an inspection without a trigger, or one of another model."""
+    place = _folder(folder, "inspection")
+    record = InspectionRecord.load(place / "record.json")
+    if record.finding is None or not (place / TRIGGER).is_file():
+        raise InputError(
+            f"expected an inspection that found a trigger, got {place}, which has none; leave inspection= out, or inspect with other inspectors"
+        )
+    _check_model(record.model["sha256"], place, model, "inspection", f"inspect {model.name} first")
+    finding = record.finding
+    route, name = (finding["source"], finding["target"]), finding["inspector"]
+    values = [
+        row[2] for one in record.inspectors if one["name"] == name for row in one["values"] if tuple(row[:2]) == route
+    ]
+    return Found(
+        *route,
+        _trigger(place, "inspect the model again"),
+        inspector=name,
+        value=values[0] if values else None,
+        seed=record.seed,
+        images=record.clean["sha256"],
+        verdict=record.verdict["word"],
+    )
+
+
+def read_explanation(folder: str | Path, *, model: Path) -> Found:
+    """The same of an explanation, whose best trigger is taken; InputError too where it proved none."""
+    place = _folder(folder, "explanation")
+    record = ExplanationRecord.load(place / "record.json")
+    best = record.explanations.best
+    if best is None:
+        raise InputError(
+            f"expected an explanation that proved a trigger, got {place}, which proved none; leave explanation= out, or inspect the model"
+        )
+    _check_model(record.model.get("sha256"), place, model, "explanation", f"explain images by {model.name} first")
+    if not (place / TRIGGER).is_file():
+        raise InputError(f"expected {TRIGGER} in {place}, got none; explain the images again")
+    route = Route(best.scope, best.label)
+    return Found(route.source, route.target, _trigger(place, "explain the images again"), searched=best.searched)
+
+
+def _folder(folder: str | Path, kind: str) -> Path:
+    """The folder, where a job of this kind is finished; InputError says what it is otherwise."""
+    place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
+    if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():
+        raise InputError(f"{wanted}, got that of an audit; name the {kind} in it, {inside.parent}")
+    for other, what in _OTHERS[kind].items():
+        if (place / f"{other}.json").is_file():
+            do = "" if ";" in what else f"; {_MAKES[kind]} makes one"
+            raise InputError(f"{wanted}, got {place}, which is that of {what}{do}")
+    if not (place / "record.json").is_file():
+        began = (place / f"{kind}.json").is_file()
+        why = "is not finished; run its command again" if began else f"has no record.json; {_MAKES[kind]} makes one"
+        raise InputError(f"{wanted}, got {place}, which {why}")
+    return place
+
+
+def _check_model(found: Any, place: Path, model: Path, kind: str, do: str) -> None:
+    if found != digest_of(model):
+        raise InputError(f"expected the {kind} of this model, got {place}, which is of another one; {do}")
+
+
+def _trigger(place: Path, do: str) -> dict[str, Any]:
+    try:
+        return read_trigger(place / TRIGGER).to_dict()
+    except (ValueError, OSError) as error:
+        raise InputError(f"expected a trigger in {place / TRIGGER}, got {error}; {do}") from error
