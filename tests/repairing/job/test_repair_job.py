@@ -426,7 +426,7 @@ def test_an_explanation_of_another_model_or_kind_is_refused(folder: Path, more: 
 def test_the_folder_of_an_audit_has_its_explanations_inside(folder: Path) -> None:
     (folder / "audited").mkdir()
     Path(explained(folder)).rename(folder / "audited" / "explanations")
-    with pytest.raises(InputError, match=r"got that of an audit; name the explanation in it, .*audited/explanations"):
+    with pytest.raises(InputError, match=r"got that of an audit; use the explanation in it: .*audited/explanations"):
         settings(folder, explanation=str(folder / "audited"))
     assert settings(folder, explanation=str(folder / "audited" / "explanations")).found.target == TARGET
 

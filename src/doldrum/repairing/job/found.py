@@ -87,7 +87,7 @@ def _folder(folder: str | Path, kind: str) -> Path:
     """The folder, where a job of this kind is finished; InputError says what it is otherwise."""
     place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
     if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():
-        raise InputError(f"{wanted}, got that of an audit; use the {kind} in it, {inside.parent}")
+        raise InputError(f"{wanted}, got that of an audit; use the {kind} in it: {inside.parent}")
     for other, what in _OTHERS[kind].items():
         if (place / f"{other}.json").is_file():
             do = "" if ";" in what else f"; {_MAKES[kind]} makes one"
