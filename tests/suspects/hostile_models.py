@@ -241,7 +241,7 @@ def _specimens(canary: str) -> list[tuple[str, bytes | Callable[[], bytes], str,
             "torch.export",
             {},
         ),
-        ("estimator.skops", lambda: _untrusted_skops(canary), "of scikit-learn only", {}),
+        ("estimator.skops", lambda: _untrusted_skops(canary), "only scikit-learn types", {}),
         ("schema.skops", lambda: _torch_zip({"schema.json": b"[" * 5000}), "can't be read", {}),
         # zips
         ("cut.pt", lambda: _saved(_state())[:-700], "cut off or broken", SMALL),
