@@ -184,12 +184,12 @@ def test_weights_in_files_beside_the_model_are_read(tmp_path, folder):
         ({"location": "pipe.bin"}, "no regular file"),
         ({"location": "."}, "only files in the model's own folder"),
         ({"offset": "99999999"}, "it is cut off"),
-        ({"offset": "-4"}, "a place that is no number"),
-        ({"length": "4"}, "shape and bytes differ"),
-        ({"length": "9" * 30}, "a place that is no number"),
-        ({"dims": [1 << 20, 1 << 20]}, "that is no weight"),
+        ({"offset": "-4"}, "an offset that is not a number"),
+        ({"length": "4"}, "kept in 4 bytes of another file"),
+        ({"length": "9" * 30}, "an offset that is not a number"),
+        ({"dims": [1 << 20, 1 << 20]}, "no weight looks like that"),
         ({"dims": [1 << 29], "length": str(1 << 31)}, "at most 2 GiB"),
-        ({"basepath": "/"}, "a place that can't be"),
+        ({"basepath": "/"}, "an impossible place"),
     ],
 )
 def test_weights_elsewhere_are_refused(tmp_path, changes, words):
