@@ -125,7 +125,7 @@ def test_one_number_an_image_is_what_is_said_of_it(folder):
     np.testing.assert_allclose(p(x), np.concatenate([1 - sigmoid, sigmoid], 1), atol=1e-5)
     assert (p.outputs, logit.outputs, p.num_classes) == ("probabilities", "logits", 2)
     said = open_model(folder / "one logit.onnx", outputs="probabilities")
-    assert any("as said" in note for note in said.notes)
+    assert any("as outputs= says" in note for note in said.notes)
 
 
 def test_labels_need_the_number_of_classes_only_where_no_argmax_shows_it(tmp_path):
