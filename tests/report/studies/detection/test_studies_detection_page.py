@@ -209,7 +209,8 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     ]
     assert section.tables[0].rows[0][1] == "8.0% / 8.0%\n1.0% to 20.0%"
     both_kinds = study_page(records_of(*cells, *tails, cell("badnets", found, stress=True)))
-    assert "recipe r, on 1 model" in both_kinds.lede[-1] and "At a promised 1%, the rate" in both_kinds.lede[-1]
+    assert "recipe r, on 1 model" in both_kinds.lede[-1]
+    assert "At a promised 1%, the rate" in both_kinds.lede[-1]
 
 
 OTHERS: tuple[dict[str, Any], ...] = (
