@@ -28,5 +28,9 @@ def test_a_claim_about_one_class_says_that_there_may_be_more():
 @pytest.mark.parametrize(("success", "nothing"), [(0.0, True), (0.004, True), (0.01, False), (0.6, False)])
 def test_what_changes_no_image_was_not_found(success, nothing):
     said = unproven_why(Choice(level=0, scope=None, success=success, margin=0.0, score=0.0), reached=True)
-    assert said.startswith("Nothing was found in this image" if nothing else f"What was found changes {success:.0%}")
+    assert said.startswith(
+        "What was found in this image changes other images to its class no more often"
+        if nothing
+        else f"What was found changes {success:.0%}"
+    )
     assert "changes 0% of" not in said

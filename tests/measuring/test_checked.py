@@ -107,5 +107,5 @@ def test_what_is_none_is_refused(change, clf, images) -> None:
     whole = Measurement(clf, images, PROBE).checked.to_dict()
     assert Checked.from_dict(whole).to_dict() == whole
     for wrong in (whole | change, [], None):
-        with pytest.raises(InputError, match="what was checked"):
+        with pytest.raises(InputError, match="an earlier check"):
             Checked.from_dict(wrong)

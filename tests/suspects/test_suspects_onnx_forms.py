@@ -125,7 +125,7 @@ def test_one_number_an_image_is_what_is_said_of_it(folder):
     np.testing.assert_allclose(p(x), np.concatenate([1 - sigmoid, sigmoid], 1), atol=1e-5)
     assert (p.outputs, logit.outputs, p.num_classes) == ("probabilities", "logits", 2)
     said = open_model(folder / "one logit.onnx", outputs="probabilities")
-    assert any("as said" in note for note in said.notes)
+    assert any("as outputs= says" in note for note in said.notes)
 
 
 def test_labels_need_the_number_of_classes_only_where_no_argmax_shows_it(tmp_path):
@@ -184,12 +184,12 @@ def test_weights_in_files_beside_the_model_are_read(tmp_path, folder):
         ({"location": "pipe.bin"}, "no regular file"),
         ({"location": "."}, "only files in the model's own folder"),
         ({"offset": "99999999"}, "it is cut off"),
-        ({"offset": "-4"}, "a place that is no number"),
-        ({"length": "4"}, "shape and bytes differ"),
-        ({"length": "9" * 30}, "a place that is no number"),
-        ({"dims": [1 << 20, 1 << 20]}, "that is no weight"),
+        ({"offset": "-4"}, "an offset that is not a number"),
+        ({"length": "4"}, "kept in 4 bytes of another file"),
+        ({"length": "9" * 30}, "an offset that is not a number"),
+        ({"dims": [1 << 20, 1 << 20]}, "no weight looks like that"),
         ({"dims": [1 << 29], "length": str(1 << 31)}, "at most 2 GiB"),
-        ({"basepath": "/"}, "a place that can't be"),
+        ({"basepath": "/"}, "an impossible place"),
     ],
 )
 def test_weights_elsewhere_are_refused(tmp_path, changes, words):

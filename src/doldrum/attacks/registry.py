@@ -62,8 +62,8 @@ ATTACKS: dict[str, Attack] = dict(
                "the rate can be at most the source class's share"),
         _entry("adap-blend", "Adap-Blend", "Qi et al. 2023, ICLR", "data", makers.adap_blend),
         _entry("adap-patch", "Adap-Patch", "Qi et al. 2023, ICLR", "data", makers.adap_patch,
-               "the triggers are plain patches, not the paper's pictures; there are half as many cover samples as poisoned ones, "
-               "but twice as many in the authors' code (cover_ratio=2)"),
+               "the triggers are plain patches, not the paper's pictures; there are half as many cover samples as poisoned ones "
+               "(in the authors' code there are twice as many: cover_ratio=2)"),
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
                "part of the poisoned samples keep their label, so with a probability near .5 do not expect an ASR near 1"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,

@@ -16,10 +16,7 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
     if choice is None:
         return "Nothing was found in this image that changes other images to its class."
     if f"{choice.success:.0%}" == "0%":
-        return (
-            "Nothing was found in this image that changes other images to its class any better than what the same search finds in trusted images of that "
-            "class."
-        )
+        return "What was found in this image changes other images to its class no more often than what the same search finds in trusted images of that class."
     return (
         f"What was found changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
         "class found something that works about as well, so this may only show what the class looks like."

@@ -66,7 +66,9 @@ class Checked:
         fine = is_object(value) and _of_kinds(value, kinds) and _of_kinds(value["choice"], within)
         fine = fine and is_list(value["notes"]) and all(isinstance(note, str) for note in value["notes"])
         if not fine or value["rows"] < 1 or value["choice"]["engine"] not in {n.partition("-")[0] for n in ENGINES}:
-            raise InputError("expected what was checked of a classifier and its engine, got other fields; fit again")
+            raise InputError(
+                "expected the results of an earlier check of a classifier and its engine, got other fields; fit again"
+            )
         return cls(
             value["classifier"], value["rows"], EngineChoice(**value["choice"]), tuple(value["notes"]), value["machine"]
         )

@@ -49,7 +49,9 @@ def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, step
     if not isinstance(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if classifier.outputs == "labels":
-        raise InputError("expected a model that gives scores, got one that gives labels; there is nothing to descend")
+        raise InputError(
+            "expected a model that gives scores, got one that gives only labels; the search needs the gradients of scores"
+        )
     floats = checked_images(images)
     if floats.shape[1:] != classifier.input_shape:
         raise InputError(f"expected images {classifier.input_shape}, got {floats.shape[1:]}; resize or convert them")

@@ -87,7 +87,9 @@ class RepairRecord(Record):
         put("repaired", repaired | _texts({k: repaired[k] for k in ("name", "sha256")}, "repaired"))
         put("verdict", _verdict(verdict(self.verdict, ("word",))))
         if (self.success is None) != (self.verdict["word"] == WORDS[3]):
-            raise InputError(f"expected '{WORDS[3]}' where there is no success, and nowhere else; run it again")
+            raise InputError(
+                f"expected the verdict '{WORDS[3]}' if success is None, and only then; run the repair again"
+            )
 
     def _repr_html_(self) -> str:
         """The verdict in words, as a notebook shows it; the report has the rest."""

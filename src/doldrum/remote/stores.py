@@ -106,7 +106,7 @@ class LocalStore(Store):
             write_whole(self.root / name, lambda draft: draft.write_bytes(data))
         except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
             raise StorageError(
-                f"expected a place for {self.shown(visible(name))}, got {error.strerror}: another name is in its way; name an address with --out"
+                f"expected a place for {self.shown(visible(name))}, got {error.strerror}: a file or folder of this name is in the way; name an address with --out"
             ) from error
 
     def check_name(self, name: str) -> None:

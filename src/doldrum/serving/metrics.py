@@ -45,7 +45,7 @@ class Metrics:
         Gauge("doldrum_queue_images", "Images accepted and not answered yet.", registry=registry).set_function(queued)
         told = Gauge(
             "doldrum_watch",
-            "1 for what the watch says about the stream, 0 for the others.",
+            "1 for the present verdict of the watch, 0 for the other verdicts.",
             ["verdict"],
             registry=registry,
         )

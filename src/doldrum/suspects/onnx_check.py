@@ -103,7 +103,7 @@ class _Check:
                 total += 1
                 if key in bodies:
                     if depth > 50:
-                        raise self.bad("functions nested more than 50 deep", "no image classifier has such")
+                        raise self.bad("functions nested more than 50 deep", "no image classifier has that")
                     if key in active:
                         raise self.bad(f"the function '{visible(key[1], most=60)}', which calls itself", "distrust it")
                     if key not in sizes:
@@ -129,7 +129,7 @@ class _Check:
         width = _WIDTHS.get(tensor.data_type)
         shape = f"the tensor '{name}' of shape {visible(str(list(tensor.dims)), most=60)}"
         if not 0 <= count <= _MOST_VALUES:
-            raise self.bad(shape, "that is no weight")
+            raise self.bad(shape, "no weight looks like that")
         if width is not None and tensor.HasField("raw_data"):
             if len(tensor.raw_data) != math.ceil(count * width):
                 raise self.bad(f"{shape} with {len(tensor.raw_data)} bytes", "the file is broken")

@@ -79,20 +79,24 @@ def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int,
     entries = {entry.key: entry.value for entry in tensor.external_data}
     name = entries.get("location", "")
     if len(entries) < len(keys) or not set(keys) <= _KEYS or tensor.data_location != tensor.EXTERNAL:
-        raise bad("kept outside, with a place that can't be", "the file is broken or hostile")
+        raise bad("kept in another file, at an impossible place", "the file is broken or hostile")
     if not is_bare_name(name):
         where = visible(name, most=100)
-        raise bad(f"kept outside in '{where}'", "only files in the model's own folder are read: save it as one file")
+        raise bad(
+            f"kept in another file, '{where}'", "only files in the model's own folder are read: save it as one file"
+        )
     width = widths.get(tensor.data_type)
     count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
     if width is None or not 0 <= count <= 1 << 31 or tensor.ByteSize() > 1 << 16:
-        raise bad(f"of shape {visible(str(list(tensor.dims)), most=60)} kept outside", "that is no weight")
+        raise bad(
+            f"of shape {visible(str(list(tensor.dims)), most=60)} kept in another file", "no weight looks like that"
+        )
     length = math.ceil(count * width)
     numbers = [entries.get(key, default) for key, default in (("offset", "0"), ("length", str(length)))]
     if not all(n.isascii() and n.isdigit() and len(n) < 16 for n in numbers):
-        raise bad("kept outside, at a place that is no number", "the file is broken or hostile")
+        raise bad("kept in another file, at an offset that is not a number", "the file is broken or hostile")
     if int(numbers[1]) != length:
-        raise bad(f"of {length} bytes kept outside in {int(numbers[1])}", "shape and bytes differ: the file is broken")
+        raise bad(f"of {length} bytes kept in {int(numbers[1])} bytes of another file", "the file is broken")
     return name, int(numbers[0]), length
 
 

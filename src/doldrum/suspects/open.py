@@ -112,13 +112,13 @@ def open_model(
     if num_classes is not None and suspect.classifier.num_classes != num_classes:
         got = suspect.classifier.num_classes
         raise InputError(
-            f"expected {num_classes} classes as said, got a model of {got} in {shown}; leave num_classes= out"
+            f"expected {num_classes} classes, as num_classes= says, got a model with {got} in {shown}; leave num_classes= out"
         )
     if suspect.format == "pickle":  # what is in one is known when it is loaded
         _refuse_unused(shown, "pickled model", arch=arch)
     if outputs is not None and suspect.classifier.outputs != outputs:
         raise InputError(
-            f"expected {outputs} as said, got {suspect.classifier.outputs} from {shown}, which gives nothing else; leave outputs= out"
+            f"expected {outputs}, as outputs= says, got a model in {shown} that gives {suspect.classifier.outputs} only; leave outputs= out"
         )
     tried(suspect.classifier, path=shown)
     return suspect

@@ -113,7 +113,7 @@ def choose_output(
     kind = kind if outputs is None else outputs
     row = "[1 - p, p]" if kind == "probabilities" else "[0, z]"
     why = (
-        "as said"
+        "as outputs= says"
         if outputs is not None
         else "its last step is a sigmoid"
         if kind == "probabilities"

@@ -62,7 +62,7 @@ def open_skops(
             untrusted = sorted({*map(str, io.get_untrusted_types(file=str(path)))} - _PLAIN)
             if untrusted:
                 raise InputError(
-                    f"expected types of scikit-learn only that are known to be harmless, got '{visible(untrusted[0], most=100)}' in {shown} "
+                    f"expected only scikit-learn types that are known to be harmless, got '{visible(untrusted[0], most=100)}' in {shown} "
                     f"({len(untrusted)} untrusted); export the pipeline as ONNX, or serve it over HTTP"
                 )
             estimator = io.load(str(path), trusted=sorted(_PLAIN))

@@ -46,7 +46,7 @@ class NoisyCover(Trigger):
         if not self.sigmas or not all(0 < s <= 10 for s in self.sigmas):
             raise InputError(
                 f"expected sigmas above 0 and at most 10 (of the [0, 1] pixel range), got {self.sigmas!r:.60}; use the "
-                "strengths that W is read at"
+                "strengths at which W is measured"
             )
         object.__setattr__(self, "sigmas", tuple(float(s) for s in self.sigmas))
 

@@ -107,7 +107,7 @@ HOSTILE = {
     "nan learned": ({"change": {"learned": {"strength_": float("nan")}}}, "expected a strength"),
     "seed": ({"change": {"seed": "0"}}, "expected a seed"),
     "engine": ({"change": {"engine": "curl"}}, "an engine"),
-    "checked": ({"change": {"checked": {"engine": "curl"}}}, "expected what was checked"),
+    "checked": ({"change": {"checked": {"engine": "curl"}}}, "expected the results of an earlier check"),
     "shape": ({"change": {"input_shape": [1]}}, "an input shape"),
     "too small a rate": ({"change": {"fpr": 1e-6}}, "expected at least 999999 calibration inputs"),
     "not JSON": ({"text": b"{"}, "cannot be read"),

@@ -197,7 +197,7 @@ def test_a_name_in_the_way_of_another_costs_that_shard_alone(detector, shards, t
         detector, f"{shards}/{{s-00.tar,s-00.tar.parquet/a.tar,s-02.tar}}", tmp_path / "out", progress=False
     )
     assert [one["path"] for one in found["failed"]] == ["s-00.tar.parquet/a.tar"]
-    assert "another name is in its way" in found["failed"][0]["reason"]
+    assert "of this name is in the way" in found["failed"][0]["reason"]
     assert found["inputs"] == 52
 
 

@@ -77,7 +77,7 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     assert found["badnets"].p_holm == pytest.approx(min(1, 3 * theirs.pvalue), rel=0.6)
     assert found["tact"].p_holm is None
     page = study_page(study_of("smoothing", cells))
-    assert page.headline == "The trigger smooths in 1 of 4 attacks"
+    assert page.headline == "The trigger makes the model smoother for 1 of 4 attacks"
     assert "It holds for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
     assert "The trigger makes the model less smooth for all-to-all" in page.lede[0]
     assert "It is not shown for WaNet" in page.lede[0]

@@ -196,8 +196,8 @@ def stress(studies: Studies) -> Iterator[str]:
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
     ours, others = kept(studies, "profile"), kept(studies, *theirs)
     yield (
-        f"At least {min(ours)} are inside the 95% interval, for each of {len(ours)} combinations of model, level and calibration size. Of the other "
-        f"detectors' {len(others):,} combinations {others.count(min(others))} have {min(others)}, and all others {min(k for k in others if k > min(others))} or more."
+        f"At least {min(ours)} are inside the 95% interval, for each of {len(ours)} combinations of model, level and calibration size. Of the "
+        f"{len(others):,} combinations of the other detectors, {others.count(min(others))} have {min(others)} splits inside, and the others {min(k for k in others if k > min(others))} or more."
     )
 
 

@@ -42,14 +42,14 @@ def smoothing(studies: Studies) -> Iterator[str]:
 
     sigma = studies["sigma"]["numbers"]
     quarter, peak, cut = sigma["rules"]["quarter"], sigma["rules"]["peak"], sigma["clip"]["yes"]
-    assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "who smooths at a quarter"
-    assert not [a for a, e in quarter.items() if e["upper"] < 0], "nothing roughens at a quarter"
+    assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "for whom W falls at a quarter"
+    assert not [a for a, e in quarter.items() if e["upper"] < 0], "W rises for none at a quarter"
     yield f"Blended has {strongest(studies['smoothing'], 'Blended')} at sigma .1 and none at sigma-half"
     yield f"it has {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
-        f"At a quarter of the peak BadNets and Blended smooth ({signed(quarter['badnets']['value'])}, {limits(quarter['badnets'])}; "
-        f"{signed(quarter['blended']['value'])}, {limits(quarter['blended'])}) and nothing roughens. At the peak itself BadNets no "
-        f"longer smooths ({signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
+        f"At the noise strength where mean clean W is a quarter of its peak, W falls for BadNets ({signed(quarter['badnets']['value'])}, "
+        f"{limits(quarter['badnets'])}) and Blended ({signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
+        f"At the peak itself, no fall is shown for BadNets ({signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
     each = quarter["badnets"]["n"]
     yield f"([study sigma](sigma/report.html), {each} models per attack)"

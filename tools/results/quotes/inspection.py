@@ -43,7 +43,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"For attacks with one target and one trigger it is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)}."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]
     yield f"AUROC is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over those with one target and one trigger"
-    yield f"cross-entropy {every['cross_entropy']:.2f}; {_held_out(studies):.2f} over the held-out attacks and network alone"
+    yield f"a cross-entropy of {every['cross_entropy']:.2f} over all models, and of {_held_out(studies):.2f} over the held-out attacks and network alone"
     yield f"{len(missing(rows))} backdoored model is missed"
     yield from _natural(studies)
     yield from _colour(studies)

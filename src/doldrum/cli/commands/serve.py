@@ -41,7 +41,7 @@ def serve(
     answer_seconds: Annotated[float, typer.Option(help="Seconds that its answer may take after that.")] = 30.0,
     watch: Annotated[
         Path | None,
-        typer.Option(help="File that keeps the watch of the stream, so that it continues after a restart."),
+        typer.Option(help="File in which the state of the watch is saved, so that it continues after a restart."),
     ] = None,
     *,
     asked: dict[str, Any],

@@ -30,7 +30,7 @@ FINE_NAMES = ("face", "person", "hand", "animal", "food", "place", "object", "sy
 """With things told apart by category: hard to learn from about 150 bases each."""
 HOW_TO_GET = (
     "npm install --ignore-scripts --prefix ~/.cache/doldrum/emoji emoji-datasource-google@16.0.0 "
-    "emoji-datasource-twitter@16.0.0; or the same below $DOLDRUM_DATA/emoji"
+    "emoji-datasource-twitter@16.0.0; or install them below $DOLDRUM_DATA/emoji"
 )
 _CATEGORIES = {
     "Smileys & Emotion": "face",

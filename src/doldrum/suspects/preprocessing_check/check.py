@@ -154,8 +154,8 @@ def sample_of(
         fine = truth.shape == (shape[0],) and truth.dtype.kind in "iu"
         if not fine or truth.min() < -1 or truth.max() >= classifier.num_classes:
             raise InputError(
-                f"expected a class from 0 to {classifier.num_classes - 1} (or -1) an image, got {truth.dtype} {truth.shape}; "
-                "leave labels out where they are of other classes"
+                f"expected a class from 0 to {classifier.num_classes - 1} (or -1) per image, got {truth.dtype} {truth.shape}; "
+                "leave labels out if they are of other classes"
             )
         known = np.flatnonzero(truth >= 0)
         truth = truth.astype(np.int64) if len(known) else None

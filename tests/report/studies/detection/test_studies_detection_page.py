@@ -121,14 +121,17 @@ def test_sentences_say_what_was_found(cells):
         == "At 64 forward passes per input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms on fashion-mnist"
     )
     text = " ".join(page.lede)
-    assert "On fashion-mnist, recipe r: 6 victims of 4 attacks and 1 clean model, seeds 0, 1" in text
+    assert (
+        "On fashion-mnist, recipe r, there are 6 victims (backdoored models) of 4 attacks and 1 clean model, with seeds 0, 1."
+        in text
+    )
     assert "SmoothnessProfile 0.50, STRIP 0.30" in text
-    assert "weakest on SIG (0.20)" in text
-    assert "never used in its design: BPP 0.30" in text
-    assert "made to evade smoothness: anti-smoothing 0.10" in text
+    assert "Its lowest TPR is 0.20, for SIG" in text
+    assert "Its TPRs for held-out attacks, which were never used in its design, are: BPP 0.30" in text
+    assert "which were made to evade smoothness, are: anti-smoothing 0.10" in text
     assert "from 1.0% (SmoothnessProfile) to 4.5% (STRIP)" in text
     assert "In 7 of 14 pairs" in text
-    evasion = next(s for s in page.sections if s.title == "What evasion costs")
+    evasion = next(s for s in page.sections if s.title == "What evasion costs the attacker")
     assert evasion.tables[0].rows[1] == [
         "anti-smoothing", "91.0%", "−1.0 points", "80.0%", "50.0%", "25.0%", "0.10", "STRIP 0.40",
     ]  # fmt: skip
@@ -147,7 +150,7 @@ def test_one_clean_model_alone_makes_a_page():
     found = records_of(cell("clean", both(0, 0, 0)))
     page = study_page(found)
     assert page.headline == "No development attack was measured"
-    assert "0 victims of 0 attacks and 1 clean model" in page.lede[0]
+    assert "0 victims (backdoored models) of 0 attacks and 1 clean model" in page.lede[0]
     assert render_study(found, page)
 
 
@@ -206,7 +209,8 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     ]
     assert section.tables[0].rows[0][1] == "8.0% / 8.0%\n1.0% to 20.0%"
     both_kinds = study_page(records_of(*cells, *tails, cell("badnets", found, stress=True)))
-    assert "at a promised 1%, on 1 model" in both_kinds.lede[-1]
+    assert "recipe r, on 1 model" in both_kinds.lede[-1]
+    assert "At a promised 1%, the rate" in both_kinds.lede[-1]
 
 
 OTHERS: tuple[dict[str, Any], ...] = (
@@ -233,7 +237,7 @@ def test_data_sets_and_recipes_are_never_put_together(cells):
     assert page.headline == before.headline
     assert page.lede[: len(before.lede)] == before.lede
     for name, line in zip(NAMES, page.lede[len(before.lede) :], strict=True):
-        assert line == f"On {name}, over development attacks: STRIP 1.00, SmoothnessProfile 0.00."
+        assert line == f"On {name}, the mean TPRs over development attacks are: STRIP 1.00, SmoothnessProfile 0.00."
     assert {(row["data"], row["recipe"], row["changes"]) for row in page.csv["rows"]} == {
         ("fashion-mnist", "r", ""), ("digits", "r", ""), ("fashion-mnist 1:10", "r", ""), ("fashion-mnist", "s", ""),
         ("fashion-mnist", "r", "network mlp"),
@@ -265,7 +269,7 @@ def test_every_table_and_figure_says_what_it_is_about(cells):
     # One data set and recipe needs no name in each heading.
     alone = study_page(records_of(*cells))
     assert [s.title for s in alone.sections] == [
-        "Detectors", "Attack by attack", "What evasion costs", "False alarms", "Comparison with the figures in their papers", "Detectors that refused a model",
+        "Detectors", "Attack by attack", "What evasion costs the attacker", "False alarms", "Comparison with the figures in their papers", "Detectors that refused a model",
     ]  # fmt: skip
     assert all(t.caption.startswith("fashion-mnist, recipe r. ") for s in alone.sections[:-1] for t in s.tables)
 
@@ -283,7 +287,9 @@ def test_stress_cells_alone_make_a_page():
     found = [{**d, "stress": stress_of(0.012, 0.7)} for d in both(0.9, 0.5, 0.6)]
     page = study_page(records_of(cell("badnets", found, stress=True)))
     assert page.headline == "No development attack was measured"
-    assert page.lede[-1].startswith("SmoothnessProfile on fashion-mnist, recipe r, at a promised 1%, on 1 model")
+    assert page.lede[-1].startswith(
+        "SmoothnessProfile was also calibrated in several ways, on fashion-mnist, recipe r, on 1 model, with TPR"
+    )
 
 
 def test_an_attack_with_other_settings_is_an_attack_apart(cells):

@@ -151,7 +151,7 @@ def _answer(part: _Part) -> list[str]:
             f"{detector_title(OURS)} has an AUROC of {three(ours.auroc)} over development attacks. Its lowest TPR is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
         ]
         said += [
-            f"Its TPRs for {name} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade smoothness'}, are: "
+            f"Its TPRs for {name.replace(' ', '-')} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade smoothness'}, are: "
             + ", ".join(f"{attack_title(a)} {two(v)}" for a, v in values.items())
             for name, values in by.items()
             if values

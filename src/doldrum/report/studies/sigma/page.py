@@ -167,7 +167,7 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
         return "Each rule chooses a strength for each model, from clean inputs of the clean model alone."
     if kind == "draws":
-        return "Every row uses the first of the same draws. With few draws, plug-in W is too low. All four means are too low in the same way."
+        return "All rows use the same draws: a row with n draws uses the first n. With few draws, plug-in W is too low. All four means are too low in the same way."
     if kind == "estimators":
         return "All estimators use the same counts. The collision statistic is not divided by its largest value, so compare only the signs and the widths of the intervals."
     return (

@@ -77,8 +77,16 @@ def _headline(attacks: Sequence[AttackRow]) -> str:
         return "No attack has enough models for a test"
     yes = sum(a.verdict == "smooths" for a in attacks)
     if yes == len(attacks):
-        return f"The trigger smooths in all {yes} attacks" if yes > 1 else "The trigger smooths"
-    return f"The trigger smooths in {yes} of {len(attacks)} attacks" if yes else "No smoothing by the trigger is shown"
+        return (
+            f"The trigger makes the model smoother for all {yes} attacks"
+            if yes > 1
+            else "The trigger makes the model smoother"
+        )
+    return (
+        f"The trigger makes the model smoother for {yes} of {len(attacks)} attacks"
+        if yes
+        else "No attack is shown to make the model smoother"
+    )
 
 
 def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequence[ModelRow]) -> list[str]:
@@ -182,7 +190,7 @@ def _plot_effects(rows: Sequence[ModelRow], attacks: Sequence[AttackRow], ax: Ax
             ax.plot([a.effect.lower, a.effect.upper], [place - 0.12] * 2, color=colour, linewidth=2)
         ax.plot([a.effect.value], [place - 0.12], "D", color=colour, markersize=5)
     name_rows(ax, [title_of(a.attack) for a in attacks])
-    bare_axes(ax, xlabel="effect on W at σ½ (above 0: the trigger smooths)")
+    bare_axes(ax, xlabel="effect on W at σ½ (above 0: smoother with the trigger)")
 
 
 def _flat(a: AttackRow) -> dict[str, Any]:
