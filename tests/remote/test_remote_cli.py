@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import s3fs
 from linear_onnx import linear_onnx
-from s3_server import KEY, SECRET
+from s3_server import KEY, SECRET, enforce
 from shard_sample import tar_of
+
+from doldrum.networks import build
+from doldrum.remote import addressed
+from doldrum.training import save_checkpoint
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (330, 1, 8, 8), dtype=np.uint8)
 
@@ -64,6 +71,81 @@ def test_from_calibrate_to_scan_at_addresses(s3, bucket, there, call, tmp_path) 
     told = "".join([err, err2, json.dumps(out)])
     for secret in (KEY, SECRET, "Signature="):
         assert secret not in told
+        assert not any(secret.encode() in data for data in written)
+
+
+def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
+    s3, bucket, there, call, monkeypatch, tmp_path
+) -> None:
+    """Nobody there, wrong credentials, some that end while it writes, a shard that changes, a full disk: what is done is kept, and the same command ends it."""
+    monkeypatch.setattr(addressed, "_S3", {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 1}}})
+    shape = {"input_shape": (1, 8, 8), "num_classes": 4}
+    save_checkpoint(Path("m.safetensors"), build("mlp", **shape), {"network": "mlp", **shape})  # opened in a moment
+    settings = ("--detector", "max-softmax", "--fpr", "0.05", "--seed", 1, "--out", "guard.doldrum")
+    assert call("calibrate", "m.safetensors", f"{there}/clean", *settings)[0] == 0
+    words, out, told = (
+        ("scan", "m.safetensors", f"{there}/new", "--detector", "guard.doldrum", "--out"),
+        f"{there}/out",
+        [],
+    )
+
+    def scan(to: str = out) -> tuple[int, str, list[str]]:
+        s3fs.S3FileSystem.clear_instance_cache()
+        code, _, err = call(*words, to)
+        told.append(err)
+        enforce(s3, False)
+        made = [k.removeprefix("out/") for k in s3.objects(bucket) if k.startswith("out/") and k.endswith(".parquet")]
+        return code, err.splitlines()[-1], made
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    code, line, _ = scan()
+    assert (code, line.partition(", got")[0]) == (1, f"doldrum: expected an answer from {there}/new/")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
+    enforce(s3, True)
+    code, line, _ = scan()
+    assert (code, line.partition(", got")[0]) == (2, f"doldrum: expected access to {there}/new/")
+    assert line.endswith("check the credentials, and what they allow")
+
+    put, at = addressed.AddressedStore.put, addressed.AddressedStore.fetched
+
+    def denied(self, name, data):
+        if name.startswith("s-2"):
+            enforce(s3, True)
+        try:
+            put(self, name, data)
+        finally:
+            enforce(s3, False)
+
+    monkeypatch.setattr(addressed.AddressedStore, "put", denied)
+    code, line, made = scan()
+    assert (code, line.partition(", got")[0]) == (2, f"doldrum: expected access to {out}/s-2.tar.parquet")
+    assert made == ["s-0.tar.parquet", "s-1.tar.parquet"]
+    monkeypatch.setattr(addressed.AddressedStore, "put", put)
+
+    def changed(self, name, folder):
+        path = at(self, name, folder)
+        if name == "s-2.tar":
+            s3.client.put_object(Bucket=bucket, Key=f"new/{name}", Body=tar_of(IMAGES[:5]))
+        return path
+
+    monkeypatch.setattr(addressed.AddressedStore, "fetched", changed)
+    code, line, made = scan()
+    assert f"could not have s-2.tar: expected {there}/new/s-2.tar as it was (ETag" in told[-1]
+    assert (code, "expected all 4 shards, got 1 that could not be had" in line) == (1, True)
+    assert made == ["s-0.tar.parquet", "s-1.tar.parquet", "s-3.tar.parquet"]
+    monkeypatch.setattr(addressed.AddressedStore, "fetched", at)
+
+    def full(draft, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_bytes", full)
+        code, line, _ = scan("here")
+    assert (code, "expected space on the disk, got a full disk" in line) == (1, True)
+    assert scan()[0] in (0, 3)
+    written = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()] + list(s3.objects(bucket).values())
+    for secret in (KEY, SECRET):
+        assert secret not in "".join(told)
         assert not any(secret.encode() in data for data in written)
 
 

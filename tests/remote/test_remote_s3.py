@@ -7,12 +7,11 @@ import io
 import json
 import sys
 import tempfile
-import urllib.request
 
 import numpy as np
 import pandas as pd
 import pytest
-from s3_server import KEY, SECRET
+from s3_server import KEY, SECRET, enforce
 from shard_sample import NEW, calibrated, tar_of
 
 from doldrum.detectors.deploy import sharded
@@ -73,12 +72,12 @@ def test_what_cannot_be_had_is_said_in_words(s3, bucket, monkeypatch) -> None:
     for call in (store_of("s3://no-such/x").listed, lambda: store_of("s3://no-such/x").put("a", b"")):
         with pytest.raises(InputError, match=r"expected something at s3://no-such/x/a?, got nothing there"):
             call()
-    _enforce(s3, True)
+    enforce(s3, True)
     try:
         with pytest.raises(InputError, match=r"expected access to s3://bucket-\d+/x/.*check the credentials") as denied:
             store.listed()
     finally:
-        _enforce(s3, False)
+        enforce(s3, False)
     assert KEY not in str(denied.value)
     assert SECRET not in str(denied.value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -89,13 +88,6 @@ def test_what_cannot_be_had_is_said_in_words(s3, bucket, monkeypatch) -> None:
         store_of(f"s3://{bucket}/x").listed()
     with pytest.raises(InputError, match="expected an address s3://, gs:// or https://, got ftpx://"):
         store_of("ftpx://a/b").listed()
-
-
-def _enforce(s3, really: bool) -> None:
-    """Have the server look at who asks, or not."""
-    count, kind = b"0" if really else b"1000000000", {"Content-Type": "text/plain"}
-    asked = urllib.request.Request(f"{s3.address}/moto-api/reset-auth", data=count, headers=kind, method="POST")
-    urllib.request.urlopen(asked).read()
 
 
 def test_a_scan_from_s3_to_s3_has_the_verdicts_of_one_here(s3, bucket, source, detector) -> None:

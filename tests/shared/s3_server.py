@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["KEY", "S3", "SECRET", "s3_server"]
+__all__ = ["KEY", "S3", "SECRET", "enforce", "s3_server"]
 
 KEY, SECRET = "testkeytestkey", "verysecretverysecret"
 _SERVE = """
@@ -43,6 +44,13 @@ class S3:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         names = [found["Key"] for page in pages for found in page.get("Contents", [])]
         return {name: self.client.get_object(Bucket=bucket, Key=name)["Body"].read() for name in names}
+
+
+def enforce(s3: S3, really: bool) -> None:
+    """Have the server look at who asks, or not: it knows nobody."""
+    count, kind = b"0" if really else b"1000000000", {"Content-Type": "text/plain"}
+    asked = urllib.request.Request(f"{s3.address}/moto-api/reset-auth", data=count, headers=kind, method="POST")
+    urllib.request.urlopen(asked).read()
 
 
 @contextmanager

@@ -7,19 +7,13 @@ import signal
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from linear_onnx import linear_onnx
-from onnx_toys import clean_file, here, references, settings, toy_file
 from toy_study import TOY, values
 
 import doldrum as dd
-from doldrum.audit import AuditSettings, run_audit
-from doldrum.confined.scanning import helping
 from doldrum.detectors.deploy import scanning
 from doldrum.detectors.deploy.scanning import scan_to
 from doldrum.errors import InputError, WorkerError
-from doldrum.inspecting import references as examined
 from doldrum.measuring import Measurement, measure_to, read_manifest
 from doldrum.spread import cluster, spread
 from doldrum.studies import run_study
@@ -109,74 +103,62 @@ def test_a_scan_is_that_of_one_process_and_actors_that_die_are_replaced(tmp_path
 def test_a_calibration_is_that_of_one_process_and_a_dead_actor_costs_nothing(armed) -> None:
     clf = dd.as_classifier(mortal, input_shape=(1, 8, 8), num_classes=4)
     pool = np.random.default_rng(1).integers(0, 255, (150, 1, 8, 8), dtype=np.uint8)
-    for n, at in enumerate((20, 100)):  # one dies in fit, one in calibrate
-        pool[at, 0, 0, :5] = 255, 255, 255, 255, n
-        (armed.parent / f"death-{n}").touch()
-    made = []
-    for spread_by in ({"ray": "auto", "workers": 2}, {}):
-        detector = dd.detectors.SmoothnessProfile(seed=1)
-        detector.batch_size = 20
-        made.append(detector.fit(clf, pool[:60], **spread_by).calibrate(pool[60:], fpr=0.05, **spread_by))
-        assert not list(armed.parent.glob("death-*"))
+    pool[100, 0, 0, :5] = 255, 255, 255, 255, 0
+    detector = dd.detectors.SmoothnessProfile(seed=1)
+    detector.batch_size = 20
+    one = detector.fit(clf, pool[:60]).calibrate(pool[60:], fpr=0.05).calibration
+    (armed.parent / "death-0").touch()
+    two = detector.calibrate(pool[60:], fpr=0.05, ray="auto", workers=1).calibration
+    assert not list(armed.parent.glob("death-*"))
     for name in ("scores", "ties"):
-        assert np.array_equal(*(getattr(one.calibration, name) for one in made))
+        assert np.array_equal(getattr(one, name), getattr(two, name))
 
 
-def die_once() -> None:
-    """For the file that is there."""
-    mark = Path(os.environ["DOLDRUM_TEST_ARMED"]).parent / "death"
-    if mark.exists():
-        mark.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-class MortalHelper(helping.Helper):
-    def __call__(self, request):
-        die_once()
-        return super().__call__(request)
-
-
-class MortalExaminer(examined._Examiner):
-    def __call__(self, model):
-        die_once()
-        return super().__call__(model)
-
-
-def test_an_audit_has_the_rows_of_one_process_and_a_dead_actor_costs_nothing(tmp_path, armed, monkeypatch) -> None:
+def test_an_audit_has_the_rows_of_one_process_and_a_dead_actor_costs_nothing(tmp_path, monkeypatch) -> None:
     """Each actor has a confined process of its own with the model."""
-    model, images = (
-        linear_onnx(tmp_path / "m.onnx"),
-        np.random.default_rng(1).integers(0, 256, (400, 1, 8, 8), dtype=np.uint8),
-    )
+    import pandas as pd  # here: actors import this file
+    from linear_onnx import linear_onnx
+    from mortals import MortalHelper, mark
+
+    from doldrum.audit import AuditSettings, run_audit
+    from doldrum.confined.scanning import helping
+
+    model = linear_onnx(tmp_path / "m.onnx")
+    images = np.random.default_rng(1).integers(0, 256, (400, 1, 8, 8), dtype=np.uint8)
     for name, some in (("clean", images[:120]), ("images", images[120:])):
         np.save(tmp_path / f"{name}.npy", some)
     given = {"model": str(model), "images": str(tmp_path / "images.npy"), "clean": str(tmp_path / "clean.npy")}
     rows = []
-    for name, spread_by in (("one", {}), ("two", {"ray": "auto", "workers": 2})):
+    for name, spread_by in (("one", {}), ("two", {"ray": "auto", "workers": 1})):
         if spread_by:
-            (armed.parent / "death").touch()
+            mark().touch()
             monkeypatch.setattr(helping, "Helper", MortalHelper)
         asked = AuditSettings(
             **given, out=str(tmp_path / name), fpr=0.05, seed=1, inspect=False, explain=0, **spread_by
         )
         run_audit(asked, progress=False)
         rows.append(pd.read_parquet(tmp_path / name / "rows.parquet"))
-    assert not (armed.parent / "death").exists()
+    assert not mark().exists()
     assert rows[0].equals(rows[1])
 
 
-def test_references_are_examined_as_by_one_process_and_a_dead_actor_costs_nothing(tmp_path, armed, monkeypatch) -> None:
+def test_references_are_examined_as_by_one_process_and_a_dead_actor_costs_nothing(tmp_path, monkeypatch) -> None:
+    from mortals import MortalExaminer, mark  # here: actors import this file
+    from onnx_toys import clean_file, here, references, settings, toy_file
+
+    from doldrum.inspecting import references as examined
+
     model, clean = toy_file(tmp_path / "bad.onnx", 1, backdoor=True), clean_file(tmp_path / "clean.npy")
     found = []
-    (armed.parent / "death").touch()
+    mark().touch()
     monkeypatch.setattr(examined, "_Examiner", MortalExaminer)
-    for name, spread_by in (("two", {"ray": "auto", "workers": 2}), ("one", {})):
+    for name, spread_by in (("two", {"ray": "auto", "workers": 1}), ("one", {})):
         refs = str(references(tmp_path / name, 2))
         more = {"references": refs, "fpr": 0.34, "inspectors": ("local-dominant",), **spread_by}
         asked = settings(model, clean, tmp_path / "out", **more)
         shelf = examined.Shelf.of(asked)
         shelf.examine(asked.to_dict(), progress=False, say=lambda line: None)
-        assert not (armed.parent / "death").exists()
+        assert not mark().exists()
         monkeypatch.setattr(examined, "run_confined", here)  # the second time, in this process
         found.append([
             (one["name"], [(r["inspector"], r["refused"], r["values"]) for r in one["examination"]["readings"]])
