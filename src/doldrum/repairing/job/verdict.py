@@ -43,6 +43,10 @@ def told(
             sentences.append("These are too few images to show that it works on less than 20%. Give more clean images.")
         if word == "trigger still works":
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
+    elif recovered is not None:
+        sentences.append(
+            "None of the images held back is one that the trigger leads to another class, so it was not tested. Give more clean images of its source class."
+        )
     else:
         sentences.append(
             "No trigger was given, so it is not shown that one no longer works. Inspect the repaired model."
