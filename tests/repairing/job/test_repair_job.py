@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -12,99 +11,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from repair_toys import CLASSES, TARGET, clean_images, corner, linear, onnx_file
+from repair_folders import inspected, save, settings
+from repair_toys import CLASSES, clean_images, linear
 from safetensors.torch import load_file, save_file
 
 from doldrum.confined import sending
-from doldrum.data import ImageSet
 from doldrum.errors import ClassifierError, InputError
-from doldrum.opening.files import digest_of
-from doldrum.pixels import digest_of_image, to_float
-from doldrum.records.explanations import Explanation, ExplanationRecord, Explanations, Success
-from doldrum.records.inspection import InspectionRecord
 from doldrum.records.repair import RepairRecord
-from doldrum.repairing.job import RepairSettings, run_repair
-from doldrum.repairing.job import work as inside
+from doldrum.repairing.job import run_repair
 from doldrum.report.repair.page import write_repair_page
 from doldrum.training.state import RunState
-from doldrum.triggers import MaskedPattern
-
-CLEAN_SHA256 = ImageSet(clean_images(120).images).content_hash()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """bad.onnx, clean.npz with labels and bare.npz without; work is done in this process."""
-
-    def here(function: str, argument: Any, *, limits: Any = None, on_message: Any = lambda message: None) -> Any:
-        assert function == "doldrum.repairing.job.work:work"
-        return json.loads(json.dumps(inside.work(json.loads(json.dumps(argument)), on_message), allow_nan=False))
-
-    monkeypatch.setattr(sending, "run_confined", here)
-    onnx_file(tmp_path / "bad.onnx", author="somebody")
-    save(tmp_path / "clean.npz", clean_images(120))
-    return tmp_path
-
-
-def save(path: Path, images: Any) -> None:
-    np.savez(path, images=images.images, **({} if images.labels is None else {"labels": images.labels}))
-
-
-SEARCHED = tuple(digest_of_image(image) for image in to_float(clean_images(120).images[:60]))
-
-
-def inspected(
-    folder: Path, *, model: str = "bad.onnx", trigger: Any = None, word: str = "suspicious", images: str | None = None
-) -> str:
-    """The folder of an inspection that found the corner; its inspector is none that would look again."""
-    place = folder / "report"
-    place.mkdir()
-    found = corner().trigger if trigger is None else trigger
-    (place / "trigger.json").write_text(json.dumps(found.to_dict()))
-    finding = {
-        "inspector": "corner",
-        "source": None,
-        "target": TARGET,
-        "score": 3.0,
-        "p_value": None,
-        "anomaly": 0.001,
-        "smaller": None,
-    }
-    half = {"hits": 40, "n": 40, "value": 1.0, "lower": 0.9, "upper": 1.0}
-    InspectionRecord(
-        created="2026-01-01", doldrum="0", command="doldrum inspect", seed=4,
-        model={
-            "name": model, "sha256": digest_of(folder / model), "format": "onnx", "input_shape": [1, 6, 6], "num_classes": CLASSES,
-            "class_names": None, "preprocessing": None, "notes": [],
-        },
-        clean={"source": "clean.npz", "images": 120, "sha256": images, "search": 60, "test": 60, "accuracy": None, "claimed": None},
-        references=None, finding=finding, success=half, trigger={"kind": "masked-pattern", "factor": 1.0, "examples": []},
-        inspectors=({"name": "corner", "title": "a corner", "needs": "gradients", "seconds": 1.0, "refused": "", "values": [[None, TARGET, -1.0, 3.0]], "band": None},),
-        verdict={"word": word, "exit_code": 0 if word == "no sign" else 3, "heading": "", "sentences": [], "not_looked": []},
-    ).save(place / "record.json")  # fmt: skip
-    return str(place)
-
-
-def explained(folder: Path, *, model: str = "bad.onnx", trigger: Any = None, **more: Any) -> str:
-    """The folder of an explanation that proved the corner in the second of two images."""
-    place = folder / "why"
-    place.mkdir()
-    (place / "trigger.json").write_text(json.dumps((corner().trigger if trigger is None else trigger).to_dict()))
-    success = Success(hits=40, n=40, value=1.0, lower=0.9, upper=1.0)
-    known = {"image": "b.png", "label": TARGET, "proven": True, "why": "", "success": success, "p_adjusted": 0.001}
-    one = Explanation(**(known | {"searched": SEARCHED} | more))
-    none = Explanation(image="a.png", label=0, proven=False, why="")
-    ExplanationRecord(
-        created="2026-01-01", doldrum="0", command="doldrum explain", model={"name": model, "sha256": digest_of(folder / model)}, clean="clean.npz",
-        skipped=(), unlisted=0, remarks=(), explanations=Explanations(explained=(none, one), alpha=0.05, seed=9, clean=120, queries=1),
-    ).save(place / "record.json")  # fmt: skip
-    return str(place)
-
-
-def settings(folder: Path, **more: Any) -> RepairSettings:
-    known = {"model": "bad.onnx", "clean": "clean.npz", "repaired": "good.onnx", **more}
-    paths = {name: str(folder / known.pop(name)) for name in ("model", "clean", "repaired")}
-    return RepairSettings(**paths, out=str(folder / "good-report"), **known)
 
 
 def test_an_onnx_model_comes_back_with_other_weights_and_nothing_else(folder: Path) -> None:
@@ -244,79 +160,6 @@ def test_a_model_without_a_sign_of_a_backdoor_may_need_no_repair(folder: Path, w
     assert any("no sign" in one for one in record.verdict["sentences"]) == (word == "no sign")
 
 
-def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: Path) -> None:
-    record = run_repair(settings(folder, explanation=explained(folder)), progress=False)
-    assert (record.verdict["word"], record.method["name"], record.seed) == ("trigger gone", "unlearn", 0)
-    assert record.recovered == {"inspector": None, "source": None, "target": TARGET}
-    assert (record.success["before"]["value"], record.larger) == (1, None)
-    text = " ".join(record.verdict["sentences"])
-    assert (
-        "The trigger that the explanation proved led 100.0% of the images held back to class 2 before the repair"
-        in text
-    )
-    assert "inspect the repaired model" in text
-    assert "nspection" not in text
-    assert "--explanation" in record.command
-    page = write_repair_page(folder / "good-report").read_text()
-    assert "proven by the explanation, from any class to 2" in page
-    assert "The search of the explanation did not use them either" in page
-    assert "the search of the inspection" not in page
-
-
-def test_a_claim_about_one_class_is_tested_on_images_of_it(folder: Path) -> None:
-    record = run_repair(settings(folder, explanation=explained(folder, scope=1)), progress=False)
-    assert record.recovered == {"inspector": None, "source": 1, "target": TARGET}
-    assert any("held back that it answered with class 1 to class 2" in one for one in record.verdict["sentences"])
-    assert record.success["before"]["n"] < 15
-
-
-@pytest.mark.parametrize(
-    ("seed", "images", "told"),
-    [
-        (None, CLEAN_SHA256, ""),
-        (4, None, ""),
-        (5, CLEAN_SHA256, "was made with another seed. So its search may have used"),
-        (None, "a" * 64, "was made with other clean images. So"),
-        (5, "a" * 64, "was made with other clean images and another seed. So"),
-    ],
-)
-def test_a_search_on_other_images_or_by_another_seed_is_said(folder: Path, seed: Any, images: Any, told: str) -> None:
-    said: list[str] = []
-    asked = settings(folder, inspection=inspected(folder, images=images), seed=seed)
-    record = run_repair(asked, progress=False, say=said.append)
-    for where in (record.verdict["sentences"], said):
-        found = [one for one in where if "inspection was made" in one.lower()]
-        assert len(found) == bool(told)
-        assert all(told in one for one in found)
-
-
-@pytest.mark.parametrize("given", ["inspection", "explanation"])
-def test_a_repair_does_not_go_on_with_another_trigger(
-    folder: Path, given: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = (inspected if given == "inspection" else explained)(folder)
-    write, before = RunState.save, (Path(place) / "trigger.json").read_text()
-
-    def cut(state: RunState, path: Any) -> None:
-        write(state, path)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as cutting:
-        cutting.setattr(RunState, "save", cut)
-        with pytest.raises(KeyboardInterrupt):
-            run_repair(settings(folder, **{given: place}), progress=False)
-    other = MaskedPattern(mask=corner().trigger.mask, pattern=0.9 * corner().trigger.pattern)
-    for done in (False, True):
-        (Path(place) / "trigger.json").write_text(json.dumps(other.to_dict()))
-        with pytest.raises(
-            InputError, match="got another trigger in the folder of its inspection or explanation; use the same"
-        ):
-            run_repair(settings(folder, **{given: place}), progress=False)
-        assert (folder / "good.onnx").exists() == done
-        (Path(place) / "trigger.json").write_text(before)
-        assert run_repair(settings(folder, **{given: place}), progress=False).verdict["word"] == "trigger gone"
-
-
 def test_own_labels_are_said_aloud(folder: Path) -> None:
     save(folder / "bare.npz", clean_images(120, labels=False))
     said: list[str] = []
@@ -354,90 +197,6 @@ def test_nothing_is_written_where_something_is_wrong(folder: Path, more: dict[st
     with pytest.raises((InputError, ClassifierError), match=why):
         run_repair(settings(folder, **more), progress=False)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refused(folder: Path) -> None:
-    net = linear()
-    net[1].bias.data += 1
-    onnx_file(folder / "other.onnx", net)
-    place = inspected(folder, model="other.onnx")
-    with pytest.raises(InputError, match="of another one; inspect"):
-        settings(folder, inspection=place)
-    small = MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
-    (Path(place) / "trigger.json").write_text(json.dumps(small.to_dict()))
-    with pytest.raises(InputError, match="of another size"):
-        run_repair(settings(folder, model="other.onnx", inspection=place), progress=False)
-    (Path(place) / "trigger.json").write_text('{"name": "nothing", "settings": {}}')
-    with pytest.raises(InputError, match="trigger"):
-        settings(folder, model="other.onnx", inspection=place)
-    assert not (folder / "good.onnx").exists()
-    assert not (folder / "good-report").exists()
-
-
-def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
-    place = Path(explained(folder))
-    with pytest.raises(InputError, match="expected inspection= or explanation=, got both; give the one"):
-        settings(folder, explanation=str(place), inspection=inspected(folder))
-    (place / "explanation.json").write_text("{}")
-    with pytest.raises(InputError, match="which is that of an explanation; give it as explanation="):
-        settings(folder, inspection=str(place))
-    (place / "explanation.json").rename(place / "inspection.json")
-    with pytest.raises(InputError, match="which is that of an inspection; give it as inspection="):
-        settings(folder, explanation=str(place))
-    (place / "inspection.json").rename(place / "audit.json")
-    with pytest.raises(InputError, match="which is that of an audit without one; doldrum explain makes one"):
-        settings(folder, explanation=str(place))
-    (place / "audit.json").rename(place / "explanation.json")
-    (place / "trigger.json").rename(place / "another.json")
-    with pytest.raises(InputError, match="got none; explain the images again"):
-        settings(folder, explanation=str(place))
-    (place / "trigger.json").write_text('{"name": "patch", "settings": {"size": {"array": "", "dtype": "f4"}}}')
-    with pytest.raises(InputError, match="not made of arrays and numbers; explain the images again"):
-        settings(folder, explanation=str(place))
-    (place / "record.json").unlink()
-    with pytest.raises(InputError, match="which is not finished; run its command again"):
-        settings(folder, explanation=str(place))
-
-
-@pytest.mark.parametrize(
-    ("more", "why"),
-    [
-        ({"proven": False}, "proved a trigger, got .*, which proved none"),
-        (
-            {"model": "other.onnx"},
-            r"explanation of this model, got .*, which is of another one; explain images by bad\.onnx first",
-        ),
-        ({"trigger": MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))}, "of another size"),
-        ({"label": 7}, "between the model's 3 classes"),
-        ({"scope": TARGET}, "a route to another class"),
-    ],
-)
-def test_an_explanation_of_another_model_or_kind_is_refused(folder: Path, more: dict[str, Any], why: str) -> None:
-    net = linear()
-    net[1].bias.data += 1
-    onnx_file(folder / "other.onnx", net)
-    place = explained(folder, **more)
-    with pytest.raises(InputError, match=why):
-        run_repair(settings(folder, explanation=place), progress=False)
-    assert not (folder / "good.onnx").exists()
-    assert not (folder / "good-report").exists()
-
-
-def test_the_folder_of_an_audit_has_its_explanations_inside(folder: Path) -> None:
-    (folder / "audited").mkdir()
-    Path(explained(folder)).rename(folder / "audited" / "explanations")
-    with pytest.raises(InputError, match=r"got that of an audit; use the explanation in it: .*audited/explanations"):
-        settings(folder, explanation=str(folder / "audited"))
-    assert settings(folder, explanation=str(folder / "audited" / "explanations")).found.target == TARGET
-
-
-def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
-    place = Path(inspected(folder))
-    (folder / "audited").mkdir()
-    place.rename(folder / "audited" / "inspection")
-    with pytest.raises(InputError, match=r"got that of an audit; use the inspection in it: .*audited/inspection"):
-        settings(folder, inspection=str(folder / "audited"))
-    assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4
 
 
 def test_a_model_that_is_code_is_refused(folder: Path) -> None:

@@ -45,6 +45,10 @@ def told(
             )
         if word == "trigger still works":
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
+    elif recovered is not None:
+        sentences.append(
+            "None of the images held back is one that the trigger leads to another class, so it was not tested. Give more clean images of its source class."
+        )
     else:
         sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
     if accuracy is not None:

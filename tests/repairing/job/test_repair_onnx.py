@@ -1,0 +1,64 @@
+"""Methods that prune: a convolutional ONNX model goes in, and one comes out that ONNX Runtime opens in the same way and that answers as before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from repair_toys import clean_images, onnx_file
+
+import doldrum as dd
+from doldrum.data import ImageSet
+from doldrum.pixels import to_float
+from doldrum.repairing.job import RepairSettings, run_repair
+from doldrum.training import Recipe
+
+ALL = clean_images(1200)
+
+
+def part(rows: slice) -> ImageSet:
+    return ImageSet(ALL.images[rows], labels=ALL.labels[rows])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with three convolutions that knows these images."""
+    recipe = Recipe(network="fashion-cnn", epochs=15, batch_size=50, lr=0.05, threads=1, precision="fp32")
+    model: Any = dd.train(part(slice(300)), recipe, progress=False)
+    return onnx_file(tmp_path_factory.mktemp("trained") / "cnn.onnx", model.module.cpu().eval())
+
+
+@pytest.mark.parametrize("method", ["anp", "fine-prune"])
+def test_pruning_gives_an_onnx_model_that_answers_as_before(
+    trained: Path, tmp_path: Path, near: None, method: str
+) -> None:
+    clean, good = part(slice(300, 500)), tmp_path / "good.onnx"
+    np.savez(tmp_path / "clean.npz", images=clean.images, labels=clean.labels)
+    asked = RepairSettings(
+        model=str(trained), clean=str(tmp_path / "clean.npz"), repaired=str(good), out=str(tmp_path / "report"), method=method
+    )  # fmt: skip
+    record = run_repair(asked, progress=False)
+    assert record.accuracy["after"]["value"] >= 0.98
+    before, after = (onnxruntime.InferenceSession(str(p), providers=["CPUExecutionProvider"]) for p in (trained, good))
+    for ends in ("get_inputs", "get_outputs"):
+        was, now = ([(e.name, e.type, e.shape) for e in getattr(one, ends)()] for one in (before, after))
+        assert was == now
+    images = to_float(ALL.images[500:])  # neither trained nor repaired with
+    labels = [one.run(None, {"x": images})[0].argmax(axis=1) for one in (before, after)]
+    assert (labels[0] == ALL.labels[500:]).mean() >= 0.98
+    assert (labels[0] == labels[1]).mean() >= 0.98
+    was, now = (idle_channels(path) for path in (trained, good))
+    assert now > was == 0
+
+
+def idle_channels(path: Path) -> int:
+    """Channels of convolutions whose weights are all 0."""
+    graph = onnx.load(str(path)).graph
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = [weights[node.input[1]] for node in graph.node if node.op_type == "Conv"]
+    assert found
+    return sum(int((~one.reshape(len(one), -1).any(axis=1)).sum()) for one in found)
