@@ -179,8 +179,8 @@ def cpu_labels(classifier: Classifier, images: np.ndarray, battery: Battery) -> 
 def measure_network(title: str, args: argparse.Namespace, *, ends: float, last: float) -> list[dict[str, Any]]:
     """A row for each cell. Rounds end at `ends`, and no cell begins after `last` (times of `time.perf_counter`)."""
     network, rng = NETWORKS[title], np.random.default_rng(SEED)
-    channels, *sides = network.shape
-    shape = (channels, *(min(side, args.most_side) for side in sides))
+    channels, height, width = network.shape
+    shape = (channels, min(height, args.most_side), min(width, args.most_side))
     sizes = [default_rows(shape), min(network.many, args.most_rows)]
     asked = [(engine, rows) for engine in ENGINES for rows in sizes]
     rows: list[dict[str, Any]] = [{"network": title, "engine": "-".join(e), "rows": r} for e, r in asked]

@@ -17,7 +17,7 @@ def test_help_lists_every_detector(call) -> None:
     code, text, _ = call("calibrate", "--help")
     assert code == 0
     # A long line is broken between words, and after the hyphen of a name.
-    listed = re.search(r"--detector <str> +One of (.*?);", re.sub(r"-\s+", "-", text), re.DOTALL)
+    listed = re.search(r"--detector <str> +One of (.*?)\.", re.sub(r"-\s+", "-", text), re.DOTALL)
     assert listed is not None
     assert [name.strip() for name in re.split(r",\s+", listed[1])] == list(DETECTORS)
 
