@@ -45,7 +45,7 @@ def test_the_table_says_what_the_check_found():
     assert "100.0% (98%-100%)" in first
     assert "6 of 6" in first
     assert "[0, 1] (as opened)" in text
-    assert "200 labelled clean images (3,000 forwards)" in text
+    assert "200 labelled clean images (3,000 forward passes)" in text
 
 
 def test_the_best_rows_flags_are_a_line_of_their_own():
