@@ -44,7 +44,7 @@ def write_record(
     counts = _counts(settings, facts, rows)
     inspected = inspected or Inspected()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    head = {
+    head: dict[str, Any] = {
         "created": created,
         "doldrum": doldrum.__version__,
         "command": visible(settings.command(begun.seed), most=4000),

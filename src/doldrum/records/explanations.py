@@ -144,7 +144,7 @@ class Explanation(Record):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Explanation:
-        made = {"searched": (), "trigger": None, **values}  # records of before have none
+        made: dict[str, Any] = {"searched": (), "trigger": None, **values}  # records of before have none
         for name, maker in (("success", Success), ("control", Success), ("shown", Shown)):
             if made.get(name) is not None and not isinstance(made[name], maker):
                 made[name] = maker.from_dict(made[name])
