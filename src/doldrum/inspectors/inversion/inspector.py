@@ -31,6 +31,7 @@ __all__ = [
     "WarpInversion",
 ]
 
+_HALF = 0.5  # of the images that it has to move: what moves fewer is no trigger, however small
 _SHORT = 5.0  # what it costs a route whose trigger moves too few images, for each such share
 
 
@@ -38,7 +39,7 @@ class Inversion(Inspector):
     """Suspicion of a route: -log of the size of the smallest trigger found that moves 95% of the images (:func:`search`).
 
     A backdoor is a short cut: its route needs a far smaller trigger than on clean models. One that moves fewer images counts as larger:
-    5 is taken off for each share that is missing.
+    5 is taken off for each share that is missing. Where nothing was found that moves half of the images, there is no value.
     """
 
     form: ClassVar[Form]
@@ -56,7 +57,7 @@ class Inversion(Inspector):
         shape = subject.classifier.input_shape
         triggers = {}
         for one in found:
-            if not np.isfinite(one.size):
+            if not np.isfinite(one.size) or one.success < _HALF:
                 continue
             values[one.route] = -math.log(max(one.size, 1e-6)) - _SHORT * max(0.0, GOAL - one.success)
             triggers[one.route] = self.form.trigger(one.parts, shape)
