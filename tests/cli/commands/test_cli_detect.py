@@ -28,7 +28,9 @@ def test_with_a_promise_within_classes_the_number_is_said_to_be_of_the_smallest(
     words = ["calibrate", model, tmp_path / "clean.npz", "--fpr", "0.2", "--detector", "max-softmax", "--out"]
     code, _, said = call(*words, tmp_path / "a", "--per-class")
     assert code == 0, said
-    found = re.search(r"With (\d+) calibration images of the smallest class, the actual rate is between", " ".join(said.split()))
+    found = re.search(
+        r"With (\d+) calibration images of the smallest class, the actual rate is between", " ".join(said.split())
+    )
     assert found is not None
     assert int(found[1]) < 100  # of 200, in four classes
     code, _, said = call(*words, tmp_path / "b")
