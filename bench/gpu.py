@@ -250,7 +250,7 @@ def in_words(row: dict[str, Any]) -> str:
 
 def run_tests() -> tuple[bool, str]:
     """Whether all CUDA tests passed, and pytest's last line. A stranger library's warning is no failure here."""
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider", str(TESTS)]
+    command = [sys.executable, "-m", "pytest", "-W", "default", "-p", "no:cacheprovider", str(TESTS)]
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=TESTS_MOST, start_new_session=False
