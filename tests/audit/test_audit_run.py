@@ -16,7 +16,9 @@ from doldrum.confined import folder
 from doldrum.confined import sending as confined
 from doldrum.errors import InputError, SandboxError
 from doldrum.records.audit import AuditRecord
+from doldrum.repairing.job.found import read_explanation
 from doldrum.stats.conformal import flags_interval
+from doldrum.triggers import trigger_from_dict
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,13 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert {one.kind for one in explanations.explained if one.proven} == {"region"}
     assert any(s.startswith("A trigger is proven in") for s in record.verdict["sentences"])
     assert (tmp_path / "out" / "explanations" / "000-image.png").is_file()
+    # and repair takes what is proven from there
+    found, best = read_explanation(tmp_path / "out" / "explanations", model=material.model), explanations.best
+    assert (found.target, found.source, found.searched) == (0, best.scope, best.searched)
+    made = trigger_from_dict(found.trigger)(np.full((1, 1, 8, 8), 0.5, np.float32))
+    assert (made != 0.5).sum() == best.where["height"] * best.where["width"]
+    with pytest.raises(InputError, match="that of an audit; name the explanation in it"):
+        read_explanation(tmp_path / "out", model=material.model)
     ranked = rows[rows["flag"]].sort_values(["p_value", "score"], ascending=[True, False])
     assert [one.image for one in explanations.explained] == ranked["id"].tolist()[:4]
     # what each condition gave back adds up to the draws, and the kept share is that of the label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,11 @@ CLEAN = clean_images(200)
 
 def proven(*, hits: int = 20, **more) -> Explanation:
     """The corner, as an explanation proves it."""
-    known = {"success": Success(hits, hits, 1.0, 0.8, 1.0), "p_adjusted": 0.01, "trigger": corner().trigger.to_dict()}
+    known: dict[str, Any] = {
+        "success": Success(hits, hits, 1.0, 0.8, 1.0),
+        "p_adjusted": 0.01,
+        "trigger": corner().trigger.to_dict(),
+    }
     return Explanation(**({"image": "a", "label": TARGET, "proven": True, "why": ""} | known | more))
 
 

@@ -61,7 +61,14 @@ def explained(folder: Path, *, model: str = "bad.onnx", trigger: Any = None, **m
     place.mkdir()
     (place / "trigger.json").write_text(json.dumps((corner().trigger if trigger is None else trigger).to_dict()))
     success = Success(hits=40, n=40, value=1.0, lower=0.9, upper=1.0)
-    known = {"image": "b.png", "label": TARGET, "proven": True, "why": "", "success": success, "p_adjusted": 0.001}
+    known: dict[str, Any] = {
+        "image": "b.png",
+        "label": TARGET,
+        "proven": True,
+        "why": "",
+        "success": success,
+        "p_adjusted": 0.001,
+    }
     one = Explanation(**(known | {"searched": SEARCHED} | more))
     none = Explanation(image="a.png", label=0, proven=False, why="")
     ExplanationRecord(
@@ -72,6 +79,6 @@ def explained(folder: Path, *, model: str = "bad.onnx", trigger: Any = None, **m
 
 
 def settings(folder: Path, **more: Any) -> RepairSettings:
-    known = {"model": "bad.onnx", "clean": "clean.npz", "repaired": "good.onnx", **more}
+    known: dict[str, Any] = {"model": "bad.onnx", "clean": "clean.npz", "repaired": "good.onnx", **more}
     paths = {name: str(folder / known.pop(name)) for name in ("model", "clean", "repaired")}
     return RepairSettings(**paths, out=str(folder / "good-report"), **known)
