@@ -179,7 +179,12 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 )
 def test_verdicts(hits: int, n: int, word: str) -> None:
     some = Share.of(np.arange(n) < hits)
-    assert verdict_of((some, some)) == word
+    assert verdict_of((some, some), given=True) == word
+
+
+def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
+    assert verdict_of(None, given=True) == "not shown to be gone"
+    assert verdict_of(None, given=False) == "no trigger to test"
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def _compared(before: Classifier, after: Classifier, parts: Halves, recovered: R
         "accuracy": accuracy,
         "agreement": Share.of(labels[0] == labels[1]),
         "success": success,
-        "verdict": verdict_of(success),
+        "verdict": verdict_of(success, given=recovered is not None),
     }
 
 

@@ -35,10 +35,10 @@ class Repair:
     agreement
         Share of the held-back images that both models give the same label.
     success
-        (before, after): what share of the held-back images the recovered trigger moves on its route; None without a trigger.
+        (before, after): what share of the held-back images the recovered trigger moves on its route; None without a trigger, or without an image that its route starts from.
     verdict
-        "trigger gone" where the 95% upper limit of the success is below 20%; "trigger still works" where the lower limit is at least that; "not shown to be gone" between;
-        "no trigger to test" where none was given.
+        "trigger gone" where the 95% upper limit of the success is below 20%; "trigger still works" where the lower limit is at least that; "not shown to be gone" between,
+        or if no held-back image is of a class that the trigger starts from; "no trigger to test" where none was given.
     larger
         How many times larger the smallest trigger is that the same inspector now finds on the same route; None where it was not looked for.
     examination
@@ -103,10 +103,10 @@ def _pair(found: tuple[Share, Share]) -> dict[str, Any]:
     return {"before": asdict(found[0]), "after": asdict(found[1])}
 
 
-def verdict_of(success: tuple[Share, Share] | None) -> Verdict:
-    """The verdict that the success after the repair allows."""
+def verdict_of(success: tuple[Share, Share] | None, *, given: bool) -> Verdict:
+    """The verdict that the success after the repair allows, where a trigger was `given` or not."""
     if success is None:
-        return "no trigger to test"
+        return "not shown to be gone" if given else "no trigger to test"
     after = success[1]
     if after.upper < GONE:
         return "trigger gone"
