@@ -241,7 +241,7 @@ def test_digits_end_to_end(done):
     json.dumps(bad, allow_nan=False)
     assert write_report(folder).is_file()
     page = study_page(records)
-    assert "1 victim of 1 attack and 1 clean model, seed 0" in page.lede[0]
+    assert "1 backdoored model of 1 attack and 1 clean model were measured, with seed 0" in page.lede[0]
 
 
 def test_a_pinned_engine_that_is_absent_says_what_to_do(monkeypatch):

@@ -47,8 +47,8 @@ def test_the_page_says_which_method_does_best() -> None:
         cell("blended", 1, {"fine-tune": 0.8, "unlearn": 0.1}),
     ]
     made = page(SimpleNamespace(cells=[*cells, cell("clean", 1, {"fine-tune": 0, "unlearn": 0})]))
-    assert "unlearn does best: over 2 models" in made.headline
-    assert "5.0% of images" in made.headline
+    assert "unlearn works best. Over 2 models, " in made.headline
+    assert "and on 5.0% after it" in made.headline
     row = next(row for row in made.sections[0].tables[0].rows if row[0] == "fine-tune")
     assert row[1].startswith("85.0%")
     assert (row[2], row[3].split(" ")[0], row[4]) == ("90.0%", "+1.00", "+1.00")

@@ -13,22 +13,46 @@ _SIZE = 1000
 
 def quotes(studies: Studies) -> Iterator[str]:
     every = studies.rows("repair", "repairs", inputs=_SIZE)
-    attacked = [r for r in every if r["attack"] != "clean"]
-    clean = [r for r in every if r["attack"] == "clean"]
+    attacked, clean = _apart(every)
     yield f"{_models(attacked)} backdoored models and {_models(clean)} clean ones"
     yield f"In {sum(r['found'] for r in attacked if r['method'] == 'unlearn')} of {_models(attacked)} backdoored models, the trigger that was found starts from the same classes, and leads to the same class, as the attacker's."
-    for name in dict.fromkeys(r["method"] for r in every):
+    yield from _table(every)
+    found = lower_than([dict(r) for r in attacked], "unlearn", "fine-tune", _SIZE)
+    yield f"by {100 * found.value:.0f} points (95%: {100 * found.lower:.0f} to {100 * found.upper:.0f})"
+    yield f"The attacks succeed on {_before(attacked)} of images before the repair."
+    yield f"{_worst(attacked)}"
+    for name in ("repair-201", "repair-textures"):
+        rows = studies.rows(name, "repairs", inputs=_SIZE)
+        attacked, _ = _apart(rows)
+        yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
+        yield f"is highest at {_worst(attacked)}"
+        yield from _table(rows)
+
+
+def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Those of backdoored models, and those of clean ones."""
+    return [r for r in rows if r["attack"] != "clean"], [r for r in rows if r["attack"] == "clean"]
+
+
+def _table(rows: list[Row]) -> Iterator[str]:
+    """A row for each method."""
+    attacked, clean = _apart(rows)
+    for name in dict.fromkeys(r["method"] for r in rows):
         mine = [r for r in attacked if r["method"] == name]
         free = [r for r in clean if r["method"] == name]
         yield (
             f"| `{name}` | {len(mine)} | {_percent(mean(r['asr'] for r in mine))} | {_percent(max(r['asr'] for r in mine))} | {_points(mine)} | "
-            f"{_points(free)} | {short(mean(r['der'] for r in mine))} | {mean(r['cpu_seconds'] for r in mine):.0f} s |"
+            f"{_points(free) if free else '–'} | {short(mean(r['der'] for r in mine))} | {mean(r['cpu_seconds'] for r in mine):.0f} s |"
         )
-    found = lower_than([dict(r) for r in attacked], "unlearn", "fine-tune", _SIZE)
-    yield f"by {100 * found.value:.0f} points (95%: {100 * found.lower:.0f} to {100 * found.upper:.0f})"
-    yield f"The attacks succeed on {_percent(mean(r['asr_before'] for r in attacked if r['method'] == 'unlearn'))} of images before the repair."
-    worst = max((r for r in attacked if r["method"] == "unlearn"), key=lambda r: r["asr"])
-    yield f"{_percent(worst['asr'])} ({worst['attack']}, seed {worst['seed']})"
+
+
+def _before(rows: list[Row]) -> str:
+    return _percent(mean(r["asr_before"] for r in rows if r["method"] == "unlearn"))
+
+
+def _worst(rows: list[Row]) -> str:
+    worst = max((r for r in rows if r["method"] == "unlearn"), key=lambda r: r["asr"])
+    return f"{_percent(worst['asr'])} ({worst['attack']}, seed {worst['seed']})"
 
 
 def _models(rows: list[Row]) -> int:

@@ -135,8 +135,8 @@ def _answer(part: _Part) -> list[str]:
     attacks = {attack_of(c.cell) for c in victims}
     seeds = sorted({int(c.cell["seed"]) for c in part.cells})
     texts = [
-        f"On {part.models.name}, there are {counted(len(victims), 'victim')} (backdoored models) of {counted(len(attacks), 'attack')} and "
-        f"{counted(len(part.cells) - len(victims), 'clean model')}, with {'seed' if len(seeds) == 1 else 'seeds'} "
+        f"Models: {part.models.name}. {counted(len(victims), 'backdoored model')} of {counted(len(attacks), 'attack')} and "
+        f"{counted(len(part.cells) - len(victims), 'clean model')} were measured, with {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. TPR is the share of triggered inputs that are flagged, at a promised 1% of "
         f"false alarms. Thresholds are from calibration inputs, and only triggered inputs that get the attacker’s label are counted. Figures are means over the attacks with {100 * part.rate:.3g}% poison, with at most 64 forward passes per input."
     ]
