@@ -139,7 +139,7 @@ def test_a_prefix_that_all_names_share_is_taken_off_and_said(tmp_path, prefix):
     for name in ("last.ckpt", "weights"):
         suspect = open_model(tmp_path / name, arch="fashion-cnn", preprocessing=Preprocessing(size=16, scale=2.0))
         np.testing.assert_allclose(suspect.classifier(batch), scores(net[1], 2 * batch), rtol=1e-3, atol=1e-4)
-        told = next(note for note in suspect.notes if "taken off" in note)
+        told = next(note for note in suspect.notes if "which was removed" in note)
         assert told.isprintable()
         assert ("\\x1b[31m." if "\x1b" in prefix else prefix) in told
 
@@ -159,8 +159,8 @@ def test_a_prefix_that_is_the_networks_own_stays(tmp_path):
     told = {"arch": f"{__name__}:Nested", "preprocessing": GREY, "trust_code": True}
     for name, off in (("a.pt", None), ("b.pt", "'module.'")):
         suspect = open_model(tmp_path / name, **told)
-        assert [off] == [n.split()[7].rstrip(",") for n in suspect.notes if "taken off" in n] or off is None
-        assert off is not None or not any("taken off" in n for n in suspect.notes)
+        said = [n.split()[7].rstrip(",") for n in suspect.notes if "which was removed" in n]
+        assert said == ([] if off is None else [off])
         np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(small_net(), images(1, 8, 8)), atol=1e-5)
     torch.save({f"a.{k}": v for k, v in small_net(classes=5).state_dict().items() if k != "0.bias"}, tmp_path / "c.pt")
     with pytest.raises(InputError, match=r"lacks '0\.bias' \(1 names differ\)"):  # of the names that fit, not of all
@@ -338,7 +338,7 @@ def test_our_own_checkpoint_knows_its_class_names(tmp_path, said, read):
 
 def test_a_network_that_is_no_classifier_is_named(tmp_path):
     torch.save(torch.nn.Conv2d(1, 2, 3), tmp_path / "pickle")
-    with pytest.raises(ClassifierError, match="no image classifier"):
+    with pytest.raises(ClassifierError, match="it is not an image classifier"):
         open_model(tmp_path / "pickle", preprocessing=GREY, trust_pickle=True)
 
 
