@@ -15,7 +15,7 @@ def list_studies() -> dict[str, str]:
     """Name -> question of every study: of each folder of doldrum/studies, QUESTION in its __init__.py.
 
     >>> list_studies()["smoothing"]
-    'smoothness rises when the trigger is added'
+    'is the model smoother around inputs with the trigger?'
     """
     home = importlib.import_module("doldrum.studies")
     names = sorted(found.name for found in pkgutil.iter_modules(home.__path__) if found.ispkg)
