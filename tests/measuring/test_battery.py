@@ -226,9 +226,9 @@ def test_a_part_of_more_rows_than_a_batch_holds_is_cut(images) -> None:
 
 
 def test_a_part_has_draws_of_images_alone(clf, images) -> None:
-    with pytest.raises(InputError, match="that perturbs images .*, got 'dropped'"):
+    with pytest.raises(InputError, match=r"that perturbs images .*, got 'dropped'"):
         Measurement(normed_classifier(), images, MIXED).part({"dropped": range(1)})
-    with pytest.raises(InputError, match="that perturbs images .*, got 'other'"):
+    with pytest.raises(InputError, match=r"that perturbs images .*, got 'other'"):
         Measurement(clf, images, FEW).part({"other": range(1)})
     with pytest.raises(InputError, match="without until="):
         Measurement(clf, images, FEW["noise"], until=dd.until.Decided(0.2)).part({"gaussian": range(1)})
