@@ -137,7 +137,7 @@ def reached(studies: Studies) -> Iterator[str]:
 
     bpp = ", ".join(short(r["tpr1"]) for r in rows(studies, "detection", "profile", "paper", ["bpp"]))
     yield (
-        f"the mean ({short(of(ALL))}, aim .90), AUROC ({short(of(ALL, 'auroc'), 3)}, aim .98), all-to-all "
+        f"the mean TPR ({short(of(ALL))}, aim .90), the mean AUROC ({short(of(ALL, 'auroc'), 3)}, aim .98), and the TPR on all-to-all "
         f"({short(of(['all-to-all']))}, aim .95)"
     )
     yield (

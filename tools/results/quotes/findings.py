@@ -96,8 +96,8 @@ def success(studies: Studies) -> Iterator[str]:
     shown = [row["what"] for row in numbers["correlations"][:3] if row["shown"]]
     assert len(shown) == 2, "shown over all, not among inputs that hit"
     yield (
-        f"{signed(pooled['value'], 2)} (95% {limits(pooled, 2)}, models resampled within attacks). Adjusted for the model's own mean "
-        f"clean W it is {signed(adjusted['value'], 2)} ({limits(adjusted, 2)}). For BadNets alone it is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
+        f"{signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}, models resampled within attacks). Adjusted for each model's mean "
+        f"W on clean images, the correlation is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). For BadNets alone it is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
         f"and for Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
     )
     yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}): not shown"
@@ -154,7 +154,7 @@ def colour(studies: Studies) -> Iterator[str]:
     made, aimed, bad = (full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "BadNets"))
     yield (
         f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. Here a targeted universal perturbation also lowers it, "
-        f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (fall {limits(aimed['fall'])}, p = {short(aimed['p_holm'])} after Holm). "
+        f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (95% interval of the fall: {limits(aimed['fall'])}; p = {short(aimed['p_holm'])} after Holm's correction). "
         f"So do true triggers (BadNets from {short(bad['w_clean'], 3)} to {short(bad['w'], 3)})"
     )
     yield f"At equal success, patterns on clean models have a lower W ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"
