@@ -196,7 +196,9 @@ class Responses:
             raise InputError("expected at least one part, got none")
         first = parts[0]
         if any(p.strengths != first.strengths or p.readouts.keys() != first.readouts.keys() for p in parts):
-            raise InputError("expected the same strengths and readouts in every part, got parts that differ in them; measure all parts with the same settings")
+            raise InputError(
+                "expected the same strengths and readouts in every part, got parts that differ in them; measure all parts with the same settings"
+            )
         scores = [p.scores for p in parts if p.scores is not None]
         return replace(
             first,

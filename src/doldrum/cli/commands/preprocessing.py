@@ -155,7 +155,9 @@ def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
 
     Flags are a line of their own, however long, so that they can be copied.
     """
-    columns = "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "
+    columns = (
+        "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "
+    )
     columns += (
         "“labels” is the number of different labels. “largest” is the share of images with the most frequent label. "
     )
