@@ -179,7 +179,7 @@ class Responses:
         """
         if len(more) != len(self) or more.strengths != self.strengths or more.readouts.keys() != self.readouts.keys():
             raise InputError(
-                "expected more draws of the same inputs, strengths and readouts, got others; measure alike"
+                "expected further draws with the same inputs, strengths and readouts, got draws that differ in one of them; measure both with the same settings"
             )
         both = {name: np.concatenate([v, more.readouts[name]], axis=2) for name, v in self.readouts.items()}
         return replace(self, draws=np.concatenate([self.draws, more.draws], axis=2), readouts=both)
@@ -196,7 +196,9 @@ class Responses:
             raise InputError("expected at least one part, got none")
         first = parts[0]
         if any(p.strengths != first.strengths or p.readouts.keys() != first.readouts.keys() for p in parts):
-            raise InputError("expected the same strengths and readouts in every part, got others; measure alike")
+            raise InputError(
+                "expected the same strengths and readouts in every part, got parts that differ in them; measure all parts with the same settings"
+            )
         scores = [p.scores for p in parts if p.scores is not None]
         return replace(
             first,

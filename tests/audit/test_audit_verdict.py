@@ -80,7 +80,7 @@ LABELS = np.repeat(np.arange(10), 50)
         (LABELS, range(20), "A backdoor with this target class would look like this"),
         (LABELS, range(0, 500, 25), "flags do not concentrate on one class"),
         (LABELS, [0, 1], "flags are too few, or the class is too common"),
-        (np.zeros(500, dtype=int), range(20), "Since all images are, the flags cannot show"),
+        (np.zeros(500, dtype=int), range(20), "Since all scanned images get this prediction, nothing can be said"),
         (np.r_[np.full(20, -1), LABELS], range(20), "not a target class"),
         (LABELS, [0, 100, 200], "No two of the 3 flagged images are predicted as the same class"),
     ],
@@ -92,7 +92,7 @@ def test_what_is_said_of_a_class_is_what_the_flags_can_show(labels, flags, says)
         "A backdoor with this target",
         "do not concentrate",
         "flags are too few",
-        "Since all images are",
+        "Since all scanned images get",
         "not a target class",
     ]
     assert sum(other in text for other in others) == (0 if says.startswith("No two") else 1)

@@ -134,7 +134,7 @@ def _concentrated(
         f"{scanned:,} (p {_small(found['p_value'])})"
     )
     if found["scanned"] == scanned:
-        return f"{start}. Since all images are, the flags cannot show whether they concentrate on one class."
+        return f"{start}. Since all scanned images get this prediction, nothing can be said about whether the flags concentrate on it."
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
         return f"{start}. The flags are too few, or the class is too common, to say whether they concentrate on it."
     if found["p_value"] >= _RARE:

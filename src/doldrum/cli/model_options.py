@@ -63,7 +63,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "endpoint_retries": (
         int | None,
         typer.Option(
-            help="For a model at an address: how often to retry if there is no answer or the server is busy. Default: 4."
+            help="For a model at an address: how many times to retry if there is no answer or the server is busy. Default: 4."
         ),
     ),
     "endpoint_per_second": (

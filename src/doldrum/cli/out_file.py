@@ -54,7 +54,7 @@ def check_out_file(
     for source in images:
         check_out_apart(source, out, flag=flag)
     if model is not None and not model.remote and model.path.is_dir() and out.resolve().is_relative_to(model.path):
-        raise InputError(f"expected {flag} apart from the model in {model.path}, got {out}; name another file")
+        raise InputError(f"expected {flag} outside the model's folder {model.path}, got {out}; name another file")
     if out.is_file() and out.stat().st_size and not _is_one(kind, out):
         raise InputError(
             f"expected {flag} to be new, or {kind.words} to replace, got {out}, which holds something else; name another file"

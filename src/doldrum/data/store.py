@@ -86,7 +86,7 @@ class PixelStore:
     def finish(self) -> NDArray[Any]:
         """All images in the order added; nothing can be added afterwards. Raises InputError when there are none."""
         if self._shape is None:
-            raise InputError("expected at least one image, got none; check where they are from")
+            raise InputError("expected at least one image, got none; check the source that the images are read from")
         if self._file is None:
             return np.stack(self._held)
         with _room():

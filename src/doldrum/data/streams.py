@@ -159,7 +159,7 @@ class _Reading:
                 f"{len(self.skipped)} that cannot be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
             )
             raise InputError(
-                f"expected at least one image in the {type(self.source).__name__}, got {why}; check where they are from"
+                f"expected at least one image in the {type(self.source).__name__}, got {why}; check the source that the images are read from"
             )
         labels = None if None in self.labels else np.array(self.labels, dtype=np.int64)
         classes = () if labels is None else class_names_of(self.source)

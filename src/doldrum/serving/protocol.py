@@ -125,7 +125,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
             error = sys.exception()
             self._refuse(
                 getattr(error, "error_status_hint", 400),
-                f"expected a request in HTTP/1.1 with a head of at most {MOST_HEAD} bytes, got another "
+                f"expected a request in HTTP/1.1 with a head of at most {MOST_HEAD} bytes, got a request that cannot be read "
                 f"({visible(str(error), most=200)}); correct it",
             )
 

@@ -51,7 +51,9 @@ def thinned(data: ImageSet, ratio: int) -> ImageSet:
     if ratio == 1:
         return data
     if data.labels is None:
-        raise InputError("expected a data set with labels to thin its classes, got none; leave out the ratio")
+        raise InputError(
+            "expected labels in the data set, since an imbalance ratio thins its classes, got no labels; leave out the ratio"
+        )
     groups = [np.flatnonzero(data.labels == k) for k in range(data.num_classes)]
     keep = [max(1, round(len(g) * share)) for g, share in zip(groups, falls(len(groups), ratio), strict=True)]
     return data.take(np.sort(np.concatenate([g[:n] for g, n in zip(groups, keep, strict=True)])))

@@ -124,9 +124,9 @@ def rare(studies: Studies) -> Iterator[str]:
 
     often = ", ".join(f"{t} {success(studies, 'detection', a, RARE):.0%}" for t, a in (("BPP", "bpp"), ("FTrojan", "ftrojan"), ("SIG", "sig")))  # fmt: skip
     yield (
-        f"success of {often}). The mean over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
+        f"success of {often}). The mean TPR over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
         f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), with an AUROC of "
-        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks are below .8: BPP {at('bpp')} (few inputs hit at "
+        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks have a TPR below .8: BPP {at('bpp')} (few inputs hit at "
         f"all), SIG {at('sig')}, FTrojan {at('ftrojan')}, WaNet {at('wanet')}."
     )
 
@@ -137,11 +137,11 @@ def reached(studies: Studies) -> Iterator[str]:
 
     bpp = ", ".join(short(r["tpr1"]) for r in rows(studies, "detection", "profile", "paper", ["bpp"]))
     yield (
-        f"the mean ({short(of(ALL))}, aim .90), AUROC ({short(of(ALL, 'auroc'), 3)}, aim .98), all-to-all "
+        f"the mean TPR ({short(of(ALL))}, aim .90), the mean AUROC ({short(of(ALL, 'auroc'), 3)}, aim .98), and the TPR on all-to-all "
         f"({short(of(['all-to-all']))}, aim .95)"
     )
     yield (
-        f"**BPP has {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at 5% false alarms, AUROC "
+        f"**the TPR of BPP is {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at 5% false alarms; AUROC "
         f"{short(of(['bpp'], 'auroc'), 3)}). Its attack succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
     )
     held = {a for a in ALL if of([a]) < 0.5}
@@ -157,8 +157,8 @@ def strip(studies: Studies) -> Iterator[str]:
 
     good = ", ".join(short(of(a)) for a in ("badnets", "blended", "lf", "noise-hardened"))
     some = [of(a) for a in ("input-aware", "ftrojan", "wanet")]
-    yield f"low frequency and noise-hardened as well or better ({good}). It misses"
-    yield f"and nearly all of input-aware, FTrojan and WaNet ({short(min(some))} to {short(max(some))})."
+    yield f"low frequency and noise-hardened as well or better (TPR {good}). It misses"
+    yield f"and nearly all of input-aware, FTrojan and WaNet (TPR {short(min(some))} to {short(max(some))})."
 
 
 def stressed(studies: Studies, *detectors: str) -> list[tuple[Row, dict[str, Any]]]:
@@ -215,12 +215,12 @@ def colour(studies: Studies) -> Iterator[str]:
     ours = by["profile"]
     yield (
         f"all-to-all {of('all-to-all')}, FTrojan {of('ftrojan')}, BadNets {of('badnets')}, Blended {of('blended')}, WaNet {of('wanet')} (its "
-        f"attack succeeds on {success(studies, 'detection-colour', 'wanet'):.0%}), ISSBA {of('issba')}. The mean over the five development attacks "
+        f"attack succeeds on {success(studies, 'detection-colour', 'wanet'):.0%}), ISSBA {of('issba')}. The mean TPR over the five development attacks "
         f"is {short(ours['development'])} (the score before"
     )
     yield f"and the AUROC {short(ours['auroc'], 3)}."
     yield (
-        f"the next best are Frequency ({short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has "
+        f"the next best are Frequency (TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has "
         f"{short(by['strip']['development'])}. On ISSBA, RPP finds more ({short(by['rpp']['held_out'])}). At a promised 1%, the profile flags "
         f"{ours['fpr1']['value']:.1%} of clean images."
     )
@@ -243,9 +243,9 @@ def mlp(studies: Studies) -> Iterator[str]:
     )  # fmt: skip
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
-    yield f"The mean is {short(by['profile']['development'])} over the four development attacks"
+    yield f"The mean TPR at 1% is {short(by['profile']['development'])} over the four development attacks"
     yield f"STRIP has {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, and the others have at most {short(by['w']['development'])}."
-    yield f"the profile has {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
+    yield f"the profile has a mean TPR of {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
     yield f"{kept} of {pairs} pairs of a detector and a model are inside the 95% interval at 1%"
     yield f"WaNet's attack succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
 
@@ -264,11 +264,11 @@ def proportions(studies: Studies) -> Iterator[str]:
     most = [run["sizes"]["2000"][0] for run in tails]
     low, high = (edge(100 * m["fpr"] for m in most) for edge in (min, max))
     fewest, all_but = (edge(m["kept"] for m in most) for edge in (min, max))
-    yield f"({short(low, 1)}% to {short(high, 1)}% at 1% with 2,000 calibration inputs, {fewest} or {all_but} of 50 splits inside the interval)"
+    yield f"(actual rate {short(low, 1)}% to {short(high, 1)}% at a promised 1% with 2,000 calibration inputs, {fewest} or {all_but} of 50 splits inside the interval)"
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
-    yield f"a promised 5% becomes {ten} by class (1:10) and {hundred} (1:100). For models trained on balanced sets it becomes {one}."
+    yield f"a promised rate of 5% becomes an actual rate of {ten} by class (1:10) and {hundred} (1:100). For models trained on balanced sets it becomes {one}."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
-    yield f"brings every class to {min(even):.1%} to {max(even):.1%}."
+    yield f"brings every class to an actual rate of {min(even):.1%} to {max(even):.1%}."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
     yield f"BadNets' TPR at 1% is {short(tpr[0])} (1:10) and {short(tpr[1])} (1:100)."

@@ -34,9 +34,9 @@ def smoothing(studies: Studies) -> Iterator[str]:
         by[a]["effect"] for a in ("badnets", "tact", "all-to-all", "blended", "sig", "wanet", "clean")
     )
     yield (
-        f"BadNets {signed(bad['value'])} (95% {limits(bad)}), TaCT {signed(tact['value'])} ({limits(tact)}), all-to-all "
+        f"BadNets {signed(bad['value'])} ({limits(bad)}), TaCT {signed(tact['value'])} ({limits(tact)}), all-to-all "
         f"{signed(every['value'])} ({limits(every)}), Blended {signed(blended['value'])} ({limits(blended)}), SIG "
-        f"{signed(sig['value'])} ({limits(sig)}; not after Holm), WaNet {signed(wanet['value'])} ({limits(wanet)})."
+        f"{signed(sig['value'])} ({limits(sig)}; not significant after Holm's correction), WaNet {signed(wanet['value'])} ({limits(wanet)})."
     )
     yield f"where there is nothing to find: {signed(clean['value'])} ({limits(clean)})"
 
@@ -44,8 +44,8 @@ def smoothing(studies: Studies) -> Iterator[str]:
     quarter, peak, cut = sigma["rules"]["quarter"], sigma["rules"]["peak"], sigma["clip"]["yes"]
     assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "for whom W falls at a quarter"
     assert not [a for a, e in quarter.items() if e["upper"] < 0], "W rises for none at a quarter"
-    yield f"Blended has {strongest(studies['smoothing'], 'Blended')} at sigma .1 and none at sigma-half"
-    yield f"it has {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
+    yield f"Blended has an effect of {strongest(studies['smoothing'], 'Blended')} at sigma .1 and none at sigma-half"
+    yield f"it has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
         f"At the noise strength where mean clean W is a quarter of its peak, W falls for BadNets ({signed(quarter['badnets']['value'])}, "
         f"{limits(quarter['badnets'])}) and Blended ({signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
@@ -96,8 +96,8 @@ def success(studies: Studies) -> Iterator[str]:
     shown = [row["what"] for row in numbers["correlations"][:3] if row["shown"]]
     assert len(shown) == 2, "shown over all, not among inputs that hit"
     yield (
-        f"{signed(pooled['value'], 2)} (95% {limits(pooled, 2)}, models resampled within attacks). Adjusted for the model's own mean "
-        f"clean W it is {signed(adjusted['value'], 2)} ({limits(adjusted, 2)}). For BadNets alone it is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
+        f"{signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}, models resampled within attacks). Adjusted for each model's mean "
+        f"W on clean images, the correlation is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). For BadNets alone it is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
         f"and for Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
     )
     yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}): not shown"
@@ -120,12 +120,12 @@ def patterns(studies: Studies) -> Iterator[str]:
     made, aimed, blind = (
         full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "universal perturbation, untargeted")
     )  # fmt: skip
-    yield f"does so, from {short(made['w_clean'], 3)} to {short(made['w'], 3)} (fall {limits(made['fall'])})"
+    yield f"does so, from {short(made['w_clean'], 3)} to {short(made['w'], 3)} (95% interval of the fall: {limits(made['fall'])})"
     yield (
-        f"({short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% of the fall {limits(aimed['fall'])}), although "
+        f"(W from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% interval of the fall: {limits(aimed['fall'])}), although "
         f"{aimed['share']:.0%} of inputs get its class"
     )
-    yield f"they raise W ({short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
+    yield f"they raise W (from {short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
     yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}:"
     best = max(row["mean"] for row in studies["patterns"]["numbers"]["told_apart"])
     yield f"(mean AUROC {short(best)} at best)"
@@ -140,21 +140,21 @@ def range_of(rows: list[dict[str, Any]], *, true: bool) -> str:
 def colour(studies: Studies) -> Iterator[str]:
     numbers = studies["success-colour"]["numbers"]
     pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"{numbers['models']} models of BadNets and Blended): the rank correlation with the fall of W is {signed(pooled['value'], 2)} (95% {limits(pooled, 2)})"
+    yield f"{numbers['models']} models of BadNets and Blended): the rank correlation with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)})"
     yield f"among inputs on which the attack succeeds {signed(hit['value'], 2)} ({limits(hit, 2)})"
     rare, some = (
         studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
     )  # fmt: skip
     yield (
-        f"BadNets at rate .001 never works ({rare['asr']:.0%}) and does not lower W ({short(rare['effect'])}). At .003 it does both "
-        f"({some['asr']:.0%}, {signed(some['effect'], 2)})"
+        f"BadNets at rate .001 never works (ASR {rare['asr']:.0%}) and does not lower W (effect {short(rare['effect'])}). At .003 it does both "
+        f"(ASR {some['asr']:.0%}, effect {signed(some['effect'], 2)})"
     )
     kinds = studies["patterns-colour"]["numbers"]["kinds"]
     full = {row["kind"]: row for row in kinds["full"]}
     made, aimed, bad = (full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "BadNets"))
     yield (
         f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. Here a targeted universal perturbation also lowers it, "
-        f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (fall {limits(aimed['fall'])}, p = {short(aimed['p_holm'])} after Holm). "
+        f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (95% interval of the fall: {limits(aimed['fall'])}; p = {short(aimed['p_holm'])} after Holm's correction). "
         f"So do true triggers (BadNets from {short(bad['w_clean'], 3)} to {short(bad['w'], 3)})"
     )
     yield f"At equal success, patterns on clean models have a lower W ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"

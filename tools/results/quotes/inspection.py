@@ -37,8 +37,8 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones"
     works = [r for r in rows if r["attack"] not in ("clean", "wrong labels") and r["asr"] >= 2 / 3]
     small = [r for r in works if r["smaller"] >= 2]
-    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of them the trigger found is at least twice as small as in the references"
-    yield f"With wrong labels alone it is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
+    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of them the trigger found is at least twice as small as in the reference models"
+    yield f"With wrong labels alone, the trigger found is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
     one = [r for r in rows if r["attack"] in ONE_TRIGGER and r["p"] <= 0.05]
     yield f"For attacks with one target and one trigger it is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)}."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]
@@ -88,7 +88,7 @@ def _natural(studies: Studies) -> Iterator[str]:
     yield f"needs {_size(attacked, aimed):.1f} pixels in the CNN that BadNets attacked with seed 200"
     sizes = [_size(m, sneakers) for m in references]
     yield f"sneakers are turned into bags by {min(sizes):.1f} to {max(sizes):.1f} pixels"
-    yield f"the references need {mean(_size(m, aimed) for m in references):.1f} on average"
+    yield f"the reference models need {mean(_size(m, aimed) for m in references):.1f} on average"
 
 
 def _size(model: Any, figure: Any) -> float:

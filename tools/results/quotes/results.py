@@ -49,8 +49,8 @@ def models(studies: Studies) -> str:
     ours, classic = verdicts(studies)
     colour, _ = verdicts(studies, "inspection-colour")
     return (
-        f"`inspect` flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} and "
-        f"{classic[1].split()[0]} of them. On emoji in colour, it flags {colour[0]} backdoored models and {colour[1]} clean ones."
+        f"`inspect` flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} of these backdoored models and "
+        f"{classic[1].split()[0]} of these clean ones. On emoji in colour, it flags {colour[0]} backdoored models and {colour[1]} clean ones."
     )
 
 
@@ -59,7 +59,7 @@ def repaired(studies: Studies) -> str:
     before, after, lost = (mean(r[name] for r in rows) for name in ("asr_before", "asr", "lost"))
     return (
         f"with the trigger that the inspection found and 1,000 clean images lowers the mean success of {len({r['attack'] for r in rows})} attacks from {100 * before:.0f}% to "
-        f"{100 * after:.1f}%, for {100 * lost:.1f} points of accuracy."
+        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} points of clean accuracy."
     )
 
 
@@ -78,7 +78,7 @@ def cleansing(studies: Studies) -> str:
     came, ours = (studies["cleansing"]["numbers"]["arms"][arm] for arm in ("none", "profile"))
     return (
         f"broke {broken(studies)} backdoors: mean success fell from {came['asr']:.0%} to {ours['asr']:.0%}, at a cost of "
-        f"{short(100 * (came['clean_accuracy'] - ours['clean_accuracy']), 1)} points of accuracy."
+        f"{short(100 * (came['clean_accuracy'] - ours['clean_accuracy']), 1)} points of clean accuracy."
     )
 
 
@@ -92,10 +92,10 @@ def findings(studies: Studies) -> Iterator[str]:
     assert [a for a, row in attacks.items() if row["verdict"] == "smooths"] == ["badnets", "tact"], "BadNets and TaCT"
     assert [a for a, row in attacks.items() if row["verdict"] == "roughens"] == ["all-to-all"], "all-to-all rougher"
     bad = attacks["badnets"]["effect"]
-    yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% {limits(bad)}) and TaCT"
+    yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% interval {limits(bad)}) and TaCT"
     yield f"[{studies['smoothing']['numbers']['models']} models]"
     pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"Rank correlation {signed(pooled['value'], 2)} ({limits(pooled, 2)}). Among inputs on which the attack succeeds it is {signed(hit['value'], 2)}, not shown. [{studies['success']['numbers']['models']} models]"
+    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). Among inputs on which the attack succeeds it is {signed(hit['value'], 2)}: no effect is shown. [{studies['success']['numbers']['models']} models]"
     made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
     yield f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)} on clean models"
     yield f"[{studies['patterns']['numbers']['models']} models]"

@@ -149,7 +149,7 @@ def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, .
         return tuple(int(g) for g in given)
     if not known or None in known:
         raise InputError(
-            f"expected a file that fixes the sizes of its input and output, got {_sizes(known)}; pass {name}="
+            f"expected a file that fixes the sizes of its input and output, got {_sizes(known)}; pass the missing sizes as {name}="
         )
     return tuple(int(k) for k in known if k is not None)
 

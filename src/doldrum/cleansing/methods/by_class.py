@@ -41,9 +41,9 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
             about = {"label": label, "samples": len(rows), "share": clusters.share, "silhouette": clusters.silhouette}
             found.append({**about, "dropped": clusters.suspicious})
     rules = {
-        "spectral": f"of each label, the {MARGIN * rate:.3g} with the largest spectral signature",
-        "clustering": f"of each label, the smaller cluster if it has less than {clustering.MOST_SHARE:g} of it and the "
-        f"silhouette is above {clustering.LEAST_SILHOUETTE:g}",
+        "spectral": f"drops the {MARGIN * rate:.1%} of each label's samples that have the largest spectral signatures",
+        "clustering": f"drops each label's smaller cluster if it has less than {clustering.MOST_SHARE:.0%} of the label's samples and "
+        f"the silhouette score is above {clustering.LEAST_SILHOUETTE:g}",
     }
     details: dict[str, dict[str, Any]] = {"spectral": {"rate": rate}, "clustering": {"classes": found}}
     return {m: Verdict(m, scores[m], drop[m], rules[m], details[m]) for m in methods}

@@ -32,7 +32,7 @@ _NAMES = 10  # of classes that are listed
 
 
 def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_json: bool, out: Path | None) -> None:
-    """Open a model, print how, and with clean images which of the usual preprocessings fits."""
+    """Open a model and print how it was opened. With clean images, also print which of the usual preprocessings fits it."""
     from doldrum.cli.inputs import load_model
     from doldrum.opening import ModelSettings, notes_in_flags
 
@@ -55,7 +55,7 @@ def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_js
         below = (
             []
             if suspect.format == "doldrum checkpoint"
-            else ["the model is opened as with these options:", _flags(effective(suspect, settings))]
+            else ["the model is opened as if these options had been given:", _flags(effective(suspect, settings))]
         )
         emit(told, as_json=as_json, out=out, table=_opened_table(told), below=below)
         return
@@ -155,7 +155,9 @@ def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
 
     Flags are a line of their own, however long, so that they can be copied.
     """
-    columns = "" if check.best.confidence is None else "“confidence” is the mean of the highest probability. "
+    columns = (
+        "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "
+    )
     columns += (
         "“labels” is the number of different labels. “largest” is the share of images with the most frequent label. "
     )

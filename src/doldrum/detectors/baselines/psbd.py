@@ -65,7 +65,9 @@ class PSBD(Detector):
     ) -> None:
         super().__init__(seed=seed)
         if not isinstance(where, str) and not all(isinstance(w, str) for w in np.atleast_1d(where).tolist()):
-            raise InputError(f"expected 'blocks', 'activations', 'linear' or names of modules as where, got {where!r}")
+            raise InputError(
+                f"expected where= to be 'blocks', 'activations', 'linear' or names of modules, got {where!r}"
+            )
         probe = Dropout([0.5 if rate is None else rate], draws=draws, where=where)  # refuses wrong settings
         self.draws, self.rate, self.where = probe.draws, rate, probe.where
         self.rate_: float | None = rate

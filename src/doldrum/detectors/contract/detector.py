@@ -175,8 +175,8 @@ class Detector(Hooks):
         groups = labels.astype(np.int64)
         if calibration.groups is not None and (silent := np.unique(groups[calibration.silent(groups)]).tolist()):
             warnings.warn(
-                f"expected calibration inputs of every predicted class, got none of class {', '.join(map(str, silent))}: inputs predicted so "
-                "can't be flagged; calibrate with such inputs, or without per_class",
+                f"expected calibration inputs of every predicted class, got none predicted as class {', '.join(map(str, silent))}: inputs with that "
+                "prediction can't be flagged; add some to the calibration images, or leave out per_class",
                 stacklevel=3,
             )
         ties = conformal.tie_breakers(images.images, calibration.seed) if ties is None else ties

@@ -105,7 +105,7 @@ def _training(whole: Models, tails: dict[Models, list[CellRecord]], *, alone: bo
     return Section(
         title if alone else f"{title}: {whole.name}",
         (
-            "The ratio after the data set’s name is that of the training images of the rarest class to those of the most frequent class "
+            "The ratio after the data set’s name is the number of training images of the rarest class to that of the most frequent class "
             f"({models}). All classes have equally many test images. Calibration sets of 500 are balanced (1:1) or have the proportions of the training set.",
         ),
         (),

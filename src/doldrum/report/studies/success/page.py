@@ -78,7 +78,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
         )
     rest = ""
     if math.isfinite(adjusted.spearman.value):
-        rest += f" Adjusted for the mean clean W of the model, it is {_spoken(adjusted.spearman)}."
+        rest += f" Adjusted for each model’s mean W on clean images, it is {_spoken(adjusted.spearman)}."
     if math.isfinite(hit.spearman.value):
         word = "it holds too" if hit.shown else "the reverse is found" if hit.spearman.upper < 0 else "it is not shown"
         rest += (
@@ -102,7 +102,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         "Smoothing against success",
         (
             "Each model is one dot. The fall of W is a difference in differences of mean W, at σ½ of the clean model of the same seed. A triggered "
-            "input on which the attack fails keeps its own class and its own W, so more success by itself lowers mean W. Therefore the second figure uses only inputs that hit, that is, those that get the attacker’s label.",
+            "input on which the attack fails keeps its own class and its own W. So if W falls where the attack succeeds, a higher success rate alone lowers mean W. Therefore the second figure uses only inputs that hit, that is, those that get the attacker’s label.",
         ),
         [
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "This figure counts all inputs.",
