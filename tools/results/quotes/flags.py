@@ -13,4 +13,4 @@ def quotes(studies: Studies) -> Iterator[str]:
     from doldrum.stats.conformal import realised_fpr
 
     rate = realised_fpr(500, 0.01)
-    yield f"With 500 calibration images and 1%, the rate that you get is between {short(100 * rate.lower, 1)}% and {100 * rate.upper:.1f}%"
+    yield f"With 500 calibration images and a promised rate of 1%, the actual rate is between {short(100 * rate.lower, 1)}% and {100 * rate.upper:.1f}%"
