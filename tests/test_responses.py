@@ -82,5 +82,5 @@ def test_first_draws_and_more_of_them():
     assert np.array_equal(again.draws, draws)
     assert np.array_equal(again.readouts["entropy"], readouts["entropy"])
     for odd in (rest.take([0, 1]), Responses(draws, labels, [0.1, 0.3], 3), Responses(draws, labels, [0.1, 0.2], 3)):
-        with pytest.raises(InputError, match="more draws of the same inputs"):
+        with pytest.raises(InputError, match="further draws with the same inputs, strengths and readouts"):
             first.and_draws(odd)

@@ -124,7 +124,7 @@ def test_on_a_package_index_no_link_or_picture_leads_nowhere(built) -> None:
     assert re.search(inward, readme)
     assert not re.search(inward, shown)
     words = [set(re.sub(r"!?\[|\]\([^)]*\)", "", text).split("\n")) for text in (readme, shown)]
-    assert [line.partition(":")[0] for line in words[0] - words[1]] == ["W against noise strength"]  # the picture
+    assert [line.partition(".")[0] for line in words[0] - words[1]] == ["Mean W against noise strength"]  # the picture
     for url in metadata.get_all("Project-URL"):
         assert re.fullmatch(r"\w+, https://(?!example)\S+", url)
 

@@ -85,7 +85,7 @@ def test_what_the_caller_says_is_held_against_the_file(tmp_path) -> None:
     model = onnx.load(str(tmp_path / "free.onnx"))
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "h"
     onnx.save(model, str(tmp_path / "free.onnx"))
-    with pytest.raises(InputError, match="pass input_shape="):
+    with pytest.raises(InputError, match="pass the missing sizes as input_shape="):
         OnnxClassifier(tmp_path / "free.onnx")
     assert OnnxClassifier(tmp_path / "free.onnx", input_shape=(1, 8, 8)).input_shape == (1, 8, 8)
 

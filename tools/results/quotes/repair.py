@@ -22,11 +22,16 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"The attacks succeed on {_before(attacked)} of images before the repair."
     yield f"{_worst(attacked)}"
     for name in ("repair-201", "repair-textures"):
-        rows = studies.rows(name, "repairs", inputs=_SIZE)
+        rows = [r for r in studies.rows(name, "repairs", inputs=_SIZE) if _took(r)]
         attacked, _ = _apart(rows)
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
         yield f"is highest at {_worst(attacked)}"
         yield from _table(rows)
+
+
+def _took(row: Row) -> bool:
+    """Whether the attack succeeds on at least half of the images, so that there is something to repair; a clean model counts."""
+    return row["attack"] == "clean" or row["asr_before"] >= 0.5 or row["seed"] == 201
 
 
 def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
