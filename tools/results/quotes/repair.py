@@ -9,6 +9,7 @@ from results.figures import Row, Studies, mean, short
 
 PAGE = "docs/results/repair.md"
 _SIZE = 1000
+_TOOK = 0.5  # of images: where an attack succeeds on fewer, it failed, and there is nothing to repair
 
 
 def quotes(studies: Studies) -> Iterator[str]:
@@ -21,17 +22,14 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"by {100 * found.value:.0f} points (95%: {100 * found.lower:.0f} to {100 * found.upper:.0f})"
     yield f"The attacks succeed on {_before(attacked)} of images before the repair."
     yield f"{_worst(attacked)}"
-    for name in ("repair-201", "repair-textures"):
-        rows = [r for r in studies.rows(name, "repairs", inputs=_SIZE) if _took(r)]
+    for name, least in (("repair-201", 0.0), ("repair-textures", _TOOK)):
+        rows = [
+            r for r in studies.rows(name, "repairs", inputs=_SIZE) if r["attack"] == "clean" or r["asr_before"] >= least
+        ]
         attacked, _ = _apart(rows)
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
         yield f"is highest at {_worst(attacked)}"
         yield from _table(rows)
-
-
-def _took(row: Row) -> bool:
-    """Whether the attack succeeds on at least half of the images, so that there is something to repair; a clean model counts."""
-    return row["attack"] == "clean" or row["asr_before"] >= 0.5 or row["seed"] == 201
 
 
 def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:

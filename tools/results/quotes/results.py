@@ -55,12 +55,19 @@ def models(studies: Studies) -> str:
 
 
 def repaired(studies: Studies) -> str:
-    rows = [r for r in studies.rows("repair", "repairs", inputs=1000, method="unlearn") if r["attack"] != "clean"]
-    before, after, lost = (mean(r[name] for r in rows) for name in ("asr_before", "asr", "lost"))
+    """Both seeds: that of the first was looked at while the method was chosen."""
+    before, after, lost = _repairs(studies, "repair")
+    again, left, _ = _repairs(studies, "repair-201")
     return (
-        f"with the trigger that the inspection found and 1,000 clean images lowers the mean success of {len({r['attack'] for r in rows})} attacks from {100 * before:.0f}% to "
-        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} points of clean accuracy."
+        f"with the trigger that the inspection found and 1,000 clean images lowers the mean success of 18 attacks from {100 * before:.0f}% to "
+        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} points of clean accuracy. On models of a second seed, it falls from {100 * again:.0f}% to {100 * left:.1f}%."
     )
+
+
+def _repairs(studies: Studies, study: str) -> tuple[float, ...]:
+    """Means over the attacked models: success before and after, accuracy lost."""
+    rows = [r for r in studies.rows(study, "repairs", inputs=1000, method="unlearn") if r["attack"] != "clean"]
+    return tuple(mean(r[name] for r in rows) for name in ("asr_before", "asr", "lost"))
 
 
 def verdicts(studies: Studies, study: str = "inspection") -> tuple[tuple[str, str], tuple[str, str]]:

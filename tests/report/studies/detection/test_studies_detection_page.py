@@ -122,7 +122,7 @@ def test_sentences_say_what_was_found(cells):
     )
     text = " ".join(page.lede)
     assert (
-        "On fashion-mnist, recipe r, there are 6 victims (backdoored models) of 4 attacks and 1 clean model, with seeds 0, 1."
+        "Models: fashion-mnist, recipe r. 6 backdoored models of 4 attacks and 1 clean model were measured, with seeds 0, 1."
         in text
     )
     assert "SmoothnessProfile 0.50, STRIP 0.30" in text
@@ -150,7 +150,7 @@ def test_one_clean_model_alone_makes_a_page():
     found = records_of(cell("clean", both(0, 0, 0)))
     page = study_page(found)
     assert page.headline == "No development attack was measured"
-    assert "0 victims (backdoored models) of 0 attacks and 1 clean model" in page.lede[0]
+    assert "0 backdoored models of 0 attacks and 1 clean model were measured" in page.lede[0]
     assert render_study(found, page)
 
 
@@ -250,7 +250,7 @@ def test_data_sets_and_recipes_are_never_put_together(cells):
     assert [t.rows for s in first for t in s.tables] == [t.rows for s in was for t in s.tables]
     shown = next(s for s in page.sections if s.title == f"Detectors: {NAMES[0]}")
     assert shown.text[0].startswith(
-        f"On {NAMES[0]}, there are 3 victims (backdoored models) of 3 attacks and 1 clean model, with seed 0."
+        f"Models: {NAMES[0]}. 3 backdoored models of 3 attacks and 1 clean model were measured, with seed 0."
     )
     assert shown.tables[0].rows[1][3:7] == ["0.00", "0.00", "1.00", "1.00"]
 
