@@ -76,12 +76,12 @@ def test_the_command_says_what_is_wrong_with_which_page_and_writes_it_right(tmp_
             shutil.copy(source, tmp_path)
     page = tmp_path / "docs/results/findings.md"
     right = page.read_text(encoding="utf-8")
-    page.write_text(right.replace("BadNets +.146 (95%", "BadNets +.147 (95%"), encoding="utf-8")
+    page.write_text(right.replace("BadNets +.146 (.112", "BadNets +.147 (.112"), encoding="utf-8")
     command = [sys.executable, str(tmp_path / "tools/check-figures")]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 1
     (line,) = run.stderr.splitlines()
-    assert line.startswith('docs/results/findings.md: expected "BadNets +.146 (95%')
-    assert 'got "BadNets +.147 (95%' in line
+    assert line.startswith('docs/results/findings.md: expected "BadNets +.146 (.112')
+    assert 'got "BadNets +.147 (.112' in line
     assert subprocess.run([*command, "--write"], check=False, timeout=300).returncode == 0
     assert page.read_text(encoding="utf-8") == right
