@@ -253,7 +253,7 @@ def test_by_class_an_input_without_an_answer_is_held_against_all(pool):
     assert bright.p_values.tolist() == [1 / (len(seen) - 1)]
     assert bright.flags.tolist() == [True]
     assert bright.limit == 1
-    with pytest.warns(UserWarning, match="got none of class 3"):
+    with pytest.warns(UserWarning, match="got none predicted as class 3"):
         new = det.scan(pool[labels == 3])
     assert (new.p_values == 1).all()
     assert not new.flags.any()
