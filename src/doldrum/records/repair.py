@@ -86,9 +86,12 @@ class RepairRecord(Record):
         whole(repaired["bytes"], "bytes", least=1)
         put("repaired", repaired | _texts({k: repaired[k] for k in ("name", "sha256")}, "repaired"))
         put("verdict", _verdict(verdict(self.verdict, ("word",))))
-        if (self.success is None) != (self.verdict["word"] == WORDS[3]):
+        allowed = WORDS[3:] if self.recovered is None else WORDS[2:3]
+        if self.success is not None:
+            allowed = WORDS[:3]
+        if (word := self.verdict["word"]) not in allowed:
             raise InputError(
-                f"expected the verdict '{WORDS[3]}' if success is None, and only then; run the repair again"
+                f"expected the verdict {' or '.join(allowed)} for this success and this trigger, got {word}; run the repair again"
             )
 
     def _repr_html_(self) -> str:

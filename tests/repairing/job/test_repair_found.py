@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from repair_folders import explained, inspected, settings
+from repair_folders import explained, inspected, save, settings
 from repair_toys import TARGET, clean_images, corner, linear, onnx_file
 
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
+from doldrum.records.repair import RepairRecord
 from doldrum.repairing.job import run_repair
 from doldrum.report.repair.page import write_repair_page
 from doldrum.training.state import RunState
@@ -45,6 +46,23 @@ def test_a_claim_about_one_class_is_tested_on_images_of_it(folder: Path) -> None
     assert record.recovered == {"inspector": None, "source": 1, "target": TARGET}
     assert any("held back that it answered with class 1 to class 2" in one for one in record.verdict["sentences"])
     assert record.success["before"]["n"] < 15
+
+
+def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: Path) -> None:
+    images = clean_images(120)
+    save(folder / "two.npz", images.take(np.flatnonzero(images.labels != 1)))
+    asked = settings(folder, clean="two.npz", method="fine-tune", explanation=explained(folder, scope=1, searched=()))
+    record = run_repair(asked, progress=False)
+    assert (record.success, record.recovered["source"]) == (None, 1)
+    assert (record.verdict["word"], record.verdict["exit_code"]) == ("not shown to be gone", 3)
+    assert any(
+        "so it was not tested. Give more clean images of its source class." in s for s in record.verdict["sentences"]
+    )
+    assert not any("too few images to show" in one for one in record.verdict["sentences"])
+    told = record.to_dict()
+    for word, code in (("no trigger to test", 0), ("trigger gone", 0)):
+        with pytest.raises(InputError, match="expected the verdict"):
+            RepairRecord.from_dict({**told, "verdict": {**told["verdict"], "word": word, "exit_code": code}})
 
 
 @pytest.mark.parametrize(
