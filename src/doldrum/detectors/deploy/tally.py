@@ -14,7 +14,7 @@ from doldrum.detectors.deploy.watch import Watch
 from doldrum.seeds import rng
 from doldrum.stats.conformal import num_discoveries
 
-__all__ = ["Tally", "rows_of", "summary_of", "tally_of", "tally_of_rows"]
+__all__ = ["Tally", "drawn_of", "rows_of", "summary_of", "tally_of", "tally_of_rows"]
 
 Tally = Counter[tuple[int, float]]
 """(label, p-value) -> inputs. Tallies add up. Without class-conditional calibration all labels from 0 up are 0."""
