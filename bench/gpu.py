@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from forwards import flops_of, product, said, spread
+from forwards import flops_of, product, said, seconds, spread
 from resnet50 import resnet50
 from torch import nn
 
@@ -156,17 +156,11 @@ class Cell:
         return itertools.chain.from_iterable(passes)
 
 
-def timed(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def rate_of(cell: Callable[[int], Any], forwards: int, least: float) -> Callable[[], float]:
     """Forwards a second of a call that takes at least about `least` seconds; warmed up here."""
     cell(1)
-    times = max(1, math.ceil(least / max(timed(lambda: cell(1)), 1e-6)))
-    return lambda: times * forwards / timed(lambda: cell(times))
+    times = max(1, math.ceil(least / max(seconds(lambda: cell(1), time.perf_counter), 1e-6)))
+    return lambda: times * forwards / seconds(lambda: cell(times), time.perf_counter)
 
 
 def cpu_labels(classifier: Classifier, images: np.ndarray, battery: Battery) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from doldrum.records.inspection import InspectionRecord
 __all__ = ["Found", "read_explanation", "read_inspection"]
 
 _OF_AN_AUDIT = {"inspection": "inspection", "explanation": "explanations"}  # the folders in an audit's
+_RECORDS = {"InspectionRecord": "inspection", "ExplanationRecord": "explanation", "AuditRecord": "audit"}
 _MAKES = {"inspection": "doldrum inspect", "explanation": "doldrum explain"}
 _OTHERS = {
     "inspection": {"explanation": "an explanation; give it as explanation=", "audit": "an audit without one"},
@@ -88,15 +90,25 @@ def _folder(folder: str | Path, kind: str) -> Path:
     place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
     if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():
         raise InputError(f"{wanted}, got that of an audit; use the {kind} in it: {inside.parent}")
-    for other, what in _OTHERS[kind].items():
-        if (place / f"{other}.json").is_file():
-            do = "" if ";" in what else f"; {_MAKES[kind]} makes one"
-            raise InputError(f"{wanted}, got {place}, which is that of {what}{do}")
+    if (what := _OTHERS[kind].get(_kind_of(place))) is not None:
+        do = "" if ";" in what else f"; {_MAKES[kind]} makes one"
+        raise InputError(f"{wanted}, got {place}, which is that of {what}{do}")
     if not (place / "record.json").is_file():
         began = (place / f"{kind}.json").is_file()
         why = "is not finished; run its command again" if began else f"has no record.json; {_MAKES[kind]} makes one"
         raise InputError(f"{wanted}, got {place}, which {why}")
     return place
+
+
+def _kind_of(place: Path) -> str:
+    """Which job's folder it is: by the file that the job begins with or, where an audit made the folder, by its record. Empty where that cannot be told."""
+    for kind in _RECORDS.values():
+        if (place / f"{kind}.json").is_file():
+            return kind
+    try:
+        return _RECORDS.get(json.loads((place / "record.json").read_text(encoding="utf-8"))["record"], "")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _check_model(found: Any, place: Path, model: Path, kind: str, do: str) -> None:
