@@ -66,7 +66,7 @@ class PSBD(Detector):
         super().__init__(seed=seed)
         if not isinstance(where, str) and not all(isinstance(w, str) for w in np.atleast_1d(where).tolist()):
             raise InputError(
-                f"expected where= to be 'blocks', 'activations', 'linear' or names of modules, got {where!r}"
+                f"expected the place of the dropout as 'blocks', 'activations', 'linear' or names of modules, got {where!r}"
             )
         probe = Dropout([0.5 if rate is None else rate], draws=draws, where=where)  # refuses wrong settings
         self.draws, self.rate, self.where = probe.draws, rate, probe.where
