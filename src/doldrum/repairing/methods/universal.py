@@ -15,6 +15,7 @@ __all__ = ["Left", "left_over", "project", "search", "step"]
 _STEPS, _IMAGES, _OTHERS = 40, 64, 4  # of one search; classes that the target is compared with
 _LARGE = 20, 32, 2  # the same, for a large model
 _MOMENTUM, _RATE = 0.8, 0.1
+_FEW, _MOST = 0.5, 0.7  # shares of images that a clean class is not reached from, and that one with a backdoor is
 _RADII = (0.07, 0.05, 0.035, 0.025)  # root mean square over the values of an image, in [0, 1]
 
 
@@ -32,7 +33,7 @@ def left_over(model: nn.Module, images: torch.Tensor, answers: torch.Tensor, tar
     """A universal perturbation that takes most images to the target although no other class is reached so easily; None if there is none.
 
     For each class c, a perturbation d within a ball is searched that makes the mean of log p_c(x + d) large, over images x of other classes. A backdoored class is reached by a
-    smaller d than a clean one. The radius is the largest of four at which none of the other classes is reached from half of the images.
+    smaller d than a clean one. The radius is the largest of four at which none of the other classes is reached from half of the images; then the target must be reached from 70% of them.
 
     Parameters
     ----------
@@ -57,9 +58,9 @@ def left_over(model: nn.Module, images: torch.Tensor, answers: torch.Tensor, tar
         return search(model, away, label, radius=radius, steps=steps, batch=batch, draw=draw)
 
     for radius in (r * images[0].numel() ** 0.5 for r in _RADII):
-        if all(to(label, radius).share < 0.5 for label in others):
+        if all(to(label, radius).share < _FEW for label in others):
             found = to(target, radius)
-            return found if found.share > 0.5 else None
+            return found if found.share > _MOST else None
     return None
 
 
