@@ -38,14 +38,14 @@ def cleanse(
 ) -> None:  # fmt: skip
     """Find poisoned samples in a training set, using the model that was trained on it, and write the set without them.
 
+    The command writes these files into --out: drop.txt (the row number of each sample to drop, from 0), clean.npz (the other samples), samples.parquet
+    (each sample's id and its score by every method) and summary.json. The methods clustering and spectral need a torch network.
+
+    The exit code is 3 if the profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, no rate is promised:
+    the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then depends on the seed.
+
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
     doldrum train cleansed/clean.npz --out again.safetensors
-
-    Writes drop.txt (one row number per line, from 0), clean.npz (the other samples), samples.parquet (the scores of every method for each
-    sample, by id) and summary.json into --out. The methods clustering and spectral need a torch network.
-
-    The exit code is 3 if the profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, the samples are ranked,
-    and no rate is promised: the share given by --rate is dropped, poisoned or not. Part of the list then depends on the seed.
     """
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
     from doldrum.confined.folder import holds_work

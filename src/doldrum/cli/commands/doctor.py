@@ -65,17 +65,17 @@ def doctor(
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Show what this installation can do. With a model, show how it is opened and which preprocessing fits.
+    """Show what this installation can do. With a model, show how the model is opened and which preprocessing fits.
 
-    Without a model, this lists the engines, precisions, cores, GPU, data sets and extras found on this machine, what to install for the others, and how
-    well hostile files are confined. With a model, it says how the model is opened, and with --clean, which preprocessing fits.
+    Without a model, the command lists the engines, precisions, cores, GPU, data sets and extras found on this machine. It also says what to install for the others, and
+    how well hostile files are confined. With a model, it says how the model is opened. With a model and --clean, it also says which preprocessing fits.
+
+    With --clean, the table has one row for each common preprocessing, best first, with the options that select it. They include the ranges [0, 1], [0, 255] and [-1, 1],
+    ImageNet's normalisation, RGB and BGR, and stretched and cropped images. The command changes nothing.
 
     Example: doldrum doctor --json --out machine.json
 
     Example: doldrum doctor model.onnx --clean trusted/
-
-    With --clean, the table has one row for each common preprocessing ([0, 1], [0, 255], [-1, 1], ImageNet's, RGB and BGR, stretched and
-    cropped), best first, with the options that select it. Nothing is changed.
     """
     if model is not None:
         look_at_model(model, clean, asked, as_json=json, out=out)
@@ -87,7 +87,7 @@ def doctor(
 
 
 def examine() -> dict[str, Any]:
-    """What `doldrum doctor --json` prints."""
+    """The facts that `doldrum doctor --json` prints."""
     from doldrum.data import dataset_status
     from doldrum.sandbox import confinement
 
