@@ -135,8 +135,8 @@ def train(
 ) -> None:
     """Train a network on a clean set, on a poisoned set, or with an attack that puts a backdoor into it.
 
-    With an attack, the trigger and the poisoning plan are written to a file with the same name that ends in .attack.json. doldrum evaluate
-    looks for the trigger there. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model first, the state of this model is saved as
+    With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json, where the command
+    doldrum evaluate looks for them. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model first, the state of this model is saved as
     OUT.resume.surrogate. To continue an interrupted run, run the same command again.
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors

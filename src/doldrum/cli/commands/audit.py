@@ -61,7 +61,7 @@ def audit(
 
     The command writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
 
-    The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, or any discoveries. It is also 3 if the model
+    The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, or any discoveries. The exit code is also 3 if the model
     is suspicious or a backdoor is shown. Otherwise the exit code is 0, which says nothing about other images.
 
     With --clean images, the model is inspected after the images are scanned. Scan and inspection each get half of --budget. Without --budget, the inspection

@@ -38,10 +38,10 @@ def cleanse(
 ) -> None:  # fmt: skip
     """Find poisoned samples in a training set, using the model that was trained on it, and write the set without them.
 
-    The command writes these files into --out: drop.txt (the row number of each sample to drop, from 0), clean.npz (the other samples), samples.parquet
-    (each sample's id and its score by every method) and summary.json. The methods clustering and spectral need a torch network.
+    The command writes four files into --out. drop.txt has the row numbers (from 0) of the samples to drop, and clean.npz has the other samples.
+    samples.parquet has each sample's id and its score by every method, and summary.json has a summary. The methods clustering and spectral need a torch network.
 
-    The exit code is 3 if the profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, no rate is promised:
+    The exit code is 3 if the method profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, no rate is promised:
     the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then depends on the seed.
 
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then

@@ -24,7 +24,7 @@ def datasets(
         typer.Option(help="With --show: the PNG file to write. Otherwise: also write the JSON to this file."),
     ] = None,
 ) -> None:
-    """List the data sets that were found and where, and say how to get the others. With --show, draw samples of one data set.
+    """List the data sets on this machine and their folders, and say how to get the others. With --show, draw samples of one data set.
 
     Some data sets have options. In every command, write the options after the name and before the split:
     textures,classes=400,size=64:train.

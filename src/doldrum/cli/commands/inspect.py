@@ -59,7 +59,7 @@ def inspect(
 ) -> None:  # fmt: skip
     """Check, with clean images alone, whether a model looks backdoored, and find the target class and the trigger.
 
-    The command writes report.html and record.json into --out. If a trigger was found, it also writes trigger.json and pictures/. Results for reference models are
+    The command writes report.html and record.json into --out. If a trigger was found, the command also writes trigger.json and pictures/. Results for reference models are
     kept in the folder "examined" beside these models. Without --references, no rate of false alarms is promised: the command only compares the model's classes with one another.
     The exit code is 3 if the model is suspicious or a backdoor is shown. Exit code 0 is no proof that the model is clean.
 

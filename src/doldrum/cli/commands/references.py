@@ -29,7 +29,7 @@ def references(
 ) -> None:
     """Train clean models with one recipe and different seeds, as reference models for doldrum inspect.
 
-    doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are known to be clean. The promise holds for clean
+    The command doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are known to be clean. The promise holds for clean
     models like the reference models, so use data and a network like those of the model to inspect. The number of reference models sets the lowest rate that can be
     promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the rate among your own
     clean models is nearer to the promised rate.

@@ -54,9 +54,8 @@ def serve(
     GET /docs describes the interface. The paths /healthz, /readyz and /metrics are for operators. The path /v1/watch says whether the promised false-positive rate
     still holds for the incoming images. SIGTERM stops the service after every accepted image has its answer.
 
-    Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0
-
-    Example: curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
+    Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0, then
+    curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
     """
     from doldrum.detectors import Guard, load_detector
     from doldrum.opening import ModelSettings

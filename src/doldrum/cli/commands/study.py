@@ -32,8 +32,8 @@ def study(
 ) -> None:
     """Run the cells of a study that have no record yet. You can stop the command at any time, and run it again to continue.
 
-    A cell is one combination of settings. A grid file has fields that all cells share, and [[cells]] tables. If a field is a list, each of its values gives
-    a cell. Several lists give a cell for each combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
+    A cell is one combination of settings. A grid file has fields that all cells share, and [[cells]] tables with the fields of some cells. If a field is a list, each of its values gives
+    a cell. Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
     rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more fields. The page docs/how-to/run-a-study.md has an
     example with every study's fields.
 
