@@ -170,8 +170,8 @@ def scan(
 
     The command writes manifest.json and Parquet files with the columns id, label, score, p_value and flag into --out.
 
-    The exit code is 3 if more images are flagged than the promised rate explains. This means more flags than the 95% limit, any discoveries
-    (Benjamini-Hochberg), or more flags than the watch allows (at 99%). The watch is a test of all p-values, which also says whether the images are still like the
+    The exit code is 3 if more images are flagged than the promised rate explains. That is the case with more flags than the 95% limit, with any discoveries
+    (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a test of all p-values, which also says whether the images are still like the
     calibration images. If they are not, no rate is promised (`watch` in manifest.json).
 
     Images in arrays are read where they are. All other images are decoded once into --out, which takes one byte per value until the command ends. Files that cannot be
