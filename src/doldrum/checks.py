@@ -1,4 +1,4 @@
-"""Checks of plain arguments, shared by every room."""
+"""Checks of plain arguments, shared by every package."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ SOURCE = ROOT / "src" / "doldrum"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 _PATH = re.compile(r"[\w.-]+(/[\w.-]+)*(/|\.py|\.md|\.toml)?")
-_ROOM = re.compile(r"^\| (`[^|]+`) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| (`[^|]+`) \| [^|]+ \| (\d+) \|$", re.MULTILINE)
 
 
 def spans() -> list[str]:
@@ -28,10 +29,10 @@ def paths() -> list[str]:
     return found
 
 
-def rooms() -> set[str]:
-    """The names in the first column of the table of rooms."""
-    table = PAGE.partition("## Rooms")[2].partition("\n## ")[0]
-    return {name for cell in _ROOM.findall(table) for name in re.findall(r"`([\w/]+)`", cell)}
+def listed() -> dict[str, int]:
+    """The packages in the first column of the table, with their layers."""
+    table = PAGE.partition("## Packages")[2].partition("\n## ")[0]
+    return {name: int(layer) for cell, layer in _ROW.findall(table) for name in re.findall(r"`([\w/]+)`", cell)}
 
 
 def packages() -> list[str]:
@@ -52,15 +53,25 @@ def test_a_module_on_the_page_is_there(name: str) -> None:
     assert place.is_dir() or place.with_suffix(".py").is_file()
 
 
-def test_the_rooms_are_those_that_there_are() -> None:
+def test_the_packages_are_those_that_there_are() -> None:
     top = {p.stem for p in SOURCE.iterdir() if p.suffix == ".py" and not p.stem.startswith("__")}
-    assert rooms() == top | {package for package in packages() if "/" not in package} - {"."}
+    assert listed().keys() == top | {package for package in packages() if "/" not in package} - {"."}
+
+
+def test_the_layers_are_those_that_import_linter_enforces() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(c["layers"] for c in contracts if c["name"] == "imports go one way")
+    assert listed() == {
+        name.strip(" ()"): number for number, layer in enumerate(reversed(layers), 1) for name in layer.split("|")
+    }
 
 
 @pytest.mark.parametrize(
     "package", [p for p in packages() if p.count("/") == 1 and not p.startswith(("studies/", "report/"))]
 )
-def test_a_package_in_a_room_is_on_the_page(package: str) -> None:
+def test_a_package_in_a_package_is_on_the_page(package: str) -> None:
     assert f"`{package}" in PAGE
 
 

@@ -22,10 +22,8 @@ def quotes(studies: Studies) -> Iterator[str]:
         yield f"| {where.removesuffix(' (*)')} | {ours} | STRIP {strip} |"
     ours, classic = results.verdicts(studies)
     attacks = detection.attacks(studies)
-    yield (
-        f"| {attacks} attacks, two small networks on Fashion-MNIST | {ours[0]}; {ours[1]} | "
-        f"Neural Cleanse {classic[0]}; {classic[1]} |"
-    )
+    yield (f"| {attacks} attacks, two small networks on Fashion-MNIST | {ours[0]} | Neural Cleanse {classic[0]} |")
+    yield f"| the same networks, without a backdoor | {ours[1]} | Neural Cleanse {classic[1]} |"
     yield f"| {results.broken(studies).split()[-1]} poisoned sets of Fashion-MNIST | {results.broken(studies)} |"
     yield f"make backdoors to test against: {attacks} attacks"
 

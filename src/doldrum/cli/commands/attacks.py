@@ -30,7 +30,7 @@ SetOption = Annotated[
 
 
 def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
-    """List the attacks: id, paper, what the attacker needs, and settings with their defaults.
+    """List all attacks, each with its id, paper, settings and their defaults, and what the attacker needs.
 
     Example: doldrum attacks --json
     """
@@ -70,11 +70,11 @@ def poison(
 ) -> None:
     """Poison a training set and write it to an .npz file, for doldrum train or other programs.
 
-    Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
-
-    The file holds images, labels, original_labels, the masks poisoned and cover, and attack (JSON with trigger and plan).
-    Nothing in it is pickled. If the attacker trains a model first, OUT.surrogate is written after each epoch. To continue an
+    The file has the arrays images, labels, original_labels, poisoned and cover (masks of these samples), and attack (JSON with the trigger and the poisoning plan).
+    No array is pickled. If the attacker trains a model first, that model is saved as OUT.surrogate after each epoch. To continue an
     interrupted run, run the same command again.
+
+    Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
     """
     import numpy as np
 
@@ -133,13 +133,13 @@ def train(
     settings: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Train a network: on a clean set, on a poisoned set, or with a backdoor by an attack.
+    """Train a network on a clean set, on a poisoned set, or with an attack that puts a backdoor into it.
+
+    With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json, where the command
+    doldrum evaluate looks for them. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model first, the state of this model is saved as
+    OUT.resume.surrogate. To continue an interrupted run, run the same command again.
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
-
-    With an attack, its trigger and plan are written to a file with the same name that ends in .attack.json; doldrum evaluate
-    looks for it there. OUT.resume is written after each epoch (and OUT.resume.surrogate, if the attacker trains a model
-    first). To continue an interrupted run, run the same command again.
     """
     from doldrum.attacks import run_attack
     from doldrum.attacks.registry import surrogate_beside

@@ -59,15 +59,15 @@ def audit(
 ) -> None:  # fmt: skip
     """Check a model and images from somebody else: find images that look triggered, and signs of a backdoor in the model.
 
-    Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
+    The command writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
 
-    Writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
+    The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, or any discoveries. The exit code is also 3 if the model
+    is suspicious or a backdoor is shown. Otherwise the exit code is 0, which says nothing about other images.
 
-    The exit code is 3 if more images are flagged than the promised rate explains (more flags than the 95% limit, or any discoveries), or if the model is
-    suspicious or a backdoor is shown. Otherwise it is 0, which says nothing about other images.
-
-    With --clean images, the model is inspected after the scan. Scan and inspection each get half of --budget; without a budget the inspection
+    With --clean images, the model is inspected after the images are scanned. Scan and inspection each get half of --budget. Without --budget, the inspection
     takes at most half an hour.
+
+    Example: doldrum audit model.onnx --images inbox/ --clean trusted/ --out report/
     """
     from doldrum.audit import AuditSettings, run_audit, seconds_of
     from doldrum.confined.folder import holds_work

@@ -38,14 +38,14 @@ def cleanse(
 ) -> None:  # fmt: skip
     """Find poisoned samples in a training set, using the model that was trained on it, and write the set without them.
 
+    The command writes four files into --out. drop.txt has the row numbers (from 0) of the samples to drop, and clean.npz has the other samples.
+    samples.parquet has each sample's id and its score by every method, and summary.json has a summary. The methods clustering and spectral need a torch network.
+
+    The exit code is 3 if the method profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, no rate is promised:
+    the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then depends on the seed.
+
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
     doldrum train cleansed/clean.npz --out again.safetensors
-
-    Writes drop.txt (one row number per line, from 0), clean.npz (the other samples), samples.parquet (the scores of every method for each
-    sample, by id) and summary.json into --out. The methods clustering and spectral need a torch network.
-
-    The exit code is 3 if the profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, the samples are ranked,
-    and no rate is promised: the share given by --rate is dropped, poisoned or not. Part of the list then depends on the seed.
     """
     from doldrum.cleansing.job import CleansingSettings, run_cleansing
     from doldrum.confined.folder import holds_work

@@ -24,12 +24,12 @@ def datasets(
         typer.Option(help="With --show: the PNG file to write. Otherwise: also write the JSON to this file."),
     ] = None,
 ) -> None:
-    """List the data sets, where each was found, and how to get the others. With --show, draw samples of one.
+    """List the data sets on this machine and their folders, and say how to get the others. With --show, draw samples of one data set.
+
+    Some data sets have options. In every command, write the options after the name and before the split:
+    textures,classes=400,size=64:train.
 
     Example: doldrum datasets --show textures --out sheet.png
-
-    Some data sets have options. Write them after the name and before the split, here and in every other command:
-    textures,classes=400,size=64:train.
     """
     if show is not None:
         _draw(show, out, json=json)

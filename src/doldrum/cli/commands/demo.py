@@ -40,9 +40,9 @@ def demo(
 ) -> None:
     """Train a clean and a backdoored network (BadNets) on Fashion-MNIST, and measure how their labels change under noise.
 
-    Example: doldrum demo --fast --out look
+    The command prints a table of W with and without the trigger, and writes a report with figures to OUT/report.html.
 
-    Prints a table of W with and without the trigger, and writes a report with figures to OUT/report.html.
+    Example: doldrum demo --fast --out look
     """
     from doldrum.demo import DemoSettings, run_demo
     from doldrum.report.demo.page import render_demo

@@ -63,10 +63,10 @@ def calibrate(
 ) -> None:
     """Make a detector with a promised false-positive rate: fit it on some clean images, and calibrate it on others.
 
-    Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
+    Images in arrays are read where they are. All other images are decoded once into a folder beside --out, which takes one byte per value and is deleted when the
+    command ends. An interrupted calibration keeps its measurements and its secret seed in OUT.resume. Run the same command again to continue.
 
-    Images other than arrays are decoded once into a folder beside --out (one byte per value), which is deleted when the command ends. An interrupted calibration
-    keeps its measurements in OUT.resume, with its secret seed. Run the same command again to continue.
+    Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.measuring import each_by
@@ -166,22 +166,22 @@ def scan(
 ) -> None:
     """Find images that look triggered.
 
+    The detector's file stores how the model was opened, so you need not repeat the model's options.
+
+    The command writes manifest.json and Parquet files with the columns id, label, score, p_value and flag into --out.
+
+    The exit code is 3 if more images are flagged than the promised rate explains. That is the case with more flags than the 95% limit, with any discoveries
+    (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a test of all p-values, which also says whether the images are still like the
+    calibration images. If they are not, no rate is promised (`watch` in manifest.json).
+
+    Images in arrays are read where they are. All other images are decoded once into --out, which takes one byte per value until the command ends. Files that cannot be
+    read are listed and left out.
+
+    Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned file by file. Each such file is called a shard, and
+    gets one Parquet file of verdicts in --out, which may be an address too. To continue an interrupted scan, run the same command again: it scans the shards that have no
+    result yet. If a shard cannot be read, the command names it, scans the others, and ends with exit code 1.
+
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
-
-    The detector's file remembers how the model was opened, so you need not repeat the model's options.
-
-    Writes Parquet shards (id, label, score, p_value, flag) and manifest.json into --out.
-
-    The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, any discoveries
-    (Benjamini-Hochberg), or more flags than the watch allows (at 99%). The watch also says whether the images are still like the calibration
-    images. If they are not, no rate is promised (`watch` in manifest.json).
-
-    Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
-    listed and left out.
-
-    Images at addresses, or named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned shard by shard. The verdicts of a shard
-    are one Parquet file in --out, which may be an address too. To continue, run the same command again: it scans the shards that have no
-    result yet. If a shard cannot be read, it is named, the others are scanned, and the exit code is 1.
     """
     from doldrum.detectors import load_detector
     from doldrum.detectors.deploy.sharded import is_sharded

@@ -65,17 +65,15 @@ def doctor(
     json: JsonFlag = False,
     out: OutOption = None,
 ) -> None:
-    """Show what this installation can do. With a model, show how it is opened and which preprocessing fits.
+    """Show what this installation can do. With a model, show how the model is opened and which preprocessing fits.
 
-    Without a model, this lists the engines, precisions, cores, GPU, data sets and extras found on this machine, what to install for the others, and how
-    well hostile files are confined. With a model, it says how the model is opened, and with --clean, which preprocessing fits.
+    Without a model, the command lists the engines, precisions, cores, GPU, data sets and extras found on this machine. The command also says what to install for what is missing,
+    and how well hostile files are confined. With a model, the command says how the model is opened. With a model and --clean, it also says which preprocessing fits.
 
-    Example: doldrum doctor --json --out machine.json
+    With --clean, the table has one row for each common preprocessing, best first, with the options that select it. These preprocessings include the ranges [0, 1], [0, 255] and [-1, 1],
+    ImageNet's normalisation, RGB and BGR, and stretched and cropped images. The command changes nothing.
 
-    Example: doldrum doctor model.onnx --clean trusted/
-
-    With --clean, the table has one row for each common preprocessing ([0, 1], [0, 255], [-1, 1], ImageNet's, RGB and BGR, stretched and
-    cropped), best first, with the options that select it. Nothing is changed.
+    Example: doldrum doctor --json --out machine.json, or doldrum doctor model.onnx --clean trusted/
     """
     if model is not None:
         look_at_model(model, clean, asked, as_json=json, out=out)
@@ -87,7 +85,7 @@ def doctor(
 
 
 def examine() -> dict[str, Any]:
-    """What `doldrum doctor --json` prints."""
+    """The facts that `doldrum doctor --json` prints."""
     from doldrum.data import dataset_status
     from doldrum.sandbox import confinement
 

@@ -46,13 +46,13 @@ def explain(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Find the part of flagged images that makes the model answer their class, and test it on clean images.
+    """Find the part of each flagged image that makes the model predict its class, and test this part on clean images.
+
+    The command writes report.html, record.json and pictures/ into --out, and trigger.json if a trigger is proven. To remove a proven trigger from the
+    model, use doldrum repair --explanation. If several images may have the same trigger, give them to one command: some triggers can be found only in
+    what several images have in common. The exit code is 3 if a trigger is proven in any image, and 0 otherwise.
 
     Example: doldrum explain model.onnx flagged/ --clean trusted/ --out why/
-
-    --out receives report.html, record.json and pictures/, and trigger.json if a trigger is proven: doldrum repair --explanation unlearns it. If several images may carry
-    the same trigger, give them in one command: some triggers can be found only in
-    what several images have in common. The exit code is 3 if a trigger is proven in any image, 0 otherwise.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="doldrum-explain-") as folder:

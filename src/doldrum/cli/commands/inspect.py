@@ -57,13 +57,13 @@ def inspect(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Check whether a model looks backdoored, from clean images alone, and for which class and trigger.
+    """Check, with clean images alone, whether a model looks backdoored, and find the target class and the trigger.
+
+    The command writes report.html and record.json into --out. If a trigger was found, the command also writes trigger.json and pictures/. Results for reference models are
+    kept in the folder "examined" beside these models. Without --references, no rate of false alarms is promised: the command only compares the model's classes with one another.
+    The exit code is 3 if the model is suspicious or a backdoor is shown. Exit code 0 is no proof that the model is clean.
 
     Example: doldrum inspect model.onnx --clean trusted/ --references refs/ --out report/
-
-    --out receives report.html, record.json and, if a trigger was found, trigger.json and pictures/. Results for reference models are kept in
-    the folder "examined" beside them. Without --references, no rate of false alarms is promised: the model's classes are only compared with one another.
-    The exit code is 3 if the model is suspicious or a backdoor is shown. Exit code 0 is no proof that the model is clean.
     """
     from doldrum.audit import seconds_of
     from doldrum.confined.folder import holds_work
@@ -100,7 +100,7 @@ def inspect(
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:
-    """The names between commas.
+    """The names in a text, which are separated by commas.
 
     >>> names_of("mask, warp"), names_of(None)
     (('mask', 'warp'), None)

@@ -82,17 +82,17 @@ def measure(
 ) -> None:
     """Add Gaussian noise to every image many times, and record the label of every noisy copy.
 
-    Example: doldrum measure model.onnx photos/ --strengths 0.05,0.1,0.2 --draws 100 --out result
-
-    Writes Parquet files and manifest.json into --out. The files have one row per input and strength: id, label without noise, W with limits, most frequent class with its
-    lower limit, and the label of every draw. doldrum.read_responses(DIR) reads them back. To continue an
+    The command writes Parquet files and manifest.json into --out. The Parquet files have one row per input and strength: id, label without noise, W with its limits,
+    most frequent class with a lower limit for its probability, and the label of every draw. In Python, doldrum.read_responses(DIR) reads these files. To continue an
     interrupted run, run the same command again.
 
-    Images other than arrays are decoded once into --out (one byte per value; deleted at the end). Files that cannot be read are
-    listed and left out.
+    Images in arrays are read where they are. All other images are decoded once into --out, which takes one byte per value until the command ends. Files that cannot be
+    read are listed and left out.
 
-    Most inputs need only a few draws to show whether their W is above or below a value:
-    doldrum measure model.onnx photos/ --strengths 0.1 --draws 1000 --until-decided 0.2 --alpha 0.01 --out result
+    Most inputs need only a few draws to show whether their W is above or below a value. With --draws 1000 --until-decided 0.2 --alpha 0.01, the measurement of an
+    input stops when its W is shown to be above or below 0.2.
+
+    Example: doldrum measure model.onnx photos/ --strengths 0.05,0.1,0.2 --draws 100 --out result
     """
     from doldrum.engines.choose import check_engine
     from doldrum.measuring import Measurement, measure_to

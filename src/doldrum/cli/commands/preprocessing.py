@@ -93,7 +93,7 @@ def _opened_table(told: dict[str, Any]) -> Any:
 def look_at_preprocessing(
     suspect: Suspect, clean: str, *, resize: Literal["stretch", "crop"] = "stretch", most: int = 300, seed: int = 0
 ) -> PreprocessingCheck:
-    """The body of the command: the check on at most `most` images of `clean`, drawn at random, with their labels where they are known."""
+    """Check which preprocessing fits the model, on at most `most` images of `clean`, which are drawn at random. Labels are used if they are known."""
     from doldrum.cli.clean_sample import clean_sample
     from doldrum.suspects.preprocessing_check import preprocessing_report
 
@@ -124,12 +124,12 @@ def _warn_of_order(suspect: Suspect, sample: CleanSample, resize: Literal["stret
 
 
 def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:
-    """The check as --json prints it, best first."""
+    """The check's results as --json prints them, with the best preprocessing first."""
     return asdict(check)
 
 
 def preprocessing_table(check: PreprocessingCheck) -> Any:
-    """A table with a row per candidate, best first."""
+    """A table with one row per candidate preprocessing, the best one first."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -151,9 +151,9 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
 
 
 def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
-    """What stands below the table: what its columns mean, the verdict, and where another row is better its flags and those of near ties.
+    """The text below the table: what its columns mean, the verdict and, if another preprocessing is better, the flags that select it.
 
-    Flags are a line of their own, however long, so that they can be copied.
+    Near ties get their flags too. Flags have a line of their own, however long, so that they can be copied.
     """
     columns = (
         "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "

@@ -27,18 +27,18 @@ def references(
     workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
     json: JsonFlag = False,
 ) -> None:
-    """Train clean models of one recipe with different seeds, for doldrum inspect to compare another model with.
+    """Train clean models with one recipe and different seeds, as reference models for doldrum inspect.
+
+    The command doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are known to be clean. The promise holds for clean
+    models like the reference models, so use data and a network like those of the model to inspect. The number of reference models sets the lowest rate that can be
+    promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the rate among your own
+    clean models is nearer to the promised rate.
+
+    The command writes the models (reference-0000.safetensors and so on) into --out, and references.json, which says how they were made. You can stop the command at
+    any time. Run the same command again to continue from the last finished epoch. To add models later, use a larger --count. You can also use clean models of
+    your own: put them into a folder, in any format that doldrum opens.
 
     Example: doldrum references --data fashion-mnist --recipe fashion-cnn --count 40 --out refs
-
-    doldrum inspect promises a rate of false alarms by comparing a model with models that are known to be clean. The promise holds for clean
-    models like these, so use data and a network like those of the model to inspect. The number of models sets the lowest rate that can be
-    promised: 19 models are enough for 5%, 99 for 1%. With more models, the rate among your own clean models is nearer to the
-    promised one.
-
-    --out receives reference-0000.safetensors and so on, and references.json, which says how they were made. You can stop the command at any time. Run the same
-    command again to continue from the last finished epoch. A larger --count adds models. You can also use clean models of your own: put them into a
-    folder, in any format that doldrum opens.
     """
     from doldrum.provenance import cores
     from doldrum.references import train_references

@@ -48,15 +48,14 @@ def serve(
 ) -> None:
     """Serve a model over HTTP: each image gets its class, a p-value, and a flag if it looks triggered.
 
-    Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0
+    The detector's file stores how the model was opened, so you need not repeat the model's options. The model runs in a
+    confined process, and the images are decoded in another confined process.
 
-    Example: curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
+    GET /docs describes the interface. The paths /healthz, /readyz and /metrics are for operators. The path /v1/watch says whether the promised false-positive rate
+    still holds for the incoming images. SIGTERM stops the service after every accepted image has its answer.
 
-    The detector's file remembers how the model was opened, so you need not repeat the model's options. The model stays in its
-    confined process, and images are decoded in another one.
-
-    GET /docs describes the interface. /healthz, /readyz and /metrics are for operators. /v1/watch says whether the promise still holds for
-    the incoming images. SIGTERM stops the service after every accepted image has its answer.
+    Example: DOLDRUM_TOKEN=… doldrum serve model.onnx --detector guard.doldrum --host 0.0.0.0, then
+    curl -H "Authorization: Bearer $DOLDRUM_TOKEN" -F images=@a.png -F images=@b.jpg http://127.0.0.1:8000/v1/classify
     """
     from doldrum.detectors import Guard, load_detector
     from doldrum.opening import ModelSettings

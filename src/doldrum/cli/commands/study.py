@@ -30,14 +30,14 @@ def study(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Run the cells of a study that have no record yet. You can stop it at any time and run it again to continue.
+    """Run the cells of a study that have no record yet. You can stop the command at any time, and run it again to continue.
+
+    A cell is one combination of settings. A grid file has fields that all cells share, and [[cells]] tables with the fields of some cells. If a field is a list, each of its values gives
+    a cell. Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
+    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more fields. The page docs/how-to/run-a-study.md has an
+    example with every study's fields.
 
     Example: doldrum study smoothing --grid quick --out result, then doldrum report result
-
-    A grid file has fields that all cells share, and [[cells]] tables. A list gives one cell per value, and several
-    lists give one cell per combination: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
-    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more. docs/how-to/run-a-study.md has an
-    example with every study's fields.
     """
     from doldrum.provenance import cores
     from doldrum.studies import list_studies, run_study
@@ -72,7 +72,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The --out folder of a study, finished or not.")],
     json: JsonFlag = False,
 ) -> None:
-    """Write FOLDER/report.html, figures and tables from a study's records, and print the main result."""
+    """Write a report of a study's records (FOLDER/report.html, figures and tables), and print the main result."""
     from doldrum.records.study import read_study
     from doldrum.report.studies.page import study_page, write_report
 
