@@ -29,7 +29,7 @@ def changed() -> str:
     assert bad["w_change_ci"][1] < 0, "W falls on the backdoored network"
     return (
         f"On the backdoored network, the trigger changes mean W by {demo.changed(bad)}, from {short(bad['w_clean'], 3)} to "
-        f"{short(bad['w_triggered'], 3)}. On the clean network, it changes mean W by {demo.changed(clean)}."
+        f"{short(bad['w_triggered'], 3)}. On the clean network, the trigger changes mean W by {demo.changed(clean)}."
     )
 
 
