@@ -60,7 +60,7 @@ def sentence(scale: str = "full") -> str:
 def changed(model: Row) -> str:
     """The change of W by the trigger, with its limits."""
     low, high = map(signed, model["w_change_ci"])
-    return f"{signed(model['w_change'])} (95% {low} to {high})"
+    return f"{signed(model['w_change'])} (95% interval {low} to {high})"
 
 
 def share(name: str) -> Callable[[Row], float]:

@@ -28,8 +28,8 @@ def changed() -> str:
     clean, bad = demo.shown()["models"]
     assert bad["w_change_ci"][1] < 0, "W falls on the backdoored network"
     return (
-        f"The trigger changes W by {demo.changed(bad)} on the backdoored network, from {short(bad['w_clean'], 3)} to "
-        f"{short(bad['w_triggered'], 3)}, and by {demo.changed(clean)} on the clean one"
+        f"On the backdoored network, the trigger changes mean W by {demo.changed(bad)}, from {short(bad['w_clean'], 3)} to "
+        f"{short(bad['w_triggered'], 3)}. On the clean network, the trigger changes mean W by {demo.changed(clean)}."
     )
 
 
