@@ -75,7 +75,7 @@ def shown(studies: Studies) -> Iterator[str]:
         f"work before cleansing either (ASR {one(studies, 'sig', 1, 'none')['asr']:.1%})."
     )
     mine, other = ([f"{one(studies, 'wanet', seed, arm)['poison_dropped']:.0%}" for seed in (0, 1)] for arm in ("profile", "spectral"))  # fmt: skip
-    yield f"it drops {' and '.join(mine)} of the poison. Spectral signatures drop {' and '.join(other)}."
+    yield f"it drops {' and '.join(mine)} of the poison. Spectral signatures drop {' and '.join(other)} of this poison."
     yield f"clean accuracy falls by {cost['spectral']:.1f} points. The profile drops only {ours['clean_dropped']:.1%} of the clean samples."
     yield f"{found['ranking']['broken']} of {found['ranking']['models']} models end with an ASR below 20%, and the profile drops almost no poison of TaCT of seed 0."
     largest = {a: mean(c.values["largest_share"] for c in studies.cells("cleansing") if c.cell["attack"] == a) for a in ("badnets", "sig", "all-to-all")}  # fmt: skip

@@ -84,11 +84,11 @@ def summary(studies: Studies) -> Iterator[str]:
         ("all attacks except anti-smoothing and noise-hardened (16)", short(ours(sixteen)), next_best(sixteen)),
         ("12 development attacks", short(ours(TWELVE)), next_best(TWELVE)),
         ("all-to-all", f"{short(ours(['all-to-all']))} ({short(min(every))} to {short(max(every))})", next_best(["all-to-all"])),
-        ("held out: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
+        ("held-out attacks: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
         ("adaptive: LSBA, noise-hardened, anti-smoothing", each(ADAPTIVE), f"STRIP {each(ADAPTIVE, 'strip')}"),
         ("weakest of the others", weakest(studies), ""),
         ("actual rates of false alarms, promised 1% and 5%", f"{short(100 * false1)}%, {100 * false5:.1f}%", ""),
-        (f"of {len(mine)} models, false alarms inside the 95% interval of a promised 1%", str(kept), ""),
+        (f"models (of {len(mine)}) whose false alarms are inside the 95% interval of a promised 1%", str(kept), ""),
         ("processor time per input in ms, one thread", f"{speed[0]:.1f}", f"STRIP {speed[1]:.1f}"),
     ]  # fmt: skip
     yield from (f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
@@ -190,7 +190,7 @@ def stress(studies: Studies) -> Iterator[str]:
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}, and with 2,000 inputs "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, it is "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
@@ -239,7 +239,7 @@ def mlp(studies: Studies) -> Iterator[str]:
         line(*each)
         for each in (
             ("BadNets", "badnets"), ("Blended", "blended"), ("all-to-all", "all-to-all"), ("WaNet", "wanet"),
-            ("ISSBA (held out as an attack too)", "issba"),
+            ("ISSBA (this attack was held out too)", "issba"),
         )
     )  # fmt: skip
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
