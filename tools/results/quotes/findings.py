@@ -110,7 +110,7 @@ def success(studies: Studies) -> Iterator[str]:
     yield f"{WORDS[len(onsets)].capitalize()} models were followed through training"
     yield (
         f"In {WORDS[len(calm)]} of them W of triggered inputs fell: in no model before the attack succeeded, in {WORDS[same]} models at the same checkpoint, "
-        f"in {WORDS[after]} at a later one."
+        f"in {WORDS[after]} models at a later checkpoint."
     )
 
 
