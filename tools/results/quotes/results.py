@@ -60,7 +60,7 @@ def repaired(studies: Studies) -> str:
     before, after, lost = _repairs(studies, "repair")
     again, left, _ = _repairs(studies, "repair-201")
     return (
-        f"uses the trigger that the inspection found and 1,000 clean images. It lowers the mean success rate of 18 attacks from {100 * before:.0f}% to "
+        f"uses the trigger that the inspection found and 1,000 clean images. The repair lowers the mean success rate of 18 attacks from {100 * before:.0f}% to "
         f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} percentage points of clean accuracy. On models of a second seed, the mean success rate falls from "
         f"{100 * again:.0f}% to {100 * left:.1f}%."
     )
