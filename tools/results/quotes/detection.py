@@ -142,7 +142,7 @@ def reached(studies: Studies) -> Iterator[str]:
     )
     yield (
         f"**the TPR of BPP is {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at a false-positive rate of 5%; AUROC "
-        f"{short(of(['bpp'], 'auroc'), 3)}). This attack succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
+        f"{short(of(['bpp'], 'auroc'), 3)}). The attack BPP succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
     )
     held = {a for a in ALL if of([a]) < 0.5}
     assert held == {"bpp"}, "no attack but BPP under .5"
@@ -197,8 +197,8 @@ def stress(studies: Studies) -> Iterator[str]:
     ours, others = kept(studies, "profile"), kept(studies, *theirs)
     yield (
         f"for each of {len(ours)} combinations of model, promised rate and calibration size. In every combination, the rates of at least {min(ours)} splits are inside "
-        f"the 95% interval. For the other detectors there are {len(others):,} combinations. In {others.count(min(others))} of them, the rates of {min(others)} splits are "
-        f"inside the interval, and in the others those of {min(k for k in others if k > min(others))} or more."
+        f"the 95% interval. For the other detectors there are {len(others):,} combinations. In {others.count(min(others))} of these combinations, the rates of {min(others)} splits are "
+        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside."
     )
 
 
