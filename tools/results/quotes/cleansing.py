@@ -61,23 +61,23 @@ def shown(studies: Studies) -> Iterator[str]:
     came, ours, theirs, clusters = (found[arm] for arm in ("none", "profile", "spectral", "clustering"))
     cost = {arm: 100 * (came["clean_accuracy"] - found[arm]["clean_accuracy"]) for arm in ("profile", "spectral")}
     yield (
-        f"breaks {ours['broken']} of {ours['models']} backdoors (ASR under 20%) and costs {short(cost['profile'], 1)} points of clean accuracy.** It lowers the mean "
-        f"ASR from {came['asr']:.1%} to {ours['asr']:.1%}. Spectral signatures lower it to {theirs['asr']:.1%}, at a cost of {cost['spectral']:.1f} points "
-        f"of clean accuracy, and activation clustering to {clusters['asr']:.1%}."
+        f"removes {ours['broken']} of {ours['models']} backdoors (ASR under 20%) and costs {short(cost['profile'], 1)} points of clean accuracy.** The profile lowers the mean "
+        f"ASR from {came['asr']:.1%} to {ours['asr']:.1%}. Spectral signatures lower the mean ASR to {theirs['asr']:.1%}, at a cost of {cost['spectral']:.1f} points "
+        f"of clean accuracy, and activation clustering lowers it to {clusters['asr']:.1%}."
     )
     left = {(r["attack"], r["seed"]): r for r in rows(studies, "profile") if r["asr"] >= 0.2}
     assert set(left) == {("wanet", 1), ("blended", 0)}, "left are WaNet of seed 1 and Blended of seed 0"
     blended = left["blended", 0]
     poisoned = next(c for c in studies.cells("cleansing") if (c.cell["attack"], c.cell["seed"]) == ("blended", 0)).values["poisoned"]  # fmt: skip
     yield (
-        f"Two backdoors are left: WaNet of seed 1 (ASR {left['wanet', 1]['asr']:.0%}) and Blended of seed 0 (ASR {blended['asr']:.1%}: "
-        f"{round(poisoned * (1 - blended['poison_dropped']))} of {poisoned} poisoned samples are enough). One of the {ours['models']} backdoors, SIG of seed 1, did not "
+        f"The profile leaves two backdoors: WaNet of seed 1 (ASR {left['wanet', 1]['asr']:.0%}) and Blended of seed 0 (ASR {blended['asr']:.1%}; "
+        f"{round(poisoned * (1 - blended['poison_dropped']))} of {poisoned} poisoned samples stayed in the set, and are enough for this). One of the {ours['models']} backdoors, SIG of seed 1, did not "
         f"work before cleansing either (ASR {one(studies, 'sig', 1, 'none')['asr']:.1%})."
     )
     mine, other = ([f"{one(studies, 'wanet', seed, arm)['poison_dropped']:.0%}" for seed in (0, 1)] for arm in ("profile", "spectral"))  # fmt: skip
-    yield f"it drops {' and '.join(mine)} of the poison. Spectral signatures drop {' and '.join(other)}."
-    yield f"clean accuracy falls by {cost['spectral']:.1f} points. The profile drops {ours['clean_dropped']:.1%} of the clean samples."
-    yield f"{found['ranking']['broken']} of {found['ranking']['models']} models end with an ASR below 20%, and it drops almost no poison of TaCT of seed 0."
+    yield f"it drops {' and '.join(mine)} of the poison. Spectral signatures drop {' and '.join(other)} of this poison."
+    yield f"clean accuracy falls by {cost['spectral']:.1f} points. The profile drops only {ours['clean_dropped']:.1%} of the clean samples."
+    yield f"{found['ranking']['broken']} of {found['ranking']['models']} models end with an ASR below 20%, and the profile drops almost no poison of TaCT of seed 0."
     largest = {a: mean(c.values["largest_share"] for c in studies.cells("cleansing") if c.cell["attack"] == a) for a in ("badnets", "sig", "all-to-all")}  # fmt: skip
     yield (
         f"the true largest share of poison in a class**, about {largest['badnets']:.0%} here ({largest['sig']:.0%} for SIG, "
@@ -87,7 +87,7 @@ def shown(studies: Studies) -> Iterator[str]:
 
 def promise(studies: Studies) -> Iterator[str]:
     cells = studies.cells("cleansing")
-    yield f"mean over the {len(cells)} models (two are of clean sets)"
+    yield f"a mean over the {len(cells)} models (two are of clean sets)"
     levels = cells[0].values["levels"]
     lines = []
     for i, level in enumerate(levels):
@@ -100,14 +100,14 @@ def promise(studies: Studies) -> Iterator[str]:
         (c for c in cells if c.cell["attack"] == "clean"), key=lambda c: flagged(studies, "clean", c.cell["seed"])
     )
     yield (
-        f"one has {flagged(studies, 'clean', clean[0].cell['seed'])} of 5,000 samples flagged and the other "
-        f"{flagged(studies, 'clean', clean[1].cell['seed'])}, where up to {clean[0].values['limit']} are explained by chance.**"
+        f"In one, {flagged(studies, 'clean', clean[0].cell['seed'])} samples are flagged, and in the other "
+        f"{flagged(studies, 'clean', clean[1].cell['seed'])}, but only up to {clean[0].values['limit']} flags are explained by chance.**"
     )
     cost = sorted(
         100 * (one(studies, "clean", s, "none")["clean_accuracy"] - one(studies, "clean", s)["clean_accuracy"])
         for s in (0, 1)
     )
-    yield f"costs {cost[1]:.1f} and {short(cost[0], 1)} points of clean accuracy. SIG's set of seed 1, whose backdoor does not work, has {flagged(studies, 'sig', 1)} samples flagged."
+    yield f"costs {cost[1]:.1f} and {short(cost[0], 1)} points of clean accuracy. In the set of SIG with seed 1, whose backdoor does not work, {flagged(studies, 'sig', 1)} samples are flagged."
 
 
 def flagged(studies: Studies, attack: str, seed: int) -> int:

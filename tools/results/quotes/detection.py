@@ -84,11 +84,11 @@ def summary(studies: Studies) -> Iterator[str]:
         ("all attacks except anti-smoothing and noise-hardened (16)", short(ours(sixteen)), next_best(sixteen)),
         ("12 development attacks", short(ours(TWELVE)), next_best(TWELVE)),
         ("all-to-all", f"{short(ours(['all-to-all']))} ({short(min(every))} to {short(max(every))})", next_best(["all-to-all"])),
-        ("held out: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
+        ("held-out attacks: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
         ("adaptive: LSBA, noise-hardened, anti-smoothing", each(ADAPTIVE), f"STRIP {each(ADAPTIVE, 'strip')}"),
         ("weakest of the others", weakest(studies), ""),
         ("actual rates of false alarms, promised 1% and 5%", f"{short(100 * false1)}%, {100 * false5:.1f}%", ""),
-        (f"of {len(mine)} models, false alarms inside the 95% interval of a promised 1%", str(kept), ""),
+        (f"models (of {len(mine)}) whose false alarms are inside the 95% interval of a promised 1%", str(kept), ""),
         ("processor time per input in ms, one thread", f"{speed[0]:.1f}", f"STRIP {speed[1]:.1f}"),
     ]  # fmt: skip
     yield from (f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
@@ -124,10 +124,10 @@ def rare(studies: Studies) -> Iterator[str]:
 
     often = ", ".join(f"{t} {success(studies, 'detection', a, RARE):.0%}" for t, a in (("BPP", "bpp"), ("FTrojan", "ftrojan"), ("SIG", "sig")))  # fmt: skip
     yield (
-        f"success of {often}). The mean TPR over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
-        f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), with an AUROC of "
-        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks have a TPR below .8: BPP {at('bpp')} (few inputs hit at "
-        f"all), SIG {at('sig')}, FTrojan {at('ftrojan')}, WaNet {at('wanet')}."
+        f"(success rate of {often}). The mean TPR over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
+        f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), with a mean AUROC of "
+        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks have a TPR below .8: BPP {at('bpp')} (the attack succeeds "
+        f"on few inputs), SIG {at('sig')}, FTrojan {at('ftrojan')}, WaNet {at('wanet')}."
     )
 
 
@@ -141,8 +141,8 @@ def reached(studies: Studies) -> Iterator[str]:
         f"({short(of(['all-to-all']))}, aim .95)"
     )
     yield (
-        f"**the TPR of BPP is {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at 5% false alarms; AUROC "
-        f"{short(of(['bpp'], 'auroc'), 3)}). Its attack succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
+        f"**the TPR of BPP is {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at a false-positive rate of 5%; AUROC "
+        f"{short(of(['bpp'], 'auroc'), 3)}). The attack BPP succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
     )
     held = {a for a in ALL if of([a]) < 0.5}
     assert held == {"bpp"}, "no attack but BPP under .5"
@@ -157,8 +157,8 @@ def strip(studies: Studies) -> Iterator[str]:
 
     good = ", ".join(short(of(a)) for a in ("badnets", "blended", "lf", "noise-hardened"))
     some = [of(a) for a in ("input-aware", "ftrojan", "wanet")]
-    yield f"low frequency and noise-hardened as well or better (TPR {good}). It misses"
-    yield f"and nearly all of input-aware, FTrojan and WaNet (TPR {short(min(some))} to {short(max(some))})."
+    yield f"low frequency and noise-hardened at least as well as the profile (TPR {good}). STRIP misses"
+    yield f"and most triggers of input-aware, FTrojan and WaNet (TPR {short(min(some))} to {short(max(some))})."
 
 
 def stressed(studies: Studies, *detectors: str) -> list[tuple[Row, dict[str, Any]]]:
@@ -178,26 +178,27 @@ def stress(studies: Studies) -> Iterator[str]:
     classes = [run["imbalance"]["1"]["fpr"] for run in runs.values()]
     yield (
         f"up to {max(map(max, classes)):.0%} of the inputs of a predicted class are flagged ({max(map(mean, zip(*classes, strict=True))):.1%} as "
-        f"the mean of the three models). If it is calibrated by class, at most {max(max(r['imbalance']['1']['per_class']) for r in runs.values()):.1%} are."
+        f"the mean of the three models). If the profile is calibrated by class, at most {max(max(r['imbalance']['1']['per_class']) for r in runs.values()):.1%} of the inputs of a class are flagged."
     )
     calm, bright = (runs["all-to-all"]["shifts"][kind] for kind in ("none", "brighter"))
     blurred, darker = (max(run["shifts"][kind]["fpr"][0] for run in runs.values()) for kind in ("blurred", "darker"))
     bad = [runs[attack] for attack in ("badnets", "all-to-all")]
     yield (
-        f"all-to-all's TPR falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (false alarms to {short(100 * bright['fpr'][0])}%). "
-        f"On blurred images up to {blurred:.1%} are flagged at a promised 1%, and on images a fifth darker {darker:.1%}. If 1% of the calibration "
+        f"its TPR on all-to-all falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (and the false-positive rate to {short(100 * bright['fpr'][0])}%). "
+        f"At a promised rate of 1%, up to {blurred:.1%} of blurred clean images are flagged, and up to {darker:.1%} of clean images that are darker by a fifth. If 1% of the calibration "
         f"inputs are triggered, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}, and with 2,000 inputs "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, it is "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
     ours, others = kept(studies, "profile"), kept(studies, *theirs)
     yield (
-        f"At least {min(ours)} are inside the 95% interval, for each of {len(ours)} combinations of model, level and calibration size. Of the "
-        f"{len(others):,} combinations of the other detectors, {others.count(min(others))} have {min(others)} splits inside, and the others {min(k for k in others if k > min(others))} or more."
+        f"for each of {len(ours)} combinations of model, promised rate and calibration size. In every combination, the rates of at least {min(ours)} splits are inside "
+        f"the 95% interval. For the other detectors there are {len(others):,} combinations. In {others.count(min(others))} of these combinations, the rates of {min(others)} splits are "
+        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside."
     )
 
 
@@ -215,15 +216,15 @@ def colour(studies: Studies) -> Iterator[str]:
     ours = by["profile"]
     yield (
         f"all-to-all {of('all-to-all')}, FTrojan {of('ftrojan')}, BadNets {of('badnets')}, Blended {of('blended')}, WaNet {of('wanet')} (its "
-        f"attack succeeds on {success(studies, 'detection-colour', 'wanet'):.0%}), ISSBA {of('issba')}. The mean TPR over the five development attacks "
-        f"is {short(ours['development'])} (the score before"
+        f"attack succeeds on {success(studies, 'detection-colour', 'wanet'):.0%} of the inputs), ISSBA {of('issba')}. The mean TPR over the five development attacks "
+        f"is {short(ours['development'])} (with an earlier score"
     )
-    yield f"and the AUROC {short(ours['auroc'], 3)}."
+    yield f"and the mean AUROC is {short(ours['auroc'], 3)}."
     yield (
-        f"the next best are Frequency (TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has "
-        f"{short(by['strip']['development'])}. On ISSBA, RPP finds more ({short(by['rpp']['held_out'])}). At a promised 1%, the profile flags "
-        f"{ours['fpr1']['value']:.1%} of clean images."
+        f"the next best detectors are Frequency (mean TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has a mean TPR of "
+        f"{short(by['strip']['development'])}. On ISSBA, RPP has a higher TPR than the profile ({short(by['rpp']['held_out'])})."
     )
+    yield (f"at a promised false-positive rate of 1%, the profile flags {ours['fpr1']['value']:.1%} of clean images.")
 
 
 def mlp(studies: Studies) -> Iterator[str]:
@@ -238,16 +239,16 @@ def mlp(studies: Studies) -> Iterator[str]:
         line(*each)
         for each in (
             ("BadNets", "badnets"), ("Blended", "blended"), ("all-to-all", "all-to-all"), ("WaNet", "wanet"),
-            ("ISSBA (held out as an attack too)", "issba"),
+            ("ISSBA (this attack was held out too)", "issba"),
         )
     )  # fmt: skip
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
-    yield f"The mean TPR at 1% is {short(by['profile']['development'])} over the four development attacks"
-    yield f"STRIP has {short(by['strip']['development'])}, TeCo {short(by['teco']['development'])}, and the others have at most {short(by['w']['development'])}."
+    yield f"Over the four development attacks, the profile has a mean TPR of {short(by['profile']['development'])} at 1%."
+    yield f"STRIP has a mean TPR of {short(by['strip']['development'])}, TeCo of {short(by['teco']['development'])}, and the other detectors have at most {short(by['w']['development'])}."
     yield f"the profile has a mean TPR of {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
-    yield f"{kept} of {pairs} pairs of a detector and a model are inside the 95% interval at 1%"
-    yield f"WaNet's attack succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
+    yield f"the actual rate is inside the 95% interval of a promised 1% for {kept} of {pairs} pairs of a detector and a model"
+    yield f"The attack WaNet succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
 
 
 def proportions(studies: Studies) -> Iterator[str]:
@@ -260,15 +261,15 @@ def proportions(studies: Studies) -> Iterator[str]:
         )
         for ratio in (" 1:10", " 1:100")
     ]
-    yield f"clean accuracy {accuracy[0]:.0%} and {accuracy[1]:.0%};"
+    yield f"a clean accuracy of {accuracy[0]:.0%} (1:10) and {accuracy[1]:.0%} (1:100)."
     most = [run["sizes"]["2000"][0] for run in tails]
     low, high = (edge(100 * m["fpr"] for m in most) for edge in (min, max))
     fewest, all_but = (edge(m["kept"] for m in most) for edge in (min, max))
-    yield f"(actual rate {short(low, 1)}% to {short(high, 1)}% at a promised 1% with 2,000 calibration inputs, {fewest} or {all_but} of 50 splits inside the interval)"
+    yield f"a promised rate of 1% gives an actual rate of {short(low, 1)}% to {short(high, 1)}%, and {fewest} or {all_but} of 50 splits are inside the 95% interval."
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
-    yield f"a promised rate of 5% becomes an actual rate of {ten} by class (1:10) and {hundred} (1:100). For models trained on balanced sets it becomes {one}."
+    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (1:10), and of {hundred} (1:100). For models that are trained on balanced sets, it becomes {one}."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
-    yield f"brings every class to an actual rate of {min(even):.1%} to {max(even):.1%}."
+    yield f"the actual rate is {min(even):.1%} to {max(even):.1%} in every class."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
-    yield f"BadNets' TPR at 1% is {short(tpr[0])} (1:10) and {short(tpr[1])} (1:100)."
+    yield f"The TPR on BadNets at 1% is {short(tpr[0])} (1:10) and {short(tpr[1])} (1:100)."

@@ -38,18 +38,18 @@ def smoothing(studies: Studies) -> Iterator[str]:
         f"{signed(every['value'])} ({limits(every)}), Blended {signed(blended['value'])} ({limits(blended)}), SIG "
         f"{signed(sig['value'])} ({limits(sig)}; not significant after Holm's correction), WaNet {signed(wanet['value'])} ({limits(wanet)})."
     )
-    yield f"where there is nothing to find: {signed(clean['value'])} ({limits(clean)})"
+    yield f"As expected, it is near 0: {signed(clean['value'])} ({limits(clean)})"
 
     sigma = studies["sigma"]["numbers"]
     quarter, peak, cut = sigma["rules"]["quarter"], sigma["rules"]["peak"], sigma["clip"]["yes"]
     assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "for whom W falls at a quarter"
     assert not [a for a, e in quarter.items() if e["upper"] < 0], "W rises for none at a quarter"
-    yield f"Blended has an effect of {strongest(studies['smoothing'], 'Blended')} at sigma .1 and none at sigma-half"
-    yield f"it has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
+    yield f"Blended has an effect of {strongest(studies['smoothing'], 'Blended')} at sigma .1. It has no effect at sigma-half"
+    yield f"Blended has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
-        f"At the noise strength where mean clean W is a quarter of its peak, W falls for BadNets ({signed(quarter['badnets']['value'])}, "
-        f"{limits(quarter['badnets'])}) and Blended ({signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
-        f"At the peak itself, no fall is shown for BadNets ({signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
+        f"At the noise strength where mean clean W is a quarter of its peak, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
+        f"{limits(quarter['badnets'])}) and Blended (effect {signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
+        f"At the noise strength of the peak, no fall of W is shown for BadNets (effect {signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
     each = quarter["badnets"]["n"]
     yield f"([study sigma](sigma/report.html), {each} models per attack)"
@@ -71,7 +71,7 @@ def verdicts(by: dict[str, Any]) -> Iterator[str]:
         [name for attack, name in (*names.items(), ("all-to-all", "all-to-all")) if by[attack]["verdict"] == verdict]
         for verdict in ("smooths", "roughens", "not shown")
     )
-    yield f"{' and '.join(smooth)} yes; {' and '.join(rough)} the opposite; {', '.join(neither)} not shown"
+    yield f"true for {' and '.join(smooth)}; the opposite is true for {' and '.join(rough)}; nothing is shown for {', '.join(neither)} |"
 
 
 def strongest(page: dict[str, Any], attack: str) -> str:
@@ -97,10 +97,10 @@ def success(studies: Studies) -> Iterator[str]:
     assert len(shown) == 2, "shown over all, not among inputs that hit"
     yield (
         f"{signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}, models resampled within attacks). Adjusted for each model's mean "
-        f"W on clean images, the correlation is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). For BadNets alone it is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
+        f"W on clean images, the correlation is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). The correlation for BadNets alone is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
         f"and for Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
     )
-    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}): not shown"
+    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}). So it is not shown"
     onsets = numbers["onsets"]
     calm = [o for o in onsets if o["calm"] is not None]
     before, same, after = (
@@ -109,8 +109,8 @@ def success(studies: Studies) -> Iterator[str]:
     assert before == 0, "never before the attack's success"
     yield f"{WORDS[len(onsets)].capitalize()} models were followed through training"
     yield (
-        f"In {WORDS[len(calm)]} of them W of triggered inputs fell: never before the attack's success, {WORDS[same]} times at the same checkpoint, "
-        f"{WORDS[after]} times after it."
+        f"In {WORDS[len(calm)]} of them W of triggered inputs fell: in no model before the attack succeeded, in {WORDS[same]} models at the same checkpoint, "
+        f"in {WORDS[after]} models at a later checkpoint."
     )
 
 
@@ -120,16 +120,16 @@ def patterns(studies: Studies) -> Iterator[str]:
     made, aimed, blind = (
         full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "universal perturbation, untargeted")
     )  # fmt: skip
-    yield f"does so, from {short(made['w_clean'], 3)} to {short(made['w'], 3)} (95% interval of the fall: {limits(made['fall'])})"
+    yield f"lowers it from {short(made['w_clean'], 3)} to {short(made['w'], 3)} (95% interval of the fall: {limits(made['fall'])})"
     yield (
         f"(W from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% interval of the fall: {limits(aimed['fall'])}), although "
-        f"{aimed['share']:.0%} of inputs get its class"
+        f"the model predicts the target class for {aimed['share']:.0%} of inputs with it"
     )
     yield f"they raise W (from {short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
     yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}:"
     best = max(row["mean"] for row in studies["patterns"]["numbers"]["told_apart"])
     yield f"(mean AUROC {short(best)} at best)"
-    yield f"STRIP flags the W-lowering pattern in {made['flagged_strip']:.0%} of inputs, targeted perturbations in {aimed['flagged_strip']:.0%}"
+    yield f"it flags {made['flagged_strip']:.0%} of inputs with the pattern that lowers W, and {aimed['flagged_strip']:.0%} of inputs with a targeted perturbation"
 
 
 def range_of(rows: list[dict[str, Any]], *, true: bool) -> str:
@@ -140,24 +140,24 @@ def range_of(rows: list[dict[str, Any]], *, true: bool) -> str:
 def colour(studies: Studies) -> Iterator[str]:
     numbers = studies["success-colour"]["numbers"]
     pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"{numbers['models']} models of BadNets and Blended): the rank correlation with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)})"
-    yield f"among inputs on which the attack succeeds {signed(hit['value'], 2)} ({limits(hit, 2)})"
+    yield f"{numbers['models']} models of BadNets and Blended): the rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)})"
+    yield f"If only inputs on which the attack succeeds are counted, it is {signed(hit['value'], 2)} ({limits(hit, 2)})"
     rare, some = (
         studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
     )  # fmt: skip
     yield (
-        f"BadNets at rate .001 never works (ASR {rare['asr']:.0%}) and does not lower W (effect {short(rare['effect'])}). At .003 it does both "
-        f"(ASR {some['asr']:.0%}, effect {signed(some['effect'], 2)})"
+        f"BadNets at a poison rate of .001 does not work (attack success rate {rare['asr']:.0%}) and does not lower W (effect {short(rare['effect'])}). "
+        f"At a poison rate of .003, BadNets works and lowers W (attack success rate {some['asr']:.0%}, effect {signed(some['effect'], 2)})"
     )
     kinds = studies["patterns-colour"]["numbers"]["kinds"]
     full = {row["kind"]: row for row in kinds["full"]}
     made, aimed, bad = (full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "BadNets"))
     yield (
-        f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. Here a targeted universal perturbation also lowers it, "
+        f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. Here a targeted universal perturbation also lowers W, "
         f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (95% interval of the fall: {limits(aimed['fall'])}; p = {short(aimed['p_holm'])} after Holm's correction). "
-        f"So do true triggers (BadNets from {short(bad['w_clean'], 3)} to {short(bad['w'], 3)})"
+        f"True triggers lower W too (BadNets from {short(bad['w_clean'], 3)} to {short(bad['w'], 3)})"
     )
-    yield f"At equal success, patterns on clean models have a lower W ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"
+    yield f"At equal attack success, patterns on clean models have a lower W ({range_of(kinds['0.9'], true=False)}) than true triggers ({range_of(kinds['0.9'], true=True)})"
 
 
 def detectors(studies: Studies) -> Iterator[str]:
@@ -168,8 +168,8 @@ def detectors(studies: Studies) -> Iterator[str]:
     )
     yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
-        f"At 1% false alarms and 64 forward passes `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of twelve "
-        f"development attacks, STRIP {short(few['strip'])}, W alone {short(few['w'])}. On colour images ([page](detection-colour/report.html)) they find "
-        f"{short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])}."
+        f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
+        f"attacks used in the design. STRIP finds {short(few['strip'])} of them, and W alone {short(few['w'])}. On colour images "
+        f"([page](detection-colour/report.html)), these three detectors find {short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])} of the triggered inputs."
     )
     yield f"{short(mlp['profile'])}, {short(mlp['strip'])} and {short(mlp['w'])}. [How"

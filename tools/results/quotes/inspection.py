@@ -32,17 +32,17 @@ def quotes(studies: Studies) -> Iterator[str]:
         right = sum(r["points_to"] == r["target"] for r in aimed)
         yield f"| {name} | {len(flagged)} of {len(bad)} | {_shown(bad)} | {right} of {len(aimed)} | {alarms} of {len(clean)} |"
     wrong = [r for r in rows if r["attack"] == "wrong labels"]
-    yield f"{sum(r['p'] <= 0.05 for r in wrong)} of {len(wrong)} such models are suspicious, and in {_shown(wrong)} a backdoor is shown."
+    yield f'The verdict is "suspicious" for {sum(r["p"] <= 0.05 for r in wrong)} of {len(wrong)} such models, and "backdoor shown" for {_shown(wrong)} of them.'
     classic = studies["inspection"]["numbers"]["inspectors"]["neural-cleanse"]["all"]
-    yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones"
+    yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored models"
     works = [r for r in rows if r["attack"] not in ("clean", "wrong labels") and r["asr"] >= 2 / 3]
     small = [r for r in works if r["smaller"] >= 2]
-    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of them the trigger found is at least twice as small as in the reference models"
-    yield f"With wrong labels alone, the trigger found is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
+    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of them, the trigger that is found is at most half as large as in the reference models"
+    yield f"For models with wrong labels alone, the trigger that is found is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
     one = [r for r in rows if r["attack"] in ONE_TRIGGER and r["p"] <= 0.05]
-    yield f"For attacks with one target and one trigger it is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)}."
+    yield f"For attacks with one target and one trigger, the target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)} flagged models."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]
-    yield f"AUROC is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over those with one target and one trigger"
+    yield f"The AUROC of the inspection is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over the attacks with one target and one trigger"
     yield f"a cross-entropy of {every['cross_entropy']:.2f} over all models, and of {_held_out(studies):.2f} over the held-out attacks and network alone"
     yield f"{len(missing(rows))} backdoored model is missed"
     yield from _natural(studies)
@@ -53,12 +53,12 @@ def _colour(studies: Studies) -> Iterator[str]:
     rows = studies.rows("inspection-colour", "models", by="verdict")
     bad, clean = ([r for r in rows if (r["attack"] == "clean") is kind] for kind in (False, True))
     flagged = [r for r in bad if r["p"] <= 0.05]
-    yield f"{len(flagged)} of {len(bad)} backdoored models are flagged, and in {_shown(bad)} a backdoor is shown. The class named is right in {sum(r['points_to'] == r['target'] for r in flagged)} of {len(flagged)}."
+    yield f"{len(flagged)} of {len(bad)} backdoored models are flagged, and in {_shown(bad)} of them a backdoor is shown. The target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in flagged)} of {len(flagged)} models."
     found = studies["inspection-colour"]["numbers"]["inspectors"]
     alarms = sum(r["p"] <= 0.05 for r in clean)
-    yield f"{alarms} of {len(clean)} clean models are flagged. The AUROC is {found['verdict']['all']['auroc']:.3f}."
+    yield f"{alarms} of {len(clean)} clean models are flagged. The AUROC of the inspection is {found['verdict']['all']['auroc']:.3f}."
     classic = found["neural-cleanse"]["all"]
-    yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored ones."
+    yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored models."
 
 
 def missing(rows: list[Any]) -> list[Any]:
@@ -83,12 +83,12 @@ def _natural(studies: Studies) -> Iterator[str]:
     example = next(m for m in models if m.clean and m.seed == _EXAMPLE)
     attacked = next(m for m in models if m.attack == "badnets" and m.seed == 200)
     references = [m for m in models if m.reference]
-    yield f"seed {_EXAMPLE}, a mask of {_size(example, sneakers):.1f} pixels turns {example.success[sneakers]:.0%} of held-back sneakers into bags"
+    yield f'seed {_EXAMPLE}, a mask of {_size(example, sneakers):.1f} pixels makes the model answer "bag" for {example.success[sneakers]:.0%} of held-back sneakers'
     aimed = ("mask", None, attacked.target)
-    yield f"needs {_size(attacked, aimed):.1f} pixels in the CNN that BadNets attacked with seed 200"
+    yield f"In a backdoored CNN (BadNets, seed 200), the same search finds a mask of {_size(attacked, aimed):.1f} pixels for the target class"
     sizes = [_size(m, sneakers) for m in references]
-    yield f"sneakers are turned into bags by {min(sizes):.1f} to {max(sizes):.1f} pixels"
-    yield f"the reference models need {mean(_size(m, aimed) for m in references):.1f} on average"
+    yield f"masks of {min(sizes):.1f} to {max(sizes):.1f} pixels turn sneakers into bags"
+    yield f"the masks in the reference models have {mean(_size(m, aimed) for m in references):.1f} pixels on average"
 
 
 def _size(model: Any, figure: Any) -> float:

@@ -16,19 +16,19 @@ def quotes(studies: Studies) -> Iterator[str]:
     every = studies.rows("repair", "repairs", inputs=_SIZE)
     attacked, clean = _apart(every)
     yield f"{_models(attacked)} backdoored models and {_models(clean)} clean ones"
-    yield f"In {sum(r['found'] for r in attacked if r['method'] == 'unlearn')} of {_models(attacked)} backdoored models, the trigger that was found starts from the same classes, and leads to the same class, as the attacker's."
+    yield f"In {sum(r['found'] for r in attacked if r['method'] == 'unlearn')} of {_models(attacked)} backdoored models, the trigger that was found starts from the same classes, and leads to the same class, as the attacker's trigger."
     yield from _table(every)
     found = lower_than([dict(r) for r in attacked], "unlearn", "fine-tune", _SIZE)
-    yield f"by {100 * found.value:.0f} points (95%: {100 * found.lower:.0f} to {100 * found.upper:.0f})"
+    yield f"by {100 * found.value:.0f} points (95% interval: {100 * found.lower:.0f} to {100 * found.upper:.0f})"
     yield f"The attacks succeed on {_before(attacked)} of images before the repair."
-    yield f"{_worst(attacked)}"
+    yield f"the highest success rate is {_worst(attacked)}"
     for name, least in (("repair-201", 0.0), ("repair-textures", _TOOK)):
         rows = [
             r for r in studies.rows(name, "repairs", inputs=_SIZE) if r["attack"] == "clean" or r["asr_before"] >= least
         ]
         attacked, _ = _apart(rows)
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
-        yield f"is highest at {_worst(attacked)}"
+        yield f"the highest success rate of an attack is {_worst(attacked)}"
         yield from _table(rows)
 
 

@@ -18,7 +18,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield repaired(studies)
     yield cleansing(studies)
     yield from findings(studies)
-    yield f"the profile finds {detectors(studies)[-1][1]} of the triggered inputs"
+    yield f"the smoothness profile finds only {detectors(studies)[-1][1]} of the triggered inputs"
 
 
 def detectors(studies: Studies) -> list[tuple[str, str, str]]:
@@ -49,8 +49,9 @@ def models(studies: Studies) -> str:
     ours, classic = verdicts(studies)
     colour, _ = verdicts(studies, "inspection-colour")
     return (
-        f"`inspect` flags {ours[0]} backdoored models and {ours[1]} clean ones. Neural Cleanse's published rule flags {classic[0].split()[0]} of these backdoored models and "
-        f"{classic[1].split()[0]} of these clean ones. On emoji in colour, it flags {colour[0]} backdoored models and {colour[1]} clean ones."
+        f"`doldrum inspect` flags {ours[0]} backdoored models and {ours[1]} clean models. The published rule of Neural Cleanse flags {classic[0].split()[0]} of the same "
+        f"backdoored models and {classic[1].split()[0]} of the same clean models. In a study of emoji in colour, `doldrum inspect` flags {colour[0]} backdoored models and "
+        f"{colour[1]} clean models."
     )
 
 
@@ -59,8 +60,9 @@ def repaired(studies: Studies) -> str:
     before, after, lost = _repairs(studies, "repair")
     again, left, _ = _repairs(studies, "repair-201")
     return (
-        f"with the trigger that the inspection found and 1,000 clean images lowers the mean success of 18 attacks from {100 * before:.0f}% to "
-        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} points of clean accuracy. On models of a second seed, it falls from {100 * again:.0f}% to {100 * left:.1f}%."
+        f"uses the trigger that the inspection found and 1,000 clean images. The repair lowers the mean success rate of 18 attacks from {100 * before:.0f}% to "
+        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} percentage points of clean accuracy. On models of a second seed, the mean success rate falls from "
+        f"{100 * again:.0f}% to {100 * left:.1f}%."
     )
 
 
@@ -84,8 +86,8 @@ def verdicts(studies: Studies, study: str = "inspection") -> tuple[tuple[str, st
 def cleansing(studies: Studies) -> str:
     came, ours = (studies["cleansing"]["numbers"]["arms"][arm] for arm in ("none", "profile"))
     return (
-        f"broke {broken(studies)} backdoors: mean success fell from {came['asr']:.0%} to {ours['asr']:.0%}, at a cost of "
-        f"{short(100 * (came['clean_accuracy'] - ours['clean_accuracy']), 1)} points of clean accuracy."
+        f"removed {broken(studies)} backdoors: the mean attack success rate fell from {came['asr']:.0%} to {ours['asr']:.0%}, at a cost of "
+        f"{short(100 * (came['clean_accuracy'] - ours['clean_accuracy']), 1)} percentage points of clean accuracy."
     )
 
 
@@ -100,9 +102,9 @@ def findings(studies: Studies) -> Iterator[str]:
     assert [a for a, row in attacks.items() if row["verdict"] == "roughens"] == ["all-to-all"], "all-to-all rougher"
     bad = attacks["badnets"]["effect"]
     yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% interval {limits(bad)}) and TaCT"
-    yield f"[{studies['smoothing']['numbers']['models']} models]"
+    yield f"[These results are from {studies['smoothing']['numbers']['models']} models]"
     pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). Among inputs on which the attack succeeds it is {signed(hit['value'], 2)}: no effect is shown. [{studies['success']['numbers']['models']} models]"
+    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). If W is measured only on inputs on which the attack succeeds, the correlation is {signed(hit['value'], 2)}, and no effect is shown. [These results are from {studies['success']['numbers']['models']} models]"
     made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
     yield f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)} on clean models"
-    yield f"[{studies['patterns']['numbers']['models']} models]"
+    yield f"[These results are from {studies['patterns']['numbers']['models']} models]"
