@@ -68,7 +68,7 @@ def search(
     model: nn.Module, images: torch.Tensor, target: int, *, radius: float, steps: int, batch: int, draw: torch.Generator
 ) -> Left:
     """Projected gradient descent with momentum on the mean over x of -log p_target(x + d), |d| <= radius, from d = 0."""
-    d, speed = torch.zeros_like(images[0]), torch.zeros_like(images[0])
+    d, speed = images.new_zeros(images.shape[1:]), images.new_zeros(images.shape[1:])
     for _ in range(steps if len(images) else 0):
         some = images[torch.randint(len(images), (batch,), generator=draw)]
         speed = _MOMENTUM * speed + _direction(model, some, d, target)
