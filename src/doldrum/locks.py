@@ -15,7 +15,7 @@ __all__ = ["check_out_apart", "locked"]
 def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str = "--out") -> None:
     """Raise InputError where `out` would be inside of the folder `source`, which has `what` in it."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise InputError(f"expected {flag} apart from the {what} in {source}, got {out}; name another")
+        raise InputError(f"expected {flag} outside of {source}, which holds the {what}, got {out}; name another path")
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def _check_queries(
     )  # accuracy, the test of what was found, its pictures
     if needed > left:
         raise InputError(
-            f"expected endpoint_queries= with room for {needed:,} images more to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
+            f"expected endpoint_queries= with room for {needed:,} more images to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
             "it, or give fewer clean images"
         )
 

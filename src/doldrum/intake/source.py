@@ -65,7 +65,8 @@ class ImageSource:
         if of_macos:
             yield _renamed(
                 Skipped(
-                    "__MACOSX", f"expected images, got {of_macos} entries that macOS adds to them, which are left out"
+                    "__MACOSX",
+                    f"expected images, got {of_macos} entries that macOS adds to archives, which are left out",
                 ),
                 last,
             )

@@ -154,7 +154,7 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     other = [f"{name} {before.get(name)}, now {v}" for name, v in now.items() if before.get(name) != v]
     if other:
         warnings.warn(
-            f"expected the versions that began the run in {folder}, got others ({'; '.join(other)}): if two scores are almost "
+            f"expected the library versions with which the run in {folder} began, got other versions ({'; '.join(other)}): if two scores are almost "
             "equal, a label may differ from one run to the next; install the earlier versions to be sure",
             stacklevel=4,
         )

@@ -131,8 +131,7 @@ class StoredResponses:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
             raise InputError(
-                f"expected a manifest and shards as doldrum measure writes them in {self.folder}, got a misfit "
-                f"({type(error).__name__}: {error}); measure again"
+                f"expected a manifest and shards as doldrum measure writes them in {self.folder}, got files that do not fit together ({type(error).__name__}: {error}); measure again"
             ) from error
 
 

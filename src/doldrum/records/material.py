@@ -22,7 +22,9 @@ def keys(values: Any, name: str, wanted: tuple[str, ...]) -> dict[str, Any]:
     """An object with these keys and no others, as it comes back from JSON."""
     found = jsonable(values, name)
     if set(found) != set(wanted):
-        raise InputError(f"expected {name} with keys {sorted(wanted)}, got {sorted(found)[:20]}; run it again")
+        raise InputError(
+            f"expected {name} with keys {sorted(wanted)}, got {sorted(found)[:20]}; run the same command again"
+        )
     return found
 
 

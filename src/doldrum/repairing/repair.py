@@ -129,11 +129,11 @@ def as_recovered(inspection: Any) -> Recovered | None:
         return _proven(inspection)
     if not is_kind(inspection, Inspection):
         raise InputError(
-            f"expected inspection= as what dd.inspect gives, got {type(inspection).__name__}; pass that, or what dd.explain gives"
+            f"expected inspection= to be the result of dd.inspect or dd.explain, got {type(inspection).__name__}; pass one of them"
         )
     if inspection.trigger is None or inspection.where is None:
         raise InputError(
-            "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with others"
+            "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with other inspectors"
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)

@@ -102,7 +102,7 @@ def _check_folder(folder: Path, study: Study) -> None:
             )
     elif not _ours(folder / RECORDS):
         raise InputError(
-            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is something else's; name another with --out"
+            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is not a study's; name another with --out"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,9 @@ class NetworkTrigger(Trigger):
         try:
             network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})
         except RuntimeError as error:
-            raise InputError(f"expected the weights of trigger {self.name!r}, got others; {error}") from error
+            raise InputError(
+                f"expected the weights of trigger {self.name!r}, got weights that do not fit its network; {error}"
+            ) from error
         return network.eval().requires_grad_(False)
 
     def apply(self, images: Images) -> Images:

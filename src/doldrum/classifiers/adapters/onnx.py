@@ -79,7 +79,9 @@ class OnnxClassifier(Classifier):
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
-            raise ClassifierError(f"expected one float input (N, C, H, W), got {found}; export the model with one")
+            raise ClassifierError(
+                f"expected one float input (N, C, H, W), got {found}; export the model with one such input"
+            )
         self.input_name, self.output_name = inputs[0].name, outs[0].name
         if len(outs) > 1:
             warnings.warn(

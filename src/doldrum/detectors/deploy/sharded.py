@@ -246,7 +246,7 @@ def _summed_up(
             in_a_row += 1
             if in_a_row >= min(_PATIENCE, manifest["shards"]):
                 raise StorageError(
-                    f"expected shards that can be read, got {in_a_row} in a row that cannot; the last: {one['failed']}"
+                    f"expected shards that can be read, got {in_a_row} in a row that cannot be read; the last: {one['failed']}"
                 )
             continue
         in_a_row = 0
@@ -259,7 +259,7 @@ def _summed_up(
     inputs = tally.total()
     if not inputs:
         first = (failed or skipped)[0]
-        raise InputError(f"expected at least one image, got none; the first: {first['path']}: {first['reason']}")
+        raise InputError(f"expected at least one image, got none; the first file: {first['path']}: {first['reason']}")
     return {
         "complete": not failed,
         "inputs": inputs,

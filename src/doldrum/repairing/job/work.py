@@ -97,7 +97,7 @@ def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None,
     labels, how = matching.numbers_of(clean, opened)
     if labels is None:
         raise InputError(
-            f"expected labels of the model's classes, got others: {how}; pass labels=, or put the images into one folder without labels"
+            f"expected labels that are the model's classes, got labels that are not: {how}; pass labels=, or put the images into one folder without labels"
         )
     return labels, how
 
