@@ -60,5 +60,5 @@ def test_another_order_that_fits_a_little_better_is_a_warning() -> None:
     answers = np.where(draw.random(600) < 0.25, (labels + 1) % 4, draw.integers(0, 4, 600))
     told = other_order(check_class_order(answers, labels, 4))
     assert told is not None
-    assert "The order of the classes may be wrong: the model gives" in told
+    assert "The order of the classes may be wrong: the model predicts" in told
     assert "labels=" not in told

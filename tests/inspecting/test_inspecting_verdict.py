@@ -31,7 +31,10 @@ def test_no_sign_is_said_of_what_stands_out_and_of_a_change():
     text, _ = say("no sign", p_value=2 / 6)
     assert "1 of 5 clean reference models stands out as far as this model" in text
     assert "nothing more easily" not in text
-    assert "Nothing that was found stands out further than what the same search finds in the clean references." in text
+    assert (
+        "Nothing that was found in this model stands out further than what the same search finds in the clean references."
+        in text
+    )
     assert "The smallest change that was found was put on 20 clean images" in text
     assert "85.0% (95% interval: 62.0% to 97.0%)" in text
     assert "This change is 1.5 times smaller than the one" in text
@@ -59,7 +62,7 @@ def test_without_a_trigger_no_picture_is_to_be_looked_at():
 
 
 def test_other_training_than_that_of_references_is_named_where_there_are_some():
-    assert "other training than that of the references" in say("suspicious", p_value=1 / 6)[0]
+    assert "a training that differs from that of the references" in say("suspicious", p_value=1 / 6)[0]
     assert "other training" not in say("suspicious", references=None)[0]
 
 

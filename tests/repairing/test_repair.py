@@ -204,7 +204,7 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
         ({"clean": dd.ImageSet(np.zeros((80, 1, 5, 5), np.uint8), np.arange(80) % 3)}, "6"),
         ({"method": "unlearn"}, "inspect the model first"),
         ({"method": "magic"}, "among fine-tune, fine-prune"),
-        ({"inspection": "report"}, "what dd.inspect gives"),
+        ({"inspection": "report"}, "the result of dd.inspect or dd.explain"),
         ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got one without"),
         ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
         ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
@@ -230,7 +230,7 @@ def test_models_without_weights_to_train_are_refused() -> None:
     function = dd.as_classifier(lambda x: x.reshape(len(x), -1)[:, :3], input_shape=(1, 6, 6), num_classes=3)
     with pytest.raises(ClassifierError, match="weights can be trained"):
         repaired(function, inspection=corner())
-    with pytest.raises(ClassifierError, match="without any in floating point"):
+    with pytest.raises(ClassifierError, match="without weights in floating point"):
         repaired(classifier(nn.Sequential(nn.AdaptiveAvgPool2d((1, 3)), nn.Flatten()).eval()), inspection=corner())
 
 

@@ -114,8 +114,8 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
 @pytest.mark.parametrize(
     ("name", "grid", "message"),
     [
-        ("success", {"follow": [-1]}, "expected follow a list of training steps from 0"),
-        ("success", {"follow": 5}, "expected follow a list of training steps from 0, got 5"),
+        ("success", {"follow": [-1]}, "expected follow to be a list of training steps from 0"),
+        ("success", {"follow": 5}, "expected follow to be a list of training steps from 0, got 5"),
         ("success", {"follow": [5], "attack": "clean"}, "expected an attack to follow, got 'clean'"),
         ("success", {"follow": [5], "attack": "input-aware"}, "expected an attack that adds samples, got input-aware"),
         ("patterns", {"pattern": "callm"}, "got 'callm'; did you mean 'calm'"),
@@ -216,7 +216,7 @@ MOST = "expected rate of at most 0.0"
         ({"attack": "lsba", "settings": {"target_probability": 2}}, "target_probability"),
         ({"attack": "noise-hardened", "settings": {"sigmas": [-1]}}, "sigma"),
         ({"attack": "anti-smoothing", "settings": {"cover_ratio": 1e3}}, "cover_ratio"),
-        ({"pick": 358}, "expected test images besides the 358 that find sigma-half"),
+        ({"pick": 358}, "expected more test images than the 358 on which sigma-half is found"),
     ],
 )  # fmt: skip
 def test_what_an_attack_cannot_have_is_refused_before_anything_is_trained(smoothing, untrained, grid, message):

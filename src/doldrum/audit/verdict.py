@@ -100,7 +100,7 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
 def _discovered(flags: Mapping[str, Any]) -> str:
     """The set of discoveries, compared with the flags: inside them, or around them."""
     count, flagged = flags["discoveries"], flags["count"]
-    far = f"on average, at most {flags['fdr']:.0%} of such discoveries are clean images (Benjamini-Hochberg)"
+    far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
         return f"{'It' if flagged == 1 else '1 of them'} is a discovery: {far}."
     if count <= flagged:

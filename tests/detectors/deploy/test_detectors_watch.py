@@ -187,12 +187,12 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(InputError, match="p-values"):
             Watch(held).update(p)
     for p in (0.0123, 0.0004):
-        with pytest.raises(InputError, match="calibration, got another's"):
+        with pytest.raises(InputError, match="calibration, got p-values of another calibration"):
             Watch(held).update([p])
     classes = calibration_of(chance, 400, 0.05, np.repeat([0, 1], 200))
     with pytest.raises(InputError, match="labels together with"):
         Watch(classes).update([0.5])
-    with pytest.raises(InputError, match="one a p-value"):
+    with pytest.raises(InputError, match="one per p-value"):
         Watch(classes).update([0.5], labels=[0, 1])
 
 

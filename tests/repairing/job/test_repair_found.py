@@ -56,7 +56,8 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     assert (record.success, record.recovered["source"]) == (None, 1)
     assert (record.verdict["word"], record.verdict["exit_code"]) == ("not shown to be gone", 3)
     assert any(
-        "so it was not tested. Give more clean images of its source class." in s for s in record.verdict["sentences"]
+        "none of the images held back is of its source class. Give more clean images of that class." in s
+        for s in record.verdict["sentences"]
     )
     assert not any("too few images to show" in one for one in record.verdict["sentences"])
     told = record.to_dict()

@@ -47,7 +47,7 @@ def told(
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
     elif recovered is not None:
         sentences.append(
-            "The trigger was not tested: none of the images held back is of a class that it leads to another one. Give more clean images of the trigger's source class."
+            "The trigger was not tested, because none of the images held back is of its source class. Give more clean images of that class."
         )
     else:
         sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
