@@ -209,7 +209,7 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
         ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
         ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
         ({"inspection": proven(label=7)}, "between the model's 3 classes"),
-        ({"inspection": proven(scope=TARGET)}, "a route to another class"),
+        ({"inspection": proven(scope=TARGET)}, "a route from one class to another"),
         ({"inspection": Recovered(Route(None, 7), corner().trigger)}, "between the model's 3 classes"),
         (
             {

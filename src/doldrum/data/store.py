@@ -57,7 +57,7 @@ class PixelStore:
             )
         if image.dtype != self._dtype:
             raise InputError(
-                f"expected pixels of one type, {self._dtype} as in the first image, got {image.dtype}; convert them"
+                f"expected all pixels to have the type of the first image, {self._dtype}, got {image.dtype}; convert them"
             )
         self._count += 1
         if self._file is not None:

@@ -80,7 +80,7 @@ def inspect(
     mine = examine(classifier, images, progress=progress, **options)  # type: ignore[arg-type]
     if all(one.refused for one in mine.readings):
         raise ClassifierError(
-            f"expected a model that can be inspected, got none: {'; '.join(one.refused for one in mine.readings)}"
+            f"expected a model that at least one inspector can examine, got one that none can: {'; '.join(one.refused for one in mine.readings)}"
         )
     others: list[Examination] = []
     with progress_bar("examining references", len(references), show=progress) as advance:

@@ -59,7 +59,7 @@ def idx_pictures(stream: Reader, limits: ImageLimits) -> Iterator[Picture]:
     """Images of an IDX file of unsigned bytes with three axes, MNIST's format."""
     head = _exactly(stream, 16)
     if head[:4] != b"\0\0\x08\x03":
-        raise InputError("expected an IDX file of images, got one of other values; name the file of images")
+        raise InputError("expected an IDX file of images, got one with other contents; name the file of images")
     yield from _rows(stream, struct.unpack(">3I", head[4:]), np.dtype(np.uint8), None, limits)
 
 

@@ -125,7 +125,7 @@ def evaluate(
     for value, kind in ((trigger, Trigger), (plan, PoisonPlan)):
         if value is not None and not isinstance(value, kind):
             raise InputError(
-                f"expected a {kind.__name__}, got {type(value).__name__}; pass the one that poisoned the training set"
+                f"expected a {kind.__name__}, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
             )
     if not (is_number(confidence) and 0 < confidence < 1):
         raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")

@@ -95,7 +95,7 @@ def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:
     """{exit_code: 0 or 3, heading, sentences: [text]}, and `more` keys, which the caller checks."""
     found = keys(values, "verdict", ("exit_code", "heading", "sentences", *more))
     if isinstance(found["exit_code"], bool) or found["exit_code"] not in (0, 3):
-        raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; others are errors")
+        raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; other codes mean errors")
     text(found["heading"], "heading")
     texts(found["sentences"], "sentences", 100)
     return found

@@ -74,7 +74,9 @@ class Recipe:
             if getattr(self, name) not in choices:
                 raise InputError(f"expected {name} among {choices}, got {getattr(self, name)!r}; pick one")
         if not isinstance(self.network, str) or not self.network:
-            raise InputError(f"expected the name of a network, got {self.network!r}; see classifiers.networks")
+            raise InputError(
+                f"expected the name of a network, got {self.network!r}; see doldrum.networks.NETWORKS and TRANSFER"
+            )
         _within("epochs", self.epochs, low=0, high=100_000, open_low=True)
         _within("batch_size", self.batch_size, low=2, high=1_000_000, whole=True)
         _within("lr", self.lr, low=0, high=1000, open_low=True)

@@ -181,7 +181,7 @@ def test_what_was_learned_is_checked_before_any_scan(case, pool, tmp_path):
 
 def test_a_wrong_rate_of_dropout_is_refused(pool, tmp_path):
     path = save_detector(PSBD(rate=0.5).fit(normed_classifier(), pool[:30]), tmp_path / "d")
-    with pytest.raises(InputError, match="a rate in"):
+    with pytest.raises(InputError, match="a dropout rate in"):
         load_detector(rewritten(path, tmp_path / "bad", change={"learned": {"rate_": 1.5}}))
 
 

@@ -66,9 +66,13 @@ def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
     det = MaxSoftmax(seed=0).fit(clf, pool.take(range(2))).calibrate(pool.take(range(2, 200)), fpr=0.05)
     scan_to(det, pool.take(range(200, 210)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with inputs=11 \(it began with inputs=10\); run that one again"):
+    with pytest.raises(
+        InputError, match=r"got one with inputs=11 \(it began with inputs=10\); run the earlier scan again"
+    ):
         scan_to(det, pool.take(range(200, 211)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with other images, or another detector's file; run that one again"):
+    with pytest.raises(
+        InputError, match=r"got one with other images, or another detector's file; run the earlier scan again"
+    ):
         scan_to(det, pool.take(range(201, 211)), tmp_path / "a", progress=False)
     with pytest.raises(InputError, match=r"got one with fdr=0.2 \(it began with fdr=0.1\)"):
         scan_to(det, pool.take(range(200, 210)), tmp_path / "a", fdr=0.2, progress=False)

@@ -241,7 +241,7 @@ def test_a_scan_says_whether_its_images_are_like_those_calibrated_on(clf, tmp_pa
     in_order = rest.take(np.argsort(det.score_samples(rest)))
     clean = scan_to(det, in_order, tmp_path / "clean", progress=False)
     assert clean["watch"] == {
-        "kind": "as calibrated", "words": "the images are like the calibration images, as far as this can tell", "alpha": 0.01,
+        "kind": "as calibrated", "words": "the images are like the calibration images, as far as the watch can tell", "alpha": 0.01,
     }  # fmt: skip
     assert Watch(det.calibration).update(det.scan(in_order)).kind == "drift"
     darker = ImageSet(in_order.images * np.float32(0.3))

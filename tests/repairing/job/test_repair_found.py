@@ -168,7 +168,7 @@ def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
         ),
         ({"trigger": MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))}, "of another size"),
         ({"label": 7}, "between the model's 3 classes"),
-        ({"scope": TARGET}, "a route to another class"),
+        ({"scope": TARGET}, "a route from one class to another"),
     ],
 )
 def test_an_explanation_of_another_model_or_kind_is_refused(folder: Path, more: dict[str, Any], why: str) -> None:

@@ -61,7 +61,7 @@ class NetworkTrigger(Trigger):
     def apply(self, images: Images) -> Images:
         if images.shape[1] != self.image_channels:
             raise InputError(
-                f"expected {self.image_channels} channels, got {images.shape[1]}; make the trigger for them"
+                f"expected {self.image_channels} channels, got {images.shape[1]}; make the trigger for such images"
             )
         network, out = self.network(), np.empty_like(images)
         with torch.inference_mode():

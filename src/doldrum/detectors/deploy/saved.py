@@ -168,7 +168,9 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     detector = kind(**{k: _value(v, rest) for k, v in dict(manifest["settings"]).items()})
     learned = dict(manifest["learned"])
     if set(learned) != set(kind.learned):
-        raise InputError(f"expected what {kind.name} learns ({', '.join(kind.learned)}), got {', '.join(learned)}")
+        raise InputError(
+            f"expected the values that {kind.name} learns ({', '.join(kind.learned)}), got {', '.join(learned)}"
+        )
     for name, value in learned.items():
         setattr(detector, name, _value(value, rest))
     seed, shape, engine = manifest["seed"], manifest["input_shape"], manifest["engine"]

@@ -272,7 +272,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     if found.get("identity") != manifest["identity"]:
         raise InputError(
-            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; run that one again to continue it, or name "
+            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; run the earlier scan again to continue it, or name "
             "another folder with --out"
         )
     listed: Any = found.get("shards")

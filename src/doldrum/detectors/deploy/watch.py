@@ -26,11 +26,11 @@ _TOGETHER = 256  # answers of which the bets are made together
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
 _MORE = "more images are flagged than the promised rate explains"
 _WORDS: dict[Kind, str] = {
-    "as calibrated": "the images are like the calibration images, as far as this can tell",
+    "as calibrated": "the images are like the calibration images, as far as the watch can tell",
     "drift": "the images are no longer like the calibration images, so the promised rate no longer holds: calibrate again on clean images "
     "like these",
     "attack": f"{_MORE}, and the others are like the calibration images: an attack is likely; look at the flagged images",
-    "open": f"{_MORE}; too few have arrived since to tell an attack from images of another kind: look at the flagged images",
+    "open": f"{_MORE}; too few images have arrived since to tell an attack from images of another kind: look at the flagged images",
 }
 
 
