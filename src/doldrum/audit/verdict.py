@@ -130,7 +130,7 @@ def _concentrated(
     )
     start = (
         f"{share} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
-        f"{scanned:,} scanned images (p {_small(found['p_value'])})"
+        f"{scanned:,} (p {_small(found['p_value'])})"
     )
     if found["scanned"] == scanned:
         return f"{start}. Since all scanned images get this prediction, nothing can be said about whether the flags concentrate on it."

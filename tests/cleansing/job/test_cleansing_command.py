@@ -218,7 +218,7 @@ def test_labels_that_are_not_the_models_are_refused(made, tmp_path, monkeypatch)
         run_cleansing(asked(made, tmp_path / "out", images=str(tmp_path / "turned.npz")), progress=False)
     source = as_folder(bad, tmp_path / "source")
     (source / "loose.png").write_bytes(png(bad.images[0]))
-    with pytest.raises(InputError, match=r"label for each sample, got none for 1, the first loose\.png"):
+    with pytest.raises(InputError, match=r"label for each sample, got none for 1 samples, of which the first is loose\.png"):
         run_cleansing(asked(made, tmp_path / "out", images=str(source)), progress=False)
     assert not (tmp_path / "out").exists()
 
