@@ -55,7 +55,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert (found.target, found.source, found.searched) == (0, best.scope, best.searched)
     made = trigger_from_dict(found.trigger)(np.full((1, 1, 8, 8), 0.5, np.float32))
     assert (made != 0.5).sum() == best.where["height"] * best.where["width"]
-    with pytest.raises(InputError, match="that of an audit; use the explanation in it"):
+    with pytest.raises(InputError, match="the folder of an audit; use the explanation in it"):
         read_explanation(tmp_path / "out", model=material.model)
     ranked = rows[rows["flag"]].sort_values(["p_value", "score"], ascending=[True, False])
     assert [one.image for one in explanations.explained] == ranked["id"].tolist()[:4]
@@ -219,7 +219,7 @@ def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
     with pytest.raises(InputError, match="images that this run began with, got images that differ"):
         run_audit(asked)
     inside = dataclasses.replace(asked, out=str(tmp_path / "inbox" / "out"))
-    with pytest.raises(InputError, match="--out apart from the images"):
+    with pytest.raises(InputError, match="--out outside of .*, which holds the images"):
         run_audit(inside)
     assert not (tmp_path / "inbox" / "out").exists()
 

@@ -78,7 +78,9 @@ def test_without_references_there_is_no_promise() -> None:
 
 def test_a_model_that_nobody_can_look_into_is_no_clean_one() -> None:
     clf = as_classifier(lambda x: toy(1)(x), input_shape=SHAPE, num_classes=3)
-    with pytest.raises(ClassifierError, match="that can be inspected, got none: mask needs gradients"):
+    with pytest.raises(
+        ClassifierError, match="that at least one inspector can examine, got one that none can: mask needs gradients"
+    ):
         inspect(clf, CLEAN, inspectors=["mask"])
 
 

@@ -79,7 +79,7 @@ def _not_run(facts: InspectionFacts) -> list[str]:
 def _untested(finding: Mapping[str, Any], *, shown: bool) -> str:
     """Why there is no success of a trigger."""
     if shown:
-        return "The trigger that was found could not be tested: no clean image of the class that it starts from is left for the test."
+        return "The trigger that was found could not be tested: no clean image of a class that it starts from is left for the test."
     return f"The inspector {finding['inspector']} shows no trigger here, so there is no trigger to test or to look at."
 
 

@@ -103,7 +103,7 @@ class ModelSettings:
                 if not self.is_there(value):
                     called = self.CALLED.get(name, f"{name}=")
                     raise InputError(
-                        f"expected {called} at a path that exists, got {_shown(value)}, where nothing is; check the path"
+                        f"expected {called} as a file or folder that exists, got {_shown(value)}, which is not there; check the path"
                     )
                 if os.path.exists(value) and (why := unfit_path(value, folder=True)):
                     raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")

@@ -227,7 +227,7 @@ def test_a_clean_set_ends_with_0(made, call, near, tmp_path) -> None:
     [
         ({"--method": "spectre"}, "--method of profile"),
         ({"--model": "nowhere.onnx"}, "not there"),
-        ({"--clean": "nowhere"}, "--clean to be there"),
+        ({"--clean": "nowhere"}, "--clean as a file or folder that exists"),
         ({"--rate": "0.7"}, "rate above 0"),
         ({"--fpr": "0.00001"}, "false-positive rate"),
         ({"data": "nowhere.npz"}, "not there"),

@@ -61,7 +61,7 @@ def test_a_scan_writes_a_result_for_each_image_that_it_flags(call, model, tmp_pa
     assert told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "inbox/broken.png"
     code, _, said = call(*scan[:-2], "inbox/a.sarif", "--out", "other")
     assert code == 2
-    assert "expected --sarif apart from the images in inbox" in said
+    assert "expected --sarif outside of inbox, which holds the images" in said
 
 
 def test_workers_with_confined_models_give_what_one_process_gives(call, model, tmp_path, monkeypatch) -> None:

@@ -109,7 +109,7 @@ def test_broken_and_absent_shards_among_good_ones(detector, shards, tmp_path, mo
     monkeypatch.setattr(sharded, "_PATIENCE", 3)
     for name in ("s-00.tar", "s-01.tar", "s-02.tar"):
         (shards / name).unlink()
-    with pytest.raises(StorageError, match="got 3 in a row that cannot; the last: expected a file at"):
+    with pytest.raises(StorageError, match="got 3 in a row that cannot be read; the last: expected a file at"):
         scan_shards(detector, f"{shards}/s-{{04,00,01,02,03}}.tar", tmp_path / "out", progress=False)
 
 

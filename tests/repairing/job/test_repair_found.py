@@ -164,7 +164,7 @@ def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
         ({"proven": False}, "proved a trigger, got .*, which proved none"),
         (
             {"model": "other.onnx"},
-            r"explanation of this model, got .*, which is of another one; explain images by bad\.onnx first",
+            r"explanation of this model, got .*, which is of another model; explain images by bad\.onnx first",
         ),
         ({"trigger": MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))}, "of another size"),
         ({"label": 7}, "between the model's 3 classes"),
@@ -185,7 +185,9 @@ def test_an_explanation_of_another_model_or_kind_is_refused(folder: Path, more: 
 def test_the_folder_of_an_audit_has_its_explanations_inside(folder: Path) -> None:
     (folder / "audited").mkdir()
     Path(explained(folder)).rename(folder / "audited" / "explanations")
-    with pytest.raises(InputError, match=r"got that of an audit; use the explanation in it: .*audited/explanations"):
+    with pytest.raises(
+        InputError, match=r"got the folder of an audit; use the explanation in it: .*audited/explanations"
+    ):
         settings(folder, explanation=str(folder / "audited"))
     assert settings(folder, explanation=str(folder / "audited" / "explanations")).found.target == TARGET
 
@@ -194,6 +196,6 @@ def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
     place = Path(inspected(folder))
     (folder / "audited").mkdir()
     place.rename(folder / "audited" / "inspection")
-    with pytest.raises(InputError, match=r"got that of an audit; use the inspection in it: .*audited/inspection"):
+    with pytest.raises(InputError, match=r"got the folder of an audit; use the inspection in it: .*audited/inspection"):
         settings(folder, inspection=str(folder / "audited"))
     assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4

@@ -101,7 +101,7 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
         raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     if without:
         raise InputError(
-            f"expected a label for each sample, got none for {len(without):,} samples, of which the first is {without[0]}"
+            f"expected a label for each sample, got {len(without):,} without a label; the first is {without[0]}"
         )
     labels, how = matching.numbers_of(material, opened)
     if labels is None:

@@ -92,7 +92,7 @@ def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None,
         return None, "they have no labels, so the model's own are used"
     if without:
         raise InputError(
-            f"expected a label for each clean image or for none, got none for {len(without):,} images, of which the first is {without[0]}; label them, or take them out"
+            f"expected a label for each clean image or for none, got {len(without):,} without a label, of which the first is {without[0]}; label them, or take them out"
         )
     labels, how = matching.numbers_of(clean, opened)
     if labels is None:
