@@ -219,7 +219,7 @@ def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
     with pytest.raises(InputError, match="images that this run began with, got images that differ"):
         run_audit(asked)
     inside = dataclasses.replace(asked, out=str(tmp_path / "inbox" / "out"))
-    with pytest.raises(InputError, match="--out outside of .*, which holds the images"):
+    with pytest.raises(InputError, match=r"--out outside of .*, which holds the images"):
         run_audit(inside)
     assert not (tmp_path / "inbox" / "out").exists()
 

@@ -73,7 +73,7 @@ def test_labels_in_another_order_than_the_models_are_refused_before_they_are_tau
     random = dd.ImageSet(CLEAN.images, labels=np.random.default_rng(0).integers(0, CLASSES, len(CLEAN)))
     with pytest.raises(
         InputError,
-        match="that it predicts for only .*%; check the labels, the order of the classes and the preprocessing",
+        match=r"that it predicts for only .*%; check the labels, the order of the classes and the preprocessing",
     ):
         repaired(clean=random)
     assert repaired(clean=dd.ImageSet(CLEAN.images), inspection=corner()).verdict == "trigger gone"
