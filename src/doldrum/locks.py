@@ -31,7 +31,7 @@ def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = l
     ...     with locked(folder):
     ...         pass
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected one run at a time in ..., got a second; wait for the first, or name another folder
+    doldrum.errors.InputError: expected one run at a time in ..., got a second run; wait until the first run has ended, or name another folder
     """
     try:
         import fcntl
@@ -46,7 +46,7 @@ def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = l
         except BlockingIOError as error:
             if not wait:
                 raise InputError(
-                    f"expected one run at a time in {path}, got a second; wait for the first, or name another folder"
+                    f"expected one run at a time in {path}, got a second run; wait until the first run has ended, or name another folder"
                 ) from error
             busy()
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -228,7 +228,7 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
         )
     if (own := own_precision(classifier)) != "fp32":
         raise EngineError(
-            f"expected an fp32 module for {name}, got one of {own}; use engine='eager', or convert it with model.float()"
+            f"expected an fp32 module for {name}, got a module of {own}; use engine='eager', or convert it with model.float()"
         )
     # The fingerprint guards against weights that were changed since.
     key = (name, precision, rows, classifier.fingerprint)

@@ -180,7 +180,7 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     shape, classes, name = tuple(one["input_shape"]), one["num_classes"], one["name"]
     raise InputError(
         f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {shape} and {classes} in "
-        f"{name}{more}; take them out, or give others"
+        f"{name}{more}; take them out, or give other reference models"
     )
 
 

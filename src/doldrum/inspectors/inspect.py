@@ -209,7 +209,7 @@ def _fingerprints(model: Classifier, references: Sequence[Classifier | Examinati
         if (shape, one.num_classes) != (model.input_shape, model.num_classes):
             raise InputError(
                 f"expected references that take images {model.input_shape} and know {model.num_classes} classes, as the model does, got {shape} and "
-                f"{one.num_classes} in number {number}; take it out, or give others"
+                f"{one.num_classes} in number {number}; take it out, or give other references"
             )
         found.append(one.fingerprint)
     return found

@@ -144,7 +144,7 @@ def _rows(
 def _eight_bit(row: NDArray[Any]) -> NDArray[np.uint8]:
     image = as_nchw(row)
     if image.shape[1] not in (1, 3):
-        raise InputError(f"expected 1 or 3 channels, got {image.shape[1]}; leave the others out")
+        raise InputError(f"expected 1 or 3 channels, got {image.shape[1]}; leave the other channels out")
     if image.dtype != np.uint8:
         check_pixels(image)
         image = np.rint(to_float(image) * np.float32(255)).astype(np.uint8)

@@ -134,7 +134,7 @@ def fit_image(
     from PIL import Image
 
     if channels not in (None, 1, 3):
-        raise InputError(f"expected a model of 1 or 3 channels, got {channels}; use .npy arrays for others")
+        raise InputError(f"expected a model of 1 or 3 channels, got {channels}; use .npy arrays for other models")
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise InputError(f"expected a size (height, width) of at least 1 x 1, got {tuple(size)}")
     if channels == 1 and len(array) == 3:

@@ -161,8 +161,7 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     sound = next((i for i, s in enumerate(found["shards"]) if not is_sound(folder, s)), len(found["shards"]))
     if sound < len(found["shards"]):
         warnings.warn(
-            f"expected the shard {found['shards'][sound]['file']} in {folder} as it was written, got none or a damaged one; it "
-            f"and the {len(found['shards']) - sound - 1} after it are measured again",
+            f"expected the shard {found['shards'][sound]['file']} in {folder} as it was written, got none or a damaged one; this shard and the {len(found['shards']) - sound - 1} after it are measured again",
             stacklevel=4,
         )
         for shard in found["shards"][sound:]:

@@ -121,7 +121,9 @@ def evaluate(
         raise InputError("expected a test set with labels, got none; accuracy needs labels")
     labels = np.asarray(test_set.labels, dtype=np.int64)
     if (trigger is None) != (plan is None):
-        raise InputError("expected trigger and plan together, got one of them; the plan says which label is a success")
+        raise InputError(
+            "expected trigger and plan together, got only one of them; the plan says which label is a success"
+        )
     for value, kind in ((trigger, Trigger), (plan, PoisonPlan)):
         if value is not None and not isinstance(value, kind):
             raise InputError(

@@ -160,7 +160,7 @@ def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
         recovered.trigger(np.zeros((1, *shape), dtype=np.float32))
     except (InputError, ValueError) as error:
         raise InputError(
-            f"expected a trigger for the model's images {shape}, got one of another size ({error}); give one that was found in this model"
+            f"expected a trigger for the model's images {shape}, got a trigger of another size ({error}); give one that was found in this model"
         ) from error
     route = recovered.route
     if max(route.source or 0, route.target or 0) >= classifier.num_classes:
@@ -187,7 +187,7 @@ def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None,
     if method.needs_labels and not labelled:
         others = [name for name, kind in METHODS.items() if not kind.needs_labels]
         raise InputError(
-            f"expected labels with the clean images for the method {method.name}, got none; give labelled images (a folder a class), or use the method {' or '.join(others)}"
+            f"expected labels with the clean images for the method {method.name}, got none; give labelled images (one folder per class), or use the method {' or '.join(others)}"
         )
     return method
 

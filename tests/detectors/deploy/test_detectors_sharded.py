@@ -149,7 +149,7 @@ def test_a_shard_that_changes_while_it_is_read_fails_and_the_rest_is_done(
 def test_places_of_something_else_are_refused(detector, shards, tmp_path) -> None:
     source, out = f"{shards}/s-{{00..04}}.tar", tmp_path / "out"
     scan_shards(detector, source, out, progress=False)
-    with pytest.raises(InputError, match="got one with another detector, fdr or source"):
+    with pytest.raises(InputError, match="got a scan with another detector, fdr or source"):
         scan_shards(detector, source, out, fdr=0.2, progress=False)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
@@ -170,7 +170,7 @@ def test_a_wrong_command_leaves_an_interrupted_scan_to_the_right_one(detector, s
         with pytest.raises(KeyboardInterrupt):
             scan_shards(detector, source, out, progress=False)
     for _ in range(2):
-        with pytest.raises(InputError, match="got one with another detector, fdr or source"):
+        with pytest.raises(InputError, match="got a scan with another detector, fdr or source"):
             scan_shards(detector, source, out, fdr=0.2, progress=False)
     assert scan_shards(detector, source, out, progress=False)["complete"]
 

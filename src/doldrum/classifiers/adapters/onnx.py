@@ -85,8 +85,7 @@ class OnnxClassifier(Classifier):
         self.input_name, self.output_name = inputs[0].name, outs[0].name
         if len(outs) > 1:
             warnings.warn(
-                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is taken for the "
-                f"{outputs}; export the model with only this output to be sure",
+                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is used as the {outputs}; export the model with only this output to be sure",
                 stacklevel=3,
             )
         batch = inputs[0].shape[0]

@@ -310,7 +310,7 @@ def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
         )
     if found is not None and found.get("identity") != manifest["identity"]:
         raise InputError(
-            f"expected the scan that {place.shown()} holds, got one with another detector, fdr or source; run the earlier scan again to continue it, or name another place with --out"
+            f"expected the scan that {place.shown()} holds, got a scan with another detector, fdr or source; run the earlier scan again to continue it, or name another place with --out"
         )
     if found is None or not found.get("complete"):
         place.put(_MANIFEST, _json(manifest))
