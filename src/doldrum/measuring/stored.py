@@ -86,7 +86,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     if manifest.get("version") != FORMAT_VERSION:
         raise InputError(
             f"expected format version {FORMAT_VERSION}, got {manifest.get('version')} in {path}; "
-            "read it with the doldrum that wrote it"
+            "read it with the version of doldrum that wrote it"
         )
     wrong = [name for name, kind in _KINDS.items() if not isinstance(manifest.get(name), kind)]
     if not wrong and not all(

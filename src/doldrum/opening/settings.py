@@ -165,7 +165,7 @@ class ModelSettings:
         for name in ("endpoint_queries", "endpoint_per_second"):
             if getattr(self, name) is not None:
                 raise InputError(
-                    f"expected {name}= with one process, which counts what it sends, got several; leave out {name}=, or workers= and ray="
+                    f"expected {name}= with one process, which counts the images that it sends, got several processes; leave out {name}=, or workers= and ray="
                 )
 
     def is_there(self, path: str) -> bool:

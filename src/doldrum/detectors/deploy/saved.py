@@ -122,7 +122,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise InputError(f"expected the format {FORMAT!r}, got something else; doldrum calibrate writes it")
         if manifest.get("version") != VERSION:
             raise InputError(
-                f"expected version {VERSION}, got {manifest.get('version')!r}; use the doldrum that wrote it"
+                f"expected version {VERSION}, got {manifest.get('version')!r}; use the version of doldrum that wrote it"
             )
         if set(manifest) != _FIELDS:
             odd = sorted(set(manifest) ^ _FIELDS)

@@ -59,8 +59,7 @@ def told(
         )
     else:
         sentences.append(
-            f"The clean images have no labels, so the accuracy is not known. The repaired model gives {agreement['value']:.1%} of the images held back the label that the model "
-            "gave them before."
+            f"The clean images have no labels, so the accuracy is not known. For {agreement['value']:.1%} of the images held back, the repaired model gives the same label as the model before."
         )
     if recovered is not None and recovered["inspector"] is None:
         sentences.append("No search was repeated. To look for other triggers, inspect the repaired model.")
