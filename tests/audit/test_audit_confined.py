@@ -150,6 +150,6 @@ def test_two_at_once_in_one_folder_do_not_disturb_each_other(material, tmp_path)
     first.send_signal(signal.SIGCONT)
     assert second.returncode == 2, error
     assert "expected one run at a time" in error
-    assert "wait for the first, or name another folder" in error
+    assert "wait until the first run has ended, or name another folder" in error
     _, error = first.communicate()
     assert first.returncode == 0, error

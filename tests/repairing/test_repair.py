@@ -67,7 +67,7 @@ def test_unlearning_takes_the_backdoor_out_and_leaves_the_model_given_alone() ->
 def test_labels_in_another_order_than_the_models_are_refused_before_they_are_taught() -> None:
     other = dd.ImageSet(CLEAN.images, labels=(CLEAN.labels + 1) % CLASSES)
     with pytest.raises(
-        InputError, match=r"gives 0% of the 150 labels, and 100% .* order.* number the labels in the model's order"
+        InputError, match=r"predicts 0% of the 150 labels, and 100% .* order.* number the labels in the model's order"
     ):
         repaired(clean=other)
     random = dd.ImageSet(CLEAN.images, labels=np.random.default_rng(0).integers(0, CLASSES, len(CLEAN)))

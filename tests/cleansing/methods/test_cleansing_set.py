@@ -225,7 +225,7 @@ def test_a_clean_set_ends_with_0(made, call, near, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"--method": "spectre"}, "--method of profile"),
+        ({"--method": "spectre"}, "--method among profile"),
         ({"--model": "nowhere.onnx"}, "not there"),
         ({"--clean": "nowhere"}, "--clean as a file or folder that exists"),
         ({"--rate": "0.7"}, "rate above 0"),

@@ -67,7 +67,7 @@ def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
     det = MaxSoftmax(seed=0).fit(clf, pool.take(range(2))).calibrate(pool.take(range(2, 200)), fpr=0.05)
     scan_to(det, pool.take(range(200, 210)), tmp_path / "a", progress=False)
     with pytest.raises(
-        InputError, match=r"got one with inputs=11 \(it began with inputs=10\); run the earlier scan again"
+        InputError, match=r"got a scan with inputs=11 \(it began with inputs=10\); run the earlier scan again"
     ):
         scan_to(det, pool.take(range(200, 211)), tmp_path / "a", progress=False)
     with pytest.raises(
