@@ -132,7 +132,7 @@ def test_a_confined_process_that_was_killed_is_no_bad_input(material, tmp_path):
     os.kill(confined, signal.SIGKILL)
     _, error = run.communicate()
     assert run.returncode == 1, error
-    assert "expected an answer from the confined process, but the process ended with SIGKILL" in error
+    assert "expected an answer from the confined process, got none, because the process ended with SIGKILL" in error
     assert "run the same command again" in error
     again = doldrum(*words, cwd=tmp_path)
     _, error = again.communicate()

@@ -109,7 +109,7 @@ def test_killed_from_outside_it_says_so_and_opens_again_when_used_again(onnx_fil
     clf = dd.open_model(onnx_file).classifier
     before = clf(images)
     os.kill(clf._service._process.process.pid, signal.SIGKILL)
-    with pytest.raises(SandboxError, match="but the process ended with SIGKILL"):
+    with pytest.raises(SandboxError, match="got none, because the process ended with SIGKILL"):
         clf(images)
     np.testing.assert_array_equal(clf(images), before)
     clf.close()
@@ -193,13 +193,13 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
         ({"size": (0, 3)}, "size= as height and width"),
         ({"scale": -1}, "positive scale="),
         ({"outputs": "words"}, "outputs= of logits, probabilities, labels"),
-        ({"resize": "pad"}, "resize= of stretch, crop"),
+        ({"resize": "pad"}, "resize= among stretch, crop"),
         ({"num_classes": 1}, "num_classes= from 2"),
         ({"num_classes": "x"}, "num_classes= from 2 to 32,767, got 'x'"),
         ({"num_classes": True}, "num_classes= from 2"),
         ({"memory": "a"}, "positive memory=, got 'a'"),
         ({"memory": None}, "positive memory=, got None"),
-        ({"resize": None}, "resize= of stretch, crop, got None"),
+        ({"resize": None}, "resize= among stretch, crop, got None"),
         ({"scale": "x"}, "positive scale=, got 'x'"),
         ({"mean": True}, "mean= as 1 or 3 numbers"),
         ({"size": "8"}, "size= as height and width"),

@@ -140,7 +140,7 @@ def test_a_shard_that_changes_underneath_is_named_and_done_the_next_time(
     monkeypatch.setattr(addressed.AddressedStore, "fetched", changed)
     found = scan_shards(detector, source, f"s3://{bucket}/out", progress=False)
     assert [one["path"] for one in found["failed"]] == ["s-02.tar"]
-    assert "something has changed it (ETag" in found["failed"][0]["reason"]
+    assert "got a changed one (ETag" in found["failed"][0]["reason"]
     assert (found["inputs"], found["complete"]) == (104, False)
     assert is_unfinished_at(f"s3://{bucket}/out")
     monkeypatch.setattr(addressed.AddressedStore, "fetched", real)

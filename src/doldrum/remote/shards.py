@@ -64,7 +64,7 @@ class Shards:
         after = self.store.held(shard.name)
         if after.tag != before.tag or size != (size if after.size is None else after.size):
             raise StorageError(
-                f"expected {self.store.shown(shard.name)} to stay unchanged (ETag {before.tag}), but something has changed it (ETag {after.tag}); run the same command again when nothing writes to it"
+                f"expected {self.store.shown(shard.name)} to stay unchanged (ETag {before.tag}), got a changed one (ETag {after.tag}); run the same command again when nothing writes to it"
             )
 
 

@@ -41,7 +41,7 @@ def decode(value: Any) -> Any:
             return flat.reshape(value["shape"]).astype(dtype)
         except ValueError as error:
             raise InputError(
-                f"expected {value['shape']} values of {dtype}, but the bytes do not fit ({error}); the file is damaged"
+                f"expected {value['shape']} values of {dtype}, got bytes that do not fit ({error}); the file is damaged"
             ) from error
     if isinstance(value, dict):
         return {k: decode(v) for k, v in value.items()}

@@ -102,7 +102,7 @@ HOSTILE = {
     "unknown setting": ({"change": {"settings": {"hook": 1}}}, "cannot be read"),
     "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forward passes"),
     "text for draws": ({"change": {"settings": {"draws": "9", "strength": 0.2, "seed": None}}}, "expected"),
-    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected what w learns"),
+    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected the values that w learns"),
     "wrong learned": ({"change": {"learned": {"strength_": "x"}}}, "expected a strength"),
     "nan learned": ({"change": {"learned": {"strength_": float("nan")}}}, "expected a strength"),
     "seed": ({"change": {"seed": "0"}}, "expected a seed"),

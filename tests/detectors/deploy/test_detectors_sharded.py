@@ -141,7 +141,7 @@ def test_a_shard_that_changes_while_it_is_read_fails_and_the_rest_is_done(
     monkeypatch.setattr(sharded, "collect_images", touched)
     found = scan_shards(detector, str(shards) + "/s-{00..04}.tar", tmp_path / "out", progress=False)
     assert [one["path"] for one in found["failed"]] == ["s-02.tar"]
-    assert "something has changed it" in found["failed"][0]["reason"]
+    assert "got a changed one" in found["failed"][0]["reason"]
     assert found["inputs"] == 104
     assert not (tmp_path / "out" / "s-02.tar.parquet").exists()
 

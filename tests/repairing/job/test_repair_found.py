@@ -118,7 +118,7 @@ def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refuse
     net[1].bias.data += 1
     onnx_file(folder / "other.onnx", net)
     place = inspected(folder, model="other.onnx")
-    with pytest.raises(InputError, match="of another one; inspect"):
+    with pytest.raises(InputError, match="of another model; inspect"):
         settings(folder, inspection=place)
     small = MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
     (Path(place) / "trigger.json").write_text(json.dumps(small.to_dict()))

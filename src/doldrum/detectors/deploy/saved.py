@@ -126,7 +126,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             )
         if set(manifest) != _FIELDS:
             odd = sorted(set(manifest) ^ _FIELDS)
-            raise InputError(f"expected the fields of a detector, but these are unknown or missing: {', '.join(odd)}")
+            raise InputError(f"expected the fields of a detector, got unknown or missing ones: {', '.join(odd)}")
         if sorted(f"{n}.npy" for n in manifest["arrays"]) != sorted(set(names) - {_MANIFEST}):
             raise InputError("expected the arrays that the file lists, got arrays that differ from the list")
         left = _MOST_BYTES
