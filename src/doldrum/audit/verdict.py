@@ -83,7 +83,7 @@ def _heading(flags: Mapping[str, Any]) -> str:
         return "No more images were flagged than false alarms explain"
     count = flags["discoveries"]
     stand = "1 image stands out" if count == 1 else f"{count:,} images stand out"
-    return f"No more images were flagged than false alarms explain, but {stand} further than chance explains"
+    return f"No more images were flagged than false alarms explain, but {stand} more than chance explains"
 
 
 def _counted(flags: Mapping[str, Any], scanned: int) -> str:

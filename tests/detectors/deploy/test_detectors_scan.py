@@ -71,7 +71,7 @@ def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
     ):
         scan_to(det, pool.take(range(200, 211)), tmp_path / "a", progress=False)
     with pytest.raises(
-        InputError, match=r"got one with other images, or another detector's file; run the earlier scan again"
+        InputError, match=r"got a scan with other images, or another detector's file; run the earlier scan again"
     ):
         scan_to(det, pool.take(range(201, 211)), tmp_path / "a", progress=False)
     with pytest.raises(InputError, match=r"got one with fdr=0.2 \(it began with fdr=0.1\)"):
