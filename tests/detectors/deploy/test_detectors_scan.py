@@ -74,7 +74,7 @@ def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
         InputError, match=r"got a scan with other images, or another detector's file; run the earlier scan again"
     ):
         scan_to(det, pool.take(range(201, 211)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with fdr=0.2 \(it began with fdr=0.1\)"):
+    with pytest.raises(InputError, match=r"got a scan with fdr=0.2 \(it began with fdr=0.1\)"):
         scan_to(det, pool.take(range(200, 210)), tmp_path / "a", fdr=0.2, progress=False)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("mine")
