@@ -192,7 +192,7 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
         ({"std": 0}, r"std= as 1 or 3 numbers, above 0"),
         ({"size": (0, 3)}, "size= as height and width"),
         ({"scale": -1}, "positive scale="),
-        ({"outputs": "words"}, "outputs= of logits, probabilities, labels"),
+        ({"outputs": "words"}, "outputs= among logits, probabilities, labels"),
         ({"resize": "pad"}, "resize= among stretch, crop"),
         ({"num_classes": 1}, "num_classes= from 2"),
         ({"num_classes": "x"}, "num_classes= from 2 to 32,767, got 'x'"),
