@@ -86,7 +86,7 @@ def test_its_secrets_are_written_nowhere_and_what_was_sent_is_told(material, tmp
 def test_a_budget_of_queries_that_cannot_last_is_refused_at_once(material, tmp_path, server, near):
     server.asked.clear()
     with pytest.raises(
-        InputError, match=r"--endpoint-queries of at least 5,\d\d\d for 90 images at 64forward passes each, got 5,000"
+        InputError, match=r"--endpoint-queries of at least 5,\d\d\d for 90 images at 64 forward passes each, got 5,000"
     ):
         run_audit(asked(material, tmp_path, server, endpoint_queries=5000))
     assert sum(count for _, count in server.asked) < 300
@@ -106,7 +106,7 @@ def test_a_run_may_go_on_with_another_rate_and_token_but_not_at_another_address(
     [
         ({"endpoint_token": "NO_SUCH_VARIABLE"}, "a secret in the environment variable NO_SUCH_VARIABLE, got none"),
         ({"endpoint_batch": 0}, "at least 1"),
-        ({"endpoint_body": "jpg"}, "endpoint_body= among png, npy"),
+        ({"endpoint_body": "jpg"}, "endpoint_body= of png, npy"),
         ({"endpoint_per_second": 0.0}, "positive endpoint_per_second="),
         ({"model": "http://user:word@127.0.0.1/x"}, "without a password"),
     ],
