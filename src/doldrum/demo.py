@@ -56,7 +56,7 @@ class DemoSettings:
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS:
             raise InputError(
-                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None is the fastest here"
+                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None takes the fastest on this machine"
             )
 
     @classmethod

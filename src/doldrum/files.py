@@ -35,7 +35,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> P
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         # What the system says names neither the file nor what to do.
-        text = "expected space on the disk, got a full disk; free some and run the same command again"
+        text = "expected space on the disk, got a full disk; free some space and run the same command again"
         raise OSError(error.errno, text, str(target)) from error
     finally:
         draft.unlink(missing_ok=True)

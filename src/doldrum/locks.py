@@ -15,7 +15,7 @@ __all__ = ["check_out_apart", "locked"]
 def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str = "--out") -> None:
     """Raise InputError where `out` would be inside of the folder `source`, which has `what` in it."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise InputError(f"expected {flag} apart from the {what} in {source}, got {out}; name another")
+        raise InputError(f"expected {flag} outside of {source}, which holds the {what}, got {out}; name another path")
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = l
     ...     with locked(folder):
     ...         pass
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected one run at a time in ..., got a second; wait for the first, or name another folder
+    doldrum.errors.InputError: expected one run at a time in ..., got a second run; wait until the first run has ended, or name another folder
     """
     try:
         import fcntl
@@ -46,7 +46,7 @@ def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = l
         except BlockingIOError as error:
             if not wait:
                 raise InputError(
-                    f"expected one run at a time in {path}, got a second; wait for the first, or name another folder"
+                    f"expected one run at a time in {path}, got a second run; wait until the first run has ended, or name another folder"
                 ) from error
             busy()
             fcntl.flock(handle, fcntl.LOCK_EX)

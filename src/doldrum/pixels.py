@@ -88,14 +88,16 @@ def as_nchw(images: Any) -> NDArray[Any]:
     if array.ndim == 3:
         if array.shape[2] in (1, 3) and array.shape[1] != array.shape[2]:
             raise InputError(
-                f"expected images (N, H, W), got {array.shape}, one image it seems; give it a first axis of 1"
+                f"expected images (N, H, W), got shape {array.shape}, which seems to be one image; give it a first axis of 1"
             )
         return array[:, None]
     if array.ndim != 4:
         raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; one image needs a first axis of 1")
     first, last = array.shape[1] in (1, 3), array.shape[3] in (1, 3)
     if first and last and array.shape[1:] != (1, 1, 1):
-        raise InputError(f"expected (N, C, H, W) or (N, H, W, C), got {array.shape}, which may be either; transpose it")
+        raise InputError(
+            f"expected images (N, C, H, W) or (N, H, W, C), got shape {array.shape}, which may be either; transpose them"
+        )
     if last and not first:
         return array.transpose(0, 3, 1, 2)
     if not first and array.shape[1] > min(array.shape[2:]):

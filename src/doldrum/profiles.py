@@ -143,7 +143,7 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
         some = np.any(part.draws >= 0, axis=0)
         taken = some if taken is None else taken | some
     if taken is None:
-        raise InputError("expected at least one part, got none")
+        raise InputError("expected at least one Responses to average over, got none")
     means: list[MeanEntropy] = []
     for part in parts:
         means = means or [MeanEntropy(row, part.num_classes) for row in taken]
@@ -205,8 +205,7 @@ def sigma_half(clean: Smoothness) -> float:
     unknown = strengths[np.isnan(clean.value).all(axis=0)]
     if len(unknown):
         raise InputError(
-            f"expected labels at every strength, got only invalid draws at {', '.join(f'{s:g}' for s in unknown)}; "
-            "leave it out, or fix the model's NaN or infinite scores"
+            f"expected labels at every strength, got only invalid draws at {', '.join(f'{s:g}' for s in unknown)}; leave this strength out, or fix the model's NaN or infinite scores"
         )
     order = np.argsort(strengths)
     strengths, mean = strengths[order], np.nanmean(clean.value, axis=0)[order]
@@ -218,8 +217,7 @@ def sigma_half(clean: Smoothness) -> float:
         )
     if peak == len(mean) - 1 and _last_rise(strengths, mean) > _PLATEAU * mean[peak]:
         raise InputError(
-            f"expected a peak of mean W inside the grid, got the highest at its end ({strengths[peak]:g}); "
-            "extend the strengths (.02 to 1.5 holds it for images in [0, 1])"
+            f"expected a peak of mean W inside the grid of strengths, got the highest mean W at its end ({strengths[peak]:g}); add strengths beyond it (for images in [0, 1], strengths from .02 to 1.5 contain the peak)"
         )
     half = mean[peak] / 2
     above = int(np.argmax(mean >= half))

@@ -149,9 +149,13 @@ class Responses:
         gaps = np.abs(np.asarray(self.strengths) - strength)
         found = np.flatnonzero(gaps <= 1e-9 * max(1.0, abs(strength)))
         if not len(found):
-            raise InputError(f"expected one of the strengths {self.strengths}, got {strength}; measure there")
+            raise InputError(
+                f"expected one of the strengths {self.strengths}, got {strength}; measure at this strength first"
+            )
         if len(found) > 1:
-            raise InputError(f"expected one condition at strength {strength}, got {len(found)}; slice `draws` instead")
+            raise InputError(
+                f"expected a single condition at strength {strength}, got {len(found)}; slice `draws` instead"
+            )
         c = int(found[0])
         return replace(
             self,
@@ -193,7 +197,7 @@ class Responses:
         (2, 1, 2)
         """
         if not parts:
-            raise InputError("expected at least one part, got none")
+            raise InputError("expected at least one part to concatenate, got none")
         first = parts[0]
         if any(p.strengths != first.strengths or p.readouts.keys() != first.readouts.keys() for p in parts):
             raise InputError(

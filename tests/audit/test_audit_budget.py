@@ -66,7 +66,7 @@ def test_scanning_ends_with_the_budget(material, tmp_path, monkeypatch, clock):
     told = " ".join(record.verdict["sentences"])
     assert f"before {700 - reached} of 700 images were scanned. The report says nothing about them" in told
     assert f"of {reached} images were flagged" in told
-    assert f"among the {reached} scanned in time" in record.verdict["heading"]
+    assert f"among the {reached} images scanned in time" in record.verdict["heading"]
     assert any(f"{700 - reached} images were not scanned" in text for text in said)
     cut = pd.read_parquet(tmp_path / "cut" / "out" / "rows.parquet")
     same = ["id", "label", "score", "p_value", "flag", "kept"]

@@ -132,7 +132,7 @@ def test_a_confined_process_that_was_killed_is_no_bad_input(material, tmp_path):
     os.kill(confined, signal.SIGKILL)
     _, error = run.communicate()
     assert run.returncode == 1, error
-    assert "expected an answer from the confined process, got its end by SIGKILL" in error
+    assert "expected an answer from the confined process, got none, because the process ended with SIGKILL" in error
     assert "run the same command again" in error
     again = doldrum(*words, cwd=tmp_path)
     _, error = again.communicate()
@@ -150,6 +150,6 @@ def test_two_at_once_in_one_folder_do_not_disturb_each_other(material, tmp_path)
     first.send_signal(signal.SIGCONT)
     assert second.returncode == 2, error
     assert "expected one run at a time" in error
-    assert "wait for the first, or name another folder" in error
+    assert "wait until the first run has ended, or name another folder" in error
     _, error = first.communicate()
     assert first.returncode == 0, error

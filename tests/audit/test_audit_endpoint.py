@@ -86,7 +86,7 @@ def test_its_secrets_are_written_nowhere_and_what_was_sent_is_told(material, tmp
 def test_a_budget_of_queries_that_cannot_last_is_refused_at_once(material, tmp_path, server, near):
     server.asked.clear()
     with pytest.raises(
-        InputError, match=r"--endpoint-queries of at least 5,\d\d\d for 90 images at 64forward passes each, got 5,000"
+        InputError, match=r"--endpoint-queries of at least 5,\d\d\d for 90 images at 64 forward passes each, got 5,000"
     ):
         run_audit(asked(material, tmp_path, server, endpoint_queries=5000))
     assert sum(count for _, count in server.asked) < 300

@@ -135,7 +135,7 @@ def test_the_most_that_an_inspection_takes(material, tmp_path, more, most):
 
 def test_a_budget_that_is_refused_is_told_as_it_was_given(material, tmp_path, inspects):
     least = 1e-4 * 260 * budget.forwards_of((1, 8, 8), budget.LADDER[0]) / 0.85
-    told = f"at least {2 * least:.0f}s for 260 images here, got {1.9 * least:.0f}s.*--no-inspect, which would use 50% of it"
+    told = f"at least {2 * least:.0f}s for 260 images on this machine, got {1.9 * least:.0f}s.*--no-inspect, which would use 50% of the budget"
     with pytest.raises(InputError, match=told):
         _audit(material, tmp_path, small=False, budget=1.9 * least)
     assert inspects.asked == []

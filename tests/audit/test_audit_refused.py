@@ -123,5 +123,5 @@ def test_clean_images_may_be_a_split_which_the_confined_process_gets_as_a_file(m
     digits = load_dataset("digits:test")
     assert (sent[0][0] == digits.images).all()
     assert (sent[0][1] == digits.labels).all()
-    with pytest.raises(InputError, match="images= to be there"):
+    with pytest.raises(InputError, match="images= as a file or folder that exists"):
         AuditSettings(**{**vars(asked), "images": "digits:test"})

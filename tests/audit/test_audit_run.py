@@ -55,7 +55,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert (found.target, found.source, found.searched) == (0, best.scope, best.searched)
     made = trigger_from_dict(found.trigger)(np.full((1, 1, 8, 8), 0.5, np.float32))
     assert (made != 0.5).sum() == best.where["height"] * best.where["width"]
-    with pytest.raises(InputError, match="that of an audit; use the explanation in it"):
+    with pytest.raises(InputError, match="the folder of an audit; use the explanation in it"):
         read_explanation(tmp_path / "out", model=material.model)
     ranked = rows[rows["flag"]].sort_values(["p_value", "score"], ascending=[True, False])
     assert [one.image for one in explanations.explained] == ranked["id"].tolist()[:4]
@@ -201,7 +201,7 @@ def test_a_finished_audit_is_not_given_for_other_images(material, tmp_path, chan
     assert run_audit(asked, say=said.append) == record
     assert "is already finished" in " ".join(said)
     np.save(tmp_path / f"{changed}.npy", material.images[300:560])
-    with pytest.raises(InputError, match="images that this run began with, got others"):
+    with pytest.raises(InputError, match="images that this run began with, got images that differ"):
         run_audit(asked)
 
 
@@ -216,23 +216,23 @@ def test_a_folder_of_images_in_which_one_came_is_another(material, tmp_path):
     run_audit(asked)
     run_audit(asked)
     Image.fromarray(material.images[300][0]).save(tmp_path / "inbox" / "late.png")
-    with pytest.raises(InputError, match="images that this run began with, got others"):
+    with pytest.raises(InputError, match="images that this run began with, got images that differ"):
         run_audit(asked)
     inside = dataclasses.replace(asked, out=str(tmp_path / "inbox" / "out"))
-    with pytest.raises(InputError, match="--out apart from the images"):
+    with pytest.raises(InputError, match=r"--out outside of .*, which holds the images"):
         run_audit(inside)
     assert not (tmp_path / "inbox" / "out").exists()
 
 
 def test_nothing_is_said_where_all_images_are_clean_ones(material, tmp_path):
     asked = settings(material, tmp_path, material.images[:200], material.images[:60], small=True)
-    with pytest.raises(InputError, match="other than the clean ones, got 60 that are all among them"):
+    with pytest.raises(InputError, match="other than the clean ones, got 60 that are all copies of clean images"):
         run_audit(asked)
 
 
 def test_images_that_were_called_clean_are_counted(material, tmp_path):
     record = run_audit(settings(material, tmp_path, material.images[:200], material.images[150:260], small=True))
-    assert any("50 of the 110 images are also among the clean ones" in s for s in record.verdict["sentences"])
+    assert any("50 of the 110 images are copies of clean images" in s for s in record.verdict["sentences"])
 
 
 def test_the_answer_that_others_spoil_is_a_report_as_it_is(material, tmp_path, monkeypatch, answered):

@@ -41,7 +41,7 @@ def test_heading_and_counts_say_the_same(count, discoveries):
         assert int(number) == discoveries <= count
     if discoveries > count:
         assert f"{discoveries} images, " in text
-        assert (f"the {count} flagged among them" in text) if count else ("none of them flagged" in text)
+        assert (f"the {count} flagged among them" in text) if count else ("none of which is flagged" in text)
         assert "of them are discoveries" not in text
     if not discoveries:
         assert "discover" not in text
@@ -60,7 +60,7 @@ def test_a_set_of_discoveries_beyond_the_flags_is_told_as_such():
     said = told(flags, scanned=400)
     assert said["heading"].startswith(NOT_MORE)
     assert "100 images stand out more" in said["heading"]
-    assert "none of them flagged by itself" in " ".join(said["sentences"])
+    assert "none of which is flagged on its own" in " ".join(said["sentences"])
 
 
 def gathered(labels, flags, more=True, names=None):
@@ -81,7 +81,7 @@ LABELS = np.repeat(np.arange(10), 50)
         (LABELS, range(0, 500, 25), "flags do not concentrate on one class"),
         (LABELS, [0, 1], "flags are too few, or the class is too common"),
         (np.zeros(500, dtype=int), range(20), "Since all scanned images get this prediction, nothing can be said"),
-        (np.r_[np.full(20, -1), LABELS], range(20), "not a target class"),
+        (np.r_[np.full(20, -1), LABELS], range(20), "do not show a target class"),
         (LABELS, [0, 100, 200], "No two of the 3 flagged images are predicted as the same class"),
     ],
 )
@@ -93,14 +93,14 @@ def test_what_is_said_of_a_class_is_what_the_flags_can_show(labels, flags, says)
         "do not concentrate",
         "flags are too few",
         "Since all scanned images get",
-        "not a target class",
+        "do not show a target class",
     ]
     assert sum(other in text for other in others) == (0 if says.startswith("No two") else 1)
 
 
 def test_one_flag_gathers_nowhere():
     assert "predicted" not in gathered(LABELS, [3])
-    assert "this says little" in gathered(LABELS, range(20), more=False)
+    assert "this concentration says little" in gathered(LABELS, range(20), more=False)
 
 
 def test_no_more_can_hide_than_were_scanned():

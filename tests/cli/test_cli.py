@@ -125,7 +125,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "an alpha without a rule": ([model, ok, "--alpha", 0.01], "--until-decided"),
         "an alpha of 1": ([model, ok, "--until-decided", 0.2, "--alpha", 1], "alpha in (0, 1)"),
         "more draws than memory": ([model, pngs(tmp / "grey"), "--draws", 10**13], "fit in memory"),
-        "an --out among the images": ([model, tmp], "apart from the images"),
+        "an --out among the images": ([model, tmp], "which holds the images, got"),
         "an engine that can't take the file": ([model, ok, "--engine", "compile"], "--engine eager"),
         "an unknown option": ([model, ok, "--fast"], "--fast"),
     }

@@ -18,7 +18,7 @@ def test_folders_in_alphabetical_order_are_refused_with_the_order_that_the_model
     with pytest.raises(InputError) as refused:
         check_class_order(ANSWERS, BY_NAME, 4, how=HOW, names=np.repeat(NAMES, 20).tolist())
     text = str(refused.value)
-    assert "gives 0% of the 80 labels, and 100% with the classes in another order" in text
+    assert "predicts 0% of the 80 labels, and 100% if its classes are put into another order" in text
     assert "The model's order seems to be: T-shirt, Trouser, Ankle boot, Bag; pass labels= with a file" in text
 
 
@@ -60,5 +60,5 @@ def test_another_order_that_fits_a_little_better_is_a_warning() -> None:
     answers = np.where(draw.random(600) < 0.25, (labels + 1) % 4, draw.integers(0, 4, 600))
     told = other_order(check_class_order(answers, labels, 4))
     assert told is not None
-    assert "The order of the classes may be wrong: the model gives" in told
+    assert "The order of the classes may be wrong: the model predicts" in told
     assert "labels=" not in told

@@ -116,7 +116,9 @@ def test_a_refusal_or_interrupt_leaves_no_folder_unless_something_was_scanned(as
 @pytest.mark.parametrize("facts", [{}, {"count": "3"}, {"count": -1}, {"count": [3]}, {"count": 1e9}])
 def test_facts_that_cannot_be_are_an_error_and_no_record(asked, inside, tmp_path, facts):
     inside.answer = lambda on_message, argument: facts
-    with pytest.raises(SandboxError, match="expected the facts of a counting from the confined process, got others"):
+    with pytest.raises(
+        SandboxError, match="expected the facts of a counting from the confined process, got facts that cannot be read"
+    ):
         go(asked)
     assert not (tmp_path / "out" / "count.json").exists()
 

@@ -216,7 +216,7 @@ def test_a_transform_that_draws_is_drawn_once() -> None:
         ([x.astype(np.float32) for x in COLOUR], "item 0 of the list: .*divide by 255"),
         ([scaled(COLOUR[0]), scaled(COLOUR[1]) * np.nan], "item 1 of the list: expected finite"),
         ([x.astype(np.int64) for x in COLOUR], "item 0 of the list: expected uint8.*got int64"),
-        ([COLOUR[0], scaled(COLOUR[1])], "item 1 of the list: expected pixels of one type, uint8"),
+        ([COLOUR[0], scaled(COLOUR[1])], "item 1 of the list: expected all pixels to have the type of the first image, uint8"),
         ([COLOUR[0], COLOUR[0][:, :4]], r"item 1 of the list: expected an image of shape \(3, 6, 5\).*got \(3, 4, 5\)"),
         ([np.zeros((6, 5, 4), np.uint8)], r"got \(6, 5, 4\)"),
         ([{"pixels of it": COLOUR[0], "more": COLOUR[0]}], "item 0 of the list: expected a column 'image', got pixels of it, more"),
@@ -225,7 +225,7 @@ def test_a_transform_that_draws_is_drawn_once() -> None:
         ([None, None], "item 0 of the list: .*got NoneType"),
         ([(), ()], "item 0 of the list: .*got an empty tuple"),
         (["a.png"], "item 0 of the list: .*got str"),
-        ([[[[0.5, 0.5], [0.5]]]], "rows of other lengths"),
+        ([[[[0.5, 0.5], [0.5]]]], "rows of several lengths"),
         ("photos", "read_images"),
         (Path("photos"), "read_images"),
         ({"train": [], "test": []}, "got dict; pass one of train, test"),
@@ -282,7 +282,7 @@ def test_a_full_disk_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     store._file.close()
     with open("/dev/full", "wb", buffering=0) as full:
         store._file = full
-        with pytest.raises(OSError, match="full disk; free some, or set XDG_CACHE_HOME") as error:
+        with pytest.raises(OSError, match="full disk; free some space, or set XDG_CACHE_HOME") as error:
             store.add(np.zeros((1, 4, 4), np.uint8))
     assert error.value.errno == errno.ENOSPC
 

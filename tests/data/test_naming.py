@@ -22,7 +22,7 @@ def test_names_options_and_splits() -> None:
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("texture,size=32", "expected a data set of"),
+        ("texture,size=32", "expected a data set among"),
         ("textures,sizes=32", r"expected options of textures \(classes, size, crops\), got 'sizes=32'"),
         ("digits,size=8", r"expected options of digits \(none\), got 'size=8'"),
         ("textures,", "expected options of textures"),
@@ -32,7 +32,7 @@ def test_names_options_and_splits() -> None:
         ("textures,size=1e2", "got '1e2'"),
         ("textures,size=９９", "expected size"),
         ("textures,size=64,size=64", "expected size of textures once"),
-        ("textures:train,size=64", "expected a split of train, test for textures, got 'train,size=64'"),
+        ("textures:train,size=64", "expected a split among train, test for textures, got 'train,size=64'"),
         ("textures:", "expected a split"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_module_in_another_precision_is_recorded_as_what_it_is_and_only_run_by
     _, choice = choose_engine(net, "auto", rows=8, sample=images)
     assert (choice.engine, choice.precision) == ("eager", name)
     for engine in ("openvino", "openvino-fp32", "onnxruntime", "compile-fp32"):
-        with pytest.raises(EngineError, match=f"got one of {name}; use engine='eager'"):
+        with pytest.raises(EngineError, match=f"got a module of {name}; use engine='eager'"):
             choose_engine(net, engine, rows=8, sample=images)
     r = dd.measure(net, images, dd.probes.Gaussian([0.1], draws=8))
     direct = net.module(torch.from_numpy(images).to(dtype)).argmax(1)  # pyright: ignore[reportAttributeAccessIssue]

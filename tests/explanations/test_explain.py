@@ -269,7 +269,7 @@ def test_what_an_endpoint_may_be_sent_is_looked_at_before_the_first_query_and_ke
     plain = clean_images(60, seed=8)
     images = np.concatenate([flagged(model, marked, 1), plain[quarters(plain) == 2][:3]])
     short = _Bounded(model, 14_403)
-    with pytest.raises(InputError, match=r"endpoint_queries= with room for 14,404 images more \(404 for"):
+    with pytest.raises(InputError, match=r"endpoint_queries= with room for 14,404 more images \(404 for"):
         dd.explain(short, images, CLEAN, progress=False)
     assert short.left == 14_403
     enough = _Bounded(model, 20_000)

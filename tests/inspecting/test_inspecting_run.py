@@ -149,7 +149,7 @@ def test_two_classes_without_references_come_to_no_conclusion(tmp_path):
     record = run_inspection(settings(toy_file(tmp_path / "m.onnx", 1, classes=2), clean, tmp_path / "out"))
     assert record.verdict["word"] == "no conclusion"
     assert record.verdict["exit_code"] == 0
-    assert "This model has 2 classes, and that takes at least 4" in record.verdict["sentences"][0]
+    assert "This model has 2 classes, and this comparison needs at least 4" in record.verdict["sentences"][0]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,10 @@ def test_no_sign_is_said_of_what_stands_out_and_of_a_change():
     text, _ = say("no sign", p_value=2 / 6)
     assert "1 of 5 clean reference models stands out as far as this model" in text
     assert "nothing more easily" not in text
-    assert "Nothing that was found stands out further than what the same search finds in the clean references." in text
+    assert (
+        "Nothing that was found in this model stands out further than what the same search finds in the clean references."
+        in text
+    )
     assert "The smallest change that was found was put on 20 clean images" in text
     assert "85.0% (95% interval: 62.0% to 97.0%)" in text
     assert "This change is 1.5 times smaller than the one" in text
@@ -50,17 +53,20 @@ def test_a_trigger_is_spoken_of_where_there_is_a_sign(word):
 
 def test_without_a_trigger_no_picture_is_to_be_looked_at():
     text, _ = say("suspicious", p_value=1 / 6, success=None, shown=False, inspector="margin")
-    assert "The inspector margin shows no trigger here, so there is none to test or to look at." in text
+    assert "The inspector margin shows no trigger here, so there is no trigger to test or to look at." in text
     assert "picture" not in text
     assert "No trigger was found" not in text
     untested = say("suspicious", p_value=1 / 6, success=None)[0]
-    assert "could not be tested: no clean image is left that it starts from. This is no proof." in untested
+    assert (
+        "could not be tested: no clean image of a class that it starts from is left for the test. This is no proof."
+        in untested
+    )
     assert "Look at the picture" in untested
 
 
 def test_other_training_than_that_of_references_is_named_where_there_are_some():
-    assert "other training than that of the references" in say("suspicious", p_value=1 / 6)[0]
-    assert "other training" not in say("suspicious", references=None)[0]
+    assert "a training that differs from that of the references" in say("suspicious", p_value=1 / 6)[0]
+    assert "training that differs" not in say("suspicious", references=None)[0]
 
 
 def test_each_usual_inspector_that_was_not_run_has_a_line():

@@ -78,7 +78,9 @@ def test_without_references_there_is_no_promise() -> None:
 
 def test_a_model_that_nobody_can_look_into_is_no_clean_one() -> None:
     clf = as_classifier(lambda x: toy(1)(x), input_shape=SHAPE, num_classes=3)
-    with pytest.raises(ClassifierError, match="that can be inspected, got none: mask needs gradients"):
+    with pytest.raises(
+        ClassifierError, match="that at least one inspector can examine, got one that none can: mask needs gradients"
+    ):
         inspect(clf, CLEAN, inspectors=["mask"])
 
 
@@ -95,7 +97,7 @@ def test_what_it_says_is_json_and_the_trigger_comes_back() -> None:
     ("change", "words"),
     [
         (lambda refs: refs[:5], "at least 9 reference models"),
-        (lambda refs: [*refs[:8], refs[0]], "got 1 given more than once"),
+        (lambda refs: [*refs[:8], refs[0]], "got 1 that are given more than once"),
         (lambda refs: [*refs[:8], replace(refs[8], num_classes=4)], "with 3 classes, got 4"),
         (lambda refs: [*refs[:8], replace(refs[8], key="other")], "same images, inspectors and seed"),
         (lambda refs: [*refs[:8], examined(0, backdoor=True)], "the model itself as number 8"),

@@ -131,7 +131,7 @@ def test_an_empty_battery_gives_the_labels_and_scores_of_the_images(normed, imag
     assert found.scores == pytest.approx(p / p.sum(axis=1, keepdims=True), abs=1e-6)
     assert np.array_equal(found.labels, logits.argmax(axis=1))
     assert not found.responses
-    with pytest.raises(InputError, match="a probe or more, got an empty mapping"):
+    with pytest.raises(InputError, match="at least one probe, got an empty mapping"):
         dd.measure(normed, images, {})
 
 
@@ -153,7 +153,7 @@ def test_what_takes_one_probe_says_so(clf, images, tmp_path) -> None:
     with pytest.raises(InputError, match="measurement of one probe, got 3"):
         measure_to(Measurement(clf, images, FEW), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="one probe of images"):
+    with pytest.raises(InputError, match="a single probe of images"):
         dd.measure(clf, images, FEW, until=dd.until.Decided(0.2))
     with pytest.raises(InputError, match="expected a probe, got str"):
         dd.measure(clf, images, {**FEW, "b": "noise"})  # pyright: ignore[reportArgumentType]

@@ -109,7 +109,7 @@ def test_killed_from_outside_it_says_so_and_opens_again_when_used_again(onnx_fil
     clf = dd.open_model(onnx_file).classifier
     before = clf(images)
     os.kill(clf._service._process.process.pid, signal.SIGKILL)
-    with pytest.raises(SandboxError, match="got its end by SIGKILL"):
+    with pytest.raises(SandboxError, match="got none, because the process ended with SIGKILL"):
         clf(images)
     np.testing.assert_array_equal(clf(images), before)
     clf.close()
@@ -192,14 +192,14 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
         ({"std": 0}, r"std= as 1 or 3 numbers, above 0"),
         ({"size": (0, 3)}, "size= as height and width"),
         ({"scale": -1}, "positive scale="),
-        ({"outputs": "words"}, "outputs= of logits, probabilities, labels"),
-        ({"resize": "pad"}, "resize= of stretch, crop"),
+        ({"outputs": "words"}, "outputs= among logits, probabilities, labels"),
+        ({"resize": "pad"}, "resize= among stretch, crop"),
         ({"num_classes": 1}, "num_classes= from 2"),
         ({"num_classes": "x"}, "num_classes= from 2 to 32,767, got 'x'"),
         ({"num_classes": True}, "num_classes= from 2"),
         ({"memory": "a"}, "positive memory=, got 'a'"),
         ({"memory": None}, "positive memory=, got None"),
-        ({"resize": None}, "resize= of stretch, crop, got None"),
+        ({"resize": None}, "resize= among stretch, crop, got None"),
         ({"scale": "x"}, "positive scale=, got 'x'"),
         ({"mean": True}, "mean= as 1 or 3 numbers"),
         ({"size": "8"}, "size= as height and width"),
@@ -210,7 +210,7 @@ def test_an_own_checkpoint_is_opened_here(tmp_path):
         ({"labels": "/"}, "labels= as a text file, got /, which is a folder"),
         ({"labels": 3}, "labels= as text, got int"),
         ({"endpoint_token": "X"}, "with a model at an address"),
-        ({"foo": 1}, "expected options of arch, outputs, .*, got foo; check its name"),
+        ({"foo": 1}, "expected options among arch, outputs, .*, got foo; check its name"),
     ],
 )
 def test_options_are_checked_before_any_process_starts(onnx_file, options, match):
@@ -222,7 +222,7 @@ def test_options_are_checked_before_any_process_starts(onnx_file, options, match
     ("source", "match"),
     [
         (None, "path or address of a model, got NoneType; pass one"),
-        (torch.nn.Identity(), "got Identity; a model in memory becomes a classifier by dd.as_classifier"),
+        (torch.nn.Identity(), "got Identity; make a classifier of a model in memory with dd.as_classifier"),
         (b"m.onnx", "got bytes; pass one"),
         ("/dev/zero", "expected a model file or folder, got /dev/zero, which is a device, pipe or socket"),
         ("no\0such", r"got no\\x00such, which is not there"),

@@ -32,7 +32,7 @@ def test_superimpose_knows_its_overlays() -> None:
     settings = probe.to_dict()
     changed = overlays.copy()
     changed[4, 0, 0, 0] = 0
-    with pytest.raises(InputError, match="hash differs"):
+    with pytest.raises(InputError, match="overlays with another hash"):
         P.probe_from_dict(settings, overlays=changed)
     with pytest.raises(InputError, match="pass overlays"):
         P.probe_from_dict(settings)

@@ -111,7 +111,7 @@ def test_a_trained_folder_holds_its_own_models_and_all_of_them(tmp_path):
     # A checkpoint has its own preprocessing: options for other formats are not for it.
     assert dd.open_references(tmp_path, scale=255).fingerprints == made.fingerprints
     save(tmp_path / "mine.safetensors", 0)
-    with pytest.raises(InputError, match=r"got mine.safetensors among them"):
+    with pytest.raises(InputError, match=r"got mine.safetensors too"):
         dd.open_references(tmp_path)
     (tmp_path / "mine.safetensors").rename(tmp_path / "reference-0001.safetensors")
     assert dd.open_references(tmp_path).fingerprints[0] == made.fingerprints[0]

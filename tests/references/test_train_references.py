@@ -65,7 +65,7 @@ def test_a_cut_off_training_goes_on_from_its_last_epoch(tmp_path, digits, monkey
     with pytest.raises(KeyboardInterrupt):
         train_references(out, data=digits, recipe=SHORT, count=2)
     (out / "reference-0001.safetensors.123.part").write_text("a draft")
-    with pytest.raises(InputError, match=r"expected the 2 reference models of .*, got 1; .* or with --count 1"):
+    with pytest.raises(InputError, match=r"expected the 2 reference models of .*, got 1 of them; .* or pass --count 1"):
         dd.open_references(out)
     assert train_references(out, data=digits, recipe=SHORT, count=2).fingerprints == whole
     assert len(saved) == 4  # one epoch more, not two

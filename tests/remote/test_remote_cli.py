@@ -130,7 +130,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
 
     monkeypatch.setattr(addressed.AddressedStore, "fetched", changed)
     code, line, made = scan()
-    assert f"could not read s-2.tar: expected {there}/new/s-2.tar as it was (ETag" in told[-1]
+    assert f"could not read s-2.tar: expected {there}/new/s-2.tar to stay unchanged (ETag" in told[-1]
     assert (code, "expected 4 readable shards, got 1 that could not be read" in line) == (1, True)
     assert made == ["s-0.tar.parquet", "s-1.tar.parquet", "s-3.tar.parquet"]
     monkeypatch.setattr(addressed.AddressedStore, "fetched", at)

@@ -67,11 +67,14 @@ def test_unlearning_takes_the_backdoor_out_and_leaves_the_model_given_alone() ->
 def test_labels_in_another_order_than_the_models_are_refused_before_they_are_taught() -> None:
     other = dd.ImageSet(CLEAN.images, labels=(CLEAN.labels + 1) % CLASSES)
     with pytest.raises(
-        InputError, match=r"gives 0% of the 150 labels, and 100% .* order.* number the labels in the model's order"
+        InputError, match=r"predicts 0% of the 150 labels, and 100% .* order.* number the labels in the model's order"
     ):
         repaired(clean=other)
     random = dd.ImageSet(CLEAN.images, labels=np.random.default_rng(0).integers(0, CLASSES, len(CLEAN)))
-    with pytest.raises(InputError, match="% that it gives; check the labels, their order and the preprocessing"):
+    with pytest.raises(
+        InputError,
+        match=r"that it predicts for only .*%; check the labels, the order of the classes and the preprocessing",
+    ):
         repaired(clean=random)
     assert repaired(clean=dd.ImageSet(CLEAN.images), inspection=corner()).verdict == "trigger gone"
 
@@ -204,12 +207,12 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
         ({"clean": dd.ImageSet(np.zeros((80, 1, 5, 5), np.uint8), np.arange(80) % 3)}, "6"),
         ({"method": "unlearn"}, "inspect the model first"),
         ({"method": "magic"}, "among fine-tune, fine-prune"),
-        ({"inspection": "report"}, "what dd.inspect gives"),
+        ({"inspection": "report"}, "the result of dd.inspect or dd.explain"),
         ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got one without"),
         ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
         ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
         ({"inspection": proven(label=7)}, "between the model's 3 classes"),
-        ({"inspection": proven(scope=TARGET)}, "a route to another class"),
+        ({"inspection": proven(scope=TARGET)}, "a route from one class to another"),
         ({"inspection": Recovered(Route(None, 7), corner().trigger)}, "between the model's 3 classes"),
         (
             {
@@ -230,7 +233,7 @@ def test_models_without_weights_to_train_are_refused() -> None:
     function = dd.as_classifier(lambda x: x.reshape(len(x), -1)[:, :3], input_shape=(1, 6, 6), num_classes=3)
     with pytest.raises(ClassifierError, match="weights can be trained"):
         repaired(function, inspection=corner())
-    with pytest.raises(ClassifierError, match="without any in floating point"):
+    with pytest.raises(ClassifierError, match="without weights in floating point"):
         repaired(classifier(nn.Sequential(nn.AdaptiveAvgPool2d((1, 3)), nn.Flatten()).eval()), inspection=corner())
 
 

@@ -87,7 +87,7 @@ def test_closed_while_it_is_at_work_it_says_so():
     service = Service(f"{HERE}:echo", None, limits=Limits(seconds=60, memory=1 << 30))
     closer = threading.Timer(0.3, service.close)
     closer.start()
-    with pytest.raises(SandboxError, match="it was closed while it was at work") as caught:
+    with pytest.raises(SandboxError, match="the process was closed while it was working") as caught:
         asked(service, [({"do": "sleep"}, b"")])
     assert caught.value.reason == "closed"
     with pytest.raises(SandboxError, match="one that was closed; open the model again"):

@@ -103,7 +103,8 @@ def test_a_file_that_another_service_writes_is_refused(fresh, digits, tmp_path) 
         one.service.watched._write()  # by renaming: a lock on the file itself would be gone
         with (
             pytest.raises(
-                InputError, match=r"expected a file of one service as watch=, got .*, which another service writes"
+                InputError,
+                match=r"expected watch= to be a file that no other service writes, got .*, which another service writes",
             ),
             serving(Guard(fresh.detector.classifier, fresh.detector), watch=kept),
         ):
@@ -115,7 +116,9 @@ def test_a_file_that_another_service_writes_is_refused(fresh, digits, tmp_path) 
 def test_a_full_disk_is_said_and_answers_go_on(fresh, digits, tmp_path, caplog, monkeypatch) -> None:
     def full(*args: object) -> None:
         raise OSError(
-            errno.ENOSPC, "expected space on the disk, got a full disk; free some and run the same command again", "w"
+            errno.ENOSPC,
+            "expected space on the disk, got a full disk; free some space and run the same command again",
+            "w",
         )
 
     monkeypatch.setattr("doldrum.serving.watched.write_text_whole", full)

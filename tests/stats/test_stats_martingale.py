@@ -175,5 +175,5 @@ def test_what_cannot_be_is_refused():
     ):
         with pytest.raises(InputError, match="expected the state of a martingale"):
             m.restore(state)
-    with pytest.raises(InputError, match="got another's"):
+    with pytest.raises(InputError, match="got the state of another martingale"):
         other.restore(good)

@@ -40,5 +40,5 @@ def test_other_fields_are_refused(field: np.ndarray) -> None:
 
 
 def test_images_of_another_size_are_refused() -> None:
-    with pytest.raises(InputError, match="make the trigger for them"):
+    with pytest.raises(InputError, match="make the trigger for images of this shape"):
         shifted(0, 0)(np.zeros((1, 1, 4, 4), np.float32))

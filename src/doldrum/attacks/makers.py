@@ -179,7 +179,7 @@ def _times(ratio: float, setup: Setup, name: str) -> float:
     if ratio < 0 or ratio * setup.rate > 1:
         most = f" to {1 / setup.rate:g}" if setup.rate > 0 else ""
         raise InputError(
-            f"expected {name} from 0{most} (cover samples for each poisoned one; together at most the set), got {ratio:g}; "
+            f"expected {name} from 0{most} (cover samples per poisoned sample; at most the whole training set), got {ratio:g}; "
             "change it"
         )
     return ratio * setup.rate

@@ -42,9 +42,9 @@ ATTACKS: dict[str, Attack] = dict(
                "its ASR cannot exceed the clean accuracy"),
         _entry("blended", "Blended", "Chen et al. 2017, arXiv 1712.05526", "data", makers.blended),
         _entry("sig", "SIG", "Barni et al. 2019, arXiv 1902.11237", "data", makers.sig,
-               "no label is changed, so the rate can be at most the target class's share"),
+               "no label is changed, so the poison rate can be at most the target class's share"),
         _entry("label-consistent", "Label-consistent", "Turner et al. 2019, arXiv 1912.02771", _SURROGATE,
-               makers.label_consistent, "no label is changed, so the rate can be at most the target class's share"),
+               makers.label_consistent, "no label is changed, so the poison rate can be at most the target class's share"),
         _entry("trojannn", "TrojanNN", "Liu et al. 2018, NDSS", _SURROGATE, makers.trojannn,
                "the attacked model is trained on the poisoned set, not retrained from the surrogate"),
         _entry("wanet", "WaNet", "Nguyen & Tran 2021, arXiv 2102.10369", "data", makers.wanet,
@@ -59,13 +59,13 @@ ATTACKS: dict[str, Attack] = dict(
         _entry("ftrojan", "FTrojan", "Wang et al. 2021, arXiv 2111.10991", "data", makers.ftrojan,
                "grey images have no chroma, so the trigger is put into their only channel"),
         _entry("tact", "TaCT", "Tang et al. 2021, arXiv 1908.00686", "data", makers.tact,
-               "the rate can be at most the source class's share"),
+               "the poison rate can be at most the source class's share"),
         _entry("adap-blend", "Adap-Blend", "Qi et al. 2023, ICLR", "data", makers.adap_blend),
         _entry("adap-patch", "Adap-Patch", "Qi et al. 2023, ICLR", "data", makers.adap_patch,
                "the triggers are plain patches, not the paper's pictures; there are half as many cover samples as poisoned ones "
                "(in the authors' code there are twice as many: cover_ratio=2)"),
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
-               "part of the poisoned samples keep their label, so with a probability near .5 do not expect an ASR near 1"),
+               "some of the poisoned samples keep their label, so with a probability near .5 do not expect an ASR near 1"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
                "it is made to evade detection by smoothness: noise is added to every training batch"),
         _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
@@ -269,7 +269,7 @@ def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: An
     if not isinstance(train_set, ImageSet):
         raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
     if train_set.labels is None:
-        raise InputError("expected a training set with labels, got none; poisoning is about labels")
+        raise InputError("expected a training set with labels, got none; poisoning needs labels")
     whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
     if settings is not None and not isinstance(settings, Mapping):
         raise InputError(f"expected settings by name, got {type(settings).__name__}; e.g. settings={{'size': 3}}")

@@ -139,8 +139,7 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
         found = _read(record)
         if train_set is not None and found["data_hash"] != train_set.content_hash():
             raise InputError(
-                f"expected {record} to be trained on the data given, got another set of the name {spec.data!r}; "
-                "name the data differently or pass another cache"
+                f"expected {record} to be trained on the data given, got one that was trained on another set of the name {spec.data!r}; name the data differently or pass another cache"
             )
         trigger = None if found["trigger"] is None else load_trigger(found["trigger"])
         plan = None if found["plan"] is None else PoisonPlan.from_dict(found["plan"])

@@ -32,12 +32,11 @@ def explain_flagged(
     if not len(indices):
         return None, []
     if task.deadline.over:
-        return None, ["Flagged images were not explained: the time of --budget was over."]
+        return None, ["Flagged images were not explained: the time given by --budget ran out."]
     allowed, least = _allowed(task, forwards), LEAST + len(clean) + len(indices)
     if allowed < least and not (task.folder / FOUND).exists():
         return None, [
-            f"Flagged images were not explained: that takes at least {least:,} queries, and {allowed:,} are allowed (a quarter of the scan's, within "
-            "--endpoint-queries). Use doldrum explain."
+            f"Flagged images were not explained: that takes at least {least:,} queries, and {allowed:,} are allowed (a quarter of the scan's queries, within --endpoint-queries). Use doldrum explain."
         ]
 
     @contextlib.contextmanager

@@ -98,7 +98,7 @@ class AuditSettings(JobSettings):
         super().__post_init__()
         if self.spreads and self.remote:
             raise InputError(
-                "expected a model in a file with workers= or ray=, got an address; leave them out: its server answers as fast as it can"
+                "expected a model in a file with workers= or ray=, got an address; leave out workers= and ray=: the model's server sets the speed"
             )
 
     @property

@@ -41,8 +41,7 @@ def promised(
         sentences.append(_explained(explanations))
     if more:
         sentences.append(
-            "A flag is not proof. It means that the model's answers around this image differ from those around clean images. A trigger causes this. "
-            "So can a sticker, a damaged file or a picture from another source. Look for something that the flagged pictures share."
+            "A flag is not proof. It means that the model's answers around this image differ from those around clean images. A trigger causes this difference. A sticker, a damaged file or a picture from another source can cause it too. Look for something that the flagged pictures share."
         )
         sentences.append("An image that was not flagged may still carry a trigger: some triggers are hard to detect.")
     else:
@@ -60,7 +59,7 @@ def promised(
             )
     sentences += remarks
     if unreached:
-        heading = f"{heading}, among the {scanned:,} scanned in time"
+        heading = f"{heading}, among the {scanned:,} images scanned in time"
     if doubts:
         heading = f"The model performs worse on clean images than it should. {heading}"
     return {"exit_code": 3 if more else 0, "heading": heading, "sentences": sentences}
@@ -71,7 +70,7 @@ def _explained(explanations: Explanations) -> str:
     count, proven = len(explanations.explained), explanations.proven
     of = "the most suspicious flagged image" if count == 1 else f"the {count:,} most suspicious flagged images"
     if not proven:
-        return f"No trigger was proven in {of}: nothing found there changes clean images to the class much more often than what is found in trusted images of the class."
+        return f"No trigger was proven in {of}. What was found in them changes clean images to another class hardly more often than what is found in trusted images of that class."
     first = next(one for one in explanations.explained if one.proven)
     return f"A trigger is proven in {proven:,} of {of}. {first.why}"
 
@@ -106,8 +105,8 @@ def _discovered(flags: Mapping[str, Any]) -> str:
         return f"{'It' if flagged == 1 else '1 of them'} is a discovery: {far}."
     if count <= flagged:
         return f"{'All' if count == flagged else f'{count:,}'} of them are discoveries: {far}."
-    within = "none of them flagged by itself" if not flagged else f"the {flagged:,} flagged among them"
-    return f"{count:,} images, {within}, are discoveries together: {far}. Each of them alone could be a false alarm. Together they are too many for that."
+    within = "none of which is flagged on its own" if not flagged else f"the {flagged:,} flagged among them"
+    return f"{count:,} images, {within}, are discoveries only as a set: {far}. Each of these images alone could be a false alarm. Together they are too many to be false alarms."
 
 
 def _images(count: int) -> str:
@@ -138,13 +137,13 @@ def _concentrated(
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
         return f"{start}. The flags are too few, or the class is too common, to say whether they concentrate on it."
     if found["p_value"] >= _RARE:
-        would = " With a backdoor of one target class they would." if more else ""
+        would = " With a backdoor of one target class they would concentrate." if more else ""
         return f"{start}: the flags do not concentrate on one class.{would}"
     if label < 0:
-        return f"{start}. The model gives no valid answer on these images. That is not a target class."
+        return f"{start}. The model gives no valid answer on these images. So they do not show a target class."
     if more:
         return f"{start}. A backdoor with this target class would look like this."
-    return f"{start}. False alarms may concentrate on one class too. With no more flags than false alarms explain, this says little."
+    return f"{start}. False alarms may concentrate on one class too. There are no more flags than false alarms explain, so this concentration says little."
 
 
 def _small(p: float) -> str:
@@ -172,7 +171,7 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
         *_unreached(unreached, scanned),
         f"The {scanned:,} images are sorted, most suspicious first. None is flagged, and there is no promise about false alarms: in every set "
         "some image comes first.",
-        "Each image was compared with the other images. Some of those may be triggered too. The more images carry the same trigger, the more normal they "
+        "Each image was compared with the other images. Some of those other images may carry a trigger too. The more images carry the same trigger, the more normal they "
         "look compared with one another. If half of them or more carry it, the order means nothing.",
         "So the list says where to look first. It cannot say whether any image is triggered, how many are, or anything about the model.",
         "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",

@@ -140,10 +140,10 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
         return []
     if same == len(images):
         raise InputError(
-            f"expected images other than the clean ones, got {same:,} that are all among them, pixel by pixel; give other images"
+            f"expected images other than the clean ones, got {same:,} that are all copies of clean images; give other images"
         )
     return [
-        f"{same:,} of the {len(images):,} images are also among the clean ones, pixel by pixel. They were given as clean, so the audit says nothing "
+        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. They were given as clean, so the audit says nothing "
         "about them."
     ]
 

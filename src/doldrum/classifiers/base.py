@@ -76,7 +76,7 @@ class Classifier(ABC):
             array = np.asarray(images)
         except (TypeError, ValueError, RuntimeError) as error:  # lists of other lengths; sparse tensors
             raise InputError(
-                f"expected {wanted}, got a {type(images).__name__} that gives no array ({error}); pass one"
+                f"expected {wanted}, got a {type(images).__name__} that cannot be made an array ({error}); pass an array"
             ) from error
         if array.dtype.kind not in "fiub":
             raise InputError(
@@ -144,9 +144,7 @@ def checked_shape(input_shape: Any) -> tuple[int, int, int]:
 def checked_classes(num_classes: Any) -> int:
     """The number of classes as an int, small enough for int16 labels. InputError for anything else."""
     most = int(np.iinfo(np.int16).max)
-    return whole_number(
-        num_classes, "num_classes=", least=2, most=most, hint="pass how many classes the model tells apart"
-    )
+    return whole_number(num_classes, "num_classes=", least=2, most=most, hint="pass the model's number of classes")
 
 
 def as_array(output: Any) -> NDArray[Any]:
@@ -164,7 +162,7 @@ def as_array(output: Any) -> NDArray[Any]:
     try:
         array = np.asarray(output)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ClassifierError(f"expected one row of scores, or one label, an image, got {found} ({error})") from error
+        raise ClassifierError(f"expected one row of scores, or one label, per image, got {found} ({error})") from error
     if array.dtype.kind == "O":
         raise ClassifierError(f"expected an array of scores or labels, got {found}; return nothing else")
     return array

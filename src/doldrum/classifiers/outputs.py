@@ -78,8 +78,7 @@ def find_answer(
     if len(found) != 1:
         wanted = f"({rows},)" if labels else f"({rows}, {'K' if num_classes is None else num_classes})"
         raise ClassifierError(
-            f"expected one tensor of {outputs} of shape {wanted} in what the model returns, got {_described(returned)}; return it alone, "
-            "or wrap the model in a function that does"
+            f"expected one tensor of {outputs} of shape {wanted} in what the model returns, got {_described(returned)}; return only this tensor, or wrap the model in a function that does"
         )
     return found[0]
 

@@ -104,7 +104,9 @@ def _record(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"expected JSON, got {error}; write it with doldrum train --attack") from error
     if not isinstance(record, dict) or not {"attack", "trigger", "plan"} <= set(record):
-        raise InputError("expected an object with attack, trigger and plan, got another; write it with doldrum train")
+        raise InputError(
+            "expected an object with attack, trigger and plan, got JSON that lacks one of these; write it with doldrum train"
+        )
     return record
 
 
@@ -112,5 +114,7 @@ def _parsed(record: dict[str, Any]) -> tuple[Trigger, PoisonPlan]:
     from doldrum.attacks import load_trigger
 
     if not isinstance(record["plan"], dict):
-        raise InputError("expected a plan with named fields, got another value; write it with doldrum train")
+        raise InputError(
+            f"expected a plan with named fields, got {type(record['plan']).__name__}; write it with doldrum train"
+        )
     return load_trigger(record["trigger"]), PoisonPlan.from_dict(record["plan"])

@@ -59,8 +59,7 @@ def check_class_order(
             else {int(k): visible(str(n), most=60) for k, n in zip(labels, names, strict=True) if n is not None}
         )
         raise InputError(
-            f"expected labels in the model's order of classes, got another order: the model gives {found.given.value:.0%} of the {len(truth):,} labels, and "
-            f"{found.best.value:.0%} with the classes in another order. {_told(found, called, how)}"
+            f"expected labels in the model's order of classes, got labels in another order: the model predicts {found.given.value:.0%} of the {len(truth):,} labels, and {found.best.value:.0%} if its classes are put into another order. {_told(found, called, how)}"
         )
     return found
 
@@ -69,10 +68,7 @@ def other_order(found: ClassOrder | None) -> str | None:
     """A sentence where another order fits better, but not well; None otherwise."""
     if found is None or not found.other:
         return None
-    return (
-        f"The order of the classes may be wrong: the model gives {found.given.value:.1%} of the labels, and {found.best.value:.1%} with the classes in another "
-        "order. Check the labels and the preprocessing."
-    )
+    return f"The order of the classes may be wrong: the model predicts {found.given.value:.1%} of the labels, and {found.best.value:.1%} if its classes are put into another order. Check the labels and the preprocessing."
 
 
 def _told(found: ClassOrder, called: dict[int, str], how: str) -> str:

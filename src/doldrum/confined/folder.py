@@ -72,7 +72,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             return seed
         if (out / job.record).exists():  # a run that is continued compares what is in them
             raise InputError(
-                f"expected the images that this run began with, got others: some were added, removed or changed since {out} was finished; name "
+                f"expected the images that this run began with, got images that differ: some were added, removed or changed since {out} was finished; name "
                 "another folder with --out"
             )
     text = json.dumps({"format": kind, "settings": wanted, "seed": seed, "sources": states}, indent=2)

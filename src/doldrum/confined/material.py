@@ -134,5 +134,7 @@ def same_images(folder: Path, material: Material, clean: Material | None) -> Non
             digest.update(json.dumps([one.images.content_hash(), list(one.images.ids), list(one.labels)]).encode())
     path, found = folder / "images.sha256", digest.hexdigest()
     if path.exists() and path.read_text(encoding="utf-8").strip() != found:
-        raise InputError("expected the images that this run began with, got others; name another folder with --out")
+        raise InputError(
+            "expected the images that this run began with, got images that differ in pixels, names or labels; name another folder with --out"
+        )
     write_text_whole(path, found)

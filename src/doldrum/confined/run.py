@@ -75,7 +75,7 @@ def run_job(
             result = write(settings, facts, begun)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise SandboxError(
-                f"expected the facts of {job.article} {job.name} from the confined process, got others: {visible(str(error))}",
+                f"expected the facts of {job.article} {job.name} from the confined process, got facts that cannot be read: {visible(str(error))}",
                 reason="nonsense",
             ) from error
         shutil.rmtree(begun.work, ignore_errors=True)

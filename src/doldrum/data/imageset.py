@@ -57,7 +57,7 @@ class ImageSet:
             raise InputError(f"expected images of shape (N, C, H, W), got {images.shape}; see data.as_nchw")
         if 0 in images.shape:
             raise InputError(
-                f"expected at least one image with pixels, got shape {images.shape}; check where it is from"
+                f"expected at least one image with pixels, got shape {images.shape}; check the source of the images"
             )
         ids = tuple(str(i) for i in self.ids) if len(self.ids) else tuple(str(i) for i in range(len(images)))
         if len(ids) != len(images):
@@ -119,7 +119,7 @@ class ImageSet:
         try:
             index = np.arange(len(self))[chosen]
         except IndexError as error:
-            raise InputError(f"expected indices below {len(self)}, got others: {error}") from error
+            raise InputError(f"expected indices below {len(self)}, got: {error}") from error
         rows: Any = index
         if isinstance(indices, range) and indices.step == 1 and indices.start >= 0:
             rows = slice(indices.start, indices.stop)

@@ -70,7 +70,7 @@ def named(spec: str, sets: Mapping[str, Dataset]) -> Named:
     before, colon, split = spec.partition(":")
     name, *given = before.split(",")
     if name not in sets:
-        raise InputError(f"expected a data set of {', '.join(sets)}, got {name!r}; see doldrum datasets")
+        raise InputError(f"expected a data set among {', '.join(sets)}, got {name!r}; see doldrum datasets")
     found = sets[name]
     options: dict[str, int] = {}
     for text in given:
@@ -80,7 +80,7 @@ def named(spec: str, sets: Mapping[str, Dataset]) -> Named:
         options[key] = value
     if colon and split not in found.splits:
         raise InputError(
-            f"expected a split of {', '.join(found.splits)} for {name}, got {split!r}; e.g. {name}:{found.splits[-1]}"
+            f"expected a split among {', '.join(found.splits)} for {name}, got {split!r}; e.g. {name}:{found.splits[-1]}"
         )
     return Named(found, options, split or None)
 

@@ -69,7 +69,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "digits",
-            "handwritten digits, grey, 8 x 8, 10 classes, 1,437 + 360",
+            "handwritten digits, grey, 8 x 8, 10 classes, 1,437 + 360 images",
             ("train", "test"),
             "CC BY 4.0 (UCI)",
             "pip install 'doldrum[sklearn]'",
@@ -78,7 +78,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji",
-            "emoji of two vendors, colour, 32 x 32, 6 classes, 6,042 + 1,520; no emoji is in both splits",
+            "emoji of two vendors, colour, 32 x 32, 6 classes, 6,042 + 1,520 images; no emoji is in both splits",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
@@ -87,7 +87,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji-placed",
-            "the same, with each training emoji in 8 places (48,336 + 1,520), so that triggers need not be shifted",
+            "the data set emoji with each training emoji in 8 places (48,336 + 1,520 images), so that triggers need not be shifted",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
@@ -96,7 +96,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "cifar-10",
-            "photographs, colour, 32 x 32, 10 classes, 50,000 + 10,000",
+            "photographs, colour, 32 x 32, 10 classes, 50,000 + 10,000 images",
             ("train", "test"),
             "none stated",
             cifar.HOW_TO_GET_10,
@@ -105,7 +105,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "cifar-100",
-            "photographs, colour, 32 x 32, 100 classes, 50,000 + 10,000",
+            "photographs, colour, 32 x 32, 100 classes, 50,000 + 10,000 images",
             ("train", "test"),
             "none stated",
             cifar.HOW_TO_GET_100,
@@ -114,7 +114,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "gtsrb",
-            "German traffic signs, colour, resized to 32 x 32, 43 classes, 39,209 + 12,630",
+            "German traffic signs, colour, resized to 32 x 32, 43 classes, 39,209 + 12,630 images",
             ("train", "test"),
             "none stated",
             traffic_signs.HOW_TO_GET,
@@ -123,7 +123,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "svhn",
-            "house numbers, colour, 32 x 32, 10 classes, 73,257 + 26,032 + 531,131",
+            "house numbers, colour, 32 x 32, 10 classes, 73,257 + 26,032 + 531,131 images",
             ("train", "test", "extra"),
             "non-commercial use",
             house_numbers.HOW_TO_GET,

@@ -53,11 +53,11 @@ class PixelStore:
             self._shape, self._dtype = image.shape, image.dtype
         if image.shape != self._shape:
             raise InputError(
-                f"expected images of one shape {self._shape}, got {image.shape}; resize them, or pass size=(height, width) where it is taken"
+                f"expected images of one shape {self._shape}, got {image.shape}; resize them, or pass size=(height, width) if the function takes it"
             )
         if image.dtype != self._dtype:
             raise InputError(
-                f"expected pixels of one type, {self._dtype} as in the first image, got {image.dtype}; convert them"
+                f"expected all pixels to have the type of the first image, {self._dtype}, got {image.dtype}; convert them"
             )
         self._count += 1
         if self._file is not None:
@@ -71,8 +71,7 @@ class PixelStore:
                 self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (open as long as the array is)
             except OSError as error:
                 raise InputError(
-                    f"expected a folder for {self._in_memory >> 20} MiB of pixels and more, got {error}; set XDG_CACHE_HOME to "
-                    "one that can be written"
+                    f"expected a folder for the pixels that do not fit in {self._in_memory >> 20} MiB of memory, got {error}; set XDG_CACHE_HOME to a folder that can be written"
                 ) from error
             for one in self._held:
                 self._write(one)
@@ -108,5 +107,5 @@ def _room() -> Generator[None, None, None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        text = "expected room for the images' pixels, got a full disk; free some, or set XDG_CACHE_HOME to a folder with more"
+        text = "expected room for the images' pixels, got a full disk; free some space, or set XDG_CACHE_HOME to a folder with more"
         raise OSError(error.errno, text, str(cache_folder())) from error

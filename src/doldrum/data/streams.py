@@ -77,7 +77,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
             array = np.asarray(source)
         except ValueError as error:
             raise InputError(
-                f"expected images of one shape, got rows of other lengths ({error}); pass arrays"
+                f"expected images of one shape, got rows of several lengths ({error}); pass arrays"
             ) from error
     if array is not None and array.ndim:
         return ImageRead(ImageSet(as_images(array)))

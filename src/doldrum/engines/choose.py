@@ -59,7 +59,7 @@ _KEPT = 4  # engines kept for their classifier's next run: each holds its classi
 def check_engine(engine: str) -> None:
     """Raise InputError for what is no engine's name."""
     if engine not in ENGINES:
-        raise InputError(f"expected an engine of {', '.join(ENGINES)}, got {engine!r}; 'auto' picks one")
+        raise InputError(f"expected an engine among {', '.join(ENGINES)}, got {engine!r}; 'auto' picks one")
 
 
 def choose_engine(
@@ -178,8 +178,8 @@ def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> t
 
 def _say_that_answers_change(agreement: float) -> None:
     warnings.warn(
-        f"expected the same labels of the same images twice, got others for {1 - agreement:.1%}: the model's answers change from one run "
-        "to the next, which adds to W, and no detector can promise a rate; fix the model's seed or state, unless you want to measure this",
+        f"expected the same labels for the same images twice, got different labels for {1 - agreement:.1%} of the images: the model's answers change from one run "
+        "to the next, which adds to W, and no detector can promise a false-positive rate; fix the model's seed or state, unless you want to measure this",
         stacklevel=5,
     )
 
@@ -228,7 +228,7 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
         )
     if (own := own_precision(classifier)) != "fp32":
         raise EngineError(
-            f"expected a module of fp32 for {name}, got one of {own}; use engine='eager', or convert it with model.float()"
+            f"expected an fp32 module for {name}, got a module of {own}; use engine='eager', or convert it with model.float()"
         )
     # The fingerprint guards against weights that were changed since.
     key = (name, precision, rows, classifier.fingerprint)

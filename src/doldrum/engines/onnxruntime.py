@@ -41,7 +41,9 @@ class OnnxRuntimeEngine(Engine):
         except Exception as error:  # onnxruntime's exceptions share no public base
             raise EngineError(f"expected a graph that ONNX Runtime takes, got {error}; use engine='eager'") from error
         if len(self.session.get_inputs()) != 1:  # a module that leaves torch is traced as a constant
-            raise EngineError("expected a graph with one input, got another; use engine='eager'")
+            raise EngineError(
+                f"expected a graph with one input, got {len(self.session.get_inputs())} inputs; use engine='eager'"
+            )
         self._input = self.session.get_inputs()[0].name
         self._output = self.session.get_outputs()[0].name
 

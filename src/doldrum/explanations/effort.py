@@ -60,7 +60,7 @@ def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
         raise InputError(f"expected max_queries= of at least {least:,} ({why}), got {most:,}; allow more")
     if left is not None and left < least:
         raise InputError(
-            f"expected endpoint_queries= with room for {least:,} images more ({why}), got room for {left:,}; raise it"
+            f"expected endpoint_queries= with room for {least:,} more images ({why}), got room for {left:,}; raise it"
         )
 
 

@@ -38,9 +38,7 @@ def why(found: Explanation, *, alpha: float) -> str:
         f"{percent(found.control.value)}."
     )
     if found.proven:
-        one_class = (
-            " This size and class were the easiest to prove. The trigger may work on images of other classes too."
-        )
+        one_class = " Of the sizes and classes tried, these gave the clearest proof. The trigger may work on images of other classes too."
         return first if found.scope is None else first + one_class
     if found.holds is not None and found.holds > alpha:
         return (

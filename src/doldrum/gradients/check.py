@@ -33,7 +33,9 @@ def check_agreement(
             f"expected a model that can be run by torch for its gradients, got {_line(error)}; use methods that need only scores"
         ) from error
     if found.shape != wanted.shape:
-        raise ClassifierError(f"expected scores {wanted.shape} where gradients are taken, got {found.shape}; report it")
+        raise ClassifierError(
+            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got {found.shape}; report it"
+        )
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():
         raise ClassifierError(
@@ -45,7 +47,7 @@ def check_agreement(
     worst = np.abs(found - scores).max(axis=1) / spread
     if not (worst <= tolerance).all():  # NaN is not
         raise ClassifierError(
-            f"expected the same scores where gradients are taken, got some that differ by {np.max(worst):.2g} of their spread (at most "
+            f"expected the model's scores from its copy that has gradients, got some that differ by {np.max(worst):.2g} of their spread (at most "
             f"{tolerance:g}); use methods that need only scores"
         )
 

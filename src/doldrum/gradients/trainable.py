@@ -207,7 +207,7 @@ def trainable(classifier: Classifier) -> Trainable:
     if made is None:
         raise _none(classifier.no_gradients[0], "give a torch module, or its file to doldrum repair")
     if not any(p.requires_grad for p in made.parameters()):
-        raise _none("one without any in floating point", "give the model that it was made from")
+        raise _none("one without weights in floating point", "give the model that it was made from")
     return made
 
 

@@ -90,4 +90,4 @@ def check_read(readings: tuple[Reading, ...]) -> None:
             "expected a budget= in which at least one inspector finishes, got one that ended before; give more time"
         )
     why = "; ".join(dict.fromkeys(one.refused for one in readings if one.refused))
-    raise ClassifierError(f"expected a model that an inspector can look into, got one that none can ({why})")
+    raise ClassifierError(f"expected a model that an inspector can examine, got one that none can examine ({why})")

@@ -84,6 +84,6 @@ def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], 
         encode_png(target / f"{number:02d}-trigger.png", one["with"], shape)
         labels = {name: one[name] for name in ("before", "after")}
         if not all(type(label) is int and -1 <= label < classes for label in labels.values()):
-            raise InputError("expected classes of the model from the confined process, got others")
+            raise InputError("expected classes of the model from the confined process, got labels outside of them")
         examples.append(labels)
     return {"factor": factor, "examples": examples}

@@ -44,7 +44,7 @@ def check_count(settings: InspectSettings) -> None:
         raise InputError(
             f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} in "
             f"{visible(settings.references)}; add {needed - count} (doldrum references --count {needed} trains them), ask for "
-            f"fpr={smallest_fpr_text(count)}, or leave references= out, for no promise"
+            f"fpr={smallest_fpr_text(count)}, or leave references= out and get no promised rate"
         )
     _check_apart(settings, models)
 
@@ -191,7 +191,7 @@ class Shelf:
             kept = self._kept(one)
             if kept is None:
                 raise InputError(
-                    f"expected reference models that stay as they are, got {visible(one.path.name)} changed; run it again"
+                    f"expected reference models that stay as they are, got {visible(one.path.name)} changed; run the same command again"
                 )
             found.append(
                 {"name": visible(one.path.name), "input_shape": kept["input_shape"], "examination": kept["examination"]}
@@ -262,7 +262,7 @@ def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) 
     made = checked_examination(found)
     names, asked = [one["inspector"] for one in made["readings"]], list(inspectors or DEFAULT)
     if names != asked:
-        raise ValueError(f"readings of {names}, where {asked} were asked for")
+        raise ValueError(f"readings of {names} instead of {asked}")
     if not any(one["values"] for one in made["readings"]):
         raise ValueError("readings without a value")
     return made

@@ -89,7 +89,7 @@ class InspectSettings(JobSettings):
         if odd or not given:
             got = repr(odd[0]) if odd else "none"
             raise InputError(
-                f"expected inspectors= of {', '.join(INSPECTORS)}, got {got}; pick some, or leave it out for the usual ones"
+                f"expected inspectors= among {', '.join(INSPECTORS)}, got {got}; pick some, or leave inspectors= out for the usual inspectors"
             )
         object.__setattr__(self, "inspectors", tuple(name for name in INSPECTORS if name in given))
 

@@ -45,7 +45,7 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown:
         if word == "no sign":
             if references is not None:
                 sentences.append(
-                    "Nothing that was found stands out further than what the same search finds in the clean references."
+                    "Nothing that was found in this model stands out further than what the same search finds in the clean references."
                 )
             sentences += _worked(facts, finding, what="smallest change")
         else:
@@ -79,16 +79,16 @@ def _not_run(facts: InspectionFacts) -> list[str]:
 def _untested(finding: Mapping[str, Any], *, shown: bool) -> str:
     """Why there is no success of a trigger."""
     if shown:
-        return "The trigger that was found could not be tested: no clean image is left that it starts from."
-    return f"The inspector {finding['inspector']} shows no trigger here, so there is none to test or to look at."
+        return "The trigger that was found could not be tested: no clean image of a class that it starts from is left for the test."
+    return f"The inspector {finding['inspector']} shows no trigger here, so there is no trigger to test or to look at."
 
 
 def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
     """What "suspicious" means."""
-    other = "" if references is None else ", and so does other training than that of the references"
+    other = "" if references is None else ", and so can a training that differs from that of the references"
     look = " Look at the picture of the trigger." if shown else ""
     return (
-        f"This is no proof. Wrong labels in the training data can also be the cause{other}. A clean model can also have a trigger that nobody put there (a "
+        f"This is no proof. Wrong labels in the training data can also make a model stand out{other}. A clean model can also have a trigger that nobody put there (a "
         f"natural backdoor).{look}"
     )
 
@@ -108,7 +108,7 @@ def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
     if finding["target"] is not None:
         return class_name(finding["target"], names)
     start = "any class" if finding["source"] is None else class_name(finding["source"], names)
-    return f"the route from {start} to any other"
+    return f"the change of {start} to any other class"
 
 
 def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
@@ -129,7 +129,7 @@ def _nothing(facts: InspectionFacts) -> str:
 
     classes = facts.model["num_classes"]
     why = (
-        f"This model has {classes} classes, and that takes at least {FEWEST}."
+        f"This model has {classes} classes, and this comparison needs at least {FEWEST}."
         if classes < FEWEST
         else f"The inspectors have results for too few of its {classes:,} classes."
     )
@@ -149,7 +149,7 @@ def _compared(
         return [
             f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, assuming that all classes of a clean model need equally large changes).",
             "No reference models were given, so no false-alarm rate is promised. In a clean model, too, some classes need smaller changes than "
-            "others, so clean models are sometimes called suspicious. Give clean models like this one with --references for a promise.",
+            "others, so clean models are sometimes called suspicious. To get a promised false-alarm rate, give clean models like this one with --references.",
         ]
     count, p = references["count"], finding["p_value"]
     as_far = round(p * (count + 1)) - 1

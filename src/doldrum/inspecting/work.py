@@ -149,7 +149,7 @@ def _check_queries(
     )  # accuracy, the test of what was found, its pictures
     if needed > left:
         raise InputError(
-            f"expected endpoint_queries= with room for {needed:,} images more to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
+            f"expected endpoint_queries= with room for {needed:,} more images to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
             "it, or give fewer clean images"
         )
 
@@ -180,7 +180,7 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     shape, classes, name = tuple(one["input_shape"]), one["num_classes"], one["name"]
     raise InputError(
         f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {shape} and {classes} in "
-        f"{name}{more}; take them out, or give others"
+        f"{name}{more}; take them out, or give other reference models"
     )
 
 

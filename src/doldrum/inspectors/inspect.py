@@ -80,7 +80,7 @@ def inspect(
     mine = examine(classifier, images, progress=progress, **options)  # type: ignore[arg-type]
     if all(one.refused for one in mine.readings):
         raise ClassifierError(
-            f"expected a model that can be inspected, got none: {'; '.join(one.refused for one in mine.readings)}"
+            f"expected a model that at least one inspector can examine, got one that none can: {'; '.join(one.refused for one in mine.readings)}"
         )
     others: list[Examination] = []
     with progress_bar("examining references", len(references), show=progress) as advance:
@@ -193,11 +193,11 @@ def _check_sequence(references: Sequence[Classifier | Examination]) -> None:
 def _check_apart(mine: str, others: Sequence[str]) -> None:
     if mine in others:
         raise InputError(
-            f"expected references apart from the model, got the model itself as number {others.index(mine)}; take it out"
+            f"expected references that differ from the model, got the model itself as number {others.index(mine)}; take it out"
         )
     if len(set(others)) < len(others):
         raise InputError(
-            f"expected references that differ, got {len(others) - len(set(others))} given more than once; take the copies out"
+            f"expected references that differ, got {len(others) - len(set(others))} that are given more than once; take the copies out"
         )
 
 
@@ -209,7 +209,7 @@ def _fingerprints(model: Classifier, references: Sequence[Classifier | Examinati
         if (shape, one.num_classes) != (model.input_shape, model.num_classes):
             raise InputError(
                 f"expected references that take images {model.input_shape} and know {model.num_classes} classes, as the model does, got {shape} and "
-                f"{one.num_classes} in number {number}; take it out, or give others"
+                f"{one.num_classes} in number {number}; take it out, or give other references"
             )
         found.append(one.fingerprint)
     return found
@@ -219,8 +219,10 @@ def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
     _check_apart(mine.fingerprint, [one.fingerprint for one in others])
     for one in others:
         if one.num_classes != mine.num_classes:
-            raise InputError(f"expected references with {mine.num_classes} classes, got {one.num_classes}; give others")
+            raise InputError(
+                f"expected references with {mine.num_classes} classes, got {one.num_classes}; give other references"
+            )
         if one.key != mine.key:
             raise InputError(
-                "expected references examined with the same images, inspectors and seed, got others; examine them again"
+                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with other ones; examine it again"
             )

@@ -59,7 +59,7 @@ def idx_pictures(stream: Reader, limits: ImageLimits) -> Iterator[Picture]:
     """Images of an IDX file of unsigned bytes with three axes, MNIST's format."""
     head = _exactly(stream, 16)
     if head[:4] != b"\0\0\x08\x03":
-        raise InputError("expected an IDX file of images, got one of other values; name the file of images")
+        raise InputError("expected an IDX file of images, got one with other contents; name the file of images")
     yield from _rows(stream, struct.unpack(">3I", head[4:]), np.dtype(np.uint8), None, limits)
 
 
@@ -144,7 +144,7 @@ def _rows(
 def _eight_bit(row: NDArray[Any]) -> NDArray[np.uint8]:
     image = as_nchw(row)
     if image.shape[1] not in (1, 3):
-        raise InputError(f"expected 1 or 3 channels, got {image.shape[1]}; leave the others out")
+        raise InputError(f"expected 1 or 3 channels, got {image.shape[1]}; leave the other channels out")
     if image.dtype != np.uint8:
         check_pixels(image)
         image = np.rint(to_float(image) * np.float32(255)).astype(np.uint8)

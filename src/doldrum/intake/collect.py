@@ -70,7 +70,7 @@ def as_array(
     if channels not in (1, 3) or min(height, width) < 1:
         raise InputError(f"expected a shape (1 or 3, H, W), got {tuple(shape)}; pass the classifier's input shape")
     if resize not in ("stretch", "crop", None):
-        raise InputError(f"expected resize of 'stretch', 'crop' or None, got {resize!r}")
+        raise InputError(f"expected resize to be 'stretch', 'crop' or None, got {resize!r}")
     ids: list[str] = []
     labels: list[str | None] = []
     skipped: list[Skipped] = []

@@ -64,7 +64,7 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
         why = visible(str(error)) or type(error).__name__
         if "MAX_TEXT" in why:
             raise InputError(
-                "expected texts and a colour profile of at most 1 MiB in an image, got more; save it without them"
+                "expected an image with at most 1 MiB of metadata (texts, a colour profile), got more; save the image without metadata"
             ) from error
         raise InputError(f"expected a whole image, got one that cannot be decoded ({why}); leave it out") from error
 
@@ -79,7 +79,7 @@ def _check_work(opened: Any, data: bytes) -> None:
     pixels = opened.width * opened.height
     scans = data.count(b"\xff\xda") if opened.format in ("JPEG", "MPO", "TIFF") else 0
     if scans > 1 and scans * pixels > _JPEG_WORK:
-        raise InputError(f"expected a JPEG of few scans, got {scans} over {pixels} pixels; save it again")
+        raise InputError(f"expected a JPEG with few scans, got {scans} over {pixels} pixels; save it again")
     if opened.format == "PPM" and data[:2] in (b"P1", b"P2", b"P3") and pixels > _PLAIN_PPM:
         raise InputError(f"expected a binary PPM, got {pixels} pixels in decimal digits; save it again")
     if opened.format == "TIFF":
@@ -134,7 +134,7 @@ def fit_image(
     from PIL import Image
 
     if channels not in (None, 1, 3):
-        raise InputError(f"expected a model of 1 or 3 channels, got {channels}; use .npy arrays for others")
+        raise InputError(f"expected a model of 1 or 3 channels, got {channels}; use .npy arrays for other models")
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise InputError(f"expected a size (height, width) of at least 1 x 1, got {tuple(size)}")
     if channels == 1 and len(array) == 3:

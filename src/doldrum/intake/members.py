@@ -45,7 +45,7 @@ def sniffed(head: bytes) -> str | None:
     if kind in FORMATS:
         return None
     if kind in CONTAINERS:
-        return f"expected an image, got an archive or a table ({kind}) in another one; name it by itself"
+        return f"expected an image, got an archive or a table ({kind}) inside another one; unpack it and name it on its own"
     return f"expected an image ({', '.join(FORMATS)}), got {kind or 'another kind of file'}; leave it out"
 
 

@@ -65,7 +65,8 @@ class ImageSource:
         if of_macos:
             yield _renamed(
                 Skipped(
-                    "__MACOSX", f"expected images, got {of_macos} entries that macOS adds to them, which are left out"
+                    "__MACOSX",
+                    f"expected images, got {of_macos} entries that macOS adds to archives, which are left out",
                 ),
                 last,
             )
@@ -138,7 +139,9 @@ def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
     inner = "tar" if is_tar_header(head) else "IDX" if head[:4] == b"\0\0\x08\x03" else None
     if inner is None:
         got = (
-            f"a {packed} file of something else" if packed else kind or ("an empty file" if not head else "other bytes")
+            f"a {packed} file with something else in it"
+            if packed
+            else kind or ("an empty file" if not head else "other bytes")
         )
         raise InputError(
             f"expected images (a folder, an image, a zip, tar, Parquet, .npy, .npz or IDX file), got {got}; unpack or convert it"

@@ -42,7 +42,9 @@ class StoredImages:
         self.shape: tuple[int, ...] = mapped.shape
         self._start = self.path.stat().st_size - mapped.nbytes
         if mapped.dtype != np.uint8 or len(self.shape) != 4 or len(ids) != len(mapped):
-            raise InputError(f"expected uint8 images (N, C, H, W) and an id each in {self.path}, got others")
+            raise InputError(
+                f"expected uint8 images (N, C, H, W) and an id for each in {self.path}, got {mapped.dtype} of shape {self.shape} and {len(ids)} ids"
+            )
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
         start, stop, step = rows.indices(self.shape[0])

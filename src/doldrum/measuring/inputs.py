@@ -47,7 +47,7 @@ class Inputs:
         self._ids = getattr(self._source, "ids", None)
         self.shape = tuple(int(s) for s in self._images.shape)
         if len(self.shape) != 4 or 0 in self.shape:
-            raise InputError(f"expected images of shape (N, C, H, W), none of them 0, got {self.shape}")
+            raise InputError(f"expected images of shape (N, C, H, W), with no size of 0, got {self.shape}")
 
     def __len__(self) -> int:
         return self.shape[0]

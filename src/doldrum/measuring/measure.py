@@ -121,9 +121,9 @@ def measure(
     with waiting("checking the model and its engines", show=progress):
         run = Measurement(classifier, images, probe, **options)
     if not run.battery.probes:
-        raise InputError("expected a probe or more, got an empty mapping; e.g. dd.probes.Gaussian([0.1])")
+        raise InputError("expected at least one probe, got an empty mapping; e.g. dd.probes.Gaussian([0.1])")
     run.inputs.check_whole()
-    hint = "write to a folder as it goes (dd.measuring.measure_to)"
+    hint = "write the labels to a folder during the run (dd.measuring.measure_to)"
     check_memory(len(run), count_draws(run.battery.probes), what="a measurement", hint=hint)
     with progress_bar("measuring", len(run), show=progress) as advance:
         chunks: list[Answers] = []

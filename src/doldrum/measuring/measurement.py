@@ -62,9 +62,13 @@ class Measurement:
         if not is_whole(batch_size) or batch_size < 1:
             raise InputError(f"expected a whole number of at least 1 as batch_size=, got {batch_size!r}; e.g. 256")
         if until is not None and not is_kind(until, Rule):
-            raise InputError(f"expected a rule, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)")
+            raise InputError(
+                f"expected a rule as until=, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)"
+            )
         if until is not None and (readouts or len(probes) != 1 or not isinstance(probe, ImageProbe)):
-            raise InputError("expected until= with one probe of images and without readouts, got more; leave one out")
+            raise InputError(
+                "expected until= with a single probe of images and no readouts, got several probes, a probe of the model, or readouts; leave out until="
+            )
         self.inputs = Inputs(images, classifier)
         check_shape(self.inputs.shape[1:], classifier.input_shape)
         self.until = until
@@ -110,7 +114,9 @@ class Measurement:
         is asked of the model. The unperturbed image is its first row, as in every battery.
         """
         if self.until is not None:
-            raise InputError("expected parts of a run without until=, got one with it; leave it out")
+            raise InputError(
+                "expected a run without until=, since parts of it are measured, got one with until=; leave it out"
+            )
         key = tuple((name, each.start, each.stop) for name, each in draws.items())
         if key not in self._parts:
             made = copy.copy(self)

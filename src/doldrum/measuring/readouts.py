@@ -27,12 +27,12 @@ def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: b
     """Raise InputError for an unknown readout, ClassifierError if the classifier gives labels only."""
     if not is_kind(readouts, str, list, tuple, set, frozenset):
         raise InputError(
-            f"expected readouts of {', '.join(READOUTS)}, got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"
+            f"expected readouts among {', '.join(READOUTS)}, got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"
         )
     names = (readouts,) if isinstance(readouts, str) else tuple(dict.fromkeys(readouts))
     unknown = [name for name in names if name not in READOUTS]
     if unknown:
-        raise InputError(f"expected readouts of {', '.join(READOUTS)}, got {unknown[0]!r}; pick among them")
+        raise InputError(f"expected readouts among {', '.join(READOUTS)}, got {unknown[0]!r}; pick some of them")
     if (names or scores) and classifier.outputs == "labels":
         what = ", ".join(names) or "probabilities"
         raise ClassifierError(f"expected a classifier that gives scores for {what}, got labels only; use readouts=()")

@@ -154,15 +154,14 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     other = [f"{name} {before.get(name)}, now {v}" for name, v in now.items() if before.get(name) != v]
     if other:
         warnings.warn(
-            f"expected the versions that began the run in {folder}, got others ({'; '.join(other)}): if two scores are almost "
+            f"expected the library versions with which the run in {folder} began, got other versions ({'; '.join(other)}): if two scores are almost "
             "equal, a label may differ from one run to the next; install the earlier versions to be sure",
             stacklevel=4,
         )
     sound = next((i for i, s in enumerate(found["shards"]) if not is_sound(folder, s)), len(found["shards"]))
     if sound < len(found["shards"]):
         warnings.warn(
-            f"expected the shard {found['shards'][sound]['file']} in {folder} as it was written, got none or a damaged one; it "
-            f"and the {len(found['shards']) - sound - 1} after it are measured again",
+            f"expected the shard {found['shards'][sound]['file']} in {folder} as it was written, got none or a damaged one; this shard and the {len(found['shards']) - sound - 1} after it are measured again",
             stacklevel=4,
         )
         for shard in found["shards"][sound:]:

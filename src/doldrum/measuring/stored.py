@@ -86,7 +86,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     if manifest.get("version") != FORMAT_VERSION:
         raise InputError(
             f"expected format version {FORMAT_VERSION}, got {manifest.get('version')} in {path}; "
-            "read it with the doldrum that wrote it"
+            "read it with the version of doldrum that wrote it"
         )
     wrong = [name for name, kind in _KINDS.items() if not isinstance(manifest.get(name), kind)]
     if not wrong and not all(
@@ -131,8 +131,7 @@ class StoredResponses:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
             raise InputError(
-                f"expected a manifest and shards as doldrum measure writes them in {self.folder}, got a misfit "
-                f"({type(error).__name__}: {error}); measure again"
+                f"expected a manifest and shards as doldrum measure writes them in {self.folder}, got files that do not fit together ({type(error).__name__}: {error}); measure again"
             ) from error
 
 

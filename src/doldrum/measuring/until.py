@@ -79,7 +79,9 @@ class Rule(ABC):
     def _check(self, alpha: float) -> None:
         finite_number(alpha, "alpha", hint="e.g. 0.05")
         if not 0 < 1 - alpha < 1:  # as the limits see it: 1e-17 is 0 to them
-            raise InputError(f"expected alpha in (0, 1), got {alpha}; .05 errs one time in twenty at most")
+            raise InputError(
+                f"expected alpha in (0, 1), got {alpha}; with .05, at most one decision in twenty is wrong"
+            )
         if self.quantity not in ("w", "base"):
             raise InputError(f"expected of='w' or of='base', got {self.quantity!r}; choose one")
 

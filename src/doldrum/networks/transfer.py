@@ -63,7 +63,9 @@ def transfer(name: str, shape: Shape, classes: int) -> Transfer:
     Raises InputError for images that are grey or smaller than 32 x 32, MissingExtraError without the packages.
     """
     if shape[0] != 3 or min(shape[1:]) < _LEAST:
-        raise InputError(f"expected colour images of at least {_LEAST} x {_LEAST} for {name}, got {shape}; use another")
+        raise InputError(
+            f"expected colour images of at least {_LEAST} x {_LEAST} for {name}, got {shape}; use another network"
+        )
     parts, width = _parts(_efficientnet(shape))
     cut = len(parts) - TRANSFER[name]
     rest = nn.Sequential(*parts[cut:], nn.Flatten(), nn.Linear(width, classes))

@@ -35,8 +35,8 @@ class ConfinedClassifier(Classifier, HasEngines):
     """
 
     no_gradients = (
-        "one in another process, which gives only answers",
-        "take gradients there: open_suspect gives the model itself",
+        "a model in another process, which gives only answers",
+        "take the gradients in that process: open_suspect gives the model itself",
     )
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -51,7 +51,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         except (KeyError, TypeError, ValueError) as error:
             self.close()
             raise SandboxError(
-                f"expected facts about the model from the confined process, got others: {visible(str(error))}",
+                f"expected facts about the model from the confined process, got facts that cannot be read: {visible(str(error))}",
                 reason="nonsense",
             ) from error
         known = self.facts
@@ -90,7 +90,7 @@ class ConfinedClassifier(Classifier, HasEngines):
             lambda _, data: found.append(self._read(data, len(images))),
         )
         if len(found) != 1:
-            raise SandboxError("expected one answer from the confined process, got another number", reason="nonsense")
+            raise SandboxError("expected one answer from the confined process, got several or none", reason="nonsense")
         return found[0]
 
     def candidates(self) -> list[tuple[str, str]]:
@@ -187,7 +187,9 @@ class _ConfinedEngine(Engine):
 
         def heard(number: int, output: NDArray[Any]) -> None:
             if type(number) is not int or number not in keys:
-                raise SandboxError("expected an answer to a tile that was sent, got another", reason="nonsense")
+                raise SandboxError(
+                    "expected an answer to a batch that was sent, got one with an unknown number", reason="nonsense"
+                )
             sink(keys.pop(number), self.classifier.check_output(output, self.rows))
 
         self.confined.run({"engine": self.name, "precision": self.precision, "rows": self.rows}, filled(), heard)

@@ -59,11 +59,11 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     """
     given: Any = source
     if not isinstance(given, (str, os.PathLike)):
-        advice = "a model in memory becomes a classifier by dd.as_classifier" if callable(given) else "pass one"
+        advice = "make a classifier of a model in memory with dd.as_classifier" if callable(given) else "pass one"
         raise InputError(f"expected the path or address of a model, got {type(given).__name__}; {advice}")
     known = [field.name for field in fields(ModelSettings) if field.name != "model"]
     if odd := [name for name in options if name not in known]:
-        raise InputError(f"expected options of {', '.join(known)}, got {odd[0]}; check its name")
+        raise InputError(f"expected options among {', '.join(known)}, got {odd[0]}; check its name")
     return open_settings(ModelSettings(model=os.fspath(source), **options))
 
 

@@ -94,7 +94,7 @@ class ModelSettings:
             value = getattr(self, name)
             default = getattr(ModelSettings, name)  # None if the option may be left out
             if value not in (known if default is not None else (None, *known)):
-                raise InputError(f"expected {name}= of {', '.join(known)}, got {value!r}; pick one")
+                raise InputError(f"expected {name}= among {', '.join(known)}, got {value!r}; pick one")
         self._check_preprocessing()
         if self.num_classes is not None and not (is_whole(self.num_classes) and 2 <= self.num_classes <= 32_767):
             raise InputError(f"expected num_classes= from 2 to 32,767, got {self.num_classes!r}; count the classes")
@@ -103,7 +103,7 @@ class ModelSettings:
                 if not self.is_there(value):
                     called = self.CALLED.get(name, f"{name}=")
                     raise InputError(
-                        f"expected {called} to be there, got {_shown(value)}, which is not; check the path"
+                        f"expected {called} as a file or folder that exists, got {_shown(value)}, which is not there; check the path"
                     )
                 if os.path.exists(value) and (why := unfit_path(value, folder=True)):
                     raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
@@ -165,7 +165,7 @@ class ModelSettings:
         for name in ("endpoint_queries", "endpoint_per_second"):
             if getattr(self, name) is not None:
                 raise InputError(
-                    f"expected {name}= with one process, which counts what it sends, got several; leave out {name}=, or workers= and ray="
+                    f"expected {name}= with one process, which counts the images that it sends, got several processes; leave out {name}=, or workers= and ray="
                 )
 
     def is_there(self, path: str) -> bool:

@@ -58,7 +58,7 @@ def calm_pattern(
     """
     check_budget(budget)
     if draws < 2 or not (sigma > 0 and math.isfinite(sigma)):
-        raise InputError(f"expected draws >= 2 and sigma > 0, got {draws} and {sigma}; e.g. 8 and the sigma-half")
+        raise InputError(f"expected draws >= 2 and sigma > 0, got {draws} and {sigma}; e.g. 8 draws at sigma-half")
     with subject(classifier, images, seed=seed, name="calm", steps=steps) as model:
 
         def noisy(d: torch.Tensor, size: int) -> torch.Tensor:

@@ -41,7 +41,9 @@ def logo(
     drawn = SHAPES[int(draw.integers(len(SHAPES)))]
     shape = drawn if shape is None else shape
     if shape not in SHAPES or size < 3:
-        raise InputError(f"expected a shape of {', '.join(SHAPES)} and size >= 3, got {shape!r} and {size}; change it")
+        raise InputError(
+            f"expected a shape among {', '.join(SHAPES)} and a size of at least 3, got {shape!r} and {size}; change it"
+        )
     where = place_for(given[1:], size=size, place=place, seed=seed)
     colour = draw.uniform(0.7, 1, (given[0], 1, 1))
     return in_place(np.broadcast_to(colour, (given[0], size, size)), where, given, cover=_cover(shape, size))

@@ -56,7 +56,7 @@ def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, step
     if floats.shape[1:] != classifier.input_shape:
         raise InputError(f"expected images {classifier.input_shape}, got {floats.shape[1:]}; resize or convert them")
     if steps < 1:
-        raise InputError(f"expected steps of at least 1, got {steps}; 200 are plenty")
+        raise InputError(f"expected steps of at least 1, got {steps}; 200 steps are enough")
     probabilities = classifier.outputs == "probabilities"
 
     with frozen(module):

@@ -23,7 +23,7 @@ def checked_images(images: Any) -> NDArray[np.float32]:
     """float32 images (N, C, H, W) in [0, 1], at least one; InputError for anything else."""
     array = np.asarray(images)
     if array.ndim != 4 or not array.size:
-        raise InputError(f"expected images (N, C, H, W), at least one, got shape {array.shape}; pass some")
+        raise InputError(f"expected at least one image (N, C, H, W), got shape {array.shape}; pass some")
     floats = to_float(array)
     if not (floats.min() >= 0 and floats.max() <= 1):
         raise InputError(f"expected images in [0, 1], got {floats.min():g} to {floats.max():g}; divide by 255")
@@ -49,7 +49,7 @@ def place_for(shape: tuple[int, ...], *, size: int, place: str, seed: int) -> tu
         top, left = (int(rng(seed, "place", axis).integers(side - size + 1)) for axis, side in enumerate(shape))
         return slice(top, top + size), slice(left, left + size)
     if place not in CORNERS:
-        raise InputError(f"expected a place of {', '.join((*CORNERS, ANYWHERE))}, got {place!r}; pick one")
+        raise InputError(f"expected a place among {', '.join((*CORNERS, ANYWHERE))}, got {place!r}; pick one")
     return corner_slices((height, width), size=size, corner=place, margin=0)
 
 

@@ -118,14 +118,16 @@ def evaluate(
     )
     batch_size = whole_number(batch_size, "batch_size", least=1, hint="e.g. 500")
     if test_set.labels is None:
-        raise InputError("expected a test set with labels, got none; accuracy is about labels")
+        raise InputError("expected a test set with labels, got none; accuracy needs labels")
     labels = np.asarray(test_set.labels, dtype=np.int64)
     if (trigger is None) != (plan is None):
-        raise InputError("expected trigger and plan together, got one of them; the plan says which label is a success")
+        raise InputError(
+            "expected trigger and plan together, got only one of them; the plan says which label is a success"
+        )
     for value, kind in ((trigger, Trigger), (plan, PoisonPlan)):
         if value is not None and not isinstance(value, kind):
             raise InputError(
-                f"expected a {kind.__name__}, got {type(value).__name__}; pass the one it was poisoned with"
+                f"expected a {kind.__name__}, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
             )
     if not (is_number(confidence) and 0 < confidence < 1):
         raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")

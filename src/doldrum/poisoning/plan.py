@@ -70,20 +70,22 @@ class PoisonPlan:
         if self.source is not None:
             object.__setattr__(self, "source", _class(self.source, "source"))
         if self.mode not in MODES:
-            raise InputError(f"expected a mode of {', '.join(MODES)}, got {self.mode!r}; pick one")
+            raise InputError(f"expected a mode among {', '.join(MODES)}, got {self.mode!r}; pick one")
         if (self.source is not None) != (self.mode == "source-specific"):
             raise InputError(
-                f"expected source just with mode 'source-specific', got {self.source} and {self.mode!r}; fix it"
+                f"expected source with the mode 'source-specific' and only with this mode, got {self.source} and {self.mode!r}; fix it"
             )
         if self.source is not None and self.source in (self.target, *self.cover_classes):
             raise InputError(
-                f"expected source apart from target and cover classes, got {self.source} twice; change one"
+                f"expected a source that is neither the target nor a cover class, got {self.source} for both; change one of them"
             )
         if self.cover_classes and self.cover_rate == 0:
-            raise InputError("expected cover_rate > 0 with cover_classes, got 0; pass cover_rate or leave them out")
+            raise InputError(
+                "expected cover_rate > 0 with cover_classes, got 0; pass cover_rate or leave cover_classes out"
+            )
         if self.keep_label and self.mode == "clean-label":
             raise InputError(
-                "expected keep_label 0 in a clean-label plan, which keeps all labels, got more; leave it out"
+                "expected keep_label 0 in a clean-label plan, which keeps all labels, got a larger one; leave it out"
             )
 
     def check_classes(self, num_classes: int) -> None:
@@ -157,6 +159,6 @@ def count_of(rate: float, total: int, *, what: str) -> int:
     count = math.floor(rate * total + 0.5)
     if rate > 0 and count == 0:
         raise InputError(
-            f"expected {what} 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise it"
+            f"expected {what} to be 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise it"
         )
     return count

@@ -112,7 +112,7 @@ def choose_samples(
         raise InputError(f"expected a PoisonPlan, got {type(plan).__name__}; e.g. dd.PoisonPlan(rate=0.05, target=0)")
     seed = whole_number(seed, "seed", least=-(2**63))
     if train_set.labels is None:
-        raise InputError("expected a training set with labels, got none; poisoning is about labels")
+        raise InputError("expected a training set with labels, got none; poisoning needs labels")
     labels = np.asarray(train_set.labels, dtype=np.int64)
     plan.check_classes(len(train_set.class_names))
     poisoned = _pick(plan.candidates(labels), plan.rate, what="rate", seed=seed)

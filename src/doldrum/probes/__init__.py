@@ -71,7 +71,7 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
     rest = dict(settings)
     family = rest.pop("family", None)
     if family not in _FAMILIES:
-        raise InputError(f"expected a probe family of {sorted(_FAMILIES)}, got {family!r}")
+        raise InputError(f"expected a probe family among {sorted(_FAMILIES)}, got {family!r}")
     try:
         if family != Superimpose.family:
             return _FAMILIES[family](**rest)
@@ -82,5 +82,7 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
     except TypeError as error:
         raise InputError(f"expected the settings of a {family} probe, got {sorted(rest)}: {error}") from error
     if found != probe.overlays_hash:
-        raise InputError("expected the overlays this probe was made with, got others; their hash differs")
+        raise InputError(
+            "expected the overlays with which this probe was made, got overlays with another hash; pass the earlier ones"
+        )
     return probe

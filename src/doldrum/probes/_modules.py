@@ -23,7 +23,7 @@ def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module]
     """A classifier whose module is a copy of `classifier`'s, changed in place by `change`."""
     if not hasattr(classifier, "module"):  # asked without torch, which a user of another model may not have
         raise ClassifierError(
-            f"expected a torch module with {need}, got a {type(classifier).__name__}: its inside can't be changed; "
+            f"expected a torch module with {need}, got a {type(classifier).__name__}: its layers can't be changed; "
             "pass the nn.Module, or use a probe of images"
         )
     changed = copy.copy(cast("ModuleClassifier", classifier))

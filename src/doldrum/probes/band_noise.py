@@ -45,7 +45,7 @@ class BandNoise(ImageProbe):
     ) -> None:
         super().__init__(strengths, draws=draws, seed=seed)
         if not 0 <= low < high:
-            raise InputError(f"expected 0 <= low < high in cycles a pixel, got {low} and {high}; e.g. 0 and 0.15")
+            raise InputError(f"expected 0 <= low < high in cycles per pixel, got {low} and {high}; e.g. 0 and 0.15")
         self.low, self.high, self.clip = float(low), float(high), bool(clip)
 
     def bind(self, input_shape: tuple[int, int, int]) -> NoiseBank:
@@ -55,7 +55,7 @@ class BandNoise(ImageProbe):
         share = self._band(np.hypot(rows, np.fft.fftfreq(width))).mean()
         if share == 0:
             raise InputError(
-                f"expected a band with frequencies of a {height}x{width} image, got [{self.low}, {self.high}); widen it"
+                f"expected a band that contains frequencies of a {height}x{width} image, got [{self.low}, {self.high}); widen it"
             )
 
         def draw(j: int) -> np.ndarray:

@@ -69,9 +69,9 @@ class Corruptions(ImageProbe):
         self.kinds = tuple(kinds)
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds or len(set(self.kinds)) != len(self.kinds):
-            raise InputError(f"expected different kinds of {', '.join(KINDS)}, got {list(self.kinds)}")
+            raise InputError(f"expected different kinds among {', '.join(KINDS)}, got {list(self.kinds)}")
         if table not in TABLES:
-            raise InputError(f"expected a table of {', '.join(TABLES)}, got {table!r}")
+            raise InputError(f"expected a table among {', '.join(TABLES)}, got {table!r}")
         self.table = table
         self.severities = tuple(int(s) for s in self.strengths)
         self.strengths = self.strengths * len(self.kinds)

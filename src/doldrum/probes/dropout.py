@@ -80,7 +80,9 @@ def _parts(module: nn.Module, where: str | tuple[str, ...]) -> list[nn.Module]:
     if not isinstance(where, str):
         missing = [name for name in where if name not in named]
         if missing:
-            raise ClassifierError(f"expected modules of the model, got {missing[0]!r}; see module.named_modules()")
+            raise ClassifierError(
+                f"expected names of modules of the model, got {missing[0]!r}; see module.named_modules()"
+            )
         return [named[name] for name in where]
     activations = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Tanh, nn.Sigmoid)
     found: list[nn.Module] = []

@@ -68,7 +68,7 @@ class Warp(ImageProbe):
     def __init__(self, strengths: Sequence[float], *, control: int = 4, draws: int = 100, seed: int = 0) -> None:
         super().__init__(strengths, draws=draws, seed=seed)
         if int(control) != control or control < 2:
-            raise InputError(f"expected a whole number of control points of at least 2 a side, got {control}")
+            raise InputError(f"expected a whole number of control points of at least 2 per side, got {control}")
         self.control = int(control)
 
     def to_dict(self) -> dict[str, Any]:

@@ -81,7 +81,9 @@ class Superimpose(ImageProbe):
 
     def bind(self, input_shape: tuple[int, int, int]) -> _Overlays:
         if self.overlays.shape[1:] != tuple(input_shape):
-            raise InputError(f"expected overlays of shape {tuple(input_shape)}, got {self.overlays.shape[1:]}; resize")
+            raise InputError(
+                f"expected overlays of shape {tuple(input_shape)}, got {self.overlays.shape[1:]}; resize them"
+            )
         order = rng(self.seed, self.family).permutation(len(self.overlays))[: self.draws]
         return _Overlays(self.overlays[order], self.strengths, blend=self.mode == "blend")
 

@@ -85,7 +85,7 @@ class AuditRecord(Record):
         put("promise", None if self.promise is None else _promise(keys(self.promise, "promise", _PROMISE)))
         put("flags", None if self.flags is None else _flags(keys(self.flags, "flags", _FLAGS)))
         if (self.promise is None) != (self.flags is None):
-            raise InputError("expected flags with a promise and none without, got one of the two; give both or neither")
+            raise InputError("expected flags and promise together, got only one of the two; give both or neither")
         if self.concentration is not None:
             put("concentration", _concentration(keys(self.concentration, "concentration", _CONCENTRATION)))
         put("band", tuple(_family(keys(f, "band", _BAND)) for f in sequence(self.band, "band")))
@@ -138,7 +138,7 @@ def _images(images: dict[str, Any]) -> dict[str, Any]:
     skipped = [keys(s, "skipped", ("id", "why")) for s in sequence(images["skipped"], "skipped")]
     if len(skipped) > MOST_SKIPPED:
         raise InputError(
-            f"expected at most {MOST_SKIPPED:,} skipped, got {len(skipped):,}; count the others as unlisted"
+            f"expected at most {MOST_SKIPPED:,} skipped files, got {len(skipped):,}; count the others as unlisted"
         )
     for one in skipped:
         text(one["id"], "skipped id")

@@ -63,16 +63,18 @@ class DemoRecord(Record):
         for name in ("models", "curves", "examples"):
             put(name, tuple(getattr(self, name)))
         if tuple(m.name for m in self.models) != MODELS:
-            raise InputError(f"expected models {MODELS}, got {tuple(m.name for m in self.models)}; in this order")
+            raise InputError(
+                f"expected models {MODELS}, got {tuple(m.name for m in self.models)}; give them in this order"
+            )
         wanted = {f"{model}/{inputs}" for model, inputs in COMBINATIONS}
         if len(self.curves) != len(wanted) or {c.key for c in self.curves} != wanted:
-            raise InputError(f"expected one curve each of {sorted(wanted)}, got {[c.key for c in self.curves]}")
+            raise InputError(f"expected one curve for each of {sorted(wanted)}, got {[c.key for c in self.curves]}")
         mapping(self.w_at_half, "w_at_half")
         if set(self.w_at_half) != wanted:
-            raise InputError(f"expected w_at_half of {sorted(wanted)}, got {sorted(self.w_at_half)}; give all four")
+            raise InputError(f"expected w_at_half for {sorted(wanted)}, got {sorted(self.w_at_half)}; give all four")
         put("w_at_half", {k: numbers(v, f"w_at_half of {k}") for k, v in self.w_at_half.items()})
         if not all(self.w_at_half.values()):
-            raise InputError("expected W of at least one input for each combination, got none; measure some")
+            raise InputError("expected W of at least one input for each combination, got none; measure at least one")
         put("class_names", tuple(str(c) for c in sequence(self.class_names, "class_names")))
         for name in ("trigger", "plan", "provenance", "seconds"):
             put(name, jsonable(getattr(self, name), name))
@@ -85,7 +87,9 @@ class DemoRecord(Record):
             raise InputError(f"expected scale 'full', 'fast' or '', got {self.scale!r}; leave it empty")
         top = max((max(e.true_class, e.base_label, *e.labels) for e in self.examples), default=-1)
         if top >= len(self.class_names):
-            raise InputError(f"expected classes below {len(self.class_names)}, got {top} in an example; name them all")
+            raise InputError(
+                f"expected classes below {len(self.class_names)}, got {top} in an example; name all classes"
+            )
 
     @property
     def clean(self) -> ModelSummary:

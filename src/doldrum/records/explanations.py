@@ -69,7 +69,9 @@ class Shown(Record):
 
     def __post_init__(self) -> None:
         if not is_kind(self.image, Pixels) or len(shape := self.image.shape) != 3 or shape[0] not in (1, 3):
-            raise InputError("expected an image of shape (1 or 3, H, W) as Pixels, got another; pass channels first")
+            raise InputError(
+                "expected an image of shape (1 or 3, H, W) as Pixels, got another type or shape; pass channels first"
+            )
         for name in ("found", "control", "control_found"):
             if getattr(self, name).shape != shape:
                 raise InputError(f"expected {name} of shape {shape}, got {getattr(self, name).shape}; one image each")
@@ -159,7 +161,7 @@ class Explanation(Record):
         if not is_kind(self.proven, bool):
             raise InputError(f"expected proven as true or false, got {self.proven!r}")
         if self.kind is not None and self.kind not in KINDS:
-            raise InputError(f"expected a kind of {', '.join(KINDS)}, got {self.kind!r}")
+            raise InputError(f"expected a kind among {', '.join(KINDS)}, got {self.kind!r}")
         if self.size is not None:
             _text(self.size, "size")
         if self.scope is not None:
@@ -175,9 +177,11 @@ class Explanation(Record):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, share(getattr(self, name), name))
         if self.proven and (self.success is None or self.p_adjusted is None):
-            raise InputError("expected a success and a p-value of what is proven, got none; test it first")
+            raise InputError(
+                "expected a success rate and a p-value for a proven trigger, got none; test the trigger first"
+            )
         if self.proven and self.label < 0:
-            raise InputError("expected the class to which what is proven leads, got none; explain the image again")
+            raise InputError("expected the class to which the proven trigger leads, got none; explain the image again")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +306,7 @@ def _digests(found: Any) -> tuple[str, ...]:
     made = tuple(sequence(found, "searched"))
     if len(made) > _MOST_SEARCHED or not all(is_kind(one, str) and _DIGEST.fullmatch(one) for one in made):
         raise InputError(
-            f"expected searched as at most {_MOST_SEARCHED} digests of images, got others; explain the images again"
+            f"expected searched as at most {_MOST_SEARCHED} digests of images, got more digests or other values; explain the images again"
         )
     return made
 
@@ -312,7 +316,9 @@ def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         raise InputError(f"expected labels of clean, found and control, got {sorted(map(str, found))[:9]}")
     made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
     if len({len(labels) for labels in made.values()}) != 1:
-        raise InputError("expected as many labels of each kind, got others; one per image")
+        raise InputError(
+            "expected as many labels of each kind, got different numbers of labels; pass one per image and kind"
+        )
     return made
 
 

@@ -89,9 +89,9 @@ class InspectionRecord(Record):
         put("inspectors", tuple(_inspector(keys(one, "inspectors", _INSPECTOR), classes) for one in found))
         put("verdict", _verdict(verdict(self.verdict, ("word", "not_looked"))))
         if self.trigger is None and self.success is not None:
-            raise InputError("expected a trigger where there is a success, got none; give both or neither")
+            raise InputError("expected the trigger whose success rate is given, got none; give both or neither")
         if (self.finding is None or self.finding["p_value"] is None) != (self.references is None) and self.finding:
-            raise InputError("expected a p_value with references and none without, got one of the two")
+            raise InputError("expected p_value and references together, got only one of the two; give both or neither")
 
     def _repr_html_(self) -> str:
         """The verdict in words, as a notebook shows it; the report has the rest."""
@@ -111,7 +111,9 @@ class InspectionRecord(Record):
 def _clean(clean: dict[str, Any]) -> dict[str, Any]:
     text(clean["source"], "clean source")
     if clean["sha256"] is not None and not re.fullmatch("[0-9a-f]{64}", text(clean["sha256"], "clean sha256", 64)):
-        raise InputError(f"expected clean sha256 as 64 hexadecimal digits, got {clean['sha256']!r}; run it again")
+        raise InputError(
+            f"expected clean sha256 as 64 hexadecimal digits, got {clean['sha256']!r}; inspect the model again"
+        )
     for name in ("images", "search", "test"):
         whole(clean[name], name)
     accuracy(clean["accuracy"], clean["claimed"])
@@ -127,7 +129,7 @@ def _references(found: dict[str, Any]) -> dict[str, Any]:
 
 def _class(value: Any, name: str, classes: int, *, least: int = 0) -> None:
     if value is not None and whole(value, name, least=least) >= classes:
-        raise InputError(f"expected {name} as a class below {classes}, got {value}; run it again")
+        raise InputError(f"expected {name} as a class below {classes}, got {value}; inspect the model again")
 
 
 def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _inspector(found: dict[str, Any], classes: int) -> dict[str, Any]:
         raise InputError(f"expected seconds from 0 up, got {found['seconds']}")
     rows = sequence(found["values"], "values")
     if len(rows) > _ROUTES:
-        raise InputError(f"expected at most {_ROUTES:,} routes, got {len(rows):,}")
+        raise InputError(f"expected at most {_ROUTES:,} pairs of classes, got {len(rows):,}")
     for row in rows:
         if len(sequence(row, "values")) != 4:
             raise InputError(f"expected [source, target, value, deviation] in values, got {len(row)} of them")
@@ -179,8 +181,10 @@ def _inspector(found: dict[str, Any], classes: int) -> dict[str, Any]:
 
 def _verdict(found: dict[str, Any]) -> dict[str, Any]:
     if found["word"] not in WORDS:
-        raise InputError(f"expected a verdict of {', '.join(WORDS)}, got {found['word']!r}; run it again")
+        raise InputError(f"expected a verdict among {', '.join(WORDS)}, got {found['word']!r}; inspect the model again")
     if (found["word"] in ("suspicious", "backdoor shown")) != (found["exit_code"] == 3):
-        raise InputError(f"expected exit code 3 where a model is suspicious or worse, got {found['exit_code']}")
+        raise InputError(
+            f"expected exit code 3 for a model that is suspicious or worse, and only for one, got {found['exit_code']}"
+        )
     texts(found["not_looked"], "not_looked", 100)
     return found

@@ -22,7 +22,9 @@ def keys(values: Any, name: str, wanted: tuple[str, ...]) -> dict[str, Any]:
     """An object with these keys and no others, as it comes back from JSON."""
     found = jsonable(values, name)
     if set(found) != set(wanted):
-        raise InputError(f"expected {name} with keys {sorted(wanted)}, got {sorted(found)[:20]}; run it again")
+        raise InputError(
+            f"expected {name} with keys {sorted(wanted)}, got {sorted(found)[:20]}; run the same command again"
+        )
     return found
 
 
@@ -93,7 +95,7 @@ def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:
     """{exit_code: 0 or 3, heading, sentences: [text]}, and `more` keys, which the caller checks."""
     found = keys(values, "verdict", ("exit_code", "heading", "sentences", *more))
     if isinstance(found["exit_code"], bool) or found["exit_code"] not in (0, 3):
-        raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; others are errors")
+        raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; other codes mean errors")
     text(found["heading"], "heading")
     texts(found["sentences"], "sentences", 100)
     return found

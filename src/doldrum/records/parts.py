@@ -84,7 +84,7 @@ class Curve(Record):
         sizes = {len(self.strengths), len(self.mean), len(self.lower), len(self.upper)}
         if len(sizes) != 1 or not self.strengths:
             raise InputError(
-                f"expected one mean, lower and upper limit per strength, got lengths {sorted(sizes)}; match them"
+                f"expected one mean, lower and upper limit per strength, got lengths {sorted(sizes)}; give lists of one length"
             )
         if min(self.strengths) <= 0 or any(a >= b for a, b in zip(self.strengths, self.strengths[1:], strict=False)):
             raise InputError(f"expected positive strengths in rising order, got {self.strengths}; sort them")
@@ -122,7 +122,7 @@ class ModelSummary(Record):
 
     def __post_init__(self) -> None:
         if self.name not in MODELS:
-            raise InputError(f"expected a model name in {MODELS}, got {self.name!r}; use one of them")
+            raise InputError(f"expected a model name among {MODELS}, got {self.name!r}; use one of them")
         for name in ("clean_accuracy", "asr", "w_clean", "w_triggered"):
             object.__setattr__(self, name, share(getattr(self, name), name))
             low, high = pair(getattr(self, f"{name}_ci"), f"{name}_ci")
@@ -178,4 +178,6 @@ class Example(Record):
 
 def _check_pair(model: str, inputs: str) -> None:
     if model not in MODELS or inputs not in INPUTS:
-        raise InputError(f"expected a model in {MODELS} and inputs in {INPUTS}, got {model!r} and {inputs!r}; fix them")
+        raise InputError(
+            f"expected a model among {MODELS} and inputs among {INPUTS}, got {model!r} and {inputs!r}; fix them"
+        )

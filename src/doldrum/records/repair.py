@@ -115,7 +115,7 @@ def _clean(clean: dict[str, Any]) -> dict[str, Any]:
     for name in ("images", "fit", "test"):
         whole(clean[name], name, least=1)
     if clean["labels"] not in ("given", "model"):
-        raise InputError(f"expected labels 'given' or 'model', got {clean['labels']!r}; run it again")
+        raise InputError(f"expected labels 'given' or 'model', got {clean['labels']!r}; run the repair again")
     return clean
 
 
@@ -124,7 +124,7 @@ def _recovered(found: dict[str, Any], classes: int) -> dict[str, Any]:
         text(found["inspector"], "inspector", 100)
     for name in ("source", "target"):
         if found[name] is not None and whole(found[name], name) >= classes:
-            raise InputError(f"expected {name} as a class below {classes}, got {found[name]}; run it again")
+            raise InputError(f"expected {name} as a class below {classes}, got {found[name]}; run the repair again")
     return found
 
 
@@ -135,14 +135,16 @@ def _pair(found: dict[str, Any], name: str) -> dict[str, Any]:
         change = keys(found["difference"], "difference", ("value", "lower", "upper"))
         for value in change.values():
             if abs(number(value, "difference")) > 1:
-                raise InputError(f"expected a difference of shares in [-1, 1], got {value}; run it again")
+                raise InputError(f"expected a difference of shares in [-1, 1], got {value}; run the repair again")
         check_order(change["lower"], change["upper"], "difference")
     return found
 
 
 def _verdict(found: dict[str, Any]) -> dict[str, Any]:
     if found["word"] not in WORDS:
-        raise InputError(f"expected a verdict of {', '.join(WORDS)}, got {found['word']!r}; run it again")
+        raise InputError(f"expected a verdict among {', '.join(WORDS)}, got {found['word']!r}; run the repair again")
     if (found["word"] in _FAILED) != (found["exit_code"] == 3):
-        raise InputError(f"expected exit code 3 where the trigger is not shown to be gone, got {found['exit_code']}")
+        raise InputError(
+            f"expected exit code 3 if the trigger is not shown to be gone, and only then, got {found['exit_code']}"
+        )
     return found

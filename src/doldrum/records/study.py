@@ -130,7 +130,7 @@ def read_manifest(folder: Path) -> StudyManifest:
         return StudyManifest.load(path)
     except InputError as error:
         raise InputError(
-            f"{error}. Or remove {path} and run the same doldrum study again: it is written again, and the records stay"
+            f"{error}. Or remove {path} and run the same doldrum study again: it writes the file again and keeps the records"
         ) from error
 
 

@@ -157,12 +157,12 @@ def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) ->
     names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
     if others := sorted(there - names):
         raise InputError(
-            f"expected only models of doldrum references in {root}, got {visible(others[0])} among them; move it to another folder"
+            f"expected only models that doldrum references made in {root}, got {visible(others[0])} too; move it to another folder"
         )
     if there != names:
-        fewer = f", or with --count {len(there)} to do with those" if there else ""
+        fewer = f", or pass --count {len(there)} to use only those that are there" if there else ""
         raise InputError(
-            f"expected the {manifest.count} reference models of {root}, got {len(there)}; run doldrum references again to train the "
+            f"expected the {manifest.count} reference models of {root}, got {len(there)} of them; run doldrum references again to train the "
             f"others{fewer}"
         )
 
@@ -178,7 +178,7 @@ def _model_files(root: Path) -> list[Path]:
     for path in models:
         if path.with_suffix(".attack.json").exists():
             raise InputError(
-                f"expected clean reference models, got {visible(path.name)} with an attack file beside it: it is backdoored; move it elsewhere"
+                f"expected clean reference models, got {visible(path.name)} with an attack file beside it, so this model is backdoored; move it elsewhere"
             )
     return models
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_references"]
 
-_HINT = "19 are enough to promise 5% false alarms, 99 for 1%"
+_HINT = "19 models are enough to promise a false-alarm rate of 5%, and 99 for 1%"
 
 
 def train_references(
@@ -131,8 +131,7 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
         )
     if found is not None and (differs := found.differences(wanted)):
         raise InputError(
-            f"expected what the reference models in {folder} were trained with ({'; '.join(differs)}); ask for the same, or name another "
-            "folder with --out"
+            f"expected the settings with which the reference models in {folder} were trained, got other settings ({'; '.join(differs)}); ask for the same settings, or name another folder with --out"
         )
     for draft in folder.glob("*.part"):  # what a kill left of a file
         draft.unlink()

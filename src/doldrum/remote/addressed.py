@@ -141,7 +141,7 @@ class AddressedStore(Store):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):  # this machine's own disk
-                text = "expected space on the disk, got a full disk; free some and run the same command again"
+                text = "expected space on the disk, got a full disk; free some space and run the same command again"
                 # A library that copies says no name; copies go to the temporary folder.
                 raise OSError(error.errno, text, str(error.filename or tempfile.gettempdir())) from None
             raise self._told(_cause(error), name) from None

@@ -40,7 +40,7 @@ class Shards:
         whole = f"{redacted(source).rstrip('/')}/" == self.store.shown()  # else they are named one by one
         if whole and is_address(source) and f"{redacted(out).rstrip('/')}/".startswith(self.store.shown()):
             raise InputError(
-                f"expected --out apart from the shards in {self.store.shown()}, got {redacted(out)}; name another"
+                f"expected --out outside of {self.store.shown()}, which holds the shards, got {redacted(out)}; name another place"
             )
 
     @contextmanager
@@ -64,8 +64,7 @@ class Shards:
         after = self.store.held(shard.name)
         if after.tag != before.tag or size != (size if after.size is None else after.size):
             raise StorageError(
-                f"expected {self.store.shown(shard.name)} as it was (ETag {before.tag}), got it changed (ETag {after.tag}); run the same "
-                "command again when nothing writes to it"
+                f"expected {self.store.shown(shard.name)} to stay unchanged (ETag {before.tag}), got a changed one (ETag {after.tag}); run the same command again when nothing writes to it"
             )
 
 

@@ -79,7 +79,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
     found = np.unique(labels)
     if len(found) < 2:
         raise InputError(
-            f"expected clean images of several classes, got class {found[0]} alone{whose}; give images of the others too"
+            f"expected clean images of several classes, got class {found[0]} alone{whose}; give images of other classes too"
         )
     return Halves(ImageSet(images, labels.astype(np.int64)), test, of_test)
 
@@ -90,6 +90,6 @@ def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64], num_class
     right = float((found == labels).mean())
     if right < _RIGHT:
         raise InputError(
-            f"expected labels that the model gives to most clean images, got {right:.0%} that it gives; check the labels, their order and the preprocessing, "
+            f"expected labels that the model predicts for most clean images, got labels that it predicts for only {right:.0%}; check the labels, the order of the classes and the preprocessing, "
             "or give the images without labels"
         )

@@ -129,11 +129,11 @@ def as_recovered(inspection: Any) -> Recovered | None:
         return _proven(inspection)
     if not is_kind(inspection, Inspection):
         raise InputError(
-            f"expected inspection= as what dd.inspect gives, got {type(inspection).__name__}; pass that, or what dd.explain gives"
+            f"expected inspection= to be the result of dd.inspect or dd.explain, got {type(inspection).__name__}; pass one of them"
         )
     if inspection.trigger is None or inspection.where is None:
         raise InputError(
-            "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with others"
+            "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with other inspectors"
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)
@@ -160,7 +160,7 @@ def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
         recovered.trigger(np.zeros((1, *shape), dtype=np.float32))
     except (InputError, ValueError) as error:
         raise InputError(
-            f"expected a trigger for the model's images {shape}, got one of another size ({error}); give one that was found in this model"
+            f"expected a trigger for the model's images {shape}, got a trigger of another size ({error}); give one that was found in this model"
         ) from error
     route = recovered.route
     if max(route.source or 0, route.target or 0) >= classifier.num_classes:
@@ -187,7 +187,7 @@ def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None,
     if method.needs_labels and not labelled:
         others = [name for name, kind in METHODS.items() if not kind.needs_labels]
         raise InputError(
-            f"expected labels with the clean images for the method {method.name}, got none; give labelled images (a folder a class), or use the method {' or '.join(others)}"
+            f"expected labels with the clean images for the method {method.name}, got none; give labelled images (one folder per class), or use the method {' or '.join(others)}"
         )
     return method
 

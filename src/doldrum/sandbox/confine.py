@@ -47,9 +47,9 @@ def confinement() -> dict[str, Any]:
         "programs": entry(filtered, "a seccomp filter"),
         "writes": entry(level, lock),
         "reads": entry(level, lock),
-        "memory": entry(limits, "RLIMIT_DATA and a watch on resident memory" if linux else "RLIMIT_AS"),
+        "memory": entry(limits, "RLIMIT_DATA and a regular check of the resident memory" if linux else "RLIMIT_AS"),
         "time": entry(True, "the parent's clock" + (" and RLIMIT_CPU" if limits else "")),
-        "files": entry(limits, "RLIMIT_NOFILE, RLIMIT_FSIZE and a watch on its folders"),
+        "files": entry(limits, "RLIMIT_NOFILE, RLIMIT_FSIZE and a regular check of the size of its folders"),
         "secrets": entry(True, "an environment of its own"),
     }
 

@@ -75,12 +75,12 @@ def read_frame(stream: BinaryIO, most: int) -> Frame | None:
     try:
         return Frame(kind, json.loads(text), size, data)
     except (ValueError, RecursionError) as error:
-        raise Nonsense("an answer that is no JSON") from error
+        raise Nonsense("an answer that is not JSON") from error
 
 
 def _exactly(stream: BinaryIO, size: int, most: int) -> bytes:
     if size > most:
-        raise Nonsense(f"an answer of {size} bytes, where {most} are allowed")
+        raise Nonsense(f"an answer of {size} bytes, more than the {most} that are allowed")
     data = stream.read(size)
     if len(data) < size:
         raise Nonsense("half an answer")

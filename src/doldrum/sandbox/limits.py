@@ -67,7 +67,7 @@ class Limits:
         for name in ("memory", "seconds", "open_files", "file_bytes", "disk", "messages", "reply"):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0 < value < math.inf):
-                raise InputError(f"expected a positive limit {name}, got {value!r}; pass one")
+                raise InputError(f"expected the limit {name} to be a positive number, got {value!r}; pass one")
             object.__setattr__(self, name, float(value) if name == "seconds" else int(value))
         object.__setattr__(self, "write", _paths("write", self.write, folders=True))
         object.__setattr__(self, "read", None if self.read is None else _paths("read", self.read, folders=False))

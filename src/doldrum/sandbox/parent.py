@@ -78,7 +78,7 @@ def run_confined(
         if frame.kind == ERROR:
             raise raised(frame.value, process.limits)
         if frame.kind == BLOCK and help is None:
-            raise SandboxError("expected an answer from the confined process, got a block", reason="nonsense")
+            raise SandboxError("expected an answer from the confined process, got a block of bytes", reason="nonsense")
         return frame
 
     def asked(frame: Frame) -> Iterator[Request]:
@@ -86,7 +86,9 @@ def run_confined(
             yield frame.value, frame.data
             frame = told()
         if frame.kind != BLOCK:
-            raise SandboxError("expected more requests of the confined process, got its end", reason="nonsense")
+            raise SandboxError(
+                "expected more requests from the confined process, got its last answer", reason="nonsense"
+            )
 
     try:
         while (frame := told()).kind == BLOCK:

@@ -287,8 +287,7 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
     tail = f" (its last message: {last})" if last else ""
     why = "somebody stopped it, or the machine was short of memory" if how in ("SIGKILL", "SIGTERM") else "it crashed"
     return SandboxError(
-        f"expected an answer from the confined process, got its end by {how}{tail}: {why}; run the same command again to continue. If it "
-        f"ends like this again, do not trust the file{_little_memory(limits)}",
+        f"expected an answer from the confined process, got none, because the process ended with {how}{tail}: {why}; run the same command again to continue. If it ends in this way again, do not trust the file{_little_memory(limits)}",
         reason="died",
     )
 

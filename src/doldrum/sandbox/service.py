@@ -121,8 +121,7 @@ class Service:
                     raise sender.trouble from None
                 if self._closed:
                     raise SandboxError(
-                        "expected an answer from the confined process, got none: it was closed while it was at work; close it "
-                        "after its last use",
+                        "expected an answer from the confined process, got none: the process was closed while it was working; close it after its last answer",
                         reason="closed",
                     ) from None
                 raise

@@ -70,7 +70,7 @@ def make_app(service: Service) -> FastAPI:
         if not hmac.compare_digest(said.encode(), (settings.secret or "").encode()):
             raise Refusal(
                 401,
-                "expected the service's secret as Authorization: Bearer …, got none or another",
+                "expected the service's secret as Authorization: Bearer …, got no secret or a wrong one",
                 {"WWW-Authenticate": "Bearer"},
             )
 
@@ -147,7 +147,9 @@ async def _unless_gone(work: Any, request: Request, seconds: float) -> Answer | 
             return answer.result()
         if gone in done:
             return None
-        raise Refusal(504, f"expected an answer within {seconds:g} s, got none; send fewer images at a time, or later")
+        raise Refusal(
+            504, f"expected an answer within {seconds:g} s, got none; send fewer images at a time, or try again later"
+        )
     finally:
         answer.cancel()
         gone.cancel()

@@ -96,7 +96,9 @@ class _Form:
 
     def _begin(self) -> None:
         if len(self.files) >= self._most:
-            raise Refusal(413, f"expected at most {self._most} images per request, got more; send the rest in another")
+            raise Refusal(
+                413, f"expected at most {self._most} images per request, got more; send the rest in another request"
+            )
         self._part = _Part()
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
@@ -108,7 +110,9 @@ class _Form:
     def _counted(self, data: bytes, start: int, end: int) -> bytes:
         self._part.size += end - start
         if self._part.size > _HEADERS:
-            raise Refusal(400, f"expected headers of at most {_HEADERS} bytes for a file, got more; name it shorter")
+            raise Refusal(
+                400, f"expected headers of at most {_HEADERS} bytes for a file, got more; give the file a shorter name"
+            )
         return data[start:end]
 
     def _header_end(self) -> None:

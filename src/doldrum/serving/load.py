@@ -33,7 +33,7 @@ class Load:
         late = self.images > 0 and (self.images + count) * self._pace > self._seconds
         if self.images + count > self._queue or late:
             raise self._full(
-                f"expected at most {self._queue} images in the queue, got {self.images} before these {count}"
+                f"expected at most {self._queue} images in the queue, got {self.images} that wait there already and {count} more"
             )
 
     @contextmanager

@@ -24,7 +24,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self._requests = Counter(
             "doldrum_requests",
-            "Requests answered, by path and status; 499 is a client that left.",
+            "Requests answered, by path and status; 499 means that the client left before.",
             ["path", "status"],
             registry=registry,
         )
@@ -45,7 +45,7 @@ class Metrics:
         Gauge("doldrum_queue_images", "Images accepted and not answered yet.", registry=registry).set_function(queued)
         told = Gauge(
             "doldrum_watch",
-            "1 for the present verdict of the watch, 0 for the other verdicts.",
+            "1 for the current verdict of the watch, 0 for the other verdicts.",
             ["verdict"],
             registry=registry,
         )

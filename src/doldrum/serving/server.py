@@ -39,7 +39,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise InputError(
-            f"expected host= and port= that are free here, got {host}:{port} ({error}); name others"
+            f"expected host= and port= that are free here, got {host}:{port} ({error}); name another host or port"
         ) from error
     return made
 

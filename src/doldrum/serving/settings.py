@@ -60,7 +60,7 @@ class ServeSettings:
         whole_number(self.port, "port=", least=0, most=65_535, hint="e.g. 8000")
         for name in ("batch", "max_images", "max_body", "max_pixels"):
             whole_number(getattr(self, name), f"{name}=", least=1)
-        whole_number(self.queue, "queue=", least=self.max_images, hint="a request of max_images= has to fit")
+        whole_number(self.queue, "queue=", least=self.max_images, hint="a request with max_images= images has to fit")
         for name in ("receive_seconds", "answer_seconds"):
             if not is_number(value := getattr(self, name)) or value <= 0:
                 raise InputError(f"expected seconds above 0 as {name}=, got {value!r}; pass some")
@@ -85,6 +85,6 @@ class ServeSettings:
             or " " in self.secret
         ):
             raise InputError(
-                f"expected at least {_SHORTEST} printable ASCII characters without spaces in DOLDRUM_TOKEN, got others; make one: "
+                f"expected at least {_SHORTEST} printable ASCII characters without spaces in DOLDRUM_TOKEN, got fewer, or other characters; make a token: "
                 "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )

@@ -106,7 +106,7 @@ def _take(kept: Path, held: contextlib.ExitStack) -> None:
         held.enter_context(locked(kept.with_name(f"{kept.name}.lock")))
     except InputError as error:
         raise InputError(
-            f"expected a file of one service as watch=, got {kept}, which another service writes; name another, or stop that one"
+            f"expected watch= to be a file that no other service writes, got {kept}, which another service writes; name another file, or stop that service"
         ) from error
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else error

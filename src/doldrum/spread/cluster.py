@@ -48,7 +48,7 @@ class RayPool(Pool):
         self.size = self._workers or cpus
         if not 1 <= self.size <= cpus:
             raise InputError(
-                f"expected at most a worker for each CPU of the cluster, got {self.size} for {cpus}; ask for fewer"
+                f"expected at most a worker for each CPU of the cluster, got {self.size} workers for {cpus} CPUs; ask for fewer"
             )
         self._held = ray.put(self._payload)
         made = ray.remote(num_cpus=1, max_restarts=0)(_Actor)

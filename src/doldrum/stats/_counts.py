@@ -22,7 +22,7 @@ def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
     """
     array = np.asarray(counts)
     if array.dtype.kind not in "iu":
-        raise InputError(f"expected integer counts, got {array.dtype}; pass how often each label came back")
+        raise InputError(f"expected integer counts, got {array.dtype}; pass the count of each label")
     if array.ndim == 0 or array.shape[-1] < 2:
         raise InputError(f"expected counts of shape (..., K) with K >= 2, got {array.shape}; count every class")
     if array.size and array.min() < 0:

@@ -87,7 +87,9 @@ def p_values(
     cal, cal_ties = _pair(calibration, calibration_ties)
     new, new_ties = _pair(scores, ties)
     if (calibration_groups is None) != (groups is None):
-        raise InputError("expected groups for calibration and scores alike, got one of them; pass both or none")
+        raise InputError(
+            "expected groups for both the calibration and the scores, got them for only one; pass both or neither"
+        )
     if calibration_groups is None or groups is None:
         return (1 + _at_least(cal, cal_ties, new, new_ties)) / (len(cal) + 1)
     cal_groups, new_groups = np.asarray(calibration_groups), np.asarray(groups)

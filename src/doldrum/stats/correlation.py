@@ -57,7 +57,7 @@ def rank_correlation(
     columns = [np.asarray(c, dtype=float) for c in (x, y, *adjust)]
     groups = np.zeros(len(columns[0]), dtype=int) if strata is None else np.asarray(strata)
     if any(c.shape != columns[0].shape or c.ndim != 1 for c in columns) or groups.shape != columns[0].shape:
-        raise InputError("expected lists of one length, got several lengths; give every model all of them")
+        raise InputError("expected lists of one length, got several lengths; give one value per model in every list")
     if not all(np.isfinite(c).all() for c in columns):
         raise InputError("expected finite values, got NaN or infinity; leave out models without a value")
     if kind == "kendall":

@@ -74,7 +74,9 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     x = np.asarray(values, dtype=float)
     check_level(level)
     if x.ndim != 1 or not np.isfinite(x).all():
-        raise InputError(f"expected finite values, one per model, got shape {x.shape}; leave out what has none")
+        raise InputError(
+            f"expected finite values, one per model, got shape {x.shape}; leave out models without a value"
+        )
     if method not in ("t", "sign-flip"):
         raise InputError(f"expected the method 't' or 'sign-flip', got {method!r}; choose one")
     n = len(x)

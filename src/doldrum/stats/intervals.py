@@ -125,12 +125,14 @@ def estimate(
     True
     """
     if estimator not in _ESTIMATORS:
-        raise InputError(f"expected an estimator of {sorted(_ESTIMATORS)}, got {estimator!r}; choose one")
+        raise InputError(f"expected an estimator among {sorted(_ESTIMATORS)}, got {estimator!r}; choose one")
     c = check_counts(counts)
     value = _ESTIMATORS[estimator](c)
     if estimator == "collision":
         if method != "guaranteed":
-            raise InputError(f"expected the method 'guaranteed' for collision, got {method!r}; drop the method")
+            raise InputError(
+                f"expected the method 'guaranteed' for the estimator 'collision', got {method!r}; leave out method="
+            )
         lower, upper = collision_interval(c, level=level)
     else:
         lower, upper = entropy_interval(c, level=level, method=method)

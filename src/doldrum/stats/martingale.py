@@ -73,7 +73,9 @@ class ConformalMartingale:
         if self._bets.ndim != 3 or self._bets.shape[::2] != (groups, bins) or not self._bets.shape[1]:
             raise InputError(f"expected bets ({groups}, K, {bins}) for cells {self._cells.shape}, got {given.shape}")
         if not (self._cells >= 0).all() or not (self._cells.sum(axis=1) > 0).all() or not (self._bets > 0).all():
-            raise InputError("expected cells >= 0, some in each group, and bets > 0, got others")
+            raise InputError(
+                "expected cells >= 0, some in each group, and bets > 0, got a negative cell, an empty group or a bet that is not positive"
+            )
         if not limit > 1:
             raise InputError(f"expected a limit above 1, got {limit!r}; 100 gives an error probability of 1%")
         count = 2 * self._bets.shape[1]
@@ -108,7 +110,9 @@ class ConformalMartingale:
         if at.ndim != 1 or at.shape != of.shape or at.shape != called.shape:
             raise InputError(f"expected one bin, group and place per score, got {at.shape}, {of.shape}, {called.shape}")
         if not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all() or not (self._cells[of, at] > 0).all():
-            raise InputError(f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got others")
+            raise InputError(
+                f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got bins or groups outside of these ranges, or bins without a cell"
+            )
         blocks = [slice(i, i + _BLOCK) for i in range(0, len(at), _BLOCK)]
         return np.concatenate([np.zeros(0), *(self._bet(at[b], of[b], called[b]) for b in blocks)])
 
@@ -181,7 +185,9 @@ class ConformalMartingale:
             or not all(type(value) in (int, float) and is_number(value) for value in logs.values())
             or not self._can_be(arrays, whole, logs, whole["count"] if last is None else last)
         ):
-            raise InputError("expected the state of a martingale with these cells and bets, got another's")
+            raise InputError(
+                "expected the state of a martingale with these cells and bets, got the state of another martingale"
+            )
         for name, array in arrays.items():
             setattr(self, f"_{name}", array.astype(getattr(self, f"_{name}").dtype))
         for name, value in {**whole, **{name: float(value) for name, value in logs.items()}}.items():
@@ -228,7 +234,9 @@ def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
         and all(type(number) in (int, float) and is_number(number) for row in rows for number in row)
     )
     if not fits:
-        raise InputError("expected the state of a martingale with these cells and bets, got another's")
+        raise InputError(
+            "expected the state of a martingale with these cells and bets, got the state of another martingale"
+        )
     return np.array(rows, dtype=float).reshape(shape)
 
 

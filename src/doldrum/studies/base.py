@@ -66,7 +66,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.sigma is not None and not (is_number(self.sigma) and 0 < self.sigma < 1000):
-            raise InputError(f"expected a positive sigma, got {self.sigma!r}; leave it out for sigma-half")
+            raise InputError(f"expected a positive sigma, got {self.sigma!r}; leave sigma out to use sigma-half")
         if not isinstance(self.attack, str) or (self.attack != CLEAN and self.attack not in ATTACKS):
             raise InputError(unknown("an attack", self.attack, [*ATTACKS, CLEAN]))
         object.__setattr__(self, "rate", share(self.rate, "rate"))

@@ -26,7 +26,7 @@ def check_whole(cell: object, *limits: tuple[str, int, int | None]) -> None:
             or (most is not None and value > most)
         ):
             top = "" if most is None else f" and at most {most:,}"
-            raise InputError(f"expected {name} a whole number of at least {least}{top}, got {value!r}; change it")
+            raise InputError(f"expected {name} to be a whole number of at least {least}{top}, got {value!r}; change it")
 
 
 def share(value: Any, name: str) -> float:
@@ -36,7 +36,7 @@ def share(value: Any, name: str) -> float:
     1.0
     """
     if not (is_number(value) and 0 <= value <= 1):
-        raise InputError(f"expected {name} a number from 0 to 1, got {value!r}; it is a share, 5% is 0.05")
+        raise InputError(f"expected {name} to be a number from 0 to 1, got {value!r}; it is a share: write 5% as 0.05")
     return float(value)
 
 
@@ -48,21 +48,23 @@ def numbers(values: Any, name: str, *, example: str) -> tuple[float, ...]:
     """
     listed = isinstance(values, list | tuple) and len(values) > 0
     if not listed or not all(is_number(v) and 0 < v < 1000 for v in values):
-        raise InputError(f"expected {name} a list of numbers above 0, got {values!r}; e.g. {example}")
+        raise InputError(f"expected {name} to be a list of numbers above 0, got {values!r}; e.g. {example}")
     return tuple(sorted({float(v) for v in values}))
 
 
 def table(value: Any, name: str, *, example: str) -> Mapping[str, Any]:
     """A table of names and values."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InputError(f"expected {name} a table of names and values, got {value!r}; e.g. {example}")
+        raise InputError(f"expected {name} to be a table of names and values, got {value!r}; e.g. {example}")
     return value
 
 
 def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
     """No more images than there are."""
     if asked > len(data):
-        raise InputError(f"expected {what} of at most the {len(data):,} images of {name}, got {asked:,}; lower them")
+        raise InputError(
+            f"expected {what} of at most {len(data):,} images, which is all that {name} has, got {asked:,}; lower them"
+        )
 
 
 def adds_samples(attack: str) -> None:

@@ -99,7 +99,7 @@ def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
     known = {f.name: f for f in fields(study.cell)}
     for name in block:
         if name not in known:
-            close = "write it once, at the end" if name == "cells" else nearest(name, [*known, "cells"])
+            close = "write cells once, at the end" if name == "cells" else nearest(name, [*known, "cells"])
             raise InputError(f"expected fields of a cell ({', '.join(known)}), got {name!r}; {close}")
     names = [name for name in known if name in block]
     choices = {n: _choices(block[n], whole=isinstance(known[n].default, tuple)) for n in names}

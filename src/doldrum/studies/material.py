@@ -81,8 +81,7 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     control = spare[np.isin(test.labels[spare], attacker)][: max(1, cell.inputs // 2)]
     if not len(chosen) or not len(control):
         raise InputError(
-            f"expected test images besides the {cell.pick} that find sigma-half, got {len(chosen)} to attack and "
-            f"{len(control)} of the attacker's class; lower pick or inputs"
+            f"expected more test images than the {cell.pick} on which sigma-half is found, got {len(chosen)} further images to attack and {len(control)} of the attacker's class; lower pick or inputs"
         )
     return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
 

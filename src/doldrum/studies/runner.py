@@ -98,11 +98,11 @@ def _check_folder(folder: Path, study: Study) -> None:
         there = read_manifest(folder).study
         if there != study.name:
             raise InputError(
-                f"expected a folder of the study {study.name}, got one of {there} in {folder}; name another"
+                f"expected a folder of the study {study.name}, got {folder}, the folder of the study {there}; name another folder"
             )
     elif not _ours(folder / RECORDS):
         raise InputError(
-            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is something else's; name another with --out"
+            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is not a study's; name another with --out"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ class RecordsFile:
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
             raise OSError(
-                error.errno, f"expected space for a record, got {error.strerror}; free some, then run the same command again",
+                error.errno, f"expected space for a record, got {error.strerror}; free some space, then run the same command again",
                 str(self.path),
             ) from error  # fmt: skip
         self._size += len(data)

@@ -79,7 +79,9 @@ class Endpoint:
         except ValueError:
             fine, parts = False, urlsplit("")
         if not fine or not self.url.isprintable() or " " in self.url:
-            raise InputError("expected an address http://HOST/PATH or https://HOST/PATH, got another text; check it")
+            raise InputError(
+                "expected an address http://HOST/PATH or https://HOST/PATH, got a text of another form; check it"
+            )
         if parts.username or parts.password:
             raise InputError("expected an address without a password, got one; name an environment variable as token=")
         if self.body not in ("png", "npy"):

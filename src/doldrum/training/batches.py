@@ -22,7 +22,7 @@ def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.nda
     """Images (uint8, uint16 or float NCHW), labels (int64) and the number of classes, or an InputError that says what is wrong."""
     images, labels = getattr(data, "images", None), getattr(data, "labels", None)
     if images is not None and labels is None:
-        raise InputError("expected labels with the images, got none; training is about labels")
+        raise InputError("expected labels with the images, got none; training needs labels")
     if images is None:
         raise InputError(f"expected data with images and labels, got {type(data).__name__}; make an ImageSet")
     kind = getattr(images, "dtype", None)

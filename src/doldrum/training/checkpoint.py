@@ -118,7 +118,9 @@ def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], 
         start = file.read(8)
     header = struct.unpack("<Q", start)[0] if len(start) == 8 else _MAX_HEADER + 1
     if header > min(_MAX_HEADER, path.stat().st_size - 8):
-        raise InputError(f"expected a safetensors checkpoint, got {path}, which is none; pass a file doldrum saved")
+        raise InputError(
+            f"expected a safetensors checkpoint, got {path}, which is not one; pass a file that doldrum saved"
+        )
     try:
         with safe_open(str(path), framework="pt") as file:
             text = (file.metadata() or {}).get(_KEY, "null")
@@ -128,7 +130,9 @@ def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], 
         raise InputError(f"expected a safetensors checkpoint, got {path}: {error}; the file is broken") from error
     found = metadata.get("format") if isinstance(metadata, dict) else None
     if found != kind:
-        raise InputError(f"expected a file of format {kind}, got {found!r} in {path}; pass a file this version saved")
+        raise InputError(
+            f"expected a file of format {kind}, got {found!r} in {path}; pass a file that this version saved"
+        )
     return tensors, metadata
 
 
@@ -138,10 +142,14 @@ def _is_count(value: Any, *, high: int) -> bool:
 
 def _match(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: str | Path) -> None:
     if sum(tensor.numel() for tensor in expected.values()) > _MAX_VALUES:
-        raise InputError(f"expected a network of at most {_MAX_VALUES} values, got more in {path}; not one of ours")
+        raise InputError(
+            f"expected a network of at most {_MAX_VALUES} values, got more in {path}, so doldrum did not train it; pass a file that doldrum saved"
+        )
     odd = sorted(expected.keys() ^ found.keys())
     if odd:
-        raise InputError(f"expected the tensors of the network named, got a difference at {odd[0]!r} in {path}")
+        raise InputError(
+            f"expected the tensors of the network that the file names, got a difference at {odd[0]!r} in {path}"
+        )
     for name, tensor in expected.items():
         got = found[name]
         if got.shape != tensor.shape or got.dtype != tensor.dtype:

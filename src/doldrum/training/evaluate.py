@@ -28,7 +28,7 @@ def predict_labels(model: nn.Module | Classifier, images: NDArray[Any], *, batch
     """
     if getattr(images, "ndim", 0) != 4:
         raise InputError(
-            f"expected images (N, C, H, W), got {getattr(images, 'shape', type(images).__name__)}; reshape"
+            f"expected images (N, C, H, W), got {getattr(images, 'shape', type(images).__name__)}; reshape them"
         )
     parts = [np.zeros(0, dtype=np.int16)]
     was_training = isinstance(model, nn.Module) and model.training

@@ -74,7 +74,9 @@ class Recipe:
             if getattr(self, name) not in choices:
                 raise InputError(f"expected {name} among {choices}, got {getattr(self, name)!r}; pick one")
         if not isinstance(self.network, str) or not self.network:
-            raise InputError(f"expected the name of a network, got {self.network!r}; see classifiers.networks")
+            raise InputError(
+                f"expected the name of a network, got {self.network!r}; see doldrum.networks.NETWORKS and TRANSFER"
+            )
         _within("epochs", self.epochs, low=0, high=100_000, open_low=True)
         _within("batch_size", self.batch_size, low=2, high=1_000_000, whole=True)
         _within("lr", self.lr, low=0, high=1000, open_low=True)
@@ -86,7 +88,7 @@ class Recipe:
         _within("label_smoothing", self.label_smoothing, low=0, high=0.99)
         _within("threads", self.threads, low=1, high=1024, whole=True)
         if not isinstance(self.flip, bool):
-            raise InputError(f"expected flip True or False, got {self.flip!r}; pick one")
+            raise InputError(f"expected flip to be True or False, got {self.flip!r}; pick one")
 
     def hash(self, **context: Any) -> str:
         """SHA-256 of the recipe and of whatever else names the run (`seed=`, `data=`...), as hexadecimal.
@@ -120,7 +122,7 @@ def _within(name: str, value: Any, *, low: float, high: float, whole: bool = Fal
     if not number or not low <= value <= high or (open_low and value == low):
         kind = "a whole number" if whole else "a number"
         edge = "above" if open_low else "from"
-        raise InputError(f"expected {name} {kind} {edge} {low} to {high}, got {value!r}; change it")
+        raise InputError(f"expected {name} to be {kind} {edge} {low} to {high}, got {value!r}; change it")
 
 
 # No flip: clothes and shoes all face the same way here, and a flip turns FTrojan's pattern into its negative and breaks WaNet's field.

@@ -60,12 +60,11 @@ class RunState:
             tensors, header = read_tensors(path, _FORMAT)
         except InputError as error:
             raise InputError(
-                f"expected a resume file of this run, got another file at {path} ({error}); remove it"
+                f"expected a resume file of this run at {path}, got a file that cannot be read as one ({error}); remove it"
             ) from error
         if header.get("run") != self.identity:
             raise InputError(
-                f"expected a resume file of this recipe, seed, data and hook, got another run's at {path}; "
-                "remove it or name another file"
+                f"expected a resume file of this recipe, seed, data and hook, got the file of another run at {path}; remove it or name another file"
             )
         try:
             self._load(tensors, header)

@@ -130,6 +130,6 @@ class AdaptivePatch(Trigger):
 
     def _paste(self, images: Images, which: int, opacity: float) -> None:
         if min(images.shape[2:]) < 2 * self.size:
-            raise InputError(f"expected images of {2 * self.size} pixels a side, got {images.shape[2:]}; shrink size")
+            raise InputError(f"expected images of {2 * self.size} pixels a side, got {images.shape[2:]}; lower size")
         place = corner_slices(images.shape[2:], size=self.size, corner=CORNERS[which], margin=0)
         images[:, :, *place] = blend(images[:, :, *place], self.patches()[which], opacity)

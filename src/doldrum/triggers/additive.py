@@ -49,6 +49,6 @@ class Additive(Trigger):
     def apply(self, images: Images) -> Images:
         if images.shape[1:] != self.perturbation.shape:
             raise InputError(
-                f"expected images {self.perturbation.shape}, got {images.shape[1:]}; make the perturbation for them"
+                f"expected images {self.perturbation.shape}, got {images.shape[1:]}; make the perturbation for images of this shape"
             )
         return np.add(images, np.float32(self.amplitude) * self.perturbation, dtype=np.float32)

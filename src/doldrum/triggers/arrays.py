@@ -35,12 +35,14 @@ def decode(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"array", "dtype", "shape"}:
         dtype = np.dtype(str(value["dtype"]))
         if dtype.kind not in "biuf":
-            raise InputError(f"expected an array of numbers, got dtype {dtype}; the file is not a trigger of ours")
+            raise InputError(f"expected an array of numbers, got dtype {dtype}; doldrum did not write this trigger")
         try:
             flat = np.frombuffer(base64.b64decode(value["array"]), dtype=dtype.newbyteorder("<"))
             return flat.reshape(value["shape"]).astype(dtype)
         except ValueError as error:
-            raise InputError(f"expected {value['shape']} values of {dtype}, got others; the file is damaged") from error
+            raise InputError(
+                f"expected {value['shape']} values of {dtype}, got bytes that do not fit ({error}); the file is damaged"
+            ) from error
     if isinstance(value, dict):
         return {k: decode(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

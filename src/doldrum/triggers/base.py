@@ -85,7 +85,9 @@ class Trigger(ABC):
     def _finish(self, out: Any, images: NDArray[Any]) -> Images:
         out = np.asarray(out, dtype=np.float32)
         if out.shape != np.shape(images):
-            raise InputError(f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; fix apply")
+            raise InputError(
+                f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; fix its method apply"
+            )
         # fmax and fmin would hide a NaN as a bound; clip keeps it, so that the check below sees it.
         out = np.clip(out, 0.0, 1.0)
         if np.isnan(out).any():
@@ -105,7 +107,9 @@ class Trigger(ABC):
     def with_strength(self, strength: float) -> Self:
         """The same trigger at another strength; raises InputError if the method has none."""
         if self.strength_setting is None:
-            raise InputError(f"expected a trigger with a strength, got {self.name!r}, which has none; change a setting")
+            raise InputError(
+                f"expected a trigger with a strength, got {self.name!r}, which has none; change one of its settings"
+            )
         return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})
 
     def to_dict(self) -> dict[str, Any]:
@@ -193,7 +197,7 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     name, settings = record["name"], record["settings"]
     if name not in _REGISTRY:
         raise InputError(
-            f"expected one of {', '.join(trigger_names())}, got {name!r}; read learned triggers with "
+            f"expected a trigger among {', '.join(trigger_names())}, got {name!r}; read learned triggers with "
             "doldrum.attacks.load_trigger, and import the module of a trigger of your own first"
         )
     try:
@@ -230,7 +234,9 @@ def _parts(trigger: Trigger) -> tuple[Trigger, ...]:
 def _rows(images: NDArray[Any], rows: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
     out = np.asarray(rows, dtype=np.int64)
     if out.shape != (len(images),):
-        raise InputError(f"expected one row number per image ({len(images)}), got shape {out.shape}; pass their places")
+        raise InputError(
+            f"expected one row number per image ({len(images)}), got shape {out.shape}; pass the images' row numbers in the data set"
+        )
     return out
 
 

@@ -46,6 +46,6 @@ class Displacement(Trigger):
     def apply(self, images: Images) -> Images:
         if images.shape[2:] != self.field.shape[1:]:
             raise InputError(
-                f"expected images of {self.field.shape[1:]}, got {images.shape[2:]}; make the trigger for them"
+                f"expected images of {self.field.shape[1:]}, got {images.shape[2:]}; make the trigger for images of this shape"
             )
         return resample(images, self.scale * self.field.astype(np.float64))

@@ -53,5 +53,7 @@ class MaskedPattern(Trigger):
         if images.shape[1:] != self.pattern.shape and (
             self.pattern.shape[0] != 1 or images.shape[2:] != self.mask.shape
         ):
-            raise InputError(f"expected images {self.pattern.shape}, got {images.shape[1:]}; make the trigger for them")
+            raise InputError(
+                f"expected images {self.pattern.shape}, got {images.shape[1:]}; make the trigger for images of this shape"
+            )
         return blend(images, self.pattern, np.float32(self.opacity) * self.mask)

@@ -43,7 +43,7 @@ class Patch(Trigger):
         if self.size < 1 or self.margin < 0:
             raise InputError(f"expected size >= 1 and margin >= 0, got {self.size} and {self.margin}; e.g. size=3")
         if self.corner not in CORNERS:
-            raise InputError(f"expected a corner of {', '.join(CORNERS)}, got {self.corner!r}; pick one")
+            raise InputError(f"expected a corner among {', '.join(CORNERS)}, got {self.corner!r}; pick one")
         if self.pattern not in ("white", "checker"):
             raise InputError(f"expected pattern 'white' or 'checker', got {self.pattern!r}; pick one")
 
@@ -69,7 +69,7 @@ def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int
     height, width = shape
     if size + margin > min(height, width):
         raise InputError(
-            f"expected images of at least {size + margin} pixels a side, got {height} x {width}; shrink it"
+            f"expected images of at least {size + margin} pixels a side, got {height} x {width}; shrink the patch"
         )
     top = margin if corner.startswith("upper") else height - margin - size
     left = margin if corner.endswith("left") else width - margin - size

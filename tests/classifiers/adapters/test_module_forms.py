@@ -124,7 +124,7 @@ def test_two_answers_are_refused_when_the_model_is_wrapped() -> None:
         def forward(self, x: torch.Tensor) -> Any:
             return x.flatten(1)[:, :4], x.flatten(1)[:, 4:8]
 
-    with pytest.raises(ClassifierError, match=r"got a tuple of \(2, 4\), \(2, 4\); return it alone"):
+    with pytest.raises(ClassifierError, match=r"got a tuple of \(2, 4\), \(2, 4\); return only this tensor"):
         dd.as_classifier(Two().eval(), **KNOWN)
 
 

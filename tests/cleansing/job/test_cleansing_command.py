@@ -214,11 +214,13 @@ def test_labels_that_are_not_the_models_are_refused(made, tmp_path, monkeypatch)
     with pytest.raises(InputError, match="another model's set"):
         run_cleansing(asked(made, tmp_path / "out", images=str(tmp_path / "other.npz")), progress=False)
     np.savez(tmp_path / "turned.npz", images=bad.images, labels=(np.asarray(bad.labels) + 3) % 10)
-    with pytest.raises(InputError, match=r"expected labels in the model.s order of classes, got another order"):
+    with pytest.raises(
+        InputError, match=r"expected labels in the model.s order of classes, got labels in another order"
+    ):
         run_cleansing(asked(made, tmp_path / "out", images=str(tmp_path / "turned.npz")), progress=False)
     source = as_folder(bad, tmp_path / "source")
     (source / "loose.png").write_bytes(png(bad.images[0]))
-    with pytest.raises(InputError, match=r"label for each sample, got none for 1, the first loose\.png"):
+    with pytest.raises(InputError, match=r"label for each sample, got 1 without a label; the first is loose\.png"):
         run_cleansing(asked(made, tmp_path / "out", images=str(source)), progress=False)
     assert not (tmp_path / "out").exists()
 

@@ -183,5 +183,5 @@ def test_each_label_is_judged_by_itself() -> None:
 def test_a_verdict_is_checked() -> None:
     with pytest.raises(InputError, match="without NaN"):
         Verdict("m", np.array([np.nan]), np.array([True]), "rule")
-    with pytest.raises(InputError, match="one mark per sample"):
+    with pytest.raises(InputError, match="one boolean per sample"):
         Verdict("m", np.zeros(2), np.zeros(3, dtype=bool), "rule")

@@ -200,7 +200,7 @@ def test_the_list_is_that_of_the_method_asked_for_and_a_ranking_promises_nothing
         f"{summary['ranking']['in_every_round']} of the 45 samples on its list were on the list of every round"
         in depends
     )
-    assert "another --seed gives others" in depends
+    assert "another --seed puts other samples on the list" in depends
     assert "cannot say whether any sample is poisoned" in limits
     assert all(name in text for name in METHODS)
     frame = pd.read_parquet(tmp_path / "out" / "samples.parquet")
@@ -225,9 +225,9 @@ def test_a_clean_set_ends_with_0(made, call, near, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"--method": "spectre"}, "--method of profile"),
+        ({"--method": "spectre"}, "--method among profile"),
         ({"--model": "nowhere.onnx"}, "not there"),
-        ({"--clean": "nowhere"}, "--clean to be there"),
+        ({"--clean": "nowhere"}, "--clean as a file or folder that exists"),
         ({"--rate": "0.7"}, "rate above 0"),
         ({"--fpr": "0.00001"}, "false-positive rate"),
         ({"data": "nowhere.npz"}, "not there"),

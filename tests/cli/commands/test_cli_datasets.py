@@ -39,7 +39,7 @@ def test_what_show_refuses(call, tmp_path: Path) -> None:
     for words, says in (
         (("--show", "digits"), "expected --out with --show"),
         (("--show", "digits", "--out", tmp_path / "a.json"), "ends in .png"),
-        (("--show", "digit", "--out", tmp_path / "a.png"), "expected a data set of"),
+        (("--show", "digit", "--out", tmp_path / "a.png"), "expected a data set among"),
         (("--show", "digits", "--out", note), "which holds something else"),
         (("--out", note), "which holds something else"),
     ):

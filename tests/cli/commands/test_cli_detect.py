@@ -61,7 +61,7 @@ def test_a_scan_writes_a_result_for_each_image_that_it_flags(call, model, tmp_pa
     assert told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "inbox/broken.png"
     code, _, said = call(*scan[:-2], "inbox/a.sarif", "--out", "other")
     assert code == 2
-    assert "expected --sarif apart from the images in inbox" in said
+    assert "expected --sarif outside of inbox, which holds the images" in said
 
 
 def test_workers_with_confined_models_give_what_one_process_gives(call, model, tmp_path, monkeypatch) -> None:
@@ -98,7 +98,9 @@ def test_workers_that_cannot_be_are_refused_before_any_work(command, call, model
         bounds = ["--num-classes", "4", "--size", "8", "--outputs", "labels", "--endpoint-queries", "9"]
         code, _, said = call(command, "http://127.0.0.1:1/x", *words, "2", *bounds)
         assert code == 2
-        assert "expected --endpoint-queries with one process, which counts what it sends, got several" in said
+        assert (
+            "expected --endpoint-queries with one process, which counts the images that it sends, got several" in said
+        )
 
 
 def test_of_few_images_calibration_gets_what_it_needs_and_what_the_rest_will_give_is_said(

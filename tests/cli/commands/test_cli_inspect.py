@@ -67,10 +67,10 @@ def test_result_files_say_what_the_exit_code_says(folder, call):
     ("words", "told"),
     [
         (("--fpr", "0.05"), "at least 19 reference models in --references to promise --fpr 0.05, got 4"),
-        (("--inspectors", "magic"), "expected --inspectors of mask"),
+        (("--inspectors", "magic"), "expected --inspectors among mask"),
         (("--workers", "-1"), "workers"),
         (("--references", "nowhere"), "expected --references as a folder of clean models, got nowhere"),
-        (("--clean", "nowhere"), "expected --clean to be there"),
+        (("--clean", "nowhere"), "expected --clean as a file or folder that exists"),
         (("--sarif", "bad.onnx"), "expected --sarif apart from the model, got bad.onnx for both"),
         (("--junit", "clean.npy"), "expected --junit apart from the images, got clean.npy for both"),
         (("--sarif", "a", "--junit", "a"), "expected --sarif and --junit as two files, got a for both"),

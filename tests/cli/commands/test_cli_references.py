@@ -49,7 +49,7 @@ def test_images_of_ones_own(call, tmp_path):
     assert model.metadata["class_names"] == ["cats", "dogs"]  # pyright: ignore[reportAttributeAccessIssue]
     code, _, err = call(*words(tmp_path / "mine" / "refs", "--count", 1, data=tmp_path / "mine"))
     assert code == 2
-    assert "expected --out apart from the images" in err
+    assert "which holds the images, got" in err
 
 
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path):

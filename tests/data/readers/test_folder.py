@@ -231,7 +231,7 @@ def test_links_that_leave_the_folder_are_listed(tmp_path: Path) -> None:
     read = read_folder(root)
     assert read.images.ids == ("a.png", "inner.png")
     assert [path for path, _ in read.skipped] == ["link.png"]
-    assert "link that leaves" in read.skipped[0][1]
+    assert "link to a file outside" in read.skipped[0][1]
 
 
 def test_strange_names_become_safe_text(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ class Plain(Detector):
 
 MISTAKES = {
     "no name": ({"name": ""}, "expected a detector with a name"),
-    "unknown needs": ({"needs": "gradients"}, "expected needs of labels, scores, weights"),
+    "unknown needs": ({"needs": "gradients"}, "expected needs among labels, scores, weights"),
     "no super": ({"__init__": lambda self: None}, r"call super\(\).__init__"),
     "setting under another name": (
         {"__init__": lambda self, share=0.3: Detector.__init__(self)}, "got none of share; write self.share = share",

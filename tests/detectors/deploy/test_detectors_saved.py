@@ -97,12 +97,12 @@ HOSTILE = {
     "another format": ({"change": {"format": "other"}}, "expected the format"),
     "another version": ({"change": {"version": 99}}, "expected version 2, got 99"),
     "unknown field": ({"change": {"hook": "os.system"}}, "expected the fields of a detector"),
-    "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector of"),
-    "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector of"),
+    "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector among"),
+    "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector among"),
     "unknown setting": ({"change": {"settings": {"hook": 1}}}, "cannot be read"),
     "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forward passes"),
     "text for draws": ({"change": {"settings": {"draws": "9", "strength": 0.2, "seed": None}}}, "expected"),
-    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected what w learns"),
+    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected the values that w learns"),
     "wrong learned": ({"change": {"learned": {"strength_": "x"}}}, "expected a strength"),
     "nan learned": ({"change": {"learned": {"strength_": float("nan")}}}, "expected a strength"),
     "seed": ({"change": {"seed": "0"}}, "expected a seed"),
@@ -114,7 +114,7 @@ HOSTILE = {
     "deep JSON": ({"text": b"[" * 100_000}, "cannot be read"),
     "a list": ({"text": b"[]"}, "expected the format"),
     "an infinite rate": ({"change": {"fpr": 1e-320}}, "cannot be read"),
-    "learned of another shape": ({"arrays": {"fit.ties.npy": npy(np.zeros((2, 2)))}}, "one tie breaker"),
+    "learned of another shape": ({"arrays": {"fit.ties.npy": npy(np.zeros((2, 2)))}}, "tie breakers of fit"),
     "long text": ({"text": b" " * (1 << 21)}, "at most 1048576 bytes"),
     "pickle": ({"arrays": {SCORES: npy(np.array([{}], dtype=object), pickled=True)}}, "expected an array of numbers"),
     "a bomb": ({"arrays": {SCORES: header_only((10**12,))}}, "expected arrays of at most"),
@@ -181,7 +181,7 @@ def test_what_was_learned_is_checked_before_any_scan(case, pool, tmp_path):
 
 def test_a_wrong_rate_of_dropout_is_refused(pool, tmp_path):
     path = save_detector(PSBD(rate=0.5).fit(normed_classifier(), pool[:30]), tmp_path / "d")
-    with pytest.raises(InputError, match="a rate in"):
+    with pytest.raises(InputError, match="a dropout rate in"):
         load_detector(rewritten(path, tmp_path / "bad", change={"learned": {"rate_": 1.5}}))
 
 

@@ -66,11 +66,15 @@ def test_a_scan_that_is_cut_off_goes_on(make, clf, pool, tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_refused(clf, pool, tmp_path):
     det = MaxSoftmax(seed=0).fit(clf, pool.take(range(2))).calibrate(pool.take(range(2, 200)), fpr=0.05)
     scan_to(det, pool.take(range(200, 210)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with inputs=11 \(it began with inputs=10\); run that one again"):
+    with pytest.raises(
+        InputError, match=r"got a scan with inputs=11 \(it began with inputs=10\); run the earlier scan again"
+    ):
         scan_to(det, pool.take(range(200, 211)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with other images, or another detector's file; run that one again"):
+    with pytest.raises(
+        InputError, match=r"got a scan with other images, or another detector's file; run the earlier scan again"
+    ):
         scan_to(det, pool.take(range(201, 211)), tmp_path / "a", progress=False)
-    with pytest.raises(InputError, match=r"got one with fdr=0.2 \(it began with fdr=0.1\)"):
+    with pytest.raises(InputError, match=r"got a scan with fdr=0.2 \(it began with fdr=0.1\)"):
         scan_to(det, pool.take(range(200, 210)), tmp_path / "a", fdr=0.2, progress=False)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("mine")
@@ -93,7 +97,7 @@ def test_damaged_shards_are_scanned_again_and_a_finished_scan_is_read(clf, pool,
     data[len(data) // 2] ^= 1
     (out / "part-00003.parquet").write_bytes(data)
     with pytest.warns(
-        UserWarning, match=r"part-00003.parquet in .* damaged one; it and the 1 after it are scanned again"
+        UserWarning, match=r"part-00003.parquet in .* damaged one; this shard and the 1 after it are scanned again"
     ):
         assert scan_to(det, new, out, progress=False) == whole
     assert scanned == [30, 10]

@@ -109,7 +109,7 @@ def test_broken_and_absent_shards_among_good_ones(detector, shards, tmp_path, mo
     monkeypatch.setattr(sharded, "_PATIENCE", 3)
     for name in ("s-00.tar", "s-01.tar", "s-02.tar"):
         (shards / name).unlink()
-    with pytest.raises(StorageError, match="got 3 in a row that cannot; the last: expected a file at"):
+    with pytest.raises(StorageError, match="got 3 in a row that cannot be read; the last: expected a file at"):
         scan_shards(detector, f"{shards}/s-{{04,00,01,02,03}}.tar", tmp_path / "out", progress=False)
 
 
@@ -141,7 +141,7 @@ def test_a_shard_that_changes_while_it_is_read_fails_and_the_rest_is_done(
     monkeypatch.setattr(sharded, "collect_images", touched)
     found = scan_shards(detector, str(shards) + "/s-{00..04}.tar", tmp_path / "out", progress=False)
     assert [one["path"] for one in found["failed"]] == ["s-02.tar"]
-    assert "got it changed" in found["failed"][0]["reason"]
+    assert "got a changed one" in found["failed"][0]["reason"]
     assert found["inputs"] == 104
     assert not (tmp_path / "out" / "s-02.tar.parquet").exists()
 
@@ -149,7 +149,7 @@ def test_a_shard_that_changes_while_it_is_read_fails_and_the_rest_is_done(
 def test_places_of_something_else_are_refused(detector, shards, tmp_path) -> None:
     source, out = f"{shards}/s-{{00..04}}.tar", tmp_path / "out"
     scan_shards(detector, source, out, progress=False)
-    with pytest.raises(InputError, match="got one with another detector, fdr or source"):
+    with pytest.raises(InputError, match="got a scan with another detector, fdr or source"):
         scan_shards(detector, source, out, fdr=0.2, progress=False)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
@@ -170,7 +170,7 @@ def test_a_wrong_command_leaves_an_interrupted_scan_to_the_right_one(detector, s
         with pytest.raises(KeyboardInterrupt):
             scan_shards(detector, source, out, progress=False)
     for _ in range(2):
-        with pytest.raises(InputError, match="got one with another detector, fdr or source"):
+        with pytest.raises(InputError, match="got a scan with another detector, fdr or source"):
             scan_shards(detector, source, out, fdr=0.2, progress=False)
     assert scan_shards(detector, source, out, progress=False)["complete"]
 

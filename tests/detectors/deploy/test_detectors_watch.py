@@ -187,12 +187,12 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(InputError, match="p-values"):
             Watch(held).update(p)
     for p in (0.0123, 0.0004):
-        with pytest.raises(InputError, match="calibration, got another's"):
+        with pytest.raises(InputError, match="calibration, got p-values of another calibration"):
             Watch(held).update([p])
     classes = calibration_of(chance, 400, 0.05, np.repeat([0, 1], 200))
     with pytest.raises(InputError, match="labels together with"):
         Watch(classes).update([0.5])
-    with pytest.raises(InputError, match="one a p-value"):
+    with pytest.raises(InputError, match="one per p-value"):
         Watch(classes).update([0.5], labels=[0, 1])
 
 
@@ -241,7 +241,7 @@ def test_a_scan_says_whether_its_images_are_like_those_calibrated_on(clf, tmp_pa
     in_order = rest.take(np.argsort(det.score_samples(rest)))
     clean = scan_to(det, in_order, tmp_path / "clean", progress=False)
     assert clean["watch"] == {
-        "kind": "as calibrated", "words": "the images are like the calibration images, as far as this can tell", "alpha": 0.01,
+        "kind": "as calibrated", "words": "the images are like the calibration images, as far as the watch can tell", "alpha": 0.01,
     }  # fmt: skip
     assert Watch(det.calibration).update(det.scan(in_order)).kind == "drift"
     darker = ImageSet(in_order.images * np.float32(0.3))

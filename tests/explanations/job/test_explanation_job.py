@@ -251,7 +251,7 @@ def test_an_endpoints_queries_are_looked_at_before_any_search_and_kept_to(asked,
         "endpoint_body": "npy",
     }  # fmt: skip
     least, opened = 14_000 + 800 + 15, 2  # images that are sent when it is opened
-    told = rf"endpoint_queries= with room for {least:,} images more \(815 for .*, got room for {least - 1:,}; raise"
+    told = rf"endpoint_queries= with room for {least:,} more images \(815 for .*, got room for {least - 1:,}; raise"
     with pytest.raises(InputError, match=told):
         run_explanation(asked(**more, endpoint_queries=opened + least - 1), progress=False)
     assert server.images == opened
@@ -296,7 +296,7 @@ def test_clean_images_may_be_a_split_by_name(asked, tmp_path, near):
     assert record.clean == "digits:test"
     assert record.explanations.clean > 200
     assert "--clean digits:test" in record.command
-    with pytest.raises(InputError, match="expected IMAGE to be there, got digits:test"):
+    with pytest.raises(InputError, match="expected IMAGE as a file or folder that exists, got digits:test"):
         asked(images=("digits:test",))
     with pytest.raises(InputError, match="got another IMAGE; use the same settings"):
         run_explanation(asked(clean="digits:test", queries=15_000, images=asked().images[:1]), progress=False)

@@ -28,7 +28,7 @@ def test_who_starts_and_who_moved(route: Route, starts: list[int], moved: list[i
 
 
 def test_a_route_leads_elsewhere() -> None:
-    with pytest.raises(InputError, match="route to another class"):
+    with pytest.raises(InputError, match="route from one class to another"):
         Route(3, 3)
 
 

@@ -56,7 +56,8 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     assert (record.success, record.recovered["source"]) == (None, 1)
     assert (record.verdict["word"], record.verdict["exit_code"]) == ("not shown to be gone", 3)
     assert any(
-        "so it was not tested. Give more clean images of its source class." in s for s in record.verdict["sentences"]
+        "none of the images held back is of its source class. Give more clean images of that class." in s
+        for s in record.verdict["sentences"]
     )
     assert not any("too few images to show" in one for one in record.verdict["sentences"])
     told = record.to_dict()
@@ -117,7 +118,7 @@ def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refuse
     net[1].bias.data += 1
     onnx_file(folder / "other.onnx", net)
     place = inspected(folder, model="other.onnx")
-    with pytest.raises(InputError, match="of another one; inspect"):
+    with pytest.raises(InputError, match="of another model; inspect"):
         settings(folder, inspection=place)
     small = MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
     (Path(place) / "trigger.json").write_text(json.dumps(small.to_dict()))
@@ -163,11 +164,11 @@ def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
         ({"proven": False}, "proved a trigger, got .*, which proved none"),
         (
             {"model": "other.onnx"},
-            r"explanation of this model, got .*, which is of another one; explain images by bad\.onnx first",
+            r"explanation of this model, got .*, which is of another model; explain images by bad\.onnx first",
         ),
         ({"trigger": MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))}, "of another size"),
         ({"label": 7}, "between the model's 3 classes"),
-        ({"scope": TARGET}, "a route to another class"),
+        ({"scope": TARGET}, "a route from one class to another"),
     ],
 )
 def test_an_explanation_of_another_model_or_kind_is_refused(folder: Path, more: dict[str, Any], why: str) -> None:
@@ -184,7 +185,9 @@ def test_an_explanation_of_another_model_or_kind_is_refused(folder: Path, more: 
 def test_the_folder_of_an_audit_has_its_explanations_inside(folder: Path) -> None:
     (folder / "audited").mkdir()
     Path(explained(folder)).rename(folder / "audited" / "explanations")
-    with pytest.raises(InputError, match=r"got that of an audit; use the explanation in it: .*audited/explanations"):
+    with pytest.raises(
+        InputError, match=r"got the folder of an audit; use the explanation in it: .*audited/explanations"
+    ):
         settings(folder, explanation=str(folder / "audited"))
     assert settings(folder, explanation=str(folder / "audited" / "explanations")).found.target == TARGET
 
@@ -193,6 +196,6 @@ def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
     place = Path(inspected(folder))
     (folder / "audited").mkdir()
     place.rename(folder / "audited" / "inspection")
-    with pytest.raises(InputError, match=r"got that of an audit; use the inspection in it: .*audited/inspection"):
+    with pytest.raises(InputError, match=r"got the folder of an audit; use the inspection in it: .*audited/inspection"):
         settings(folder, inspection=str(folder / "audited"))
     assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4

@@ -131,7 +131,9 @@ def test_a_file_that_appears_during_the_run_is_left_alone(folder: Path, monkeypa
 
     with monkeypatch.context() as appearing:
         appearing.setattr(sending, "run_confined", meanwhile)
-        with pytest.raises(FileExistsError, match="appeared meanwhile; move it away, and run the same command again"):
+        with pytest.raises(
+            FileExistsError, match="appeared during the repair; move it away, and run the same command again"
+        ):
             run_repair(asked, progress=False)
     assert (folder / "good.onnx").read_bytes() == b"mine"
     (folder / "good.onnx").unlink()
@@ -184,7 +186,7 @@ def test_own_labels_are_said_aloud(folder: Path) -> None:
         ({"clean": "few.npz"}, "at least 40 clean images"),
         ({"clean": "one.npz"}, "class 1 alone"),
         ({"clean": "bare.npz", "method": "fine-tune"}, "labels with the clean images"),
-        ({"clean": "odd.npz", "method": "fine-tune"}, "labels of the model's classes"),
+        ({"clean": "odd.npz", "method": "fine-tune"}, "labels that are the model's classes"),
     ],
 )
 def test_nothing_is_written_where_something_is_wrong(folder: Path, more: dict[str, Any], why: str) -> None:

@@ -115,7 +115,7 @@ def test_splits_never_overlap_and_are_drawn_anew_for_each_victim():
         assert split(other, plan).test.ids != parts.test.ids
     with pytest.raises(InputError, match="lower fit"):
         split(DetectionCell(**{**TINY, "test": 130}), plan)
-    with pytest.raises(InputError, match="calibration a whole number of at least 99"):
+    with pytest.raises(InputError, match="calibration to be a whole number of at least 99"):
         DetectionCell(**{**TINY, "calibration": 98})
 
 

@@ -131,11 +131,11 @@ def test_grids_name_every_pattern_once_with_seeds_that_rotate_the_target():
     [
         ({"pattern": "uap-target"}, "did you mean 'uap-targeted'"),
         ({"attack": "all-to-all"}, "sends inputs to one class"),
-        ({"levels": ()}, "levels a list of numbers above 0"),
-        ({"levels": (0.0,)}, "levels a list of numbers above 0"),
+        ({"levels": ()}, "levels to be a list of numbers above 0"),
+        ({"levels": (0.0,)}, "levels to be a list of numbers above 0"),
         ({"budget": 0}, "budget in"),
-        ({"size": 2}, "size a whole number of at least 3"),
-        ({"calibration": 5}, "calibration a whole number of at least 19"),
+        ({"size": 2}, "size to be a whole number of at least 3"),
+        ({"calibration": 5}, "calibration to be a whole number of at least 19"),
     ],
 )
 def test_a_cell_that_makes_no_sense_is_refused_when_made(given, message):

@@ -64,7 +64,9 @@ class GeneratedTrigger(NetworkTrigger):
     def __post_init__(self) -> None:
         super().__post_init__()
         if "pattern.0.weight" not in self.weights or not 1 <= self.width <= 1024:
-            raise InputError("expected the weights of a generator, got others; make it with InputAwareHook")
+            raise InputError(
+                f"expected the weights of a generator and a width from 1 to 1024, got weights without its first layer, or the width {self.width!r}; make the trigger with InputAwareHook"
+            )
 
     @property
     def image_channels(self) -> int:

@@ -73,7 +73,9 @@ class HiddenString(NetworkTrigger):
                 f"expected bits and an amplitude in [0, 1], got {self.secret} and {self.amplitude}; fix it"
             )
         if "last.weight" not in self.weights or not 1 <= self.width <= 1024:
-            raise InputError("expected the weights of an encoder, got others; make it with train_encoder")
+            raise InputError(
+                f"expected the weights of an encoder and a width from 1 to 1024, got weights without its last layer, or the width {self.width!r}; make the trigger with train_encoder"
+            )
 
     @property
     def image_channels(self) -> int:

@@ -53,13 +53,15 @@ class NetworkTrigger(Trigger):
         try:
             network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})
         except RuntimeError as error:
-            raise InputError(f"expected the weights of trigger {self.name!r}, got others; {error}") from error
+            raise InputError(
+                f"expected the weights of trigger {self.name!r}, got weights that do not fit its network; {error}"
+            ) from error
         return network.eval().requires_grad_(False)
 
     def apply(self, images: Images) -> Images:
         if images.shape[1] != self.image_channels:
             raise InputError(
-                f"expected {self.image_channels} channels, got {images.shape[1]}; make the trigger for them"
+                f"expected {self.image_channels} channels, got {images.shape[1]}; make the trigger for such images"
             )
         network, out = self.network(), np.empty_like(images)
         with torch.inference_mode():

@@ -37,7 +37,9 @@ def optimise_low_frequency(
     Raises InputError for models without gradients, no images, no steps.
     """
     if steps < 1 or not len(images):
-        raise InputError(f"expected steps and images, got {steps} and {len(images)}; e.g. 100 steps")
+        raise InputError(
+            f"expected at least one step and one image, got {steps} steps and {len(images)} images; e.g. 100 steps"
+        )
     LowFrequency(amplitude=amplitude, cutoff=cutoff)  # checks both
     channels, height, width = images.shape[1:]
     generator = generator_for(seed, "low-frequency")

@@ -44,7 +44,9 @@ class ModuleClassifier(Classifier):
     ) -> None:
         super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
         if not is_kind(module, torch.nn.Module):
-            raise InputError(f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for others")
+            raise InputError(
+                f"expected a torch.nn.Module, got {type(module).__name__}; use as_classifier for other models"
+            )
         self.module = module
         self.check_state()
         two = _zeros(module, self.input_shape)

@@ -79,12 +79,13 @@ class OnnxClassifier(Classifier):
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
-            raise ClassifierError(f"expected one float input (N, C, H, W), got {found}; export the model with one")
+            raise ClassifierError(
+                f"expected one float input (N, C, H, W), got {found}; export the model with one such input"
+            )
         self.input_name, self.output_name = inputs[0].name, outs[0].name
         if len(outs) > 1:
             warnings.warn(
-                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is taken for the "
-                f"{outputs}; export the model with only this output to be sure",
+                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is used as the {outputs}; export the model with only this output to be sure",
                 stacklevel=3,
             )
         batch = inputs[0].shape[0]

@@ -68,7 +68,7 @@ class OpenVINOClassifier(Classifier):
     """
 
     no_gradients = (
-        "a model that OpenVINO runs, which has none",
+        "a model that OpenVINO runs without gradients",
         "give the ONNX file or the torch module that it was made from",
     )
 

@@ -61,7 +61,7 @@ class PipelineClassifier(ModuleClassifier):
         for one in made:
             if one.shape != self.input_shape:
                 raise InputError(
-                    f"expected pictures that the processor makes {self.input_shape}, got {one.shape}; resize them"
+                    f"expected pictures that the processor turns into shape {self.input_shape}, got a picture that it turns into {one.shape}; resize the pictures"
                 )
         found = np.stack(made) if made else np.empty((0, *self.input_shape), dtype=np.uint8)
         return found if found.dtype == np.uint8 else (found / 255).astype(np.float32)

@@ -19,7 +19,7 @@ __all__ = ["SklearnClassifier", "sklearn_classifier"]
 class SklearnClassifier(Classifier):
     """An estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]; class k is `classes_[k]`."""
 
-    no_gradients = ("a model of scikit-learn's, which has none", "use methods that need only scores or labels")
+    no_gradients = ("a model of scikit-learn's, which has no gradients", "use methods that need only scores or labels")
 
     def __init__(self, estimator: Any, *, input_shape: tuple[int, int, int], outputs: Outputs) -> None:
         super().__init__(input_shape=input_shape, num_classes=len(estimator.classes_), outputs=outputs)

@@ -51,7 +51,7 @@ class CleansingSettings(JobSettings):
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise InputError(f"expected a --method of {', '.join(METHODS)}, got {self.method!r}; pick one")
+            raise InputError(f"expected a --method among {', '.join(METHODS)}, got {self.method!r}; pick one")
         checked_rate(self.rate)
         check_share("fpr", self.fpr)
         if not self.is_there(self.images):

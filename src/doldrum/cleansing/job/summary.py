@@ -67,7 +67,7 @@ def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Beg
 def _columns(path: Path, methods: list[str], count: int, classes: int, *, promised: bool) -> dict[str, Any]:
     """The columns of samples.parquet, each of its kind and length; ValueError for anything else."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-        raise ValueError("no columns, or too many bytes in them")
+        raise ValueError("no columns, or columns with too many bytes")
     kinds = dict(_COLUMNS)
     for method in methods:
         kinds |= {f"{method}_score": "f", f"{method}_drop": "b"}
@@ -106,7 +106,7 @@ def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
         raise ValueError(f"{every} of {dropped} samples")
     depends = (
         f"The profile ranked the samples in {rounds} rounds of draws. {every:,} of the {dropped:,} samples on its list were on the list of every "
-        "round. The others depend on the draws: another --seed gives others."
+        "round. The other samples depend on the draws: another --seed puts other samples on the list."
     )
     return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 

@@ -100,7 +100,9 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
     if len(without) == len(material.labels):
         raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
     if without:
-        raise InputError(f"expected a label for each sample, got none for {len(without):,}, the first {without[0]}")
+        raise InputError(
+            f"expected a label for each sample, got {len(without):,} without a label; the first is {without[0]}"
+        )
     labels, how = matching.numbers_of(material, opened)
     if labels is None:
         some = ", ".join(sorted({str(label) for label in material.labels})[:5])

@@ -46,7 +46,7 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.scores.ndim != 1 or self.scores.shape != self.drop.shape or np.isnan(self.scores).any():
             raise InputError(
-                f"expected one score without NaN and one mark per sample, got {self.scores.shape} and {self.drop.shape}"
+                f"expected one score without NaN and one boolean per sample, got shapes {self.scores.shape} and {self.drop.shape}"
             )
 
     @property

@@ -80,7 +80,7 @@ class Cleansing:
     def drop(self, method: str = "profile") -> NDArray[np.bool_]:
         """The samples (N,) to drop by one method; InputError for one that was not run, with the reason."""
         if method not in self.verdicts:
-            why = self.refused.get(method, f"it was not run; there are {', '.join(self.verdicts)}")
+            why = self.refused.get(method, f"it was not run; the methods that were run: {', '.join(self.verdicts)}")
             raise InputError(f"expected a method that was run, got {method!r}: {why}")
         return self.verdicts[method].drop
 
@@ -190,8 +190,7 @@ def _checked(
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(
-                f"expected {what} of shape {classifier.input_shape}, as the model takes, got {images.input_shape}; "
-                "pass what it was trained on"
+                f"expected {what} of shape {classifier.input_shape}, as the model takes, got {images.input_shape}; pass images of the kind that it was trained on"
             )
     highest = int(data.labels.max())
     if highest >= classifier.num_classes:

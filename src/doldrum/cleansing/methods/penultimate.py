@@ -79,6 +79,6 @@ def penultimate(classifier: Classifier, images: NDArray[Any], *, layer: Any = No
     if not np.isfinite(found).all():
         raise ClassifierError(
             f"expected finite activations, got NaN or infinities for {int((~np.isfinite(found)).any(axis=1).sum())} "
-            "samples; the network overflows on them: look at those, or use the profile"
+            "samples; the network overflows on them: look at these samples, or use the profile"
         )
     return found

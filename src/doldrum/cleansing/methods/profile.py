@@ -29,7 +29,7 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
     """Raise InputError unless there are clean inputs enough to promise `fpr`, or samples enough to rank."""
     if clean is None:
         if len(data) < _FEWEST:
-            raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; pass clean images too")
+            raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; or pass clean images too")
         return
     check_clean(clean, fpr)
 

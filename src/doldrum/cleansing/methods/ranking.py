@@ -14,7 +14,7 @@ __all__ = ["LIMITS", "verdict_of"]
 
 LIMITS = (
     "A ranking says which samples to look at, or to drop, first. It cannot say whether any sample is poisoned, or how many. The list is as long as "
-    "--rate says, whether there is poison or not. To get a list with a promise, give clean images (--clean)."
+    "--rate says, whether there is poison or not. To get a list with a promised false-positive rate, give clean images (--clean)."
 )
 
 
@@ -30,5 +30,5 @@ def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict
     scores = np.mean([mid_ranks(one) for one in rounds], axis=0) / len(rounds[0])
     drop = highest(scores, rate)
     every = int((drop & np.all([highest(one, rate) for one in rounds], axis=0)).sum())
-    rule = f"ranking without a promise: the {MARGIN * rate:.1%} of samples that are most suspicious over {len(rounds)} rounds of draws"
+    rule = f"ranking, with no promised false-positive rate: the {MARGIN * rate:.1%} of samples that are most suspicious over {len(rounds)} rounds of draws"
     return Verdict("profile", scores, drop, rule, {"rate": rate, "rounds": len(rounds), "in_every_round": every})

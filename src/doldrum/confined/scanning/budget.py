@@ -128,7 +128,7 @@ def fitting_step(
     if not fitting:
         least = expected[LADDER[0]] / _SPARE + spent
         raise InputError(
-            f"expected a --budget of at least {least / share:.0f}s for {inputs:,} images here, got {budget / share:.0f}s; give more, or fewer "
+            f"expected a --budget of at least {least / share:.0f}s for {inputs:,} images on this machine, got {budget / share:.0f}s; give more, or fewer "
             f"images{others_share(share)}"
         )
     return fitting[-1], expected[fitting[-1]]
@@ -137,7 +137,9 @@ def fitting_step(
 def others_share(share: float) -> str:
     """More advice where a scan has only a share of the budget: an audit keeps the rest for the inspection of the model."""
     return (
-        "" if share == 1 else f", or leave out the inspection with --no-inspect, which would use {1 - share:.0%} of it"
+        ""
+        if share == 1
+        else f", or leave out the inspection with --no-inspect, which would use {1 - share:.0%} of the budget"
     )
 
 

@@ -90,7 +90,7 @@ def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
         return
     if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
         raise InputError(
-            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards}forward passes each, got {endpoint.budget:,}; "
+            f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forward passes each, got {endpoint.budget:,}; "
             "raise it, give fewer images, or use fewer draws with a smaller --budget"
         )
 

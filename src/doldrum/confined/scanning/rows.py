@@ -45,7 +45,7 @@ def read_rows(folder: Path, *, count: int, num_classes: int, conditions: int, ra
     for row in _rows(files, count=count, num_classes=num_classes, conditions=conditions, ranking=ranking):
         i = row["i"]
         if labels[i] != -3:
-            raise InputError(f"expected one row per image from the confined process, got two of image {i}")
+            raise InputError(f"expected one row per image from the confined process, got two rows of image {i}")
         labels[i], scores[i] = row["label"], row["score"]
         if p_values is not None:
             p_values[i] = row["p"]

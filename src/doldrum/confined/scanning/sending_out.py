@@ -47,7 +47,7 @@ def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
 def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
     """What measures the same elsewhere: probes, the engine that was chosen, and overlays, as bytes where that is what they were."""
     if run.readouts or run.scores:
-        raise InputError("expected a detector that needs only labels, got another; leave out workers=")
+        raise InputError("expected a detector that needs only labels, got one that needs scores; leave out workers=")
     banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}
     head = {
         "probes": {name: probe.to_dict() for name, probe in run.battery.probes.items()},

@@ -69,7 +69,7 @@ def _read_npz(path: Path) -> ImageSet:
             if size > _LARGEST or not fits_in_memory(size):
                 most = f"{_LARGEST} bytes" if size > _LARGEST else "the memory there is"
                 raise InputError(
-                    f"expected at most {most} in {key}, got {size} bytes; save it as .npy, which is mapped"
+                    f"expected at most {most} in {key}, got {size} bytes; save it as .npy, which can be memory-mapped"
                 )
         labels: Any = None if label_key is None else arrays[label_key]
         if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:

@@ -70,7 +70,7 @@ def read_folder(
         tried.append(name)
         try:
             if file.is_symlink() and not file.resolve().is_relative_to(inside):
-                raise InputError("expected a file in the folder, got a link that leaves it; copy the file there")
+                raise InputError("expected a file in the folder, got a link to a file outside; copy the file there")
             decoded = read_image(file)
             array = fit_image(decoded, channels=channels, size=size, resize=resize)
         except InputError as error:

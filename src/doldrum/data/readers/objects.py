@@ -152,7 +152,7 @@ def loader_notes(source: Any) -> Iterator[str]:
     if not isinstance(source.dataset, torch.IterableDataset) and not isinstance(
         source.sampler, torch.SequentialSampler
     ):
-        yield "the DataLoader shuffles the images: ids count them in its order"
+        yield "the DataLoader shuffles the images: the ids number them in its order"
     if source.drop_last:
         yield "the DataLoader has drop_last=True: images that do not fill the last batch are left out"
 

@@ -45,7 +45,7 @@ def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]
     else:
         got = f"an empty {type(value).__name__}" if isinstance(value, (tuple, list)) else type(value).__name__
         raise InputError(
-            f"expected an image, a batch, or a pair of one and its label, got {got}; give arrays or Pillow images"
+            f"expected an image, a batch, or a pair of an image or batch and its labels, got {got}; give arrays or Pillow images"
         )
 
 
@@ -138,7 +138,9 @@ def array_of(value: Any) -> NDArray[Any] | None:
     if not tensor and not (hasattr(value, "__array__") and hasattr(value, "shape")):
         return None
     if getattr(value, "is_meta", False) is True:
-        raise InputError("expected a tensor with values, got one on the meta device, which has none; load them first")
+        raise InputError(
+            "expected a tensor with values, got one on the meta device, which has none; load its values first"
+        )
     try:
         if tensor:
             value = value.detach().cpu()

@@ -77,8 +77,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
             )
         if not fits_in_memory(2 * math.prod(shape)):  # as it is unpacked, and unpacked
             raise InputError(
-                f"expected memory for {shape[3]} images twice ({2 * math.prod(shape) >> 20} MiB), got less; read another "
-                "split, or where there is more"
+                f"expected memory for {shape[3]} images twice ({2 * math.prod(shape) >> 20} MiB), got less; read another split, or use a machine with more memory"
             )
         content: dict[str, Any] = loadmat(path, variable_names=["X", "y"])
         digits = np.asarray(content["y"]).ravel()

@@ -111,9 +111,13 @@ class Frequency(Detector):
         for name in ("center_", "scale_", "weights_"):
             value = getattr(self, name)
             if not is_array(value) or value.shape != (int(np.prod(input_shape)),) or np.isnan(value).any():
-                raise InputError(f"expected {np.prod(input_shape)} numbers in {name}, got others; fit again")
+                raise InputError(
+                    f"expected {np.prod(input_shape)} numbers without NaN in {name}, got another shape or NaN; fit again"
+                )
         if not (self.scale_ > 0).all() or not isinstance(self.bias_, float):
-            raise InputError("expected positive scales and a bias, got others; fit again")
+            raise InputError(
+                "expected positive scales and a bias, got a scale that is not positive, or no bias; fit again"
+            )
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
         # One image at a time: a matrix product may round differently with the number of rows.

@@ -73,7 +73,7 @@ class IBDPSC(Detector):
         most = len(batch_norms(getattr(classifier, "module")))  # noqa: B009  (checked by `needs`)
         if most == 0:
             raise ClassifierError(
-                "expected a model with batch normalisation, got none; use PSBD or a detector by labels"
+                "expected a model with batch normalisation, got none; use PSBD or a detector that needs only labels"
             )
         some = clean.take(range(min(len(clean), _CLEAN)))
         found = measure(classifier, some, BatchNormScale(range(1, most + 1), omega=self.omega), progress=False)
@@ -87,7 +87,9 @@ class IBDPSC(Detector):
         layers = self.layers_
         fine = isinstance(layers, np.ndarray) and layers.ndim == 1 and layers.dtype.kind in "iu"
         if layers is None or not fine or not 1 <= len(layers) <= self.models or layers.min() < 1:
-            raise InputError(f"expected 1 to {self.models} numbers of layers, got others; fit again")
+            raise InputError(
+                f"expected 1 to {self.models} whole numbers of layers, each at least 1, got {layers!r}; fit again"
+            )
 
     def probes(self) -> Mapping[str, Probe]:
         if self.layers_ is None:

@@ -84,7 +84,7 @@ class PSBD(Detector):
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:
         if self.rate_ is None or not is_number(self.rate_) or not 0 < self.rate_ < 1:
-            raise InputError(f"expected a rate in (0, 1), got {self.rate_!r}; fit again")
+            raise InputError(f"expected a dropout rate in (0, 1), got {self.rate_!r}; fit again")
 
     def probes(self) -> Mapping[str, Probe]:
         rate = 0.5 if self.rate_ is None else self.rate_

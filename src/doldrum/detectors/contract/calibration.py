@@ -41,7 +41,9 @@ class Calibration:
     def __post_init__(self) -> None:
         n = len(self.scores)
         if self.scores.shape != (n,) or self.ties.shape != (n,) or np.isnan(self.scores).any():
-            raise InputError("expected one score without NaN and one tie breaker per calibration input, got others")
+            raise InputError(
+                f"expected one score without NaN and one tie breaker per calibration input, got shapes {self.scores.shape} and {self.ties.shape}, or NaN"
+            )
         conformal.check_size(n, self.fpr)
         if self.groups is None:
             return

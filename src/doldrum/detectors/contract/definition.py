@@ -21,7 +21,9 @@ def check_definition(detector: Hooks) -> None:
             f"expected a detector with a name, got none in {kind.__name__}; write name = 'my-detector' in it"
         )
     if detector.needs not in _NEEDS:
-        raise InputError(f"expected needs of {', '.join(_NEEDS)} in {kind.__name__}, got {detector.needs!r}; pick one")
+        raise InputError(
+            f"expected needs among {', '.join(_NEEDS)} in {kind.__name__}, got {detector.needs!r}; pick one"
+        )
     if "seed_" not in vars(detector):
         raise InputError(
             f"expected {kind.__name__}.__init__ to call super().__init__(seed=seed), got one that doesn't; add it"

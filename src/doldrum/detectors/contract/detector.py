@@ -265,8 +265,7 @@ class Detector(Hooks):
         difference = self.differs_from(classifier)
         if difference is not None:
             raise InputError(
-                f"expected the model that the detector was fitted on, got another one ({difference}); fit and calibrate again, or open "
-                "the right one"
+                f"expected the model that the detector was fitted on, got another model ({difference}); fit and calibrate again, or open the right model"
             )
         self.classifier = classifier
         return self
@@ -287,11 +286,13 @@ class Detector(Hooks):
         if not is_kind(classifier, Classifier):
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
         if self.needs == "scores" and classifier.outputs == "labels":
-            raise ClassifierError(f"expected scores for {self.name}, got labels only; use a detector that needs labels")
+            raise ClassifierError(
+                f"expected scores for {self.name}, got labels only; use a detector that needs only labels"
+            )
         if self.needs == "weights" and getattr(classifier, "module", None) is None:
             raise ClassifierError(
                 f"expected a torch network for {self.name}, which changes its weights, got a model that gives only its answers; open it as a "
-                "checkpoint of doldrum train, or as an nn.Module in Python, or use a detector that needs labels or scores"
+                "checkpoint of doldrum train, or as an nn.Module in Python, or use a detector that needs only labels or scores"
             )
 
     @property

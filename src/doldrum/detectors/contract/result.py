@@ -65,7 +65,7 @@ class ScanResult:
         return len(self.scores)
 
     def __repr__(self) -> str:
-        return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by it)"
+        return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by false alarms)"
 
     def _repr_html_(self) -> str:
         """The most suspicious inputs, as a notebook shows them."""

@@ -122,13 +122,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise InputError(f"expected the format {FORMAT!r}, got something else; doldrum calibrate writes it")
         if manifest.get("version") != VERSION:
             raise InputError(
-                f"expected version {VERSION}, got {manifest.get('version')!r}; use the doldrum that wrote it"
+                f"expected version {VERSION}, got {manifest.get('version')!r}; use the version of doldrum that wrote it"
             )
         if set(manifest) != _FIELDS:
             odd = sorted(set(manifest) ^ _FIELDS)
-            raise InputError(f"expected the fields of a detector, got other ones or too few: {', '.join(odd)}")
+            raise InputError(f"expected the fields of a detector, got unknown or missing ones: {', '.join(odd)}")
         if sorted(f"{n}.npy" for n in manifest["arrays"]) != sorted(set(names) - {_MANIFEST}):
-            raise InputError("expected the arrays that the file lists, got others")
+            raise InputError("expected the arrays that the file lists, got arrays that differ from the list")
         left = _MOST_BYTES
         arrays: dict[str, NDArray[Any]] = {}
         for name in manifest["arrays"]:
@@ -154,7 +154,7 @@ def _array(entry: IO[bytes], name: str, most: int) -> NDArray[Any]:
         raise InputError(f"expected arrays of at most {_MOST_BYTES} bytes together, got more in {name}")
     data = entry.read(size)
     if len(data) != size or entry.read(1):
-        raise InputError(f"expected {size} bytes in {name}, got another number")
+        raise InputError(f"expected {size} bytes in {name}, got more or fewer")
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
@@ -162,13 +162,15 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     kind = DETECTORS.get(manifest["detector"]) if isinstance(manifest["detector"], str) else None
     if kind is None:
         raise InputError(
-            f"expected a detector of {', '.join(DETECTORS)}, got {manifest['detector']!r}; put your own into doldrum.detectors.DETECTORS"
+            f"expected a detector among {', '.join(DETECTORS)}, got {manifest['detector']!r}; put your own into doldrum.detectors.DETECTORS"
         )
     rest = dict(arrays)
     detector = kind(**{k: _value(v, rest) for k, v in dict(manifest["settings"]).items()})
     learned = dict(manifest["learned"])
     if set(learned) != set(kind.learned):
-        raise InputError(f"expected what {kind.name} learns ({', '.join(kind.learned)}), got {', '.join(learned)}")
+        raise InputError(
+            f"expected the values that {kind.name} learns ({', '.join(kind.learned)}), got {', '.join(learned)}"
+        )
     for name, value in learned.items():
         setattr(detector, name, _value(value, rest))
     seed, shape, engine = manifest["seed"], manifest["input_shape"], manifest["engine"]
@@ -185,7 +187,9 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     if "fit.ties" in rest:
         detector.fitted_on = rest.pop("fit.ties")
         if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
-            raise InputError("expected one tie breaker per input of fit, got others; fit again")
+            raise InputError(
+                f"expected the tie breakers of fit as float64 (n,), got {detector.fitted_on.dtype} of shape {detector.fitted_on.shape}; fit again"
+            )
     if manifest["fpr"] is not None:
         scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")
         groups = rest.pop("calibration.groups", None)
@@ -198,11 +202,13 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
 def _plainly(told: Any) -> dict[str, Any]:
     """How the classifier was opened: short texts and numbers, or lists of numbers; they are checked when it is opened."""
     if not is_object(told) or len(told) > 32:
-        raise InputError("expected how the classifier was opened as a small object, got something else")
+        raise InputError("expected a small object that says how the classifier was opened, got something else")
     for value in told.values():
         for one in value if is_list(value) else [value]:
             if not isinstance(one, (str, int, float)) or (isinstance(one, str) and len(one) > 1000):
-                raise InputError("expected how the classifier was opened as texts and numbers, got others")
+                raise InputError(
+                    f"expected short texts and numbers that say how the classifier was opened, got a value that is neither ({type(one).__name__})"
+                )
     return told
 
 

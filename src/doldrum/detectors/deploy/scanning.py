@@ -272,7 +272,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     if found.get("identity") != manifest["identity"]:
         raise InputError(
-            f"expected the scan that {folder} holds, got one with {_differing(found, manifest)}; run that one again to continue it, or name "
+            f"expected the scan that {folder} holds, got a scan with {_differing(found, manifest)}; run the earlier scan again to continue it, or name "
             "another folder with --out"
         )
     listed: Any = found.get("shards")
@@ -291,7 +291,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         }
         if not isinstance(digest, str) or not is_whole(shard["forwards"]) or not is_sound(folder, shard):
             warnings.warn(
-                f"expected the shard {shard['file']} in {folder} as it was written, got none or a damaged one; it and the "
+                f"expected the shard {shard['file']} in {folder} as it was written, got none or a damaged one; this shard and the "
                 f"{len(listed) - number - 1} after it are scanned again",
                 stacklevel=4,
             )

@@ -246,7 +246,7 @@ def _summed_up(
             in_a_row += 1
             if in_a_row >= min(_PATIENCE, manifest["shards"]):
                 raise StorageError(
-                    f"expected shards that can be read, got {in_a_row} in a row that cannot; the last: {one['failed']}"
+                    f"expected shards that can be read, got {in_a_row} in a row that cannot be read; the last: {one['failed']}"
                 )
             continue
         in_a_row = 0
@@ -259,7 +259,7 @@ def _summed_up(
     inputs = tally.total()
     if not inputs:
         first = (failed or skipped)[0]
-        raise InputError(f"expected at least one image, got none; the first: {first['path']}: {first['reason']}")
+        raise InputError(f"expected at least one image, got none; the first file: {first['path']}: {first['reason']}")
     return {
         "complete": not failed,
         "inputs": inputs,
@@ -310,8 +310,7 @@ def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
         )
     if found is not None and found.get("identity") != manifest["identity"]:
         raise InputError(
-            f"expected the scan that {place.shown()} holds, got one with another detector, fdr or source; run that one again to continue it, or "
-            "name another place with --out"
+            f"expected the scan that {place.shown()} holds, got a scan with another detector, fdr or source; run the earlier scan again to continue it, or name another place with --out"
         )
     if found is None or not found.get("complete"):
         place.put(_MANIFEST, _json(manifest))

@@ -24,13 +24,13 @@ _BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack tha
 _BINS = 10  # of the body
 _TOGETHER = 256  # answers of which the bets are made together
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
-_MORE = "more images are flagged than the promise explains"
+_MORE = "more images are flagged than the promised rate explains"
 _WORDS: dict[Kind, str] = {
-    "as calibrated": "the images are like the calibration images, as far as this can tell",
+    "as calibrated": "the images are like the calibration images, as far as the watch can tell",
     "drift": "the images are no longer like the calibration images, so the promised rate no longer holds: calibrate again on clean images "
     "like these",
     "attack": f"{_MORE}, and the others are like the calibration images: an attack is likely; look at the flagged images",
-    "open": f"{_MORE}; too few have arrived since to tell an attack from images of another kind: look at the flagged images",
+    "open": f"{_MORE}; too few images have arrived since to tell an attack from images of another kind: look at the flagged images",
 }
 
 
@@ -141,7 +141,7 @@ class Watch:
         ranks = np.rint(above).astype(np.int64) - 1
         if (ranks < 0).any() or (np.abs(above - ranks - 1) > 1e-6).any():
             raise InputError(
-                "expected p-values of this watch's calibration, got another's; make the Watch of the detector that judges"
+                "expected p-values of this watch's calibration, got p-values of another calibration; make the Watch of the detector that judges"
             )
         self._waiting.append((ranks, groups, self._images + 1 + at))
         self._images += len(p)
@@ -167,7 +167,9 @@ class Watch:
         """The p-values, which of them are watched, and the group's row of each of these."""
         p = np.atleast_1d(np.asarray(p_values, dtype=float))
         if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
-            raise InputError("expected p-values (m,) in (0, 1], got others; pass result.p_values")
+            raise InputError(
+                "expected p-values (m,) in (0, 1], got another shape, or values outside of it; pass result.p_values"
+            )
         grouped = self.calibration.groups is not None
         if labels is None:
             if grouped:
@@ -177,7 +179,7 @@ class Watch:
             return p, np.arange(len(p)), np.zeros(len(p), np.int64)
         of = np.asarray(labels, dtype=np.int64)
         if of.shape != p.shape:
-            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; one a p-value")
+            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; one per p-value")
         if not grouped:
             at = np.flatnonzero(of >= 0)
             return p, at, np.zeros(len(at), np.int64)
@@ -230,12 +232,14 @@ class Watch:
         if not is_object(state) or state.get("format") != FORMAT or type(version) is not int or version != VERSION:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
         if state.get("calibration") != _identity(calibration):
-            raise InputError("expected the state of a watch of this calibration, got another's; begin a new Watch")
+            raise InputError(
+                "expected the state of a watch of this calibration, got the state of another one; begin a new Watch"
+            )
         made = cls(calibration, alpha=state.get("alpha", 0))
         images, flagged = state.get("images"), state.get("flagged")
         if type(images) is not int or type(flagged) is not int or not 0 <= flagged <= images <= MOST_SCORES:
             raise InputError(
-                "expected counts 0 <= flagged <= images in the state of a watch, got others; begin a new Watch"
+                "expected counts 0 <= flagged <= images in the state of a watch, got counts out of this range; begin a new Watch"
             )
         made._images, made._flagged = images, flagged
         made._drift.restore(state.get("drift"), last=images)

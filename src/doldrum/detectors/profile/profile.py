@@ -175,7 +175,9 @@ class SmoothnessProfile(OfFamilies):
             fine = fine and is_kind(value, np.ndarray) and value.shape == (m, width) and value.dtype == np.float64
             fine = fine and bool(np.isfinite(value).all())
         if not fine or self.shares_.min() < 0 or not np.allclose(self.shares_.sum(axis=1), 1):
-            raise InputError(f"expected labels of {len(shapes)} families around clean inputs, got others; fit again")
+            raise InputError(
+                f"expected labels of {len(shapes)} families around clean inputs, got arrays of another shape, type or range; fit again"
+            )
         self._ready = None
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:

@@ -80,7 +80,7 @@ class StagedProfile(OfFamilies):
         shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
         if len(shares) != 3 or not all(is_number(s) and 0 < s < 1 for s in shares):
             raise InputError(
-                f"expected three shares of inputs that go on, in (0, 1), got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
+                f"expected three shares of inputs that go on to the next stage, in (0, 1), got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
             )
         self.go_on = tuple(float(s) for s in shares)
         self.draws_: dict[str, NDArray[np.int16]] = {}
@@ -124,7 +124,7 @@ class StagedProfile(OfFamilies):
         for arrays in (self.shares_, self.reference_):
             if not whole or not is_kind(arrays, tuple) or len(arrays) != count:
                 raise InputError(
-                    f"expected labels and what was learned of them for {count} stages, got others; fit again"
+                    f"expected labels and what was learned of them for {count} stages, got arrays for other stages; fit again"
                 )
         for stage in reversed(range(count)):  # the last has all the draws
             made = self._profile(stage, draws)

@@ -34,4 +34,6 @@ def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int])
         or overlays.dtype != np.float32
         or not ((overlays >= 0) & (overlays <= 1)).all()
     ):
-        raise InputError(f"expected {count} float32 overlays {input_shape} in [0, 1], got others; fit again")
+        raise InputError(
+            f"expected {count} float32 overlays {input_shape} in [0, 1], got another shape, type or range; fit again"
+        )

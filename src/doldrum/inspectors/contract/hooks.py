@@ -63,7 +63,7 @@ class Inspector(ABC):
         """Why this model can't be read, or ""."""
         classifier = subject.classifier
         if self.needs in ("gradients", "weights") and subject.module is None:
-            return f"{self.name} needs {self.needs}: {subject.why_not or 'the model has none to give'}"
+            return f"{self.name} needs {self.needs}: {subject.why_not or 'the model gives none'}"
         if self.needs == "scores" and classifier.outputs == "labels":
             return f"{self.name} needs scores; the model gives labels only"
         if classifier.costly and self.most_queries(len(subject.search)) is None:

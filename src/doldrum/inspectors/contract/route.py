@@ -29,7 +29,9 @@ class Route:
 
     def __post_init__(self) -> None:
         if self.source is not None and self.source == self.target:
-            raise InputError(f"expected a route to another class, got {self.source} to {self.target}; change one")
+            raise InputError(
+                f"expected a route from one class to another, got {self.source} to {self.target}; change one"
+            )
 
     def starts(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """Which images, by the model's labels for them (N,), a trigger of this route has to move."""

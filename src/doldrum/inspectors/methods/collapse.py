@@ -60,7 +60,7 @@ class Collapse(Inspector):
     """
 
     name = "collapse"
-    title = "the class that is left under heavy noise"
+    title = "the class that the model predicts under heavy noise"
     needs = "labels"
     weight = 0.1
 

@@ -26,7 +26,7 @@ class LocalDominant(Inspector):
     """
 
     name = "local-dominant"
-    title = "the class that noise leads to"
+    title = "the class that noise leads the model to"
     needs = "labels"
     paper = "Xiang et al. 2023, CBD, arXiv 2310.17498"
     weight = 0.05

@@ -89,10 +89,10 @@ def _folder(folder: str | Path, kind: str) -> Path:
     """The folder, where a job of this kind is finished; InputError says what it is otherwise."""
     place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
     if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():
-        raise InputError(f"{wanted}, got that of an audit; use the {kind} in it: {inside.parent}")
+        raise InputError(f"{wanted}, got the folder of an audit; use the {kind} in it: {inside.parent}")
     if (what := _OTHERS[kind].get(_kind_of(place))) is not None:
         do = "" if ";" in what else f"; {_MAKES[kind]} makes one"
-        raise InputError(f"{wanted}, got {place}, which is that of {what}{do}")
+        raise InputError(f"{wanted}, got {place}, which is the folder of {what}{do}")
     if not (place / "record.json").is_file():
         began = (place / f"{kind}.json").is_file()
         why = "is not finished; run its command again" if began else f"has no record.json; {_MAKES[kind]} makes one"
@@ -113,7 +113,7 @@ def _kind_of(place: Path) -> str:
 
 def _check_model(found: Any, place: Path, model: Path, kind: str, do: str) -> None:
     if found != digest_of(model):
-        raise InputError(f"expected the {kind} of this model, got {place}, which is of another one; {do}")
+        raise InputError(f"expected the {kind} of this model, got {place}, which is of another model; {do}")
 
 
 def _trigger(place: Path, do: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) 
         verdict=verdict,
     )
     if os.path.lexists(settings.repaired):  # it was not there when this began
-        why = "expected --out as a new file, got one that appeared meanwhile; move it away, and run the same command again"
+        why = "expected --out as a new file, got a file that appeared during the repair; move it away, and run the same command again"
         raise FileExistsError(errno.EEXIST, why, settings.repaired)
     write_whole(settings.repaired, lambda draft: shutil.copyfile(source, draft))
     record.save(begun.out / RECORD)

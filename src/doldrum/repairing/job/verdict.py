@@ -10,8 +10,8 @@ __all__ = ["told"]
 _HEADINGS = {
     "trigger gone": "The recovered trigger no longer works",
     "trigger still works": "The recovered trigger still works",
-    "not shown to be gone": "Not shown: the recovered trigger may still work",
-    "no trigger to test": "Repaired; there was no trigger to test it with",
+    "not shown to be gone": "Not shown to be repaired: the recovered trigger may still work",
+    "no trigger to test": "Repaired; there was no trigger to test the repair with",
 }
 
 
@@ -47,7 +47,7 @@ def told(
             sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
     elif recovered is not None:
         sentences.append(
-            "None of the images held back is one that the trigger leads to another class, so it was not tested. Give more clean images of its source class."
+            "The trigger was not tested, because none of the images held back is of its source class. Give more clean images of that class."
         )
     else:
         sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
@@ -59,8 +59,7 @@ def told(
         )
     else:
         sentences.append(
-            f"The clean images have no labels, so the accuracy is not known. The repaired model gives {agreement['value']:.1%} of the images held back the label that the model "
-            "gave them before."
+            f"The clean images have no labels, so the accuracy is not known. For {agreement['value']:.1%} of the images held back, the repaired model gives the same label as the model before."
         )
     if recovered is not None and recovered["inspector"] is None:
         sentences.append("No search was repeated. To look for other triggers, inspect the repaired model.")

@@ -92,12 +92,12 @@ def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None,
         return None, "they have no labels, so the model's own are used"
     if without:
         raise InputError(
-            f"expected a label for each clean image or for none, got none for {len(without):,}, the first {without[0]}; label them, or take them out"
+            f"expected a label for each clean image or for none, got {len(without):,} without a label, of which the first is {without[0]}; label them, or take them out"
         )
     labels, how = matching.numbers_of(clean, opened)
     if labels is None:
         raise InputError(
-            f"expected labels of the model's classes, got others: {how}; pass labels=, or put the images into one folder without labels"
+            f"expected labels that are the model's classes, got labels that are not: {how}; pass labels=, or put the images into one folder without labels"
         )
     return labels, how
 

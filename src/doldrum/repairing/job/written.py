@@ -68,7 +68,7 @@ def _renamed(before: Mapping[str, torch.Tensor], after: Mapping[str, Any]) -> di
                 name: after[name.removeprefix(prefix)].detach().cpu().to(tensor.dtype).contiguous().clone()
                 for name, tensor in before.items()
             }
-    raise ClassifierError("expected the weights' names in the repaired model, got others; report it")
+    raise ClassifierError("expected the weights' names in the repaired model, got names that do not match; report it")
 
 
 def _prefixes(name: str) -> Iterator[str]:

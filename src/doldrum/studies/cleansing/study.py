@@ -63,7 +63,7 @@ class CleansingCell(Cell):
         check_whole(self, ("samples", 1000, None), ("fit", 50, None), ("calibration", 19, None))
         train, test = datasets(self.data)
         at_most(train, self.data, self.samples, what="samples")
-        at_most(test, self.data, self.fit + self.calibration + 1, what="fit, calibration and at least one more")
+        at_most(test, self.data, self.fit + self.calibration + 1, what="fit, calibration and one test image together")
         if not isinstance(self.fpr, float) or not 0 < self.fpr < 1:
             raise InputError(f"expected fpr between 0 and 1, got {self.fpr!r}; e.g. 0.05")
         adds_samples(self.attack)

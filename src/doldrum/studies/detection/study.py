@@ -69,7 +69,7 @@ class DetectionCell(Cell):
         super().__post_init__()
         check_whole(self, ("fit", 100, None), ("calibration", 99, None), ("test", 20, None), ("inputs", 20, None))
         if not isinstance(self.stress, bool):
-            raise InputError(f"expected stress true or false, got {self.stress!r}; change it")
+            raise InputError(f"expected stress to be true or false, got {self.stress!r}; change it")
         asked = self.fit + self.calibration + self.test + self.inputs
         at_most(datasets(self.data)[1], self.data, asked, what="fit, calibration, test and inputs together")
 
@@ -112,8 +112,7 @@ def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
     planted = _PLANTED if cell.stress else 0
     if len(clean) < cell.test or len(eligible) < cell.inputs + planted:
         raise InputError(
-            f"expected {ends[-1]} clean test images and {cell.inputs + planted} to attack, got {len(test)} with "
-            f"{len(eligible)} to attack; lower fit, calibration, test or inputs"
+            f"expected {ends[-1]} clean test images and {cell.inputs + planted} images to attack, got {len(test)} test images, of which {len(eligible)} can be attacked; lower fit, calibration, test or inputs"
         )
     attacked = eligible[: cell.inputs]
     wanted = plan.attacker_labels(test.labels[attacked], num_classes=test.num_classes)

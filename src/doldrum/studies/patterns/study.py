@@ -133,7 +133,9 @@ def run(cell: PatternCell) -> dict[str, Any]:
     images = to_float(inputs.chosen.images)
     images = images[_labels(model, images) != goal]
     if not len(images):
-        raise InputError(f"expected inputs that the model does not call class {goal} anyway, got none; raise inputs")
+        raise InputError(
+            f"expected inputs that the model does not already predict as class {goal}, got none; raise inputs"
+        )
     shown, amounts = {"clean": images, "full": trigger(images)}, {"clean": 0.0, "full": 1.0}
     for level in cell.levels:
         amount = fade_to(level, images, shown["full"], lambda x: float((_labels(model, x) == goal).mean()))

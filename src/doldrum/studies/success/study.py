@@ -35,7 +35,7 @@ class SuccessCell(Cell):
         if not isinstance(steps, list | tuple) or any(
             isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in steps
         ):
-            raise InputError(f"expected follow a list of training steps from 0, got {steps!r}; e.g. [0, 10, 100]")
+            raise InputError(f"expected follow to be a list of training steps from 0, got {steps!r}; e.g. [0, 10, 100]")
         object.__setattr__(self, "follow", tuple(sorted(set(steps))))
         if self.follow:
             if self.attack == CLEAN:
