@@ -26,7 +26,7 @@ def test_the_usual_case(demo_record):
 def test_w_of_zero(make):
     record = backdoored(make, w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
     assert words.headline(record) == "With the trigger, labels hardly change: W falls by 0.110 (0.102 to 0.118)"
-    assert "is smoother: all draws around an input give the same label. Mean W" in words.backdoored_sentence(record)
+    assert "is smoother: all noisy copies of an input get the same label. Mean W" in words.backdoored_sentence(record)
     assert words.backdoored_sentence(record).endswith("0.110 to 0")
 
 
@@ -130,7 +130,7 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     first = demo_record.curves[0]
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
-    assert "Where a line is at 0, no label changed. Its band shows which values 100 draws cannot rule out." in said
+    assert "If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with 100 draws." in said
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):
