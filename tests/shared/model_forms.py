@@ -138,7 +138,7 @@ CAST = ("Cast", [], {"to": T.FLOAT})
 BYTES = [CAST, ("Div", [np.float32(255)], {})]
 FIRST = ("Transpose", [], {"perm": [0, 3, 1, 2]})
 NHWC: Shape = ["n", SIZE, SIZE, 3]
-_ROUNDED = ("rounded and cut to bytes",)
+_ROUNDED = ("rounded and clipped to bytes",)
 _ONE = (
     np.eye(CLASSES, dtype=np.float32)[:, 3:4] - np.eye(CLASSES, dtype=np.float32)[:, 5:6]
 )  # the logit of class 3 less that of 5

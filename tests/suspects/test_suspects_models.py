@@ -219,7 +219,7 @@ def test_what_the_users_own_code_raises_names_it_and_its_place(tmp_path, monkeyp
             open_model(tmp_path / "w.pt", arch=arch, **known)
         assert f"arch={arch}" in str(found.value)
         assert why in str(found.value)
-        assert "; correct it there" in str(found.value)
+        assert "; correct the code there" in str(found.value)
 
 
 def traced(module, path):

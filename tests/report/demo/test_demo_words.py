@@ -130,7 +130,10 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     first = demo_record.curves[0]
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
-    assert "If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with 100 draws." in said
+    assert (
+        "If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with 100 draws."
+        in said
+    )
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):

@@ -37,7 +37,10 @@ def test_the_verdict_is_first_and_what_it_rests_on_is_there(tmp_path):
 def test_without_references_it_says_that_nothing_is_promised(tmp_path):
     body = _page(tmp_path / "out", sample(references=False))
     assert "Without clean reference models, no rate of false alarms is promised." in body
-    assert "No rate of false alarms is promised here, because in a clean model, too, one class is furthest to the right." in body
+    assert (
+        "No rate of false alarms is promised here, because in a clean model, too, one class is furthest to the right."
+        in body
+    )
     assert '<rect class="band"' not in body
 
 

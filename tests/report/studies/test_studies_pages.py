@@ -202,7 +202,7 @@ def test_which_came_first():
     assert page.numbers["onsets"][0] == {"attack": "badnets", "seed": 0, "asr": 20, "calm": 10, "accuracy": 0}
     assert page.numbers["onsets"][2]["calm"] is None
     assert (
-        "3 models were followed through training. In 2 of them, W is lower with the trigger than without it at the end."
+        "3 models were followed through training. In 2 of these models, W at the end of training is lower with the trigger than without it."
         in page.lede[-1]
     )
     assert "in 1 model, at the same checkpoint in 0, and later in 1." in page.lede[-1]
@@ -251,7 +251,9 @@ def test_no_finished_cell_and_no_page():
     with pytest.raises(InputError, match="expected at least one finished cell of smoothing, got none"):
         study_page(study_of("smoothing", []))
     failed = CellFailure(key="f", cell={"attack": "sig", "seed": 4}, error="ValueError: oops", trace="", seconds=1.0)
-    with pytest.raises(InputError, match=r"got none, and 1 failed \(ValueError: oops\); fix the error, and run the same"):
+    with pytest.raises(
+        InputError, match=r"got none, and 1 failed \(ValueError: oops\); fix the error, and run the same"
+    ):
         study_page(study_of("smoothing", [], [failed]))
     odd = CellRecord(key="o", cell={"attack": "sig"}, values={"half": {}}, seconds=1.0)
     with pytest.raises(InputError, match="expected records of smoothing in the format of this release"):

@@ -189,7 +189,9 @@ def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
 def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
     if ranking or not flagged:
         none = "" if ranking else "No input was flagged. "
-        return f"{none}The {pictured:,} most suspicious inputs are shown, the most suspicious first." if pictured else none
+        return (
+            f"{none}The {pictured:,} most suspicious inputs are shown, the most suspicious first." if pictured else none
+        )
     kept = f"{_count(flagged, 'input was', 'inputs were')} flagged. The most suspicious inputs are shown first."
     if pictured < flagged:
         kept += f" Only the first {pictured:,} inputs have pictures here. The table below lists all inputs."
@@ -237,7 +239,10 @@ def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
     if clean:
         facts.append(("clean images", clean["source"]))
         facts.append(
-            ("of the clean images", f"{clean['fit']:,} were used to fit the detector and {clean['calibration']:,} to calibrate it")
+            (
+                "of the clean images",
+                f"{clean['fit']:,} were used to fit the detector and {clean['calibration']:,} to calibrate it",
+            )
         )
         if clean["accuracy"]:
             facts.append(("with a true label", f"{clean['accuracy']['labelled']:,}"))

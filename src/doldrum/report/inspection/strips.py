@@ -26,7 +26,9 @@ class Strip:
     @property
     def spoken(self) -> str:
         """The figure in words, for who can't see it; the table beside it has the numbers."""
-        references = "" if self.band is None else f" The most suspicious values of the reference models are from {self.reached}."
+        references = (
+            "" if self.band is None else f" The most suspicious values of the reference models are from {self.reached}."
+        )
         verdict = next(
             (f" The dot of the verdict is {words}." for _, words, most in self.dots if most and words != self.most), ""
         )

@@ -73,20 +73,29 @@ def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         before, after = record["success"]["before"], record["success"]["after"]
         kind = "backdoored" if record["verdict"]["exit_code"] else "clean"
         made.append(
-            ("the trigger worked on", percent(before["value"]), f"of {before['n']:,} held-back images, before the repair", "")
+            (
+                "the trigger worked on",
+                percent(before["value"]),
+                f"of {before['n']:,} held-back images, before the repair",
+                "",
+            )
         )
         under = f"after the repair; 95% interval: {percent(after['lower'])} to {percent(after['upper'])}"
         made.append(("the trigger works on", percent(after["value"]), under, kind))
     if record["accuracy"] is not None:
         before, after, change = (record["accuracy"][name] for name in ("before", "after", "difference"))
         made.append(("accuracy before", percent(before["value"]), f"of {before['n']:,} held-back images", ""))
-        under = f"change in percentage points, 95% interval: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f}"
+        under = (
+            f"change in percentage points, 95% interval: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f}"
+        )
         made.append(("accuracy after", percent(after["value"]), under.replace("-", "−"), ""))
     else:
         same = record["agreement"]
         made.append(("same label as before", percent(same["value"]), f"of {same['n']:,} held-back images", ""))
     if record["larger"] is not None:
-        made.append(("smallest trigger now", f"{record['larger']:.2g} times", "as large as before, for the same classes", ""))
+        made.append(
+            ("smallest trigger now", f"{record['larger']:.2g} times", "as large as before, for the same classes", "")
+        )
     return made
 
 

@@ -32,7 +32,11 @@ def study_page(records: StudyRecords) -> StudyPage:
     name = records.manifest.study
     if not records.cells:
         failed = [f"none, and {len(records.failures)} failed ({records.failures[0].error})"] if records.failures else []
-        do = f"fix the error, and run the same doldrum study {name} command again" if failed else f"run doldrum study {name} first"
+        do = (
+            f"fix the error, and run the same doldrum study {name} command again"
+            if failed
+            else f"run doldrum study {name} first"
+        )
         raise InputError(f"expected at least one finished cell of {name}, got {failed[0] if failed else 'none'}; {do}")
     if name not in [found.name for found in pkgutil.iter_modules(folders.__path__) if found.ispkg]:
         raise InputError(f"expected a study that has a report, got {name!r}; read its records instead")

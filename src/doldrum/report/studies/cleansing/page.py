@@ -117,7 +117,9 @@ def _lede(
             title_of(r["attack"]) for r in rows if r["arm"] == "profile" and r["asr"] is not None and r["asr"] >= BROKEN
         ]
         if kept:
-            texts.append(f"After cleansing with the profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}.")
+            texts.append(
+                f"After cleansing with the profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}."
+            )
     return [*texts, _calibration_sentence(cells)]
 
 

@@ -109,11 +109,15 @@ def _lede(
             f"Of the {ours.models} backdoored models, {percent(ours.tpr)} are flagged, with an AUROC of {number(ours.auroc, 2)}. Of the {one.models} models with one target class and one "
             f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. In {percent(one.target.value)} of these models, the class named is the attacker's. "
             f"{ours.alarms} of {ours.clean} clean models are flagged"
-            + (f", where the promised rate allows {ours.promised[0]} to {ours.promised[1]} (95% interval)." if ours.promised else ".")
+            + (
+                f", where the promised rate allows {ours.promised[0]} to {ours.promised[1]} (95% interval)."
+                if ours.promised
+                else "."
+            )
         )
         if math.isfinite(entropies[ALL]):
             texts.append(
-                f"If the verdict’s score is turned into a probability (calibrated on the development models), this has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
+                f"Turned into a probability (calibrated on the development models), the verdict’s score has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
             )
     if CLASSIC in sums and sums[CLASSIC]["all"].clean:
         classic = sums[CLASSIC]["all"]
@@ -121,7 +125,9 @@ def _lede(
             f"By its published rule (anomaly index above 2), Neural Cleanse flags {classic.alarms} of {classic.clean} clean models, and {percent(classic.tpr)} of the backdoored models."
         )
     if references < 19:
-        texts.append(f"The results are provisional: there are only {references} reference models per network, and at least 19 are needed.")
+        texts.append(
+            f"The results are provisional: there are only {references} reference models per network, and at least 19 are needed."
+        )
     return texts
 
 
@@ -226,7 +232,18 @@ def _every(found: Sequence[Judged]) -> Section:
          "another" if j.points_to is None else str(j.points_to)]
         for j in found
     ]  # fmt: skip
-    head = ["network", "attack", "seed", "target", "ASR", "distance from the reference models", "p", "found by", "from", "to"]
+    head = [
+        "network",
+        "attack",
+        "seed",
+        "target",
+        "ASR",
+        "distance from the reference models",
+        "p",
+        "found by",
+        "from",
+        "to",
+    ]
     return Section("Every model", (), tables=[StudyTable("The verdict on every model", head, rows, folded=True)])
 
 

@@ -172,7 +172,9 @@ def _headline(kinds: Sequence[KindRow]) -> str:
     made = [k for k in kinds if not k.true and k.kind not in CONTROL_KINDS]
     calm = [k for k in made if k.verdict == "smooths"]
     make = "makes" if len(calm) == 1 else "make"
-    return f"{len(calm)} of {len(made)} artificial patterns {make} clean models smoother" if made else "Only true triggers"
+    return (
+        f"{len(calm)} of {len(made)} artificial patterns {make} clean models smoother" if made else "Only true triggers"
+    )
 
 
 def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: Sequence[PatternRow]) -> list[str]:
@@ -181,7 +183,9 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     texts = [
         "This study tests whether other artificial patterns also make a model smoother, without poisoning.",
         *(
-            [f"They do for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of pattern."]
+            [
+                f"A smoother model is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
+            ]
             if made
             else []
         ),

@@ -130,7 +130,9 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
                 + "."
             )
         elif not other:
-            lede.append(f"{_SPOKEN[kind].capitalize()}: no verdict changes with {listed([_VARIANTS.get(n, n) for n in rest])}.")
+            lede.append(
+                f"{_SPOKEN[kind].capitalize()}: no verdict changes with {listed([_VARIANTS.get(n, n) for n in rest])}."
+            )
         else:
             where = "; ".join(
                 f"{_VARIANTS.get(n, f'{n} draws' if kind == 'draws' else n)} {_answers(tables[kind][n], only=names)}"
@@ -171,7 +173,9 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "estimators":
         return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So compare only the signs of its effects, and the widths of its intervals."
     return (
-        "Except for clipping, all settings are those of the other studies." if kind == "clip" else "Here the noise has the same strength for all models."
+        "Except for clipping, all settings are those of the other studies."
+        if kind == "clip"
+        else "Here the noise has the same strength for all models."
     )
 
 

@@ -102,7 +102,9 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
         names = listed([_named(a) for a in parts["too few models"]])
         texts.append(f"There are fewer than {FEWEST} models, too few for a verdict, for {names}.")
     if not attacks:
-        texts.append(f"There is no verdict: none of the tested attacks has {FEWEST} models, and no other attack has {FEWEST_OTHERS}.")
+        texts.append(
+            f"There is no verdict: none of the tested attacks has {FEWEST} models, and no other attack has {FEWEST_OTHERS}."
+        )
     else:
         texts.append(
             "The numbers in brackets say by how much the backdoor lowers mean W, with 95% intervals over models. Verdicts "

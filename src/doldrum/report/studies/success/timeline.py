@@ -42,13 +42,15 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
     if both:
         first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
         texts.append(
-            f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of them, W is lower with the trigger than without it at the end. "
+            f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of these models, W at the end of training is lower with the trigger than without it. "
             f"W reached half of this fall before the ASR reached half of its final value in {counted(first, 'model')}, at the same checkpoint in {same}, and later "
             f"in {len(both) - first - same}."
         )
     never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
     if never:
-        texts.append(f"At the end of training, W is not lower with the trigger than without it in these models: {listed(never)}.")
+        texts.append(
+            f"At the end of training, W is not lower with the trigger than without it in these models: {listed(never)}."
+        )
     return [" ".join(texts)] if texts else []
 
 
