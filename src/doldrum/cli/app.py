@@ -98,7 +98,7 @@ for _name, _command, _short in (
     ("audit", audit.audit, "Check a model and images from somebody else; write a report."),
     ("inspect", inspect.inspect, "Check whether a model is backdoored, from clean images alone; write a report."),
     ("repair", repair.repair, "Remove the backdoor from a model, and test the result."),
-    ("explain", explain.explain, "Find the trigger in flagged images, and test it on clean ones."),
+    ("explain", explain.explain, "Find the trigger in flagged images, and test it on clean images."),
     ("cleanse", cleanse.cleanse, "Find poisoned samples in a training set, and write the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those that are missing."),
     (

@@ -43,7 +43,7 @@ def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
         )
     if path.stat().st_size > _LARGEST:
         raise InputError(
-            f"expected an attack file of at most {_LARGEST} bytes, got a larger one, {path}; give the file that doldrum train --attack wrote"
+            f"expected an attack file of at most {_LARGEST} bytes, got a larger file, {path}; give the file that doldrum train --attack wrote"
         )
     try:
         return _parsed(_record(path.read_text(encoding="utf-8")))

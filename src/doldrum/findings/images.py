@@ -134,7 +134,7 @@ def _finding(
         if row["discovery"]
         else "More images were flagged than expected from clean images alone."
         if failed
-        else "This many flags are expected from clean images alone."
+        else "This number of flags is expected from clean images alone."
     )
     return Finding(
         rule=PROVEN if why else FLAGGED,

@@ -83,7 +83,9 @@ class Endpoint:
                 "expected an address http://HOST/PATH or https://HOST/PATH, got another text; check the address"
             )
         if parts.username or parts.password:
-            raise InputError("expected an address without a password, got one; name an environment variable as token=")
+            raise InputError(
+                "expected an address without a password, got an address with one; name an environment variable as token="
+            )
         if self.body not in ("png", "npy"):
             raise InputError(f"expected body= to be 'png' or 'npy', got {visible(repr(self.body))}; name one of these")
         whole_number(self.batch, "batch=", least=1, most=4096)

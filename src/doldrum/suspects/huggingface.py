@@ -48,7 +48,7 @@ def read_json(path: Path) -> dict[str, Any]:
     shown = visible(path)
     try:
         if not path.is_file() or path.stat().st_size > _MOST_JSON:
-            raise InputError(f"expected a JSON file of at most {_MOST_JSON >> 20} MiB, got {shown}; check it")
+            raise InputError(f"expected a JSON file of at most {_MOST_JSON >> 20} MiB, got {shown}; check the file")
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
@@ -98,7 +98,9 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
     while left:
         key, value, depth = left.pop()
         if depth > 6:
-            raise InputError(f"expected a plain configuration, got one nested without end in {shown}; do not trust it")
+            raise InputError(
+                f"expected a plain configuration, got a configuration nested without end in {shown}; do not trust it"
+            )
         if isinstance(value, dict):
             for name, inner in value.items():
                 if name in _REFUSED and inner:

@@ -83,7 +83,8 @@ def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int,
     if not is_bare_name(name):
         where = visible(name, most=100)
         raise bad(
-            f"kept in another file, '{where}'", "only files in the model's own folder are read: save it as one file"
+            f"kept in another file, '{where}'",
+            "only files in the model's own folder are read: save the model as one file",
         )
     width = widths.get(tensor.data_type)
     count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1

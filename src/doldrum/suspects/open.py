@@ -259,7 +259,7 @@ def _weights(
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(
-            "mean and std are the usual ones of the architecture; pass mean= and std= if the model was trained with other values"
+            "mean and std are the usual values for the architecture; pass mean= and std= if the model was trained with other values"
         )
     elif preprocessing is not None and not preprocessing.normalises:
         notes.append(

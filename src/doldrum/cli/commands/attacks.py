@@ -25,7 +25,8 @@ RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of 
 TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all random choices.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", help="A setting of the attack, e.g. --set size=5; the option may be repeated."),
 ]
 
 
@@ -63,7 +64,7 @@ def poison(
     target: TargetOption = 0,
     seed: SeedOption = 0,
     recipe: Annotated[
-        str, typer.Option(help="The recipe for the surrogate model of attacks that need one.")
+        str, typer.Option(help="The recipe for the surrogate model, which some attacks need.")
     ] = "fashion-cnn",
     settings: SetOption = None,
     json: JsonFlag = False,

@@ -149,7 +149,7 @@ def scan(
     out: Annotated[
         str,
         typer.Option(
-            help="A new folder, or the folder of an interrupted scan, which is continued. For shards, an address s3:// or gs:// is possible too."
+            help="A new folder, or the folder of an interrupted scan, which is continued. For shards, --out can also be an address (s3:// or gs://)."
         ),
     ],
     fdr: Annotated[

@@ -176,7 +176,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
         in text
     )
     assert (
-        "up to 20.0% of the inputs of one predicted class are flagged. With class-conditional calibration, at most 4.1% are flagged."
+        "up to 20.0% of the inputs of one predicted class are flagged. With class-conditional calibration, at most 4.1% of the inputs of a class are flagged."
         in text
     )
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))

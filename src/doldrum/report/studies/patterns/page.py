@@ -97,7 +97,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. It is the target "
+                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. That class is the target "
                 "class or, for patterns without a target, the class that gains most inputs. “Smooths” means that W falls, and “roughens” means that W rises.",
             ),
             [

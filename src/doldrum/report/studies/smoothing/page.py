@@ -55,7 +55,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "Other ways to measure the effect",
             (
-                "An input hits if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
+                "An input “hits” if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
                 "class probabilities instead of that of the label counts. The last column compares triggered inputs with clean inputs of the target class. A value above 0 means that triggered inputs have the lower W.",
             ),
             (),
