@@ -112,7 +112,7 @@ def test_an_integer_model_can_be_normalised(tmp_path):
 def test_class_names_of_a_zipmap_are_read(folder):
     suspect = opened(folder / "zipmap.onnx", FORMS["zipmap"])
     assert suspect.class_names == ("0", "1", "b", *(f"class {i}" for i in range(7)))
-    assert any("label" in note and "y (N, 10) was taken" in note for note in suspect.notes)
+    assert any("label" in note and "y (N, 10) was used" in note for note in suspect.notes)
 
 
 def test_one_number_an_image_is_what_is_said_of_it(folder):

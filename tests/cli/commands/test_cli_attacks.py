@@ -103,9 +103,9 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
         "expected --attack with --set": ("train", "digits", "--set", "size=2", "--out", model),
         "expected a recipe among": ("train", "digits", "--recipe", "no", "--out", model),
         "with attack, trigger and plan": ("train", tmp_path / "p.npz", "--out", model),
-        "expected JSON": ("evaluate", model, "digits", "--attack-file", tmp_path / "x.json"),
+        "record as JSON": ("evaluate", model, "digits", "--attack-file", tmp_path / "x.json"),
         "load_trigger": ("evaluate", model, "digits", "--attack-file", tmp_path / "y.json"),
-        "is not there": ("evaluate", model, "digits", "--attack-file", tmp_path / "z.json"),
+        "does not exist": ("evaluate", model, "digits", "--attack-file", tmp_path / "z.json"),
     }
     for text, words in cases.items():
         code, _, err = call(*words)

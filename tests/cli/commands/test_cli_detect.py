@@ -17,7 +17,7 @@ def test_help_lists_every_detector(call) -> None:
     code, text, _ = call("calibrate", "--help")
     assert code == 0
     # A long line is broken between words, and after the hyphen of a name.
-    listed = re.search(r"--detector <str> +One of (.*?)\.", re.sub(r"-\s+", "-", text), re.DOTALL)
+    listed = re.search(r"--detector <str> +The\s+detector,\s+one\s+of\s(.*?)\.", re.sub(r"-\s+", "-", text), re.DOTALL)
     assert listed is not None
     assert [name.strip() for name in re.split(r",\s+", listed[1])] == list(DETECTORS)
 
@@ -29,7 +29,8 @@ def test_with_a_promise_within_classes_the_number_is_said_to_be_of_the_smallest(
     code, _, said = call(*words, tmp_path / "a", "--per-class")
     assert code == 0, said
     found = re.search(
-        r"With (\d+) calibration images of the smallest class, the actual rate is between", " ".join(said.split())
+        r"With (\d+) calibration images of the smallest class, the actual false-positive rate is between",
+        " ".join(said.split()),
     )
     assert found is not None
     assert int(found[1]) < 100  # of 200, in four classes

@@ -57,17 +57,17 @@ def test_nothing_anywhere(make):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (-0.107, "Here it fell by 0.11, which is in that range."),
-        (-0.144, "Here it fell by 0.14, which is in that range."),
-        (-0.2, "Here it fell by 0.20, which is above that range. By chance, this happens in 1 of 7 runs."),
-        (-0.03, "Here it fell by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
-        (0.03, "Here it rose by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
+        (-0.107, "Here mean W fell by 0.11, which is inside that range."),
+        (-0.144, "Here mean W fell by 0.14, which is inside that range."),
+        (-0.2, "Here mean W fell by 0.20, which is above that range. By chance, this happens in 1 of 7 runs."),
+        (-0.03, "Here mean W fell by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
+        (0.03, "Here mean W rose by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
     ],
 )
 def test_where_a_run_stands_among_others(make, monkeypatch, change, said):
     monkeypatch.setattr(words, "EXPECTED", {"full": Expected(fp32=4, bf16=2, fell=(0.08, 0.14))})
     record = backdoored(make, w_change=change, w_change_ci=(change - 0.01, change + 0.01))
-    assert "over 4 seeds in fp32 and 2 in bf16, W fell by 0.08 to 0.14. " in words.range_sentence(record)
+    assert "Over 4 seeds in fp32 and 2 in bf16, mean W fell by 0.08 to 0.14. " in words.range_sentence(record)
     assert words.range_sentence(record).endswith(said)
 
 

@@ -42,7 +42,7 @@ def calibrate(
     detector: Annotated[
         str,
         typer.Option(
-            help="The detector: profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc or psbd. Most detectors need only labels. max-softmax, rpp and strip need scores. ibd-psc and psbd need a checkpoint of doldrum train."
+            help="The detector, one of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most detectors need only labels. max-softmax, rpp and strip need scores. ibd-psc and psbd need a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
