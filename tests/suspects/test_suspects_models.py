@@ -88,7 +88,7 @@ def test_onnx_size_is_asked_for_where_it_is_open_and_held_against_the_file_where
         open_model(tmp_path / "open.onnx")
     assert open_model(tmp_path / "open.onnx", preprocessing=GREY).classifier.input_shape == (1, 8, 8)
     onnx.save(plain_onnx(), tmp_path / "fixed.onnx")
-    with pytest.raises(InputError, match=r"as .* requires"):
+    with pytest.raises(InputError, match=r"which .* requires"):
         open_model(tmp_path / "fixed.onnx", preprocessing=Preprocessing(size=16, channels="grey"))
 
 

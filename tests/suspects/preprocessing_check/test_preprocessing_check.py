@@ -290,7 +290,7 @@ def test_bad_input_is_refused():
         check_preprocessing(clf, PLAIN, images[:0])
     with pytest.raises(InputError, match="expected a class from 0 to 5"):
         check_preprocessing(clf, PLAIN, images, labels + 3)
-    with pytest.raises(InputError, match="expected images under 'crop'"):
+    with pytest.raises(InputError, match="expected images under the key 'crop'"):
         check_preprocessing(clf, PLAIN, {"stretch": images}, labels, resize="crop")
 
 
