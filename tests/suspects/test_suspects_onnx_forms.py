@@ -179,7 +179,7 @@ def test_weights_in_files_beside_the_model_are_read(tmp_path, folder):
         ({"location": "/etc/passwd"}, "only files in the model's own folder"),
         ({"location": "a/w.bin"}, "only files in the model's own folder"),
         ({"location": ""}, "only files in the model's own folder"),
-        ({"location": "absent\x1b[31m.bin"}, r"absent\x1b[31m.bin' beside it, got none"),
+        ({"location": "absent\x1b[31m.bin"}, r"absent\x1b[31m.bin' beside it, got no readable file"),
         ({"location": "link.bin"}, "a link, which is not followed"),
         ({"location": "pipe.bin"}, "no regular file"),
         ({"location": "."}, "only files in the model's own folder"),
