@@ -275,7 +275,7 @@ def _telling_text(tellings: Sequence[Telling]) -> list[str]:
 def _telling_table(tellings: Sequence[Telling]) -> StudyTable:
     names = {"w": "W", "keep": "kept labels", "w and keep": "both"}
     return StudyTable(
-        "AUROC of true triggers against artificial patterns. The discriminant did not learn from the two patterns of a pair. An AUROC of one half is chance",
+        "AUROC of true triggers against artificial patterns. The discriminant was not trained on the two patterns of the pair. An AUROC of one half is chance",
         ["features", "at", "pairs", "mean", "lowest", "hardest pair"],
         [
             [

@@ -108,8 +108,8 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "This figure counts all inputs.",
                         "Effect of the trigger on W against attack success rate, one dot per model"),
             StudyFigure("success-hit", lambda ax: _scatter([r for r in rows if r.hits >= MIN_HITS], ax, lambda r: r.effect_hit),
-                        f"This figure counts only inputs that hit, for models with at least {MIN_HITS} such inputs.",
-                        "Effect of the trigger on W among inputs that hit, against attack success rate"),
+                        f"This figure counts only inputs that get the attacker’s label, for models with at least {MIN_HITS} such inputs.",
+                        "Effect of the trigger on W among inputs that get the attacker’s label, against attack success rate"),
         ],
         [
             StudyTable(
