@@ -35,7 +35,7 @@ def test_with_a_promise_within_classes_the_number_is_said_to_be_of_the_smallest(
     assert found is not None
     assert int(found[1]) < 100  # of 200, in four classes
     code, _, said = call(*words, tmp_path / "b")
-    assert "With 200 calibration images, the actual rate is between" in " ".join(said.split())
+    assert "With 200 calibration images, the actual false-positive rate is between" in " ".join(said.split())
 
 
 def test_a_scan_writes_a_result_for_each_image_that_it_flags(call, model, tmp_path, monkeypatch) -> None:
