@@ -44,7 +44,7 @@ def test_what_explain_proved_repair_unlearns(folder: Path, call: Any) -> None:
         "trigger.json holds the trigger that was found in 000000. Of the 2 proven triggers, it changes the prediction of the most held-back images: "
         in said
     )
-    assert "doldrum repair --explanation 'why it is' unlearns it" in said
+    assert "doldrum repair --explanation 'why it is' unlearns this trigger" in said
     code, told, said = call(
         "repair", "bad.onnx", "--clean", "clean.npz", "--explanation", "why it is", "--out", "good.onnx", "--json"
     )
