@@ -119,7 +119,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "an unknown engine": ([model, ok, "--engine", "warp"], "expected an engine"),
         "a limit of 0": ([model, ok, "--limit", 0], "--limit"),
         "a batch of none": ([model, pngs(tmp / "grey"), "--batch-size", 0], "--batch-size"),
-        "two rules": ([model, ok, "--until-decided", 0.2, "--until-width", 0.1], "leave one out"),
+        "two rules": ([model, ok, "--until-decided", 0.2, "--until-width", 0.1], "leave one of them out"),
         "a threshold that W can't reach": ([model, ok, "--until-decided", 1.2], "threshold in [0, 1]"),
         "a width of 0": ([model, ok, "--until-width", 0], "width in (0, 1]"),
         "an alpha without a rule": ([model, ok, "--alpha", 0.01], "--until-decided"),

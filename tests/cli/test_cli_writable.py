@@ -93,7 +93,7 @@ def test_an_empty_value_is_refused_wherever_it_is(call, model, files):
         code, _, err = call(*words)
         assert (code, err) == (
             2,
-            f"doldrum: expected a value for {what}, got an empty one; pass one, or leave it out\n",
+            f"doldrum: expected a value for {what}, got an empty text; pass a value, or leave it out\n",
         )
 
 
@@ -148,5 +148,5 @@ def test_a_full_disk_behind_standard_output_is_one_line(words) -> None:
     command = [sys.executable, "-c", "from doldrum.cli import main; main()", *words]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-    want = "doldrum: expected space on the disk, got a full disk; free some, or write to another place\n"
+    want = "doldrum: expected space on the disk, got a full disk; free some space, or write to another place\n"
     assert (done.returncode, done.stderr) == (1, want)

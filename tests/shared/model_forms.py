@@ -138,7 +138,7 @@ CAST = ("Cast", [], {"to": T.FLOAT})
 BYTES = [CAST, ("Div", [np.float32(255)], {})]
 FIRST = ("Transpose", [], {"perm": [0, 3, 1, 2]})
 NHWC: Shape = ["n", SIZE, SIZE, 3]
-_ROUNDED = ("rounded and cut to bytes",)
+_ROUNDED = ("rounded and clipped to bytes",)
 _ONE = (
     np.eye(CLASSES, dtype=np.float32)[:, 3:4] - np.eye(CLASSES, dtype=np.float32)[:, 5:6]
 )  # the logit of class 3 less that of 5
@@ -168,17 +168,17 @@ def onnx_forms() -> dict[str, Form]:
         ),
         "softmax": Form(graph(after=[("Softmax", [], {"axis": 1})])),
         "softmax and logits": Form(
-            _more_outputs(graph(), ("a", "y", "Softmax", ["n", CLASSES])), notes=("a (N, 10) was taken",), output="a"
+            _more_outputs(graph(), ("a", "y", "Softmax", ["n", CLASSES])), notes=("a (N, 10) was used",), output="a"
         ),
         "features and scores": Form(
-            _more_outputs(graph(), ("a", "v6", "Identity", ["n", 128])), notes=("y (N, 10) was taken",)
+            _more_outputs(graph(), ("a", "v6", "Identity", ["n", 128])), notes=("y (N, 10) was used",)
         ),
         "asked for": Form(
             _more_outputs(graph(), ("a", "v6", "Identity", ["n", 128])), settings={"output": "a"}, output="a"
         ),
         "named scores": Form(
             _more_outputs(graph(), ("embedding", "y", "Sin", ["n", CLASSES]), ("logits", "y", "Identity", ["n", CLASSES])),
-            notes=("logits (N, 10) was taken",), output="logits",
+            notes=("logits (N, 10) was used",), output="logits",
         ),
         "no shapes said": Form(graph(out=(T.FLOAT, None))),
         "uint8": Form(graph(BYTES, kind=T.UINT8), lambda u: u, notes=_ROUNDED),

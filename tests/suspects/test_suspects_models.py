@@ -88,7 +88,7 @@ def test_onnx_size_is_asked_for_where_it_is_open_and_held_against_the_file_where
         open_model(tmp_path / "open.onnx")
     assert open_model(tmp_path / "open.onnx", preprocessing=GREY).classifier.input_shape == (1, 8, 8)
     onnx.save(plain_onnx(), tmp_path / "fixed.onnx")
-    with pytest.raises(InputError, match=r"as .* requires"):
+    with pytest.raises(InputError, match=r"which .* requires"):
         open_model(tmp_path / "fixed.onnx", preprocessing=Preprocessing(size=16, channels="grey"))
 
 
@@ -219,7 +219,7 @@ def test_what_the_users_own_code_raises_names_it_and_its_place(tmp_path, monkeyp
             open_model(tmp_path / "w.pt", arch=arch, **known)
         assert f"arch={arch}" in str(found.value)
         assert why in str(found.value)
-        assert "; correct it there" in str(found.value)
+        assert "; correct the code there" in str(found.value)
 
 
 def traced(module, path):

@@ -91,7 +91,7 @@ def test_whole_numbers_are_rounded_and_cut_and_the_record_says_so(folder):
     np.testing.assert_allclose(suspect.classifier(x), plain(as_bytes.astype(np.float32)), atol=1e-4)
     assert suspect.preprocessing.scale == 255
     r = dd.measure(suspect.classifier, as_bytes[:2], dd.probes.Gaussian([0.1], draws=20), engine="eager")
-    assert any("rounded and cut" in note for note in r.info["notes"])
+    assert any("rounded and clipped" in note for note in r.info["notes"])
     r = dd.measure(plain, as_bytes[:2], dd.probes.Gaussian([0.1], draws=20), engine="eager")
     assert not r.info["notes"]
 
@@ -112,7 +112,7 @@ def test_an_integer_model_can_be_normalised(tmp_path):
 def test_class_names_of_a_zipmap_are_read(folder):
     suspect = opened(folder / "zipmap.onnx", FORMS["zipmap"])
     assert suspect.class_names == ("0", "1", "b", *(f"class {i}" for i in range(7)))
-    assert any("label" in note and "y (N, 10) was taken" in note for note in suspect.notes)
+    assert any("label" in note and "y (N, 10) was used" in note for note in suspect.notes)
 
 
 def test_one_number_an_image_is_what_is_said_of_it(folder):
@@ -179,7 +179,7 @@ def test_weights_in_files_beside_the_model_are_read(tmp_path, folder):
         ({"location": "/etc/passwd"}, "only files in the model's own folder"),
         ({"location": "a/w.bin"}, "only files in the model's own folder"),
         ({"location": ""}, "only files in the model's own folder"),
-        ({"location": "absent\x1b[31m.bin"}, r"absent\x1b[31m.bin' beside it, got none"),
+        ({"location": "absent\x1b[31m.bin"}, r"absent\x1b[31m.bin' beside it, got no readable file"),
         ({"location": "link.bin"}, "a link, which is not followed"),
         ({"location": "pipe.bin"}, "no regular file"),
         ({"location": "."}, "only files in the model's own folder"),
@@ -251,12 +251,12 @@ def _open_sizes(tmp_path, shape):
 @pytest.mark.parametrize(
     ("shape", "given", "words"),
     [
-        (["n", 3, 16, 16], {"size": 99}, r"images of \(3, 16, 16\) .*; leave size= out$"),
+        (["n", 3, 16, 16], {"size": 99}, r"images of shape \(3, 16, 16\), .*; leave size= out$"),
         (["n", 3, 16, 16], {"size": 16, "channels": "grey"}, r"; pass channels='rgb' or channels='bgr'$"),
-        (["n", 1, "h", "w"], {"size": 16}, r"images of \(1, \?, \?\) .*; pass channels='grey'$"),
+        (["n", 1, "h", "w"], {"size": 16}, r"images of shape \(1, \?, \?\), .*; pass channels='grey'$"),
         (["n", 1, 16, 16], {"size": 99}, r"; pass channels='grey' and leave size= out$"),
         (["n", 3, 16, "w"], {"size": 99}, r"; pass a size= that fits, such as size=\(16, 99\)$"),
-        (["n", 5, "h", "w"], {"size": 16}, "it is not a model of pictures"),
+        (["n", 5, "h", "w"], {"size": 16}, "it is not an image model"),
     ],
 )
 def test_a_size_that_does_not_fit_is_answered_with_one_that_does(tmp_path, shape, given, words):

@@ -57,7 +57,7 @@ app = typer.Typer(
     "       fix the problem and run the same command again\n"
     "  2    the command, its input or the installation is wrong: change it\n"
     "  3    more images were flagged than the promised rate explains, a model\n"
-    "       looks backdoored, a trigger is proven, or it still works after a repair\n"
+    "       looks backdoored, a trigger is proven, or one still works after a repair\n"
     "  130  interrupted; 143 ended by SIGTERM\n\n"
     "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
@@ -98,7 +98,7 @@ for _name, _command, _short in (
     ("audit", audit.audit, "Check a model and images from somebody else; write a report."),
     ("inspect", inspect.inspect, "Check whether a model is backdoored, from clean images alone; write a report."),
     ("repair", repair.repair, "Remove the backdoor from a model, and test the result."),
-    ("explain", explain.explain, "Find the trigger in flagged images, and test it on clean ones."),
+    ("explain", explain.explain, "Find the trigger in flagged images, and test it on clean images."),
     ("cleanse", cleanse.cleanse, "Find poisoned samples in a training set, and write the set without them."),
     ("datasets", datasets.datasets, "List the data sets, and how to get those that are missing."),
     (
@@ -126,7 +126,7 @@ def _refuse_empty(words: Sequence[str]) -> None:
         if word and not (word.startswith("--") and equals and not value):
             continue
         option = name if word else before if before.startswith("--") else "an argument"
-        raise InputError(f"expected a value for {option}, got an empty one; pass one, or leave it out")
+        raise InputError(f"expected a value for {option}, got an empty text; pass a value, or leave it out")
 
 
 def _run(ended: Ended) -> None:
@@ -166,7 +166,7 @@ def _run(ended: Ended) -> None:
         if is_lack_of_memory(error) or type(error).__name__ == "OutOfMemoryError":  # torch's own, of a GPU
             told = visible(str(error), most=300) or "none left"
             message(
-                f"doldrum: expected enough memory, got too little ({told}); free some, or use fewer or smaller images"
+                f"doldrum: expected enough memory, got too little ({told}); free some memory, or use fewer or smaller images"
             )
             sys.exit(1)
         if not hasattr(error, "exit_code") or not hasattr(error, "format_message"):
@@ -186,7 +186,7 @@ def _of_system(error: OSError) -> str:
     if text.startswith("expected "):
         return text + where
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"expected space on the disk, got a full disk{where}; free some, or write to another place"
+        return f"expected space on the disk, got a full disk{where}; free some space, or write to another place"
     return (
         f"expected files that can be read and written, got {visible(text)}{where}; check the path and its permissions"
     )

@@ -51,7 +51,7 @@ def open_as_calibrated(
     if (difference := detector.differs_from(suspect.classifier)) is not None:
         raise InputError(
             f"{settings.shown_model} is not the model that {guard} was calibrated for ({difference}); calibrate again, or name the "
-            "right file"
+            "right model"
         )
     detector.bind(suspect.classifier)
     return suspect, settings
@@ -79,10 +79,10 @@ def _check_as_calibrated(asked: Mapping[str, Any], known: Mapping[str, Any], *, 
             continue
         got = as_flag(name, asked[name])
         if name in known:
-            expected = f"{as_flag(name, known[name])}, as {guard} was calibrated with, got {as_flag(name, asked[name], bare=True)}"
+            expected = f"{as_flag(name, known[name])}, with which {guard} was calibrated, got {as_flag(name, asked[name], bare=True)}"
         else:
-            expected = f"no {got.partition(' ')[0]}, as {guard} was calibrated without it, got {as_flag(name, asked[name], bare=True)}"
-        raise InputError(f"expected {expected}; leave it out, or calibrate again")
+            expected = f"no {got.partition(' ')[0]}, since {guard} was calibrated without it, got {as_flag(name, asked[name], bare=True)}"
+        raise InputError(f"expected {expected}; leave this option out, or calibrate again")
 
 
 def as_flag(name: str, value: Any, *, bare: bool = False) -> str:

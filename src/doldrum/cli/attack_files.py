@@ -38,10 +38,12 @@ def write_attack(path: Path, record: dict[str, Any]) -> None:
 def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
     """Trigger and plan of a file that `write_attack` wrote; InputError for anything else."""
     if not path.is_file():
-        raise InputError(f"expected an attack file, got {path}, which is not there; doldrum train --attack writes one")
+        raise InputError(
+            f"expected an attack file, got {path}, which does not exist; doldrum train --attack writes one"
+        )
     if path.stat().st_size > _LARGEST:
         raise InputError(
-            f"expected an attack file of at most {_LARGEST} bytes, got a larger one, {path}; give the file that doldrum train --attack wrote"
+            f"expected an attack file of at most {_LARGEST} bytes, got a larger file, {path}; give the file that doldrum train --attack wrote"
         )
     try:
         return _parsed(_record(path.read_text(encoding="utf-8")))
@@ -92,7 +94,9 @@ def read_poisoned(path: str | Path) -> tuple[ImageSet, dict[str, Any] | None]:
         _parsed(record)
         names = record.pop("class_names", None)
         if not isinstance(names, list):
-            raise InputError("expected class_names, got none; write it with doldrum poison")
+            raise InputError(
+                "expected class_names in the attack's record, got none; write the file with doldrum poison"
+            )
         return dataclasses.replace(found, class_names=tuple(map(str, names))), record
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -102,7 +106,9 @@ def _record(text: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"expected JSON, got {error}; write it with doldrum train --attack") from error
+        raise InputError(
+            f"expected the attack's record as JSON, got {error}; write the file with doldrum train --attack"
+        ) from error
     if not isinstance(record, dict) or not {"attack", "trigger", "plan"} <= set(record):
         raise InputError(
             "expected an object with attack, trigger and plan, got JSON that lacks one of these; write it with doldrum train"

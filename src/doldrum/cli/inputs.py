@@ -39,7 +39,7 @@ IMAGES = (
     "split of a data set such as fashion-mnist:test."
 )
 """Help for what `load_images` takes."""
-ADDRESSES = f"{IMAGES} Or the address s3://, gs://, https:// of such files, or a pattern such as s3://bucket/shard-{{000..099}}.tar."
+ADDRESSES = f"{IMAGES} Also an address (s3://, gs:// or https://) of such files, or a pattern such as s3://bucket/shard-{{000..099}}.tar."
 """Help for what `stored_images` takes."""
 
 

@@ -32,7 +32,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "scale": (
         float | None,
         typer.Option(
-            help="Value of a white pixel before --mean and --std: 1 (default), or 255 for a model that takes 0 to 255."
+            help="Value of a white pixel before --mean and --std: 1 (default), or 255 for a model that takes pixels from 0 to 255."
         ),
     ),
     "resize": (
@@ -55,10 +55,13 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         str | None,
         typer.Option(help="For a model at an address: send images as png (8 bits, the default) or npy (exact)."),
     ),
-    "endpoint_batch": (int | None, typer.Option(help="For a model at an address: images per request. Default: 16.")),
+    "endpoint_batch": (
+        int | None,
+        typer.Option(help="For a model at an address: number of images per request. Default: 16."),
+    ),
     "endpoint_timeout": (
         float | None,
-        typer.Option(help="For a model at an address: seconds that a request may take. Default: 30."),
+        typer.Option(help="For a model at an address: time limit of a request, in seconds. Default: 30."),
     ),
     "endpoint_retries": (
         int | None,

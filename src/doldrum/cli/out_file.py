@@ -50,14 +50,14 @@ def check_out_file(
         read += [(model.labels, "the list of labels")] if model.labels is not None else []
     for path, what in read:
         if _same(out, path):
-            raise InputError(f"expected {flag} apart from {what}, got {out} for both; name another file")
+            raise InputError(f"expected {flag} to differ from {what}, got {out} for both; name another file")
     for source in images:
         check_out_apart(source, out, flag=flag)
     if model is not None and not model.remote and model.path.is_dir() and out.resolve().is_relative_to(model.path):
         raise InputError(f"expected {flag} outside the model's folder {model.path}, got {out}; name another file")
     if out.is_file() and out.stat().st_size and not _is_one(kind, out):
         raise InputError(
-            f"expected {flag} to be new, or {kind.words} to replace, got {out}, which holds something else; name another file"
+            f"expected {flag} to be a new file, or {kind.words} that it may replace, got {out}, which holds something else; name another file"
         )
 
 

@@ -46,14 +46,14 @@ def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: floa
     """The number of flags, compared with what the promised rate explains.
 
     >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
-    '9 of 30 images were flagged, at a promised rate of 5.00%. If all were clean, more than 4 flags would be expected in fewer than 5% of cases. 1 \
-discovery at FDR 0.1'
+    '9 of 30 images were flagged, at a promised false-positive rate of 5.00%. If all images were clean, there would be more than 4 flags in fewer than \
+5% of cases. There is 1 discovery at a false-discovery rate (FDR) of 0.1'
     """
     flagged, discoveries = found["flagged"], found["discoveries"]
-    sets = "1 discovery" if discoveries == 1 else f"{discoveries:,} discoveries"
+    sets = "is 1 discovery" if discoveries == 1 else f"are {discoveries:,} discoveries"
     return (
-        f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised rate of {found['fpr']:.2%}. If all were "
-        f"clean, more than {found['limit']:,} flags would be expected in fewer than 5% of cases. {sets} at FDR {fdr:g}"
+        f"{flagged:,} of {total:,} {what} {'was' if flagged == 1 else 'were'} flagged, at a promised false-positive rate of {found['fpr']:.2%}. If all {what} were "
+        f"clean, there would be more than {found['limit']:,} flags in fewer than 5% of cases. There {sets} at a false-discovery rate (FDR) of {fdr:g}"
     )
 
 

@@ -21,11 +21,11 @@ __all__ = ["JunitOption", "ResultFiles", "SarifOption"]
 
 SarifOption = Annotated[
     Path | None,
-    typer.Option("--sarif", help="Write what was found to this file as SARIF 2.1.0, for code scanning."),
+    typer.Option("--sarif", help="Write the findings to this file as SARIF 2.1.0, for code scanning."),
 ]
 JunitOption = Annotated[
     Path | None,
-    typer.Option("--junit", help="Write what was found to this file as JUnit XML, for test reports."),
+    typer.Option("--junit", help="Write the findings to this file as JUnit XML, for test reports."),
 ]
 
 
@@ -45,7 +45,9 @@ class ResultFiles:
             if path is not None:
                 check_out_file(path, kind, flag=flag, model=model, images=sources, files=files)
         if self.sarif is not None and self.junit is not None and self.sarif.resolve() == self.junit.resolve():
-            raise InputError(f"expected --sarif and --junit as two files, got {self.sarif} for both; name another")
+            raise InputError(
+                f"expected different files for --sarif and --junit, got {self.sarif} for both; name another file for one of them"
+            )
 
     def write(self, findings: Callable[[], Findings]) -> None:
         """Write those that were asked for, and say so; `findings` is called only where one was."""

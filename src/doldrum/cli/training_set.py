@@ -33,5 +33,7 @@ def clean_set(data: str) -> Any:
     """A training set that doldrum poison didn't make; InputError for another."""
     clean, brought = clean_or_poisoned(data)
     if brought is not None:
-        raise InputError(f"expected clean data, got {data}, which is already poisoned; pass the set it was made from")
+        raise InputError(
+            f"expected clean data, got {data}, which is already poisoned; pass the clean set that it was made from"
+        )
     return clean

@@ -130,11 +130,11 @@ def _finding(
     answer = "no valid answer" if label < 0 else f"class {label}" + (f" ({names[label]})" if names else "")
     level: Level = "error" if why or row["discovery"] else "warning" if failed else "note"
     means = why or (
-        "It stands out further than chance explains."
+        "This image stands out more than chance can explain."
         if row["discovery"]
-        else "More images were flagged than clean images explain."
+        else "More images were flagged than expected from clean images alone."
         if failed
-        else "This many flags are expected from clean images alone."
+        else "This number of flags is expected from clean images alone."
     )
     return Finding(
         rule=PROVEN if why else FLAGGED,
@@ -156,12 +156,12 @@ def _heading(flags: Mapping[str, Any], scanned: int) -> str:
     """What was counted, beside what chance explains.
 
     >>> _heading({"count": 9, "limit": 4, "discoveries": 1}, 30)
-    '9 of 30 images were flagged; clean images explain up to 4. 1 stands out further than chance explains.'
+    '9 of 30 images were flagged; up to 4 flags are expected from clean images alone. 1 image stands out more than chance can explain.'
     """
     count, out = flags["count"], flags["discoveries"]
-    text = f"{count:,} of {scanned:,} images {'was' if count == 1 else 'were'} flagged; clean images explain up to {flags['limit']:,}."
+    text = f"{count:,} of {scanned:,} images {'was' if count == 1 else 'were'} flagged; up to {flags['limit']:,} flags are expected from clean images alone."
     if out:
-        text += f" {out:,} {'stands' if out == 1 else 'stand'} out further than chance explains."
+        text += f" {out:,} {'image stands' if out == 1 else 'images stand'} out more than chance can explain."
     return text
 
 

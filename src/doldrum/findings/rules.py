@@ -35,9 +35,9 @@ RULES = (
     Rule(
         FLAGGED,
         "Image that may carry a backdoor trigger",
-        "The model's answers around this image differ from those around the clean images. A trigger can cause this.",
-        "A flag is no proof: a sticker, a damaged file or a picture from another source can cause one too. A detector also flags a promised share of clean "
-        "images. A note means that clean images explain this number of flags. A warning or an error means that there are more flags than that. "
+        "The model's answers around this image differ from those around the clean images. A trigger can cause this difference.",
+        "A flag is no proof: a sticker, a damaged file or a picture from another source can cause a flag too. A detector also flags a promised share of clean "
+        "images. The level “note” means that this number of flags is expected from clean images alone. The levels “warning” and “error” mean that there are more flags. "
         "Look at the flagged images for something that they share, and run `doldrum explain` on them.",
         ABOUT,
         "warning",
@@ -45,7 +45,7 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "A part of this image changes clean images to its class more often than any part of trusted images does. These clean images were used only for this test.",
+        "A part of this image changes clean images to its class more often than any part of trusted images does. The clean images were used only for this test.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",
         ABOUT,
@@ -54,8 +54,8 @@ RULES = (
     Rule(
         SUSPICIOUS,
         "Model that may be backdoored",
-        "For one class of this model, an unusually small trigger is enough.",
-        "This is no proof: wrong labels in the training data can cause it, and so can training of another kind than that of the reference models. "
+        "For one class of this model, an unusually small trigger is enough to change predictions to it.",
+        "Such a trigger is no proof of a backdoor: wrong labels in the training data can be the cause, or training that differs from that of the reference models. "
         "Look at the trigger's picture in the report. Compare the model with clean reference models (`--references`).",
         _INVERSION,
         "warning",
@@ -63,8 +63,8 @@ RULES = (
     Rule(
         BACKDOOR,
         "Model with a working trigger",
-        "A trigger was found that sends most clean images to one class. It is much smaller than what the same search finds in clean models.",
-        "Do not use the model. Get it from another source, or retrain it on data that was checked (`doldrum cleanse`). "
+        "A trigger was found that sends most clean images to one class. It is much smaller than the triggers that the same search finds in clean models.",
+        "Do not use the model. Get a model from another source, or retrain it on data that was checked (`doldrum cleanse`). "
         "The report has the trigger's picture; `trigger.json` holds the trigger.",
         _INVERSION,
         "error",

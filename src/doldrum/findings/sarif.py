@@ -71,7 +71,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _unreadable() -> dict[str, Any]:
-    text = "A file among the images could not be read, and nothing is said about it"
+    text = "A file among the images could not be read, so it was not checked"
     return {"id": UNREADABLE, "name": "UnreadableImage", "shortDescription": {"text": text}}
 
 

@@ -55,10 +55,10 @@ def whose_trigger(explanations: Explanations) -> str | None:
     best = explanations.best
     if best is None or best.success is None:
         return None
-    first = f"trigger.json holds the trigger of {visible(best.image)}."
+    first = f"trigger.json holds the trigger that was found in {visible(best.image)}."
     if explanations.proven == 1:
         return first
-    return f"{first} Of the {explanations.proven:,} that are proven it moves most held-back images: {best.success.hits:,} of {best.success.n:,}."
+    return f"{first} Of the {explanations.proven:,} proven triggers, it changes the prediction of the most held-back images: {best.success.hits:,} of {best.success.n:,}."
 
 
 def explained(
@@ -75,9 +75,9 @@ def explained(
         one = explanations["explained"][i]
         wanted = (
             ("image", "flagged image"),
-            ("found", "what was found in it"),
+            ("found", "part that was found in it"),
             ("control", "best control"),
-            ("control-found", "what was found in the best control"),
+            ("control-found", "part that was found in the best control image"),
         )
         shots = [(name, pictures.part(f"{i:03d}-{key}.png")) for key, name in wanted]
         made.append(
@@ -100,9 +100,9 @@ def _rows(i: int, one: Mapping[str, Any], pictures: Pictures, named: Any) -> lis
         return []
     made = []
     for key, name, words in (
-        ("clean", "clean", "clean images, as they are"),
-        ("with-found", "found", "with what was found"),
-        ("with-control", "control", "with what was found in the best control"),
+        ("clean", "clean", "clean images, unchanged"),
+        ("with-found", "found", "with the part that was found in the flagged image"),
+        ("with-control", "control", "with the part that was found in the best control image"),
     ):
         answers = [
             Answer(shot, visible(named(label)), label == one["label"])
@@ -120,7 +120,7 @@ def _figures(one: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     made = [("success", _share(one["success"])), (f"best of {one['controls']} controls", _share(one["control"]))]
     made.append(("p-value, corrected", f"{one['p_adjusted']:.2g}"))
     if one["holds"] is not None:
-        made.append(("trusted images that contain as much of it", percent(one["holds"])))
+        made.append(("trusted images that contain as much of the found part", percent(one["holds"])))
     return tuple(made)
 
 

@@ -128,13 +128,13 @@ def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
     """Why an effect whose own interval leaves 0 out is not shown after all; empty for others.
 
     >>> taken_away(Effect(0.1, 0.01, 0.19, 0.03, 10, "t"), 0.18, 6)
-    '; the interval alone does not contain 0, but p = 0.180 once corrected for 6 tests'
+    '; the interval does not contain 0, but p = 0.180 after the correction for 6 tests'
     >>> taken_away(Effect(0.1, -0.01, 0.2, 0.06, 10, "t"), 0.3, 6), taken_away(Effect(0.1, 0.01, 0.2, 0.01, 9, "t"), 0.02, 2)
     ('', '')
     """
     if p_corrected <= 0.05 or effect.lower <= 0 <= effect.upper:
         return ""
-    return f"; the interval alone does not contain 0, but p = {number(p_corrected)} once corrected for {tests} tests"
+    return f"; the interval does not contain 0, but p = {number(p_corrected)} after the correction for {tests} tests"
 
 
 def model_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -62,11 +62,11 @@ class Preprocessing:
         object.__setattr__(self, "mean", self._values("mean", self.mean))
         object.__setattr__(self, "std", self._values("std", self.std))
         if min(self.std) <= 0:
-            raise InputError(f"expected a positive std, got {self.std}; pass what the model was trained with")
+            raise InputError(f"expected a positive std, got {self.std}; pass the std that the model was trained with")
         scale: Any = self.scale
         if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
             raise InputError(
-                f"expected a positive scale, got {visible(repr(scale))}; 255 for a model that takes 0 to 255"
+                f"expected a positive scale, got {visible(repr(scale))}; pass 255 for a model that takes pixels from 0 to 255"
             )
         object.__setattr__(self, "scale", float(scale))
 
@@ -76,7 +76,7 @@ class Preprocessing:
         fine = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
         if not fine or len(values) not in (1, count):
             raise InputError(
-                f"expected {name} as one number or {count}, got {visible(repr(given))}; pass one per channel"
+                f"expected {name} to be one number or {count} numbers, got {visible(repr(given))}; pass one number per channel"
             )
         found = tuple(float(v) for v in values)
         return found[:1] if len(set(found)) == 1 else found  # so that what is the same preprocessing is equal
@@ -155,6 +155,6 @@ def tried(classifier: Classifier, *, path: str) -> Classifier:
         raise ClassifierError(f"expected {path} to answer for a plain image, got {why}; check the model") from error
     if not np.isfinite(out).all():
         raise ClassifierError(
-            f"expected finite scores for a plain image, got NaN or infinity from {path}; it is broken"
+            f"expected finite scores for a plain image, got NaN or infinity from {path}; the model is broken"
         )
     return classifier

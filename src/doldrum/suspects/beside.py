@@ -76,7 +76,7 @@ def _locations(data: Any, shown: str) -> Iterator[str]:
                 left.append((_INSIDE[what][number], first, last))
             if count > _MOST_FIELDS:
                 raise InputError(
-                    f"expected a model, got a file of more than {_MOST_FIELDS:,} parts in {shown}; do not trust it"
+                    f"expected a model, got a file with more than {_MOST_FIELDS:,} fields in {shown}; do not trust it"
                 )
         if entry.get(1) == b"location":
             yield entry.get(2, b"").decode("utf-8", "replace")

@@ -83,9 +83,11 @@ class Endpoint:
                 "expected an address http://HOST/PATH or https://HOST/PATH, got a text of another form; check it"
             )
         if parts.username or parts.password:
-            raise InputError("expected an address without a password, got one; name an environment variable as token=")
+            raise InputError(
+                "expected an address without a password, got an address with one; name an environment variable as token="
+            )
         if self.body not in ("png", "npy"):
-            raise InputError(f"expected body= of png, npy, got {visible(repr(self.body))}; pick one")
+            raise InputError(f"expected body= to be 'png' or 'npy', got {visible(repr(self.body))}; name one of these")
         whole_number(self.batch, "batch=", least=1, most=4096)
         whole_number(self.retries, "retries=", least=0, most=20)
         for name in ("timeout", "per_second"):
@@ -93,13 +95,13 @@ class Endpoint:
             if value is None and name == "per_second":
                 continue
             if value is None or not (is_number(value) and value > 0):
-                raise InputError(f"expected a positive {name}=, got {value!r}; pass one")
+                raise InputError(f"expected a positive {name}=, got {value!r}; pass a positive number")
         if self.budget is not None:
             whole_number(self.budget, "budget=", least=1)
         if self.token is not None:
             if not os.environ.get(self.token):
                 raise InputError(
-                    f"expected a secret in the environment variable {visible(self.token)}, got none; set it"
+                    f"expected a secret in the environment variable {visible(self.token)}, got none; set this variable"
                 )
             if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
                 raise InputError("expected https for an address that gets a secret, got http; use https")
@@ -170,7 +172,7 @@ class EndpointClassifier(Classifier):
         if left is not None and count > left:
             raise InputError(
                 f"expected at most {self.endpoint.budget:,} images to send to the endpoint in this run, retries included, got more; "
-                "pass a larger endpoint_queries=, or ask for less"
+                "pass a larger endpoint_queries=, or send fewer images"
             )
         if self.endpoint.per_second is not None:
             time.sleep(max(0.0, self._next - time.monotonic()))
@@ -224,7 +226,7 @@ class EndpointClassifier(Classifier):
             raise bad("an answer without it")
         width = self.num_classes
         if len(rows) != count or (wanted == "scores" and any(not isinstance(r, list) or len(r) != width for r in rows)):
-            raise bad(f"other numbers of rows, or of scores than {width}")
+            raise bad(f"a wrong number of rows, or rows without {width} scores each")
         flat = rows if wanted == "labels" else [value for row in rows for value in row]
         kinds = int if wanted == "labels" else (int, float)
         if not all(isinstance(value, kinds) and not isinstance(value, bool) for value in flat):

@@ -48,12 +48,12 @@ def read_json(path: Path) -> dict[str, Any]:
     shown = visible(path)
     try:
         if not path.is_file() or path.stat().st_size > _MOST_JSON:
-            raise InputError(f"expected a JSON file of at most {_MOST_JSON >> 20} MiB, got {shown}; check it")
+            raise InputError(f"expected a JSON file of at most {_MOST_JSON >> 20} MiB, got {shown}; check the file")
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"expected JSON, got {shown}, which is none; the file is broken") from error
+        raise InputError(f"expected a JSON file, got {shown}, which is not JSON; the file is broken") from error
     if not isinstance(found, dict):
         raise InputError(f"expected a JSON object in {shown}, got {type(found).__name__}; the file is broken")
     return found
@@ -83,7 +83,7 @@ def open_folder(
     for name, entry in header.items():
         if name != "__metadata__" and entry["dtype"] not in ("F32", "F16", "BF16", "F64", "I64", "I32", "BOOL"):
             raise InputError(
-                f"expected weights as floats, got {entry['dtype']} in {shown}; save it without quantisation"
+                f"expected weights as floats, got {entry['dtype']} in {shown}; save the model without quantisation"
             )
     notes = [f"{p.name} was not read" for p in sorted(root.glob("*.py"))[:3]]
     model = _load(config, weights, shown)
@@ -98,7 +98,9 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
     while left:
         key, value, depth = left.pop()
         if depth > 6:
-            raise InputError(f"expected a plain configuration, got one nested without end in {shown}; do not trust it")
+            raise InputError(
+                f"expected a plain configuration, got a configuration nested without end in {shown}; do not trust it"
+            )
         if isinstance(value, dict):
             for name, inner in value.items():
                 if name in _REFUSED and inner:
@@ -114,11 +116,11 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
             most = _MOST_LAYERS if re.search("layers|depth|blocks|stages", key) else _MOST_NUMBER
             if not -most <= value <= most:
                 raise InputError(
-                    f"expected a sane '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; do not trust it"
+                    f"expected a plausible value of '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; do not trust it"
                 )
         elif isinstance(value, str) and "attn_implementation" in key and "/" in value:
             raise InputError(
-                f"expected a plain model, got kernels from elsewhere ({visible(value, most=60)}) in {shown}"
+                f"expected a plain model, got kernels from elsewhere ({visible(value, most=60)}) in {shown}; export it as ONNX"
             )
     kept = {k: v for k, v in config.items() if k not in _DROPPED and not k.startswith(_DROPPED_STARTS)}
     return kept
@@ -134,7 +136,7 @@ def _load(config: dict[str, Any], weights: Path, shown: str) -> nn.Module:
     if not isinstance(name, str) or name not in possible or kind == "timm_wrapper":
         got = f"{visible(repr(name), most=60)} of type {visible(repr(kind), most=40)}"
         raise InputError(
-            f"expected an image classifier that transformers has itself, got {got} in {shown}; export it as ONNX"
+            f"expected an image classifier that the transformers library itself has, got {got} in {shown}; export it as ONNX"
         )
     folder = tempfile.mkdtemp(prefix="doldrum-hf-")
     try:
@@ -210,10 +212,12 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
     std: Any
     mean, std = (found.get("image_mean"), found.get("image_std")) if found.get("do_normalize", True) else (0.0, 1.0)
     if not isinstance(rescaled, (int, float)) or isinstance(rescaled, bool) or not 0 < rescaled <= 1:
-        raise InputError(f"expected a rescale_factor from 0 to 1, got {visible(repr(rescaled), most=40)} in {shown}")
+        raise InputError(
+            f"expected a rescale_factor from 0 to 1, got {visible(repr(rescaled), most=40)} in {shown}; pass size="
+        )
     if mean is None or std is None:
         notes.append(
-            "preprocessor_config.json has no image_mean or image_std; 0.5 and 0.5 were taken, which are the library's default"
+            "preprocessor_config.json has no image_mean or image_std; 0.5 was used for both, which is the library's default"
         )
         mean, std = 0.5, 0.5
     sides: Any = size if isinstance(size, int) else tuple(size)

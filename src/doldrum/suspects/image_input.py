@@ -16,7 +16,7 @@ __all__ = ["KINDS", "ROUNDED", "ImageInput", "image_input", "whole_side"]
 KINDS = {"uint8": (0, 255), "int8": (-128, 127), "int32": (0, 255), "int64": (0, 255)}
 """Types of whole numbers that pixels come in, and the values that they may have."""
 ROUNDED = (
-    "the model takes whole numbers: noisy images are rounded and cut to bytes before it, like any 8-bit image. So W is measured with this "
+    "the model takes whole numbers: noisy images are rounded and clipped to bytes before they reach it, like any 8-bit image. So W is measured with this "
     "rounding as a part of the model"
 )
 
@@ -74,11 +74,11 @@ class ImageInput:
         if any(side is not None and side != said for side, said in zip(want, given.input_shape, strict=True)):
             told = ", ".join("?" if side is None else str(side) for side in want)
             raise InputError(
-                f"expected images of ({told}) as {shown} requires, got {given.input_shape} (channels, height, width); {self._advice(given)}"
+                f"expected images of shape ({told}), which {shown} requires, got {given.input_shape} (channels, height, width); {self._advice(given)}"
             )
         if self.values is not None and math.prod(given.input_shape) != self.values:
             raise InputError(
-                f"expected images of {self.values} values as {shown} takes them, got {given.input_shape} (channels, height, width); "
+                f"expected images of {self.values} values, which {shown} requires, got {given.input_shape} (channels, height, width); "
                 "pass another size"
             )
 
@@ -87,7 +87,7 @@ class ImageInput:
         parts: list[str] = []
         if self.channels not in (None, given.input_shape[0]):
             known = {1: "channels='grey'", 3: "channels='rgb' or channels='bgr'"}
-            parts.append(f"pass {known[self.channels]}" if self.channels in known else "it is not a model of pictures")
+            parts.append(f"pass {known[self.channels]}" if self.channels in known else "it is not an image model")
         height, width = (want or said for want, said in zip((self.height, self.width), given.size, strict=True))
         if (height, width) != given.size:
             fixed = None not in (self.height, self.width)
@@ -122,8 +122,8 @@ class ImageInput:
         if not self.whole:
             order = {"grey": "grey", "bgr": "BGR"}.get(known.get("channels", "rgb"), "RGB")
             notes.append(
-                f"the file doesn't say which pixels the model expects. It gets {order} in [0, 1]: set mean=, std=, scale= and channels= if it "
-                "wants others"
+                f"the file doesn't say which pixels the model expects. It gets {order} pixels in [0, 1]; set mean=, std=, scale= and channels= if it "
+                "expects other pixels"
             )
         return Preprocessing(**known)
 
@@ -145,7 +145,7 @@ def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool 
             return ImageInput(name, "nhw", kind, batch, 1, *sizes)
         if len(sizes) == 2:
             raise ClassifierError(
-                f"expected images (N, C, H, W), got {tuple(dims)} without an axis for the batch in {shown}; export it with one"
+                f"expected images (N, C, H, W), got {tuple(dims)} without an axis for the batch in {shown}; export it with a batch axis"
             )
         if len(sizes) == 1:
             return ImageInput(name, "flat", kind, batch, values=sizes[0])

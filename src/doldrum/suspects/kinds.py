@@ -31,7 +31,7 @@ _KINDS = {
     "xz": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
     "bzip2": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
     "zstd": ("a compressed file", "unpack it, and pass the model in it"),
-    "tar": ("a tar archive", "unpack it where you trust it, and pass the model in it"),
+    "tar": ("a tar archive", "if you trust it, unpack it, and pass the model in it"),
     "HTML": ("a web page", "download the file itself"),
     "Parquet": ("a Parquet table", "pass images with --images"),
     "npy": ("an array", "pass images with --images"),
@@ -64,7 +64,9 @@ def model_kind(path: str | os.PathLike[str]) -> str:
             head = file.read(512)
             return _file(file, head, found.st_size, shown, path)
     except OSError as error:
-        raise InputError(f"expected a model file, got {shown}, which can't be read ({error.strerror})") from error
+        raise InputError(
+            f"expected a model file, got {shown}, which can't be read ({error.strerror}); check the file"
+        ) from error
 
 
 def refused(what: str, shown: str, advice: str) -> InputError:
@@ -102,7 +104,7 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
         raise refused(what, shown, advice)
     if Path(path).suffix == ".pdmodel":
         raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
-    raise refused("a file of no kind known here (or a broken one)", shown, "check it, or export the model again")
+    raise refused("a file of an unknown kind, or a broken file", shown, "check it, or export the model again")
 
 
 def _is_onnx(file: BinaryIO, size: int) -> bool:
@@ -140,7 +142,9 @@ def _varint(data: bytes, start: int) -> tuple[int, int]:
 
 def _folder(path: Path, shown: str) -> str:
     if (path / "adapter_config.json").exists():
-        raise refused("an adapter, which is no model by itself,", shown, "merge it into its base model and save that")
+        raise refused(
+            "an adapter, which is not a whole model,", shown, "merge it into its base model, and save the merged model"
+        )
     if (path / "config.json").is_file():
         return "huggingface"
     if (path / "saved_model.pb").exists():
@@ -148,5 +152,5 @@ def _folder(path: Path, shown: str) -> str:
     if any(path.glob("*.pdmodel")):
         raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
     raise InputError(
-        f"expected a model file, or a folder of Hugging Face's with config.json, got the folder {shown}; pass a file in it"
+        f"expected a model file, or a Hugging Face folder with config.json, got the folder {shown}; pass a file in it"
     )

@@ -87,7 +87,7 @@ def module_classifier(
         )
     labels = out.ndim == 1
     if labels and num_classes is None:
-        raise InputError(f"expected num_classes= for {shown}, which gives labels, got none; pass it")
+        raise InputError(f"expected num_classes= for {shown}, which gives labels, got none; pass the number of classes")
     return ModuleClassifier(
         prepared,
         input_shape=preprocessing.input_shape,

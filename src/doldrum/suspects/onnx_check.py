@@ -75,9 +75,9 @@ class _Check:
             for node in _nodes(body):
                 if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
                     name = f"'{visible(node.domain, most=60)}' (operator '{visible(node.op_type, most=60)}')"
-                    advice = "its operators are code from elsewhere: export without it"
+                    advice = "its operators are code from elsewhere: export the model without them"
                     if node.domain == "com.microsoft":
-                        advice = "its operators work only in ONNX Runtime: quantise with QuantFormat.QDQ, or save before it is optimised"
+                        advice = "its operators work only in ONNX Runtime: quantise with QuantFormat.QDQ, or save the model before it is optimised"
                     raise self.bad(f"the custom domain {name}", advice)
         room = _MOST_BYTES - model.ByteSize() - (1 << 20)  # for what is put around the graph
         outside = read_external(_tensors(graphs), path, widths=_WIDTHS, most=room, shown=self.shown)
@@ -87,7 +87,9 @@ class _Check:
             dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
             dims = [max(d, 0) for d in dims]  # some exporters write -1 for an open size
             if any(d > _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
-                raise self.bad(f"the shape {dims} for '{visible(value.name, most=60)}'", "that fits no image or score")
+                raise self.bad(
+                    f"the shape {dims} for '{visible(value.name, most=60)}'", "no image and no score has this shape"
+                )
         return outside
 
     def _functions(self) -> set[tuple[str, str]]:
@@ -105,7 +107,9 @@ class _Check:
                     if depth > 50:
                         raise self.bad("functions nested more than 50 deep", "no image classifier has that")
                     if key in active:
-                        raise self.bad(f"the function '{visible(key[1], most=60)}', which calls itself", "distrust it")
+                        raise self.bad(
+                            f"the function '{visible(key[1], most=60)}', which calls itself", "do not trust it"
+                        )
                     if key not in sizes:
                         active.add(key)
                         sizes[key] = size(bodies[key], depth + 1)

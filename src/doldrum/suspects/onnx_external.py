@@ -51,7 +51,7 @@ def read_external(
             if offset + length > size:
                 raise InputError(
                     f"expected {length} bytes at {offset} for the tensor '{visible(tensor.name, most=60)}' of {shown}, got a file "
-                    f"'{visible(name, most=100)}' of {size}; it is cut off: fetch it again"
+                    f"'{visible(name, most=100)}' of {size} bytes; it is cut off: fetch it again"
                 )
         for tensor, name, offset, length in plans:
             files[name].seek(offset)
@@ -83,7 +83,8 @@ def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int,
     if not is_bare_name(name):
         where = visible(name, most=100)
         raise bad(
-            f"kept in another file, '{where}'", "only files in the model's own folder are read: save it as one file"
+            f"kept in another file, '{where}'",
+            "only files in the model's own folder are read: save the model as one file",
         )
     width = widths.get(tensor.data_type)
     count = math.prod(tensor.dims) if all(d >= 0 for d in tensor.dims) else -1
@@ -107,8 +108,8 @@ def _open(path: Path, name: str, shown: str) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         link = path.is_symlink()
-        what = "a link, which is not followed: copy the file itself" if link else "none that can be read: put it"
-        raise InputError(f"expected the weights of {shown} in {told} beside it, got {what} there") from error
+        what = "a link, which is not followed; copy the file itself there" if link else "no readable file; put it there"
+        raise InputError(f"expected the weights of {shown} in {told} beside it, got {what}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise InputError(f"expected the weights of {shown} in {told} beside it, got no regular file; do not trust it")

@@ -43,7 +43,7 @@ def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
     if len(inputs) != 1:
         found = ", ".join(visible(v.name, most=40) for v in inputs[:6])
         raise ClassifierError(
-            f"expected one input of images, got {len(inputs)}{f' ({found})' if found else ''} in {shown}; export the model with one"
+            f"expected one input of images, got {len(inputs)}{f' ({found})' if found else ''} in {shown}; export the model with one input"
         )
     value = inputs[0]
     kind = _INPUTS.get(value.type.tensor_type.elem_type, f"type {value.type.tensor_type.elem_type}")

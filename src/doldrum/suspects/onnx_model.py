@@ -107,7 +107,9 @@ def _chosen(
     source, axis = before
     (scores,) = run_once(model, [source], shape, shown)
     count = scores.shape[axis]
-    return replace(chosen, notes=(*chosen.notes, f"labels are the highest of {count} scores in the model")), count
+    return replace(
+        chosen, notes=(*chosen.notes, f"each label is the class with the highest of {count} scores in the model")
+    ), count
 
 
 def _measured(output: Output, ran: dict[str, Any], rows: int) -> Output:

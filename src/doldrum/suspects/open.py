@@ -132,7 +132,7 @@ def _refuse_unused(shown: str, kind: str, *, arch: str | None = None, output: st
     """InputError for an option that this kind of model has no use for: it was meant for another kind of file."""
     if arch is not None and kind not in _WEIGHTS:
         raise InputError(
-            f"expected no arch= for {shown} ({kind}), which is no file of weights alone, got '{visible(arch, most=60)}'; leave arch= out"
+            f"expected no arch= for {shown} ({kind}), which does not hold weights alone, got '{visible(arch, most=60)}'; leave arch= out"
         )
     if output is not None and kind not in _GRAPHS:
         raise InputError(
@@ -148,7 +148,9 @@ def _endpoint(
             "expected the size of images and the number of classes for an endpoint, got none; pass size= and num_classes="
         )
     if preprocessing.normalises:
-        raise InputError("expected plain pixels for an endpoint, which normalises them itself, got mean, std or bgr")
+        raise InputError(
+            "expected plain pixels for an endpoint, which normalises them itself, got mean, std or bgr; leave them out"
+        )
     classifier = EndpointClassifier(
         endpoint, input_shape=preprocessing.input_shape, num_classes=num_classes, outputs=outputs or "labels"
     )
@@ -240,7 +242,7 @@ def _weights(
         if preprocessing not in (None, plain):
             told = f"{shape[0]} x {shape[1]} x {shape[2]} pixels in [0, 1]"
             raise InputError(
-                f"expected a checkpoint of doldrum's to be opened as it was trained, on {told}, got other preprocessing for {shown}; leave "
+                f"expected a doldrum checkpoint to be opened as it was trained, on {told}, got other preprocessing for {shown}; leave "
                 "size=, channels=, mean=, std= and scale= out"
             )
         return module, plain, ours["class_names"], notes
@@ -257,11 +259,11 @@ def _weights(
     if usual is not None and preprocessing is not None and not preprocessing.normalises:
         preprocessing = replace(usual, size=preprocessing.size)
         notes.append(
-            "mean and std are the usual ones of the architecture; pass mean= and std= if the model was trained with others"
+            "mean and std are the usual values for the architecture; pass mean= and std= if the model was trained with other values"
         )
     elif preprocessing is not None and not preprocessing.normalises:
         notes.append(
-            "weights don't say how images are normalised; pixels were passed in [0, 1] unless the network does it itself"
+            "weights don't say how images are normalised; pixels were passed in [0, 1] unless the network normalises them itself"
         )
     return module, preprocessing, None, notes
 
@@ -286,7 +288,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
         check_memory_left(error)
         why = visible(str(error).strip().partition("\n")[0], most=200)
         raise InputError(
-            f"expected a program of torch's, got {shown}, which can't be read ({why}); it is broken"
+            f"expected a TorchScript or torch.export program, got {shown}, which can't be read ({why}); the file is broken"
         ) from error
 
 

@@ -44,7 +44,9 @@ def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
     """
     shown = visible(path)
     if os.path.getsize(path) > _MOST_XML:
-        raise InputError(f"expected OpenVINO's XML, got {os.path.getsize(path) >> 20} MiB in {shown}; that is no model")
+        raise InputError(
+            f"expected OpenVINO's XML, got {os.path.getsize(path) >> 20} MiB in {shown}; no model's XML is so large"
+        )
     root = _parsed(Path(path).read_bytes(), shown)
     if root.tag != "net":
         raise InputError(
@@ -72,7 +74,7 @@ def read_beside(path: Path, shown: str) -> NDArray[np.uint8]:
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_WEIGHTS:
-            raise InputError(f"{told}, got no file of at most {_MOST_WEIGHTS >> 30} GiB; do not trust it")
+            raise InputError(f"{told}, got no regular file of at most {_MOST_WEIGHTS >> 30} GiB; do not trust it")
         return np.frombuffer(file.read(), np.uint8)
 
 
@@ -88,7 +90,7 @@ def _parsed(data: bytes, shown: str) -> ElementTree.Element:
         nonlocal depth, count
         depth, count = depth + 1, count + 1
         if depth > _MOST_DEPTH or count > _MOST_ELEMENTS:
-            raise bad("elements nested or repeated without end", "distrust it")
+            raise bad("elements nested or repeated without end", "do not trust it")
         builder.start(name, attributes)
 
     def end(name: str) -> None:
@@ -117,15 +119,15 @@ def _layer(layer: ElementTree.Element, shown: str) -> None:
     kind, version = layer.get("type", ""), layer.get("version", "")
     if _VERSIONS.fullmatch(version) is None:
         raise InputError(
-            f"expected operators of OpenVINO's own, got '{visible(kind, most=60)}' of '{visible(version, most=60)}' in {shown}; its "
-            "operators are code from elsewhere: export without it"
+            f"expected only OpenVINO's own operators, got '{visible(kind, most=60)}' of '{visible(version, most=60)}' in {shown}; such "
+            "operators are code from elsewhere: export without them"
         )
     if kind == "Parameter":
         dims = [d for d in re.findall(r"-?\d+", _data(layer, shown).get("shape", "")) if not d.startswith("-")]
         sizes = [int(d) for d in dims[:32] if len(d) < 12] if all(len(d) < 12 for d in dims) else [_MOST_SIDE + 1]
         if any(d > _MOST_SIDE for d in sizes) or math.prod(d or 1 for d in sizes) > _MOST_VALUES:
             raise InputError(
-                f"expected an input of images, got the shape {visible(str(dims[:8]), most=80)} in {shown}; that fits none"
+                f"expected an input of images, got the shape {visible(str(dims[:8]), most=80)} in {shown}; no image has this shape"
             )
 
 
@@ -133,7 +135,9 @@ def _data(layer: ElementTree.Element, shown: str) -> ElementTree.Element:
     found = layer.findall("data")
     if len(found) != 1:
         name = visible(layer.get("name", ""), most=60)
-        raise InputError(f"expected one <data> of the layer '{name}', got {len(found)} in {shown}; the file is broken")
+        raise InputError(
+            f"expected one <data> element in the layer '{name}', got {len(found)} in {shown}; the file is broken"
+        )
     return found[0]
 
 
@@ -142,7 +146,7 @@ def _constant(layer: ElementTree.Element, weights: NDArray[np.uint8], shown: str
 
     def bad(what: str) -> InputError:
         return InputError(
-            f"expected a constant '{name}' inside the .bin of {shown}, got {what}; the file is cut off or broken"
+            f"expected the constant '{name}' to be inside the .bin of {shown}, got {what}; the file is cut off or broken"
         )
 
     kind, shape = data.get("element_type", ""), data.get("shape", "")

@@ -33,7 +33,7 @@ def ov_input(model: Any, shown: str) -> ImageInput:
     if len(model.inputs) != 1:
         found = ", ".join(visible(_name(i), most=40) for i in model.inputs[:6])
         raise ClassifierError(
-            f"expected one input of images, got {len(model.inputs)} ({found}) in {shown}; export the model with one"
+            f"expected one input of images, got {len(model.inputs)} ({found}) in {shown}; export the model with one input"
         )
     given = model.inputs[0]
     kind = str(given.get_element_type().get_type_name())
@@ -102,7 +102,7 @@ def _dims(port: Any, shown: str) -> tuple[int | None, ...]:
     shape = port.get_partial_shape()
     if shape.rank.is_dynamic:
         raise ClassifierError(
-            f"expected shapes that are known, got one of any rank in {shown}; export the model with them"
+            f"expected shapes of a known rank, got a shape of any rank in {shown}; export the model with fixed shapes"
         )
     return tuple(side.get_length() if side.is_static else None for side in shape)
 

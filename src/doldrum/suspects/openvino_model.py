@@ -34,7 +34,7 @@ from doldrum.suspects.score_output import Chosen, choose_output
 __all__ = ["open_openvino"]
 
 _MOST_TFLITE = (2 << 30) - 1  # offsets in it are of 32 bits with a sign
-_IN_BATCHES = "the model takes {} at a time; batches were given to it in such parts"
+_IN_BATCHES = "the model takes {} at a time; batches were given to it in parts of this size"
 
 
 def open_openvino(
@@ -67,7 +67,7 @@ def open_openvino(
         count = num_classes or count
         if count is None:
             raise InputError(
-                "expected num_classes= for a model that gives labels, got none; pass how many classes there are"
+                "expected num_classes= for a model that gives labels, got none; pass the number of classes"
             )
         ov.save_model(model, Path(folder) / "model.xml", compress_to_fp16=False)
         about = f"{wanted}|{chosen.output.name}|{chosen.form}|{chosen.outputs}".encode()
@@ -147,7 +147,10 @@ def _built(
             failure = error
             continue
         if chosen.form == "labels" and count is not None:
-            chosen = replace(chosen, notes=(*chosen.notes, f"labels are the highest of {count} scores in the model"))
+            chosen = replace(
+                chosen,
+                notes=(*chosen.notes, f"each label is the class with the highest of {count} scores in the model"),
+            )
         return made, chosen, count, batch
     if isinstance(failure, DoldrumError):
         raise failure

@@ -103,7 +103,7 @@ def choose_output(
     if len(found) > 1:
         what = {"scores": "scores", "labels": "labels", "one": "score of two classes"}[form]
         how = "as asked" if name is not None else "pass output= to choose another"
-        notes.append(f"the model has the outputs {listed}; {output.shown} was taken for the {what} ({how})")
+        notes.append(f"the model has the outputs {listed}; {output.shown} was used as the {what} ({how})")
     if form == "labels" or (form == "one" and outputs == "labels"):
         return Chosen(output, "labels", "labels", tuple(notes))
     kind: Outputs = "probabilities" if output.made_by in ("softmax", "sigmoid") else "logits"
@@ -120,7 +120,9 @@ def choose_output(
         else "no sigmoid comes last"
     )
     what = "the probability p of the second" if kind == "probabilities" else "the logit z of the second"
-    notes.append(f"the model gives one number per image; it was taken for {what} of two classes ({why}), scores {row}")
+    notes.append(
+        f"the model gives one number per image; it was used as {what} of two classes ({why}), which makes the scores {row}"
+    )
     return Chosen(output, form, kind, tuple(notes))
 
 

@@ -90,9 +90,7 @@ def estimator_suspect(
     classes, features = getattr(estimator, "classes_", None), getattr(estimator, "n_features_in_", None)
     if classes is None or np.ndim(classes) != 1 or not isinstance(features, (int, np.integer)):
         got = visible(type(estimator).__name__, most=60)
-        raise InputError(
-            f"expected a fitted classifier of scikit-learn's, got {got} in {shown}; save one that was fitted"
-        )
+        raise InputError(f"expected a fitted scikit-learn classifier, got {got} in {shown}; save a fitted classifier")
     if preprocessing is None:
         preprocessing = _square(int(features), shown)
         notes.append(
@@ -100,7 +98,7 @@ def estimator_suspect(
         )
     if math.prod(preprocessing.input_shape) != features:
         raise InputError(
-            f"expected images of {features} values as {shown} was fitted on, got {preprocessing.input_shape}"
+            f"expected images of {features} values, on which {shown} was fitted, got images of shape {preprocessing.input_shape}"
         )
     scores = outputs != "labels" and hasattr(estimator, "predict_proba")
     numbers = {label: i for i, label in enumerate(np.asarray(classes).tolist())}

@@ -51,9 +51,9 @@ def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= size - 8:
-            raise broken(f"whose header claims {length} bytes of the {max(size - 8, 0)} there are")
+            raise broken(f"whose header claims {length} of the {max(size - 8, 0)} bytes that follow")
         if length > _MOST_HEADER:
-            raise broken(f"whose header takes {length >> 20} MiB, where {_MOST_HEADER >> 20} are allowed")
+            raise broken(f"whose header has {length >> 20} MiB, but at most {_MOST_HEADER >> 20} MiB are allowed")
         text = file.read(length)
     try:
         header = json.loads(text, object_pairs_hook=_once)
@@ -68,10 +68,10 @@ def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     for name, entry in sorted(tensors.items(), key=lambda item: _begin(item[1])):
         known = _extent(entry)
         if known is None or known[0] != end:
-            raise broken(f"whose tensor '{visible(name, most=60)}' has a type, shape or place that can't be")
+            raise broken(f"whose tensor '{visible(name, most=60)}' has an impossible type, shape or position")
         end = known[1]
     if end != size - 8 - length:
-        raise broken(f"whose tensors take {end} bytes of the {size - 8 - length} there are")
+        raise broken(f"whose tensors take {end} of the {size - 8 - length} bytes in the file")
     return header
 
 
@@ -171,7 +171,7 @@ def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown
     module, name = missing_class(data) or ("", "")
     if not module:
         text = visible(str(why).strip().partition("\n")[0], most=200)
-        return InputError(f"expected a pickle, got {shown}, which can't be read ({text}); it is broken")
+        return InputError(f"expected a pickle, got {shown}, which can't be read ({text}); the file is broken")
     where = f"put the folder with {module.partition('.')[0]}.py (or its package) on PYTHONPATH"
     if module == "__main__":
         where = "the class was defined in the script that saved it: define it in a module, and save again"
@@ -190,6 +190,6 @@ def tensors_of(found: Any, shown: str) -> dict[str, torch.Tensor]:
         found = inside[0] if inside else found
     if not isinstance(found, dict) or not found or not all(isinstance(v, torch.Tensor) for v in found.values()):
         raise InputError(
-            f"expected a state dict of tensors by name, got something else in {shown}; save model.state_dict()"
+            f"expected a state dict (tensors by name), got another object in {shown}; save model.state_dict()"
         )
     return {str(name): tensor for name, tensor in found.items()}

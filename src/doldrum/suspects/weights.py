@@ -36,7 +36,9 @@ def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | No
     shape, classes = found.get("input_shape"), found.get("num_classes")
     fine = isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and 1 <= n <= 4096 for n in shape)
     if not fine or type(classes) is not int or not 2 <= classes <= 32767:
-        raise InputError(f"expected a checkpoint, got {shown}, whose input_shape or num_classes can't be; it is broken")
+        raise InputError(
+            f"expected a checkpoint, got {shown}, whose input_shape or num_classes is impossible; the file is broken"
+        )
     names = class_names_of(found.get("class_names"), classes)
     if names == tuple(str(k) for k in range(classes)):  # the names of a set that has none
         names = None
@@ -63,7 +65,7 @@ def with_weights(
     or kinds of number differ, or a weight is not finite.
     """
     if sum(tensor.numel() for tensor in tensors.values()) > _MOST_VALUES:
-        raise InputError(f"expected a model of at most {_MOST_VALUES} values, got more in {shown}; audit it as ONNX")
+        raise InputError(f"expected a model of at most {_MOST_VALUES} values, got more in {shown}; export it as ONNX")
     if ":" in arch:
         module = _from_code(arch, input_shape=input_shape, num_classes=num_classes, trust_code=trust_code)
         prefix, tensors = _fitting(tensors, module.state_dict())
@@ -86,7 +88,7 @@ def with_weights(
             module = _part(arch, input_shape, classes, whole)
             _fill(module, named, arch, shown)
             return module, None if whole else _usual(module, input_shape), prefix
-    raise why or InputError(f"expected weights of {arch}, got none that fit in {shown}; check --arch")
+    raise why or InputError(f"expected weights of {arch} in {shown}, got weights that do not fit it; check --arch")
 
 
 def _fitting(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, torch.Tensor]]:
@@ -153,7 +155,9 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
     except Exception as error:
         raise _failed(error, f"the function arch={visible(arch)} to make the network") from error
     if not isinstance(module, nn.Module):
-        raise InputError(f"expected {visible(arch)} to give an nn.Module, got {type(module).__name__}; name another")
+        raise InputError(
+            f"expected {visible(arch)} to give an nn.Module, got {type(module).__name__}; name another function"
+        )
     return module.eval()
 
 
@@ -164,7 +168,7 @@ def _failed(error: Exception, expected: str) -> InputError:
     why = visible(f"{type(error).__name__}: {error}".partition("\n")[0], most=200)
     where = visible(f"{Path(last.filename).name} line {last.lineno}", most=80)
     return InputError(
-        f"expected {expected}, got {why} ({where}); correct it there; a function gets `input_shape` and `num_classes` where it takes them"
+        f"expected {expected}, got {why} ({where}); correct the code there; the function gets `input_shape` and `num_classes` if it has such parameters"
     )
 
 
@@ -180,7 +184,7 @@ def _compare(shapes: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Ten
         got = tensors[name]
         if got.shape != want.shape or got.is_floating_point() != want.is_floating_point():
             raise InputError(
-                f"expected {visible(name, most=80)} {tuple(want.shape)} as in {arch}, got {got.dtype} {tuple(got.shape)} in "
+                f"expected {visible(name, most=80)} of shape {tuple(want.shape)} as in {arch}, got {got.dtype} of shape {tuple(got.shape)} in "
                 f"{shown}; check --arch, --size and the number of classes"
             )
 

@@ -28,14 +28,18 @@ def checked_zip(path: str | os.PathLike[str], shown: str) -> list[zipfile.ZipInf
         raise InputError(f"expected a model, got {shown}, a zip that is cut off or broken; fetch it again") from error
     names = [member.filename for member in members]
     if len(names) > _MOST_MEMBERS:
-        raise InputError(f"expected a model, got {shown}, a zip of {len(names)} members; that is no model")
+        raise InputError(f"expected a model, got {shown}, a zip with {len(names)} members; no model has so many")
     if len(set(names)) < len(names):
         raise InputError(f"expected a model, got {shown}, a zip that holds one name twice; do not trust it")
     if any(n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/") for n in names):
-        raise InputError(f"expected a model, got {shown}, a zip with a name that leaves its folder; do not trust it")
+        raise InputError(
+            f"expected a model, got {shown}, a zip with a path that leads outside its folder; do not trust it"
+        )
     total, size = sum(member.file_size for member in members), os.path.getsize(path)
     if total > _MOST_BYTES or total > max(_MOST_RATIO * size, _FREE):
-        raise InputError(f"expected a model, got {shown}, a zip that unpacks to {total >> 20} MiB; that is a bomb")
+        raise InputError(
+            f"expected a model, got {shown}, a zip that unpacks to {total >> 20} MiB; do not trust this zip bomb"
+        )
     return members
 
 
@@ -56,13 +60,17 @@ def zip_kind(path: str | os.PathLike[str], shown: str) -> str:
         raise InputError(f"expected a model, got a Keras model in {shown}; {KERAS}")
     if any(name.endswith((".onnx", ".safetensors")) for name in names):
         raise InputError(f"expected a model, got {shown}, a zip with a model in it; unpack it, and pass that file")
-    raise InputError(f"expected a model as ONNX or safetensors, got {shown}, a zip of something else; pass the model")
+    raise InputError(
+        f"expected a model as ONNX or safetensors, got {shown}, a zip with other content; pass the model itself"
+    )
 
 
 def read_member(path: str | os.PathLike[str], member: zipfile.ZipInfo, *, most: int, shown: str) -> bytes:
     """One member's bytes, at most `most`; InputError for more, or a broken one."""
     if member.file_size > most:
-        raise InputError(f"expected a model, got {shown}, whose table of tensors takes {member.file_size >> 20} MiB")
+        raise InputError(
+            f"expected a model, got {shown}, whose table of tensors takes {member.file_size >> 20} MiB; do not trust it"
+        )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
             return file.read(most + 1)[:most]

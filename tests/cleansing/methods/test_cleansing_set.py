@@ -160,7 +160,7 @@ def test_the_command_writes_the_list_and_a_copy_without_it_that_can_be_trained_o
     code, summary, err = call("cleanse", folder / "bad.npz", "--model", folder / "bad.safetensors", "--out", out,
                               "--clean", "digits:test", "--seed", 3, "--json")  # fmt: skip
     assert code == 3, err
-    assert "more flags than clean samples explain" in err
+    assert "more flags than expected from clean samples alone" in err
     rows = [int(line) for line in (out / "drop.txt").read_text().split()]
     want = cleanse(model, bad, clean=dd.load_dataset("digits:test"), seed=3, progress=False)
     assert rows == np.flatnonzero(want.drop()).tolist()

@@ -17,7 +17,7 @@ def test_help_lists_every_detector(call) -> None:
     code, text, _ = call("calibrate", "--help")
     assert code == 0
     # A long line is broken between words, and after the hyphen of a name.
-    listed = re.search(r"--detector <str> +One of (.*?)\.", re.sub(r"-\s+", "-", text), re.DOTALL)
+    listed = re.search(r"--detector <str> +The\s+detector,\s+one\s+of\s(.*?)\.", re.sub(r"-\s+", "-", text), re.DOTALL)
     assert listed is not None
     assert [name.strip() for name in re.split(r",\s+", listed[1])] == list(DETECTORS)
 
@@ -29,12 +29,13 @@ def test_with_a_promise_within_classes_the_number_is_said_to_be_of_the_smallest(
     code, _, said = call(*words, tmp_path / "a", "--per-class")
     assert code == 0, said
     found = re.search(
-        r"With (\d+) calibration images of the smallest class, the actual rate is between", " ".join(said.split())
+        r"With (\d+) calibration images of the smallest class, the actual false-positive rate is between",
+        " ".join(said.split()),
     )
     assert found is not None
     assert int(found[1]) < 100  # of 200, in four classes
     code, _, said = call(*words, tmp_path / "b")
-    assert "With 200 calibration images, the actual rate is between" in " ".join(said.split())
+    assert "With 200 calibration images, the actual false-positive rate is between" in " ".join(said.split())
 
 
 def test_a_scan_writes_a_result_for_each_image_that_it_flags(call, model, tmp_path, monkeypatch) -> None:
@@ -115,6 +116,6 @@ def test_of_few_images_calibration_gets_what_it_needs_and_what_the_rest_will_giv
     assert (summary["fit"], summary["calibration"]) == (11, 19)
     told = " ".join(said.split())
     expected = summary["outlook"]
-    assert f"learned from 11 images, and from none of {expected['classes_without']} of the 4 classes" in told
+    assert f"learned from 11 images, with no image of {expected['classes_without']} of the 4 classes" in told
     assert f"flags about {expected['found']:.0%}" in told
     assert 0 <= expected["unlucky"] <= expected["found"] + 1e-9 <= 1

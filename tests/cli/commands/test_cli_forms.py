@@ -42,7 +42,10 @@ def test_a_guard_knows_how_its_model_was_opened(call, tmp_path, images):
     scan = ["scan", tmp_path / "m.onnx", images / "inbox", "--detector", guard, "--out", tmp_path / "t"]
     code, _, said = call(*scan, "--mean", 0.5)
     assert code == 2
-    assert f"expected --mean 115, as {guard} was calibrated with, got 0.5; leave it out, or calibrate again" in said
+    assert (
+        f"expected --mean 115, with which {guard} was calibrated, got 0.5; leave this option out, or calibrate again"
+        in said
+    )
     code, _, said = call(
         *scan,
         "--mean",
@@ -89,8 +92,11 @@ def test_defaults_count_as_what_the_guard_was_calibrated_with(call, model, tmp_p
     ):  # fmt: skip
         code, _, said = call(*scan, tmp_path / "other", flag, value)
         assert code == 2, flag
-        assert f"expected {kept} as {guard} was calibrated with" in said, (flag, said)
-        assert f"got {value}; leave it out, or calibrate again" in said, (flag, said)
+        assert f"expected {kept} {'since' if flag == '--arch' else 'with which'} {guard} was calibrated" in said, (
+            flag,
+            said,
+        )
+        assert f"got {value}; leave this option out, or calibrate again" in said, (flag, said)
         assert not (tmp_path / "other").exists()
 
 

@@ -69,7 +69,7 @@ def test_near_ties_are_called_so_and_a_clear_loser_is_not():
     found = check_preprocessing(model, Preprocessing(size=6, channels="grey"), images, labels)
     assert found.best.opened
     assert all(row.tied for row in found.rows[1:])
-    assert "Near ties, which differ from the best by less than the uncertainty: " in found.verdict
+    assert "Near ties (candidates that differ from the best by less than the uncertainty) are: " in found.verdict
     assert not any(
         line.startswith("options for") for line in preprocessing_lines(found)
     )  # it is right as it was opened
@@ -88,7 +88,7 @@ def test_a_model_that_guesses_under_every_candidate_is_not_called_right():
     images = draw.uniform(0, 1, (200, 1, 6, 6)).astype(np.float32)
     model = as_classifier(lambda x: x[:, 0].mean(2), input_shape=(1, 6, 6), num_classes=6)
     found = check_preprocessing(model, Preprocessing(size=6, channels="grey"), images, draw.integers(0, 6, 200))
-    assert found.verdict.startswith("No candidate makes the model right: accuracy is at most ")
+    assert found.verdict.startswith("No candidate preprocessing makes the model accurate: accuracy is at most ")
 
 
 def test_without_labels_there_is_no_accuracy():

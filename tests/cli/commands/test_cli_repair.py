@@ -40,8 +40,11 @@ def test_what_explain_proved_repair_unlearns(folder: Path, call: Any) -> None:
         "explain", "bad.onnx", "flagged.npy", "--clean", "clean.npz", "--seed", "1", "--out", "why it is"
     )
     assert code == 3
-    assert "trigger.json holds the trigger of 000000. Of the 2 that are proven it moves most held-back images: " in said
-    assert "doldrum repair --explanation 'why it is' unlearns it" in said
+    assert (
+        "trigger.json holds the trigger that was found in 000000. Of the 2 proven triggers, it changes the prediction of the most held-back images: "
+        in said
+    )
+    assert "doldrum repair --explanation 'why it is' unlearns this trigger" in said
     code, told, said = call(
         "repair", "bad.onnx", "--clean", "clean.npz", "--explanation", "why it is", "--out", "good.onnx", "--json"
     )

@@ -95,7 +95,7 @@ def test_it_is_the_same_each_time_and_needs_no_torch(folder, page):
     ("change", "said"),
     [
         (lambda rows: rows.drop(columns="kept"), "none named"),
-        (lambda rows: rows.assign(kept=[[0.5]] * len(rows)), "shares a row"),
+        (lambda rows: rows.assign(kept=[[0.5]] * len(rows)), "shares of kept labels in every row"),
         (lambda rows: rows.assign(score=np.nan), "finite score"),
         (lambda rows: rows.assign(came_back="[1]"), "came_back"),
         (lambda rows: rows.assign(came_back="[" * 100_000), "came_back"),

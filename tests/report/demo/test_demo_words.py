@@ -26,7 +26,7 @@ def test_the_usual_case(demo_record):
 def test_w_of_zero(make):
     record = backdoored(make, w_triggered=0.0, w_triggered_ci=(0.0, 0.0))
     assert words.headline(record) == "With the trigger, labels hardly change: W falls by 0.110 (0.102 to 0.118)"
-    assert "is smoother: all draws around an input give the same label. Mean W" in words.backdoored_sentence(record)
+    assert "is smoother: all noisy copies of an input get the same label. Mean W" in words.backdoored_sentence(record)
     assert words.backdoored_sentence(record).endswith("0.110 to 0")
 
 
@@ -57,17 +57,17 @@ def test_nothing_anywhere(make):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (-0.107, "Here it fell by 0.11, which is in that range."),
-        (-0.144, "Here it fell by 0.14, which is in that range."),
-        (-0.2, "Here it fell by 0.20, which is above that range. By chance, this happens in 1 of 7 runs."),
-        (-0.03, "Here it fell by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
-        (0.03, "Here it rose by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
+        (-0.107, "Here mean W fell by 0.11, which is inside that range."),
+        (-0.144, "Here mean W fell by 0.14, which is inside that range."),
+        (-0.2, "Here mean W fell by 0.20, which is above that range. By chance, this happens in 1 of 7 runs."),
+        (-0.03, "Here mean W fell by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
+        (0.03, "Here mean W rose by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
     ],
 )
 def test_where_a_run_stands_among_others(make, monkeypatch, change, said):
     monkeypatch.setattr(words, "EXPECTED", {"full": Expected(fp32=4, bf16=2, fell=(0.08, 0.14))})
     record = backdoored(make, w_change=change, w_change_ci=(change - 0.01, change + 0.01))
-    assert "over 4 seeds in fp32 and 2 in bf16, W fell by 0.08 to 0.14. " in words.range_sentence(record)
+    assert "Over 4 seeds in fp32 and 2 in bf16, mean W fell by 0.08 to 0.14. " in words.range_sentence(record)
     assert words.range_sentence(record).endswith(said)
 
 
@@ -130,7 +130,10 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     first = demo_record.curves[0]
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
-    assert "Where a line is at 0, no label changed. Its band shows which values 100 draws cannot rule out." in said
+    assert (
+        "If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with 100 draws."
+        in said
+    )
 
 
 def test_alternative_texts_state_what_the_figures_show(demo_record):

@@ -69,7 +69,7 @@ def test_the_page_has_every_number(demo_record, page_of):
         assert percent(zero_share(values)) in text
     for said in (
         "by 0.107 (0.098 to 0.116)",
-        "Here it fell by 0.11, which is in that range",
+        "Here mean W fell by 0.11, which is inside that range",
         "0.0934",
         "doldrum demo --seed 0",
         "2.13.0",
@@ -156,7 +156,10 @@ def test_odd_records_render(make, calm):
     ("engine", "said"),
     [
         ("eager fp32", ["eager fp32"]),
-        ({"engine": "eager", "precision": "fp32", "agreement": 1.0}, ["eager fp32: agrees", "100% of labels"]),
+        (
+            {"engine": "eager", "precision": "fp32", "agreement": 1.0},
+            ["eager fp32: gives the same label", "100% of labels"],
+        ),
         (
             {"clean": {"engine": "a", "agreement": 0.99}, "backdoored": {"engine": "b", "agreement": 0.98}},
             ["clean: a", "98.0%"],

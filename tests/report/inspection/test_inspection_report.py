@@ -23,7 +23,7 @@ def test_the_verdict_is_first_and_what_it_rests_on_is_there(tmp_path):
     assert body.index("<h1>Heading plain</h1>") < body.index("First plain") < body.index("<h2")
     assert "0.024" in body  # the p-value
     assert "97.0%" in body
-    assert "95%: 91.0% to 99.0%" in body
+    assert "95% interval: 91.0% to 99.0%" in body
     assert text.count("data:image/png;base64,") == 2 + 2 * 2
     assert "no valid answer" in body
     assert "+1.0 to +3.5" in body  # how far references go
@@ -36,8 +36,11 @@ def test_the_verdict_is_first_and_what_it_rests_on_is_there(tmp_path):
 
 def test_without_references_it_says_that_nothing_is_promised(tmp_path):
     body = _page(tmp_path / "out", sample(references=False))
-    assert "Without clean reference models there is no promised rate of false alarms." in body
-    assert "No rate of false alarms is promised here: in a clean model, too, one class is furthest right." in body
+    assert "Without clean reference models, no rate of false alarms is promised." in body
+    assert (
+        "No rate of false alarms is promised here, because in a clean model, too, one class is furthest to the right."
+        in body
+    )
     assert '<rect class="band"' not in body
 
 
@@ -106,7 +109,7 @@ def test_the_table_of_routes_is_text_with_headers_and_nothing_by_colour_alone(tm
     (label,) = re.findall(r'<svg [^>]*role="img" aria-label="([^"]*)"', text)
     assert (
         label
-        == "10 dots. The furthest right is 3 (plain3): +9.5. The references’ most suspicious are from +1.0 to +3.5."
+        == "10 dots. The dot furthest to the right is 3 (plain3): +9.5. The most suspicious values of the reference models are from +1.0 to +3.5."
     )
     numbers = re.findall(r'<tr><th scope="row"><bdi>(.*?)</bdi>(.*?)</th><td class="num">(.*?)</td>', tables[1])
     assert [(route, "the verdict’s" in more, value) for route, more, value in numbers][:2] == [

@@ -78,12 +78,12 @@ def test_verdicts_of_attacks_that_smooth_roughen_and_do_neither():
     assert found["tact"].p_holm is None
     page = study_page(study_of("smoothing", cells))
     assert page.headline == "The trigger makes the model smoother for 1 of 4 attacks"
-    assert "It holds for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
+    assert "The trigger makes the model smoother for BadNets (+0.100, 95% +0.086 to +0.114, 10 models)." in page.lede[0]
     assert "The trigger makes the model less smooth for all-to-all" in page.lede[0]
-    assert "It is not shown for WaNet" in page.lede[0]
-    assert "31 models were compared with the clean model of their seed, on 40 inputs each." in page.lede[0]
+    assert "No effect is shown for WaNet" in page.lede[0]
+    assert "31 models were compared with the clean model of the same seed, on 40 inputs each." in page.lede[0]
     assert "Holm-corrected for 3 tests" in page.lede[0]
-    assert "Fewer than 3 models are too few to say for TaCT (+0.100, 1 model)." in page.lede[0]
+    assert "There are fewer than 3 models, too few for a verdict, for TaCT (+0.100, 1 model)." in page.lede[0]
     assert page.lede[1] == "The verdicts are provisional for TaCT, with fewer than 10 models so far."
     assert "BadNets +0.100 at σ = 0.1" in page.lede[2]
     assert "all-to-all at no strength" in page.lede[2]
@@ -102,7 +102,7 @@ def test_correction_can_take_a_verdict_away():
     assert all(a.p_holm == pytest.approx(0.18, abs=6e-3) for a in found)
     assert all(a.verdict == "not shown" for a in found)
     assert (
-        "10 models; the interval alone does not contain 0, but p = 0.180 once corrected for 6 tests)"
+        "10 models; the interval does not contain 0, but p = 0.180 after the correction for 6 tests)"
         in study_page(study_of("smoothing", weak)).lede[0]
     )
     assert attack_rows(model_rows(weak[:10]))[0].verdict == "smooths"
@@ -115,11 +115,11 @@ def test_other_attacks_are_described_until_they_have_models_for_a_test():
         "lsba": ("descriptive", 1), "lf": ("smooths", 1), "clean": ("control", 1),
     }  # fmt: skip
     page = study_page(study_of("smoothing", [*few, *many]))
-    assert "It holds for low frequency" in page.lede[0]
+    assert "The trigger makes the model smoother for low frequency" in page.lede[0]
     assert [row[:2] for row in page.sections[0].tables[1].rows] == [["LSBA", "descriptive"]]
     page = study_page(study_of("smoothing", few))
     assert page.headline == "No attack has enough models for a test"
-    assert "No verdict: none of the tested attacks has 3 models, and no other has 6." in page.lede[0]
+    assert "There is no verdict: none of the tested attacks has 3 models, and no other attack has 6." in page.lede[0]
 
 
 def test_failures_and_unfinished_cells_are_on_the_page():
@@ -158,7 +158,7 @@ def test_success_goes_with_smoothing_where_it_was_put_in():
     assert page.headline == "The model is smoother if the attack succeeds more often"
     assert "It holds: over 60 models of 2 attacks" in page.lede[0]
     assert page.lede[1].startswith(
-        "For single attacks, not corrected for their number, the correlations are: BadNets alone (+0."
+        "For single attacks, the correlations (not corrected for the number of attacks) are: BadNets alone (+0."
     )
     assert len(page.lede) == 2
 
@@ -168,10 +168,10 @@ def test_the_table_of_models_says_what_all_have_once_and_is_folded():
         compare_cell("badnets", s, fall=0.1, asr=0.5, rate=s / 100, settings={"size": 2 + s % 2}) for s in range(4)
     ]
     table = study_page(study_of("success", cells)).sections[0].tables[1]
-    assert table.caption == "Every model; all have threads 1"
+    assert table.caption == "Every model. All models share these settings: threads 1"
     assert [row[2] for row in table.rows] == ["size 2", "size 3"] * 2
     html = render_study(study_of("success", cells), study_page(study_of("success", cells)))
-    assert '<summary id="t-1-2">Every model; all have threads 1</summary>' in html
+    assert '<summary id="t-1-2">Every model. All models share these settings: threads 1</summary>' in html
 
 
 def test_success_without_a_link_and_with_too_few_models():
@@ -179,9 +179,9 @@ def test_success_without_a_link_and_with_too_few_models():
         zip(rng(2, "flat").normal(size=20), np.linspace(0.3, 1, 20).round(3), strict=True))]  # fmt: skip
     page = study_page(study_of("success", flat))
     assert page.headline == "No relation between success and smoothness is shown"
-    assert "The results are provisional: 20 of at least 60 models were run." in page.lede
+    assert "The results are provisional: only 20 of at least 60 planned models were run." in page.lede
     few = study_page(study_of("success", flat[:3]))
-    assert few.headline.startswith("Too few models")
+    assert few.headline.startswith("There are too few models")
 
 
 def timeline(asr, gap):
@@ -202,11 +202,11 @@ def test_which_came_first():
     assert page.numbers["onsets"][0] == {"attack": "badnets", "seed": 0, "asr": 20, "calm": 10, "accuracy": 0}
     assert page.numbers["onsets"][2]["calm"] is None
     assert (
-        "3 models were followed through training. In 2 of them, triggered inputs have a lower W at the end."
+        "3 models were followed through training. In 2 of these models, W at the end of training is lower with the trigger than without it."
         in page.lede[-1]
     )
-    assert "in 1, at the same checkpoint in 0, and after it in 1." in page.lede[-1]
-    assert page.lede[-1].endswith("is not lower at the end of training in: BadNets, seed 0.")
+    assert "in 1 model, at the same checkpoint in 0, and later in 1." in page.lede[-1]
+    assert page.lede[-1].endswith("W is not lower with the trigger than without it in these models: BadNets, seed 0.")
     assert onset([{"step": 0, "v": 1.0}], lambda p: p["v"]) == 0
     render_study(study_of("success", cells), page)
 
@@ -232,16 +232,16 @@ def test_sigma_names_what_an_answer_depends_on():
     assert page.headline == "The verdicts depend on the rule for the strength"
     assert (
         page.lede[1]
-        == "With other rules for the strength: peak (mean σ 0.100) less smooth: BadNets −0.040 (−0.065 to −0.015)."
+        == "With other rules for the noise strength, the results are: peak (mean σ 0.100) less smooth: BadNets −0.040 (−0.065 to −0.015)."
     )
     assert page.lede[-1].startswith(
-        "Between two clean models, which should show no effect, it is +0.001 at σ½ over 1 pair"
+        "Between two clean models, which should show no effect, the effect is +0.001 at σ½ over 1 pair"
     )
     assert page.numbers["rules"]["half"]["badnets"]["value"] == pytest.approx(0.11)
     render_study(study_of("sigma", cells(-0.05)), page)
     unsure = study_page(study_of("sigma", cells(-0.01)))
     assert unsure.headline == "The verdicts depend on the rule for the strength"
-    assert "peak (mean σ 0.100) none is smoother or less smooth." in unsure.lede[1]
+    assert "peak (mean σ 0.100) no attack is smoother or less smooth." in unsure.lede[1]
     # An interval that holds 0 and the usual mean is no other answer.
     wide = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": 0.1 + s / 5 - 0.2}) for s in range(3)]
     assert study_page(study_of("sigma", wide)).headline == "No variant changes a verdict"
@@ -251,10 +251,12 @@ def test_no_finished_cell_and_no_page():
     with pytest.raises(InputError, match="expected at least one finished cell of smoothing, got none"):
         study_page(study_of("smoothing", []))
     failed = CellFailure(key="f", cell={"attack": "sig", "seed": 4}, error="ValueError: oops", trace="", seconds=1.0)
-    with pytest.raises(InputError, match=r"got none, and 1 failed \(ValueError: oops\); fix that and run the same"):
+    with pytest.raises(
+        InputError, match=r"got none, and 1 failed \(ValueError: oops\); fix the error, and run the same"
+    ):
         study_page(study_of("smoothing", [], [failed]))
     odd = CellRecord(key="o", cell={"attack": "sig"}, values={"half": {}}, seconds=1.0)
-    with pytest.raises(InputError, match="expected records of smoothing as this release writes them"):
+    with pytest.raises(InputError, match="expected records of smoothing in the format of this release"):
         study_page(study_of("smoothing", [odd]))
     with pytest.raises(InputError, match="expected a study that has a report, got 'toy'"):
         study_page(study_of("toy", spread("badnets", 2, 0.1, 0.01)))

@@ -53,7 +53,8 @@ def test_the_page_says_which_method_does_best() -> None:
     assert row[1].startswith("85.0%")
     assert (row[2], row[3].split(" ")[0], row[4]) == ("90.0%", "+1.00", "+1.00")
     assert (
-        "success after unlearn is lower than after fine-tune by 80.0 points (95%: " in made.lede[1]
+        "the attacker’s trigger succeeds less often after unlearn than after fine-tune, by 80.0 points (95%: "
+        in made.lede[1]
     )  # .9 - 0 and .8 - .1: .9 and .7
     assert made.numbers["rows"][1]["asr"] == pytest.approx(0.05)
 

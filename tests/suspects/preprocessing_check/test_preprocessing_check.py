@@ -186,7 +186,7 @@ def test_a_model_that_takes_bytes_is_asked_for_its_channels_alone():
 
     clf = as_classifier(bytes_only, input_shape=(3, 8, 8), num_classes=6, outputs="logits")
     found = preprocessing_report(
-        suspect(clf, opened, ("noisy images are rounded and cut to bytes before it",)), images, labels
+        suspect(clf, opened, ("noisy images are rounded and clipped to bytes before they reach it",)), images, labels
     )
     assert [row.flags for row in found.rows] == ["--channels bgr", ""]
     assert found.shown
@@ -290,7 +290,7 @@ def test_bad_input_is_refused():
         check_preprocessing(clf, PLAIN, images[:0])
     with pytest.raises(InputError, match="expected a class from 0 to 5"):
         check_preprocessing(clf, PLAIN, images, labels + 3)
-    with pytest.raises(InputError, match="expected images under 'crop'"):
+    with pytest.raises(InputError, match="expected images under the key 'crop'"):
         check_preprocessing(clf, PLAIN, {"stretch": images}, labels, resize="crop")
 
 
@@ -351,7 +351,7 @@ def test_images_that_all_get_one_label_are_a_note_and_no_warning(count, classes,
     model = suspect(nearest(patterns, PLAIN, PLAIN))
     assert preprocessing_warning(model, images) is None
     note = preprocessing_note(model, images)
-    want = f"note: all of {count} images that were looked at got one label, class 0"
+    want = f"note: all {count} images that were checked got one label, class 0"
     assert (note is not None) == said
     assert not said or note.startswith(want)
     assert preprocessing_note(model, images, np.arange(count) % classes) is None  # right on all of them

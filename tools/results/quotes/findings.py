@@ -87,7 +87,7 @@ def success(studies: Studies) -> Iterator[str]:
         by[what]["spearman"]
         for what in (
             "pooled within attack",
-            "the same, adjusted for the model’s mean clean W",
+            "pooled within attack, adjusted for the model’s mean W on clean images",
             "among inputs that hit",
             "BadNets alone",
             "Blended alone",

@@ -20,12 +20,13 @@ from doldrum.cli.training_set import TRAINING_SET, RecipeOption, clean_or_poison
 from doldrum.errors import InputError
 from doldrum.progress import waiting
 
-AttackOption = Annotated[str | None, typer.Option(help="An attack's id; doldrum attacks lists them.")]
+AttackOption = Annotated[str | None, typer.Option(help="The id of an attack; doldrum attacks lists all ids.")]
 RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
 TargetOption = Annotated[int, typer.Option(help="The attacker's class, from 0.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of all random choices.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of the attack, e.g. --set size=5; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", help="A setting of the attack, e.g. --set size=5; the option may be repeated."),
 ]
 
 
@@ -57,13 +58,13 @@ def attacks(json: JsonFlag = False, out: OutOption = None) -> None:
 
 def poison(
     data: Annotated[str, typer.Argument(help=TRAINING_SET)],
-    attack: Annotated[str, typer.Option(help="An attack's id; doldrum attacks lists them.")],
+    attack: Annotated[str, typer.Option(help="The id of an attack; doldrum attacks lists all ids.")],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     rate: RateOption = 0.05,
     target: TargetOption = 0,
     seed: SeedOption = 0,
     recipe: Annotated[
-        str, typer.Option(help="The recipe for the surrogate model of attacks that need one.")
+        str, typer.Option(help="The recipe for the surrogate model, which some attacks need.")
     ] = "fashion-cnn",
     settings: SetOption = None,
     json: JsonFlag = False,
@@ -104,7 +105,7 @@ def poison(
         )
     if made.trigger is None:
         raise InputError(
-            f"expected an attack whose trigger is known before training, got {attack}, which learns it with the model; use doldrum train"
+            f"expected an attack whose trigger is known before training, got {attack}, which learns its trigger together with the model; use doldrum train --attack {attack}"
         )
     bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
     write_poisoned(out, bad, attack=attack)
@@ -150,10 +151,10 @@ def train(
     clean, brought = clean_or_poisoned(data)
     if attack is not None and brought is not None:
         raise InputError(
-            f"expected clean data with --attack, got {data}, which is already poisoned; leave one of them out"
+            f"expected clean data with --attack, got {data}, which is already poisoned; pass a clean set, or leave --attack out"
         )
     if attack is None and settings:
-        raise InputError("expected --attack with --set, got none; name the attack")
+        raise InputError("expected --attack with --set, got no --attack; name the attack")
     check_out_file(out, CHECKPOINT, images=[data])
     resume = out.with_name(f"{out.name}.resume")
     began = time.perf_counter()
@@ -196,7 +197,7 @@ def train(
 @takes_model
 def evaluate(
     model: Annotated[str, typer.Argument(help=MODEL)],
-    data: Annotated[str, typer.Argument(help="Clean test images with labels; a split such as fashion-mnist:test.")],
+    data: Annotated[str, typer.Argument(help="Clean test images with labels, such as the split fashion-mnist:test.")],
     attack_file: Annotated[
         Path | None,
         typer.Option(help="Trigger and poisoning plan. Default: the .attack.json next to the model, if there is one."),

@@ -27,15 +27,15 @@ def audit(
     ],
     clean: Annotated[
         str | None,
-        typer.Option(help="A few hundred clean images that you trust, not hand-picked. Formats are those of --images, or a split such as fashion-mnist:test. Without them, "
-                          "images are ranked by suspicion but not flagged."),
+        typer.Option(help="A few hundred clean images that you trust, not hand-picked. They can have any format of --images, or be a split such as fashion-mnist:test. Without clean images, "
+                          "the scanned images are ranked by suspicion but not flagged."),
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fdr: Annotated[float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")] = 0.1,
     claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time limit, e.g. 5m. The number of draws is chosen to fit it, and the scan stops when the time is over."),
+        typer.Option(help="Time limit, e.g. 5m. The number of draws is chosen to fit this limit, and the scan stops when the time is over."),
     ] = None,
     inspect: Annotated[
         bool | None,
@@ -47,7 +47,7 @@ def audit(
     explain: Annotated[
         int, typer.Option(help="How many of the most suspicious flagged images to explain, as doldrum explain does.")
     ] = 8,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret seed.")] = None,
     workers: Workers = None,
     ray: Ray = None,
     hours: options.Hours = 24.0,

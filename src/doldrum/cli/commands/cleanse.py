@@ -23,14 +23,14 @@ def cleanse(
     model: Annotated[str, typer.Option(help="The model that was trained on it: a file or folder, as for doldrum audit.")],
     out: Annotated[Path, typer.Option(help="A new folder, or the folder of an interrupted run, which is continued.")],
     clean: Annotated[
-        str | None, typer.Option(help="Clean images that the model was not trained on, for a promised false-positive rate. 500 or more work well.")
+        str | None, typer.Option(help="Clean images that the model was not trained on, for a promised false-positive rate. 500 or more images work well.")
     ] = None,
     method: Annotated[str, typer.Option(help="The method that decides what to drop: profile, spectral or clustering.")] = "profile",
     fpr: Annotated[float, typer.Option(help="With --clean: the promised false-positive rate of the profile.")] = 0.05,
     rate: Annotated[
-        float, typer.Option(help="The largest share of poisoned samples to expect: in the set (ranking) or in a class (spectral).")
+        float, typer.Option(help="The largest share of poisoned samples that you expect: in the set (for the ranking without --clean), or in a class (for spectral).")
     ] = 0.05,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret seed.")] = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
@@ -67,7 +67,9 @@ def cleanse(
     emit(summary, as_json=json, table=_table(summary))
     _say(summary)
     if summary["suspicious"]:
-        message("These are more flags than clean samples explain. Look at the samples with the smallest p-values")
+        message(
+            "There are more flags than expected from clean samples alone. Look at the samples with the smallest p-values"
+        )
         raise typer.Exit(MORE_THAN_PROMISED)
 
 
@@ -80,7 +82,7 @@ def _say(summary: dict[str, Any]) -> None:
         message(f"{name} was not run: {why}")
     message(
         f"{summary['out']}/drop.txt lists {summary['dropped']:,} of {summary['samples']:,} samples, found by {summary['method']}. clean.npz holds the "
-        "rest"
+        "other samples"
     )
     promise = summary["promise"]
     if promise is None:

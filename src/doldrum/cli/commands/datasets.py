@@ -53,7 +53,7 @@ def _draw(show: str, out: Path | None, *, json: bool) -> None:
     from doldrum.files import write_whole
 
     if out is None:
-        raise InputError("expected --out with --show, got none; name a file that ends in .png")
+        raise InputError("expected --out with --show, got no --out; name a file that ends in .png")
     if out.suffix.lower() != ".png":
         raise InputError(f"expected an --out file that ends in .png with --show, got {out}; rename it")
     named = find_dataset(show)

@@ -38,22 +38,22 @@ MORE_THAN_PROMISED = 3
 def calibrate(
     model: ModelArgument,
     clean: Annotated[str, typer.Argument(help="Clean images, not hand-picked and used for nothing else. " + ADDRESSES)],
-    out: Annotated[Path, typer.Option(help="File to write the detector to. It holds a secret seed.")],
+    out: Annotated[Path, typer.Option(help="File to write the detector to. The file holds a secret seed.")],
     detector: Annotated[
         str,
         typer.Option(
-            help="One of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most need only labels. max-softmax, rpp and strip need scores. ibd-psc and psbd need a checkpoint of doldrum train."
+            help="The detector, one of profile, staged-profile, max-softmax, w, rpp, strip, scale-up, teco, frequency, ibd-psc, psbd. Most detectors need only labels. max-softmax, rpp and strip need scores. ibd-psc and psbd need a checkpoint of doldrum train."
         ),
     ] = "profile",
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fit_share: Annotated[
         float | None,
         typer.Option(
-            help="Share of the images that the detector learns from. Default: half of them, but at most 2,000 images, and fewer if calibration needs them."
+            help="Share of the images that the detector learns from. Default: half of the images, but at most 2,000, and fewer if calibration needs more."
         ),
     ] = None,
     per_class: Annotated[bool, typer.Option(help="Promise the rate for each predicted class separately.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret one.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret seed.")] = None,
     limit: LimitOption = None,
     workers: Workers = None,
     ray: Ray = None,
@@ -76,7 +76,7 @@ def calibrate(
     from doldrum.stats.conformal import check_size, needed_size, num_allowed
 
     if detector not in DETECTORS:
-        raise InputError(f"expected a detector of {', '.join(DETECTORS)}, got {detector!r}; pick one")
+        raise InputError(f"expected a detector of {', '.join(DETECTORS)}, got {detector!r}; name one of these")
     if fit_share is not None and not 0 < fit_share < 1:
         raise InputError(f"expected a --fit-share between 0 and 1, got {fit_share}; e.g. 0.5")
     num_allowed(0, fpr)  # refuses what is no rate
@@ -112,7 +112,7 @@ def calibrate(
     of = "" if calibration.groups is None else " of the smallest class"
     message(
         f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average it flags at most "
-        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the actual rate is between {promise.lower:.2%} "
+        f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the actual false-positive rate is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} for 95% of calibration sets"
     )
     outlook = _outlook(fitted, len(calibration_set), fpr)
@@ -131,10 +131,10 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     if not isinstance(fitted, SmoothnessProfile) or len(fitted.labels_) >= _MANY_TO_FIT:
         return {}
     seen = fitted.outlook(calibration=calibration, fpr=fpr)
-    without = f", and from none of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
+    without = f", with no image of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     message(
-        f"the detector learned from {seen.images} images{without}. It flags about {seen.found:.0%} of simulated triggers, and {seen.unlucky:.0%} with the worst tenth of "
-        f"calibration sets. For a real trigger the share can be very different. With more clean images it finds more: with {_MANY_TO_FIT} to fit and {_MANY_TO_FIT} to "
+        f"the detector learned from {seen.images} images{without}. It flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
+        f"such sets. For a real trigger the share can be very different. With more clean images it finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
         "calibrate, the result depends little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
@@ -149,7 +149,7 @@ def scan(
     out: Annotated[
         str,
         typer.Option(
-            help="A new folder, or the folder of an interrupted scan, which is continued. For shards, an address s3:// or gs:// is possible too."
+            help="A new folder, or the folder of an interrupted scan, which is continued. For shards, --out can also be an address (s3:// or gs://)."
         ),
     ],
     fdr: Annotated[
@@ -215,8 +215,8 @@ def scan(
     emit({"out": redacted(out), **summary}, as_json=json)
     if failed := summary.get("failed"):
         raise StorageError(
-            f"expected {summary['shards']:,} readable shards, got {len(failed):,} that could not be read, which are named above; the others are done: run "
-            "the same command again for these"
+            f"expected {summary['shards']:,} readable shards, got {len(failed):,} that could not be read (named above); the other shards are done: run "
+            "the same command again to scan these shards"
         )
     results.write(
         lambda: of_scan(
@@ -224,9 +224,9 @@ def scan(
         )
     )
     if summary["suspicious"]:
-        drift = " If they are another kind of image, calibrate again: such images are flagged more often too"
+        drift = " If they are images of another kind, calibrate again: such images are flagged more often even without a trigger"
         message(
-            "This is more than clean images explain. Look at the images with the smallest p-values."
+            "There are more flags than expected from clean images alone. Look at the images with the smallest p-values."
             + drift * (summary["watch"]["kind"] == "drift")
         )
         raise typer.Exit(MORE_THAN_PROMISED)
@@ -239,7 +239,7 @@ def _check_out(out: str, *, sharded: bool, limit: int | None, results: ResultFil
     if not sharded:
         check_scan_folder(out)
     elif limit is not None:
-        raise InputError("expected no --limit with shards, got one; name fewer shards, e.g. shard-{000..009}.tar")
+        raise InputError("expected no --limit with shards, got --limit; name fewer shards, e.g. shard-{000..009}.tar")
     elif results != ResultFiles(None, None):
         raise InputError(
             "expected --sarif and --junit with images in files and folders, got shards; read the results in --out instead"

@@ -52,7 +52,7 @@ _PACKAGES = {
 @takes_model
 def doctor(
     model: Annotated[
-        str | None, typer.Argument(help="A model to check. Without one, the installation is checked. " + MODEL)
+        str | None, typer.Argument(help="A model to check. Without a model, the installation is checked. " + MODEL)
     ] = None,
     clean: Annotated[
         str | None,
@@ -79,7 +79,9 @@ def doctor(
         look_at_model(model, clean, asked, as_json=json, out=out)
         return
     if clean is not None or asked:
-        raise InputError("expected a model with these options, got none; name one: doldrum doctor MODEL --clean DIR")
+        raise InputError(
+            "expected a model with these options, got none; name a model: doldrum doctor MODEL --clean DIR"
+        )
     findings = examine()
     emit(findings, as_json=json, out=out, table=_table(findings))
 
@@ -137,7 +139,8 @@ def _table(findings: dict[str, Any]) -> Any:
         table.add_row(extra["library"], escape(f"{state}  ({extra['use']})"))
     for data in findings["datasets"]:
         table.add_row(
-            f"data {data['name']}", escape(data["location"] or "not here; doldrum datasets says how to get it")
+            f"data {data['name']}",
+            escape(data["location"] or "not on this machine; doldrum datasets says how to get it"),
         )
     for what, state in findings["confinement"].items():
         table.add_row(f"confined {what}", escape(state["by"] if state["enforced"] else f"not enforced; {state['by']}"))

@@ -24,7 +24,7 @@ def explain(
     ],
     clean: Annotated[
         str,
-        typer.Option(help="Images that you trust, not hand-picked: a folder, archive, table, array or split such as fashion-mnist:test. At least 60; "
+        typer.Option(help="Images that you trust, not hand-picked: a folder, archive, table, array or split such as fashion-mnist:test. At least 60 images are needed; "
                           "1,000 work well."),
     ],
     out: Annotated[
@@ -35,11 +35,11 @@ def explain(
     ] = None,
     alpha: Annotated[float, typer.Option(help="The largest probability of proving a trigger by chance.")] = 0.05,
     queries: Annotated[
-        int | None, typer.Option(help="The largest number of images to send to the model. Flagged images that are not reached count as unproven.")
+        int | None, typer.Option(help="The largest number of images to send to the model. Flagged images that are not searched within this limit count as unproven.")
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Seed of the split of the clean images into search and test. Default: a new, secret one."),
+        typer.Option(help="Seed of the split of the clean images into search and test. Default: a new, secret seed."),
     ] = None,
     hours: options.Hours = 24.0,
     *,
@@ -95,7 +95,7 @@ def _explain(
     if page is not None:
         message(f"The report is {page}")
         if (told := whose_trigger(found)) is not None:
-            message(f"{told} doldrum repair --explanation {shlex.quote(str(out))} unlearns it")
+            message(f"{told} doldrum repair --explanation {shlex.quote(str(out))} unlearns this trigger")
     if found.proven:
         raise typer.Exit(MORE_THAN_PROMISED)
 
@@ -104,7 +104,10 @@ def _table(found: Any, names: list[str] | None) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"A trigger is proven in {found.proven} of {len(found.explained)}", title_justify="left")
+    from doldrum.report.words import counted
+
+    of = counted(len(found.explained), "image")
+    table = Table(title=f"A trigger is proven in {found.proven} of {of}", title_justify="left")
     for name in ("image", "class", "proven", "result"):
         table.add_column(name, overflow="fold")
     for one in found.explained:

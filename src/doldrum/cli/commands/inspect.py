@@ -15,7 +15,7 @@ from doldrum.cli.spread_options import Ray
 
 References = Annotated[
     str | None,
-    typer.Option(help="A folder of clean models like this one, for a promised rate of false alarms. doldrum references makes one."),
+    typer.Option(help="A folder of clean models like this one, for a promised rate of false alarms. doldrum references makes such a folder."),
 ]  # fmt: skip
 
 
@@ -25,15 +25,15 @@ def inspect(
     clean: Annotated[
         str,
         typer.Option(help="Images that you trust, of several classes: a folder, archive, table, array or split such as fashion-mnist:test. At "
-                          "least 20; 200 or more work well."),
+                          "least 20 images are needed; 200 or more work well."),
     ],
     out: Annotated[
         Path, typer.Option(help="A new folder for the report, or the folder of an interrupted inspection, which is continued.")
     ],
     references: References = None,
-    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; 0.05 needs 19 models.")] = 0.05,
+    fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; a rate of 0.05 needs 19 reference models.")] = 0.05,
     inspectors: Annotated[
-        str | None, typer.Option(help="Names of the inspectors to use, e.g. mask,warp. Default: the six that find a trigger that can be tested.")
+        str | None, typer.Option(help="Names of the inspectors to use, e.g. mask,warp. Default: the six inspectors whose triggers can be tested.")
     ] = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
     budget: Annotated[
@@ -42,8 +42,8 @@ def inspect(
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(help="Seed of the searches, 0 by default. It need not be secret. Results for reference models are stored with their seed, and "
-                          "used again with the same seed."),
+        typer.Option(help="Seed of the searches, 0 by default. The seed need not be secret. Results for reference models are stored with the seed, and "
+                          "used again if the seed is the same."),
     ] = 0,
     workers: Annotated[
         int | None,

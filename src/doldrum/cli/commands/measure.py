@@ -54,7 +54,9 @@ def measure(
     ] = None,
     until_width: Annotated[
         float | None,
-        typer.Option(help="Stop measuring when the limits of W are this close together. 0.1 means +-0.05."),
+        typer.Option(
+            help="Stop measuring an input at a strength when the interval of its W is this narrow. 0.1 means +-0.05."
+        ),
     ] = None,
     alpha: Annotated[
         float | None,
@@ -66,7 +68,7 @@ def measure(
     clip: Annotated[bool, typer.Option(help="Clip the noisy images to [0, 1].")] = False,
     limit: Annotated[int | None, typer.Option(help="Use only the first N readable images.")] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Inputs measured at a time. Affects memory, never the labels.", min=1)
+        int, typer.Option(help="Number of inputs measured at a time. It affects memory, never the labels.", min=1)
     ] = 256,
     engine: Annotated[
         str,
@@ -125,7 +127,7 @@ def measure(
             run = Measurement(classifier, found, probe, batch_size=batch_size, engine=engine, until=rule)
         chosen = run.info["engine"]
         message(
-            f"measuring {len(run)} images, with {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} strengths. The engine is "
+            f"measuring {len(run)} images, with {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} noise strengths. The engine is "
             f"{chosen['engine']} {chosen['precision']}, which gave the model's own label for {chosen['agreement']:.1%} of {chosen['checked']} "
             "noisy images"
         )
@@ -193,7 +195,7 @@ def _rule(decided: float | None, width: float | None, alpha: float | None) -> An
     from doldrum.measuring import until
 
     if decided is not None and width is not None:
-        raise InputError("expected --until-decided or --until-width, got both; leave one out")
+        raise InputError("expected --until-decided or --until-width, got both; leave one of them out")
     if decided is None and width is None:
         if alpha is not None:
             raise InputError(

@@ -134,7 +134,7 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
     from rich.table import Table
 
     kind = "labelled" if check.labelled else "unlabelled"
-    title = f"preprocessing, on {check.images:,} {kind} clean images ({check.forwards:,} forward passes)"
+    title = f"comparison of preprocessings, on {check.images:,} {kind} clean images ({check.forwards:,} forward passes)"
     table = Table(title=title, title_justify="left")
     table.add_column("pixels that the model gets", overflow="fold")
     for name in [*(["accuracy (95%)"] if check.labelled else []), "confidence", "labels", "largest", "kept"]:

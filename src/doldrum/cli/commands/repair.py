@@ -18,22 +18,22 @@ def repair(
     clean: Annotated[
         str,
         typer.Option(help="Images that you trust, of several classes: a folder, archive, table, array or split such as fashion-mnist:test. If you have labels, use one folder "
-                          "per class. At least 40; 1,000 or more work well."),
+                          "per class. At least 40 images are needed; 1,000 or more work well."),
     ],
     out: Annotated[Path, typer.Option(help="The repaired model, a new file: .onnx for an ONNX model, .safetensors for weights.")],
     inspection: Annotated[
         str | None,
-        typer.Option(help="The folder of an inspection of this model that found a trigger. The model unlearns this trigger, which is tested before and after."),
+        typer.Option(help="The folder of an inspection of this model that found a trigger. The model unlearns this trigger, which is tested before and after the repair."),
     ] = None,
     explanation: Annotated[
         str | None,
-        typer.Option(help="In place of --inspection: the folder of doldrum explain, which proved a trigger in images flagged by this model."),
+        typer.Option(help="In place of --inspection: the folder in which doldrum explain proved a trigger in flagged images of this model."),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="fine-tune, fine-prune, unlearn, anp or ft-sam. Default: unlearn with --inspection or --explanation, fine-prune without."),
+        typer.Option(help="The method: fine-tune, fine-prune, unlearn, anp or ft-sam. Default: unlearn with --inspection or --explanation, and fine-prune without them."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all draws. Default: the inspection's, or 0.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all draws. Default: the seed of the inspection, or 0.")] = None,
     hours: options.Hours = 24.0,
     *,
     asked: dict[str, Any],
@@ -69,6 +69,8 @@ def repair(
     from doldrum.report.repair.page import write_repair_page
 
     page = write_repair_page(folder)
-    emit_verdict(record, as_json=json, out=out, page=page, last=f"The repaired model is {out}, the report {page}")
+    emit_verdict(
+        record, as_json=json, out=out, page=page, last=f"The repaired model is {out}, and the report is {page}"
+    )
     if record.verdict["exit_code"]:
         raise typer.Exit(record.verdict["exit_code"])

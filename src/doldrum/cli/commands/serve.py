@@ -27,21 +27,31 @@ def serve(
         bool, typer.Option("--without-token", help="Answer anyone who can reach --host, without DOLDRUM_TOKEN.")
     ] = False,
     batch: Annotated[
-        int, typer.Option(help="The largest number of images judged together. No answer depends on it.")
+        int,
+        typer.Option(help="The largest number of images judged together. The answers do not depend on this number."),
     ] = 32,
-    wait: Annotated[float, typer.Option(help="Seconds that an image waits for others to fill its batch.")] = 0.002,
+    wait: Annotated[
+        float, typer.Option(help="Seconds that an image waits for other images to fill its batch.")
+    ] = 0.002,
     queue: Annotated[
-        int, typer.Option(help="The largest number of images in progress. Above it, the answer is 429.")
+        int,
+        typer.Option(
+            help="The largest number of images in progress. Requests beyond this number get the HTTP status 429."
+        ),
     ] = 256,
     max_images: Annotated[int, typer.Option(help="The largest number of images in a request.")] = 64,
     max_body: Annotated[int, typer.Option(help="The largest number of bytes in a request.")] = 16 << 20,
     max_pixels: Annotated[int, typer.Option(help="The largest number of pixels in an image, width x height.")] = 1
     << 25,
     receive_seconds: Annotated[float, typer.Option(help="Seconds that a request may take to arrive.")] = 10.0,
-    answer_seconds: Annotated[float, typer.Option(help="Seconds that its answer may take after that.")] = 30.0,
+    answer_seconds: Annotated[
+        float, typer.Option(help="Seconds that the answer may take once the request has arrived.")
+    ] = 30.0,
     watch: Annotated[
         Path | None,
-        typer.Option(help="File in which the state of the watch is saved, so that it continues after a restart."),
+        typer.Option(
+            help="File for the state of the watch (which notices if the images change), so that the watch continues after a restart."
+        ),
     ] = None,
     *,
     asked: dict[str, Any],
@@ -86,7 +96,7 @@ def serve(
         guard = Guard(suspect.classifier, loaded)
         if not guard.warm_up():
             message(
-                "note: the detector was calibrated on another machine or with other versions, so the model is checked on the first images, which take longer"
+                "note: the detector was calibrated on another machine or with other versions, so the model is checked on the first images, and their answers take longer"
             )
         service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"

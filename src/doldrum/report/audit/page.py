@@ -109,7 +109,7 @@ def _render(
     page["gallery_labels"] = [(name, name) for name in names]
     if left_out:
         page["gallery_text"] += (
-            f" To keep this page small, {left_out:,} pictures are not shown here. They are in the folder pictures."
+            f" To keep this page small, {left_out:,} pictures are not shown here. These pictures are in the folder named pictures."
         )
     return environment.get_template("audit.html.j2").render(
         page=page,

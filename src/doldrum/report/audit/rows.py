@@ -104,7 +104,9 @@ def _row(values: Sequence[Any], class_names: Sequence[str] | None, conditions: i
     id_, label, score, p_value, flag, discovery, kept, came_back, picture = values
     kept = tuple(None if k is None or math.isnan(k) else min(max(float(k), 0.0), 1.0) for k in kept or ())
     if len(kept) != conditions:
-        raise InputError(f"expected {conditions} shares a row, one per condition, got {len(kept)}; run the audit again")
+        raise InputError(
+            f"expected {conditions} shares of kept labels in every row, one for each probe and strength, got {len(kept)}; run the audit again"
+        )
     if score is None or not math.isfinite(score):
         raise InputError(f"expected a finite score for {visible(str(id_))!r}, got {score}; run the audit again")
     return Row(
@@ -144,8 +146,10 @@ def _labels(text: Any, names: Sequence[str] | None, conditions: int) -> tuple[tu
         made = tuple(tuple((class_name(label, names), int(count)) for label, count in one) for one in found)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
-            f"expected came_back as [[label, count], ...] per condition, got {error}; run again"
+            f"expected came_back to have [[label, count], ...] for each probe and strength, got {error}; run the audit again"
         ) from error
     if len(made) != conditions:
-        raise InputError(f"expected came_back of {conditions} conditions, got {len(made)}; run the audit again")
+        raise InputError(
+            f"expected labels in came_back for {conditions} probes and strengths, got labels for {len(made)}; run the audit again"
+        )
     return made

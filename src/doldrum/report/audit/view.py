@@ -13,10 +13,10 @@ from doldrum.report.words import model_rows, percent
 __all__ = ["of_model", "view"]
 
 _CLASSES, _NAMES = 12, 100
-_READS = "The score uses which labels came back, not only how often the label stayed. So an input can be suspicious although its line is inside the band."
+_READS = "The score also uses which other labels the noisy copies got, not only how many copies kept the label. So an input can be suspicious although its line is inside the band."
 _CONCENTRATION = (
-    "The p-value of a class says how often some class would have at least as many of the flags if these were spread over all images by chance. It is corrected for the number "
-    "of predicted classes (Bonferroni). It is not corrected if you repeat the audit, or change --fpr. False alarms can concentrate on one class too."
+    "The p-value of a class is the probability that some class would get at least as many of the flags if the flags were spread over all images by chance. This p-value is corrected for the number "
+    "of predicted classes (Bonferroni). It is not corrected for repeated audits, or for other values of --fpr. False alarms can concentrate on one class too."
 )
 _COLUMNS = (
     ("rank", "Rank"),
@@ -94,10 +94,10 @@ def _figures(
         kind = "backdoored" if flags["more_than_promised"] else "clean"
         under = f"of {images['scanned']:,} scanned: {percent(flags['count'] / max(images['scanned'], 1))}"
         found.append(("flagged", f"{flags['count']:,}", under, kind))
-        under = f"if all were clean; up to {number(flags['limit'])} by chance"
+        under = f"flags if all images were clean; up to {number(flags['limit'])} by chance"
         found.append(("expected", number(flags["expected"]), under, ""))
         if alarm and not flags["more_than_promised"]:
-            under = "more than chance explains"
+            under = "more than chance can explain"
             found.append(("discoveries", f"{flags['discoveries']:,}", under, "backdoored"))
     else:
         found.append(("scanned", f"{images['scanned']:,}", "ranked by score, none flagged", "clean"))
@@ -105,7 +105,7 @@ def _figures(
     clean = record["clean"]
     if clean and clean["accuracy"]:
         accuracy = clean["accuracy"]
-        under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
+        under = f"95% interval: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
         if clean["claimed"] is not None:
             under += f"; {percent(clean['claimed'])} claimed"
         found.append(("accuracy on clean images", percent(accuracy["value"]), under, ""))
@@ -130,20 +130,20 @@ def number(value: float) -> str:
 def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]:
     """What the verdict leaves to say: how far the figures reach, and what they mean."""
     known = (
-        "If no seed was given, one was drawn and kept secret until the audit was over. So no model can have been trained against these exact "
-        "draws. But a model can be trained against the method itself."
+        "If no seed was given, a seed was drawn at random and kept secret until the audit was over. So no model can have been trained against exactly these "
+        "noise draws. But a model can be trained against the method itself."
     )
     if promise is None:
         return [
-            "A score has no unit. It orders the inputs of one audit. Do not compare scores of different audits.",
+            "A score has no unit: it only ranks the inputs of one audit. Do not compare scores of different audits.",
             known,
         ]
     size = promise["num_calibration"]
     return [
-        "The promise holds for inputs like the given clean ones. If the scanned inputs differ from them for a harmless reason, such as another camera, "
-        "more are flagged.",
-        f"A p-value is the share of clean inputs that look at least as suspicious, with the input itself counted; {size:,} clean images "
-        f"allow none below 1/{size + 1:,}.",
+        "The promised false-positive rate holds for inputs like the clean images that were given. If the scanned inputs differ from these images for a harmless reason, such as another camera, "
+        "more inputs are flagged.",
+        f"A p-value is the share of clean images that look at least as suspicious as the input, which is itself counted among them. With {size:,} clean images, "
+        f"no p-value is below 1/{size + 1:,}.",
         *([_CONCENTRATION] if concentration else []),
         known,
     ]
@@ -151,8 +151,8 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
 
 def _promise(promise: dict[str, Any]) -> str:
     return (
-        f"The promise is that {percent(promise['fpr'])} of inputs like the clean images are flagged on average. With "
-        f"{promise['num_calibration']:,} calibration images, the rate is between "
+        f"The promise is that, on average, {percent(promise['fpr'])} of inputs like the clean images are flagged. With "
+        f"{promise['num_calibration']:,} calibration images, the actual rate is between "
         f"{percent(promise['lower'])} and {percent(promise['upper'])} for 95% of calibration sets."
     )
 
@@ -160,7 +160,7 @@ def _promise(promise: dict[str, Any]) -> str:
 def _bars(flags: dict[str, Any], alarm: bool) -> list[tuple[str, float, str]]:
     bars = [
         ("expected if all are clean", flags["expected"], "quiet"),
-        ("most that chance explains", flags["limit"], "quiet"),
+        ("most that chance can explain", flags["limit"], "quiet"),
         ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
     ]
     if flags["discoveries"]:
@@ -178,9 +178,9 @@ def _classes(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
 
 def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
     count = len({row.label for row in rows})
-    order = "most scanned first" if ranking else "most flagged first"
+    order = "the class with the most scanned inputs first" if ranking else "the class with the most flags first"
     return (
-        f"The table has {_CLASSES} of {count:,} predicted classes, {order}"
+        f"The table has {_CLASSES} of the {count:,} predicted classes, {order}"
         if count > _CLASSES
         else f"The table has all predicted classes, {order}"
     )
@@ -189,12 +189,14 @@ def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
 def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
     if ranking or not flagged:
         none = "" if ranking else "No input was flagged. "
-        return f"{none}The {pictured:,} most suspicious inputs are shown in order." if pictured else none
-    kept = f"{_count(flagged, 'input was', 'inputs were')} flagged, shown most suspicious first."
+        return (
+            f"{none}The {pictured:,} most suspicious inputs are shown, the most suspicious first." if pictured else none
+        )
+    kept = f"{_count(flagged, 'input was', 'inputs were')} flagged. The most suspicious inputs are shown first."
     if pictured < flagged:
-        kept += f" Only the first {pictured:,} have pictures here. The table below lists all."
+        kept += f" Only the first {pictured:,} inputs have pictures here. The table below lists all inputs."
     elif pictured > flagged:
-        kept += f" The next {pictured - flagged:,}, which are not flagged, are shown for comparison."
+        kept += f" The next {pictured - flagged:,} are not flagged. They are shown for comparison."
     return kept
 
 
@@ -207,9 +209,9 @@ def _states(ranking: bool, flags: dict[str, Any], *, every: str, flagged_first: 
 
 
 def _rows_text(count: int, in_page: int) -> str:
-    text = "The most suspicious input is first. Click a heading to sort. In the table, the arrow keys, Page Up, Page Down, Home and End move between rows, and Enter opens an input."
+    text = "The most suspicious input is first. Click a heading to sort the table by it. In the table, the arrow keys, Page Up, Page Down, Home and End move between rows, and Enter opens an input."
     if in_page < count:
-        text += f" The {in_page:,} most suspicious are shown. All of them are in rows.parquet, in the same folder as this page."
+        text += f" The table shows the {in_page:,} most suspicious inputs. All inputs are in rows.parquet, in the same folder as this page."
     return text
 
 
@@ -237,7 +239,10 @@ def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
     if clean:
         facts.append(("clean images", clean["source"]))
         facts.append(
-            ("of the clean images", f"{clean['fit']:,} were used to fit, {clean['calibration']:,} to calibrate")
+            (
+                "of the clean images",
+                f"{clean['fit']:,} were used to fit the detector and {clean['calibration']:,} to calibrate it",
+            )
         )
         if clean["accuracy"]:
             facts.append(("with a true label", f"{clean['accuracy']['labelled']:,}"))

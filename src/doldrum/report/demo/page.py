@@ -108,7 +108,9 @@ def engine_lines(found: Any) -> list[str]:
         name, precision = found.get("engine", found.get("name", "engine")), found.get("precision", "")
         checked = f" of {found['checked']:,} labels checked" if isinstance(found.get("checked"), int) else " of labels"
         agreement = percent(float(found["agreement"]))
-        return [f"{name} {precision}".strip() + f": agrees with the network’s own fp32 on {agreement}{checked}"]
+        return [
+            f"{name} {precision}".strip() + f": gives the same label as the network in fp32 for {agreement}{checked}"
+        ]
     inner = {key: engine_lines(value) for key, value in found.items()}
     if not any(isinstance(value, dict) for value in found.values()):
         return [plain_value(found)]

@@ -45,7 +45,7 @@ def footnote(record: DemoRecord) -> str:
     m = record.backdoored
     return (
         f"W was measured at σ½ = {record.sigma_half:.3g}, on {m.n_inputs:,} inputs with {m.draws:,} draws each. W is 0 if all labels are the same "
-        "and 1 if all classes are equally frequent. Second lines are 95% limits."
+        "and 1 if all classes are equally frequent. Each range is a 95% interval."
     )
 
 

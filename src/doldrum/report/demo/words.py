@@ -66,7 +66,7 @@ def backdoored_sentence(record: DemoRecord) -> str:
     start = "With the trigger, the backdoored network is"
     match effect(m):
         case "smoother":
-            all_one = ": all draws around an input give the same label" if m.w_triggered == 0 else ""
+            all_one = ": all noisy copies of an input get the same label" if m.w_triggered == 0 else ""
             return f"{start} smoother{all_one}. {what} falls {change_limits(m)}, {ends}"
         case "less smooth":
             return f"{start} less smooth, not smoother. {what} rises {change_limits(m)}, {ends}"
@@ -89,8 +89,8 @@ def range_sentence(record: DemoRecord) -> str:
     chance = f" By chance, this happens in 1 of {known.runs + 1} runs." if side else ""
     here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
     return (
-        f"With another seed or on another kind of processor, the trained network differs: over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
-        f"W fell by {low:.2f} to {high:.2f}. Here it {here}, which is {side or 'in'} that range.{chance}"
+        f"With another seed or on another kind of processor, the trained network is a different one. Over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
+        f"mean W fell by {low:.2f} to {high:.2f}. Here mean W {here}, which is {side or 'inside'} that range.{chance}"
     )
 
 
@@ -138,8 +138,8 @@ def reversal_sentence(record: DemoRecord) -> str:
     if rough[0] <= record.sigma_half:
         return f"{found}."
     return (
-        f"{found}: such strong noise can destroy a small trigger before it destroys the image. So the strength at "
-        "which W is read matters."
+        f"{found}: such strong noise can destroy a small trigger before it destroys the image. So it matters at which noise "
+        "strength W is measured."
     )
 
 
@@ -154,7 +154,7 @@ def hidden_sentence(record: DemoRecord) -> str:
     """Why a band is wide where its line is at 0; empty if no line is."""
     if all(mean > 1e-12 for c in record.curves for mean in c.mean):
         return ""
-    return f"Where a line is at 0, no label changed. Its band shows which values {record.backdoored.draws:,} draws cannot rule out."
+    return f"If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with {record.backdoored.draws:,} draws."
 
 
 def curves_alt(record: DemoRecord) -> str:

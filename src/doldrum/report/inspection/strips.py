@@ -26,11 +26,13 @@ class Strip:
     @property
     def spoken(self) -> str:
         """The figure in words, for who can't see it; the table beside it has the numbers."""
-        references = "" if self.band is None else f" The references’ most suspicious are from {self.reached}."
-        verdict = next(
-            (f" The verdict’s is {words}." for _, words, most in self.dots if most and words != self.most), ""
+        references = (
+            "" if self.band is None else f" The most suspicious values of the reference models are from {self.reached}."
         )
-        return f"{len(self.dots):,} dots. The furthest right is {self.most}.{verdict}{references}"
+        verdict = next(
+            (f" The dot of the verdict is {words}." for _, words, most in self.dots if most and words != self.most), ""
+        )
+        return f"{len(self.dots):,} dots. The dot furthest to the right is {self.most}.{verdict}{references}"
 
 
 def strips(
@@ -45,7 +47,7 @@ def strips(
     >>> one = {"name": "mask", "title": "a mask", "values": [[None, 0, 1.0, 0.0], [None, 1, 1.0, 4.0]], "band": [1.0, 3.0]}
     >>> made = strips([one], {"inspector": "mask", "source": None, "target": 1}, None, promised=True)[0]
     >>> made.dots, made.band, made.spoken
-    (((8.0, '0: +0.0', False), (392.0, '1: +4.0', True)), (104.0, 192.0), '2 dots. The furthest right is 1: +4.0. The references’ most suspicious are from +1.0 to +3.0.')
+    (((8.0, '0: +0.0', False), (392.0, '1: +4.0', True)), (104.0, 192.0), '2 dots. The dot furthest to the right is 1: +4.0. The most suspicious values of the reference models are from +1.0 to +3.0.')
     """
     found = {one["name"]: [(s, t, d) for s, t, _, d in one["values"] if d is not None] for one in inspectors}
     ends = [d for rows in found.values() for *_, d in rows] + [v for one in inspectors for v in one["band"] or ()]

@@ -15,15 +15,15 @@ __all__ = ["ACCURACY", "facts", "material", "view"]
 ACCURACY = "accuracy on clean images"
 """The name of that figure."""
 
-_DOT = "Each dot is a route. A route leads from any class to one class, from one class to any other, or from any class to any other. The large dot is the route of the verdict."
+_DOT = "Each dot is a route: the class that a trigger starts from, and the class that it leads to. A route leads from any class to one class, from one class to any other class, or from any class to any other class. The large dot is the route on which the verdict is based."
 _ROUTES = 24  # that the table by class has
 _KINDS = {
     "masked-pattern": "a pattern under a mask",
-    "additive": "a pattern that is added",
-    "blended": "a pattern that is blended in",
+    "additive": "a pattern that is added to the image",
+    "blended": "a pattern that is blended into the image",
     "displacement": "a warp",
-    "low-frequency": "a smooth pattern that is added",
-    "sinusoid": "stripes that are added",
+    "low-frequency": "a smooth pattern that is added to the image",
+    "sinusoid": "stripes that are added to the image",
 }
 
 
@@ -72,13 +72,13 @@ def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tup
     if references is None:
         made.append(("promise", "none", "without reference models", ""))
     if success is not None:
-        under = f"of {success['n']:,} unused images; 95%: {percent(success['lower'])} to {percent(success['upper'])}"
+        under = f"of {success['n']:,} images that the search did not use; 95% interval: {percent(success['lower'])} to {percent(success['upper'])}"
         made.append(
             (f"success of the {'change' if _no_sign(record) else 'trigger'}", percent(success["value"]), under, "")
         )
     accuracy = record["clean"]["accuracy"]
     if accuracy is not None:
-        under = f"95%: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
+        under = f"95% interval: {percent(accuracy['lower'])} to {percent(accuracy['upper'])}"
         made.append((ACCURACY, percent(accuracy["value"]), under, ""))
     return made
 
@@ -101,7 +101,7 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
     alone: list[tuple[Shot, str]] = []
     for name, text in (
         ("trigger.png", "on plain grey"),
-        ("change.png", f"what it changes in an image, on average, at {found['factor']:.2g} times its strength"),
+        ("change.png", f"mean change of an image, shown at {found['factor']:.2g} times its strength"),
     ):
         if (shot := pictures.named(name)) is not None:
             alone.append((shot, text))
@@ -113,12 +113,12 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
 def _scale(record: Mapping[str, Any]) -> str:
     if record["references"] is None:
         return (
-            f"{_DOT} Its position shows how far it stands out from the model’s other classes, in standard deviations of these. Further right is more suspicious. No rate of false alarms is "
-            "promised here: in a clean model, too, one class is furthest right."
+            f"{_DOT} The position of a dot shows how far its route stands out from those of the model’s other classes, in standard deviations. A dot further to the right is more suspicious. No rate of false "
+            "alarms is promised here, because in a clean model, too, one class is furthest to the right."
         )
     return (
-        f"{_DOT} Its position shows how far the model is from the {record['references']['count']:,} clean references on the same route, in standard deviations of these. Further "
-        "right is more suspicious. Each reference has a most suspicious route. The band reaches from the lowest to the highest of these."
+        f"{_DOT} The position of a dot shows how far the model is from the {record['references']['count']:,} clean reference models on this route, in standard deviations of the reference models. A dot further "
+        "to the right is more suspicious. Every reference model has one route that is its most suspicious. The band covers the values of these routes, from the lowest to the highest."
     )
 
 
@@ -151,16 +151,16 @@ def _route(source: int | None, target: int | None, names: Sequence[str] | None) 
 def _limits(record: Mapping[str, Any]) -> list[str]:
     references = record["references"]
     if references is None:
-        first = "Without clean reference models there is no promised rate of false alarms."
+        first = "Without clean reference models, no rate of false alarms is promised."
     else:
         first = (
-            f"The promise of {percent(references['fpr'])} holds for clean models like the references: the same kind of data, network and training. A clean "
-            f"model of another kind may stand out. With {references['count']:,} references no p-value is below 1/{references['count'] + 1:,}."
+            f"The promised false-alarm rate of {percent(references['fpr'])} holds for clean models like the reference models, with the same kind of data, network and training. A clean "
+            f"model of another kind may look suspicious. With {references['count']:,} reference models, no p-value is below 1/{references['count'] + 1:,}."
         )
     return [
         first,
-        "The searches used one half of the clean images. The other half was used only to test what they found.",
-        "A search looks for any small change that leads to a class. What it finds may not look like the attacker’s own trigger.",
+        "The searches for a trigger used one half of the clean images. The other half was used only to test the triggers that they found.",
+        "A search looks for any small change of an image that leads the model to a class. The change that it finds may not look like the attacker’s own trigger.",
         "An attacker who knows these searches can train a model to pass them.",
     ]
 
@@ -171,7 +171,7 @@ def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [
         *model_rows(model),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
-        ("of the clean images", f"{clean['search']:,} were used for the search, {clean['test']:,} for the test"),
+        ("of the clean images", f"{clean['search']:,} were used for the search and {clean['test']:,} for the test"),
     ]
     if references is not None:
         found.append(("reference models", f"{references['count']:,} from {references['source']}"))

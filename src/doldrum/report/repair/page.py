@@ -16,14 +16,14 @@ __all__ = ["write_repair_page"]
 _STYLES = ("style.css", "inspection.css")
 _LIMITS = (
     "Only the recovered trigger was tested. Another trigger that was not recovered may still work.",
-    "The recovered trigger may differ from the attacker’s own trigger. The attacker’s trigger may still work although this one no longer does.",
-    "The accuracy holds for clean images like those given.",
+    "The recovered trigger may differ from the attacker’s own trigger. The attacker’s trigger may still work although the recovered trigger no longer does.",
+    "The measured accuracy holds for clean images like those that were given.",
 )
 """What no repair can show."""
-_HELD_BACK = "The repair did not train on the images held back."
+_HELD_BACK = "The repair did not train on the held-back images."
 _SEARCHED = {
-    "inspection": "If the inspection had the same clean images and the same seed, its search did not use them either.",
-    "explanation": "The search of the explanation did not use them either.",
+    "inspection": "If the inspection had the same clean images and the same seed, its search did not use the held-back images either.",
+    "explanation": "The search of the explanation did not use the held-back images either.",
 }
 
 
@@ -73,20 +73,29 @@ def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         before, after = record["success"]["before"], record["success"]["after"]
         kind = "backdoored" if record["verdict"]["exit_code"] else "clean"
         made.append(
-            ("the trigger worked on", percent(before["value"]), f"of {before['n']:,} images held back, before", "")
+            (
+                "the trigger worked on",
+                percent(before["value"]),
+                f"of {before['n']:,} held-back images, before the repair",
+                "",
+            )
         )
-        under = f"after; 95%: {percent(after['lower'])} to {percent(after['upper'])}"
+        under = f"after the repair; 95% interval: {percent(after['lower'])} to {percent(after['upper'])}"
         made.append(("the trigger works on", percent(after["value"]), under, kind))
     if record["accuracy"] is not None:
         before, after, change = (record["accuracy"][name] for name in ("before", "after", "difference"))
-        made.append(("accuracy before", percent(before["value"]), f"of {before['n']:,} images held back", ""))
-        under = f"change in points, 95%: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f}"
+        made.append(("accuracy before", percent(before["value"]), f"of {before['n']:,} held-back images", ""))
+        under = (
+            f"change in percentage points, 95% interval: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f}"
+        )
         made.append(("accuracy after", percent(after["value"]), under.replace("-", "−"), ""))
     else:
         same = record["agreement"]
-        made.append(("same label as before", percent(same["value"]), f"of {same['n']:,} images held back", ""))
+        made.append(("same label as before", percent(same["value"]), f"of {same['n']:,} held-back images", ""))
     if record["larger"] is not None:
-        made.append(("smallest trigger now", f"{record['larger']:.2g} times", "as large, for the same classes", ""))
+        made.append(
+            ("smallest trigger now", f"{record['larger']:.2g} times", "as large as before, for the same classes", "")
+        )
     return made
 
 
@@ -97,7 +106,7 @@ def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [
         *model_rows(model),
         ("clean images", f"{clean['images']:,} from {clean['source']}"),
-        ("of the clean images", f"{clean['fit']:,} were used for training, {clean['test']:,} for the test"),
+        ("of the clean images", f"{clean['fit']:,} were used for training and {clean['test']:,} for the test"),
         ("labels", whose),
         ("method", f"{record['method']['title']} ({record['method']['settings']})"),
     ]

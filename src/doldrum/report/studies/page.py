@@ -32,7 +32,11 @@ def study_page(records: StudyRecords) -> StudyPage:
     name = records.manifest.study
     if not records.cells:
         failed = [f"none, and {len(records.failures)} failed ({records.failures[0].error})"] if records.failures else []
-        do = f"fix that and run the same doldrum study {name} again" if failed else f"run doldrum study {name} first"
+        do = (
+            f"fix the error, and run the same doldrum study {name} command again"
+            if failed
+            else f"run doldrum study {name} first"
+        )
         raise InputError(f"expected at least one finished cell of {name}, got {failed[0] if failed else 'none'}; {do}")
     if name not in [found.name for found in pkgutil.iter_modules(folders.__path__) if found.ispkg]:
         raise InputError(f"expected a study that has a report, got {name!r}; read its records instead")
@@ -41,7 +45,7 @@ def study_page(records: StudyRecords) -> StudyPage:
         return module.page(records)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
-            f"expected records of {name} as this release writes them, got some that the page can't read "
+            f"expected records of {name} in the format of this release, got records that the page can't read "
             f"({type(error).__name__}: {error}); run the study again in another folder"
         ) from error
 
@@ -66,7 +70,7 @@ def write_report(folder: str | Path) -> Path:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         raise InputError(
-            f"expected a folder that can be written, got {error}; copy it, and report on the copy"
+            f"expected a folder that can be written to, got {error}; copy the folder, and run doldrum report on the copy"
         ) from error
 
 

@@ -139,14 +139,16 @@ def sample_of(
     given = cast("Mapping[Resize, Any]", images if isinstance(images, Mapping) else {resize: images})
     if resize not in given:
         raise InputError(
-            f"expected images under {resize!r}, as the model's are resized, got {sorted(given)}; pass them"
+            f"expected images under the key {resize!r} (how the model's images are resized), got the keys {sorted(given)}; pass images under this key"
         )
     shapes = {tuple(array.shape) for array in given.values()}
     shape = next(iter(shapes))
     if len(shapes) != 1 or shape[1:] != classifier.input_shape or not shape[0]:
         wanted = ", ".join(map(str, classifier.input_shape))
         got = " and ".join(map(str, sorted(shapes)))
-        raise InputError(f"expected images of shape (N, {wanted}), as the model takes, got {got}; fit them to it first")
+        raise InputError(
+            f"expected images of shape (N, {wanted}), which the model takes, got {got}; resize the images first"
+        )
     known = np.arange(shape[0])
     truth = None
     if labels is not None:

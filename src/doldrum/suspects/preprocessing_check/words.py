@@ -22,23 +22,23 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     if best.accuracy is not None and opened.accuracy is not None:
         found = f"it is right on {opened.accuracy.value:.0%} of {images} clean images. {then} it is right on {best.accuracy.value:.0%}."
     else:
-        found = f"it gives {images} clean images {_answers(opened)}. {then} it gives {_answers(best)}."
+        found = f"it gives {images} clean images {_answers(opened)}. {then} it gives them {_answers(best)}."
     return f"note: the preprocessing looks wrong. As the model was opened ({opened.name}), {found}"
 
 
 def _answers(row: Row) -> str:
     many = "1 label" if row.classes == 1 else f"{row.classes} labels"
-    return f"{many}, gives the most frequent to {row.largest:.0%} of them, and keeps {row.kept:.0%} of labels under small changes of the image"
+    return f"{many} ({row.largest:.0%} of the images get the most frequent label), and {row.kept:.0%} of the labels stay the same under small changes of the image"
 
 
 def one_label_note(label: int, images: int) -> str:
     """A sentence on images that all got one label: it claims nothing, since they may be of one class.
 
     >>> one_label_note(3, 10)
-    'note: all of 10 images that were looked at got one label, class 3. If they are of several classes, check how the model is opened'
+    'note: all 10 images that were checked got one label, class 3. If they are of several classes, check how the model is opened'
     """
     got = "no label: NaN or infinite scores" if label < 0 else f"one label, class {label}"
-    return f"note: all of {images} images that were looked at got {got}. If they are of several classes, check how the model is opened"
+    return f"note: all {images} images that were checked got {got}. If they are of several classes, check how the model is opened"
 
 
 def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str:
@@ -46,17 +46,17 @@ def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     best, opened = rows[0], next(row for row in rows if row.opened)
     warning = warning_of(rows, images=images, labelled=labelled, num_classes=num_classes)
     if not labelled and images < FEWEST:
-        return f"{images} images without labels are too few to compare candidates. Give {FEWEST} or more, or labels."
+        return f"{images} images without labels are too few to compare candidates. Give {FEWEST} or more images, or give labels."
     if max(row.information for row in rows) < 1e-9 and warning is None:
-        return "The preprocessing cannot be judged: with every candidate, all images get one label, or labels that change with small changes of the image."
+        return "The preprocessing cannot be judged: with every candidate preprocessing, all images get one label, or labels that change with small changes of the image."
     if warning is None and opened.accuracy is not None and opened.accuracy.lower < 1.5 / num_classes:
         top = max(row.accuracy.value for row in rows if row.accuracy is not None)
         return (
-            f"No candidate makes the model right: accuracy is at most {top:.0%}, with {num_classes} classes. Check the size, the order of the "
-            "classes, and whether these labels are the model's."
+            f"No candidate preprocessing makes the model accurate: accuracy is at most {top:.0%}, with {num_classes} classes. Check the size, the order of the "
+            "classes, and whether the labels are those of the model."
         )
     if warning is None:
-        told = f"Nothing shows that the model was opened in a wrong way ({opened.name}): none of the {len(rows) - 1} others is shown to be better."
+        told = f"Nothing shows that the model was opened in a wrong way ({opened.name}): none of the {len(rows) - 1} other candidates is shown to be better."
         told += (
             "" if labelled else " Without labels, a wrong preprocessing often goes unnoticed. Labels would show more."
         )
@@ -65,4 +65,6 @@ def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     ties = [row.name for row in rows if row.tied]
     if not ties:
         return told
-    return f"{told} Near ties, which differ from the best by less than the uncertainty: {'; '.join(ties)}."
+    return (
+        f"{told} Near ties (candidates that differ from the best by less than the uncertainty) are: {'; '.join(ties)}."
+    )

@@ -118,7 +118,7 @@ def test_sentences_say_what_was_found(cells):
     page = study_page(records_of(*cells))
     assert (
         page.headline
-        == "At 64 forward passes per input SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms on fashion-mnist"
+        == "With at most 64 forward passes per input, SmoothnessProfile finds 0.50 of triggered inputs at 1% false alarms on fashion-mnist"
     )
     text = " ".join(page.lede)
     assert (
@@ -171,8 +171,14 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     page = study_page(records_of(*cells, cell("badnets", found, stress=True)))
     text = page.lede[-1]
     assert "100 inputs 1.2% ± 0.2% with TPR 0.70 ± 0.03, 2,000 inputs 1.2% ± 0.2% with TPR 0.80" in text
-    assert "on changed images 0% to 8.0%. If 1% of the calibration inputs are triggered, the TPR is 0.60." in text
-    assert "20.0% of one predicted class are flagged. With class-conditional calibration it is at most 4.1%." in text
+    assert (
+        "images were changed, the rates are 0% to 8.0%. If 1% of the calibration inputs are triggered, the mean TPR is 0.60."
+        in text
+    )
+    assert (
+        "up to 20.0% of the inputs of one predicted class are flagged. With class-conditional calibration, at most 4.1% of the inputs of a class are flagged."
+        in text
+    )
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
     assert sizes.tables[0].rows[0][:2] == ["SmoothnessProfile", "refused"]
     assert "kept 47 of 50" in sizes.tables[0].rows[0][2]
@@ -181,7 +187,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     unmoved = [{**d, "stress": stress_of(0.032, 0.0)} for d in both(0, 0, 0)]
     page = study_page(records_of(*cells, cell("badnets", found, stress=True), cell("clean", unmoved, stress=True)))
     assert (
-        "on 2 models, with TPR over the backdoored ones. At a promised 1%, the rate of false alarms is: calibrated on 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
+        "for 2 models (fashion-mnist, recipe r; TPRs are means over the backdoored models). At a promised 1%, the actual rates of false alarms by the number of calibration inputs are: 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
         in page.lede[-1]
     )
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
@@ -209,8 +215,8 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     ]
     assert section.tables[0].rows[0][1] == "8.0% / 8.0%\n1.0% to 20.0%"
     both_kinds = study_page(records_of(*cells, *tails, cell("badnets", found, stress=True)))
-    assert "recipe r, on 1 model" in both_kinds.lede[-1]
-    assert "At a promised 1%, the rate" in both_kinds.lede[-1]
+    assert "for 1 model (fashion-mnist, recipe r" in both_kinds.lede[-1]
+    assert "At a promised 1%, the actual rates" in both_kinds.lede[-1]
 
 
 OTHERS: tuple[dict[str, Any], ...] = (
@@ -288,7 +294,7 @@ def test_stress_cells_alone_make_a_page():
     page = study_page(records_of(cell("badnets", found, stress=True)))
     assert page.headline == "No development attack was measured"
     assert page.lede[-1].startswith(
-        "SmoothnessProfile was also calibrated in several ways, on fashion-mnist, recipe r, on 1 model, with TPR"
+        "SmoothnessProfile was also calibrated in several ways, for 1 model (fashion-mnist, recipe r; TPRs"
     )
 
 

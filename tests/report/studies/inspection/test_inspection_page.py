@@ -206,5 +206,5 @@ def test_the_page_says_what_the_records_say() -> None:
     ids=len,
 )
 def test_a_study_that_has_hardly_begun_has_a_page(cells: list[Any]) -> None:
-    assert "Too few" in page(records(cells)).headline
+    assert "There are too few models" in page(records(cells)).headline
     render_study(records(cells), study_page(records(cells)))

@@ -122,13 +122,13 @@ def test_the_page_renders_and_its_numbers_are_the_records(cells):
     html = render_study(records, page)
     assert page.headline in html
     if len(cells) > 1:
-        assert page.headline == "3 of 3 artificial patterns smooth clean models"
+        assert page.headline == "3 of 3 artificial patterns make clean models smoother"
         assert "W falls with adversarial patch (+0.200, 95% +0.200 to +0.200, 2 models)" in page.lede[0]
-        assert "It holds for 3 of 3 kinds. On clean models" in page.lede[0]
+        assert "A smoother model is shown for 3 of 3 kinds of artificial pattern. On clean models" in page.lede[0]
         assert "The study has 2 clean models and 6 backdoored models, with 60 inputs each." in page.lede[0]
         assert "W falls with BadNets (+0.280, 95% +0.280 to +0.280, 2 models)" in page.lede[1]
         assert (
-            "true triggers have a mean W of 0.040 to 0.040, and patterns on clean models of 0.200 to 0.200"
+            "mean W with true triggers is 0.040 to 0.040, and with patterns on clean models it is 0.200 to 0.200"
             in page.lede[2]
         )
         assert page.lede[3].startswith("The verdicts are provisional for ")

@@ -86,7 +86,7 @@ def _headline(sums: Mapping[str, Mapping[str, Any]]) -> str:
         return "No attack was cleansed"
     ours = sums["profile"]
     rest = [f"{_TITLES[m]} {sums[m]['broken']}" for m in ("spectral", "clustering")]
-    return f"Retraining on what the profile leaves breaks {ours['broken']} of {ours['models']} backdoors; {', '.join(rest)}"
+    return f"Retraining without the samples that the profile drops breaks {ours['broken']} of {ours['models']} backdoors ({', '.join(rest)})"
 
 
 def _lede(
@@ -97,7 +97,7 @@ def _lede(
     none = sums["none"]
     texts = [
         f"The study has {none['models']} models of {none['attacks']} attacks, with {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, and {first.values['samples']:,} training images with "
-        f"{float(first.cell['rate']):.0%} poison. Each method uses the model that was trained on the set to choose samples to drop. Then a model is trained on the others, with the same recipe and seed. A backdoor counts as broken below an ASR of {BROKEN:.0%}.",
+        f"{float(first.cell['rate']):.0%} poison. To choose the samples to drop, each method uses the model that was trained on the poisoned set. Then a new model is trained on the other samples, with the same recipe and seed. A backdoor counts as broken if its ASR is below {BROKEN:.0%}.",
     ]
     if none["models"]:
         texts.append(
@@ -117,7 +117,9 @@ def _lede(
             title_of(r["attack"]) for r in rows if r["arm"] == "profile" and r["asr"] is not None and r["asr"] >= BROKEN
         ]
         if kept:
-            texts.append(f"After the profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}.")
+            texts.append(
+                f"After cleansing with the profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}."
+            )
     return [*texts, _calibration_sentence(cells)]
 
 
@@ -127,7 +129,7 @@ def _calibration_sentence(cells: Sequence[CellRecord]) -> str:
     accuracy = np.mean([c.values["training_accuracy"] for c in cells])
     return (
         f"The profile was calibrated to flag 5% of clean images that the model was not trained on. It flags {percent(float(held))} of other "
-        f"such images, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of these samples correctly."
+        f"clean images that the model was not trained on, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of these training samples correctly."
     )  # fmt: skip
 
 
@@ -135,10 +137,10 @@ def _success(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "Attack success after retraining",
         (
-            "“All poison dropped” is possible only if the poison is known. Its ASR is the effect of the trigger on a model that never learned it. The ASR of all-to-all cannot exceed the clean accuracy.",
+            "“All poison dropped” is possible only if it is known which samples are poisoned. Its ASR shows how often the trigger works on a model that never learned it. The ASR of the all-to-all attack cannot exceed the clean accuracy.",
         ),
         [
-            StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "The figure shows means over seeds.",
+            StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "The figure shows mean attack success rates over seeds.",
                         "Attack success rate after retraining, by attack and method", height=0.9 + 0.55 * max(len(attacks), 2)),
         ],
         [
@@ -152,8 +154,8 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "What was dropped",
         (
-            "The profile drops what it flags at its promised rate. Without clean images it drops 1.5 times the poison rate of the "
-            "set. Spectral signatures drop 1.5 times the true largest share of poison in a class, from every class. If one class has all the poison, this is half of the set or more. Cover samples carry the trigger and their own label. They are counted neither as poison nor as clean. AUROC says how well the scores separate poison from clean samples over all classes.",
+            "The profile drops the samples that it flags at its promised false-positive rate. Without clean images, the share that it drops is 1.5 times the poison rate of the "
+            "set. Spectral signatures drop the same share from every class: 1.5 times the true largest share of poison in any class. If one class has all the poison, spectral signatures thus drop half of the set or more. Cover samples carry the trigger and keep their own label. Cover samples are counted neither as poison nor as clean. AUROC says how well the scores separate poison from clean samples over all classes.",
         ),
         (),
         [
@@ -174,15 +176,15 @@ def _false(cells: Sequence[CellRecord]) -> Section:
     ]  # fmt: skip
     head = [f"{x:.0%}: {what}" for x in levels for what in ("held-out", "trained on")]
     return Section(
-        "Does a promise made on held-out images hold for training samples?",
+        "Does a rate that was promised on held-out images hold for training samples?",
         (
-            "Calibration inputs are clean images that the model never saw, and the promise is about such images. The model may have memorised the clean samples of the training "
-            "set, so for these the promise may not hold.",
+            "Calibration inputs are clean images that the model never saw, and the promised false-positive rate is for such images. The model may have memorised the clean samples of the training "
+            "set, so the promised rate may not hold for these samples.",
         ),
         (),
         [
             StudyTable(
-                "Share of clean images flagged at each promised rate, and of poisoned samples found",
+                "Shares of clean images flagged and of poisoned samples found, at each promised rate",
                 ["attack", "seed", *head, *(f"{x:.0%}: found" for x in levels)],
                 table,
             )
@@ -193,7 +195,7 @@ def _false(cells: Sequence[CellRecord]) -> Section:
 def _clean(rows: Sequence[Mapping[str, Any]]) -> Section:
     mine = [r for r in rows if r["attack"] == _CLEAN]
     return Section(
-        "What cleansing costs a clean set",
+        "What cleansing costs if the training set is clean",
         (),
         (),
         [
@@ -222,8 +224,8 @@ def _clusters(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Clusters of the attacker’s class",
         (
-            f"The smaller cluster is dropped if it has less than {MOST_SHARE:.0%} of its class and the silhouette is above "
-            f"{LEAST_SILHOUETTE:.2f}. So if more than this share of a class is poison, the cluster with the poison is kept.",
+            f"The smaller cluster is dropped if it has less than {MOST_SHARE:.0%} of its class and the silhouette score is above "
+            f"{LEAST_SILHOUETTE:.2f}. So if more than {MOST_SHARE:.0%} of a class is poison, the cluster with the poison is kept.",
         ),
         (),
         [

@@ -117,14 +117,14 @@ def _headline(parts: Sequence[_Part]) -> str:
         return "No development attack was measured"
     best = parts[0].ranked[0]
     return (
-        f"At 64 forward passes per input {detector_title(best.detector)} finds {two(best.development)} of triggered inputs at 1% false alarms on "
+        f"With at most 64 forward passes per input, {detector_title(best.detector)} finds {two(best.development)} of triggered inputs at 1% false alarms on "
         f"{parts[0].models.data}"
     )
 
 
 def _lede(parts: Sequence[_Part]) -> list[str]:
     if not parts:
-        return ["This study has only cells of the kind `stress`, which show how calibration can go wrong."]
+        return ["This study has only `stress` cells, that is, runs which show how calibration can go wrong."]
     others = [f"On {p.models.name}, {_ranking(p)}" for p in parts[1:] if p.ranked]
     return [*_answer(parts[0]), *others]
 
@@ -138,7 +138,7 @@ def _answer(part: _Part) -> list[str]:
         f"Models: {part.models.name}. {counted(len(victims), 'backdoored model')} of {counted(len(attacks), 'attack')} and "
         f"{counted(len(part.cells) - len(victims), 'clean model')} were measured, with {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. TPR is the share of triggered inputs that are flagged, at a promised 1% of "
-        f"false alarms. Thresholds are from calibration inputs, and only triggered inputs that get the attacker’s label are counted. Figures are means over the attacks with {100 * part.rate:.3g}% poison, with at most 64 forward passes per input."
+        f"false alarms. Thresholds are from calibration inputs, and only triggered inputs that get the attacker’s label are counted. All figures are means over the attacks with {100 * part.rate:.3g}% poison, with at most 64 forward passes per input."
     ]
     if part.ranked:
         ranking = _ranking(part)
@@ -148,7 +148,7 @@ def _answer(part: _Part) -> list[str]:
         mine = [r for r in at_budget(part.rows, EQUAL) if r.detector == OURS]
         by = {name: by_attack(mine, name, part.rate) for name in (HELD_OUT, ADAPTIVE)}
         said = [
-            f"{detector_title(OURS)} has an AUROC of {three(ours.auroc)} over development attacks. Its lowest TPR is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
+            f"{detector_title(OURS)} has a mean AUROC of {three(ours.auroc)} over development attacks. Its lowest TPR is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
         ]
         said += [
             f"Its TPRs for {name.replace(' ', '-')} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade smoothness'}, are: "
@@ -173,7 +173,7 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     kept1, kept5 = sum(s.kept1 for s in found), sum(s.kept5 for s in found)
     low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
     return (
-        f"At a promised 1% of false alarms, the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
+        f"With a promised false-alarm rate of 1%, the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
         f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) of clean inputs. In {kept1} of {models} pairs of a detector and a model, "
-        f"the number of false alarms is inside the 95% interval of the promise (at a promised 5%, in {kept5}). All detectors of a model use the same inputs, so these pairs are not independent."
+        f"the number of false alarms is inside the 95% interval that the promise allows (with a promised rate of 5%, in {kept5} pairs). For each model, all detectors use the same inputs, so these pairs are not independent."
     )  # fmt: skip

@@ -53,7 +53,7 @@ def table_section(
     return Section(
         "Detectors",
         (
-            "For each victim, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used, with other splits of the test images of the same victims with seed 0 (and two with seed 1).",
+            "For each model, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used for the design: the same models with seed 0 (and two with seed 1), but other splits of the test images.",
         ),
         [
             StudyFigure(
@@ -64,22 +64,22 @@ def table_section(
             ),
             StudyFigure(
                 "cost", lambda ax: plot_cost(both, ax),
-                "The figure shows processor time per input, on one thread, and mean TPR at 1% over development attacks. The number of forward passes is in brackets. "
+                "The figure shows processor time per input, on one thread, and mean TPR at 1% FPR over development attacks. The number of forward passes is in brackets. "
                 "Diamonds use at most 64 forward passes, and dots as many as in the paper.",
-                "Cost of every detector against what it finds", height=4.2,
+                "Processor time of every detector against its mean TPR", height=4.2,
             ),
         ],
         [
             _table("At most 64 forward passes per input", equal),
-            _table("Detectors that take more forward passes, with as many as in their papers", [s for s in paper if s.detector in cut]),
+            _table("Detectors whose papers use more forward passes, with as many as in their papers", [s for s in paper if s.detector in cut]),
         ],
     )  # fmt: skip
 
 
 def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     return StudyTable(
-        caption + ". The table gives the TPR at 1%, as a mean over attacks, for triggered inputs that get the attacker’s label. “All” counts all triggered inputs of the development attacks. TPR at 5% "
-        "and AUROC are means over attacks too. Milliseconds are processor time on one thread, the median over models.",
+        caption + ". The table gives the TPR at 1% FPR, as a mean over attacks, for triggered inputs that get the attacker’s label. “All” counts all triggered inputs of the development attacks. TPR at 5% FPR "
+        "and AUROC are means over attacks too. The column “ms” is the median over models of the processor time on one thread, in milliseconds.",
         ["detector", "forward passes", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "lowest"],
         [
             [
@@ -135,18 +135,18 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
     models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
     return Section(
         "Attack by attack",
-        ("The figure and the table give the TPR at a promised 1% of false alarms, for triggered inputs that get the attacker’s label, with at most 64 forward passes per input. "
+        ("The figure and the table give the TPR at a promised 1% of false alarms, with at most 64 forward passes per input. They count only triggered inputs that get the attacker’s label. "
          "* marks attacks that were held out of the design of SmoothnessProfile. † marks attacks that were made to evade smoothness.",),
         [
             StudyFigure(
                 "heat", lambda ax: plot_heat(labels, [detector_title(n) for n in names], grid, ax),
-                "A darker square means that more inputs are found. * marks held-out attacks, and † adaptive ones.", "Heat map of TPR at 1% FPR, attacks by detectors",
+                "A darker square means that more inputs are found. * marks held-out attacks, and † marks adaptive attacks.", "Heat map of TPR at 1% FPR, attacks by detectors",
                 height=1.6 + 0.27 * len(kinds),
             )
         ],
         [
             StudyTable(
-                "TPR at 1%, means over models",
+                "TPR at 1% FPR, as means over models",
                 ["attack", "models", "ASR", *(detector_title(n) for n in names)],
                 [
                     [label, str(len(of)), percent(float(np.mean([c.values["asr"] for c in of]))), *(two(v) for v in line)]
@@ -182,12 +182,12 @@ def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], 
         ])  # fmt: skip
     return Section(
         "What evasion costs the attacker",
-        ("The table compares BadNets with attacks that were made to evade smoothness. In LSBA, some triggered training images keep their true label. In anti-smoothing, some are noisy "
-         "and keep their true label. In noise-hardened, noise is added to every training batch. ASR under Gaussian noise of .1 "
-         "and under JPEG at severity 3 is measured on the model’s triggered inputs.",),
+        ("The table compares BadNets with attacks that were made to evade smoothness. In the attack LSBA, some triggered training images keep their true label. In the attack anti-smoothing, some triggered training images are noisy "
+         "and keep their true label. In the attack noise-hardened, noise is added to every training batch. The ASR under Gaussian noise of strength .1 "
+         "and under JPEG compression at severity 3 is measured on the model’s triggered inputs.",),
         (),
         [StudyTable(
-            "Means over models" + (f"; a clean model’s accuracy is {percent(base)}" if clean else ""),
+            "Means over models" + (f"; the mean accuracy of clean models is {percent(base)}" if clean else ""),
             ["attack", "clean accuracy", "change from clean", "ASR", "ASR under noise", "ASR under JPEG", "TPR of SmoothnessProfile", "best detector"],
             lines,
         )],
@@ -204,7 +204,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
 
     return Section(
         "False alarms",
-        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. The inputs were not filtered. This interval does not include the randomness of the calibration sets. “Kept” includes it: it is the number of models whose false alarms are inside the beta-binomial 95% interval of the promise.",),
+        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. This interval does not include the random choice of the calibration sets. “Kept” includes this choice: it is the number of models whose false alarms are inside the 95% interval (beta-binomial) that the promise allows.",),
         (),
         [StudyTable(
             "Actual false-positive rates",
@@ -253,7 +253,7 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "These detectors refused these victims (backdoored models). Such pairs have no figures, and are left out of the detector’s means."
+    text = "These detectors could not be fitted to these victims (backdoored models). Such pairs of a detector and a victim have no figures, and are left out of the detector’s means."
     head = ["detector", "data set and recipe", "victim", "reason"]
     return Section(
         "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)]

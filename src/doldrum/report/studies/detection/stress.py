@@ -52,18 +52,18 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
         for s in (able[0], able[-1])
     )
     contaminated = (
-        f" If 1% of the calibration inputs are triggered, the TPR is {mean('planted', 'tpr', 0):.2f}."
+        f" If 1% of the calibration inputs are triggered, the mean TPR is {mean('planted', 'tpr', 0):.2f}."
         if planted
         else ""
     )
-    over = ", with TPR over the backdoored ones" if planted else ""
+    over = "; TPRs are means over the backdoored models" if planted else ""
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{detector_title(detector)} was also calibrated in several ways, on {models.name}, on {len(own)} {'model' if len(own) == 1 else 'models'}{over}. At a promised 1%, the rate of false alarms is: calibrated on {sizes} (mean ± "
-        f"standard deviation over random splits); calibrated on changed images {percent(min(shifts.values()))} to "
-        f"{percent(max(shifts.values()))}.{contaminated} The promise is for all inputs together: at a promised 5%, "
-        f"{percent(float(worst))} of one predicted class are flagged. With class-conditional calibration it is at most {percent(float(even))}."
+        f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
+        f"standard deviation over random splits). If the calibration images were changed, the rates are {percent(min(shifts.values()))} to "
+        f"{percent(max(shifts.values()))}.{contaminated} The promised rate is for all inputs together: at a promised 5%, "
+        f"up to {percent(float(worst))} of the inputs of one predicted class are flagged. With class-conditional calibration, at most {percent(float(even))} of the inputs of a class are flagged."
     )
 
 
@@ -105,8 +105,8 @@ def _training(whole: Models, tails: dict[Models, list[CellRecord]], *, alone: bo
     return Section(
         title if alone else f"{title}: {whole.name}",
         (
-            "The ratio after the data set’s name is the number of training images of the rarest class to that of the most frequent class "
-            f"({models}). All classes have equally many test images. Calibration sets of 500 are balanced (1:1) or have the proportions of the training set.",
+            "The ratio after the data set’s name compares the number of training images of the rarest class with that of the most frequent class "
+            f"({models}). All classes have equally many test images. Calibration sets have 500 images, in equal numbers per class (1:1) or in the proportions of the training set.",
         ),
         (),
         [_imbalance(_by_detector(own), f"{m.name}. ") for m, own in tails.items()],
@@ -119,8 +119,8 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "How many calibration inputs",
             (
-                f"This was measured on {victims}. TPR is over the backdoored models. The same scored inputs were split at random 50 times. The table gives mean ± standard deviation over these splits, which shows the effect of choosing calibration inputs. “Refused” means that so few inputs cannot promise such a low rate. "
-                "“Kept” is the number of splits whose false alarms are inside the promise’s 95% interval.",
+                f"The rates were measured on {victims}. TPR is a mean over the backdoored models. The same scored inputs were split at random 50 times into calibration and test inputs. The table gives mean ± standard deviation over these splits, which shows the effect of choosing calibration inputs. “Refused” means that so few inputs cannot promise such a low rate. "
+                "“Kept” is the number of splits whose false alarms are inside the 95% interval that the promise allows.",
             ),
             (),
             [_sizes(by, at) for at in range(2)],
@@ -128,8 +128,8 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "If calibration inputs differ from the scanned inputs",
             (
-                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. They were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times the calibration inputs of the "
-                "rarest, and the promised rate is 5%.",
+                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. They were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
+                "rarest class, and the promised rate is 5%.",
             ),
             (),
             [_shifts(by), _imbalance(by)],
@@ -163,7 +163,7 @@ def _sizes(by: dict[str, list[dict[str, Any]]], at: int) -> StudyTable:
         return f"{percent(false)} ± {percent(false_sd)}{tpr}\n{kept}"
 
     return StudyTable(
-        f"Actual FPR, and TPR, at a promised {_RATES[at]}, by calibration size",
+        f"Actual FPR and TPR at a promised FPR of {_RATES[at]}, by the number of calibration inputs",
         ["detector", *(f"{int(s):,}" for s in sizes)],
         [[detector_title(name), *(entry(found, s) for s in sizes)] for name, found in by.items()],
     )
@@ -178,7 +178,7 @@ def _shifts(by: dict[str, list[dict[str, Any]]]) -> StudyTable:
         return f"{false}; {np.mean(hits):.2f}" if hits else false
 
     return StudyTable(
-        "Actual FPR at a promised 1%, and TPR. Detectors were calibrated on changed inputs, or with 1% of triggered ones among 500",
+        "Actual FPR and TPR at a promised FPR of 1%. Detectors were calibrated on changed inputs, or on 500 inputs of which 1% were triggered",
         ["detector", *("unchanged" if k == "none" else k for k in kinds), "1% triggered"],
         [
             [
@@ -203,8 +203,8 @@ def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTab
         return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
-        f"{first}Actual FPR at a promised 5%. The first line has the three most frequent / the three rarest predicted classes, and the second the lowest to the highest class. With "
-        "class-conditional calibration, classes with too few inputs are refused (here they are never flagged)",
+        f"{first}Actual FPR at a promised FPR of 5%. The first line of a cell has the mean FPR of the three most frequent / the three rarest predicted classes. The second line has the lowest to the highest FPR of a class. With "
+        "class-conditional calibration, classes with too few inputs are refused (here their inputs are never flagged)",
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [
             [

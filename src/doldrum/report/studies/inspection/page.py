@@ -89,10 +89,10 @@ def _sums(by: str, found: Sequence[Judged], attacks: Sequence[str], references: 
 def _headline(sums: Mapping[str, Mapping[str, Summary]]) -> str:
     ours = sums[ALL]["all"]
     if not ours.models or not ours.clean:
-        return "Too few models to say how well backdoored ones are found"
+        return "There are too few models to say how well backdoored models are found"
     return (
         f"The verdict finds {round(ours.tpr * ours.models)} of {counted(ours.models, 'backdoored model')}, and flags {ours.alarms} of "
-        f"{ours.clean} clean ones"
+        f"{ours.clean} clean models"
     )
 
 
@@ -101,27 +101,33 @@ def _lede(
 ) -> list[str]:
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
-        f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean references. Each of the others is compared with the references of its own network. The promised "
-        f"rate of false alarms is {LEVEL:.0%} of clean models. Models on which choices were made are not in these figures. They have a section of their own.",
+        f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean reference models. Each of the other models is compared with the reference models that have the same network. The promised "
+        f"rate of false alarms is {LEVEL:.0%} of clean models. These figures leave out the development models, on which the inspectors were designed. Development models have a section of their own.",
     ]
     if ours.models and ours.clean:
         texts.append(
-            f"Of the {ours.models} backdoored models, {percent(ours.tpr)} are flagged, with an AUROC of {number(ours.auroc, 2)}. Of the {one.models} with one target and one "
-            f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. The class named is the attacker's in {percent(one.target.value)} of these. "
+            f"Of the {ours.models} backdoored models, {percent(ours.tpr)} are flagged, with an AUROC of {number(ours.auroc, 2)}. Of the {one.models} models with one target class and one "
+            f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. In {percent(one.target.value)} of these models, the class named is the attacker's. "
             f"{ours.alarms} of {ours.clean} clean models are flagged"
-            + (f" (95% interval of the promise: {ours.promised[0]} to {ours.promised[1]})." if ours.promised else ".")
+            + (
+                f", where the promised rate allows {ours.promised[0]} to {ours.promised[1]} (95% interval)."
+                if ours.promised
+                else "."
+            )
         )
         if math.isfinite(entropies[ALL]):
             texts.append(
-                f"A probability calibrated on the development models has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has .69. The goal of NIST's TrojAI is .3465.)"
+                f"Turned into a probability (calibrated on the development models), the verdict’s score has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
             )
     if CLASSIC in sums and sums[CLASSIC]["all"].clean:
         classic = sums[CLASSIC]["all"]
         texts.append(
-            f"Neural Cleanse, by its published rule (anomaly index above 2), flags {classic.alarms} of {classic.clean} clean models, and {percent(classic.tpr)} of the backdoored ones."
+            f"By its published rule (anomaly index above 2), Neural Cleanse flags {classic.alarms} of {classic.clean} clean models, and {percent(classic.tpr)} of the backdoored models."
         )
     if references < 19:
-        texts.append(f"The results are provisional: there are {references} references per network, of at least 19.")
+        texts.append(
+            f"The results are provisional: there are only {references} reference models per network, and at least 19 are needed."
+        )
     return texts
 
 
@@ -141,10 +147,10 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
         ])  # fmt: skip
     return Section(
         "The verdict, attack by attack",
-        ("Each dot is a model. The further to the right, the more the model differs from the references, in standard deviations of these.",),
-        [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "The figure shows models on which no choice was made.",
-                     "Standing of every model compared with the references, attack by attack", 5.4)],
-        [StudyTable("What is flagged at the promised rate, and the trigger that was recovered",
+        ("Each dot is a model. A dot further to the right means that the model differs more from the reference models, in standard deviations of the reference models.",),
+        [StudyFigure("standing", lambda ax: _dots(found, attacks, ax), "The figure leaves out the development models.",
+                     "Distance of every model from the reference models, attack by attack", 5.4)],
+        [StudyTable("Models that are flagged at the promised rate, and the triggers that were recovered",
                     ["attack", "models", "ASR", "flagged", "backdoor shown", "class right", "success of the found trigger", "found by"], rows)],
     )  # fmt: skip
 
@@ -154,10 +160,10 @@ def _control(found: Sequence[Judged]) -> Section:
     return Section(
         "Wrong labels, and no trigger",
         (
-            f"For {counted(len(found), 'model')}, training labels were changed to one class, as many as an attack changes, but no image got a trigger. {len(flagged)} of them "
-            f"are suspicious, since they differ from the references: smaller changes lead to that class. The triggers found are compared in size with those of the references. In {len(shown)} of the models a backdoor is shown.",
+            f"For {counted(len(found), 'model')}, as many training labels were changed to one class as an attack changes, but no image got a trigger. Of these models, {len(flagged)} "
+            f"are suspicious. They differ from the reference models, because smaller changes lead to that class. The triggers found are compared in size with those of the reference models. A backdoor is shown in {len(shown)} of these models.",
         ),
-        tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the references", "p", "trigger: times smaller", "backdoor shown"],
+        tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the reference models", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]
                             for j in found])],
     )  # fmt: skip
@@ -169,7 +175,7 @@ def _dots(found: Sequence[Judged], attacks: Sequence[str], ax: Axes) -> None:
         mine = [j for j in found if j.model.attack == attack]
         colour = COLOURS["clean"] if attack == "clean" else COLOURS["backdoored"]
         ax.plot([max(j.score, 0.1) for j in mine], [y] * len(mine), "o", color=colour, alpha=0.7)
-    bare_axes(ax, xlabel="distance from the references, in standard deviations (log scale)")
+    bare_axes(ax, xlabel="distance from the reference models, in standard deviations (log scale)")
     ax.set_xscale("log")
     ax.set_yticks(range(len(names)), ["clean" if n == "clean" else title_of(n) for n in reversed(names)], color=INK)
 
@@ -203,15 +209,15 @@ def _inspectors(sums: Mapping[str, Mapping[str, Summary]], entropies: Mapping[st
     return Section(
         "Each inspector separately",
         (
-            "Each inspector is judged alone, with the same references and the same rule. The verdict combines the inspectors.",
+            "Each inspector is judged alone, with the same reference models and the same rule. The verdict combines the results of the inspectors.",
         ),
-        tables=[_table(sums, entropies, "Models on which no choice was made")],
+        tables=[_table(sums, entropies, "Models that were not used for the design")],
     )
 
 
 def _developed(sums: Mapping[str, Mapping[str, Summary]]) -> Section:
     return Section(
-        "Models on which choices were made",
+        "Models that were used for the design",
         (
             "The inspectors and the verdict were designed on these models. So these figures do not show how good the verdict is.",
         ),
@@ -226,7 +232,18 @@ def _every(found: Sequence[Judged]) -> Section:
          "another" if j.points_to is None else str(j.points_to)]
         for j in found
     ]  # fmt: skip
-    head = ["network", "attack", "seed", "target", "ASR", "distance from the references", "p", "found by", "from", "to"]
+    head = [
+        "network",
+        "attack",
+        "seed",
+        "target",
+        "ASR",
+        "distance from the reference models",
+        "p",
+        "found by",
+        "from",
+        "to",
+    ]
     return Section("Every model", (), tables=[StudyTable("The verdict on every model", head, rows, folded=True)])
 
 

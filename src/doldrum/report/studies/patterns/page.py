@@ -97,14 +97,14 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern has the strength with which it was made. Patterns are made on a clean model, from training images. A true trigger belongs to a backdoored model and is measured on it. Only test images are used that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern: the target "
-                "class or, for patterns without one, the class that gains most. “Smooths” means that W falls, and “roughens” that it rises.",
+                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. That class is the target "
+                "class or, for patterns without a target, the class that gains most inputs. “Smooths” means that W falls, and “roughens” means that W rises.",
             ),
             [
                 StudyFigure(
                     "falls", lambda ax: plot_falls(rows, [(k.kind, k.true) for k in at["full"]], ax),
                     "The figure shows by how much the pattern lowers mean W. Each dot is a model. True triggers are orange, and "
-                    "patterns on clean models are blue. To the right of 0, the pattern smooths.",
+                    "patterns on clean models are blue. A dot to the right of 0 means that the pattern lowers W.",
                     "Fall of mean W for every kind of pattern, one dot per model", height=1.2 + 0.38 * len(at["full"]),
                 ),
                 StudyFigure(
@@ -122,17 +122,17 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At equal success",
             (
-                "Every pattern T is faded: it changes x to x + a (T(x) − x), with the smallest a at which the share of inputs that get one class "
-                "reaches the level. Patterns that do not reach it at full strength are left out.",
+                "Every pattern T is faded by a factor a: it changes an image x to x + a (T(x) − x). The factor is the smallest one at which the share of inputs that get one class "
+                "reaches the level in the table’s title. Patterns that do not reach this level at full strength are left out.",
             ),
             (),
             [_w_table(f"{percent(float(level))} of inputs get one class", at[level]) for level in levels],
         ),
         Section(
-            "Do W and STRIP flag them?",
+            "Do W and STRIP flag the patterns?",
             (
                 "AUROC compares inputs with the pattern and the same inputs without it, on the same model. “Flagged” is the share of inputs with the "
-                "pattern that are flagged at a promised 5% of false alarms. If nobody planted the pattern, you may call a flag a false alarm or a success.",
+                "pattern that are flagged at a promised 5% of false alarms. If nobody planted the pattern, a flag can be seen as a false alarm or as a success.",
             ),
             (),
             [
@@ -141,13 +141,13 @@ def page(records: StudyRecords) -> StudyPage:
             ],
         ),
         Section(
-            "Can W curves distinguish them from a true trigger?",
+            "Can W curves distinguish artificial patterns from a true trigger?",
             _telling_text(tellings),
             [
                 StudyFigure(
                     "profiles", lambda ax: plot_profiles(records.cells, "full", ax),
                     "The figure shows the share of draws that keep the input’s label, against the strength of the noise, for inputs that get "
-                    "the class. Patterns have full strength. True triggers are orange, and patterns on clean models are blue.",
+                    "the pattern’s class. Patterns have full strength. True triggers are orange, and patterns on clean models are blue.",
                     "Share of draws that keep the label against noise strength, one line per model", height=3.6,
                 )
             ],
@@ -171,8 +171,10 @@ def page(records: StudyRecords) -> StudyPage:
 def _headline(kinds: Sequence[KindRow]) -> str:
     made = [k for k in kinds if not k.true and k.kind not in CONTROL_KINDS]
     calm = [k for k in made if k.verdict == "smooths"]
-    smooth = "smooths" if len(calm) == 1 else "smooth"
-    return f"{len(calm)} of {len(made)} artificial patterns {smooth} clean models" if made else "Only true triggers"
+    make = "makes" if len(calm) == 1 else "make"
+    return (
+        f"{len(calm)} of {len(made)} artificial patterns {make} clean models smoother" if made else "Only true triggers"
+    )
 
 
 def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: Sequence[PatternRow]) -> list[str]:
@@ -181,13 +183,15 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     texts = [
         "This study tests whether other artificial patterns also make a model smoother, without poisoning.",
         *(
-            [f"It holds for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')}."]
+            [
+                f"A smoother model is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
+            ]
             if made
             else []
         ),
         *_verdicts("On clean models, with patterns at full strength:", made),
-        "The numbers say by how much mean W falls at σ½, with 95% intervals over models. Verdicts are at 5%, "
-        f"Holm-corrected over {counted(len(full), 'kind')}, with controls and true triggers. "
+        "The numbers in brackets are falls of mean W at σ½, with 95% intervals over models. Verdicts are at the 5% level. "
+        f"Their p-values are Holm-corrected for {counted(len(full), 'kind')} of pattern, which include controls and true triggers. "
         f"The study has {counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, with "
         f"{between(r.inputs for r in rows)} inputs each.",
     ]
@@ -199,8 +203,8 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     true, other = ([k for k in equal if k.true is side] for side in (True, False))
     if true and other:
         lede.append(
-            f"If all are faded until {percent(float(level))} of inputs get one class, true triggers have a mean W of "
-            f"{_range(true)}, and patterns on clean models of {_range(other)}."
+            f"If all patterns are faded until {percent(float(level))} of inputs get one class, mean W with true triggers is "
+            f"{_range(true)}, and with patterns on clean models it is {_range(other)}."
         )
     few = [k.kind for k in full if k.models < FEWEST]
     if few:
@@ -214,7 +218,7 @@ def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
     for k in kinds:
         why = taken_away(k.fall, k.p_holm, k.tests)
         by[k.verdict].append(f"{k.kind.replace(', ', ' ')} ({spoken(k.fall)}, {k.models} models{why})")
-    words = {"smooths": "W falls with", "roughens": "W rises with", "not shown": "neither is shown for"}
+    words = {"smooths": "W falls with", "roughens": "W rises with", "not shown": "no change of W is shown with"}
     parts = [f"{words[verdict]} {listed(names)}" for verdict, names in by.items() if names]
     return [f"{what} {'. '.join(p if i == 0 else p[0].upper() + p[1:] for i, p in enumerate(parts))}."] if parts else []
 
@@ -227,7 +231,7 @@ def _range(kinds: Sequence[KindRow]) -> str:
 def _w_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
     return StudyTable(
         caption + ": mean W at σ½, and its fall with a 95% t interval over models",
-        ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs that get the class", "fall"],
+        ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs that get the pattern’s class", "fall"],
         [
             [
                 k.kind, k.verdict, str(k.models), number(k.amount, 2), percent(k.share), number(k.w_clean), number(k.w),
@@ -254,16 +258,16 @@ def _flag_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
 
 def _telling_text(tellings: Sequence[Telling]) -> list[str]:
     texts = [
-        "A linear discriminant gets W, and the share of draws that keep the label, at each strength, for single inputs. "
-        "It learns from all kinds except one trigger and one pattern, and must then distinguish these two. So it must learn what triggers have in common, not what one of them looks like. Models of one seed share their clean model."
+        "For each input, a linear discriminant gets W, the share of draws that keep the label, or both, at each noise strength. "
+        "It learns from all kinds of pattern except one true trigger and one artificial pattern, and must then distinguish these two. So it must learn what triggers have in common, not what one trigger looks like. Models with the same seed share one clean model."
     ]
     if not tellings:
-        return [*texts, "Too few kinds have been measured for this question."]
+        return [*texts, "Too few kinds of pattern have been measured to answer this question."]
     best = max(tellings, key=lambda t: t.mean)
     answer = "Not reliably" if best.least < 0.9 else "Yes, for these patterns"
     return [
         *texts,
-        f"{answer}: at best the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the lowest "
+        f"{answer}: with the best features, the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the lowest AUROC is "
         f"{number(best.least, 2)} ({best.worst[0]} against {best.worst[1]}).",
     ]
 
@@ -271,7 +275,7 @@ def _telling_text(tellings: Sequence[Telling]) -> list[str]:
 def _telling_table(tellings: Sequence[Telling]) -> StudyTable:
     names = {"w": "W", "keep": "kept labels", "w and keep": "both"}
     return StudyTable(
-        "AUROC of true triggers against artificial patterns. The discriminant learned from neither of the two. One half is chance",
+        "AUROC of true triggers against artificial patterns. The discriminant was not trained on the two patterns of the pair. An AUROC of one half is chance",
         ["features", "at", "pairs", "mean", "lowest", "hardest pair"],
         [
             [

@@ -26,7 +26,7 @@ def plot_falls(rows: Sequence[PatternRow], kinds: Sequence[tuple[str, bool]], ax
         values = [r.fall for r in rows if r.kind == kind and r.level == "full"]
         ax.plot(values, [place] * len(values), "o", color=_colour(true), alpha=0.6, markersize=5)
     name_rows(ax, [kind for kind, _ in kinds])
-    bare_axes(ax, xlabel="fall of mean W at σ½ (above 0: the pattern smooths)")
+    bare_axes(ax, xlabel="fall of mean W at σ½ (above 0: the pattern lowers W)")
 
 
 def plot_success(rows: Sequence[PatternRow], ax: Axes) -> None:

@@ -54,8 +54,8 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 _LEDE = (
-    "Success is that of the attacker’s own trigger, on 2,000 test images that no repair used. Limits are 95% intervals over models. DER is the defence effectiveness rating of BackdoorBench: 1/2 means no change, "
-    "and 1 means that the trigger no longer works and no accuracy is lost."
+    "Success is the attack success rate of the attacker’s own trigger, on 2,000 test images that no repair used. Ranges in brackets are 95% intervals over models. DER is the defence effectiveness rating of BackdoorBench. A DER of 1/2 means no change. "
+    "A DER of 1 means that the trigger no longer works and no accuracy is lost."
 )
 _BY = "The tables give the mean success of the attacker’s trigger after the repair."
 
@@ -153,7 +153,7 @@ def _against(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequ
         return []
     told = f"{100 * found.value:.1f} points (95%: {100 * found.lower:.1f} to {100 * found.upper:.1f})"
     return [
-        f"On the same {counted(found.n, 'model')}, success after {best} is lower than after {_PLAIN} by {told} on average."
+        f"On the same {counted(found.n, 'model')}, the attacker’s trigger succeeds less often after {best} than after {_PLAIN}, by {told} on average."
     ]
 
 

@@ -29,7 +29,7 @@ _KINDS = (
 )
 _SPOKEN = {
     "rules": "the rule for the strength",
-    "draws": "the draws",
+    "draws": "the number of draws",
     "estimators": "the estimator",
     "clip": "clipping",
 }
@@ -66,7 +66,7 @@ def page(records: StudyRecords) -> StudyPage:
         if table
     ]
     return StudyPage(
-        title="how do the verdicts depend on strength, draws, clipping and estimator?",
+        title="how do the verdicts depend on the noise strength, the number of draws, clipping, and the estimator of W?",
         headline=_headline(tables),
         lede=_lede(tables, cells),
         sections=sections,
@@ -118,19 +118,21 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
         f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. It has {counted(len(cells), 'model')}, {per} per attack, and changes one "
-        f"setting at a time. An attack is called smoother or less smooth if the 95% interval over its models does not contain 0. This is not corrected for the number of attacks. The other studies use σ½ and unclipped noise. With these settings, the results are: {_answers(rules['half'])}."
+        f"setting at a time. An attack is called smoother or less smooth if the 95% interval of its effect over models does not contain 0. These intervals are not corrected for the number of attacks. The other studies use the noise strength σ½ and do not clip noisy images. With these settings, the results are: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
         other = changed(tables[kind], of)
         rest = [n for n in tables[kind] if n != of]
         if kind == "rules":
             lede.append(
-                "With other rules for the strength: "
+                "With other rules for the noise strength, the results are: "
                 + "; ".join(f"{n} (mean σ {_sigma(cells, n)}) {_answers(rules[n])}" for n in rest)
                 + "."
             )
         elif not other:
-            lede.append(f"{_SPOKEN[kind].capitalize()}: no verdict changes with {listed(rest)}.")
+            lede.append(
+                f"{_SPOKEN[kind].capitalize()}: no verdict changes with {listed([_VARIANTS.get(n, n) for n in rest])}."
+            )
         else:
             where = "; ".join(
                 f"{_VARIANTS.get(n, f'{n} draws' if kind == 'draws' else n)} {_answers(tables[kind][n], only=names)}"
@@ -140,7 +142,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     clean = rules["half"].get("clean")
     if clean is not None:
         lede.append(
-            f"Between two clean models, which should show no effect, it is {span(clean)} at σ½ over {counted(clean.n, 'pair')}."
+            f"Between two clean models, which should show no effect, the effect is {span(clean)} at σ½ over {counted(clean.n, 'pair')}."
         )
     return lede
 
@@ -155,7 +157,7 @@ def _answers(row: dict[str, Effect], only: Sequence[str] | None = None) -> str:
         by.pop("neither")
     return (
         ", ".join(f"{word}: {listed(names)}" for word, names in by.items() if names)
-        or "none is smoother or less smooth"
+        or "no attack is smoother or less smooth"
     )
 
 
@@ -165,13 +167,15 @@ def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
 
 def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
-        return "Each rule chooses a strength for each model, from clean inputs of the clean model alone."
+        return "Each rule chooses a noise strength for each model, from clean inputs of the clean model alone."
     if kind == "draws":
-        return "All rows use the same draws: a row with n draws uses the first n. With few draws, plug-in W is too low. All four means are too low in the same way."
+        return "All rows use the same draws: a row with n draws uses the first n of them. With few draws, the plug-in estimate of W is too low. All four means that an effect is computed from are too low in the same way."
     if kind == "estimators":
-        return "All estimators use the same counts. The collision statistic is not divided by its largest value, so compare only the signs and the widths of the intervals."
+        return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So compare only the signs of its effects, and the widths of its intervals."
     return (
-        "Everything else is as in the other studies." if kind == "clip" else "Here all models have the same strength."
+        "Except for clipping, all settings are those of the other studies."
+        if kind == "clip"
+        else "Here the noise has the same strength for all models."
     )
 
 
@@ -180,7 +184,7 @@ def _table(
 ) -> StudyTable:
     sigma: Callable[[str], list[str]] = lambda v: [_sigma(cells, v)] if cells else []  # noqa: E731
     return StudyTable(
-        "Mean effect over models, with 95% t intervals where there are several",
+        "Mean effect over models, with a 95% t interval if there are several models",
         [title, *(["mean σ"] if cells else []), *map(title_of, attacks)],
         [[name, *sigma(name), *(span(row[a]) for a in attacks)] for name, row in table.items()],
     )
@@ -189,7 +193,7 @@ def _table(
 def _curve_figure(curve: dict[str, dict[str, Effect]]) -> StudyFigure:
     return StudyFigure(
         "effect-by-strength", lambda ax: _plot(curve, ax),
-        "The figure shows the mean effect over models against the strength of the noise. Above 0 the trigger lowers W.",
+        "The figure shows the mean effect over models against the strength of the noise. An effect above 0 means that the trigger lowers W.",
         "Effect of the trigger against noise strength, one line per attack",
     )  # fmt: skip
 

@@ -67,8 +67,8 @@ def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord])
     if not parts:
         return ""
     return (
-        "The effect depends on the strength of the noise. The largest mean falls of W over all strengths, which were not "
-        "tested, are: " + "; ".join(parts) + "."
+        "The effect depends on the strength of the noise. The largest mean falls of W over all noise strengths "
+        "(not tested for significance) are: " + "; ".join(parts) + "."
     )
 
 
@@ -77,7 +77,7 @@ def curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
     title = title_of(attack)
     return StudyFigure(
         f"curve-{attack}", lambda ax: _plot_curves(attack, cells, ax),
-        f"This is {title}. The backdoored model is orange, and the clean one blue. Lines with the trigger are dashed. The dotted line is mean σ½.",
+        f"The attack is {title}. The backdoored model is orange, and the clean model is blue. Lines for inputs with the trigger are dashed. The dotted line marks the mean of σ½.",
         f"Mean W against noise strength for {title}, without and with the trigger, on both models", height=3.4,
     )  # fmt: skip
 

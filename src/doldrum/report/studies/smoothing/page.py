@@ -31,8 +31,8 @@ def page(records: StudyRecords) -> StudyPage:
             "Effect of the trigger, model by model",
             (
                 "For each model, W was measured for the same inputs without and with the trigger, under the same noise, at the clean model’s "
-                "σ½. The effect is how much W falls with the trigger on the backdoored model, minus how much it falls on the clean model of the same seed. Above 0, the trigger makes the model smoother. p-values and verdicts are corrected for the number of "
-                "attacks. Intervals are not.",
+                "σ½. The effect is how much W falls with the trigger on the backdoored model, minus how much it falls on the clean model of the same seed. An effect above 0 means that the trigger makes the model smoother. The p-values and verdicts are corrected for the number of "
+                "attacks. The intervals are not corrected.",
             ),
             [
                 StudyFigure(
@@ -55,8 +55,8 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "Other ways to measure the effect",
             (
-                "An input hits if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
-                "probabilities instead of the label counts. The last column compares triggered inputs with clean inputs of the target class. Above 0, triggered inputs have the lower W.",
+                "An input “hits” if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
+                "class probabilities instead of that of the label counts. The last column compares triggered inputs with clean inputs of the target class. A value above 0 means that triggered inputs have the lower W.",
             ),
             (),
             [_more_table(attacks)],
@@ -93,25 +93,27 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     parts = {v: [a for a in attacks if a.verdict == v] for v in ("smooths", "roughens", "not shown", "too few models")}
     texts = []
     if parts["smooths"]:
-        texts.append(f"It holds for {listed([_named(a) for a in parts['smooths']])}.")
+        texts.append(f"The trigger makes the model smoother for {listed([_named(a) for a in parts['smooths']])}.")
     if parts["roughens"]:
         texts.append(f"The trigger makes the model less smooth for {listed([_named(a) for a in parts['roughens']])}.")
     if parts["not shown"]:
-        texts.append(f"It is not shown for {listed([_named(a) for a in parts['not shown']])}.")
+        texts.append(f"No effect is shown for {listed([_named(a) for a in parts['not shown']])}.")
     if parts["too few models"]:
         names = listed([_named(a) for a in parts["too few models"]])
-        texts.append(f"Fewer than {FEWEST} models are too few to say for {names}.")
+        texts.append(f"There are fewer than {FEWEST} models, too few for a verdict, for {names}.")
     if not attacks:
-        texts.append(f"No verdict: none of the tested attacks has {FEWEST} models, and no other has {FEWEST_OTHERS}.")
+        texts.append(
+            f"There is no verdict: none of the tested attacks has {FEWEST} models, and no other attack has {FEWEST_OTHERS}."
+        )
     else:
         texts.append(
-            "The numbers say by how much the backdoor lowers mean W, with 95% intervals over models. Verdicts "
-            f"are at 5%, Holm-corrected for {counted(attacks[0].tests, 'test')}."
+            "The numbers in brackets say by how much the backdoor lowers mean W, with 95% intervals over models. Verdicts "
+            f"are at the 5% level. Their p-values are Holm-corrected for {counted(attacks[0].tests, 'test')}."
         )
     lede = [
         "This study tests whether smoothness increases when the trigger is added. "
         + " ".join(texts)
-        + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} compared with the clean model of their seed, on "
+        + f" {counted(len(rows), 'model')} {'was' if len(rows) == 1 else 'were'} compared with the clean model of the same seed, on "
         f"{between(r.inputs for r in rows)} inputs each."
     ]
     few = [title_of(a.attack) for a in attacks if a.attack in HEADLINE and a.models < PLANNED]
@@ -120,7 +122,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     clean = [a for a in rest if a.attack == "clean"]
     if clean:
         lede.append(
-            f"The same comparison between two clean models, which should show no effect, gives {spoken(clean[0].effect)} "
+            f"The same comparison between two clean models, which should show no effect, gives a mean effect of {spoken(clean[0].effect)} "
             f"over {clean[0].models} {'pair' if clean[0].models == 1 else 'pairs'}."
         )
     return lede
@@ -144,8 +146,8 @@ def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
         "on the clean model",
     ]
     return StudyTable(
-        caption + ": difference in differences of mean W at σ½. P(smoother) is the probability that an input has a lower W with the trigger "
-        "than without it, on the backdoored and on the clean model. One half means no difference.",
+        caption + ": the effect is a difference in differences of mean W at σ½. P(smoother) is the probability that an input has a lower W with the trigger "
+        "than without it, on the backdoored model. The last column gives this probability on the clean model. A probability of one half means no difference.",
         head,
         [
             [

@@ -42,9 +42,19 @@ def correlations(rows: Sequence[ModelRow]) -> list[Correlation]:
     hits = [r for r in rows if r.hits >= MIN_HITS]
     found = [
         _correlation("pooled within attack", rows, lambda r: r.effect),
-        _correlation("the same, adjusted for the model’s mean clean W", rows, lambda r: r.effect, adjust=True),
+        _correlation(
+            "pooled within attack, adjusted for the model’s mean W on clean images",
+            rows,
+            lambda r: r.effect,
+            adjust=True,
+        ),
         _correlation("among inputs that hit", hits, lambda r: r.effect_hit),
-        _correlation("among inputs that hit, adjusted for mean clean W", hits, lambda r: r.effect_hit, adjust=True),
+        _correlation(
+            "among inputs that hit, adjusted for the model’s mean W on clean images",
+            hits,
+            lambda r: r.effect_hit,
+            adjust=True,
+        ),
     ]
     attacks = list(dict.fromkeys(r.attack for r in rows))
     assert len(found) == POOLED

@@ -52,7 +52,7 @@ def page(records: StudyRecords) -> StudyPage:
 
 def _headline(pooled: Correlation) -> str:
     if math.isnan(pooled.spearman.value):
-        return "Too few models to say whether success and smoothness are related"
+        return "There are too few models to say whether success and smoothness are related"
     if pooled.shown:
         return "The model is smoother if the attack succeeds more often"
     return (
@@ -67,7 +67,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     attacks = len({r.attack for r in rows})
     start = "This study tests whether the model is smoother around triggered inputs if the attack succeeds more often. "
     if math.isnan(pooled.spearman.value):
-        verdict = f"No answer yet: {pooled.models} models do not vary enough in success."
+        verdict = f"There is no answer yet: the success rates of the {pooled.models} models do not vary enough."
     else:
         word = (
             "It holds" if pooled.shown else "It is not shown" if pooled.spearman.upper >= 0 else "The reverse is found"
@@ -78,11 +78,11 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
         )
     rest = ""
     if math.isfinite(adjusted.spearman.value):
-        rest += f" Adjusted for each model’s mean W on clean images, it is {_spoken(adjusted.spearman)}."
+        rest += f" Adjusted for each model’s mean W on clean images, the correlation is {_spoken(adjusted.spearman)}."
     if math.isfinite(hit.spearman.value):
         word = "it holds too" if hit.shown else "the reverse is found" if hit.spearman.upper < 0 else "it is not shown"
         rest += (
-            f" If only inputs that get the attacker’s label are counted, which excludes the direct effect of ASR, {word}: {_spoken(hit.spearman)} over "
+            f" Counting only inputs that get the attacker’s label excludes the direct effect of ASR. With these inputs, {word}: the correlation is {_spoken(hit.spearman)} over "
             f"{hit.models} models with at least {MIN_HITS} such inputs."
         )
     each = f" Each model was measured on {between(r.inputs for r in rows)} inputs." if rows else ""
@@ -90,9 +90,9 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     alone = [c for c in found[POOLED:] if math.isfinite(c.spearman.value)]
     if len(alone) > 1:
         names = listed([f"{c.what} ({_spoken(c.spearman)}, {c.models} models)" for c in alone])
-        lede.append(f"For single attacks, not corrected for their number, the correlations are: {names}.")
+        lede.append(f"For single attacks, the correlations (not corrected for the number of attacks) are: {names}.")
     if len(rows) < PLANNED:
-        lede.append(f"The results are provisional: {len(rows)} of at least {PLANNED} models were run.")
+        lede.append(f"The results are provisional: only {len(rows)} of at least {PLANNED} planned models were run.")
     return [*lede, *onset_sentences([onsets_of(c) for c in followed])]
 
 
@@ -102,23 +102,23 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         "Smoothing against success",
         (
             "Each model is one dot. The fall of W is a difference in differences of mean W, at σ½ of the clean model of the same seed. A triggered "
-            "input on which the attack fails keeps its own class and its own W. So if W falls where the attack succeeds, a higher success rate alone lowers mean W. Therefore the second figure uses only inputs that hit, that is, those that get the attacker’s label.",
+            "input on which the attack fails keeps its own class and its own W. So if W falls on the inputs on which the attack succeeds, a higher success rate alone lowers mean W. Therefore the second figure uses only inputs that hit, that is, those that get the attacker’s label.",
         ),
         [
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "This figure counts all inputs.",
                         "Effect of the trigger on W against attack success rate, one dot per model"),
             StudyFigure("success-hit", lambda ax: _scatter([r for r in rows if r.hits >= MIN_HITS], ax, lambda r: r.effect_hit),
-                        f"This figure counts inputs that hit, for models with at least {MIN_HITS} of them.",
-                        "Effect of the trigger on W among inputs that hit, against attack success rate"),
+                        f"This figure counts only inputs that get the attacker’s label, for models with at least {MIN_HITS} such inputs.",
+                        "Effect of the trigger on W among inputs that get the attacker’s label, against attack success rate"),
         ],
         [
             StudyTable(
-                "Rank correlation with ASR. The 95% intervals resample models within attacks, and are rough with fewer than ten models",
+                "Rank correlation with ASR. The 95% intervals come from resampling models within attacks. They are rough if there are fewer than ten models",
                 ["", "models", "Spearman (95%)", "Kendall"],
                 [[c.what, str(c.models), _text(c.spearman), number(c.kendall, 2, sign=True)] for c in found],
             ),
             StudyTable(
-                f"Every model; all have {', '.join(shared)}" if shared else "Every model",
+                f"Every model. All models share these settings: {', '.join(shared)}" if shared else "Every model",
                 ["attack", "rate", "settings", "seed", "ASR", "inputs that hit", "effect", "among hits"],
                 [
                     [title_of(r.attack), f"{r.rate:g}", ", ".join(p for p in _settings(r) if p not in shared) or "–", str(r.seed),
@@ -161,5 +161,5 @@ def _text(interval: Interval) -> str:
 
 def _spoken(interval: Interval) -> str:
     if math.isnan(interval.value):
-        return "not possible with so few models"
+        return "not computable with so few models"
     return _text(interval).replace(" (", ", 95% ").rstrip(")")

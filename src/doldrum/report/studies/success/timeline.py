@@ -42,13 +42,15 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
     if both:
         first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
         texts.append(
-            f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of them, triggered inputs have a lower W at the end. "
-            f"W reached half of this fall before the ASR reached half of its final value in {first}, at the same checkpoint in {same}, and after it "
+            f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of these models, W at the end of training is lower with the trigger than without it. "
+            f"W reached half of this fall before the ASR reached half of its final value in {counted(first, 'model')}, at the same checkpoint in {same}, and later "
             f"in {len(both) - first - same}."
         )
     never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
     if never:
-        texts.append(f"W of triggered inputs is not lower at the end of training in: {listed(never)}.")
+        texts.append(
+            f"At the end of training, W is not lower with the trigger than without it in these models: {listed(never)}."
+        )
     return [" ".join(texts)] if texts else []
 
 
@@ -80,7 +82,7 @@ def timeline_section(followed: Sequence[CellRecord]) -> Section:
         [
             StudyFigure(
                 f"time-{c.cell['attack']}-{c.cell['seed']}", lambda ax, c=c: _plot_timeline(c, ax),
-                f"This is {title_of(str(c.cell['attack']))}, seed {c.cell['seed']}. Clean accuracy is blue, ASR is grey, and the "
+                f"The figure follows one model ({title_of(str(c.cell['attack']))}, seed {c.cell['seed']}) through training. Clean accuracy is blue, ASR is grey, and the "
                 "fall of mean W with the trigger is orange.",
                 "Accuracy, attack success and the fall of W over training steps",
             )
