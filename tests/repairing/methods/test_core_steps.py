@@ -146,11 +146,11 @@ def test_unlearning_has_the_loss_that_it_states(sign: bool, weight: float) -> No
     """The loop's one mean over the batch = mean over clean and mixed images + weight * mean over images with the trigger."""
     torch.manual_seed(0)
     made = task(linear(), recovered=replace(corner(), sign=sign))
-    hook = _Matching(made, Unlearn(weight=0.3, cautious=0.1, mixed=2, marked=24))
+    hook = _Matching(made, Unlearn(weight=0.3, cautious=0.1, mixed=2, marked=24, chased=0.0))
     other = convolutional().eval()
     clean = torch.from_numpy(to_float(DATA.images))[:16]
     images, targets = hook.on_batch(clean, torch.zeros(16, dtype=torch.int64), torch.Generator().manual_seed(1), other)
-    assert len(images) == len(targets) == 3 * 16 + 24
+    assert len(images) == len(targets) == 3 * 16 + 24 * (1 + sign)  # and those with a universal perturbation
     found = F.cross_entropy(other(images), targets)
 
     def apart(x: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
@@ -158,7 +158,7 @@ def test_unlearning_has_the_loss_that_it_states(sign: bool, weight: float) -> No
         f, g = answers.softmax(1), other(x).softmax(1)
         return torch.stack([-(a * b.log()).sum() for a, b in zip(f, g, strict=True)])
 
-    known, marked = images[:48], images[48:]
+    known, marked = images[:48], images[48:72]
     assert torch.equal(known[:16], clean)
     assert (marked[:, 0, -1, -1] == 1).all()
     by_rest = {tuple(np.round(x[0].ravel()[:-1], 5)): x for x in to_float(DATA.images)}

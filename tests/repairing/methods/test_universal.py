@@ -1,14 +1,13 @@
-"""Universal perturbations on models of which the best one is known."""
+"""A universal perturbation, on a model of which the best one is known, and training against it."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from repair_toys import CLASSES, TARGET, classifier, clean_images, convolutional, corner
+from repair_toys import CLASSES, TARGET, classifier, clean_images, convolutional, corner, linear
 from torch import nn
 from torch.nn import functional as F
 
@@ -16,197 +15,133 @@ from doldrum.gradients.trainable import trainable
 from doldrum.inspectors import Route
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import Task
-from doldrum.repairing.methods import unlearn
-from doldrum.repairing.methods.universal import Left, left_over, project, search, step
-from doldrum.repairing.methods.unlearn import Unlearn, _Chasing, _Matching
+from doldrum.repairing.methods.universal import Universal
+from doldrum.repairing.methods.unlearn import Unlearn, _Matching
 
-SHAPE = (1, 8, 8)
-
-
-def near_gray(count: int = 60) -> torch.Tensor:
-    """Images so near to .5 that no perturbation of these tests leaves [0, 1]."""
-    return 0.5 + 0.05 * torch.randn((count, *SHAPE), generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+GRAY = 0.5 + 0.02 * torch.randn((60, 1, 6, 6), generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+"""Images so near to .5 that no perturbation of these tests leaves [0, 1]."""
 
 
-class Directions(nn.Module):
-    """Class k has the logit 20 s_k <x - .5, e_k> + b_k, with orthonormal e_k."""
-
-    def __init__(self, strengths: list[float], bias: list[float]) -> None:
-        super().__init__()
-        draw = torch.randn((64, len(strengths)), generator=torch.Generator().manual_seed(1))
-        self.e = torch.linalg.qr(draw).Q.T
-        self.weight = nn.Parameter(20 * torch.tensor(strengths)[:, None] * self.e)
-        self.bias = torch.tensor(bias)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images.flatten(1) - 0.5) @ self.weight.T + self.bias
+def two_classes() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
 
 
-def test_the_search_finds_the_best_direction_of_a_linear_model() -> None:
-    """With two classes the loss falls fastest along w_t - w_other, whatever the image: the best d has that direction and the whole length."""
-    model = Directions([1.0, 1.0], [4.0, 0.0])
-    found = search(model, near_gray(), 1, radius=0.14, steps=40, batch=32, draw=torch.Generator().manual_seed(0))
-    way = model.weight.detach()[1] - model.weight.detach()[0]
-    torch.testing.assert_close(found.perturbation.flatten(), 0.14 * way / way.norm(), atol=1e-4, rtol=1e-3)
-    with torch.no_grad():
-        share = float((model(near_gray() + found.perturbation).argmax(1) == 1).float().mean())
-    assert 0 < share < 1
-    assert (found.share, found.target, found.radius) == (pytest.approx(share), 1, 0.14)
-
-
-@pytest.mark.parametrize(("strength", "left"), [(1.0, False), (3.0, True)])
-def test_what_is_left_is_a_class_that_a_smaller_perturbation_reaches(strength: float, left: bool) -> None:
-    """To take class 0's lead of b, e_3 needs about b / (20 s) of length. Others need 3 times that of the class with s = 3; 8 x .05 = .4 is the second radius."""
-    lead = 20 * 0.45
-    model = Directions([0.0, 1.0, 1.0, strength], [lead, 0.0, 0.0, 0.0])
-    images = near_gray()
-    labels = torch.zeros(len(images), dtype=torch.int64)
-    found = left_over(model, images, labels, 3, seed=0)
-    if not left:
-        assert found is None
-        return
-    assert found is not None
-    assert found.share > 0.7
-    assert (found.target, found.radius) == (3, pytest.approx(8 * 0.05))
-    cosine = F.cosine_similarity(found.perturbation.flatten(), model.e[3], dim=0)
-    assert float(cosine) > 0.95
-    assert all(left_over(model, images, labels, k, seed=0) is None for k in (1, 2))
-
-
-def test_no_radius_serves_where_every_class_is_reached_at_once() -> None:
-    model = Directions([0.0, 9.0, 9.0, 9.0], [0.1, 0.0, 0.0, 0.0])
-    images = near_gray()
-    assert left_over(model, images, torch.zeros(len(images), dtype=torch.int64), 3, seed=0) is None
-
-
-def test_a_perturbation_is_shortened_to_the_radius_and_never_made_longer() -> None:
-    d = torch.full((1, 2, 2), 3.0)
-    assert float(project(d, 2.0).norm()) == pytest.approx(2)
-    assert torch.equal(project(d, 7.0), d)
-    assert not project(torch.zeros(1, 2, 2), 1.0).any()
-
-
-def test_a_step_goes_a_fifth_of_the_radius_down_the_gradient() -> None:
-    model = Directions([1.0, 1.0], [4.0, 0.0])
-    at = Left(torch.zeros(SHAPE), 1, 0.5, 0.0)
-    found = step(model, near_gray(), at)
-    way = model.weight.detach()[1] - model.weight.detach()[0]
-    torch.testing.assert_close(found.perturbation.flatten(), 0.1 * way / way.norm())
-    assert model.weight.grad is None
+def test_it_ends_at_the_best_direction_of_a_linear_model() -> None:
+    """With two classes the loss falls fastest along w_1 - w_0, whatever the image: the best d has that direction and the whole length."""
+    model = two_classes()
+    found = Universal((1, 6, 6), target=1, radius=0.3, seed=0)
+    start = found.d
+    assert float(start.norm()) == pytest.approx(0.09)
+    way = (model[1].weight[1] - model[1].weight[0]).detach()
+    found.step(model, GRAY)
+    torch.testing.assert_close(found.d.flatten(), start.flatten() + 0.06 * way / way.norm())
+    for _ in range(60):
+        found.step(model, GRAY)
+        assert float(found.d.norm()) <= 0.3 * (1 + 1e-6)
+    torch.testing.assert_close(found.d.flatten(), 0.3 * way / way.norm(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(found.added(GRAY), GRAY + found.d)
+    assert float(found.added(torch.ones(1, 1, 6, 6)).max()) == 1
+    assert model[1].weight.grad is None
 
 
 DATA = clean_images(60)
 
 
-def task(**more) -> Task:
-    recovered = replace(corner(), route=Route(None, TARGET))
+def task(net: nn.Module | None = None, **more) -> Task:
     return Task(
-        model=trainable(classifier(convolutional(3))), data=DATA, num_classes=CLASSES, seed=0, recovered=recovered, **more
+        model=trainable(classifier(convolutional(3) if net is None else net)), data=DATA, num_classes=CLASSES, seed=0,
+        **{"recovered": corner(), **more},
     )  # fmt: skip
 
 
-def test_the_chase_adds_the_term_that_the_docstring_states() -> None:
+def test_the_loss_has_the_third_term_that_the_docstring_states() -> None:
     made = task()
-    matching = _Matching(made, Unlearn(marked=24, chased=0.3))
-    left = Left(0.1 * torch.randn((1, 6, 6), generator=torch.Generator().manual_seed(0)), TARGET, 0.5, 0.9)
-    hook, other = _Chasing(matching, left), convolutional(5)
+    hook, other = _Matching(made, Unlearn(marked=24, weight=0.4, chased=0.3, mixed=1)), convolutional(5)
+    first = hook.universal.d
+    assert hook.universal.radius == pytest.approx(0.07 * 6)
     clean = torch.from_numpy(to_float(DATA.images))[:16]
     images, targets = hook.on_batch(clean, torch.zeros(16, dtype=torch.int64), torch.Generator().manual_seed(1), other)
-    before, answers = matching.on_batch(
-        clean, torch.zeros(16, dtype=torch.int64), torch.Generator().manual_seed(1), other
-    )
-    assert torch.equal(images[: len(before)], before)
-    moved = images[len(before) :]
-    assert len(moved) == 24
-    all_images = torch.from_numpy(to_float(DATA.images))
-    apart = (moved[:, None] - (all_images + hook.left.perturbation).clamp(0, 1)[None]).flatten(2).norm(dim=2)
-    starts = all_images[apart.argmin(1)]
-    assert float(apart.min(1).values.max()) < 1e-5  # each is a clean image with the perturbation
-    f = made.model(starts).softmax(1)
+    known, marked, moved = images.split([32, 24, 24])
+    assert not torch.equal(hook.universal.d, first)  # its step comes first
+
+    every = torch.from_numpy(to_float(DATA.images))
+    apart = (moved[:, None] - hook.universal.added(every)[None]).flatten(2).norm(dim=2)
+    assert float(apart.min(1).values.max()) < 1e-5  # each is a clean image with d
+    f = made.model(every[apart.argmin(1)]).softmax(1)
     assert (f.argmax(1) != TARGET).all()
-    wanted = F.cross_entropy(other(before), answers) + 0.3 * F.cross_entropy(other(moved), f)
+    wanted = (
+        F.cross_entropy(other(known), made.model(known).softmax(1))
+        + 0.4 * F.cross_entropy(other(marked), targets[32:56] / targets[32:56].sum(1, keepdim=True))
+        + 0.3 * F.cross_entropy(other(moved), f)
+    )
     assert F.cross_entropy(other(images), targets).item() == pytest.approx(wanted.item(), rel=1e-5)
-    assert not torch.equal(hook.left.perturbation, left.perturbation)  # it took its step first
 
 
-def test_a_chase_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Left(torch.zeros((1, 6, 6)), TARGET, 0.5, 0.9)
-    answers = iter([found, None, found, found, None])
-    monkeypatch.setattr(unlearn, "left_over", lambda *a, **k: next(answers))
-    method = Unlearn(epochs=1, lr=0.05)
+@pytest.mark.parametrize(
+    ("sign", "route", "chased"),
+    [(True, Route(None, TARGET), True), (False, Route(None, TARGET), False), (True, Route(0, None), False)],
+)
+def test_it_is_used_where_there_is_a_sign_and_one_class(sign: bool, route: Route, chased: bool) -> None:
+    made = task(linear(), recovered=replace(corner(), sign=sign, route=route))
+    assert (_Matching(made, Unlearn()).universal is not None) == chased
+
+
+def test_a_repair_that_was_cut_off_goes_on_with_the_same_perturbation(tmp_path: Path, monkeypatch) -> None:
+    method = Unlearn(epochs=1)
     whole = task()
     method.repair(whole)
+    real, calls = Universal.step, []
 
-    real, calls = unlearn.step, []
-
-    def broken(*args):
+    def broken(*args) -> None:
         calls.append(1)
         if len(calls) == 120:
             raise KeyboardInterrupt
-        return real(*args)
+        real(*args)
 
-    monkeypatch.setattr(unlearn, "step", broken)
+    monkeypatch.setattr(Universal, "step", broken)
     with pytest.raises(KeyboardInterrupt):
         method.repair(task(folder=tmp_path))
-    assert len(calls) == 120
     again = task(folder=tmp_path)
     method.repair(again)
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name])
-    assert len(calls) < 120 + 120  # it did not begin at the first epoch
+    assert len(calls) == 120 + (200 - 119)  # 200 steps, one of them tried twice
 
 
-@pytest.mark.parametrize("sign", [True, False])
-def test_only_a_model_with_a_sign_of_a_backdoor_is_looked_at_again(sign: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(unlearn, "left_over", lambda *a, **k: asked.append(a[3]))
-    made = task()
-    Unlearn(epochs=1).repair(replace(made, recovered=replace(made.recovered, sign=sign)))
-    assert asked == ([TARGET] if sign else [])
-
-
-def test_a_backdoor_that_the_recovered_trigger_misses_is_taken_out() -> None:
-    """The model has two ways to its target: the corner that was found, and a faint pattern over the image that nobody found."""
-    torch.manual_seed(0)
-    faint = torch.where(torch.rand(1, 6, 6) < 0.5, -1.0, 1.0)
-    faint[..., -1, -1] = 0
-    model = Hidden(faint).eval()
-    made = Task(
-        model=trainable(classifier(model)), data=clean_images(200), num_classes=CLASSES, seed=0, recovered=corner()
-    )
-    test = torch.from_numpy(to_float(clean_images(90).images)).clamp(0.1, 0.9)
-    triggered = (test + 0.09 * faint).clamp(0, 1)
-
-    def hits(m) -> float:
-        with torch.no_grad():
-            return float((m(triggered).argmax(1) == TARGET).float().mean())
-
-    before = copy.deepcopy(made.model)
-    assert hits(before) > 0.95
-    Unlearn(rounds=0).repair(made)
-    once = hits(made.model)
-    again = replace(made, model=before)
-    Unlearn().repair(again)
-    assert hits(again.model) < min(0.5, once)
-    with torch.no_grad():
-        kept = (again.model(test).argmax(1) == model(test).argmax(1)).float().mean()
-    assert float(kept) > 0.95
-
-
-class Hidden(nn.Module):
-    """The linear toy with a hidden unit that fires on a pattern, and leads to the target."""
+class TwoWays(nn.Module):
+    """The linear toy, and a unit that a faint pattern leads to the target: a way that the recovered trigger does not take."""
 
     def __init__(self, pattern: torch.Tensor) -> None:
         super().__init__()
-        from repair_toys import linear
-
-        self.plain = linear()
-        self.unit = nn.Linear(36, 1)
+        self.plain, self.unit = linear(), nn.Linear(36, 1)
+        images = torch.from_numpy(to_float(DATA.images)).flatten(1)
         with torch.no_grad():
             self.unit.weight[:] = pattern.flatten()
-            images = torch.from_numpy(to_float(clean_images(200).images)).flatten(1)
-            self.unit.bias[:] = -(images @ pattern.flatten()).max() - 0.1
-        self.out = nn.Parameter(F.one_hot(torch.tensor(TARGET), CLASSES).float() * 60)
+            self.unit.bias[:] = -(images @ pattern.flatten()).max()
+        self.out = nn.Parameter(F.one_hot(torch.tensor(TARGET), CLASSES).float() * 8)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.plain(images) + F.softplus(self.unit(images.flatten(1)), beta=3) * self.out
+
+
+def test_a_backdoor_that_the_recovered_trigger_misses_is_taken_out() -> None:
+    torch.manual_seed(0)
+    pattern = torch.where(torch.rand(1, 6, 6) < 0.5, -1.0, 1.0)
+    pattern[..., -1, -1] = 0  # the recovered trigger's place
+    test = torch.from_numpy(to_float(clean_images(90).images)).clamp(0.1, 0.9)
+
+    def after(method: Unlearn | None) -> tuple[float, float]:
+        """The share of images with the pattern that get the target, and that of clean images with the label of before."""
+        made = task(TwoWays(pattern).eval())
+        labels = made.model(test).argmax(1)
+        if method is not None:
+            method.repair(made)
+        hits = made.model(test + 0.09 * pattern).argmax(1) == TARGET
+        return float(hits.float().mean()), float((made.model(test).argmax(1) == labels).float().mean())
+
+    assert after(None)[0] > 0.9
+    assert after(Unlearn(chased=0.0))[0] > 0.8
+    chased, kept = after(Unlearn())
+    assert chased < 0.5  # a third are of the target's class
+    assert kept > 0.95

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from doldrum.errors import ClassifierError
 from doldrum.gradients.copied import frozen_copy
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.methods.universal import Left, left_over, step
+from doldrum.repairing.methods.universal import Universal
 from doldrum.repairing.recipe import for_task
 from doldrum.repairing.steady import Steady
 from doldrum.training.hooks import TrainingHook
@@ -34,9 +34,8 @@ class Unlearn(RepairMethod):
     trigger's route starts from, and z a clean image or a mixture of two of them. The first term keeps what the model knows: its scores say far more
     about an image than a label, and mixtures are images without end. So a few hundred clean images do, and no label is needed.
 
-    The trigger that was found may be another one than the attacker's. So a universal perturbation d towards the same class is searched afterwards. If a small d reaches this
-    class from most images, and other classes are not reached so easily, some of the backdoor is left. Then training goes on with a third term, chased * mean over x of
-    CE(f(x), g(x + d)), in which d takes a step towards the class in each batch.
+    The trigger that was found may be another one than the attacker's. So where the inspection saw a sign of a backdoor, and the trigger leads to one class, there is a third
+    term, chased * mean over x of CE(f(x), g(x + d)). d is a universal perturbation towards this class, which follows the model while it is trained.
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the trigger found); Hinton et al. 2015, arXiv 1503.02531 (scores
     as targets); Beyer et al. 2022, arXiv 2106.05237 (the same on mixtures of images); Shafahi et al. 2018, "Universal adversarial
@@ -55,10 +54,10 @@ class Unlearn(RepairMethod):
     """Images with the trigger in each batch."""
     longest: float = 20.0
     """A longer gradient is cut to this length: the first ones are huge where the trigger makes the model sure, and would throw it out of shape."""
-    chased: float = 0.1
+    chased: float = 0.05
     """Weight of the images with a universal perturbation."""
-    rounds: int = 2
-    """How many times, at most, training goes on because some of the backdoor is left."""
+    rms: float = 0.07
+    """How large this may be: its root mean square over the values of an image, in [0, 1]."""
 
     name = "unlearn"
     title = "unlearning the trigger that was found"
@@ -67,19 +66,12 @@ class Unlearn(RepairMethod):
 
     def repair(self, task: Task) -> None:
         assert task.recovered is not None
-        hook, model = _Matching(task, self), Steady(task.model)
         recipe = for_task(task, lr=self.lr, epochs=self.epochs if task.recovered.sign else 2 * self.epochs)
-        task.tune(recipe, model=model, hook=hook, stage=self.name)
-        target = task.recovered.route.target if task.recovered.sign else None
-        for number in range(self.rounds):
-            left = None if target is None else left_over(model, hook.images, hook.labels, target, seed=task.seed)
-            if left is None:
-                break
-            task.tune(recipe, model=model, hook=_Chasing(hook, left), stage=f"{self.name}-{number + 2}")
+        task.tune(recipe, model=Steady(task.model), hook=_Matching(task, self), stage=self.name)
 
 
 class _Matching(TrainingHook):
-    """Makes each batch: its images, mixtures of them, and images with the trigger, with the scores of the model as it was.
+    """Makes each batch: its images, mixtures of them, images with the trigger, and those with a universal perturbation, with the scores of the model as it was.
 
     A sample counts as much as its targets sum to: CE is linear in them.
     """
@@ -89,22 +81,24 @@ class _Matching(TrainingHook):
         images = to_float(task.data.images)
         self.settings = settings
         self.before = frozen_copy(task.model)
-        self.device = next(task.model.parameters()).device
-        answers = self.answers_to(torch.from_numpy(images))
+        device = next(task.model.parameters()).device
+        answers = torch.cat([self._answers(part.to(device)) for part in torch.from_numpy(images).split(_BATCH)]).cpu()
         starts = task.recovered.route.starts(answers.argmax(dim=1).numpy())
         if not starts.any():
             raise ClassifierError(
                 f"expected clean images that the trigger leads away ({task.recovered.route.words()}), got none of such a class; give images of more classes"
             )
-        self.images, self.labels = torch.from_numpy(images), answers.argmax(dim=1)
         self.answers = answers[torch.from_numpy(starts)]
+        self.starts = torch.from_numpy(images[starts])
         marked = np.ascontiguousarray(task.recovered.trigger(images[starts]), dtype=np.float32)
         self.marked = torch.from_numpy(marked)
         self.weight = settings.weight if task.recovered.sign else settings.cautious
-        self.name = f"{settings!r} {self.weight} {hashlib.sha256(marked.tobytes()).hexdigest()[:16]}"
-
-    def answers_to(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self._answers(part.to(self.device)) for part in images.split(_BATCH)]).cpu()
+        target = task.recovered.route.target if task.recovered.sign else None
+        self.universal = None
+        if target is not None:
+            radius = settings.rms * images[0].size ** 0.5
+            self.universal = Universal(images.shape[1:], target=target, radius=radius, seed=task.seed)
+        self.name = f"{settings!r} {target} {self.weight} {hashlib.sha256(marked.tobytes()).hexdigest()[:16]}"
 
     def _answers(self, images: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -114,50 +108,31 @@ class _Matching(TrainingHook):
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
     ) -> tuple[torch.Tensor, torch.Tensor]:
         known = torch.cat([images, *(mixtures(images, generator) for _ in range(self.settings.mixed))])
-        rows = torch.randint(len(self.marked), (self.settings.marked,), generator=generator)
-        total = len(known) + len(rows)
-        targets = [
-            self._answers(known) * (total / len(known)),
-            self.answers[rows].to(images.device) * (self.weight * total / len(rows)),
-        ]
-        return torch.cat([known, self.marked[rows].to(images.device)]), torch.cat(targets)
+        rows = self._rows(generator)
+        parts = [(known, self._answers(known), 1.0), (self.marked[rows], self.answers[rows], self.weight)]
+        if self.universal is not None:
+            rows = self._rows(generator)
+            starts = self.starts[rows].to(images.device)
+            self.universal.step(model, starts)
+            parts.append((self.universal.added(starts), self.answers[rows], self.settings.chased))
+        total = sum(len(some) for some, _, _ in parts)
+        return (
+            torch.cat([some.to(images.device) for some, _, _ in parts]),
+            torch.cat([wanted.to(images.device) * (weight * total / len(some)) for some, wanted, weight in parts]),
+        )
+
+    def _rows(self, generator: torch.Generator) -> torch.Tensor:
+        return torch.randint(len(self.starts), (self.settings.marked,), generator=generator)
 
     def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), self.settings.longest)
 
-
-class _Chasing(TrainingHook):
-    """The same batches, and images with a universal perturbation: this takes a step towards its class before the model is trained not to follow it."""
-
-    def __init__(self, matching: _Matching, left: Left) -> None:
-        self.matching, self.left = matching, left
-        away = matching.labels != left.target
-        self.images, self.answers = matching.images[away], matching.answers_to(matching.images[away])
-        self.name = f"{matching.name} {matching.settings.chased} {left.target} {left.radius:g}"
-
-    def on_batch(
-        self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        known, targets = self.matching.on_batch(images, labels, generator, model)
-        settings = self.matching.settings
-        rows = torch.randint(len(self.images), (settings.marked,), generator=generator)
-        starts = self.images[rows].to(images.device)
-        self.left = step(model, starts, self.left)
-        total = len(known) + len(rows)
-        weighted = self.answers[rows].to(images.device) * (settings.chased * total / len(rows))
-        return (
-            torch.cat([known, (starts + self.left.perturbation).clamp(0, 1)]),
-            torch.cat([targets * (total / len(known)), weighted]),
-        )
-
-    def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
-        self.matching.on_gradients(images, labels, model)
-
     def state_dict(self) -> dict[str, torch.Tensor]:
-        return {"perturbation": self.left.perturbation}
+        return {} if self.universal is None else {"universal": self.universal.d}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        self.left = replace(self.left, perturbation=state["perturbation"].to(self.left.perturbation.device))
+        if self.universal is not None:
+            self.universal.d = state["universal"]
 
 
 def mixtures(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
