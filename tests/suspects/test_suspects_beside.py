@@ -75,5 +75,5 @@ def test_bytes_that_are_no_message_end_the_search(tmp_path, monkeypatch):
         assert all(beside.is_bare_name(name) for name in weights_beside(tmp_path / "m")), k
     monkeypatch.setattr(beside, "_MOST_FIELDS", 3)
     (tmp_path / "m").write_bytes(whole)
-    with pytest.raises(InputError, match="more than 3 parts"):
+    with pytest.raises(InputError, match="more than 3 fields"):
         weights_beside(tmp_path / "m")

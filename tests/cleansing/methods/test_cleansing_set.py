@@ -100,7 +100,7 @@ def test_without_clean_images_the_most_suspicious_are_dropped_and_nothing_is_pro
     assert drop.sum() == 45
     assert scores[drop].min() >= scores[~drop].max()
     assert (found.promised, found.suspicious) == (False, False)
-    assert "without a promise" in found.verdicts["profile"].rule
+    assert "no promised false-positive rate" in found.verdicts["profile"].rule
     assert "profile_p_value" not in found.to_frame()
     again = cleanse(model, bad, methods=["profile"], rate=0.1, seed=3, progress=False)
     assert np.array_equal(again.drop(), drop)

@@ -70,7 +70,7 @@ def test_result_files_say_what_the_exit_code_says(folder, call):
         (("--inspectors", "magic"), "expected --inspectors among mask"),
         (("--workers", "-1"), "workers"),
         (("--references", "nowhere"), "expected --references as a folder of clean models, got nowhere"),
-        (("--clean", "nowhere"), "expected --clean to be there"),
+        (("--clean", "nowhere"), "expected --clean as a file or folder that exists"),
         (("--sarif", "bad.onnx"), "expected --sarif to differ from the model, got bad.onnx for both"),
         (("--junit", "clean.npy"), "expected --junit to differ from the images, got clean.npy for both"),
         (("--sarif", "a", "--junit", "a"), "expected different files for --sarif and --junit, got a for both"),
