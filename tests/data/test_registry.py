@@ -48,7 +48,7 @@ def test_absent_sets_say_how_to_get_them(nothing: Path, name: str) -> None:
 
 @pytest.mark.parametrize("spec", ["mnist", "", "digits:validation", "Digits", "digits:test:3"])
 def test_unknown_names(spec: str) -> None:
-    with pytest.raises(InputError, match=r"expected a (data set|split) of"):
+    with pytest.raises(InputError, match=r"expected a (data set|split) among"):
         load_dataset(spec)
 
 

@@ -135,10 +135,10 @@ def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
     place = Path(explained(folder))
     with pytest.raises(InputError, match="expected inspection= or explanation=, got both; give the one"):
         settings(folder, explanation=str(place), inspection=inspected(folder))
-    with pytest.raises(InputError, match="which is that of an explanation; give it as explanation="):
+    with pytest.raises(InputError, match="which is the folder of an explanation; give it as explanation="):
         settings(folder, inspection=str(place))  # as in the folder of an audit
     (place / "explanation.json").write_text("{}")
-    with pytest.raises(InputError, match="which is that of an explanation; give it as explanation="):
+    with pytest.raises(InputError, match="which is the folder of an explanation; give it as explanation="):
         settings(folder, inspection=str(place))
     (place / "explanation.json").rename(place / "inspection.json")
     with pytest.raises(InputError, match="which is that of an inspection; give it as inspection="):
