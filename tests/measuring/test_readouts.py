@@ -119,5 +119,5 @@ def test_parts_of_responses_keep_their_readouts(clf, images) -> None:
     with pytest.raises(InputError, match="'entropy' of shape"):
         dd.Responses(r.draws, r.labels, r.strengths, 4, readouts={"entropy": np.zeros((2, 4))})
     twice = dd.Responses(r.draws[:, :2], r.labels, (1, 1), 4)
-    with pytest.raises(InputError, match="one condition"):
+    with pytest.raises(InputError, match="single condition"):
         twice.at(1)

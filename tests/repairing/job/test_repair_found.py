@@ -141,10 +141,10 @@ def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="which is the folder of an explanation; give it as explanation="):
         settings(folder, inspection=str(place))
     (place / "explanation.json").rename(place / "inspection.json")
-    with pytest.raises(InputError, match="which is that of an inspection; give it as inspection="):
+    with pytest.raises(InputError, match="which is the folder of an inspection; give it as inspection="):
         settings(folder, explanation=str(place))
     (place / "inspection.json").rename(place / "audit.json")
-    with pytest.raises(InputError, match="which is that of an audit without one; doldrum explain makes one"):
+    with pytest.raises(InputError, match="which is the folder of an audit without one; doldrum explain makes one"):
         settings(folder, explanation=str(place))
     (place / "audit.json").rename(place / "explanation.json")
     (place / "trigger.json").rename(place / "another.json")
