@@ -165,7 +165,7 @@ def children():
 
 
 def test_last_words_are_shown_as_text():
-    with pytest.raises(SandboxError, match=r"by SIGTERM \(its last message: last words \\x1b\[31m\)"):
+    with pytest.raises(SandboxError, match=r"with SIGTERM \(its last message: last words \\x1b\[31m\)"):
         run_confined(f"{HERE}:die", int(signal.SIGTERM))
 
 
