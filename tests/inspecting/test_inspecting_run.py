@@ -86,7 +86,7 @@ def test_labels_in_another_order_than_the_models_end_it_before_any_search(toys, 
     np.savez(tmp_path / "clean.npz", images=images, labels=(np.arange(len(images)) + 1) % 3)
     shutil.copytree(toys / "refs", tmp_path / "refs")
     more = {"references": str(tmp_path / "refs"), "fpr": 0.2} if with_references else {}
-    with pytest.raises(InputError, match=r"gives 0% of the 60 labels, and 100% .*label 0 is the model's class 2, "):
+    with pytest.raises(InputError, match=r"predicts 0% of the 60 labels, and 100% .*label 0 is the model's class 2, "):
         run_inspection(settings(toys / "good.onnx", tmp_path / "clean.npz", tmp_path / "out", **more))
     assert near.asked == 0
     assert not (tmp_path / "out").exists()
@@ -228,7 +228,7 @@ def test_a_model_that_no_inspector_can_look_into_is_an_error(toys, tmp_path, nea
     monkeypatch.setattr(
         "doldrum.gradients.differentiable", lambda *a: (_ for _ in ()).throw(ClassifierError("it has none"))
     )
-    with pytest.raises(ClassifierError, match=r"got one that none can \(mask needs gradients: it has none\)"):
+    with pytest.raises(ClassifierError, match=r"got one that none can examine \(mask needs gradients: it has none\)"):
         run_inspection(settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out"))
 
 

@@ -37,7 +37,7 @@ class CleansingSettings(JobSettings):
 
     >>> CleansingSettings(model=".", images=".", out="new", method="magic")
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected a --method of profile, spectral, clustering, got 'magic'; pick one
+    doldrum.errors.InputError: expected a --method among profile, spectral, clustering, got 'magic'; pick one
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ("images", "clean")
