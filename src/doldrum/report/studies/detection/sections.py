@@ -253,7 +253,7 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "These detectors could not be fitted to these victims (backdoored models). Such pairs of a detector and a victim have no figures, and are left out of the detector’s means."
+    text = "These detectors could not be fitted to these backdoored models (victims). Such pairs of a detector and a victim have no figures, and are left out of the detector’s means."
     head = ["detector", "data set and recipe", "victim", "reason"]
     return Section(
         "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)]
