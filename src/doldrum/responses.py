@@ -68,9 +68,13 @@ class Responses:
     def __post_init__(self) -> None:
         draws, labels = np.asarray(self.draws), np.asarray(self.labels)
         if draws.ndim != 3:
-            raise InputError(f"expected draws of shape (inputs, strengths, draws), got {draws.shape}; pass one label per draw")
+            raise InputError(
+                f"expected draws of shape (inputs, strengths, draws), got {draws.shape}; pass one label per draw"
+            )
         if labels.shape != draws.shape[:1]:
-            raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one per input")
+            raise InputError(
+                f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; pass one label per input"
+            )
         if len(self.strengths) != draws.shape[1]:
             raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one per condition")
         strengths = tuple(float(s) for s in self.strengths)

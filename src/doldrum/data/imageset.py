@@ -119,7 +119,7 @@ class ImageSet:
         try:
             index = np.arange(len(self))[chosen]
         except IndexError as error:
-            raise InputError(f"expected indices below {len(self)}, got: {error}") from error
+            raise InputError(f"expected indices below {len(self)}, got others ({error}); check the indices") from error
         rows: Any = index
         if isinstance(indices, range) and indices.step == 1 and indices.start >= 0:
             rows = slice(indices.start, indices.stop)
