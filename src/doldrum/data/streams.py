@@ -144,7 +144,7 @@ class _Reading:
             where = f"{unit_of(self.source)} {number} of the {type(self.source).__name__}"
             if isinstance(value, Failed) and not value.images:
                 raise InputError(
-                    f"{where} raised {value.why}; no item after it can be read: fix this item, or leave it out"
+                    f"{where} raised {value.why}; nothing after it can be read: fix this item, or leave it out"
                 )
             if isinstance(value, Failed):
                 self.skipped.append((str(at), f"{where} raised {value.why}"))

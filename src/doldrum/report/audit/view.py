@@ -196,7 +196,7 @@ def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
     if pictured < flagged:
         kept += f" Only the first {pictured:,} inputs have pictures here. The table below lists all inputs."
     elif pictured > flagged:
-        kept += f" The next {pictured - flagged:,} are not flagged. They are shown for comparison."
+        kept += f" The next {pictured - flagged:,} are not flagged. These images are shown for comparison."
     return kept
 
 

@@ -101,7 +101,7 @@ def _lede(
     ]
     if none["models"]:
         texts.append(
-            "These are the mean ASRs: "
+            "The mean ASRs are: "
             + ", ".join(f"{_TITLES[a]} {percent(s['asr'])}" for a, s in sums.items() if s["models"])
             + ". "
             "The mean clean accuracies are: "
