@@ -59,7 +59,7 @@ def test_a_loaded_detector_says_the_same(det, per_class, clf, pool, tmp_path):
 
 def test_another_classifier_is_refused(saved, clf, pool):
     other = dd.as_classifier(small_net(seed=1), input_shape=(1, 8, 8), num_classes=4)
-    with pytest.raises(InputError, match="got another one \\(its weights or its preprocessing differ\\)"):
+    with pytest.raises(InputError, match="got another model \\(its weights or its preprocessing differ\\)"):
         load_detector(saved, other)
     with pytest.raises(InputError, match=r"call bind\(classifier\) first"):
         load_detector(saved).scan(pool)
