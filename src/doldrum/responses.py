@@ -68,11 +68,17 @@ class Responses:
     def __post_init__(self) -> None:
         draws, labels = np.asarray(self.draws), np.asarray(self.labels)
         if draws.ndim != 3:
-            raise InputError(f"expected draws of shape (N, C, n), got {draws.shape}; keep one label per draw")
+            raise InputError(
+                f"expected draws of shape (inputs, strengths, draws), got {draws.shape}; pass one label per draw"
+            )
         if labels.shape != draws.shape[:1]:
-            raise InputError(f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; one per input")
+            raise InputError(
+                f"expected labels of shape {draws.shape[:1]}, got {labels.shape}; pass one label per input"
+            )
         if len(self.strengths) != draws.shape[1]:
-            raise InputError(f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; one per condition")
+            raise InputError(
+                f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; pass one strength per condition"
+            )
         strengths = tuple(float(s) for s in self.strengths)
         if not all(map(math.isfinite, strengths)):
             raise InputError(f"expected finite strengths, got {list(strengths)}; leave out what was not measured")
@@ -89,7 +95,7 @@ class Responses:
                 )
         ids = tuple(self.ids) if len(self.ids) else tuple(str(i) for i in range(len(labels)))
         if len(ids) != len(labels):
-            raise InputError(f"expected {len(labels)} ids, got {len(ids)}; one per input")
+            raise InputError(f"expected {len(labels)} ids, got {len(ids)}; pass one id per input")
         if self.scores is not None and self.scores.shape != (len(labels), classes):
             raise InputError(f"expected scores of shape {(len(labels), classes)}, got {self.scores.shape}")
         for name, readout in self.readouts.items():

@@ -93,7 +93,7 @@ def test_an_empty_value_is_refused_wherever_it_is(call, model, files):
         code, _, err = call(*words)
         assert (code, err) == (
             2,
-            f"doldrum: expected a value for {what}, got an empty text; pass a value, or leave it out\n",
+            f"doldrum: expected a value for {what}, got an empty text; pass a value, or leave out the option\n",
         )
 
 

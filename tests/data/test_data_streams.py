@@ -73,7 +73,7 @@ def test_an_item_that_raises_is_named_and_the_others_keep_their_ids() -> None:
     assert read.skipped == (("7", "item 7 of the Numbers raised ValueError: no pixels in 7"),)
     assert data.asked == list(range(10))  # each once
     with pytest.raises(
-        InputError, match="item 7 of the Numbers raised ValueError: no pixels in 7; fix it, or leave it out"
+        InputError, match="item 7 of the Numbers raised ValueError: no pixels in 7; fix this image, or leave it out"
     ):
         as_image_set(data)
     with pytest.raises(InputError, match=r"got 10 that cannot be read; the first: item 0 of the Numbers"):

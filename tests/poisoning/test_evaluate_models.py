@@ -62,7 +62,7 @@ class Pair(nn.Module):
     [
         (linear().train(), "evaluation mode"),
         (nn.Sequential(nn.Flatten(), nn.Linear(99, 3)).eval(), "input_shape"),
-        (nn.Conv2d(1, 3, 1).eval(), r"scores \(1, K\)"),
+        (nn.Conv2d(1, 3, 1).eval(), r"scores of shape \(1, classes\)"),
         (Pair().eval(), "tensor"),
         (linear(2), "below 2"),
         (None, "got NoneType"),

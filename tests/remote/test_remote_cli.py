@@ -103,7 +103,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
     enforce(s3, True)
     code, line, _ = scan()
-    assert (code, line.partition(", got")[0]) == (2, f"doldrum: expected access to {there}/new/")
+    assert (code, line.partition(", but")[0]) == (2, f"doldrum: expected access to {there}/new/")
     assert line.endswith("check the credentials, and what they allow")
 
     put, at = addressed.AddressedStore.put, addressed.AddressedStore.fetched
@@ -118,7 +118,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
 
     monkeypatch.setattr(addressed.AddressedStore, "put", denied)
     code, line, made = scan()
-    assert (code, line.partition(", got")[0]) == (2, f"doldrum: expected access to {out}/s-2.tar.parquet")
+    assert (code, line.partition(", but")[0]) == (2, f"doldrum: expected access to {out}/s-2.tar.parquet")
     assert made == ["s-0.tar.parquet", "s-1.tar.parquet"]
     monkeypatch.setattr(addressed.AddressedStore, "put", put)
 

@@ -69,6 +69,8 @@ def test_what_a_process_that_was_taken_over_says_is_held_against_what_it_may_say
     read = Decoder((3, 8, 8), pixels=1000)
     said = read._checked(why, data)
     assert said == (
-        "\\x1b[2J" if isinstance(why, str) else "expected an image, got nonsense from its decoder; leave it out"
+        "\\x1b[2J"
+        if isinstance(why, str)
+        else "expected an image, got invalid data from its decoder; leave out this image"
     )
     read.close()

@@ -320,7 +320,7 @@ def _specimens(canary: str) -> list[tuple[str, bytes | Callable[[], bytes], str,
         ("rank.onnx", plain_onnx(shape=("N", 1, 1, 8, 8)).SerializeToString(), "an input of images (N, C, H, W)", {}),
         ("square.onnx", plain_onnx(shape=("N", 63)).SerializeToString(), "which leaves them open", {}),
         ("channels.onnx", plain_onnx(shape=("N", 7, 8, 8)).SerializeToString(), "which leaves them open", {}),
-        ("classes.onnx", plain_onnx().SerializeToString(), "leave it out", {"num_classes": 5}),
+        ("classes.onnx", plain_onnx().SerializeToString(), "leave out num_classes=", {"num_classes": 5}),
         ("nested.onnx", _nested(12), "", {}),
         # OpenVINO, TensorFlow Lite
         (

@@ -160,7 +160,7 @@ def _unreached(count: int, scanned: int) -> list[str]:
         return []
     return [
         f"The time given by --budget ran out before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. The report says nothing about "
-        "them. They are listed as skipped."
+        "them. These images are listed as skipped."
     ]
 
 

@@ -143,7 +143,7 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
             f"expected images other than the clean ones, got {same:,} that are all copies of clean images; give other images"
         )
     return [
-        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. They were given as clean, so the audit says nothing "
+        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. These images were given as clean, so the audit says nothing "
         "about them."
     ]
 

@@ -126,7 +126,7 @@ def _refuse_empty(words: Sequence[str]) -> None:
         if word and not (word.startswith("--") and equals and not value):
             continue
         option = name if word else before if before.startswith("--") else "an argument"
-        raise InputError(f"expected a value for {option}, got an empty text; pass a value, or leave it out")
+        raise InputError(f"expected a value for {option}, got an empty text; pass a value, or leave out the option")
 
 
 def _run(ended: Ended) -> None:

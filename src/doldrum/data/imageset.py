@@ -61,14 +61,14 @@ class ImageSet:
             )
         ids = tuple(str(i) for i in self.ids) if len(self.ids) else tuple(str(i) for i in range(len(images)))
         if len(ids) != len(images):
-            raise InputError(f"expected {len(images)} ids, got {len(ids)}; one per image")
+            raise InputError(f"expected {len(images)} ids, got {len(ids)}; pass one id per image")
         check_pixels(images, ids=ids)
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "ids", ids)
         if self.labels is not None:
             labels = np.asarray(self.labels)
             if labels.shape != (len(images),):
-                raise InputError(f"expected {len(images)} labels, got shape {labels.shape}; one per image")
+                raise InputError(f"expected {len(images)} labels, got shape {labels.shape}; pass one label per image")
             if labels.dtype.kind not in "iu":
                 raise InputError(f"expected class numbers (integers from 0 up), got {labels.dtype}; number the classes")
             lowest, highest = int(labels.min()), int(labels.max())
@@ -119,7 +119,7 @@ class ImageSet:
         try:
             index = np.arange(len(self))[chosen]
         except IndexError as error:
-            raise InputError(f"expected indices below {len(self)}, got: {error}") from error
+            raise InputError(f"expected indices below {len(self)}, got others ({error}); check the indices") from error
         rows: Any = index
         if isinstance(indices, range) and indices.step == 1 and indices.start >= 0:
             rows = slice(indices.start, indices.stop)

@@ -143,7 +143,9 @@ class _Reading:
         for number, value in values_of(self.source):
             where = f"{unit_of(self.source)} {number} of the {type(self.source).__name__}"
             if isinstance(value, Failed) and not value.images:
-                raise InputError(f"{where} raised {value.why}; nothing after it can be read: fix it, or leave it out")
+                raise InputError(
+                    f"{where} raised {value.why}; nothing after it can be read: fix this item, or leave it out"
+                )
             if isinstance(value, Failed):
                 self.skipped.append((str(at), f"{where} raised {value.why}"))
                 at += value.images

@@ -82,7 +82,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
         bad = int((~finite).sum())
         got = f"NaN or infinity for {bad} of them" if bad else "zero for all of them"
         raise ClassifierError(
-            f"expected a gradient at some of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
+            f"expected a gradient that is not zero for at least one of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
             "threshold) blocks them; use methods that need only scores"
         )
     return usable

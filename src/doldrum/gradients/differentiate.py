@@ -111,7 +111,9 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     module = Differentiable(classifier)
     few = np.ascontiguousarray(np.asarray(images)[:_FEW], dtype=np.float32)
     if not len(few):
-        raise InputError("expected a few images to check gradients on, got none; pass some that the model is meant for")
+        raise InputError(
+            "expected a few images to check gradients on, got none; pass images that the model is meant for"
+        )
     check_agreement(module, few, classifier(few), log=module.scores != "logits", tolerance=module.tolerance)
     usable = check_gradients(module, few)
     if usable < len(few):

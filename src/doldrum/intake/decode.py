@@ -50,7 +50,7 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
     except Image.UnidentifiedImageError as error:
         what = kind_of(data[:512])
         got = f"a broken {what}" if what in FORMATS else what or "another kind of file"
-        raise InputError(f"expected an image ({', '.join(FORMATS)}), got {got}; leave it out") from error
+        raise InputError(f"expected an image ({', '.join(FORMATS)}), got {got}; leave out this file") from error
     except Image.DecompressionBombError as error:
         most = min(
             limits.pixels, 2 * (Image.MAX_IMAGE_PIXELS or limits.pixels)
@@ -59,14 +59,16 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
         got = claimed[0] if claimed else "more"
         raise InputError(f"expected at most {most} pixels, got {got}; make it smaller") from error
     except MemoryError as error:
-        raise InputError("expected an image that fits in memory, got one that doesn't; leave it out") from error
+        raise InputError("expected an image that fits in memory, got one that doesn't; leave out this image") from error
     except Exception as error:  # decoders of broken files raise what they like
         why = visible(str(error)) or type(error).__name__
         if "MAX_TEXT" in why:
             raise InputError(
                 "expected an image with at most 1 MiB of metadata (texts, a colour profile), got more; save the image without metadata"
             ) from error
-        raise InputError(f"expected a whole image, got one that cannot be decoded ({why}); leave it out") from error
+        raise InputError(
+            f"expected a whole image, got one that cannot be decoded ({why}); leave out this image"
+        ) from error
 
 
 def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:
@@ -96,7 +98,7 @@ def image_pixels(image: Any) -> NDArray[np.uint8]:
     from PIL import Image
 
     if 0 in image.size:
-        raise InputError(f"expected an image with pixels, got {image.size[0]} x {image.size[1]}; leave it out")
+        raise InputError(f"expected an image with pixels, got {image.size[0]} x {image.size[1]}; leave out this image")
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image).astype(np.float32)
         if not np.isfinite(values).all():

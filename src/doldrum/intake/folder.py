@@ -32,8 +32,12 @@ def walk(root: str | os.PathLike[str]) -> Iterator[FolderEntry]:
                 entries = sorted(found, key=lambda e: e.name)
         except OSError as error:
             if not prefix:
-                raise InputError(f"expected a folder that can be read, got: {error.strerror}") from error
-            yield FolderEntry(prefix, folder, f"expected a folder that can be entered, got: {error.strerror}")
+                raise InputError(
+                    f"expected a folder that can be read, but reading it failed: {error.strerror}"
+                ) from error
+            yield FolderEntry(
+                prefix, folder, f"expected a folder that can be opened, but opening it failed: {error.strerror}"
+            )
             continue
         inner = []
         for entry in entries:

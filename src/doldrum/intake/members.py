@@ -39,14 +39,14 @@ def sniffed(head: bytes) -> str | None:
     """Why a member with these first bytes is not even tried, or None for one that looks like an image.
 
     >>> sniffed(b"%!PS-Adobe-3.0")
-    'expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got PostScript; leave it out'
+    'expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got PostScript; leave out this file'
     """
     kind = kind_of(head)
     if kind in FORMATS:
         return None
     if kind in CONTAINERS:
         return f"expected an image, got an archive or a table ({kind}) inside another one; unpack it and name it on its own"
-    return f"expected an image ({', '.join(FORMATS)}), got {kind or 'another kind of file'}; leave it out"
+    return f"expected an image ({', '.join(FORMATS)}), got {kind or 'another kind of file'}; leave out this file"
 
 
 def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLimits) -> Picture | Skipped:
@@ -102,7 +102,9 @@ class _Sample:
         if data is not None and name.endswith(".cls") and len(data) <= _CLASS_BYTES:
             self._label = visible(data.decode("utf-8", "backslashreplace").strip())
         elif data is None or why is not None:
-            self._others.append(Skipped(visible(name), why or "expected a file, got something else; leave it out"))
+            self._others.append(
+                Skipped(visible(name), why or "expected a file, got something else; leave out this file")
+            )
         else:
             self._found = True
             self._bytes += len(data)
@@ -123,7 +125,7 @@ class _Sample:
 
 def _why_not(member: TarMember, limits: ImageLimits) -> str | None:
     if member.other is not None:
-        return f"expected a file, got {member.other}, which is not followed; leave it out"
+        return f"expected a file, got {member.other}, which is not followed; leave out this file"
     if member.data is None:
         return f"expected at most {limits.member_bytes} bytes, got {member.size}; make it smaller"
     return sniffed(member.data[:512])

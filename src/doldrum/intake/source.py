@@ -104,7 +104,7 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     ...     _ = (Path(folder) / "notes.txt").write_text("hello")
     ...     for item in open_images(folder):
     ...         print(item.id, item.label if isinstance(item, Picture) else item.why)
-    notes.txt expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got another kind of file; leave it out
+    notes.txt expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got another kind of file; leave out this file
     cat/1.png cat
     """
     text, limits = os.fspath(path), limits or ImageLimits()

@@ -64,17 +64,19 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[by
         if stat.S_ISLNK(found.st_mode):
             raise InputError("expected a file, got a link, which is not followed; put the file there")
         if not stat.S_ISREG(found.st_mode):
-            raise InputError("expected a file, got a pipe, a device or a socket; leave it out")
+            raise InputError("expected a file, got a pipe, a device or a socket; leave out this file")
         descriptor = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
     except InputError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"expected a file that can be read, got: {reason}; check its permissions") from error
+        raise InputError(
+            f"expected a file that can be read, but opening it failed: {reason}; check its permissions"
+        ) from error
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise InputError("expected a file, got a pipe, a device or a socket; leave it out")
+        raise InputError("expected a file, got a pipe, a device or a socket; leave out this file")
     return file
 
 

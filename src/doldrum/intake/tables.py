@@ -117,14 +117,14 @@ def _cell(values: Any, i: int, nested: bool, limits: ImageLimits) -> tuple[bytes
     data, path = values[i], ""
     if nested:
         if not data.is_valid:
-            return "expected an image, got an empty row; leave it out", ""
+            return "expected an image, got an empty row; leave out this row", ""
         path = data["path"].as_py() if values.type.get_field_index("path") >= 0 else ""
         path = path if isinstance(path, str) else ""
         data = data["bytes"]
     if not data.is_valid:
         if path:
             return "expected an image, got the name of a file elsewhere, which is not opened; embed the bytes", path
-        return "expected an image, got an empty row; leave it out", path
+        return "expected an image, got an empty row; leave out this row", path
     buffer = data.as_buffer()
     if buffer.size > limits.member_bytes:
         return f"expected at most {limits.member_bytes} bytes, got {buffer.size}; make it smaller", path

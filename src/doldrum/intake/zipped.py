@@ -82,7 +82,7 @@ def check_entry(info: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in _REGULAR:
         what = "a link" if kind == _LINK else "a special file"
-        raise InputError(f"expected a file, got {what}, which is not followed; leave it out")
+        raise InputError(f"expected a file, got {what}, which is not followed; leave out this file")
     if info.compress_type not in _METHODS:
         raise InputError(f"expected an entry stored, deflated or bzip2, got method {info.compress_type}; pack it again")
 

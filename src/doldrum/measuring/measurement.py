@@ -115,7 +115,7 @@ class Measurement:
         """
         if self.until is not None:
             raise InputError(
-                "expected a run without until=, since parts of it are measured, got one with until=; leave it out"
+                "expected a run without until=, since parts of it are measured, got a run with until=; leave out until="
             )
         key = tuple((name, each.start, each.stop) for name, each in draws.items())
         if key not in self._parts:

@@ -58,7 +58,7 @@ class ModelSettings:
 
     >>> ModelSettings(model=".", endpoint_queries=5)
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected endpoint_queries= with a model at an address http(s)://..., got a file; leave it out
+    doldrum.errors.InputError: expected endpoint_queries= with a model at an address http(s)://..., got a file; leave out endpoint_queries=
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ()
@@ -157,7 +157,7 @@ class ModelSettings:
         for field in fields(ModelSettings):
             if field.name.startswith(PREFIX) and getattr(self, field.name) != field.default:
                 raise InputError(
-                    f"expected {field.name}= with a model at an address http(s)://..., got a file; leave it out"
+                    f"expected {field.name}= with a model at an address http(s)://..., got a file; leave out {field.name}="
                 )
 
     def check_shared(self) -> None:

@@ -23,7 +23,7 @@ def checked_images(images: Any) -> NDArray[np.float32]:
     """float32 images (N, C, H, W) in [0, 1], at least one; InputError for anything else."""
     array = np.asarray(images)
     if array.ndim != 4 or not array.size:
-        raise InputError(f"expected at least one image (N, C, H, W), got shape {array.shape}; pass some")
+        raise InputError(f"expected at least one image (N, C, H, W), got shape {array.shape}; pass some images")
     floats = to_float(array)
     if not (floats.min() >= 0 and floats.max() <= 1):
         raise InputError(f"expected images in [0, 1], got {floats.min():g} to {floats.max():g}; divide by 255")

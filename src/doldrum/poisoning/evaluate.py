@@ -170,7 +170,7 @@ def _as_model(model: Any, test_set: ImageSet) -> Any:
         shape = scores_shape(model, to_float(np.asarray(test_set.images[:1])))
         if len(shape) != 2 or shape[0] != 1:
             raise ClassifierError(
-                f"expected scores (1, K) for one image, got shape {shape}; wrap the model in a function that gives "
+                f"expected scores of shape (1, classes) for one image, got shape {shape}; wrap the model in a function that gives "
                 "labels, or one row of scores per image"
             )
         return as_classifier(model, input_shape=test_set.input_shape, num_classes=shape[1])

@@ -85,7 +85,7 @@ class PoisonPlan:
             )
         if self.keep_label and self.mode == "clean-label":
             raise InputError(
-                "expected keep_label 0 in a clean-label plan, which keeps all labels, got a larger one; leave it out"
+                "expected keep_label 0 in a clean-label plan, which keeps all labels, got a larger value; leave out keep_label="
             )
 
     def check_classes(self, num_classes: int) -> None:

@@ -56,7 +56,9 @@ class Superimpose(ImageProbe):
     ) -> None:
         values = np.asarray(overlays)
         if values.ndim != 4 or not len(values):
-            raise InputError(f"expected overlays of shape (M, C, H, W), got {values.shape}; pass clean images")
+            raise InputError(
+                f"expected overlays of shape (images, channels, height, width), got {values.shape}; pass clean images"
+            )
         self.overlays = to_float(values)
         if not np.isfinite(self.overlays).all() or self.overlays.min() < 0 or self.overlays.max() > 1:
             raise InputError("expected overlays in [0, 1], got other values; divide by 255 or pass uint8")

@@ -65,7 +65,9 @@ def positive(value: Any, name: str) -> float:
     """A finite number above 0."""
     found = number(value, name)
     if found <= 0:
-        raise InputError(f"expected a positive {name}, got {value}; pass the strength in pixel units")
+        raise InputError(
+            f"expected a positive {name}, got {value}; pass a noise strength above 0, on the scale of the pixel values (0 to 1)"
+        )
     return found
 
 

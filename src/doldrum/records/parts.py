@@ -173,7 +173,7 @@ class Example(Record):
         if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
             raise InputError(f"expected an image of shape (1 or 3, H, W), got {shape}; pass channels first")
         if copies != (len(labels), *shape):
-            raise InputError(f"expected noisy of shape {(len(labels), *shape)}, got {copies}; one copy per label")
+            raise InputError(f"expected noisy of shape {(len(labels), *shape)}, got {copies}; pass one copy per label")
 
 
 def _check_pair(model: str, inputs: str) -> None:

@@ -152,7 +152,9 @@ class AddressedStore(Store):
         if isinstance(error, FileNotFoundError) or status == "404" or any(word in why for word in _ABSENT_WORDS):
             return InputError(f"expected something at {where}, got nothing there; check the address")
         if kind in _DENIED or status in _DENIED_CODES or any(word in why for word in _DENIED_WORDS):
-            return InputError(f"expected access to {where}, got: {why}; check the credentials, and what they allow")
+            return InputError(
+                f"expected access to {where}, but it was refused: {why}; check the credentials, and what they allow"
+            )
         return StorageError(
             f"expected an answer from {where}, got {kind}: {why}; check the address and the network, and run the same command again"
         )

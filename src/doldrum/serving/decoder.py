@@ -43,7 +43,7 @@ class Decoder:
                     return self._asked(data)
             return (
                 f"expected an image that can be decoded within {_SECONDS:g} s and {_MEMORY >> 20} MiB, got one that can't "
-                f"({error.reason}); leave it out"
+                f"({error.reason}); leave out this image"
             )
 
     def _asked(self, data: bytes) -> NDArray[np.uint8] | str:
@@ -51,7 +51,7 @@ class Decoder:
             self._service = self._started()
         found: list[NDArray[np.uint8] | str] = []
         self._service.ask([({}, data)], lambda value, pixels: found.append(self._checked(value, pixels)))
-        return found[0] if len(found) == 1 else "expected one image, got none; leave it out"
+        return found[0] if len(found) == 1 else "expected one image, got none; leave out this image"
 
     def close(self) -> None:
         """End the process."""
@@ -69,7 +69,7 @@ class Decoder:
         return (
             visible(why, most=500)
             if isinstance(why, str)
-            else "expected an image, got nonsense from its decoder; leave it out"
+            else "expected an image, got invalid data from its decoder; leave out this image"
         )
 
 

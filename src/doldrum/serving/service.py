@@ -108,7 +108,7 @@ class Service:
     async def _decoded(self, data: bytes) -> Pixels | str | None:
         """Pixels, or why it can't be read; None if the decoder can't be started."""
         if not data:
-            return "expected an image, got 0 bytes; leave it out"
+            return "expected an image, got 0 bytes; leave out this image"
         try:
             return await asyncio.get_running_loop().run_in_executor(self._decoding, self._decoder, data)
         except (DoldrumError, OSError) as error:

@@ -304,7 +304,9 @@ def num_discoveries(p: ArrayLike, counts: ArrayLike, *, fdr: float, num_calibrat
 def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     a, b = np.asarray(scores, dtype=float), np.asarray(ties, dtype=float)
     if a.ndim != 1 or a.shape != b.shape:
-        raise InputError(f"expected scores and ties of one shape (n,), got {a.shape} and {b.shape}; one tie per score")
+        raise InputError(
+            f"expected one list of scores and one of ties, of the same length, got shapes {a.shape} and {b.shape}; pass one tie per score"
+        )
     if np.isnan(a).any():
         raise InputError(
             f"expected scores without NaN, got {int(np.isnan(a).sum())}; use infinity for the most suspicious"

@@ -153,7 +153,7 @@ def cluster_bootstrap(
     check_level(level)
     names = np.asarray(clusters)
     if names.ndim != 1 or not len(names):
-        raise InputError(f"expected one cluster per row, got shape {names.shape}; name the model of each")
+        raise InputError(f"expected one cluster per row, got shape {names.shape}; name the model of each row")
     unique, first, index = np.unique(names, return_index=True, return_inverse=True)
     rows_of = [np.flatnonzero(index == c) for c in range(len(unique))]
     groups = np.zeros(len(unique), dtype=int) if strata is None else np.asarray(strata)[first]

@@ -122,7 +122,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """
     p = np.asarray(p_values, dtype=float)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise InputError("expected p-values in [0, 1], got something else; pass one per test")
+        raise InputError("expected p-values in [0, 1], got other values; pass one p-value per test")
     order = np.argsort(p, kind="stable")
     steps = np.minimum(1.0, p[order] * (len(p) - np.arange(len(p))))
     adjusted = np.empty_like(p)

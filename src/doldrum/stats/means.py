@@ -176,7 +176,9 @@ class MeanEntropy:
 def _check(draw_labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
     draws = np.asarray(draw_labels)
     if draws.ndim != 2 or draws.dtype.kind not in "iu":
-        raise InputError(f"expected integer labels (N, n), got {draws.dtype} {draws.shape}; one label per draw")
+        raise InputError(
+            f"expected integer labels of shape (inputs, draws), got {draws.dtype} of shape {draws.shape}; pass one label per draw"
+        )
     if num_classes < 2 or (draws.size and draws.max() >= num_classes):
         raise InputError(f"expected labels below num_classes >= 2, got {num_classes}; check num_classes")
     return draws.astype(np.int64)

@@ -170,7 +170,9 @@ def _distinct(
     k = counts.shape[1]
     classes = np.full(shape, -1) if base is None else np.asarray(base)
     if classes.shape != shape or classes.dtype.kind not in "iu" or (classes < -1).any() or (classes >= k).any():
-        raise InputError(f"expected base classes of shape {shape} in [-1, {k}), got {classes.shape}; one per row")
+        raise InputError(
+            f"expected base classes of shape {shape} in [-1, {k}), got {classes.dtype} of shape {classes.shape}; pass one class per row"
+        )
     chosen = classes.reshape(-1).astype(np.intp)
     known = chosen >= 0
     first = np.take_along_axis(counts, np.maximum(chosen, 0)[:, None], axis=1)[:, 0]

@@ -45,7 +45,9 @@ class ImageInput:
             "nchw": [],
             "nhwc": ["the model takes channels last; a transpose was put before it"],
             "nhw": ["the model takes grey images without an axis of channels (N, H, W)"],
-            "flat": ["the model takes rows of pixels (N, D); images were laid out channel by channel, then row by row"],
+            "flat": [
+                "the model takes rows of pixels (images, pixels); images were laid out channel by channel, then row by row"
+            ],
         }[self.layout] + ([ROUNDED] if self.whole else [])
 
     def preprocessing(
@@ -151,7 +153,7 @@ def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool 
             return ImageInput(name, "flat", kind, batch, values=sizes[0])
     shape = ", ".join("?" if d is None else str(d) for d in dims)
     raise ClassifierError(
-        f"expected an input of images (N, C, H, W), (N, H, W, C), (N, H, W) or (N, D), got {visible(name, most=40)} ({shape}) of type "
+        f"expected an input of images (N, C, H, W), (N, H, W, C), (N, H, W) or rows of pixels (N, D), got {visible(name, most=40)} ({shape}) of type "
         f"{visible(kind, most=20)} in {shown}; it is not an image classifier"
     )
 

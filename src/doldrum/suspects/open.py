@@ -149,7 +149,7 @@ def _endpoint(
         )
     if preprocessing.normalises:
         raise InputError(
-            "expected plain pixels for an endpoint, which normalises them itself, got mean, std or bgr; leave them out"
+            "expected plain pixels for an endpoint, which normalises them itself, got mean, std or bgr; leave out these options"
         )
     classifier = EndpointClassifier(
         endpoint, input_shape=preprocessing.input_shape, num_classes=num_classes, outputs=outputs or "labels"

@@ -94,7 +94,7 @@ def choose_output(
     ]
     if not left:
         raise ClassifierError(
-            f"expected an output of scores (N, K) or labels (N,), got {listed} in {shown}; it is not an image classifier"
+            f"expected an output of scores of shape (images, classes) or labels of shape (images,), got {listed} in {shown}; it is not an image classifier"
         )
     output, form = left[0]
     if len(left) > 1:

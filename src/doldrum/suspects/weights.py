@@ -65,7 +65,9 @@ def with_weights(
     or kinds of number differ, or a weight is not finite.
     """
     if sum(tensor.numel() for tensor in tensors.values()) > _MOST_VALUES:
-        raise InputError(f"expected a model of at most {_MOST_VALUES} values, got more in {shown}; export it as ONNX")
+        raise InputError(
+            f"expected a model with at most {_MOST_VALUES} weights, got more in {shown}; export it as ONNX"
+        )
     if ":" in arch:
         module = _from_code(arch, input_shape=input_shape, num_classes=num_classes, trust_code=trust_code)
         prefix, tensors = _fitting(tensors, module.state_dict())

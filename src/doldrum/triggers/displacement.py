@@ -39,7 +39,7 @@ class Displacement(Trigger):
         field = frozen_array(self.field)
         if field.ndim != 3 or field.shape[0] != 2 or not np.isfinite(field).all() or not np.isfinite(self.scale):
             raise InputError(
-                f"expected a finite field (2, H, W), in pixels, got shape {field.shape}; give rows and columns"
+                f"expected a finite field of shape (2, height, width), in pixels, got shape {field.shape}; give the shifts of rows and of columns"
             )
         object.__setattr__(self, "field", field)
 

@@ -33,7 +33,7 @@ def test_probabilities_or_labels(images):
     [
         ({}, r"expected input_shape \(C, H, W\) of 64 values, as it was fitted on, got none"),
         ({"input_shape": (1, 4, 4)}, "of 64 values, as it was fitted on, got \\(1, 4, 4\\)"),
-        ({"input_shape": SHAPE, "num_classes": 3}, "expected num_classes=2, as it was fitted on, got 3"),
+        ({"input_shape": SHAPE, "num_classes": 3}, "expected num_classes=2, on which the estimator was fitted, got 3"),
         (
             {"input_shape": SHAPE, "outputs": "probabilities"},
             "expected outputs='labels' for LinearSVC, got 'probabilities'",

@@ -192,7 +192,7 @@ def test_what_cannot_be_is_refused():
     classes = calibration_of(chance, 400, 0.05, np.repeat([0, 1], 200))
     with pytest.raises(InputError, match="labels together with"):
         Watch(classes).update([0.5])
-    with pytest.raises(InputError, match="one per p-value"):
+    with pytest.raises(InputError, match="one label per p-value"):
         Watch(classes).update([0.5], labels=[0, 1])
 
 

@@ -203,7 +203,9 @@ def test_rows_of_pixels_may_be_channels_last():
         num_classes=6,
         outputs="logits",
     )
-    found = preprocessing_report(suspect(clf, notes=("the model takes rows of pixels (N, D)",)), images, labels)
+    found = preprocessing_report(
+        suspect(clf, notes=("the model takes rows of pixels (images, pixels)",)), images, labels
+    )
     assert found.best.layout == "nhwc"
     assert found.shown
     assert "no option" in found.warning

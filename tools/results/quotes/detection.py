@@ -141,7 +141,7 @@ def reached(studies: Studies) -> Iterator[str]:
         f"({short(of(['all-to-all']))}, aim .95)"
     )
     yield (
-        f"**the TPR of BPP is {short(of(['bpp']))}** ({bpp} on its three victims; {short(of(['bpp'], 'tpr5'))} at a false-positive rate of 5%; AUROC "
+        f"**the TPR of BPP is {short(of(['bpp']))}** ({bpp} on its three models; {short(of(['bpp'], 'tpr5'))} at a false-positive rate of 5%; AUROC "
         f"{short(of(['bpp'], 'auroc'), 3)}). The attack BPP succeeds on {success(studies, 'detection', 'bpp'):.0%} of the inputs"
     )
     held = {a for a in ALL if of([a]) < 0.5}

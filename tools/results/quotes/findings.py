@@ -100,7 +100,7 @@ def success(studies: Studies) -> Iterator[str]:
         f"W on clean images, the correlation is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). The correlation for BadNets alone is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
         f"and for Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
     )
-    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}). So it is not shown"
+    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}). So our results do not show"
     onsets = numbers["onsets"]
     calm = [o for o in onsets if o["calm"] is not None]
     before, same, after = (

@@ -62,7 +62,7 @@ def trojan_patch(
     module = module_of(model)
     layer = check_trojan(module, images.shape[2:], target=target, size=size, neurons=neurons, steps=steps)
     if not len(images):
-        raise InputError("expected images to make the patch on, got none; pass some")
+        raise InputError("expected images to make the patch on, got none; pass some images")
     generator = generator_for(seed, "trojan")
     channels, height, width = images.shape[1:]
     rows, columns = corner_slices((height, width), size=size, corner=corner, margin=0)

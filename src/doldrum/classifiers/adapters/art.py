@@ -61,7 +61,9 @@ def art_classifier(
     if not callable(getattr(estimator, "predict", None)) or classes is None:
         raise InputError(f"expected an ART classifier with predict and nb_classes, got {type(estimator).__name__}")
     if num_classes is not None and num_classes != classes:
-        raise InputError(f"expected num_classes={classes}, as the ART classifier says, got {num_classes}; leave it out")
+        raise InputError(
+            f"expected num_classes={classes}, as the ART classifier says, got {num_classes}; leave out num_classes="
+        )
     layout = art_layout(estimator, input_shape)
     if type(estimator).__name__ == "PyTorchClassifier" and layout.order == "chw":
         from doldrum.classifiers.adapters.art_module import art_module

@@ -146,7 +146,9 @@ def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, .
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
         if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
-            raise ClassifierError(f"expected {name}= {_sizes(known)} as in the file, got {_sizes(given)}; leave it out")
+            raise ClassifierError(
+                f"expected {name}= {_sizes(known)} as in the file, got {_sizes(given)}; leave out {name}="
+            )
         return tuple(int(g) for g in given)
     if not known or None in known:
         raise InputError(

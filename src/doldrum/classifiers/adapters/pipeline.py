@@ -94,10 +94,10 @@ def pipeline_classifier(
         )
     if num_classes is not None and num_classes != config.num_labels:
         raise InputError(
-            f"expected num_classes={config.num_labels}, as the pipeline says, got {num_classes}; leave it out"
+            f"expected num_classes={config.num_labels}, as the pipeline says, got {num_classes}; leave out num_classes="
         )
     if outputs not in (None, "logits"):
-        raise InputError(f"expected outputs='logits' for a pipeline, got {outputs!r}; leave it out")
+        raise InputError(f"expected outputs='logits' for a pipeline, got {outputs!r}; leave out outputs=")
     shape = _shape(processor, input_shape)
     scale, shift = _scaling(processor, shape)
     module = _Processed(model, scale, shift)
@@ -130,7 +130,7 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
         )
     if len(made) == 1 and given is not None and tuple(given) != found:
         raise InputError(
-            f"expected input_shape={found}, which the pipeline's processor makes, got {given}; leave it out"
+            f"expected input_shape={found}, which the pipeline's processor makes, got {given}; leave out input_shape="
         )
     c, h, w = found if len(made) == 1 or given is None else given
     return c, h, w

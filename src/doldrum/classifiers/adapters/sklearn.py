@@ -54,10 +54,14 @@ def sklearn_classifier(
         got = "none" if input_shape is None else str(tuple(input_shape))
         raise InputError(f"expected input_shape (C, H, W) of {features} values, as it was fitted on, got {got}")
     if num_classes is not None and num_classes != len(classes):
-        raise InputError(f"expected num_classes={len(classes)}, as it was fitted on, got {num_classes}; leave it out")
+        raise InputError(
+            f"expected num_classes={len(classes)}, on which the estimator was fitted, got {num_classes}; leave out num_classes="
+        )
     scores = hasattr(estimator, "predict_proba")
     outputs = outputs or ("probabilities" if scores else "labels")
     if outputs == "logits" or (outputs == "probabilities" and not scores):
         could = "'probabilities' or 'labels'" if scores else "'labels'"
-        raise InputError(f"expected outputs={could} for {type(estimator).__name__}, got {outputs!r}; leave it out")
+        raise InputError(
+            f"expected outputs={could} for {type(estimator).__name__}, got {outputs!r}; leave out outputs="
+        )
     return SklearnClassifier(estimator, input_shape=input_shape, outputs=outputs)

@@ -69,7 +69,7 @@ def checked_class(features: Any) -> NDArray[np.float64]:
     """Features (n, D) of one class as finite float64; InputError for anything else."""
     found = np.asarray(features, dtype=np.float64)
     if found.ndim != 2 or 0 in found.shape:
-        raise InputError(f"expected features of shape (n, D), got {found.shape}; pass one row per sample")
+        raise InputError(f"expected features of shape (samples, features), got {found.shape}; pass one row per sample")
     if not np.isfinite(found).all():
         raise InputError("expected finite features, got NaN or infinities; the model overflows on these samples")
     return found

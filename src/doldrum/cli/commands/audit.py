@@ -27,7 +27,7 @@ def audit(
     ],
     clean: Annotated[
         str | None,
-        typer.Option(help="A few hundred clean images that you trust, not hand-picked. They can have any format of --images, or be a split such as fashion-mnist:test. Without clean images, "
+        typer.Option(help="A few hundred clean images that you trust, not hand-picked. The clean images can have any format of --images, or be a split such as fashion-mnist:test. Without clean images, "
                           "the scanned images are ranked by suspicion but not flagged."),
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,

@@ -34,7 +34,9 @@ class ImageRead:
         """The images; InputError if something could not be read."""
         for _, why in self.skipped[:1]:
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
-            raise InputError(f"expected images that can all be read, got: {why}{more}; fix it, or leave it out")
+            raise InputError(
+                f"expected images that can all be read, but reading one of them failed: {why}{more}; fix this image, or leave it out"
+            )
         return self.images
 
 

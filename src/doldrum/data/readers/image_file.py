@@ -42,7 +42,7 @@ def read_image(
 
 def _read(path: Path) -> bytes:
     if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for without an end
-        raise InputError(f"expected a file at {visible(path)}, got a folder, a pipe or a device; leave it out")
+        raise InputError(f"expected a file at {visible(path)}, got a folder, a pipe or a device; leave out this path")
     with path.open("rb") as file:
         if (found := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
             raise InputError(f"expected an image of at most {_MOST_BYTES} bytes, got {found}; make it smaller")

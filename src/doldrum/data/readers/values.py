@@ -165,7 +165,7 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
             return read_image(io.BytesIO(encoded["bytes"]))
         if encoded.get("path"):
             return read_image(encoded["path"])
-        raise InputError("expected an image, got a row without its bytes or its path; leave it out")
+        raise InputError("expected an image, got a row without its bytes or its path; leave out this row")
     from PIL import ImageOps
 
     width, height = image.size

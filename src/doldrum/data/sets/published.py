@@ -107,7 +107,7 @@ def centre_crop(array: NDArray[np.uint8], *, size: tuple[int, int], resize: int)
     tall, wide = max(round(h * scale), size[0]), max(round(w * scale), size[1])
     if tall * wide > _MOST_PIXELS:
         raise InputError(
-            f"expected an image that is not so thin, got {h} x {w}, which would be scaled to {tall} x {wide}; leave it out"
+            f"expected an image that is not so thin, got {h} x {w}, which would be scaled to {tall} x {wide}; leave out this image"
         )
     array = fit_image(array, channels=3, size=(tall, wide))
     top, left = (tall - size[0]) // 2, (wide - size[1]) // 2

@@ -48,7 +48,9 @@ class Calibration:
         if self.groups is None:
             return
         if self.groups.shape != (n,):
-            raise InputError(f"expected {n} groups, got shape {self.groups.shape}; one per calibration input")
+            raise InputError(
+                f"expected {n} groups, got shape {self.groups.shape}; pass one group per calibration input"
+            )
         for group in np.unique(self.groups[self.groups >= 0]):
             what = f"calibration inputs of predicted class {group}"
             conformal.check_size(int((self.groups == group).sum()), self.fpr, what=what)

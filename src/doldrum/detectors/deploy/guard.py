@@ -75,7 +75,7 @@ class Guard:
         self.watch = Watch(detector.calibration) if watch is None else watch
         if self.watch.calibration is not detector.calibration:
             raise InputError(
-                "expected a Watch of the detector's calibration, got a Watch of another calibration; make it of detector.calibration"
+                "expected a Watch of the detector's calibration, got a Watch of another calibration; create it with Watch(detector.calibration)"
             )
 
     def __call__(self, images: Images) -> Guarded:

@@ -188,7 +188,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
         detector.fitted_on = rest.pop("fit.ties")
         if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
             raise InputError(
-                f"expected the tie breakers of fit as float64 (n,), got {detector.fitted_on.dtype} of shape {detector.fitted_on.shape}; fit again"
+                f"expected the tie breakers of fit as a float64 array with one axis, got {detector.fitted_on.dtype} of shape {detector.fitted_on.shape}; fit again"
             )
     if manifest["fpr"] is not None:
         scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")

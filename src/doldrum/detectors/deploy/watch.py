@@ -179,7 +179,7 @@ class Watch:
             return p, np.arange(len(p)), np.zeros(len(p), np.int64)
         of = np.asarray(labels, dtype=np.int64)
         if of.shape != p.shape:
-            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; one per p-value")
+            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; pass one label per p-value")
         if not grouped:
             at = np.flatnonzero(of >= 0)
             return p, at, np.zeros(len(at), np.int64)

@@ -75,7 +75,9 @@ class StagedProfile(OfFamilies):
         full = SmoothnessProfile(families=families, overlays=overlays, components=components)
         fixed = [name for name, probe in (full.families or {}).items() if "draws" not in probe.to_dict()]
         if fixed:
-            raise InputError(f"expected families that can take more draws, got {fixed[0]!r}, which can't; leave it out")
+            raise InputError(
+                f"expected families that can take more draws, got {fixed[0]!r}, which can't; leave out this family"
+            )
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
         shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
         if len(shares) != 3 or not all(is_number(s) and 0 < s < 1 for s in shares):

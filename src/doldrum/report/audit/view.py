@@ -142,7 +142,7 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
     return [
         "The promised false-positive rate holds for inputs like the clean images that were given. If the scanned inputs differ from these images for a harmless reason, such as another camera, "
         "more inputs are flagged.",
-        f"A p-value is the share of clean images that look at least as suspicious as the input, which is itself counted among them. With {size:,} clean images, "
+        f"A p-value is (k + 1) / (n + 1), where k of the n clean images look at least as suspicious as the input. With {size:,} clean images, "
         f"no p-value is below 1/{size + 1:,}.",
         *([_CONCENTRATION] if concentration else []),
         known,
@@ -196,7 +196,7 @@ def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
     if pictured < flagged:
         kept += f" Only the first {pictured:,} inputs have pictures here. The table below lists all inputs."
     elif pictured > flagged:
-        kept += f" The next {pictured - flagged:,} are not flagged. They are shown for comparison."
+        kept += f" The next {pictured - flagged:,} are not flagged. These images are shown for comparison."
     return kept
 
 

@@ -89,7 +89,7 @@ class PatternCell(Cell):
         if self.pattern != OWN and self.pattern not in PATTERNS:
             raise InputError(unknown("a pattern", self.pattern, [OWN, *PATTERNS]))
         if self.attack == "all-to-all":
-            raise InputError("expected an attack that sends inputs to one class, got all-to-all; leave it out")
+            raise InputError("expected an attack that sends inputs to one class, got all-to-all; leave out this attack")
         if max(self.levels) > 1:
             raise InputError(f"expected levels in (0, 1], got {self.levels}; e.g. 0.5 and 0.9")
         if not share(self.budget, "budget"):

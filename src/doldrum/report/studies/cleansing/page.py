@@ -96,12 +96,12 @@ def _lede(
     seeds = sorted({int(c.cell["seed"]) for c in cells})
     none = sums["none"]
     texts = [
-        f"The study has {none['models']} models of {none['attacks']} attacks, with {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, and {first.values['samples']:,} training images with "
-        f"{float(first.cell['rate']):.0%} poison. To choose the samples to drop, each method uses the model that was trained on the poisoned set. Then a new model is trained on the other samples, with the same recipe and seed. A backdoor counts as broken if its ASR is below {BROKEN:.0%}.",
+        f"The study has {none['models']} models, backdoored with {none['attacks']} attacks and trained with {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}. Each model is trained on {first.values['samples']:,} images, of which "
+        f"{float(first.cell['rate']):.0%} are poisoned. To choose the samples to drop, each method uses the model that was trained on the poisoned set. Then a new model is trained on the other samples, with the same recipe and seed. A backdoor counts as broken if its ASR is below {BROKEN:.0%}.",
     ]
     if none["models"]:
         texts.append(
-            "These are the mean ASRs: "
+            "The mean ASRs are: "
             + ", ".join(f"{_TITLES[a]} {percent(s['asr'])}" for a, s in sums.items() if s["models"])
             + ". "
             "The mean clean accuracies are: "

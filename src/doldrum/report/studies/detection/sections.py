@@ -135,7 +135,7 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
     models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
     return Section(
         "Attack by attack",
-        ("The figure and the table give the TPR at a promised 1% of false alarms, with at most 64 forward passes per input. They count only triggered inputs that get the attacker’s label. "
+        ("The figure and the table give the TPR at a promised 1% of false alarms, with at most 64 forward passes per input. These rates count only triggered inputs that get the attacker’s label. "
          "* marks attacks that were held out of the design of SmoothnessProfile. † marks attacks that were made to evade smoothness.",),
         [
             StudyFigure(
@@ -253,7 +253,7 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "These detectors could not be fitted to these victims (backdoored models). Such pairs of a detector and a victim have no figures, and are left out of the detector’s means."
+    text = "These detectors could not be fitted to these backdoored models (victims). Such pairs of a detector and a victim have no figures, and are left out of the detector’s means."
     head = ["detector", "data set and recipe", "victim", "reason"]
     return Section(
         "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)]

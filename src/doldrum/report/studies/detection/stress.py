@@ -128,7 +128,7 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "If calibration inputs differ from the scanned inputs",
             (
-                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. They were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
+                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. These detectors were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
                 "rarest class, and the promised rate is 5%.",
             ),
             (),

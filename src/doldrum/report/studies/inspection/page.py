@@ -161,7 +161,7 @@ def _control(found: Sequence[Judged]) -> Section:
         "Wrong labels, and no trigger",
         (
             f"For {counted(len(found), 'model')}, as many training labels were changed to one class as an attack changes, but no image got a trigger. Of these models, {len(flagged)} "
-            f"are suspicious. They differ from the reference models, because smaller changes lead to that class. The triggers found are compared in size with those of the reference models. A backdoor is shown in {len(shown)} of these models.",
+            f"are suspicious. Models whose labels were changed differ from the reference models: smaller changes to an image are enough to make them predict that class. The triggers found are compared in size with those of the reference models. A backdoor is shown in {len(shown)} of these models.",
         ),
         tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the reference models", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]

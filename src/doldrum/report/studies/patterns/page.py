@@ -191,7 +191,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
         ),
         *_verdicts("On clean models, with patterns at full strength:", made),
         "The numbers in brackets are falls of mean W at σ½, with 95% intervals over models. Verdicts are at the 5% level. "
-        f"Their p-values are Holm-corrected for {counted(len(full), 'kind')} of pattern, which include controls and true triggers. "
+        f"The p-values of these verdicts are Holm-corrected for {counted(len(full), 'kind')} of pattern, which include controls and true triggers. "
         f"The study has {counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, with "
         f"{between(r.inputs for r in rows)} inputs each.",
     ]

@@ -108,7 +108,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     else:
         texts.append(
             "The numbers in brackets say by how much the backdoor lowers mean W, with 95% intervals over models. Verdicts "
-            f"are at the 5% level. Their p-values are Holm-corrected for {counted(attacks[0].tests, 'test')}."
+            f"are at the 5% level. The p-values of these verdicts are Holm-corrected for {counted(attacks[0].tests, 'test')}."
         )
     lede = [
         "This study tests whether smoothness increases when the trigger is added. "
