@@ -241,7 +241,8 @@ def test_splits_of_detection_and_parts_of_cleansing_are_tried_too(untrained):
     sizes = {"fit": 100, "calibration": 99, "test": 40, "inputs": 30}
     assert load_grid(get_study("detection"), {**BASE, **sizes})[1]
     with pytest.raises(
-        InputError, match=r"tact, seed 0, .*: expected 239 clean test images and 30 images to attack, got 359 test images, of which 12 can"
+        InputError,
+        match=r"tact, seed 0, .*: expected 239 clean test images and 30 images to attack, got 359 test images, of which 12 can",
     ):
         load_grid(get_study("detection"), {**BASE, **sizes, "attack": ["badnets", "tact"]})
     part = {"samples": 1000, "fit": 100, "calibration": 99, "attack": "sig", "settings": {"frequency": 3}}

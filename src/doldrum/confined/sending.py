@@ -81,7 +81,10 @@ def send(
         more = {} if helpers is None else {"help": _help(helpers, settings, workers)}
         found = run_confined(job.function, asked, limits=limits, on_message=hear, **more)
     if not isinstance(found, dict):
-        raise SandboxError("expected facts from the confined process, got something else", reason="nonsense")
+        raise SandboxError(
+            "expected plain values (numbers, texts and lists) from the confined process, got another object",
+            reason="nonsense",
+        )
     return found
 
 

@@ -61,7 +61,7 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
         f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
-        f"standard deviation over random splits). If the calibration images were changed, the rates are {percent(min(shifts.values()))} to "
+        f"standard deviation over random splits). If the calibration images are made brighter, darker or otherwise unlike the scanned images, the actual rates are {percent(min(shifts.values()))} to "
         f"{percent(max(shifts.values()))}.{contaminated} The promised rate is for all inputs together: at a promised 5%, "
         f"up to {percent(float(worst))} of the inputs of one predicted class are flagged. With class-conditional calibration, at most {percent(float(even))} of the inputs of a class are flagged."
     )

@@ -85,7 +85,7 @@ def _headline(attacks: Sequence[AttackRow]) -> str:
     return (
         f"The trigger makes the model smoother for {yes} of {len(attacks)} attacks"
         if yes
-        else "No attack is shown to make the model smoother"
+        else "Our results do not prove for any attack that it makes the model smoother"
     )
 
 
