@@ -15,11 +15,11 @@ TUNING = Recipe(
     network="as it is", epochs=20, batch_size=64, lr=0.01, schedule="one-cycle", warmup=0.1, precision="fp32", threads=1
 )
 _LEAST_STEPS = 200  # of a few images there are more epochs
-_STEPS_OF_LARGE = 100  # what a ResNet-18 does in minutes on two cores
+_STEPS_OF_LARGE = 75  # what a ResNet-18 does in minutes on two cores
 
 
 def for_task(task: Task, **changes: Any) -> Recipe:
-    """TUNING with changes. Where there are so few images that it would make less than 200 steps, there are more epochs; a large model makes 100 steps at most, on two threads."""
+    """TUNING with changes. Where there are so few images that it would make less than 200 steps, there are more epochs; a large model makes 75 steps at most, on two threads."""
     made = replace(TUNING, **changes)
     per_epoch = max(1, len(task.data) // min(made.batch_size, len(task.data)))
     if is_large(task.model, task.data.input_shape):

@@ -203,7 +203,7 @@ def test_a_large_model_makes_fewer_steps() -> None:
         nn.Conv2d(1, 200, 3, padding=1), *(nn.Conv2d(200, 200, 3, padding=1) for _ in range(5)), nn.Flatten(), nn.Linear(200 * 36, 3),
     ).eval()  # fmt: skip
     steps = [(recipe.epochs, recipe.threads) for recipe in (for_task(task(net), epochs=150) for net in (small, large))]
-    assert steps == [(200, 1), (100, 2)]
+    assert steps == [(200, 1), (75, 2)]
 
 
 def test_settings_are_in_a_methods_name() -> None:
