@@ -18,6 +18,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield repaired(studies)
     yield cleansing(studies)
     yield from findings(studies)
+    yield photographs(studies)
     yield f"the smoothness profile finds only {detectors(studies)[-1][1]} of the triggered inputs"
 
 
@@ -37,6 +38,14 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
         ("an MLP that was not used in the design", elsewhere("detection-mlp", PROFILE), elsewhere("detection-mlp", STRIP)),
         ("emoji, in colour", elsewhere("detection-colour", PROFILE), elsewhere("detection-colour", STRIP)),
     ]  # fmt: skip
+
+
+def photographs(studies: Studies) -> str:
+    attacks = ("badnets", "blended", "issba", "lf")
+    ours, strip = (
+        short(detection.found(studies, "detection-textures", name, "equal", attacks)) for name in (PROFILE, STRIP)
+    )
+    return f"On four backdoored models for photographs, the smoothness profile finds {ours} of the triggered inputs on average, and STRIP {strip}"
 
 
 def compared(studies: Studies) -> str:
