@@ -172,7 +172,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     text = page.lede[-1]
     assert "100 inputs 1.2% ± 0.2% with TPR 0.70 ± 0.03, 2,000 inputs 1.2% ± 0.2% with TPR 0.80" in text
     assert (
-        "images were changed, the rates are 0% to 8.0%. If 1% of the calibration inputs are triggered, the mean TPR is 0.60."
+        "otherwise unlike the scanned images, the actual rates are 0% to 8.0%. If 1% of the calibration inputs are triggered, the mean TPR is 0.60."
         in text
     )
     assert (
