@@ -47,7 +47,7 @@ def smoothing(studies: Studies) -> Iterator[str]:
     yield f"Blended has an effect of {strongest(studies['smoothing'], 'Blended')} at sigma .1. It has no effect at sigma-half"
     yield f"Blended has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
-        f"At the noise strength where mean clean W is a quarter of its peak, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
+        f"At the noise strength at which the mean W of clean inputs is a quarter of its peak, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
         f"{limits(quarter['badnets'])}) and Blended (effect {signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
         f"At the noise strength of the peak, no fall of W is shown for BadNets (effect {signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
