@@ -190,7 +190,7 @@ def stress(studies: Studies) -> Iterator[str]:
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, it is "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, this TPR is "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
@@ -247,7 +247,7 @@ def mlp(studies: Studies) -> Iterator[str]:
     yield f"Over the four development attacks, the profile has a mean TPR of {short(by['profile']['development'])} at a promised false-positive rate of 1%."
     yield f"STRIP has a mean TPR of {short(by['strip']['development'])}, TeCo of {short(by['teco']['development'])}, and the other detectors have a mean TPR of at most {short(by['w']['development'])}."
     yield f"the profile has a mean TPR of {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
-    yield f"the actual rate is inside the 95% interval of a promised 1% for {kept} of {pairs} pairs of a detector and a model"
+    yield f"the actual rate is inside the 95% interval for a promised rate of 1% in {kept} of {pairs} pairs of a detector and a model"
     yield f"The attack WaNet succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
 
 
