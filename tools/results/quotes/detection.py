@@ -198,7 +198,7 @@ def stress(studies: Studies) -> Iterator[str]:
     yield (
         f"for each of {len(ours)} combinations of model, promised rate and calibration size. In every combination, the rates of at least {min(ours)} splits are inside "
         f"the 95% interval. For the other detectors there are {len(others):,} combinations. In {others.count(min(others))} of these combinations, the rates of {min(others)} splits are "
-        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside."
+        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside it."
     )
 
 

@@ -141,7 +141,7 @@ def colour(studies: Studies) -> Iterator[str]:
     numbers = studies["success-colour"]["numbers"]
     pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
     yield f"{numbers['models']} models of BadNets and Blended): the rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)})"
-    yield f"If only inputs on which the attack succeeds are counted, it is {signed(hit['value'], 2)} ({limits(hit, 2)})"
+    yield f"If only inputs on which the attack succeeds are counted, this correlation is {signed(hit['value'], 2)} ({limits(hit, 2)})"
     rare, some = (
         studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
     )  # fmt: skip
