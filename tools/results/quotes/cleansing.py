@@ -100,7 +100,7 @@ def promise(studies: Studies) -> Iterator[str]:
         (c for c in cells if c.cell["attack"] == "clean"), key=lambda c: flagged(studies, "clean", c.cell["seed"])
     )
     yield (
-        f"In one, {flagged(studies, 'clean', clean[0].cell['seed'])} samples are flagged, and in the other "
+        f"In one clean set, {flagged(studies, 'clean', clean[0].cell['seed'])} samples are flagged, and in the other "
         f"{flagged(studies, 'clean', clean[1].cell['seed'])}, but only up to {clean[0].values['limit']} flags are explained by chance.**"
     )
     cost = sorted(

@@ -81,15 +81,15 @@ def summary(studies: Studies) -> Iterator[str]:
     lines = [
         ("all 18 attacks", f"**{short(ours(ALL))}**", next_best(ALL)),
         ("AUROC over them", f"**{short(ours(ALL, 'auroc'), 3)}**", next_best(ALL, "auroc", 3)),
-        ("all attacks except anti-smoothing and noise-hardened (16)", short(ours(sixteen)), next_best(sixteen)),
+        ("mean TPR over 16 attacks (all except anti-smoothing and noise-hardened)", short(ours(sixteen)), next_best(sixteen)),
         ("12 development attacks", short(ours(TWELVE)), next_best(TWELVE)),
         ("all-to-all", f"{short(ours(['all-to-all']))} ({short(min(every))} to {short(max(every))})", next_best(["all-to-all"])),
-        ("held-out attacks: BPP, ISSBA, Adap-Blend, input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
+        ("TPRs of the held-out attacks BPP, ISSBA, Adap-Blend and input-aware", each(HELD_OUT), f"means: STRIP {next_best(HELD_OUT)[-3:]}, profile {short(ours(HELD_OUT))}"),
         ("adaptive: LSBA, noise-hardened, anti-smoothing", each(ADAPTIVE), f"STRIP {each(ADAPTIVE, 'strip')}"),
         ("weakest of the others", weakest(studies), ""),
-        ("actual rates of false alarms, promised 1% and 5%", f"{short(100 * false1)}%, {100 * false5:.1f}%", ""),
-        (f"models (of {len(mine)}) whose false alarms are inside the 95% interval of a promised 1%", str(kept), ""),
-        ("processor time per input in ms, one thread", f"{speed[0]:.1f}", f"STRIP {speed[1]:.1f}"),
+        ("actual false-positive rates at promised rates of 1% and 5%", f"{short(100 * false1)}%, {100 * false5:.1f}%", ""),
+        (f"models (of {len(mine)}) whose number of false alarms is inside the 95% interval for a promised rate of 1%", str(kept), ""),
+        ("processor time per input in milliseconds, on one thread", f"{speed[0]:.1f}", f"STRIP {speed[1]:.1f}"),
     ]  # fmt: skip
     yield from (f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
@@ -190,7 +190,7 @@ def stress(studies: Studies) -> Iterator[str]:
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, it is "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, this TPR is "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
@@ -198,7 +198,7 @@ def stress(studies: Studies) -> Iterator[str]:
     yield (
         f"for each of {len(ours)} combinations of model, promised rate and calibration size. In every combination, the rates of at least {min(ours)} splits are inside "
         f"the 95% interval. For the other detectors there are {len(others):,} combinations. In {others.count(min(others))} of these combinations, the rates of {min(others)} splits are "
-        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside."
+        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside it."
     )
 
 
@@ -244,10 +244,10 @@ def mlp(studies: Studies) -> Iterator[str]:
     )  # fmt: skip
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
-    yield f"Over the four development attacks, the profile has a mean TPR of {short(by['profile']['development'])} at 1%."
-    yield f"STRIP has a mean TPR of {short(by['strip']['development'])}, TeCo of {short(by['teco']['development'])}, and the other detectors have at most {short(by['w']['development'])}."
+    yield f"Over the four development attacks, the profile has a mean TPR of {short(by['profile']['development'])} at a promised false-positive rate of 1%."
+    yield f"STRIP has a mean TPR of {short(by['strip']['development'])}, TeCo of {short(by['teco']['development'])}, and the other detectors have a mean TPR of at most {short(by['w']['development'])}."
     yield f"the profile has a mean TPR of {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
-    yield f"the actual rate is inside the 95% interval of a promised 1% for {kept} of {pairs} pairs of a detector and a model"
+    yield f"the actual rate is inside the 95% interval for a promised rate of 1% in {kept} of {pairs} pairs of a detector and a model"
     yield f"The attack WaNet succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
 
 
@@ -261,15 +261,15 @@ def proportions(studies: Studies) -> Iterator[str]:
         )
         for ratio in (" 1:10", " 1:100")
     ]
-    yield f"a clean accuracy of {accuracy[0]:.0%} (1:10) and {accuracy[1]:.0%} (1:100)."
+    yield f"a clean accuracy of {accuracy[0]:.0%} (ratio of class sizes 1:10) and {accuracy[1]:.0%} (1:100)."
     most = [run["sizes"]["2000"][0] for run in tails]
     low, high = (edge(100 * m["fpr"] for m in most) for edge in (min, max))
     fewest, all_but = (edge(m["kept"] for m in most) for edge in (min, max))
     yield f"a promised rate of 1% gives an actual rate of {short(low, 1)}% to {short(high, 1)}%, and {fewest} or {all_but} of 50 splits are inside the 95% interval."
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
-    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (1:10), and of {hundred} (1:100). For models that are trained on balanced sets, it becomes {one}."
+    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, it becomes {one}."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
     yield f"the actual rate is {min(even):.1%} to {max(even):.1%} in every class."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
-    yield f"The TPR on BadNets at 1% is {short(tpr[0])} (1:10) and {short(tpr[1])} (1:100)."
+    yield f"The TPR on BadNets at a promised false-positive rate of 1% is {short(tpr[0])} (ratio of class sizes 1:10) and {short(tpr[1])} (1:100)."

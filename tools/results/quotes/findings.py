@@ -47,7 +47,7 @@ def smoothing(studies: Studies) -> Iterator[str]:
     yield f"Blended has an effect of {strongest(studies['smoothing'], 'Blended')} at sigma .1. It has no effect at sigma-half"
     yield f"Blended has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
-        f"At the noise strength where mean clean W is a quarter of its peak, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
+        f"At the noise strength at which the mean W of clean inputs is a quarter of its peak, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
         f"{limits(quarter['badnets'])}) and Blended (effect {signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
         f"At the noise strength of the peak, no fall of W is shown for BadNets (effect {signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
@@ -141,7 +141,7 @@ def colour(studies: Studies) -> Iterator[str]:
     numbers = studies["success-colour"]["numbers"]
     pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
     yield f"{numbers['models']} models of BadNets and Blended): the rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)})"
-    yield f"If only inputs on which the attack succeeds are counted, it is {signed(hit['value'], 2)} ({limits(hit, 2)})"
+    yield f"If only inputs on which the attack succeeds are counted, this correlation is {signed(hit['value'], 2)} ({limits(hit, 2)})"
     rare, some = (
         studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
     )  # fmt: skip
