@@ -85,7 +85,7 @@ class PoisonPlan:
             )
         if self.keep_label and self.mode == "clean-label":
             raise InputError(
-                "expected keep_label 0 in a clean-label plan, which keeps all labels, got a larger value; leave out keep_label="
+                "expected keep_label 0 in a clean-label plan, which keeps all labels, got a larger value; leave keep_label out"
             )
 
     def check_classes(self, num_classes: int) -> None:
