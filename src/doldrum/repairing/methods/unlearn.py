@@ -13,9 +13,9 @@ from doldrum.errors import ClassifierError
 from doldrum.gradients.copied import frozen_copy
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
-from doldrum.repairing.methods.universal import Universal
 from doldrum.repairing.recipe import for_task
 from doldrum.repairing.steady import Steady
+from doldrum.repairing.universal import Universal
 from doldrum.training.hooks import TrainingHook
 
 __all__ = ["Unlearn"]

@@ -15,8 +15,8 @@ from doldrum.gradients.trainable import trainable
 from doldrum.inspectors import Route
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import Task
-from doldrum.repairing.methods.universal import Universal
 from doldrum.repairing.methods.unlearn import Unlearn, _Matching
+from doldrum.repairing.universal import Universal
 
 GRAY = 0.5 + 0.02 * torch.randn((60, 1, 6, 6), generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
 """Images so near to .5 that no perturbation of these tests leaves [0, 1]."""
