@@ -14,8 +14,8 @@ _START, _STEP = 0.3, 0.2  # of the radius
 class Universal:
     """One perturbation d for all images that leads to a class, |d| <= radius (Euclidean norm).
 
-    Each `step` goes a fifth of the radius down the gradient of the mean over x of -log p_target(x + d), and back to the radius if d is longer. So d is always near
-    the worst one for the model as it is, at the cost of one more pass through the model a batch.
+    Each `step` goes a fifth of the radius down the gradient of the mean over x of -log p_target(x + d), and back to the radius if d is longer. So d stays near
+    the worst perturbation for the model as it is, at the cost of one more forward and backward pass for each batch.
 
     Source: Shafahi et al. 2018, "Universal adversarial training", arXiv 1811.11304, algorithm 3, here with one target and a Euclidean ball.
 

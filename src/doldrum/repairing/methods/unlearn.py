@@ -34,7 +34,7 @@ class Unlearn(RepairMethod):
     trigger's route starts from, and z a clean image or a mixture of two of them. The first term keeps what the model knows: its scores say far more
     about an image than a label, and mixtures are images without end. So a few hundred clean images do, and no label is needed.
 
-    The trigger that was found may be another one than the attacker's. So where the inspection saw a sign of a backdoor, and the trigger leads to one class, there is a third
+    The trigger that was found may differ from the attacker's. So if the inspection saw a sign of a backdoor, and the trigger leads to one class, there is a third
     term, chased * mean over x of CE(f(x), g(x + d)). d is a universal perturbation towards this class, which follows the model while it is trained.
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the trigger found); Hinton et al. 2015, arXiv 1503.02531 (scores
@@ -57,7 +57,7 @@ class Unlearn(RepairMethod):
     chased: float = 0.05
     """Weight of the images with a universal perturbation."""
     rms: float = 0.07
-    """How large this may be: its root mean square over the values of an image, in [0, 1]."""
+    """The largest size of this perturbation: its root mean square over the values of an image, for pixels in [0, 1]."""
 
     name = "unlearn"
     title = "unlearning the trigger that was found"

@@ -232,18 +232,7 @@ def _every(found: Sequence[Judged]) -> Section:
          "another" if j.points_to is None else str(j.points_to)]
         for j in found
     ]  # fmt: skip
-    head = [
-        "network",
-        "attack",
-        "seed",
-        "target",
-        "ASR",
-        "distance from the reference models",
-        "p",
-        "found by",
-        "from",
-        "to",
-    ]
+    head = ["network", "attack", "seed", "target", "ASR", "distance from the reference models", "p", "found by", "from", "to"]  # fmt: skip
     return Section("Every model", (), tables=[StudyTable("The verdict on every model", head, rows, folded=True)])
 
 
