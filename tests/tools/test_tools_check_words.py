@@ -11,6 +11,7 @@ import pytest
 from wording import check as checking
 from wording.check import check
 from wording.rules import RULES
+from wording.sentences import draw, sentences
 
 ROOT = Path(__file__).parents[2]
 BAD = (
@@ -98,3 +99,47 @@ def test_everything_that_a_reader_meets_is_read() -> None:
 
 def test_the_examples_of_the_tool_run() -> None:
     assert doctest.testmod(checking).failed == 0
+
+
+PAGE = """# A heading of at least five words here
+
+One sentence that `has code` in it. Another one, with [a link](to.md) in it
+that goes on. Too short.
+
+- An item of a list with words
+
+```sh
+a command of more than five words is left out
+```
+
+| a | table of more than five words |
+"""
+CODE = '''"""A docstring with more words than five.
+
+>>> doctest.of(more, words, than, five)
+an answer of more words than five
+"""
+raise ValueError(f"expected a number of words, got {count} of them")
+'''
+
+
+def test_sentences_are_those_of_paragraphs_lists_and_messages(tmp_path) -> None:
+    (tmp_path / "page.md").write_text(PAGE)
+    (tmp_path / "code.py").write_text(CODE)
+    assert [(each.line, each.said) for each in sentences(tmp_path / "page.md")] == [
+        (3, "One sentence that `has code` in it."),
+        (3, "Another one, with a link in it that goes on."),
+        (6, "An item of a list with words"),
+    ]
+    assert [(each.line, each.said) for each in sentences(tmp_path / "code.py")] == [
+        (1, "A docstring with more words than five."),
+        (6, "expected a number of words, got … of them"),
+    ]
+
+
+def test_a_draw_has_as_many_sentences_as_asked_and_the_same_for_a_seed(tmp_path) -> None:
+    (tmp_path / "page.md").write_text("\n\n".join(f"This is sentence {number} of the page." for number in range(100)))
+    paths = [tmp_path / "page.md"]
+    assert len({each.said for each in draw(paths, 50, 1)}) == 50
+    assert draw(paths, 50, 1) == draw(paths, 50, 1) != draw(paths, 50, 2)
+    assert len(draw(paths, 1000, 1)) == 100

@@ -1,0 +1,82 @@
+"""The sentences of a file, to be read by somebody who has not seen the project."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Sentence", "draw", "sentences"]
+
+_FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
+_MARKUP = re.compile(r"\{[{%#].*?[}%#]\}|<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL)
+_APART = re.compile(r"^ *$|^ *(?=[-*+] |\d+\. |#|\||>>> |!!!)", re.MULTILINE)
+_SKIPPED = re.compile(r"#|\||>>>|!!!|\.\. ")
+_LIST = re.compile(r"^(?:[-*+]|\d+\.) +")
+_END = re.compile(r"(?<=[.!?])[)\"”*]* +(?=[A-Z`\"“*(])")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_FEWEST_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, and where it starts."""
+
+    path: Path
+    line: int
+    said: str
+
+
+def draw(paths: Sequence[Path], count: int, seed: int) -> list[Sentence]:
+    """Sentences picked at random among those of all files, each as likely as another."""
+    found = [each for path in paths for each in sentences(path)]
+    return random.Random(seed).sample(found, min(count, len(found)))
+
+
+def sentences(path: Path) -> Iterator[Sentence]:
+    """Sentences of five words and more: of paragraphs and lists, docstrings and messages, and the text between markup."""
+    text = path.read_text(encoding="utf-8")
+    for line, block in {".py": _strings, ".j2": _template}.get(path.suffix, _markdown)(text):
+        for said in _END.split(" ".join(_LIST.sub("", block.strip()).split())):
+            if len(_WORD.findall(said)) >= _FEWEST_WORDS:
+                yield Sentence(path, line, said)
+
+
+def _markdown(text: str) -> Iterator[tuple[int, str]]:
+    yield from _blocks(_LINK.sub(r"\1", _FENCE.sub(_lines, text)), 1)
+
+
+def _template(text: str) -> Iterator[tuple[int, str]]:
+    yield from _blocks(_MARKUP.sub(_lines, text), 1)
+
+
+def _strings(text: str) -> Iterator[tuple[int, str]]:
+    """Every string; the parts of an f-string together, what is put in as "…"."""
+    tree = ast.parse(text)
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield from _blocks(
+                "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values), node.lineno
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield from _blocks(node.value, node.lineno)
+
+
+def _blocks(text: str, first: int) -> Iterator[tuple[int, str]]:
+    """Paragraphs and list items, with their first lines; no headings, tables and examples."""
+    starts = [0, *(match.start() for match in _APART.finditer(text)), len(text)]
+    for start, end in itertools.pairwise(starts):
+        block = text[start:end]
+        if block.strip() and not _SKIPPED.match(block.strip()):
+            yield first + text.count("\n", 0, start + len(block) - len(block.lstrip())), block
+
+
+def _lines(match: re.Match[str]) -> str:
+    """The line breaks alone."""
+    return "\n" * match[0].count("\n")
