@@ -64,7 +64,7 @@ def test_the_detector_takes_as_many_lines_as_its_page_says() -> None:
     body = blocks(page, "python")[0].split("class KeptLabel")[1].splitlines()
     code = [line for line in body if line.strip() and '"""' not in line]
     assert len(code) == 10
-    assert "It has ten lines:" in page.read_text(encoding="utf-8")
+    assert "The detector has ten lines:" in page.read_text(encoding="utf-8")
 
 
 def test_the_site_has_no_page_that_is_not_in_its_menu_and_no_dead_link(tmp_path: Path) -> None:
