@@ -126,7 +126,7 @@ def rare(studies: Studies) -> Iterator[str]:
     yield (
         f"(success rate of {often}). With 1% poison, the mean TPR over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
         f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), with a mean AUROC of "
-        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks then have a TPR below .8: BPP {at('bpp')} (the attack succeeds "
+        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. With 1% poison, four attacks have a TPR below .8: BPP {at('bpp')} (the attack succeeds "
         f"on few inputs), SIG {at('sig')}, FTrojan {at('ftrojan')}, WaNet {at('wanet')}."
     )
 
@@ -186,7 +186,7 @@ def stress(studies: Studies) -> Iterator[str]:
     yield (
         f"its TPR on all-to-all falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (and the false-positive rate to {short(100 * bright['fpr'][0])}%). "
         f"At a promised rate of 1%, up to {blurred:.1%} of blurred clean images are flagged, and up to {darker:.1%} of clean images that are darker by a fifth. If 1% of the calibration "
-        f"inputs are triggered, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
+        f"inputs are triggered, the mean TPR on BadNets and all-to-all is {short(mean(run['planted']['tpr'][0] for run in bad))}."
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
@@ -196,9 +196,9 @@ def stress(studies: Studies) -> Iterator[str]:
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
     ours, others = kept(studies, "profile"), kept(studies, *theirs)
     yield (
-        f"for each of {len(ours)} combinations of model, promised rate and calibration size. In every combination, the rates of at least {min(ours)} splits are inside "
+        f"for each of {len(ours)} combinations of model, promised rate and calibration size. For the profile, in every combination, the actual rates of at least {min(ours)} splits are inside "
         f"the 95% interval. For the other detectors there are {len(others):,} combinations of model, promised rate and calibration size. In {others.count(min(others))} of these "
-        f"{len(others):,} combinations, the rates of {min(others)} splits are inside the 95% interval. In the other combinations, the rates of "
+        f"{len(others):,} combinations, the actual rates of {min(others)} splits are inside the 95% interval. In the remaining combinations of other detectors, the actual rates of "
         f"{min(k for k in others if k > min(others))} or more splits are inside the 95% interval."
     )
 
@@ -222,7 +222,7 @@ def colour(studies: Studies) -> Iterator[str]:
     )
     yield f"and the mean AUROC is {short(ours['auroc'], 3)}."
     yield (
-        f"on emoji, the next best detectors are Frequency (mean TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has a mean TPR of "
+        f"on emoji, the next best detectors are Frequency (mean TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). On emoji, STRIP has a mean TPR of "
         f"{short(by['strip']['development'])}. On ISSBA, RPP has a higher TPR than the profile ({short(by['rpp']['held_out'])})."
     )
     yield (f"at a promised false-positive rate of 1%, the profile flags {ours['fpr1']['value']:.1%} of clean images.")
@@ -271,6 +271,6 @@ def proportions(studies: Studies) -> Iterator[str]:
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
     yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, a promised rate of 5% becomes {one} in single classes."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
-    yield f"the actual rate is {min(even):.1%} to {max(even):.1%} in every class."
+    yield f"the actual false-positive rate is {min(even):.1%} to {max(even):.1%} in every class."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
     yield f"The TPR on BadNets at a promised false-positive rate of 1% is {short(tpr[0])} (ratio of class sizes 1:10) and {short(tpr[1])} (1:100)."

@@ -47,7 +47,7 @@ def smoothing(studies: Studies) -> Iterator[str]:
     yield f"The trigger of Blended lowers W by {strongest(studies['smoothing'], 'Blended')} at the noise strength sigma = .1. This trigger does not lower W at sigma-half"
     yield f"Blended has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
-        f"At this strength, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
+        f"With this weaker noise, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
         f"{limits(quarter['badnets'])}) and Blended (effect {signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
         f"At the noise strength at which W has its peak, no fall of W is shown for BadNets (effect {signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
@@ -100,7 +100,7 @@ def success(studies: Studies) -> Iterator[str]:
         f"W on clean images, it is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). The correlation of attack success with the fall of W is {signed(bad['value'], 2)} ({limits(bad, 2)}) "
         f"for BadNets alone, and {signed(blended['value'], 2)} ({limits(blended, 2)}) for Blended alone."
     )
-    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}). So our results do not show"
+    yield f"the correlation of attack success with the fall of W is {signed(hit['value'], 2)} ({limits(hit, 2)}). So our results do not show"
     onsets = numbers["onsets"]
     calm = [o for o in onsets if o["calm"] is not None]
     before, same, after = (
@@ -170,6 +170,6 @@ def detectors(studies: Studies) -> Iterator[str]:
     yield (
         f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
         f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of these twelve attacks, and a detector that uses W alone finds {short(few['w'])}. On colour images "
-        f"([page](detection-colour/report.html)), `SmoothnessProfile`, STRIP and W find {short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])} of the triggered inputs."
+        f"([page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and W {short(colour['w'])}."
     )
-    yield f"{short(mlp['profile'])}, {short(mlp['strip'])} and {short(mlp['w'])}. The page [How"
+    yield f"`SmoothnessProfile` finds {short(mlp['profile'])} of the triggered inputs, STRIP {short(mlp['strip'])} and W {short(mlp['w'])}. The page [How"
