@@ -70,14 +70,14 @@ def shown(studies: Studies) -> Iterator[str]:
     blended = left["blended", 0]
     poisoned = next(c for c in studies.cells("cleansing") if (c.cell["attack"], c.cell["seed"]) == ("blended", 0)).values["poisoned"]  # fmt: skip
     yield (
-        f"The profile leaves two backdoors: WaNet of seed 1 (ASR {left['wanet', 1]['asr']:.0%}) and Blended of seed 0 (ASR {blended['asr']:.1%}; "
-        f"{round(poisoned * (1 - blended['poison_dropped']))} of {poisoned} poisoned samples stayed in the set, and are enough for this). One of the {ours['models']} backdoors, SIG of seed 1, did not "
+        f"The profile leaves two backdoors: WaNet of seed 1 (ASR {left['wanet', 1]['asr']:.0%}) and Blended of seed 0 (ASR {blended['asr']:.1%}). "
+        f"In the set with Blended of seed 0, {round(poisoned * (1 - blended['poison_dropped']))} of {poisoned} poisoned samples stayed in the training set, which is enough for the backdoor. One of the {ours['models']} backdoors, SIG of seed 1, did not "
         f"work before cleansing either (ASR {one(studies, 'sig', 1, 'none')['asr']:.1%})."
     )
     mine, other = ([f"{one(studies, 'wanet', seed, arm)['poison_dropped']:.0%}" for seed in (0, 1)] for arm in ("profile", "spectral"))  # fmt: skip
-    yield f"it drops {' and '.join(mine)} of the poison. Spectral signatures drop {' and '.join(other)} of this poison."
+    yield f"it drops {mine[0]} (seed 0) and {mine[1]} (seed 1) of the poisoned samples. Spectral signatures drop {' and '.join(other)} of the poisoned samples of WaNet."
     yield f"clean accuracy falls by {cost['spectral']:.1f} points. The profile drops only {ours['clean_dropped']:.1%} of the clean samples."
-    yield f"{found['ranking']['broken']} of {found['ranking']['models']} models end with an ASR below 20%, and the profile drops almost no poison of TaCT of seed 0."
+    yield f"Without clean images, only {found['ranking']['broken']} of {found['ranking']['models']} models end with an ASR below 20%, and the profile drops almost no poison of TaCT of seed 0."
     largest = {a: mean(c.values["largest_share"] for c in studies.cells("cleansing") if c.cell["attack"] == a) for a in ("badnets", "sig", "all-to-all")}  # fmt: skip
     yield (
         f"the true largest share of poison in a class**, about {largest['badnets']:.0%} here ({largest['sig']:.0%} for SIG, "
@@ -101,7 +101,7 @@ def promise(studies: Studies) -> Iterator[str]:
     )
     yield (
         f"In one clean set, {flagged(studies, 'clean', clean[0].cell['seed'])} samples are flagged, and in the other "
-        f"{flagged(studies, 'clean', clean[1].cell['seed'])}, but only up to {clean[0].values['limit']} flags are explained by chance.**"
+        f"{flagged(studies, 'clean', clean[1].cell['seed'])}, but chance explains at most {clean[0].values['limit']} flags.**"
     )
     cost = sorted(
         100 * (one(studies, "clean", s, "none")["clean_accuracy"] - one(studies, "clean", s)["clean_accuracy"])

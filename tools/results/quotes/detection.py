@@ -124,9 +124,9 @@ def rare(studies: Studies) -> Iterator[str]:
 
     often = ", ".join(f"{t} {success(studies, 'detection', a, RARE):.0%}" for t, a in (("BPP", "bpp"), ("FTrojan", "ftrojan"), ("SIG", "sig")))  # fmt: skip
     yield (
-        f"(success rate of {often}). The mean TPR over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
+        f"(success rate of {often}). With 1% poison, the mean TPR over all 18 attacks is {short(found(studies, 'detection', 'profile', 'paper', ALL, RARE))} (STRIP "
         f"{short(found(studies, 'detection', 'strip', 'paper', ALL, RARE))}), with a mean AUROC of "
-        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. Four attacks have a TPR below .8: BPP {at('bpp')} (the attack succeeds "
+        f"{short(found(studies, 'detection', 'profile', 'paper', ALL, RARE, 'auroc'), 3)}. With 1% poison, four attacks have a TPR below .8: BPP {at('bpp')} (the attack succeeds "
         f"on few inputs), SIG {at('sig')}, FTrojan {at('ftrojan')}, WaNet {at('wanet')}."
     )
 
@@ -186,19 +186,20 @@ def stress(studies: Studies) -> Iterator[str]:
     yield (
         f"its TPR on all-to-all falls from {short(calm['tpr'][0])} to {short(bright['tpr'][0])} (and the false-positive rate to {short(100 * bright['fpr'][0])}%). "
         f"At a promised rate of 1%, up to {blurred:.1%} of blurred clean images are flagged, and up to {darker:.1%} of clean images that are darker by a fifth. If 1% of the calibration "
-        f"inputs are triggered, the TPR is {short(mean(run['planted']['tpr'][0] for run in bad))}."
+        f"inputs are triggered, the mean TPR on BadNets and all-to-all is {short(mean(run['planted']['tpr'][0] for run in bad))}."
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, this TPR is "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, the TPR on these two attacks is "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}
     ours, others = kept(studies, "profile"), kept(studies, *theirs)
     yield (
-        f"for each of {len(ours)} combinations of model, promised rate and calibration size. In every combination, the rates of at least {min(ours)} splits are inside "
-        f"the 95% interval. For the other detectors there are {len(others):,} combinations. In {others.count(min(others))} of these combinations, the rates of {min(others)} splits are "
-        f"inside the interval. In the other combinations, the rates of {min(k for k in others if k > min(others))} or more splits are inside it."
+        f"for each of {len(ours)} combinations of model, promised rate and calibration size. For the profile, in every combination, the actual rates of at least {min(ours)} splits are inside "
+        f"the 95% interval. For the other detectors there are {len(others):,} combinations of model, promised rate and calibration size. In {others.count(min(others))} of these "
+        f"{len(others):,} combinations, the actual rates of {min(others)} splits are inside the 95% interval. In the remaining combinations of other detectors, the actual rates of "
+        f"{min(k for k in others if k > min(others))} or more splits are inside the 95% interval."
     )
 
 
@@ -221,7 +222,7 @@ def colour(studies: Studies) -> Iterator[str]:
     )
     yield f"and the mean AUROC is {short(ours['auroc'], 3)}."
     yield (
-        f"the next best detectors are Frequency (mean TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). STRIP has a mean TPR of "
+        f"on emoji, the next best detectors are Frequency (mean TPR {short(by['frequency']['development'])}) and max softmax ({short(by['max-softmax']['development'])}). On emoji, STRIP has a mean TPR of "
         f"{short(by['strip']['development'])}. On ISSBA, RPP has a higher TPR than the profile ({short(by['rpp']['held_out'])})."
     )
     yield (f"at a promised false-positive rate of 1%, the profile flags {ours['fpr1']['value']:.1%} of clean images.")
@@ -244,8 +245,8 @@ def mlp(studies: Studies) -> Iterator[str]:
     )  # fmt: skip
     by = {row["detector"]: row for row in studies["detection-mlp"]["numbers"]["equal"]}
     kept, pairs = (sum(row[name] for row in by.values()) for name in ("kept1", "models"))
-    yield f"Over the four development attacks, the profile has a mean TPR of {short(by['profile']['development'])} at a promised false-positive rate of 1%."
-    yield f"STRIP has a mean TPR of {short(by['strip']['development'])}, TeCo of {short(by['teco']['development'])}, and the other detectors have a mean TPR of at most {short(by['w']['development'])}."
+    yield f"On the MLP, over the four development attacks, the profile has a mean TPR of {short(by['profile']['development'])} at a promised false-positive rate of 1%."
+    yield f"On the MLP, STRIP has a mean TPR of {short(by['strip']['development'])}, TeCo of {short(by['teco']['development'])}, and the other detectors have a mean TPR of at most {short(by['w']['development'])}."
     yield f"the profile has a mean TPR of {short(found(studies, 'detection', 'profile', 'paper', TWELVE))} over twelve attacks on the convolutional network that it was designed on"
     yield f"the actual rate is inside the 95% interval for a promised rate of 1% in {kept} of {pairs} pairs of a detector and a model"
     yield f"The attack WaNet succeeds on {success(studies, 'detection-mlp', 'wanet'):.0%} of the inputs of an MLP."
@@ -268,8 +269,8 @@ def proportions(studies: Studies) -> Iterator[str]:
     yield f"a promised rate of 1% gives an actual rate of {short(low, 1)}% to {short(high, 1)}%, and {fewest} or {all_but} of 50 splits are inside the 95% interval."
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
-    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, it becomes {one}."
+    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, a promised rate of 5% becomes {one} in single classes."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
-    yield f"the actual rate is {min(even):.1%} to {max(even):.1%} in every class."
+    yield f"the actual false-positive rate is {min(even):.1%} to {max(even):.1%} in every class."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
     yield f"The TPR on BadNets at a promised false-positive rate of 1% is {short(tpr[0])} (ratio of class sizes 1:10) and {short(tpr[1])} (1:100)."

@@ -38,18 +38,18 @@ def smoothing(studies: Studies) -> Iterator[str]:
         f"{signed(every['value'])} ({limits(every)}), Blended {signed(blended['value'])} ({limits(blended)}), SIG "
         f"{signed(sig['value'])} ({limits(sig)}; not significant after Holm's correction), WaNet {signed(wanet['value'])} ({limits(wanet)})."
     )
-    yield f"As expected, it is near 0: {signed(clean['value'])} ({limits(clean)})"
+    yield f"As expected, the effect between two clean models is near 0: {signed(clean['value'])} ({limits(clean)})"
 
     sigma = studies["sigma"]["numbers"]
     quarter, peak, cut = sigma["rules"]["quarter"], sigma["rules"]["peak"], sigma["clip"]["yes"]
     assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "for whom W falls at a quarter"
     assert not [a for a, e in quarter.items() if e["upper"] < 0], "W rises for none at a quarter"
-    yield f"Blended has an effect of {strongest(studies['smoothing'], 'Blended')} at sigma .1. It has no effect at sigma-half"
+    yield f"The trigger of Blended lowers W by {strongest(studies['smoothing'], 'Blended')} at the noise strength sigma = .1. This trigger does not lower W at sigma-half"
     yield f"Blended has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
-        f"At the noise strength at which the mean W of clean inputs is a quarter of its peak, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
+        f"With this weaker noise, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
         f"{limits(quarter['badnets'])}) and Blended (effect {signed(quarter['blended']['value'])}, {limits(quarter['blended'])}), and rises for no attack. "
-        f"At the noise strength of the peak, no fall of W is shown for BadNets (effect {signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
+        f"At the noise strength at which W has its peak, no fall of W is shown for BadNets (effect {signed(peak['badnets']['value'])}, {limits(peak['badnets'])})"
     )
     each = quarter["badnets"]["n"]
     yield f"([study sigma](sigma/report.html), {each} models per attack)"
@@ -77,7 +77,7 @@ def verdicts(by: dict[str, Any]) -> Iterator[str]:
 def strongest(page: dict[str, Any], attack: str) -> str:
     """The largest mean fall of W on the curve, which the study's first paragraphs give."""
     found = next(m for text in page["lede"] if (m := re.search(rf"{attack} \+0(\.\d+) at σ = 0\.1;", text)))
-    return f"+{found[1]}"
+    return found[1]
 
 
 def success(studies: Studies) -> Iterator[str]:
@@ -96,20 +96,20 @@ def success(studies: Studies) -> Iterator[str]:
     shown = [row["what"] for row in numbers["correlations"][:3] if row["shown"]]
     assert len(shown) == 2, "shown over all, not among inputs that hit"
     yield (
-        f"{signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}, models resampled within attacks). Adjusted for each model's mean "
-        f"W on clean images, the correlation is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). The correlation for BadNets alone is {signed(bad['value'], 2)} ({limits(bad, 2)}), "
-        f"and for Blended alone {signed(blended['value'], 2)} ({limits(blended, 2)})."
+        f"{signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}, models resampled within attacks). If the correlation is adjusted for each model's mean "
+        f"W on clean images, it is {signed(adjusted['value'], 2)} (95% interval {limits(adjusted, 2)}). The correlation of attack success with the fall of W is {signed(bad['value'], 2)} ({limits(bad, 2)}) "
+        f"for BadNets alone, and {signed(blended['value'], 2)} ({limits(blended, 2)}) for Blended alone."
     )
-    yield f"the correlation is {signed(hit['value'], 2)} ({limits(hit, 2)}). So our results do not show"
+    yield f"the correlation of attack success with the fall of W is {signed(hit['value'], 2)} ({limits(hit, 2)}). So our results do not show"
     onsets = numbers["onsets"]
     calm = [o for o in onsets if o["calm"] is not None]
     before, same, after = (
         sum((o["calm"] > o["asr"]) - (o["calm"] < o["asr"]) == side for o in calm) for side in (-1, 0, 1)
     )
     assert before == 0, "never before the attack's success"
-    yield f"{WORDS[len(onsets)].capitalize()} models were followed through training"
+    yield f"W was measured during the training of {WORDS[len(onsets)]} models"
     yield (
-        f"In {WORDS[len(calm)]} of them W of triggered inputs fell: in no model before the attack succeeded, in {WORDS[same]} models at the same checkpoint, "
+        f"In {WORDS[len(calm)]} of the {WORDS[len(onsets)]} models, W of triggered inputs fell: in no model before the attack succeeded, in {WORDS[same]} models at the same checkpoint, "
         f"in {WORDS[after]} models at a later checkpoint."
     )
 
@@ -126,7 +126,7 @@ def patterns(studies: Studies) -> Iterator[str]:
         f"the model predicts the target class for {aimed['share']:.0%} of inputs with it"
     )
     yield f"they raise W (from {short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
-    yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}:"
+    yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}."
     best = max(row["mean"] for row in studies["patterns"]["numbers"]["told_apart"])
     yield f"(mean AUROC {short(best)} at best)"
     yield f"it flags {made['flagged_strip']:.0%} of inputs with the pattern that lowers W, and {aimed['flagged_strip']:.0%} of inputs with a targeted perturbation"
@@ -141,7 +141,7 @@ def colour(studies: Studies) -> Iterator[str]:
     numbers = studies["success-colour"]["numbers"]
     pooled, hit = (numbers["correlations"][i]["spearman"] for i in (0, 2))
     yield f"{numbers['models']} models of BadNets and Blended): the rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)})"
-    yield f"If only inputs on which the attack succeeds are counted, this correlation is {signed(hit['value'], 2)} ({limits(hit, 2)})"
+    yield f"If only inputs on which the attack succeeds are counted, the correlation of attack success with the fall of W is {signed(hit['value'], 2)} ({limits(hit, 2)})"
     rare, some = (
         studies.rows("success-colour", "models", attack="badnets", rate=rate)[0] for rate in (0.001, 0.003)
     )  # fmt: skip
@@ -153,7 +153,7 @@ def colour(studies: Studies) -> Iterator[str]:
     full = {row["kind"]: row for row in kinds["full"]}
     made, aimed, bad = (full[k] for k in ("pattern made to lower W", "universal perturbation, targeted", "BadNets"))
     yield (
-        f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. Here a targeted universal perturbation also lowers W, "
+        f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)}. On colour images, a targeted universal perturbation also lowers W, "
         f"from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)} (95% interval of the fall: {limits(aimed['fall'])}; p = {short(aimed['p_holm'])} after Holm's correction). "
         f"True triggers lower W too (BadNets from {short(bad['w_clean'], 3)} to {short(bad['w'], 3)})"
     )
@@ -169,7 +169,7 @@ def detectors(studies: Studies) -> Iterator[str]:
     yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
         f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
-        f"attacks used in the design. STRIP finds {short(few['strip'])} of them, and W alone {short(few['w'])}. On colour images "
-        f"([page](detection-colour/report.html)), these three detectors find {short(colour['profile'])}, {short(colour['strip'])} and {short(colour['w'])} of the triggered inputs."
+        f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of these twelve attacks, and a detector that uses W alone finds {short(few['w'])}. On colour images "
+        f"([page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and W {short(colour['w'])}."
     )
-    yield f"{short(mlp['profile'])}, {short(mlp['strip'])} and {short(mlp['w'])}. [How"
+    yield f"`SmoothnessProfile` finds {short(mlp['profile'])} of the triggered inputs, STRIP {short(mlp['strip'])} and W {short(mlp['w'])}. The page [How"

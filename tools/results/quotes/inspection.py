@@ -32,19 +32,19 @@ def quotes(studies: Studies) -> Iterator[str]:
         right = sum(r["points_to"] == r["target"] for r in aimed)
         yield f"| {name} | {len(flagged)} of {len(bad)} | {_shown(bad)} | {right} of {len(aimed)} | {alarms} of {len(clean)} |"
     wrong = [r for r in rows if r["attack"] == "wrong labels"]
-    yield f'The verdict is "suspicious" for {sum(r["p"] <= 0.05 for r in wrong)} of {len(wrong)} such models, and "backdoor shown" for {_shown(wrong)} of them.'
+    yield f'The verdict is "suspicious" for {sum(r["p"] <= 0.05 for r in wrong)} of {len(wrong)} models with wrong labels, and "backdoor shown" for {_shown(wrong)} of them.'
     classic = studies["inspection"]["numbers"]["inspectors"]["neural-cleanse"]["all"]
     yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored models"
     works = [r for r in rows if r["attack"] not in ("clean", "wrong labels") and r["asr"] >= 2 / 3]
     small = [r for r in works if r["smaller"] >= 2]
-    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of them, the trigger that is found is at most half as large as in the reference models"
+    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of these {len(works)} models, the trigger that is found is at most half as large as in the reference models"
     yield f"For models with wrong labels alone, the trigger that is found is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
     one = [r for r in rows if r["attack"] in ONE_TRIGGER and r["p"] <= 0.05]
-    yield f"For attacks with one target and one trigger, the target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)} flagged models."
+    yield f"For attacks with one target class and one trigger, the target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)} flagged models."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]
-    yield f"The AUROC of the inspection is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over the attacks with one target and one trigger"
-    yield f"a cross-entropy of {every['cross_entropy']:.2f} over all models, and of {_held_out(studies):.2f} over the held-out attacks and network alone"
-    yield f"{len(missing(rows))} backdoored model is missed"
+    yield f"The AUROC of the inspection is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over the attacks with one target class and one trigger"
+    yield f"a cross-entropy of {every['cross_entropy']:.2f} over all models. Over the attacks and the network that were not used for tuning, the cross-entropy is {_held_out(studies):.2f}."
+    yield f"Only {len(missing(rows))} backdoored model is missed"
     yield from _natural(studies)
     yield from _colour(studies)
 
@@ -56,7 +56,7 @@ def _colour(studies: Studies) -> Iterator[str]:
     yield f"{len(flagged)} of {len(bad)} backdoored models are flagged, and in {_shown(bad)} of them a backdoor is shown. The target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in flagged)} of {len(flagged)} models."
     found = studies["inspection-colour"]["numbers"]["inspectors"]
     alarms = sum(r["p"] <= 0.05 for r in clean)
-    yield f"{alarms} of {len(clean)} clean models are flagged. The AUROC of the inspection is {found['verdict']['all']['auroc']:.3f}."
+    yield f"Of the clean models, {alarms} of {len(clean)} are flagged. The AUROC of the inspection on emoji is {found['verdict']['all']['auroc']:.3f}."
     classic = found["neural-cleanse"]["all"]
     yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored models."
 
@@ -83,7 +83,7 @@ def _natural(studies: Studies) -> Iterator[str]:
     example = next(m for m in models if m.clean and m.seed == _EXAMPLE)
     attacked = next(m for m in models if m.attack == "badnets" and m.seed == 200)
     references = [m for m in models if m.reference]
-    yield f'seed {_EXAMPLE}, a mask of {_size(example, sneakers):.1f} pixels makes the model answer "bag" for {example.success[sneakers]:.0%} of held-back sneakers'
+    yield f'seed {_EXAMPLE}, a mask of {_size(example, sneakers):.1f} pixels makes the model answer "bag" for {example.success[sneakers]:.0%} of the sneakers that the search had not used'
     aimed = ("mask", None, attacked.target)
     yield f"In a backdoored CNN (BadNets, seed 200), the same search finds a mask of {_size(attacked, aimed):.1f} pixels for the target class"
     sizes = [_size(m, sneakers) for m in references]

@@ -51,15 +51,15 @@ def photographs(studies: Studies) -> str:
 def compared(studies: Studies) -> str:
     equal = studies["detection"]["numbers"]["equal"]
     words = {10: "ten"}
-    return f"The study compares {words[len(equal)]} detectors on {max(r['models'] for r in equal)} models."
+    return f"The study of detectors compares {words[len(equal)]} detectors on {max(r['models'] for r in equal)} models."
 
 
 def models(studies: Studies) -> str:
     ours, classic = verdicts(studies)
     colour, _ = verdicts(studies, "inspection-colour")
     return (
-        f"`doldrum inspect` flags {ours[0]} backdoored models and {ours[1]} clean models. The published rule of Neural Cleanse flags {classic[0].split()[0]} of the same "
-        f"backdoored models and {classic[1].split()[0]} of the same clean models. In a study of emoji in colour, `doldrum inspect` flags {colour[0]} backdoored models and "
+        f"`doldrum inspect` flags {ours[0]} backdoored models and {ours[1]} clean models. On the same models, the published rule of Neural Cleanse flags {classic[0]} "
+        f"backdoored models and {classic[1]} clean models. In a study of emoji in colour, `doldrum inspect` flags {colour[0]} backdoored models and "
         f"{colour[1]} clean models."
     )
 
@@ -70,7 +70,7 @@ def repaired(studies: Studies) -> str:
     again, left, _ = _repairs(studies, "repair-201")
     return (
         f"uses the trigger that the inspection found and 1,000 clean images. The repair lowers the mean success rate of 18 attacks from {100 * before:.0f}% to "
-        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} percentage points of clean accuracy. On models of a second seed, the mean success rate falls from "
+        f"{100 * after:.1f}%, at a cost of {100 * lost:.1f} percentage points of clean accuracy. On models that were trained with a second seed, the repair lowers the mean success rate from "
         f"{100 * again:.0f}% to {100 * left:.1f}%."
     )
 
@@ -111,9 +111,9 @@ def findings(studies: Studies) -> Iterator[str]:
     assert [a for a, row in attacks.items() if row["verdict"] == "roughens"] == ["all-to-all"], "all-to-all rougher"
     bad = attacks["badnets"]["effect"]
     yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% interval {limits(bad)}) and TaCT"
-    yield f"[These results are from {studies['smoothing']['numbers']['models']} models]"
+    yield f"[The effect of triggers was measured on {studies['smoothing']['numbers']['models']} models]"
     pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). If W is measured only on inputs on which the attack succeeds, the correlation is {signed(hit['value'], 2)}, and no effect is shown. [These results are from {studies['success']['numbers']['models']} models]"
+    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). If W is measured only on inputs on which the attack succeeds, the correlation is {signed(hit['value'], 2)}, and no effect is shown. [The correlation with attack success was measured on {studies['success']['numbers']['models']} models]"
     made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
-    yield f"from {short(made['w_clean'], 3)} to {short(made['w'], 3)} on clean models"
-    yield f"[These results are from {studies['patterns']['numbers']['models']} models]"
+    yield f"On clean models, such a pattern lowers W from {short(made['w_clean'], 3)} to {short(made['w'], 3)}"
+    yield f"[Patterns were studied on {studies['patterns']['numbers']['models']} models]"
