@@ -1,4 +1,4 @@
-"""`doldrum references`: clean models to compare another model with."""
+"""`doldrum references`: train clean models that another model is compared with."""
 
 from __future__ import annotations
 
