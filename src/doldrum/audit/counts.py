@@ -68,8 +68,8 @@ def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[s
     """The predicted class in which the flags concentrate most: {label, flagged, scanned, p_value}; None without flags.
 
     If the F flags were spread over the N images by chance, the number of flags in a class of n images would be hypergeometric (N, n, F).
-    p is the probability of at least as many flags, times the number of classes (Bonferroni), and at most 1. The result is the class with
-    the smallest p. Among classes with the same p, it is the class with the most flags.
+    The p-value is the probability of at least as many flags, times the number of classes (Bonferroni), and at most 1. The class with the
+    smallest p-value is returned. Among classes with the same p-value, the class with the most flags is returned.
 
     >>> labels = np.repeat([0, 1], [10, 90])
     >>> concentration(labels, labels == 0)["p_value"] < 1e-10

@@ -78,5 +78,5 @@ class AuditFacts:
 
     @property
     def noises(self) -> list[float]:
-        """The strengths of the first probe family. The report shows pictures at these strengths."""
+        """The noise strengths of the first probe family. The report shows pictures of images at these noise strengths."""
         return [float(strength) for strength in self.band[0]["strengths"]]

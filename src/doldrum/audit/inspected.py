@@ -1,4 +1,4 @@
-"""The inspection of the model as part of an audit. It runs after the scan, in a folder next to the audit's record."""
+"""The inspection of the model as part of an audit. The inspection runs after the scan, in a folder next to the audit's record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ clock: Callable[[], float] = time.monotonic
 
 @dataclass
 class Inspected:
-    """The record of the inspection, or `why` there is none. `began` is the time when the audit began, from which its budget is counted."""
+    """The record of the inspection, or the reason (`why`) if there is no record. `began` is the time when the audit began, from which its budget is counted."""
 
     record: InspectionRecord | None = None
     why: str = ""

@@ -1,4 +1,4 @@
-"""Pictures of the most suspicious images. Their pixels leave the confined process as numbers, and are encoded as PNG outside of it."""
+"""Pictures of the most suspicious images. Pixels leave the confined process as numbers, and are encoded as PNG outside of it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def encode_pictures(
 ) -> dict[int, str]:
     """Write target/NNNNN.png and NNNNN-noisy-S.png for each index whose pixels are in `source`; return the files' names.
 
-    An attacker may have written `source`. So only arrays of `shape` at the given strengths are used, and no text.
+    An attacker may have written `source`. So only arrays of `shape` at the given noise strengths are used, and no text.
     """
     made = {}
     for index in indices[:MOST]:

@@ -32,7 +32,7 @@ RECORD = "record.json"
 def write_record(
     settings: AuditSettings, found: dict[str, Any], begun: Begun, *, inspected: Inspected | None = None
 ) -> AuditRecord:
-    """Check all that the confined process returned or wrote. Then write rows.parquet, pictures/, explanations/ and, last, record.json."""
+    """Check everything that the confined process returned or wrote, and write rows.parquet, pictures/, explanations/ and record.json."""
     facts = AuditFacts.checked(found, ranking=settings.clean is None)
     rows = read_rows(
         begun.work,

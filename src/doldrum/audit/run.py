@@ -36,7 +36,7 @@ def run_audit(
     """Audit a model and images that somebody else made. Writes record.json, rows.parquet and pictures/ to `settings.out`.
 
     If there are clean images, the model itself is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`). The result of the
-    inspection is in the record. Its trigger and pictures are in the folder `inspection`. Errors of the scan are raised before the inspection
+    inspection is in the record. The trigger and pictures of the inspection are in the folder `inspection`. Errors of the scan are raised before the inspection
     starts. If a model cannot be inspected, the record says so.
 
     `doldrum audit` then makes report.html from these files (:func:`doldrum.report.audit.page.write_audit_page`).

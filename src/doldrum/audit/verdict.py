@@ -42,12 +42,12 @@ def promised(
         sentences.append(_explained(explanations))
     if more:
         sentences.append(
-            "A flag is not proof. It means that the model's answers around this image differ from those around clean images. A trigger causes this difference. A sticker, a damaged file or a picture from another source can cause it too. Look for something that the flagged pictures share."
+            "A flag is not proof. A flag means that the model's answers around this image differ from those around clean images. A trigger causes this difference. A sticker, a damaged file or a picture from another source can cause the same difference. Look for something that the flagged pictures share."
         )
         sentences.append("An image that was not flagged may still carry a trigger: some triggers are hard to detect.")
     else:
         sentences.append(
-            "This detector found nothing suspicious in these images. This does not mean that the model is clean: a backdoor acts only on images that "
+            "This detector found nothing suspicious in these images. This result does not mean that the model is clean: a backdoor acts only on images that "
             "carry its trigger, and some triggers are hard to detect."
         )
         if note.startswith("no set can be"):
@@ -107,7 +107,7 @@ def _discovered(flags: Mapping[str, Any]) -> str:
     if count <= flagged:
         return f"{'All' if count == flagged else f'{count:,}'} flagged images are discoveries: {far}."
     within = "none of which is flagged on its own" if not flagged else f"the {flagged:,} flagged among them"
-    return f"{count:,} images, {within}, are discoveries only as a set: {far}. Each of these images alone could be a false alarm. Together they are too many to be false alarms."
+    return f"{count:,} images, {within}, are discoveries only as a set: {far}. Each of these images alone could be a false alarm. Together, these images are too many to be false alarms."
 
 
 def _images(count: int) -> str:
@@ -174,7 +174,7 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
         "some image comes first.",
         "Each image was compared with the other images. Some of those other images may carry a trigger too. The more images carry the same trigger, the more normal they "
         "look compared with one another. If half of the images or more carry the same trigger, the order means nothing.",
-        "So the list only says where to look first. It cannot say whether any image is triggered, how many images are triggered, or anything about the model.",
+        "So the list only says where to look first. The list cannot say whether any image is triggered, how many images are triggered, or anything about the model.",
         "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",
         *remarks,
     ]

@@ -117,8 +117,8 @@ def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]
 def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose which clean images are used to fit and which to calibrate.
 
-    Half of the images are used to fit, but at least 50 and at most 700, and fewer than half if `fpr` needs more to calibrate. The others
-    are used to calibrate, at most 2,000 of them (or twice the number needed, if that is more).
+    Half of the images are used to fit, but at least 50 and at most 700. If `fpr` needs more images to calibrate, fewer than half are used to
+    fit. The other images are used to calibrate: at most 2,000, or twice the number needed if that is more.
 
     Raises InputError if there are too few images; the message says how many are needed.
 
@@ -147,8 +147,8 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
             f"expected images other than the clean ones, got {same:,} that are all copies of clean images; give other images"
         )
     return [
-        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. These images were given as clean, so the audit says nothing "
-        "about them."
+        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. The copies were given as clean, so the audit says nothing "
+        "about the copies."
     ]
 
 

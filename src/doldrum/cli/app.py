@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def _refuse_empty(words: Sequence[str]) -> None:
-    """Raise InputError for an empty argument, such as an unset shell variable. As a path, it would mean the working folder."""
+    """Raise InputError for an empty argument, such as an unset shell variable. As a path, an empty text would mean the working folder."""
     for before, word in zip(["", *words], words, strict=False):
         name, equals, value = word.partition("=")
         if word and not (word.startswith("--") and equals and not value):
@@ -193,7 +193,7 @@ def _of_system(error: OSError) -> str:
 
 
 def _give_up_output() -> None:
-    """Send standard output to the null device if it cannot be written. The interpreter would otherwise print a traceback at its end."""
+    """Send standard output to the null device if it cannot be written. Otherwise Python would print a traceback when it exits."""
     try:
         if getattr(sys.stdout, "flush", None) is not None:
             sys.stdout.flush()

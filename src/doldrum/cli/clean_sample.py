@@ -41,7 +41,7 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
     """Draw at most `most` images of `source` uniformly at random; memory holds only these images.
 
     Names of folders, or labels of a table or an array, become classes as in an audit. If the two ways to resize give different images, the
-    sample has both versions. Otherwise it has only the version for `resize`.
+    sample has both versions. If they give the same images, the sample has only the version for `resize`.
     Raises InputError if no image can be read.
     """
     shape = suspect.classifier.input_shape

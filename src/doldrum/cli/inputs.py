@@ -132,11 +132,11 @@ def stored_images(
     """The images for a run that writes to `out`, and (name, reason) of each skipped file, while the block runs.
 
     Arrays (.npy, .npz) and data sets are read in place. Everything else is decoded into `out`/images.part, so that memory use doesn't grow with
-    the number of images. A run that ends deletes this folder. An interrupted run leaves it there, if the run can be continued. Files at an
+    the number of images. A run that ends deletes this folder. An interrupted run that can be continued keeps the folder. Files at an
     address are copied one at a time.
 
-    `check` raises InputError if `out` holds something else. `unfinished` says whether `out` holds a run that can be continued. By default,
-    both are those of `measure_to`.
+    `check` raises InputError if `out` holds something else. `unfinished` says whether `out` holds a run that can be continued. The default
+    functions are those of `measure_to`.
     """
     remote = is_address(source) or is_pattern(source)
     if (not remote and not os.path.exists(source)) or (

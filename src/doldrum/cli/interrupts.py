@@ -11,7 +11,7 @@ __all__ = ["Interrupted", "kept"]
 
 
 class Interrupted(Exception):
-    """An interruption by Ctrl-C. Its text says what is saved. It is no KeyboardInterrupt, because the argument parser handles those itself."""
+    """An interruption by Ctrl-C, with a text that says what is saved. The class is no KeyboardInterrupt, which the argument parser would catch."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The options about a model, which many commands share. They are declared once, here, and `takes_model` adds them to a command."""
+"""The options about a model, which many commands share. All are declared here, and `takes_model` adds these options to a command."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option to a command for each field of :class:`doldrum.opening.ModelSettings`, except for the model itself.
 
-    The options replace the command's parameter `asked`. This parameter gets the parsed values of the given options, by field name.
+    The options replace the command's parameter `asked`. The parameter `asked` gets the parsed values of the given options, by field name.
     """
     own = inspect.signature(command, eval_str=True).parameters
     parameters: list[inspect.Parameter] = []

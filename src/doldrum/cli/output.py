@@ -37,7 +37,7 @@ def message_skipped(
 ) -> None:
     """Print at most `most` of the skipped items, given as (name, reason), and the number of the others.
 
-    That number includes `unlisted` further items. `where` says where all of them are listed.
+    `unlisted` is a number of further skipped items. `where` says where all skipped items are listed.
     """
     for name, why in skipped[:most]:
         message(f"{did} {name}: {why}")

@@ -29,21 +29,21 @@ def check_class_order(
 ) -> ClassOrder | None:
     """Raise InputError if the labels' classes are in another order than the model's.
 
-    This is the case if the model predicts less than half of the labels, and more than half if its classes are put into another order,
-    beyond doubt (:func:`doldrum.stats.class_order.class_order`).
+    An error is raised if the model predicts less than half of the labels, but significantly more than half with its classes in another order
+    (:func:`doldrum.stats.class_order.class_order`).
 
     Parameters
     ----------
     predicted, labels : (N,)
         The model's predictions, and the class number of each image (-1: no label), or None if there are no labels.
     how : str
-        How the class numbers were found (:func:`doldrum.confined.matching.class_numbers`). The advice in the message depends on it. Empty if the caller gave the numbers.
+        How the class numbers were found (:func:`doldrum.confined.matching.class_numbers`). The advice in the message depends on `how`. Empty if the caller gave the numbers.
     names : N names, optional
         The labels as the source writes them.
 
     Returns
     -------
-    The comparison. None if there were fewer than 20 labels, or if the model predicts at least half of them.
+    The comparison, or None if there were fewer than 20 labels, or if the model predicts at least half of them.
     """
     if labels is None:
         return None

@@ -1,4 +1,4 @@
-"""Outside of the confined process: check the values that it returns, or make control characters in them visible.
+"""Outside of the confined process: check the values that the process returns, or make control characters in these values visible.
 
 An attacker may control the confined process, and so these values.
 """

@@ -29,8 +29,8 @@ _IN_WORDS = {"model": "another model, or the same model in another place", "mode
 def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
     """Make a job's folder or reopen it, and lock it for this process while the block runs.
 
-    Two processes in one folder would delete each other's drafts. Raises InputError if another process uses the folder, if it holds something
-    else or is among the images, if a finished run had other images, and if no folder can be made or written.
+    Two processes in one folder would delete each other's drafts. Raises InputError if another process uses the folder, if the folder holds something
+    else or is among the images, or if it can't be made or written. A finished run with other images also raises InputError.
     """
     out = Path(settings.out)
     for source in settings.sources.values():

@@ -13,14 +13,14 @@ Tell = Callable[[Any], None]
 """A function with which the confined process reports its progress: {stage, total, done}, or {say: a line}."""
 
 OPENING = {"model": "opening the model", "images": "reading images", "clean": "reading clean images"}
-"""Stages that `material` reports, and their names in a progress bar."""
+"""Stages that the module `material` reports, and their names in a progress bar."""
 SCANNING = {
     "timing": "timing forwards",
     "fit": "fitting",
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-"""Stages that `scanning` reports, and their names in a progress bar."""
+"""Stages that the package `scanning` reports, and their names in a progress bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Job:
     name, article : str
         The job's name in messages, such as "audit" and "an". The job's folder has a file NAME.json, with the settings that the job began with.
     function : "package.module:function"
-        The function that the confined process calls: `work(job, tell)`, where `job` has `settings`, `work` (a folder) and `seed`. It returns facts.
+        The function that the confined process calls: `work(job, tell)`, where `job` has `settings`, `work` (a folder) and `seed`. The function returns facts.
     record : str
         The last file that the job writes into its folder. If this file exists, the job is finished.
     stages : mapping of a stage's name to words

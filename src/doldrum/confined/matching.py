@@ -44,9 +44,9 @@ def class_numbers(
 ) -> tuple[NDArray[np.int64] | None, str]:
     """The class number of each label (-1: no label), and how the numbers were found. The numbers are None if they can't be found.
 
-    Four ways are tried in this order. Labels are looked up among the model's class names. They are read as numbers. They are looked up
-    among the class names of their table. If the model's class names are not known, and there are as many different labels as classes, the
-    labels are numbered in alphabetical order. Labels that are `numbered`, such as those of arrays, are always class numbers: if the classes
+    First, labels are looked up among the model's class names. If that fails, labels are read as numbers. If that fails too, labels are looked
+    up among the class names of their table. As a last resort, labels are numbered in alphabetical order, if the model's class names are not
+    known and there are as many different labels as classes. Labels that are `numbered`, such as those of arrays, are always class numbers: if the classes
     are named "1", "10", "2", the names would give other numbers.
 
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()

@@ -78,7 +78,7 @@ def read_material(
 ) -> Material:
     """Read images with `open_material` into the file `what`.npy of the folder, and report the progress.
 
-    The message of an InputError begins with `called`, the name of these images. By default, this is the option --`what`.
+    The message of an InputError begins with `called`, the name of these images. By default, the name is the option --`what`.
     """
     tell({"stage": what})
     waiting = [0]
@@ -113,7 +113,7 @@ def left_out(clean: Material) -> list[str]:
 
 
 def fitted(**materials: Material | None) -> list[str]:
-    """Sentences for the record about images that had another size or colour, one for each set of images that had some."""
+    """Sentences for the record about images that had another size or colour: one sentence for each set with such images."""
     return [
         f"{name.capitalize()} images: {one.note}."
         for name, one in materials.items()

@@ -1,4 +1,4 @@
-"""Outside of the confined process: write pixels, which it returns as numbers, to PNG files."""
+"""Outside of the confined process: write pixels, which the process returns as numbers, to PNG files."""
 
 from __future__ import annotations
 

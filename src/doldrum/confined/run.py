@@ -1,4 +1,4 @@
-"""run_job: run any job. Make its folder, send the work to a confined process, check what the process returns, and write the results."""
+"""run_job: run any job. Make the job's folder, send the work to a confined process, check the returned facts, and write the results."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def run_job(
     ----------
     write : function
         Checks the facts that the confined process returned, writes all results, the record last, and returns the result. For impossible
-        facts it raises ValueError, KeyError, TypeError or a similar error.
+        facts, the function raises ValueError, KeyError, TypeError or a similar error.
     read : function
         Reads the result from a record that `write` wrote.
     send_as : function, optional
-        Returns the settings for the confined process. It may put files into the given folder. By default `settings.to_dict()`.
+        Returns the settings for the confined process. This function may put files into the given folder. By default `settings.to_dict()`.
     helpers : Helpers, optional
         Workers that measure for the confined process. The job's function then gets the argument `ask` too (:class:`doldrum.sandbox.Help`).
     after : function, optional
-        More work, done after the confined process has returned its facts and before anything is written. The function gets these facts unchecked. If it fails or is
+        More work, done after the confined process has returned its facts and before anything is written. The function gets these facts unchecked. If the function fails or is
         interrupted, the results of the confined process are kept, and the same call continues from there.
 
     Raises

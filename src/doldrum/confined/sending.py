@@ -1,4 +1,4 @@
-"""Outside of the confined process: send a job's work to it, and show the progress and messages that it reports."""
+"""Outside of the confined process: send a job's work to the process, and show the progress and messages that it reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JobSettings: the settings that all jobs on somebody else's model share. They are checked before any work."""
+"""JobSettings: the settings that all jobs on somebody else's model share. All settings are checked before any work."""
 
 from __future__ import annotations
 

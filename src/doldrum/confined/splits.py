@@ -13,7 +13,7 @@ __all__ = ["as_file"]
 
 
 def as_file(path: str | None, part: str, target: Path) -> str | None:
-    """Return `path`. If it names a data set (by default its split `part`), return an .npz file of it at `target`, made if missing."""
+    """Return `path`, or, if `path` names a data set, the .npz file `target` with its split (by default `part`), made if missing."""
     if path is None or not is_dataset(path):
         return path
     if not target.exists():

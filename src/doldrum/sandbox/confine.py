@@ -27,7 +27,7 @@ _NETWORK = (
 
 
 def confinement() -> dict[str, Any]:
-    """What this platform enforces on a confined process. Each key has the value `{"enforced": bool, "by": str}`.
+    """What this platform enforces on a confined process, as a dict whose values are `{"enforced": bool, "by": str}`.
 
     Keys: network, programs, writes, reads, memory, time, files, secrets.
 
@@ -55,7 +55,7 @@ def confinement() -> dict[str, Any]:
 
 
 def confine(limits: Mapping[str, Any], *, temporary: str, path: list[str], parent: int) -> None:
-    """Confine this process permanently. It must still have only one thread. OSError if the kernel refuses a feature that it has.
+    """Confine this process permanently, before it has a second thread. OSError if the kernel refuses a feature that it has.
 
     `limits` is `Limits.as_dict()`, `temporary` is the process's own folder, and `path` has the folders from which it imports. On Linux, this
     process ends when the process `parent` ends.

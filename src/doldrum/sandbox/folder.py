@@ -1,4 +1,4 @@
-"""A confined process's temporary folder. It is removed with its object, or, after a kill, when another process makes such a folder."""
+"""A confined process's temporary folder, removed with its object, or, after a kill, when another process makes such a folder."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class OwnFolder:
         _there.add(self)
 
     def remove(self) -> None:
-        """Remove the folder now. It is safe to call this twice or in two threads: when a call returns, the folder is gone."""
+        """Remove the folder now. Calling `remove` twice or in two threads is safe: when a call returns, the folder is gone."""
         with self._removing:
             self._end()
 
 
 def remove_own() -> None:
-    """Remove all temporary folders of this process. This is for a process that is about to exit without Python's cleanup."""
+    """Remove all temporary folders of this process, which is about to exit without Python's cleanup."""
     for folder in list(_there):
         folder.remove()
 

@@ -1,7 +1,7 @@
 """The format in which two processes exchange frames over a pipe: one byte for the kind, four bytes for the length, then JSON.
 
-A block also has eight bytes for a length, and raw bytes. What a confined process sends may be hostile. So a length is checked before anything
-is read, and a text that is not JSON raises `Nonsense`, never another exception.
+A block also has eight bytes for a length, and raw bytes. What a confined process sends may be hostile. So each length is checked before
+the bytes are read, and text that is not JSON raises `Nonsense`, never another exception.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Landlock, a feature of Linux that confines a process to folders: it can read and write only where that is allowed.
+"""Landlock, a feature of Linux that confines a process to folders: the process can read and write only where that is allowed.
 
 Source: landlock(7); Linux' include/uapi/linux/landlock.h and Documentation/userspace-api/landlock.rst.
 """
@@ -44,8 +44,8 @@ def version() -> int:
 def restrict(*, write: Iterable[str], read: Iterable[str] | None, network: bool) -> None:
     """Confine the calling thread, and threads that it starts later, to the folders in `read` and `write` (None: read everywhere).
 
-    Call this function before there are other threads. It also denies what the kernel's version of Landlock can deny: TCP (from version 4),
-    ioctl on devices (5), signals to other processes and abstract sockets (6). OSError if the kernel refuses. Missing paths are left out.
+    Call this function before there are other threads. Newer versions of Landlock also deny TCP (from version 4), ioctl on devices (5), and
+    signals to other processes and abstract sockets (6). OSError if the kernel refuses. Missing paths are left out.
     """
     level = version()
     every = _ALL[min(level, 5)]

@@ -17,7 +17,7 @@ __all__ = ["Help", "run_confined"]
 
 @dataclass(frozen=True)
 class Help:
-    """Help for a confined process: `answers` takes its requests and yields the answers in order, `most` requests at a time.
+    """Help for a confined process: `answers` takes the requests of the process and yields the answers in order, at most `most` at a time.
 
     An attacker may control the requests.
     """
@@ -37,22 +37,22 @@ def run_confined(
     """Call `function(argument, tell)` in a fresh, confined Python process and return what it returns.
 
     The process has limited memory, time and files, and an environment without secrets. As far as the platform allows
-    (:func:`confinement`), it has no network, cannot start new programs, and can write only to the given folders. It is confined before
-    it imports anything except Python itself and this package. If a file that it opened has taken it over, an attacker
-    controls its answer. So check the answer.
+    (:func:`confinement`), the process has no network, cannot start new programs, and can write only to the given folders. The process is
+    confined before it imports anything except Python itself and this package. If a file that the process opened has taken it over, an
+    attacker controls the returned value. So check the returned value.
 
     Parameters
     ----------
     function
-        "package.module:name". It is called with `argument` and with `tell`, which sends a JSON-able message to `on_message`.
+        "package.module:name". The function is called with `argument` and with `tell`, which sends a JSON-able message to `on_message`.
     argument
         A JSON-able value.
     limits
         See :class:`Limits`.
     on_message
-        Called here with each message. If it raises an error, the process is ended.
+        Called here with each message. If this function raises an error, the process is ended.
     help
-        Others that do part of the work. The function then gets a third argument, `ask`. It takes requests, each a JSON-able value that isn't
+        Others that do part of the work. The function then gets a third argument, `ask`. `ask` takes requests, each a JSON-able value that isn't
         None and raw bytes, and yields the answers in order (:class:`doldrum.sandbox.outside.Outside`). If `help` raises an error, the process is
         ended.
 

@@ -1,4 +1,4 @@
-"""A confined process, from the parent's side: start it, check its limits, read its frames and end it. Nothing that it sends is trusted."""
+"""A confined process, from the parent's side: start it, check its limits, read its frames and end it. Nothing that the process sends is trusted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _starting = threading.Lock()
 
 
 def end_confined() -> None:
-    """End all confined processes of this process, and remove their folders. This is for a process that is about to exit without cleanup.
+    """End all confined processes of this process, which is about to exit without Python's cleanup, and remove their folders.
 
     The function waits for a confined process that is just being started, which could otherwise make its folder again. After this call, no
     confined process can be started.
@@ -91,7 +91,7 @@ def end_confined() -> None:
 class Confined:
     """A confined process that runs `function(argument, tell)`; `frame` waits for the next frame that it sends.
 
-    `helped` is the number of requests that the function may send out at a time. They are blocks, and `write` answers them
+    `helped` is the number of requests that the function may send out at a time. Such requests are blocks, and `write` answers them
     (:class:`doldrum.sandbox.outside.Outside`). If the process is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and
     `allow` restarts the time limit. The errors are those of :func:`run_confined`.
     """
@@ -174,7 +174,7 @@ class Confined:
                 _end(self.process)
 
     def close(self) -> None:
-        """End the process, and remove its folder. It is safe to call this twice. In a forked copy of the parent, this does nothing."""
+        """End the process, and remove its folder. Calling `close` twice is safe. In a forked copy of the parent, `close` does nothing."""
         if os.getpid() != self._owner:
             return
         self.kill()  # before its folder goes

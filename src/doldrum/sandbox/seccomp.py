@@ -68,7 +68,7 @@ def _op(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
 def program(machine: str, pid: int, *, network: bool = False) -> bytes:
     """The filter for `machine` ("x86_64" or "aarch64") as an array of `struct sock_filter`.
 
-    The filter refuses (EPERM) each call in `SYSCALLS`. It also refuses kill, tgkill and prlimit for other processes than `pid`, clone
+    The filter refuses (EPERM) each call in `SYSCALLS`. The filter also refuses kill, tgkill and prlimit for other processes than `pid`, clone
     without CLONE_THREAD, and the two ioctls that type into a terminal. A filter can't see the flags of clone3. So clone3 returns
     ENOSYS, and the C library falls back to clone. A call made for another architecture ends the process.
 

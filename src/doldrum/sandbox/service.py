@@ -60,7 +60,7 @@ class _Sender(threading.Thread):
 
 
 class Service:
-    """A confined process that keeps running. Its function returns (facts, handle), and `handle` answers each request.
+    """A confined process that keeps running. The function inside returns (facts, handle), and `handle` answers each request.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ __all__ = ["Watch"]
 class Watch:
     """Checks which limit a process has exceeded, if any.
 
-    The memory use is read from /proc if there is one (Linux). This number includes shared memory, which RLIMIT_DATA leaves out. The size of
+    The memory use is read from /proc if there is one (Linux). The memory use includes shared memory, which RLIMIT_DATA leaves out. The size of
     the folders is measured rarely enough to take at most a tenth of the time.
     """
 

@@ -33,8 +33,7 @@ class Preprocessing:
     scale : float
         255 for a model that takes pixels from 0 to 255. A model that takes pixels from -1 to 1 has mean and std 0.5.
 
-    Raises InputError for a size that is not from 1 to 4096, for a mean, std or scale that is not finite, and for a std or scale that is
-    not positive.
+    Raises InputError for a size outside 1 to 4096, for a mean, std or scale that is not finite, and for a std or scale that is not positive.
 
     Examples
     --------
@@ -83,7 +82,7 @@ class Preprocessing:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """The shape (C, H, W) of images for the classifier. Its colour images are RGB, even if the model takes BGR."""
+        """The shape (C, H, W) of images for the classifier. Colour images for the classifier are RGB, even if the model takes BGR."""
         return (1 if self.channels == "grey" else 3, self.size[0], self.size[1])
 
     @property

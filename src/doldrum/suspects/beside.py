@@ -36,7 +36,7 @@ def weights_beside(model: Path) -> list[str]:
     """The sorted names of the files in the model's folder that hold its weights, whether they exist or not.
 
     The weights of an OpenVINO .xml file are in the .bin file of the same name. An ONNX file names the files of its external data. Names that
-    leave the folder are left out, since opening the model refuses them. All other files have no such files.
+    lead out of the folder are left out, since opening the model refuses them. For all other kinds of files, the list is empty.
 
     Raises InputError for an ONNX file with more fields than any model has.
     """
@@ -85,7 +85,7 @@ def _locations(data: Any, shown: str) -> Iterator[str]:
 def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield (number, start, end) for every field of type bytes between `at` and `end`. Stops at bytes that are not a message.
 
-    The fields of a group are treated as fields of the message. So too many fields may be checked, but never too few.
+    The fields of a group are treated as fields of the message, so that too many fields may be checked, but never too few.
     """
     while at < end:
         tag, at = _varint(data, at, end)

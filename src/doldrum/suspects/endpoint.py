@@ -49,13 +49,13 @@ class Endpoint:
         Seconds for one request, from connecting to the last byte.
     retries : int
         The number of retries after no answer, or after the status 408, 425, 429, 500, 502, 503 or 504. The wait starts at half a second and
-        doubles with each retry, or is the wait in `Retry-After`. It is at most a minute.
+        doubles with each retry, or is the wait in `Retry-After`. Each wait is at most a minute.
     per_second : float or None
         The largest number of requests per second.
     budget : int or None
-        The largest number of images to send, including retries. One more raises InputError. In ModelSettings, this is `endpoint_queries`.
+        The largest number of images to send, including retries. One more image raises InputError. In ModelSettings, this limit is `endpoint_queries`.
     token : str or None
-        The name of an environment variable. Its value is sent as `Authorization: Bearer ...`, but only over TLS or to this machine.
+        The name of an environment variable. The variable's value is sent as `Authorization: Bearer ...`, but only over TLS or to this machine.
 
     Raises InputError for an impossible address or limit.
 

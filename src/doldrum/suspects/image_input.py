@@ -124,7 +124,7 @@ class ImageInput:
         if not self.whole:
             order = {"grey": "grey", "bgr": "BGR"}.get(known.get("channels", "rgb"), "RGB")
             notes.append(
-                f"the file doesn't say which pixels the model expects. It gets {order} pixels in [0, 1]; set mean=, std=, scale= and channels= if it "
+                f"the file doesn't say which pixels the model expects. The model gets {order} pixels in [0, 1]; set mean=, std=, scale= and channels= if it "
                 "expects other pixels"
             )
         return Preprocessing(**known)

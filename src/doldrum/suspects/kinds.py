@@ -45,7 +45,7 @@ def model_kind(path: str | os.PathLike[str]) -> str:
     """The kind of the file or folder at `path`: "onnx", "openvino", "tflite", "safetensors", "torch", "torchscript", "pt2", "pickle",
     "skops" or "huggingface" (a folder).
 
-    Only a few hundred bytes are read, the table of contents of a zip, and the outermost field tags of an ONNX file.
+    Only a few hundred bytes of a file are read. For a zip, the table of contents is read too, and for ONNX, the outermost field tags.
 
     Raises InputError for any other kind, for a path that does not exist, and for anything that is not a regular file. If the kind is known,
     the message names it.

@@ -29,8 +29,8 @@ def checked_onnx(path: str | os.PathLike[str]) -> tuple[Any, bool]:
     """Read and check the ModelProto at `path`; return it with all weights inside, and whether weights were read from files next to it.
 
     The check covers the graph, all graphs inside nodes, and the file's own functions with the nodes that they expand to. Raises InputError for
-    a custom domain, external data outside the model's folder, training graphs, functions that call themselves or expand too far, a tensor whose
-    shape and bytes differ, NaN weights, an opset that is too new or too old, and more than 2 GiB.
+    custom domains, training graphs, and functions that call themselves or expand too far. Also refused are external data outside the model's
+    folder, tensors whose shape and bytes differ, NaN weights, opsets that are too new or too old, and models above 2 GiB.
     """
     try:
         import onnx
@@ -92,7 +92,7 @@ class _Check:
         return outside
 
     def _functions(self) -> set[tuple[str, str]]:
-        """The names of the file's own functions. Their calls are counted first, because a few functions can expand to 2^60 nodes."""
+        """The names of the file's own functions. First, nodes are counted, because a few functions can expand to 2^60 nodes."""
         bodies = {(f.domain, f.name): f for f in self.model.functions}
         sizes: dict[tuple[str, str], int] = {}
         active: set[tuple[str, str]] = set()

@@ -28,7 +28,7 @@ def read_external(
     """Read data that is stored in other files into the tensors. Return whether there was any.
 
     The files must be in the model's own folder, have a bare name, and be no links. A tensor's bytes must be inside its file, and their
-    number must fit the tensor's type and shape. All bytes together must be at most `most`. Otherwise InputError is raised before any are read.
+    number must fit the tensor's type and shape. All bytes together must be at most `most`. If not, InputError is raised before any bytes are read.
     """
     plans = []
     total = 0

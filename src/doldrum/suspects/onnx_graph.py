@@ -53,7 +53,7 @@ def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
 def _channels_last(model: Any, value: Any) -> bool | None:
     """Whether channels come last, if the shape doesn't show it. The first operator on images decides: a transpose or a convolution.
 
-    None if the shape shows it, or if neither does.
+    The result is None if the shape shows the order of the axes, or if neither the shape nor the operators show it.
     """
     dims = dims_of(value)
     if len(dims) != 4 or dims[1] in (1, 3) or dims[3] in (1, 3):

@@ -147,7 +147,7 @@ def without_zipmap(model: Any) -> list[Any]:
 
 
 def _replace(graph: Any, name: str, values: Sequence[Any]) -> None:
-    """Replace the values of a graph's field by `values`. They are copied first, because deleting a field also deletes its parts."""
+    """Replace the values of a graph's field by a copy of `values`. Without a copy, deleting the field would delete its parts too."""
     import onnx
 
     new = onnx.GraphProto()

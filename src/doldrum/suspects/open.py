@@ -49,19 +49,19 @@ def open_model(
     trust_pickle
         Load pickles, which run any code that their author wrote.
     outputs
-        "logits", "probabilities" or "labels". By default, this is found from the model.
+        "logits", "probabilities" or "labels". By default, the kind of output is found from the model.
     output
         The name of the output to use, if an ONNX, OpenVINO or TensorFlow Lite file has several. By default, the output with the shape or
         name of scores is used, and a note says so.
     preprocessing
-        How images become the model's input. By default, it is read from the model's own files, or derived from their shapes with a note.
+        How images become the model's input. By default, the preprocessing is read from the model's own files, or derived from their shapes with a note.
     num_classes
-        The number of classes. It is needed if the model doesn't determine it.
+        The number of classes, which is needed if the model doesn't determine it.
 
     Returns
     -------
     Suspect
-        The opened model. Its classifier has been run on two plain images, and returned finite scores.
+        The opened model, whose classifier has been run on two plain images, and returned finite scores.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def _weights(
 
 
 def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str) -> nn.Module:
-    """Load a TorchScript or torch.export program, if code is trusted. Such files are programs, and reading them can also load pickles."""
+    """Load a TorchScript or torch.export program, if code is trusted. Reading such a program can also load pickles."""
     if not trust_code:
         what = "a TorchScript program" if kind == "torchscript" else "a torch.export program (.pt2)"
         advice = "ask for an ONNX file, or pass trust_code=True if you trust programs from the same source"

@@ -1,6 +1,6 @@
 """Check OpenVINO's .xml and .bin files before OpenVINO reads them: plain XML, known operators, constants inside the .bin file.
 
-OpenVINO gets XML that is written again from what was parsed here. So two parsers can't read one file in two ways.
+OpenVINO gets XML that is written again from what was parsed here, so that two parsers can't read one file in two ways.
 Source: OpenVINO documentation, "OpenVINO IR format"; the operators' own attributes, "Constant" and "Parameter".
 """
 
@@ -39,8 +39,8 @@ _FLOATS: dict[str, Any] = {"f64": np.float64, "f32": np.float32, "f16": np.float
 def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
     """Check the model's files; return its XML, written again from what was parsed, and its weights from the .bin file next to it.
 
-    Raises InputError for XML with a document type or entities, operators of extensions, constants outside the .bin file or of a wrong size,
-    NaN in constants, inputs of impossible size, and a .bin file that is missing or a link.
+    Raises InputError for XML with a document type or entities, operators of extensions, inputs of impossible size, and a .bin file that is
+    missing or a link. Constants outside the .bin file, of a wrong size, or with NaN are refused too.
     """
     shown = visible(path)
     if os.path.getsize(path) > _MOST_XML:

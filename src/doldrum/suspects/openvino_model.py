@@ -98,7 +98,7 @@ class _Source:
         self.path.write_bytes(data)  # OpenVINO goes by the name
 
     def read(self) -> Any:
-        """Read the model with OpenVINO. If OpenVINO can't read it, the InputError quotes OpenVINO's message."""
+        """Read the model with OpenVINO. If OpenVINO can't read the model, the InputError quotes OpenVINO's message."""
         core = openvino_core()
         try:
             if self.kind == "openvino":
@@ -124,8 +124,8 @@ def _built(
 ) -> tuple[Any, Chosen, int | None, int | None]:
     """Build the model with preprocessing and one output; return it with this output, the number of classes, and the fixed batch size.
 
-    Most files have a batch size of one, but also work with others. So an open batch size is tried first. It is kept if two images in one batch
-    give the same outputs as each image by itself.
+    Most files have a batch size of one, but also work with other sizes. So an open batch size is tried first. The open size is kept if two images
+    in one batch give the same outputs as each image by itself.
     """
     failure: Exception | None = None
     for batch in dict.fromkeys([None, found.batch or 1]):

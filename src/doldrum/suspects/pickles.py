@@ -45,7 +45,7 @@ UNKNOWN = "something that can't be determined"
 
 
 def callables_in(data: bytes) -> list[str]:
-    """The dotted names that a pickle would look up, in order and without repetition. Names that it hides are `UNKNOWN`.
+    """The dotted names that a pickle would look up, in order and without repetition. Names that the pickle hides are `UNKNOWN`.
 
     Five pickles one after another, as in torch's files from before its zip format, are read as one.
 

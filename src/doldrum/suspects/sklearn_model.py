@@ -31,7 +31,7 @@ _PLAIN = frozenset(
 )
 """Types that skops does not trust by itself, but that are scikit-learn classes with nothing but attributes.
 
-Trees are not among them, because their compiled code follows any index in the file.
+Decision trees are not among these types, because their compiled code follows any index in the file.
 """
 
 
@@ -51,7 +51,7 @@ class _Estimator(FunctionClassifier):
 def open_skops(
     path: str | os.PathLike[str], *, preprocessing: Preprocessing | None, outputs: Outputs | None
 ) -> Suspect:
-    """Open a skops file; see `open_model`. Raises InputError for a file with a type that is not known to be harmless, and names it."""
+    """Open a skops file; see `open_model`. Raises InputError for a file with a type that is not known to be harmless, and names this type."""
     shown = visible(path)
     checked_zip(path, shown)
     try:

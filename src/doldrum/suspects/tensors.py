@@ -150,7 +150,7 @@ def _table(path: str | os.PathLike[str], shown: str) -> bytes:
 
 
 def pickle_refused(data: bytes, shown: str) -> InputError:
-    """The error for a pickle that is not trusted. It names the first call that a state dict does not need."""
+    """The error for a pickle that is not trusted. The message names the first call that a state dict does not need."""
     odd = [name for name in callables_in(data) if not name.startswith(("collections.OrderedDict", "torch._utils._re"))]
     names = f" that calls {odd[0]}" if odd else ""
     return InputError(
@@ -160,7 +160,7 @@ def pickle_refused(data: bytes, shown: str) -> InputError:
 
 
 def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown: str) -> InputError:
-    """The error for a trusted pickle that can't be loaded. It names the missing class and its module, or else the reason."""
+    """The error for a trusted pickle that can't be loaded. The message names the missing class and its module, or else the reason."""
     data = b""
     if kind == "torch":
         tables = [m for m in checked_zip(path, shown) if m.filename.endswith("data.pkl")]

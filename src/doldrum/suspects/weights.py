@@ -24,7 +24,7 @@ _MOST_VALUES = 1 << 30
 
 
 def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | None:
-    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). None for any other file."""
+    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). For any other file, the result is None."""
     try:
         found = json.loads(metadata.get("doldrum", "null"))
     except (ValueError, RecursionError) as error:
@@ -57,7 +57,7 @@ def with_weights(
     trust_code: bool,
     shown: str,
 ) -> tuple[nn.Module, Preprocessing | None, str]:
-    """Build the network `arch` with these weights, in evaluation mode. Return it with its usual normalisation, if known, and a removed prefix.
+    """Build the network `arch` with these weights, in evaluation mode. Return the network, its usual normalisation, and the removed prefix.
 
     Wrappers may add a prefix to all names ("module.", "model.", "net.backbone."). The prefix is removed if the network's own names don't have
     it. Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError if names, shapes or kinds of number
@@ -163,7 +163,7 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
 
 
 def _failed(error: Exception, expected: str) -> InputError:
-    """The InputError for an exception in the user's own code. It names the exception and its line. A lack of memory is raised as such."""
+    """The InputError for an exception in the user's own code. The message names the exception and its line. A lack of memory raises its own error."""
     check_memory_left(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     why = visible(f"{type(error).__name__}: {error}".partition("\n")[0], most=200)

@@ -18,8 +18,8 @@ _MOST_RATIO, _FREE = 100, 64 << 20
 def checked_zip(path: str | os.PathLike[str], shown: str) -> list[zipfile.ZipInfo]:
     """Check the number, names and sizes of a zip's members, and return them.
 
-    Raises InputError if the table of contents is broken, if two members have the same name (two programs might then read different files), if a
-    name leads outside the archive, or if the zip unpacks to more than a hundred times its size.
+    Raises InputError if the table of contents is broken, if a name leads outside the archive, or if the zip unpacks to more than a hundred times
+    its size. Two members with the same name are refused too, because two programs might then read different files.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -43,7 +43,7 @@ def audit(
                      "--clean images and the model is not an address."),
     ] = None,
     references: References = None,
-    model_fpr: Annotated[float, typer.Option(help="With --references: the false-alarm rate to promise, as a share of clean models.")] = 0.05,
+    model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate of false alarms among clean models.")] = 0.05,
     explain: Annotated[
         int, typer.Option(help="How many of the most suspicious flagged images to explain, as doldrum explain does.")
     ] = 8,
@@ -62,7 +62,7 @@ def audit(
     The command writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
 
     The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, or any discoveries. The exit code is also 3 if the model
-    is suspicious or a backdoor is shown. Otherwise the exit code is 0, which says nothing about other images.
+    is suspicious or a backdoor is shown. In all other cases, the exit code is 0, which says nothing about other images.
 
     With --clean images, the model is inspected after the images are scanned. Scan and inspection each get half of --budget. Without --budget, the inspection
     takes at most half an hour.

@@ -40,7 +40,7 @@ def demo(
 ) -> None:
     """Train a clean and a backdoored network (BadNets) on Fashion-MNIST, and measure how their labels change under noise.
 
-    The command prints a table of W (label entropy under noise, from 0 to 1) with and without the trigger. It writes a report with figures to OUT/report.html.
+    The command prints a table of W (label entropy under noise, from 0 to 1) with and without the trigger. The command also writes a report with figures to OUT/report.html.
 
     Example: doldrum demo --fast --out look
     """

@@ -173,9 +173,9 @@ def scan(
 
     The command writes manifest.json and Parquet files with the columns id, label, score, p_value and flag into --out.
 
-    The exit code is 3 if more images are flagged than the promised rate explains. That is the case with more flags than the 95% limit, with any discoveries
+    The exit code is 3 if more images are flagged than the promised rate explains. So the exit code is 3 with more flags than the 95% limit, with any discoveries
     (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a test of all p-values, which also says whether the images are still like the
-    calibration images. If the images have changed, no rate is promised (`watch` in manifest.json).
+    calibration images. If the images have changed, no false-positive rate is promised (see `watch` in manifest.json).
 
     Images in arrays are read in place. All other images are decoded once into --out, which takes one byte per pixel value until the command ends. Files that cannot be
     read are listed and left out.

@@ -68,7 +68,8 @@ def measure(
     clip: Annotated[bool, typer.Option(help="Clip the noisy images to [0, 1].")] = False,
     limit: Annotated[int | None, typer.Option(help="Use only the first N readable images.")] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Number of inputs measured at a time. It affects memory, never the labels.", min=1)
+        int,
+        typer.Option(help="Number of inputs measured at a time. This number affects memory, never the labels.", min=1),
     ] = 256,
     engine: Annotated[
         str,

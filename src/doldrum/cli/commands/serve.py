@@ -50,7 +50,7 @@ def serve(
     watch: Annotated[
         Path | None,
         typer.Option(
-            help="File for the state of the watch, the test of whether the images have changed. With this file, the watch continues after a restart."
+            help="File for the state of the watch, which tests whether the images have changed. With this file, the watch continues after a restart."
         ),
     ] = None,
     *,

@@ -88,7 +88,7 @@ def report(
 
 
 def _holds_records(out: Path) -> bool:
-    """Whether a study's folder has a finished cell. A failed cell does not count, since it is run again."""
+    """Whether a study's folder has the record of a finished cell (one combination of settings). Failed cells don't count, since they are run again."""
     records = out / "records.jsonl"
     if not records.is_file():
         return False

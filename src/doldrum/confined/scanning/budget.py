@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
-"""Multiples of the default number of draws. Every probe family and noise strength keeps at least one draw."""
+"""Multiples of the default number of draws (noisy copies of an image). Every probe family and noise strength keeps at least one draw."""
 
 _ENOUGH = 2.0  # seconds of work that are timed
 _SPARE = 0.85  # share of the time that is planned for: other programs run too
@@ -37,9 +37,9 @@ clock: Callable[[], float] = time.monotonic
 
 
 class Deadline:
-    """A deadline after `share` of the `asked` seconds, counted from now. If `asked` is None, it never passes.
+    """A deadline after `share` of the `asked` seconds, counted from now. If `asked` is None, the deadline never passes.
 
-    The rest of the seconds is for other work.
+    The rest of the `asked` seconds is for other work.
     """
 
     def __init__(self, asked: float | None, *, share: float = 1.0) -> None:
@@ -72,12 +72,12 @@ def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Prob
 
 
 def overlays_of(step: Step) -> int:
-    """The number of other images that are laid over each input, at this step of the ladder."""
+    """The number of other images that are laid over each input, if the numbers of draws are multiplied by `step`."""
     return max(1, round(step * OVERLAYS))
 
 
 def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
-    """The number of forward passes per input, at this step of the ladder.
+    """The number of forward passes per input, if the numbers of draws are multiplied by `step`.
 
     >>> [forwards_of((1, 28, 28), step) for step in LADDER]
     [18, 27, 38, 64, 127]
@@ -116,7 +116,7 @@ def fitting_step(
     spent: float = 0.0,
     share: float = 1.0,
 ) -> tuple[Step, float]:
-    """The largest step of the ladder with which `inputs` images fit into `budget` seconds, and the seconds that it should take.
+    """The largest step of the `LADDER` with which `inputs` images fit into `budget` seconds, and the seconds that the scan should take.
 
     `seconds` is the time per forward pass, and `spent` is the part of the budget that is already used. Without a budget, the default step is
     returned. Raises InputError if not even the smallest step fits. `budget` is a `share` of the user's --budget, which the message names.

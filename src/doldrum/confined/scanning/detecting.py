@@ -51,8 +51,8 @@ def promised(
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
     """How many calibration images to use, so that the scan keeps its share of the remaining time, at `pace` seconds per image.
 
-    If the work is as fast as planned, all are used. The number is chosen before any calibration image is measured. So the promised rate is
-    that of a smaller set.
+    If the work is as fast as planned, all are used. The number is chosen before any calibration image is measured. So the promised false-positive
+    rate is valid for the smaller set.
     """
     if deadline.left is None or pace <= 0:
         return calibration
@@ -112,7 +112,7 @@ def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float
 
 
 def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
-    """Copy some of the images to a file, one after another. Indexing a memory-mapped array would read them all at once."""
+    """Copy some of the images to a file, one after another. Indexing a memory-mapped array would load all these images into memory."""
     target = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(rows), *images.input_shape))
     for n, i in enumerate(rows):
         target[n] = images.images[i]
@@ -161,7 +161,7 @@ def _scan(
     indices: NDArray[np.int64],
     folder: Path,
 ) -> int:
-    """Scan the images, and return how many of them have rows, counted from the first image."""
+    """Scan the images, and return how many images have rows now, counted from the first image."""
     _watch(detector, task, plan)
     done = scan.whole_rows(folder)
     task.tell({"stage": "scan", "total": len(images), "done": done})

@@ -1,4 +1,4 @@
-"""In the confined process: the plan of a run over images. It is made once, and saved in case the run is continued."""
+"""In the confined process: the plan of a run over images. The plan is made once, and saved in case the run is continued."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """The step of the ladder of draws that fits the time, and the number of images per batch."""
+    """The plan of a run: the chosen step of `budget.LADDER` (a multiple of the default number of draws), and the images per batch."""
 
     step: budget.Step
     batch: int
@@ -84,7 +84,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
 
 
 def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
-    """Raise InputError if an endpoint's limit of queries is too small. Whole batches and checks need some more than is counted here."""
+    """Raise InputError if an endpoint's limit of queries is too small. Whole batches and checks need a few more queries than are counted here."""
     endpoint = getattr(classifier, "endpoint", None)
     if endpoint is None or endpoint.budget is None:
         return

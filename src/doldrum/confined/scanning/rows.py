@@ -1,4 +1,4 @@
-"""Outside of the confined process: check the rows that it wrote, one by one, and write rows.parquet from them."""
+"""Outside of the confined process: check each row that the process wrote, and write rows.parquet from these rows."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ class Answers:
         """For each image, the information of its label: (g - q) / (1 - q) * -log q, as an array (N,).
 
         Here g is the share of the image's copies that keep the label, and q is the share of images that have this label. If all copies keep
-        their labels, the mean is the entropy of the labels, in nats. It is about 0 if copies get labels by chance, or if all images get one
-        label. So it is high only for labels that are varied and stable.
+        their labels, the mean information is the entropy of the labels, in nats. The mean is about 0 if copies get labels by chance, or if all
+        images get one label. So the information is high only for labels that are varied and stable.
         """
         q = self.shares
         with np.errstate(divide="ignore", invalid="ignore"):

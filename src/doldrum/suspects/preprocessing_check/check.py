@@ -26,7 +26,7 @@ class PreprocessingCheck:
     """The result of a check: one row per candidate preprocessing. Better ones come first, then the one in use, then the others.
 
     `shown` says that `best` is better than the one in use, beyond chance and by enough to matter. `warning` is a text that names the flags
-    to set, or None. `verdict` is always a text. `labelled` says that accuracy was compared. Otherwise the information of labels was compared.
+    to set, or None. `verdict` is always a text. If `labelled`, accuracies were compared. If not, the information of labels was compared.
     """
 
     rows: tuple[Row, ...]
@@ -76,15 +76,15 @@ def check_preprocessing(
     The model is not opened again for a candidate. Instead, images are changed so that the model gets the same input values. With labels,
     accuracies are compared. A candidate is better if an exact McNemar test shows it, and its accuracy is at least 5 points higher.
 
-    Without labels, the information of the predicted labels is compared (:attr:`Answers.information`). It is -log of a label's share among the
-    images, for labels that stay the same if the image is turned by 8 degrees or made brighter by 0.15. A candidate is better if two things hold.
-    A z-test over 20 or more images shows that the preprocessing in use has less than 85% of the candidate's information. And the
-    candidate has at least half of the largest possible information. Both tests are at 1% over all candidates.
+    Without labels, the information of the predicted labels is compared (:attr:`Answers.information`). The information is -log of a label's share
+    among the images, for labels that don't change if the image is turned by 8 degrees or made brighter by 0.15. A candidate is better if it has
+    at least half of the largest possible information, and if a z-test over 20 or more images shows that the preprocessing in use has less than
+    85% of the candidate's information. The McNemar test and the z-test are at 1% over all candidates.
 
     Parameters
     ----------
     classifier : Classifier
-        The classifier, which was opened with the preprocessing `opened` and applies it itself. It may return only labels.
+        A classifier that was opened with the preprocessing `opened` and applies it itself. A classifier that returns only labels is enough.
     images : (N, C, H, W), uint8 or float in [0, 1], RGB or grey
         Images of the classifier's size. Or a dict {"stretch": images, "crop": images} with two versions of the same images; `resize` names the
         version in use.
@@ -93,9 +93,9 @@ def check_preprocessing(
     more : (name, Preprocessing) pairs
         Candidates in addition to the usual ones, for example from the file's metadata.
     fixed_range : bool
-        Whether the model takes bytes or clips its input. Then only orders of channels (and resizing) are tried.
+        Whether the model takes bytes or clips its input. If so, only orders of channels (and resizing) are tried.
     open_layout : bool
-        Whether the model takes rows of pixels in an unknown order. Then channels last is tried too.
+        Whether the model takes rows of pixels in an unknown order. If so, channels last is tried too.
     most : int
         The largest number of images, drawn at random. There are (1 + 2) forward passes per image and candidate, and about 13 candidates.
 

@@ -37,13 +37,13 @@ class Row:
 
     `flags` are the flags that open the model with this candidate; "" for the preprocessing in use. `accuracy` has 95% Clopper-Pearson limits, if
     labels were given. `confidence` is the mean highest probability, if the model returns scores. `classes` is the number of different predicted
-    labels. `largest` is the share of the most frequent one. `kept` is the share of slightly changed copies that keep their label. `information`
+    labels. `largest` is the share of the most frequent label. `kept` is the share of slightly changed copies that keep their label. `information`
     is the mean of :attr:`Answers.information`, in nats.
 
     `p` is a one-sided p-value, times the number of candidates. With labels, the hypothesis is that the candidate is right no more often than the
-    preprocessing in use. Without labels, it is that the preprocessing in use has at least 85% of the candidate's information. `better` says that
-    `p` is below ALPHA, and that the difference matters. `tied` says that a row is not shown to be worse than the first row (one-sided at 5%, for
-    each row separately): the two differ by less than the uncertainty.
+    preprocessing in use. Without labels, the hypothesis is that the preprocessing in use has at least 85% of the candidate's information. `better` says that
+    `p` is below ALPHA, and that the difference matters. `tied` says that a row differs from the first row by less than the uncertainty: a
+    one-sided test at 5%, for each row separately, does not show that the row is worse.
     """
 
     name: str
@@ -79,8 +79,8 @@ def rows_of(
     """Make one row per candidate, sorted with the best first. The first of `candidates` is the preprocessing in use.
 
     Candidates that are shown to be better come first, then the one in use, then the others. Among equals, the more common one comes first. Of
-    the best one and its near ties, the one most similar to the preprocessing in use is put first. So chance changes as little as possible,
-    and above all not the order of channels.
+    the best candidate and its near ties, the one most similar to the preprocessing in use is put first. So chance alone changes as little as
+    possible, and above all not the order of channels.
     """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)

@@ -72,7 +72,7 @@ def preprocessing_note(
 def _looked_at(
     suspect: Suspect, images: Any, labels: ArrayLike | None, *, resize: Resize, most: int | None, seed: int
 ) -> tuple[str | None, str | None]:
-    """The warning, and the note about images that all got one label. Each is None if there is no reason for it."""
+    """The warning, and the note about images that all got one label. A text is None if there is no reason for it."""
     classifier = suspect.classifier
     if classifier.costly:
         return None, None

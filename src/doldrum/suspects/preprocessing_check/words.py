@@ -32,7 +32,7 @@ def _answers(row: Row) -> str:
 
 
 def one_label_note(label: int, images: int) -> str:
-    """A note about images that all got one label. It claims no error, since the images may be of one class.
+    """A note about images that all got one label. The note claims no error, since the images may be of one class.
 
     >>> one_label_note(3, 10)
     'note: all 10 images that were checked got one label, class 3. If they are of several classes, check how the model is opened'
