@@ -40,7 +40,7 @@ class Counts:
 def counted(
     labels: NDArray[np.int64], p_values: NDArray[np.float64], *, calibration: int, fpr: float, fdr: float
 ) -> Counts:
-    """Count the flags and discoveries among N images with labels and p-values (N,). `calibration` clean images were used to calibrate."""
+    """Count flags and discoveries among N images with labels and p-values (N,). `calibration` is the number of calibration images."""
     scanned = len(labels)
     interval = conformal.realised_fpr(calibration, fpr)
     flagged = p_values <= fpr * (1 + 1e-9)

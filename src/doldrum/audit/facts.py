@@ -73,10 +73,10 @@ class AuditFacts:
 
     @property
     def conditions(self) -> int:
-        """The number of measured conditions: the strengths, summed over all probe families."""
+        """The number of measured conditions, which are the strengths of each kind of perturbation (probe family)."""
         return sum(len(family["strengths"]) for family in self.band)
 
     @property
     def noises(self) -> list[float]:
-        """The noise strengths of the first probe family. The report shows pictures of images at these noise strengths."""
+        """The noise strengths of the first kind of perturbation (probe family). The report shows pictures of images at these noise strengths."""
         return [float(strength) for strength in self.band[0]["strengths"]]

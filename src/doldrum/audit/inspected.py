@@ -34,7 +34,7 @@ class Inspected:
         progress: bool,
         say: Callable[[str], None],
     ) -> None:
-        """Inspect the model within the rest of the audit's `budget`, and in at most `settings.budget`. If that is impossible, say why.
+        """Inspect the model within the rest of the audit's `budget`, and in at most `settings.budget`. If the model can't be inspected, say why.
 
         `sent` images were already sent to an endpoint, and count towards its limit.
 

@@ -42,7 +42,7 @@ def run_audit(
     `doldrum audit` then makes report.html from these files (:func:`doldrum.report.audit.page.write_audit_page`).
 
     The model and the images are opened, and the model is run, in a confined process (:func:`doldrum.sandbox.run_confined`). The calling process
-    only reads JSON of a known form from it. If the audit is killed at any moment, the same call continues where it stopped. If the audit is
+    only reads JSON of a known form from the confined process. If the audit is killed at any moment, the same call continues where it stopped. If the audit is
     already finished, the call returns its record.
 
     With `settings.workers` or `settings.ray`, the scan is spread over workers, and each worker has its own confined process. The record is the

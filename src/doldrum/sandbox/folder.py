@@ -1,4 +1,4 @@
-"""A confined process's temporary folder, removed with its object, or, after a kill, when another process makes such a folder."""
+"""A confined process's temporary folder, which is removed at the end. If a process was killed, a later process removes the folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _there: weakref.WeakSet[OwnFolder] = weakref.WeakSet()
 class OwnFolder:
     """A new temporary folder, locked while this process lives. `path` is absolute, without links.
 
-    Before its first such folder, a process removes folders that killed processes left.
+    Before a process makes its first temporary folder, it removes the folders that killed processes left.
     """
 
     def __init__(self) -> None:

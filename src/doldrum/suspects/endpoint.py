@@ -35,8 +35,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 class Endpoint:
     """How to send requests to a model at an address.
 
-    A request is a POST. With body "png", it is JSON, `{"images": [base64 of a PNG, ...]}`: pixels are clipped to [0, 1] and rounded to
-    8 bits, like those of any uploaded image. With body "npy", it is one float32 array (B, C, H, W) in NumPy's format, without rounding. The
+    A request is a POST. With body "png", the request is JSON, `{"images": [base64 of a PNG, ...]}`: pixels are clipped to [0, 1] and rounded to
+    8 bits, like those of any uploaded image. With body "npy", the request is one float32 array (B, C, H, W) in NumPy's format, without rounding. The
     answer is JSON: `{"labels": [class number, ...]}` or `{"scores": [[one score per class], ...]}`.
 
     Parameters

@@ -64,8 +64,8 @@ def open_folder(
 ) -> tuple[nn.Module, Preprocessing, Any, list[str]]:
     """Open the folder; return the network in evaluation mode, its preprocessing, its `id2label`, and notes.
 
-    Raises InputError if a file other than `config.json`, `preprocessor_config.json` and `model.safetensors` would have to be loaded, if
-    the library itself has no image classifier of this architecture, and if the weights don't fit the architecture.
+    Raises InputError if a file other than `config.json`, `preprocessor_config.json` and `model.safetensors` would have to be loaded. Also
+    refused are architectures for which the library itself has no image classifier, and weights that don't fit the architecture.
     """
     root, shown = Path(folder), visible(folder)
     config = _checked(read_json(root / "config.json"), shown)

@@ -55,8 +55,8 @@ def module_classifier(
 ) -> ModuleClassifier:
     """Turn `model` into a classifier of images in [0, 1]. The number of classes is found by running the model.
 
-    Running it also shows where the scores are in its output, and whether it takes only one image at a time, as for the caller's own modules
-    (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
+    Running the model also shows where the scores are in its output, and whether the model takes only one image at a time. The caller's own
+    modules are examined in the same way (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
 
     Raises ClassifierError if the model can't take such images, or returns no row of scores (or no label) per image.
     """

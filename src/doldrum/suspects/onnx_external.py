@@ -25,7 +25,7 @@ _KEYS = {"location", "offset", "length", "checksum"}
 def read_external(
     tensors: Iterable[Any], path: str | os.PathLike[str], *, widths: dict[int, float], most: int, shown: str
 ) -> bool:
-    """Read data that is stored in other files into the tensors. Return whether there was any.
+    """Read data that is stored in other files into the tensors. Return whether any data was stored there.
 
     The files must be in the model's own folder, have a bare name, and be no links. A tensor's bytes must be inside its file, and their
     number must fit the tensor's type and shape. All bytes together must be at most `most`. If not, InputError is raised before any bytes are read.

@@ -86,7 +86,7 @@ def _chosen(
     num_classes: int | None,
     shown: str,
 ) -> tuple[Chosen, int | None]:
-    """Choose the output with the scores or labels. Return it with the number of classes, or None if that is not known.
+    """Choose the output with the scores or labels. Return this output with the number of classes (None if it is not known).
 
     If shapes are not declared, the model is run on grey images: on two images, or on as many as its fixed batch has.
     """
@@ -162,7 +162,7 @@ def _said(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _value(text: str | None) -> Any:
-    """Parse a value in metadata that is written as JSON or as a Python literal. Several lines of text become a list; others, None."""
+    """Parse a value in metadata that is written as JSON or as a Python literal. Several lines become a list, other text None."""
     if text is None:
         return None
     for read in (json.loads, ast.literal_eval):

@@ -33,7 +33,7 @@ def open_model(
 ) -> Suspect:
     """Open a model that somebody else made, without running code that comes with it.
 
-    The kind of a file is found from its bytes, and the file is checked before a library reads it. Call this inside
+    The kind of a file is found from its bytes, and the file is checked before a library reads it. Call `open_model` inside
     :func:`doldrum.sandbox.run_confined`, because the libraries that read these formats may have bugs.
 
     Parameters

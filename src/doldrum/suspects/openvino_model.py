@@ -1,4 +1,4 @@
-"""Open OpenVINO files (.xml next to .bin) and TensorFlow Lite files as a Classifier. OpenVINO reads both; the rules are those for ONNX."""
+"""Open OpenVINO files (.xml next to .bin) and TensorFlow Lite files as a Classifier. OpenVINO reads both formats."""
 
 from __future__ import annotations
 

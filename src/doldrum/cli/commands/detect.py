@@ -111,7 +111,7 @@ def calibrate(
     promise = calibration.promise
     of = "" if calibration.groups is None else " of the smallest class"
     message(
-        f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average it flags at most "
+        f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average, the detector flags at most "
         f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the actual false-positive rate is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} for 95% of calibration sets"
     )
@@ -136,8 +136,8 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     seen = fitted.outlook(calibration=calibration, fpr=fpr)
     without = f", with no image of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     message(
-        f"the detector learned from {seen.images} images{without}. It flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
-        f"such sets. For a real trigger the share can be very different. With more clean images it finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
+        f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
+        f"such sets. For a real trigger the share can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
         "calibrate, the result depends little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}

@@ -21,9 +21,9 @@ def study(
             help="The grid of cells (combinations of settings) to run: quick, full, or a .toml or .json file."
         ),
     ] = "quick",
-    out: Annotated[Path, typer.Option(help="Folder for the records. Finished cells are not run again.")] = Path(
-        "study"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the records. Finished combinations of settings (cells) are not run again.")
+    ] = Path("study"),
     workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
     ray: Annotated[
         str | None,
@@ -36,7 +36,7 @@ def study(
     """Run the cells (combinations of settings) of a study that have no record yet. You can stop the command at any time, and run it again to continue.
 
     A grid file has fields that all cells share, and [[cells]] tables with the fields of some cells. If a field is a list, each of its values gives
-    a cell. Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
+    a cell (one combination of settings). Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
     rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more fields. The page docs/how-to/run-a-study.md has an
     example with every study's fields.
 

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
-"""Multiples of the default number of draws (noisy copies of an image). Every probe family and noise strength keeps at least one draw."""
+"""Multiples of the default number of draws (noisy copies of an image). Each strength of each kind of perturbation keeps at least one draw."""
 
 _ENOUGH = 2.0  # seconds of work that are timed
 _SPARE = 0.85  # share of the time that is planned for: other programs run too
@@ -63,7 +63,7 @@ class Deadline:
 
 
 def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Probe]:
-    """The default probe families, with their numbers of draws multiplied by `step`."""
+    """The default probe families (kinds of perturbation), with their numbers of draws multiplied by `step`."""
     made = {}
     for name, probe in default_families(input_shape).items():
         draws = max(1, round(step * probe.draws))

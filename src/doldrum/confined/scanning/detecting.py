@@ -51,7 +51,7 @@ def promised(
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
     """How many calibration images to use, so that the scan keeps its share of the remaining time, at `pace` seconds per image.
 
-    If the work is as fast as planned, all are used. The number is chosen before any calibration image is measured. So the promised false-positive
+    If the work is as fast as planned, all calibration images are used. The number is chosen before any calibration image is measured. So the promised false-positive
     rate is valid for the smaller set.
     """
     if deadline.left is None or pace <= 0:

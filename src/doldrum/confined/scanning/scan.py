@@ -43,7 +43,7 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """One JSON-able row per input: i, id, label, score, p, kept (a share per condition), back ([[label, count], …] per condition).
 
-    A condition is one strength of one probe family. `kept` is the share of draws that kept the label. `back` counts the labels of the draws.
+    A condition is one strength of one kind of perturbation (probe family). `kept` is the share of draws that kept the label. `back` counts the labels of the draws.
     """
     made = []
     draws = [evidence.responses[name].draws for name in families]
@@ -112,12 +112,12 @@ def scan_rows(
 
 
 def conditions(detector: SmoothnessProfile) -> int:
-    """The number of conditions: the strengths, summed over all probe families."""
+    """The number of conditions, which are the strengths of each kind of perturbation (probe family)."""
     return sum(len(p.strengths) for p in detector.probes().values())
 
 
 def band(detector: SmoothnessProfile) -> list[dict[str, Any]]:
-    """For each probe family, the 5%, 50% and 95% quantiles of the share of draws that kept the label, over the inputs of `fit`."""
+    """For each probe family (kind of perturbation), the 5%, 50% and 95% quantiles of the share of draws that kept the label, over the inputs of `fit`."""
     made = []
     for name, probe in detector.probes().items():
         draws = detector.draws_[name]

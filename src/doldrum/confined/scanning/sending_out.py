@@ -24,7 +24,7 @@ Ask = Callable[[Iterable[Request]], Iterator[Request]]
 
 
 def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
-    """A function for `Detector.each` that lets other processes measure the batches. These send only labels; scores are computed here."""
+    """A function for `Detector.each` that lets other processes measure the batches. They send only labels, from which scores are computed here."""
 
     def each(work: Any, blocks: Iterable[Block]) -> Iterator[Any]:
         run: Measurement = work.parts[0]

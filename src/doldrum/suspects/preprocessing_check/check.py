@@ -23,10 +23,10 @@ __all__ = ["PreprocessingCheck", "Sample", "check_preprocessing", "sample_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingCheck:
-    """The result of a check: one row per candidate preprocessing. Better ones come first, then the one in use, then the others.
+    """The result of a check: one row per candidate preprocessing. Better candidates come first, then the one in use, then the others.
 
     `shown` says that `best` is better than the one in use, beyond chance and by enough to matter. `warning` is a text that names the flags
-    to set, or None. `verdict` is always a text. If `labelled`, accuracies were compared. If not, the information of labels was compared.
+    to set, or None. `verdict` is always a text. `labelled` says whether accuracies were compared, or the information of predicted labels.
     """
 
     rows: tuple[Row, ...]

@@ -134,7 +134,7 @@ def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
-    """Whether another candidate could be better by enough to matter. If not, the others need not be tried."""
+    """Whether another candidate could be better by enough to matter. If none could, the other candidates need not be tried."""
     mean = float(figure(before, truth).mean())
     return mean <= 1 - _POINTS if truth is not None else mean < _SHARE * _most(before, num_classes)
 
