@@ -64,7 +64,7 @@ def test_scanning_ends_with_the_budget(material, tmp_path, monkeypatch, clock):
     assert record.images["scanned"] == reached < 700
     assert record.images["skipped"] == [{"id": f"{i:06d}", "why": WHY} for i in range(reached, 700)]
     told = " ".join(record.verdict["sentences"])
-    assert f"before {700 - reached} of 700 images were scanned. The report says nothing about them" in told
+    assert f"before {700 - reached} of 700 images were scanned. The report says nothing about these images" in told
     assert f"of {reached} images were flagged" in told
     assert f"among the {reached} images scanned in time" in record.verdict["heading"]
     assert any(f"{700 - reached} images were not scanned" in text for text in said)

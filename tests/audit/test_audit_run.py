@@ -70,7 +70,8 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert sum(len(f["strengths"]) for f in record.band) == len(draws)
     assert any(
         re.match(
-            r"The model is asked \d+ times for each of [\d,]+ images\. At [\d,]+ answers per second this takes about", s
+            r"The model is run \d+ times for each of [\d,]+ images\. At [\d,]+ forward passes per second this takes about",
+            s,
         )
         for s in said
     )
@@ -120,7 +121,7 @@ def test_clean_images_pass_and_the_model_is_not_cleared(material, tmp_path):
         settings(material, tmp_path, material.images[:400], material.images[400:700], seed=3, small=True)
     )
     assert record.verdict["exit_code"] == 0
-    assert "This does not mean that the model is clean" in " ".join(record.verdict["sentences"])
+    assert "This result does not mean that the model is clean" in " ".join(record.verdict["sentences"])
 
 
 # Beyond 1,000 some are not among those that the others are held against. The larger the triggered share, the worse the order.

@@ -37,12 +37,12 @@ def test_heading_and_counts_say_the_same(count, discoveries):
     assert (found["exit_code"] == 3) == (count > 10 or discoveries > 0)
     assert ("more than chance explains" in heading) == (count <= 10 and discoveries > 0)
     assert ("found nothing suspicious in these images" in text) == (found["exit_code"] == 0)
-    for number in re.findall(r"(\d+) of them (?:is a discovery|are discoveries)", text):
+    for number in re.findall(r"(\d+) flagged images? (?:is a discovery|are discoveries)", text):
         assert int(number) == discoveries <= count
     if discoveries > count:
         assert f"{discoveries} images, " in text
         assert (f"the {count} flagged among them" in text) if count else ("none of which is flagged" in text)
-        assert "of them are discoveries" not in text
+        assert "flagged images are discoveries" not in text
     if not discoveries:
         assert "discover" not in text
 

@@ -365,8 +365,8 @@ def _folders(root: Path) -> list[Specimen]:
     size = {"preprocessing": None}
     table = [
         ("adapter", {"adapter_config.json": "{}", "config.json": "{}"}, "an adapter"),
-        ("remote", {"config.json": json.dumps({**plain, "auto_map": {"AutoModel": "evil--x.Model"}})}, "code of its own"),
-        ("kernels", {"config.json": json.dumps({**plain, "attn_implementation": "evil/kernels"})}, "kernels from elsewhere"),
+        ("remote", {"config.json": json.dumps({**plain, "auto_map": {"AutoModel": "evil--x.Model"}})}, "its own code"),
+        ("kernels", {"config.json": json.dumps({**plain, "attn_implementation": "evil/kernels"})}, "external kernels"),
         ("vast", {"config.json": json.dumps({**plain, "hidden_size": 10**9})}, "a plausible value of 'hidden_size'"),
         ("layers", {"config.json": json.dumps({**plain, "num_hidden_layers": 10**5})}, "a plausible value of 'num_hidden_layers'"),
         ("pickled", {"config.json": json.dumps(plain), "pytorch_model.bin": "x"}, "pytorch_model.bin, which is a pickle"),

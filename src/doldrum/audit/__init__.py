@@ -1,6 +1,6 @@
-"""Audit: scan somebody else's model and images in a confined process. Settings, work, verdict, pictures and record.
+"""Audit somebody else's model and images in a confined process: settings, work, verdict, pictures and record.
 
-Not in this package: what all jobs on somebody else's files share is in `doldrum.confined`, and the page in `doldrum.report.audit`.
+Code that all jobs on somebody else's files share is in `doldrum.confined`. The report page is in `doldrum.report.audit`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of an audit, out of labels and p-values: flags, what the promise explains of them, discoveries, and a class that holds them."""
+"""Count an audit's flags and discoveries, compute how many flags the promised rate explains, and find the class where flags concentrate."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Counts", "concentration", "counted"]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Which of N images are flagged and discoveries, and the figures about them, as a record holds them.
+    """Which of N images are flagged, which are discoveries, and the numbers about them that a record stores.
 
     Parameters
     ----------
     flagged, discovered : bool arrays (N,)
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}
     promise : {fpr, lower, upper, num_calibration}
-        `lower` and `upper` hold 95% of the realised false-positive rates.
+        For 95% of calibration sets, the actual false-positive rate is between `lower` and `upper`.
     concentration : {label, flagged, scanned, p_value}, or None without flags
     note : str
-        What is to be said of the set of discoveries; "" for nothing.
+        A remark on the set of discoveries, or "".
     """
 
     flagged: NDArray[np.bool_]
@@ -40,7 +40,7 @@ class Counts:
 def counted(
     labels: NDArray[np.int64], p_values: NDArray[np.float64], *, calibration: int, fpr: float, fdr: float
 ) -> Counts:
-    """The figures of N images with labels and p-values (N,), at the rates promised by `calibration` clean images."""
+    """Count flags and discoveries among N images with labels and p-values (N,). `calibration` is the number of calibration images."""
     scanned = len(labels)
     interval = conformal.realised_fpr(calibration, fpr)
     flagged = p_values <= fpr * (1 + 1e-9)
@@ -65,11 +65,11 @@ def counted(
 
 
 def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[str, Any] | None:
-    """The predicted class that holds more of the flags than chance explains: {label, flagged, scanned, p_value}.
+    """The predicted class in which the flags concentrate most: {label, flagged, scanned, p_value}; None without flags.
 
-    If the F flags were spread over the N images by chance, the number in a class of n images would be hypergeometric (N, n, F).
-    p = P(at least as many), times the number of classes looked at (Bonferroni), at most 1. The class with the smallest p, then
-    with the most flags, is given; None without flags.
+    If the F flags were spread over the N images by chance, the number of flags in a class of n images would be hypergeometric (N, n, F).
+    The p-value is the probability of at least as many flags, times the number of classes (Bonferroni), and at most 1. The class with the
+    smallest p-value is returned. Among classes with the same p-value, the class with the most flags is returned.
 
     >>> labels = np.repeat([0, 1], [10, 90])
     >>> concentration(labels, labels == 0)["p_value"] < 1e-10

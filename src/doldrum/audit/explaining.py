@@ -1,4 +1,4 @@
-"""In the confined process: the most suspicious flagged images of an audit, explained (`doldrum.explanations`)."""
+"""In the confined process: explain the most suspicious flagged images of an audit (`doldrum.explanations`)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _LEAST = 100_000  # queries of a model that costs nothing
 def explain_flagged(
     task: Task, images: ImageSet, clean: ImageSet, indices: Sequence[int], *, forwards: int
 ) -> tuple[Explanations | None, list[str]]:
-    """Explanations of images `indices`, most suspicious first, and what is to be said; None if there is nothing to explain or too little to do it with.
+    """Explain the images `indices`, most suspicious first. Return the explanations and a list of remarks.
 
-    `forwards` are those of the scan. What is kept of pictures is written into the task's folder.
+    The explanations are None if there is nothing to explain, or not enough time or queries. `forwards` is the scan's number of forward
+    passes. Pixels for the report's pictures are written into the task's folder.
     """
     if not len(indices):
         return None, []
@@ -56,7 +57,7 @@ def explain_flagged(
 
 
 def _allowed(task: Task, forwards: int) -> int:
-    """Queries that the explanations may take."""
+    """The number of queries that the explanations may use."""
     classifier, share = task.opened.classifier, forwards // _SHARE
     if not classifier.costly:
         return max(_LEAST, share)

@@ -1,4 +1,4 @@
-"""Outside of the confined process: the facts of an audit, each checked once, before anything is made of them."""
+"""Outside of the confined process: check the facts of an audit that the process returns, before they are used."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["AuditFacts"]
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFacts:
-    """What the confined process knows of model, clean images and images: counts are whole numbers, text is visible.
+    """The facts that the confined process returns about the model, the clean images and the scanned images.
 
-    What else is in `model`, `clean`, `images`, `band` and `forwards` the record itself checks, which holds it as it is here.
+    Counts are checked to be whole numbers, and control characters in text are made visible. All other values in `model`, `clean`, `images`,
+    `band` and `forwards` go unchanged into the record, which checks them itself.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ class AuditFacts:
     clean : {fit, calibration, accuracy, claimed}, or None in a ranking
     images : {scanned, skipped, unlisted}
     unreached : int
-        Images for which there was no time.
+        The number of images that were not scanned because the time was over.
     """
 
     model: Mapping[str, Any]
@@ -39,7 +40,7 @@ class AuditFacts:
 
     @classmethod
     def checked(cls, found: Mapping[str, Any], *, ranking: bool) -> AuditFacts:
-        """The facts that came back; raises what facts of another kind raise by themselves, and ValueError."""
+        """Check the facts that the confined process returned. Facts of a wrong form raise ValueError, KeyError, TypeError or a similar error."""
         model, images = found["model"], found["images"]
         channels, height, width = model["input_shape"]
         shape = (whole(channels), whole(height), whole(width))
@@ -72,10 +73,10 @@ class AuditFacts:
 
     @property
     def conditions(self) -> int:
-        """Probe families times strengths."""
+        """The number of measured conditions, which are the strengths of each kind of perturbation (probe family)."""
         return sum(len(family["strengths"]) for family in self.band)
 
     @property
     def noises(self) -> list[float]:
-        """The strengths of the first family, of which pictures are shown."""
+        """The noise strengths of the first kind of perturbation (probe family). The report shows pictures of images at these noise strengths."""
         return [float(strength) for strength in self.band[0]["strengths"]]

@@ -1,4 +1,4 @@
-"""The inspection that is part of an audit: made after the scan, in a folder next to the audit's record."""
+"""The inspection of the model as part of an audit. The inspection runs after the scan, in a folder next to the audit's record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ clock: Callable[[], float] = time.monotonic
 
 @dataclass
 class Inspected:
-    """What was found, or why nothing was. `began` is when the audit did, whose budget is counted from there."""
+    """The record of the inspection, or the reason (`why`) if there is no record. `began` is the time when the audit began, from which its budget is counted."""
 
     record: InspectionRecord | None = None
     why: str = ""
@@ -34,11 +34,11 @@ class Inspected:
         progress: bool,
         say: Callable[[str], None],
     ) -> None:
-        """Inspect the model within what is left of the audit's `budget`, at most `settings.budget`; where it can't be inspected, say why.
+        """Inspect the model within the rest of the audit's `budget`, and in at most `settings.budget`. If the model can't be inspected, say why.
 
-        `sent` images went to an endpoint before, and count.
+        `sent` images were already sent to an endpoint, and count towards its limit.
 
-        Other errors are raised, after it was said that the scan is kept.
+        Other errors are raised, after a message that the results of the scan are kept.
         """
         if budget is not None and settings.budget is not None:
             left = max(budget - (clock() - self.began), _LEAST)
@@ -57,5 +57,5 @@ class Inspected:
             raise
 
     def remarks(self) -> list[str]:
-        """What a verdict has to say where nothing was found out."""
+        """The sentence for the verdict if the model was not inspected, as a list."""
         return [f"The model itself was not inspected: {self.why}."] if self.why else []

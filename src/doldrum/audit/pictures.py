@@ -1,4 +1,4 @@
-"""Pictures of the most suspicious images: pixels leave the confined process as numbers, and are encoded outside."""
+"""Pictures of the most suspicious images. Pixels leave the confined process as numbers, and are encoded as PNG outside of it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from doldrum.records import Pixels
 __all__ = ["MOST", "encode_pictures", "write_pixels"]
 
 MOST = 200
-"""Pictures of an audit."""
+"""The largest number of images of which an audit makes pictures."""
 
 _MOST_BYTES = 1 << 28  # of one file of pixels
 _NOISY = 4  # copies of one image
 
 
 def write_pixels(folder: Path, index: int, image: NDArray[Any], noise: Any) -> None:
-    """Write one image (C, H, W) and its noisy copies, made by the probe `noise`, as numbers."""
+    """Write the pixels of one image (C, H, W) and of its noisy copies as numbers. The probe `noise` makes the copies."""
     from doldrum.data import to_float
 
     shown = to_float(image)
@@ -42,9 +42,9 @@ def write_pixels(folder: Path, index: int, image: NDArray[Any], noise: Any) -> N
 def encode_pictures(
     source: Path, target: Path, indices: Sequence[int], *, shape: tuple[int, int, int], strengths: Sequence[float]
 ) -> dict[int, str]:
-    """Write target/NNNNN.png and NNNNN-noisy-S.png of each index whose pixels are in `source`; returns the files' names.
+    """Write target/NNNNN.png and NNNNN-noisy-S.png for each index whose pixels are in `source`; return the files' names.
 
-    What is in `source` is an attacker's: only arrays of `shape`, only the strengths named, nothing of their text.
+    An attacker may have written `source`. So only arrays of `shape` at the given noise strengths are used, and no text.
     """
     made = {}
     for index in indices[:MOST]:

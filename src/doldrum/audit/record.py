@@ -1,4 +1,4 @@
-"""Outside of the confined process: an audit's record, rows and pictures, out of the facts that come back."""
+"""Outside of the confined process: write an audit's record, rows and pictures from the facts that the process returned."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RECORD = "record.json"
 def write_record(
     settings: AuditSettings, found: dict[str, Any], begun: Begun, *, inspected: Inspected | None = None
 ) -> AuditRecord:
-    """Check the facts and what else the confined process left; leave rows.parquet, pictures/, explanations/ and, last, record.json."""
+    """Check everything that the confined process returned or wrote, and write rows.parquet, pictures/, explanations/ and record.json."""
     facts = AuditFacts.checked(found, ranking=settings.clean is None)
     rows = read_rows(
         begun.work,
@@ -78,7 +78,7 @@ def write_record(
 def _write_explained(
     found: Explanations, head: dict[str, Any], model: dict[str, Any], settings: AuditSettings, begun: Begun
 ) -> None:
-    """The folder explanations/: what `doldrum explain` would leave, with the pictures beside its record. `doldrum repair` reads the trigger there."""
+    """Write the folder explanations/, with the files that `doldrum explain` would write. `doldrum repair` reads the trigger there."""
     place, shape = begun.out / "explanations", tuple(model["input_shape"])
     encode_shown(begun.work, place, count=len(found.explained), shape=shape)
     if found.best is not None:
@@ -91,7 +91,7 @@ def _write_explained(
 
 
 def _counts(settings: AuditSettings, facts: AuditFacts, rows: Rows) -> Counts | None:
-    """The figures that the promise is about; None in a ranking, which has none."""
+    """The counts to which the promised false-positive rate applies; None for a ranking, which promises no rate."""
     if facts.clean is None or rows.p_values is None:
         return None
     return counted(
@@ -110,7 +110,7 @@ def _verdict(facts: AuditFacts, counts: Counts | None, explanations: Explanation
 
 
 def _write_rows(facts: AuditFacts, rows: Rows, counts: Counts | None, begun: Begun) -> None:
-    """rows.parquet, and the pictures of the most suspicious."""
+    """Write rows.parquet, and the pictures of the most suspicious images."""
     most = rows.order()[:MOST].tolist()
     pictures = encode_pictures(
         begun.work / "pixels", begun.out / "pictures", most, shape=facts.shape, strengths=facts.noises

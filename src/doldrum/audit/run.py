@@ -1,4 +1,4 @@
-"""run_audit: the job of an audit."""
+"""run_audit: the function that runs an audit."""
 
 from __future__ import annotations
 
@@ -35,36 +35,39 @@ def run_audit(
 ) -> AuditRecord:
     """Audit a model and images that somebody else made. Writes record.json, rows.parquet and pictures/ to `settings.out`.
 
-    If there are clean images, the model itself is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`). The result is in the
-    record, and its trigger and pictures are in the folder `inspection`. Errors of the scan are raised before the inspection starts. If a model
-    cannot be inspected, the record says so.
+    If there are clean images, the model itself is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`). The result of the
+    inspection is in the record. The trigger and pictures of the inspection are in the folder `inspection`. Errors of the scan are raised before the inspection
+    starts. If a model cannot be inspected, the record says so.
 
-    `doldrum audit` then makes report.html from these (:func:`doldrum.report.audit.page.write_audit_page`).
+    `doldrum audit` then makes report.html from these files (:func:`doldrum.report.audit.page.write_audit_page`).
 
-    Model and images are opened and run in a confined process (:func:`doldrum.sandbox.run_confined`); this one reads JSON of known
-    shape from it. If it is killed at any moment, the same call continues where it stopped. Called again when all is done, it gives the record.
+    The model and the images are opened, and the model is run, in a confined process (:func:`doldrum.sandbox.run_confined`). The calling process
+    only reads JSON of a known form from the confined process. If the audit is killed at any moment, the same call continues where it stopped. If the audit is
+    already finished, the call returns its record.
 
-    With `settings.workers` or `settings.ray` the scan is spread over workers, each with a confined process of its own; the record is the same
-    for every number of them, and one that dies is replaced.
+    With `settings.workers` or `settings.ray`, the scan is spread over workers, and each worker has its own confined process. The record is the
+    same for every number of workers. A worker that dies is replaced.
 
     Parameters
     ----------
     settings : AuditSettings
     progress : bool
-        Draw progress bars on standard error, where it is a terminal.
+        Draw progress bars on standard error, if it is a terminal.
     say : function
-        Called with one line of text for each thing worth knowing: the model's accuracy, doubts about it, the number of draws.
+        Called with one line of text for each message to the user: the model's accuracy, doubts about it, the number of draws.
 
     Returns
     -------
     AuditRecord
-        `verdict["exit_code"]` is 3 if more was flagged than the promise explains, or the model is suspicious or worse; otherwise 0.
+        `verdict["exit_code"]` is 3 if more images were flagged than the promised rate explains, or if the model is suspicious or a backdoor
+        is shown. Otherwise it is 0.
 
     Raises
     ------
     InputError
-        for a folder that holds something else or is in use by another run, files that cannot be read or are refused, too few clean images (with the number needed);
-        after the scan, which is kept, for what :func:`doldrum.inspecting.run_inspection` refuses.
+        for a folder that holds something else or is in use by another run, for files that cannot be read or are refused, and for too few clean
+        images (the message says how many are needed). After the scan, whose results are kept, also for what
+        :func:`doldrum.inspecting.run_inspection` refuses.
     SandboxError
         when the confined process exceeds its memory or time, or dies.
     OSError

@@ -1,4 +1,4 @@
-"""AuditSettings: everything that decides an audit, checked before any work."""
+"""AuditSettings: all settings of an audit, which are checked before any work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from doldrum.spread import check_workers
 __all__ = ["INSPECTION", "AuditSettings", "seconds_of"]
 
 INSPECTION = "inspection"
-"""Folder of an audit's inspection, where it can be continued, and where record.json, trigger.json and pictures/ of it stay."""
+"""The folder of an audit's inspection, with its record.json, trigger.json and pictures/. An interrupted inspection is continued there."""
 
 _HALF_AN_HOUR = 1800.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -26,38 +26,39 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings(JobSettings):
-    """What `doldrum audit` was asked for, besides the settings of every job: :class:`doldrum.confined.settings.JobSettings`.
+    """The settings of `doldrum audit`, in addition to the settings of every job (:class:`doldrum.confined.settings.JobSettings`).
 
     Parameters
     ----------
     images : str
         The images to scan, in any form that `doldrum.intake.open_images` takes.
     clean : str, optional
-        Clean images, not hand-picked and used for nothing else, or a split of a data set that doldrum knows, such as "fashion-mnist:test". Without them, images are ranked by suspicion but not flagged.
+        Clean images, not hand-picked and used for nothing else, or a split of a data set that doldrum knows, such as "fashion-mnist:test". Without clean images, the scanned images are ranked by suspicion but not flagged.
     fpr, fdr : float in (0, 1)
         The promised false-positive rate, and the share of clean images allowed in the set of discoveries.
     claimed_accuracy : float, optional
-        The accuracy that the model is said to have on images like the clean ones, in [0, 1].
+        The accuracy that the model's provider claims, on images like the clean ones, in [0, 1].
     inspect : bool, optional
-        Whether the model itself is inspected too, by the clean images (:func:`doldrum.inspecting.run_inspection`). By default it is inspected if there are clean
-        images and the model is a file. A model at an address is inspected only if this is True.
+        Whether to inspect the model itself too, using the clean images (:func:`doldrum.inspecting.run_inspection`). By default, the model is inspected if there are clean
+        images and the model is a file. A model at an address is inspected only if `inspect` is True or `references` are given.
     references, model_fpr : str, optional, and float in (0, 1)
         For the inspection: a folder of clean models like this one, and the rate of false alarms to promise.
     budget : float, optional
-        Seconds that an audit may take, counted from the opening of the model. The number of draws is chosen to fit. If it takes longer anyway,
-        scanning ends with the current batch, and images not reached are listed as skipped. A run that is continued has the whole time again. If the model is
-        inspected too, the scan and the inspection get half each. Without a budget, the inspection takes at most half an hour.
+        Seconds that an audit may take, counted from the opening of the model. The number of draws (noisy copies of an image) is chosen to fit this time. If the scan takes
+        longer anyway, it ends with the current batch, and images that were not reached are listed as skipped. A run that is continued has the whole time again. If the
+        model is inspected too, the scan and the inspection get half of the time each. Without a budget, the inspection takes at most half an hour.
     explain : int
-        How many of the most suspicious flagged images are explained, from 0 to 64; takes at most a quarter of the forwards of the scan (or 100,000, of
-        a model that is no endpoint).
+        How many of the most suspicious flagged images to explain, from 0 to 64. The explanations take at most a quarter of the scan's forward
+        passes. If the model is no endpoint, up to 100,000 forward passes are always allowed.
     workers : int, optional
-        Confined processes of one thread each that measure, in place of one that uses all cores; what is found is the same for every number, where
-        there is no budget: how many draws fit into one depends on them. With `references`, also how many of these are examined at once.
+        The number of confined processes that measure, with one thread each. By default, one process uses all cores. Without a budget, the result is
+        the same for every number of processes. With a budget, this number decides how many draws fit. With `references`, `workers` is also the
+        number of reference models that are examined at the same time.
     ray : str, optional
-        The address of a Ray cluster whose machines do this, by default one worker per CPU: the model's files are at the same path on each of them (with `references`,
-        these and the clean images are too).
+        The address of a Ray cluster whose machines do the measuring, by default with one worker per CPU. The model's files must be at the same path on each machine.
+        With `references`, the reference models and the clean images must be there too.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+    Raises InputError for values of another type or range, and for files that do not exist.
 
     >>> AuditSettings(model="m.onnx", images="x", out="r", fpr=2.0)
     Traceback (most recent call last):
@@ -108,18 +109,18 @@ class AuditSettings(JobSettings):
 
     @property
     def inspects(self) -> bool:
-        """Whether the model is inspected too."""
+        """Whether the model itself is inspected too."""
         by_default = not self.remote or self.references is not None
         return self.clean is not None and (by_default if self.inspect is None else self.inspect)
 
     @property
     def share(self) -> float:
-        """The scan's share of the budget; the rest is the inspection's."""
+        """The share of the budget that the scan gets. The inspection gets the rest."""
         return 0.5 if self.inspects else 1.0
 
     @property
     def inspection(self) -> InspectSettings | None:
-        """The settings of the inspection, which has half of the budget at most; None if there is none."""
+        """The settings of the inspection, which gets half of the budget, or half an hour without a budget; None if there is no inspection."""
         if not self.inspects or self.clean is None:
             return None
         shared = {
@@ -165,7 +166,7 @@ class AuditSettings(JobSettings):
 
 
 def seconds_of(text: str) -> float:
-    """Seconds in a duration such as 90, 90s, 5m or 1.5h.
+    """The number of seconds in a duration such as 90, 90s, 5m or 1.5h.
 
     >>> seconds_of("5m"), seconds_of("90")
     (300.0, 90.0)

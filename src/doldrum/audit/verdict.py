@@ -1,4 +1,4 @@
-"""What the figures of an audit say, in plain words, and what they can't say."""
+"""The verdict of an audit: say in plain words what its numbers show, and what they can't show."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def promised(
     unreached: int = 0,
     explanations: Explanations | None = None,
 ) -> dict[str, Any]:
-    """{exit_code, heading, sentences} of an audit with a promise; `unreached` images were left when the time was over.
+    """The verdict {exit_code, heading, sentences} of an audit with a promised false-positive rate.
 
-    Flags and discoveries are both the images with the smallest p-values, so the smaller set is inside the larger. Exit code 3 has two
-    grounds, a count of flags above the limit or a set of discoveries that isn't empty; the heading names the one that holds.
+    `unreached` images were not scanned before the time was over. Flags and discoveries are both the images with the smallest p-values, so
+    the smaller set is part of the larger. There are two reasons for exit code 3: more flags than the limit, or at least one discovery. The
+    heading names the reason that holds.
     """
     more = flags["more_than_promised"] or flags["discoveries"] > 0
     heading = _heading(flags)
@@ -41,12 +42,12 @@ def promised(
         sentences.append(_explained(explanations))
     if more:
         sentences.append(
-            "A flag is not proof. It means that the model's answers around this image differ from those around clean images. A trigger causes this difference. A sticker, a damaged file or a picture from another source can cause it too. Look for something that the flagged pictures share."
+            "A flag is not proof. A flag means that the model's answers around this image differ from those around clean images. A trigger causes this difference. A sticker, a damaged file or a picture from another source can cause the same difference. Look for something that the flagged pictures share."
         )
         sentences.append("An image that was not flagged may still carry a trigger: some triggers are hard to detect.")
     else:
         sentences.append(
-            "This detector found nothing suspicious in these images. This does not mean that the model is clean: a backdoor acts only on images that "
+            "This detector found nothing suspicious in these images. This result does not mean that the model is clean: a backdoor acts only on images that "
             "carry its trigger, and some triggers are hard to detect."
         )
         if note.startswith("no set can be"):
@@ -66,17 +67,17 @@ def promised(
 
 
 def _explained(explanations: Explanations) -> str:
-    """In how many of the images that were explained a trigger is proven, and the first of these."""
+    """Say in how many of the explained images a trigger is proven, and describe the first proof."""
     count, proven = len(explanations.explained), explanations.proven
     of = "the most suspicious flagged image" if count == 1 else f"the {count:,} most suspicious flagged images"
     if not proven:
-        return f"No trigger was proven in {of}. What was found in them changes clean images to another class hardly more often than what is found in trusted images of that class."
+        return f"No trigger was proven in {of}. Candidate triggers from flagged images change the class of clean images hardly more often than candidates from trusted images of the same class."
     first = next(one for one in explanations.explained if one.proven)
     return f"A trigger is proven in {proven:,} of {of}. {first.why}"
 
 
 def _heading(flags: Mapping[str, Any]) -> str:
-    """What the counts below it say, and no more."""
+    """The heading of the verdict, which claims no more than the counts show."""
     if flags["more_than_promised"]:
         return "More images were flagged than false alarms explain"
     if not flags["discoveries"]:
@@ -98,15 +99,15 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
 
 
 def _discovered(flags: Mapping[str, Any]) -> str:
-    """The set of discoveries, compared with the flags: inside them, or around them."""
+    """Say whether the discoveries are some of the flagged images, or a larger set that contains them."""
     count, flagged = flags["discoveries"], flags["count"]
     far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
-        return f"{'It' if flagged == 1 else '1 of them'} is a discovery: {far}."
+        return f"{'The' if flagged == 1 else '1'} flagged image is a discovery: {far}."
     if count <= flagged:
-        return f"{'All' if count == flagged else f'{count:,}'} of them are discoveries: {far}."
+        return f"{'All' if count == flagged else f'{count:,}'} flagged images are discoveries: {far}."
     within = "none of which is flagged on its own" if not flagged else f"the {flagged:,} flagged among them"
-    return f"{count:,} images, {within}, are discoveries only as a set: {far}. Each of these images alone could be a false alarm. Together they are too many to be false alarms."
+    return f"{count:,} images, {within}, are discoveries only as a set: {far}. Each of these images alone could be a false alarm. Together, these images are too many to be false alarms."
 
 
 def _images(count: int) -> str:
@@ -116,7 +117,7 @@ def _images(count: int) -> str:
 def _concentrated(
     found: Mapping[str, Any] | None, flags: Mapping[str, Any], scanned: int, names: Sequence[str] | None, more: bool
 ) -> str:
-    """Whether the flags gather in one class; nothing if fewer than two were flagged."""
+    """Say whether the flags concentrate on one predicted class; "" if fewer than two images were flagged."""
     if found is None or flags["count"] < 2:
         return ""
     if found["flagged"] == 1:
@@ -137,17 +138,17 @@ def _concentrated(
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
         return f"{start}. The flags are too few, or the class is too common, to say whether they concentrate on it."
     if found["p_value"] >= _RARE:
-        would = " With a backdoor of one target class they would concentrate." if more else ""
+        would = " With a backdoor that has one target class, the flags would concentrate." if more else ""
         return f"{start}: the flags do not concentrate on one class.{would}"
     if label < 0:
-        return f"{start}. The model gives no valid answer on these images. So they do not show a target class."
+        return f"{start}. The model gives no valid answer on these images. So the flags do not show a target class."
     if more:
         return f"{start}. A backdoor with this target class would look like this."
     return f"{start}. False alarms may concentrate on one class too. There are no more flags than false alarms explain, so this concentration says little."
 
 
 def _small(p: float) -> str:
-    """A p-value as text; a very small one is where the arithmetic ends, not 0.
+    """A p-value as text. A value below 1e-15 is not written as 0, because smaller numbers are not exact.
 
     >>> _small(0.0), _small(0.0123)
     ('< 1e-15', '= 0.012')
@@ -160,20 +161,20 @@ def _unreached(count: int, scanned: int) -> list[str]:
         return []
     return [
         f"The time given by --budget ran out before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. The report says nothing about "
-        "them. These images are listed as skipped."
+        "these images, which are listed as skipped."
     ]
 
 
 def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unreached: int = 0) -> dict[str, Any]:
-    """{exit_code, heading, sentences} of an audit without clean images."""
+    """The verdict {exit_code, heading, sentences} of an audit without clean images."""
     sentences = [
         *doubts,
         *_unreached(unreached, scanned),
-        f"The {scanned:,} images are sorted, most suspicious first. None is flagged, and there is no promise about false alarms: in every set "
+        f"The {scanned:,} images are sorted, most suspicious first. No image is flagged, and no false-alarm rate is promised: in every set "
         "some image comes first.",
         "Each image was compared with the other images. Some of those other images may carry a trigger too. The more images carry the same trigger, the more normal they "
-        "look compared with one another. If half of them or more carry it, the order means nothing.",
-        "So the list says where to look first. It cannot say whether any image is triggered, how many are, or anything about the model.",
+        "look compared with one another. If half of the images or more carry the same trigger, the order means nothing.",
+        "So the list only says where to look first. The list cannot say whether any image is triggered, how many images are triggered, or anything about the model.",
         "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",
         *remarks,
     ]
@@ -185,7 +186,7 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
 
 
 def of_both(images: Mapping[str, Any], model: InspectionRecord | None, remarks: Sequence[str]) -> dict[str, Any]:
-    """{exit_code, heading, sentences} of the images and of the model, where it was inspected; `remarks` say why it was not."""
+    """The verdict {exit_code, heading, sentences} on the images, and on the model if it was inspected; `remarks` say why it was not."""
     if model is None:
         return {**images, "sentences": [*images["sentences"], *remarks]}
     found = model.verdict

@@ -1,4 +1,4 @@
-"""The confined process: open, check, fit, calibrate, scan, explain. It writes into its work folder and answers with facts."""
+"""The work of an audit in the confined process: open, check, fit, calibrate, scan and explain. Results are files and facts."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ _MOST_FIT, _MOST_CALIBRATION = 700, 2000
 
 
 def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, Any]:
-    """Do an audit's work: `job` holds `settings` (AuditSettings.to_dict, and `share`, the scan's of the budget), `work` (a folder) and `seed`.
+    """Do the work of an audit in the confined process, and return facts about the model, the clean images and the scanned images.
 
-    Where there are workers, batches of images are sent to them by `ask`.
+    `job` has `settings` (AuditSettings.to_dict, and `share`: the scan's share of the budget), `work` (a folder) and `seed`. If there are
+    workers, `ask` sends batches of images to them.
 
-    Leaves rows-*.jsonl, pixels/ and shown-*.json in the folder; returns what is known of model, clean images and images.
+    Writes rows-*.jsonl, pixels/ and shown-*.json into the folder `work`.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     deadline = budget.Deadline(settings["budget"], share=settings["share"])
@@ -106,7 +107,7 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
 
 
 def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Clean images to fit and to calibrate; InputError if they won't do, before any work is put into them."""
+    """Split the clean images into those to fit and those to calibrate. Unsuitable images raise InputError before any work."""
     fit, calibration = split_clean(len(clean), fpr, seed)
     parts = clean.take(fit), clean.take(calibration)
     check_apart(*parts)
@@ -114,9 +115,12 @@ def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]
 
 
 def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which clean images fit and which calibrate: half each, but at least 50 to fit and as many as `fpr` needs to calibrate; at most 700 and 2,000.
+    """Choose which clean images are used to fit and which to calibrate.
 
-    Raises InputError, with the number needed, where they are too few.
+    Half of the images are used to fit, but at least 50 and at most 700. If `fpr` needs more images to calibrate, fewer than half are used to
+    fit. The other images are used to calibrate: at most 2,000, or twice the number needed if that is more.
+
+    Raises InputError if there are too few images; the message says how many are needed.
 
     >>> [len(part) for part in split_clean(1500, 0.01, 0)], [len(part) for part in split_clean(160, 0.01, 0)]
     ([700, 800], [61, 99])
@@ -143,13 +147,13 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
             f"expected images other than the clean ones, got {same:,} that are all copies of clean images; give other images"
         )
     return [
-        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. These images were given as clean, so the audit says nothing "
-        "about them."
+        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. The copies were given as clean, so the audit says nothing "
+        "about the copies."
     ]
 
 
 def _suspicious(folder: Path) -> list[tuple[float, float, int]]:
-    """(p-value or 1, -score, number) of every row, most suspicious first."""
+    """The (p-value, -score, number) of every scanned image, most suspicious first. The p-value is 1 if there is none."""
     found = []
     for path in [*sorted(folder.glob("rows-*.jsonl")), folder / "reference.jsonl"]:
         if path.exists():
@@ -165,7 +169,7 @@ def _pixels(
     order: NDArray[np.int64],
     suspicious: Sequence[tuple[float, float, int]],
 ) -> None:
-    """Pixels of the most suspicious images with noisy copies, the draws that were measured."""
+    """Write the pixels of the most suspicious images, and of their noisy copies that were measured."""
     target = folder / "pixels"
     target.mkdir(exist_ok=True)
     noise = detector.probes()["noise"]

@@ -1,6 +1,6 @@
-"""The command line: parse the options, make one call, print what it gives.
+"""The command line: a command parses its options, makes one call to the library, and prints the result.
 
-A command does no work of its own: two lines of Python do the same. Options and messages that commands share are next to `app`.
+Two lines of Python give the same result as a command. Options and messages that several commands share are in the modules next to `app`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; turn errors into one line on standard error and an exit code.
 
-    Its libraries are imported in here: Ctrl-C in that first second is an interruption like any other, not a traceback.
+    The libraries are imported inside this function, which takes about a second. Ctrl-C during that second is then reported like any
+    other interruption, without a traceback.
     """
     try:
         from doldrum.cli.app import main as run

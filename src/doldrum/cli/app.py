@@ -1,4 +1,4 @@
-"""The command `doldrum`: its subcommands, and what errors look like from outside."""
+"""The command `doldrum`: its subcommands, and how errors are reported to the user."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Find out whether an image classifier has been backdoored, and which inputs carry the trigger: around triggered inputs its "
-    "labels hardly change under noise.\n\n\b\n"
+    help="Find out whether an image classifier has been backdoored, and which inputs carry the trigger. Around triggered inputs, the "
+    "predicted labels hardly change under noise.\n\n\b\n"
     "Exit codes:\n"
     "  0    done; nothing suspicious was found\n"
     "  1    the run failed (a full disk, no memory, a worker that died):\n"
     "       fix the problem and run the same command again\n"
     "  2    the command, its input or the installation is wrong: change it\n"
     "  3    more images were flagged than the promised rate explains, a model\n"
-    "       looks backdoored, a trigger is proven, or one still works after a repair\n"
+    "       looks backdoored, a trigger is proven, or it still works after a repair\n"
     "  130  interrupted; 143 ended by SIGTERM\n\n"
     "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
@@ -88,7 +88,7 @@ for _name, _command, _short in (
     ("attacks", attacks.attacks, "List the attacks."),
     ("poison", attacks.poison, "Poison a training set."),
     ("train", attacks.train, "Train a network, clean or with a backdoor."),
-    ("references", references.references, "Train clean models to compare a model with."),
+    ("references", references.references, "Train clean reference models for doldrum inspect."),
     ("evaluate", attacks.evaluate, "Measure a model's clean accuracy and attack success rate."),
     ("study", study.study, "Run a study of many models, or continue one."),
     ("report", study.report, "Write a report from a study's records."),
@@ -96,7 +96,7 @@ for _name, _command, _short in (
     ("scan", detect.scan, "Find images that look triggered."),
     ("serve", serve.serve, "Serve a model and its detector over HTTP."),
     ("audit", audit.audit, "Check a model and images from somebody else; write a report."),
-    ("inspect", inspect.inspect, "Check whether a model is backdoored, from clean images alone; write a report."),
+    ("inspect", inspect.inspect, "Check whether a model is backdoored, using only clean images; write a report."),
     ("repair", repair.repair, "Remove the backdoor from a model, and test the result."),
     ("explain", explain.explain, "Find the trigger in flagged images, and test it on clean images."),
     ("cleanse", cleanse.cleanse, "Find poisoned samples in a training set, and write the set without them."),
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def _refuse_empty(words: Sequence[str]) -> None:
-    """Raise InputError for an empty argument, such as an unset shell variable: as a path it would mean the working folder."""
+    """Raise InputError for an empty argument, such as an unset shell variable. As a path, an empty text would mean the working folder."""
     for before, word in zip(["", *words], words, strict=False):
         name, equals, value = word.partition("=")
         if word and not (word.startswith("--") and equals and not value):
@@ -180,7 +180,7 @@ def _run(ended: Ended) -> None:
 
 
 def _of_system(error: OSError) -> str:
-    """An operating system's error as a message: what was expected, what was found and what to do."""
+    """The message for an error of the operating system: what was expected, what happened, and what to do."""
     text = error.strerror or str(error) or type(error).__name__
     where = f" ({visible(str(error.filename))})" if error.filename is not None else ""
     if text.startswith("expected "):
@@ -193,7 +193,7 @@ def _of_system(error: OSError) -> str:
 
 
 def _give_up_output() -> None:
-    """Stop writing where standard output cannot be written: the interpreter would try again at its end, and print a traceback."""
+    """Send standard output to the null device if it cannot be written. Otherwise Python would print a traceback when it exits."""
     try:
         if getattr(sys.stdout, "flush", None) is not None:
             sys.stdout.flush()

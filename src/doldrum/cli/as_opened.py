@@ -1,4 +1,4 @@
-"""How a model was opened, as flags, and whether what is asked for is how a detector's model was opened."""
+"""Check that a command's options match the settings that a detector's model was opened with, and write such settings as flags."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALONE = ("arch", "output_name")  # they have no default to compare with
 
 
 def effective(suspect: Suspect, settings: ModelSettings) -> dict[str, Any]:
-    """What decides a model's answers, as it was opened: what was asked for, what its files say, and defaults."""
+    """All settings that affect an opened model's outputs: the given options, the values in its files, and defaults."""
     found, model = suspect.preprocessing, suspect.classifier
     known = {
         "size": found.size, "channels": found.channels, "scale": found.scale, "mean": found.mean, "std": found.std,
@@ -38,9 +38,10 @@ def open_as_calibrated(
     workers: int | None = None,
     ray: str | None = None,
 ) -> tuple[Suspect, ModelSettings]:
-    """The model of a detector's file `guard`, opened as it was calibrated, and bound to the detector.
+    """Open a model with the settings that its detector was calibrated with, and attach the detector to the model.
 
-    Raises InputError for options that say otherwise, for another model, and for one that several workers can't use.
+    `guard` is the detector's file. Raises InputError for options that differ from these settings, for another model, and for a model
+    that several workers can't use.
     """
     from doldrum.opening import ModelSettings
 
@@ -58,9 +59,9 @@ def open_as_calibrated(
 
 
 def _as_calibrated(asked: Mapping[str, Any], kept: Mapping[str, Any], *, guard: Path) -> dict[str, Any]:
-    """The options to open a detector's model with: as it was calibrated, and those of `asked` that change no answer.
+    """The options to open a detector's model with: those of its calibration, and those in `asked` that don't affect the model's outputs.
 
-    Raises InputError for what can be seen to differ before the model is opened.
+    Raises InputError for differences that show before the model is opened.
     """
     from doldrum.opening.settings import PREPROCESSING
 
@@ -71,7 +72,7 @@ def _as_calibrated(asked: Mapping[str, Any], kept: Mapping[str, Any], *, guard: 
 
 
 def _check_as_calibrated(asked: Mapping[str, Any], known: Mapping[str, Any], *, guard: Path) -> None:
-    """InputError, naming the flag, where an option asks for something else than the model of a detector's file was opened with."""
+    """Raise InputError if an option in `asked` differs from how the detector's model was opened. The message names the flag."""
     from doldrum.opening.settings import PREPROCESSING
 
     for name in PREPROCESSING:
@@ -86,7 +87,7 @@ def _check_as_calibrated(asked: Mapping[str, Any], known: Mapping[str, Any], *, 
 
 
 def as_flag(name: str, value: Any, *, bare: bool = False) -> str:
-    """A setting of a model as the command line takes it; `bare` without the flag's name.
+    """A model's setting, written as a command-line option; with `bare`, only the value.
 
     >>> as_flag("mean", (0.485, 0.456, 0.406)), as_flag("size", (224, 192)), as_flag("num_classes", 10, bare=True)
     ('--mean 0.485,0.456,0.406', '--size 224x192', '10')
@@ -98,7 +99,7 @@ def as_flag(name: str, value: Any, *, bare: bool = False) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as floats, and a tuple of equal means or deviations as one."""
+    """A setting in a form that can be compared: numbers as floats, and a tuple of equal numbers as a single float."""
     if isinstance(value, (tuple, list)):
         numbers = tuple(float(v) for v in value)
         return numbers[0] if len(set(numbers)) == 1 else numbers

@@ -1,4 +1,4 @@
-"""What the attack commands keep on disk: poisoned sets as .npz, trigger and plan as JSON. Nothing is pickled."""
+"""The files of the attack commands: poisoned sets as .npz, triggers and poisoning plans as JSON. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LARGEST = 64 << 20
 
 
 def attack_beside(model: Path) -> Path:
-    """Where a model's trigger and plan are.
+    """The path of the file that holds a model's trigger and poisoning plan.
 
     >>> attack_beside(Path("a/bad.safetensors")).name
     'bad.attack.json'
@@ -30,13 +30,13 @@ def attack_beside(model: Path) -> Path:
 
 
 def write_attack(path: Path, record: dict[str, Any]) -> None:
-    """Write trigger and plan in one step."""
+    """Write an attack's trigger and poisoning plan to a JSON file, whole or not at all."""
     text = json.dumps(record, indent=2) + "\n"
     write_text_whole(path, text)
 
 
 def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
-    """Trigger and plan of a file that `write_attack` wrote; InputError for anything else."""
+    """Read the trigger and poisoning plan from a file that `write_attack` wrote; InputError for any other file."""
     if not path.is_file():
         raise InputError(
             f"expected an attack file, got {path}, which does not exist; doldrum train --attack writes one"
@@ -52,7 +52,7 @@ def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
 
 
 def write_poisoned(path: Path, bad: PoisonedSet, *, attack: str) -> None:
-    """Write a poisoned set as an .npz file in one step."""
+    """Write a poisoned set as an .npz file, whole or not at all."""
     record = {
         "attack": attack,
         "trigger": bad.trigger.to_dict(),
@@ -73,7 +73,7 @@ def write_poisoned(path: Path, bad: PoisonedSet, *, attack: str) -> None:
 
 
 def write_arrays(path: Path, **arrays: Any) -> None:
-    """Write arrays as an .npz file in one step."""
+    """Write arrays as an .npz file, whole or not at all."""
 
     def write(draft: Path) -> None:
         with draft.open("wb") as file:  # given a name, NumPy would add .npz to it
@@ -83,7 +83,7 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 
 
 def read_poisoned(path: str | Path) -> tuple[ImageSet, dict[str, Any] | None]:
-    """The images of an .npz file and, where `doldrum poison` wrote it, its attack (else None)."""
+    """The images of an .npz file, and its attack if `doldrum poison` wrote the file (else None)."""
     found = read_array(path)
     with np.load(path, allow_pickle=False) as arrays:
         text = arrays["attack"] if "attack" in arrays.files else None

@@ -1,4 +1,4 @@
-"""Some clean images for a look at a model: drawn at random from a source of any size, at the model's size, with classes where they are known."""
+"""Draw a random sample of clean images from a source of any size. The images are fitted to a model, and have classes if these are known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ Resize = Literal["stretch", "crop"]
 
 @dataclass(frozen=True, eq=False)
 class CleanSample:
-    """uint8 images (N, C, H, W) by how they were resized, their classes (-1: none) or None, how the classes were found, and what they are called."""
+    """A sample of clean images, with their classes if these are known.
+
+    `images` has one uint8 array (N, C, H, W) for each way to resize. `labels` has the class numbers (-1: none), or is None. `how` says how
+    the classes were found, or why they were not. `names` has the images' labels as the source writes them.
+    """
 
     images: dict[Resize, NDArray[np.uint8]]
     labels: NDArray[np.int64] | None
@@ -34,10 +38,10 @@ class CleanSample:
 
 
 def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, seed: int = 0) -> CleanSample:
-    """At most `most` images of `source`, each as likely as another; memory holds those alone.
+    """Draw at most `most` images of `source` uniformly at random; memory holds only these images.
 
-    Names of folders, or labels of a table or an array, become classes as in an audit. Images come under both ways to resize where these
-    differ, else under `resize` alone.
+    Names of folders, or labels of a table or an array, become classes as in an audit. If the two ways to resize give different images, the
+    sample has both versions. If they give the same images, the sample has only the version for `resize`.
     Raises InputError if no image can be read.
     """
     shape = suspect.classifier.input_shape
@@ -83,7 +87,7 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
 
 
 def _items(source: str) -> tuple[Iterator[Any], Any, str]:
-    """Pictures and what was skipped, the table's class names once they are read, and the kind of source."""
+    """The pictures and skipped items of a source, a function that gives a table's class names after reading, and the kind of source."""
     if os.path.exists(source):
         opened = open_images(source)
         return iter(opened), lambda: tuple(opened.class_names), opened.kind

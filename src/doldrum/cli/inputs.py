@@ -1,4 +1,4 @@
-"""What commands take: a model, and images for it. Files that cannot be read are named on standard error."""
+"""Open the inputs of a command: a model, and images for it. Files that cannot be read are listed on standard error."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ IMAGES = (
     "A folder, an image, a zip, a tar (WebDataset too), a Parquet table with images, an .npy or .npz array, an IDX file, or a "
     "split of a data set such as fashion-mnist:test."
 )
-"""Help for what `load_images` takes."""
+"""Help text for the images that `load_images` reads."""
 ADDRESSES = f"{IMAGES} Also an address (s3://, gs:// or https://) of such files, or a pattern such as s3://bucket/shard-{{000..099}}.tar."
-"""Help for what `stored_images` takes."""
+"""Help text for the images that `stored_images` reads."""
 
 
 def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
-    """The model, opened by the one door, with what is to be said of it on standard error.
+    """Open the model, and print notes about it on standard error.
 
-    Of one that is opened as a detector's file says (`guarded`), nothing is said that asks for other options: there is no choice.
+    If a detector's file decides how the model is opened (`guarded`), notes that suggest other options are left out.
     """
     from doldrum.opening import notes_in_flags, open_settings
     from doldrum.opening.settings import PREPROCESSING
@@ -60,9 +60,9 @@ def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
 
 
 def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings, labels: Any = None) -> None:
-    """Say it where one of the usual preprocessings fits these images better than the one asked for, or all get one label; nothing is changed.
+    """Print a note if another usual preprocessing fits these images better, or if all images get one label. Nothing is changed.
 
-    A few images, spread evenly over all, are looked at; `labels` are numbers of classes.
+    At most 200 images, spread evenly over all, are checked. `labels` are class numbers.
     """
     import numpy as np
 
@@ -84,7 +84,7 @@ def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings
 def load_images(
     source: str, *, classifier: Any = None, resize: Literal["stretch", "crop"] = "stretch", limit: int | None = None
 ) -> Any:
-    """The ImageRead of `source`, or of its first `limit` images, fitted to what `classifier` takes, where one is given."""
+    """The ImageRead of `source`, or of its first `limit` images. If a `classifier` is given, the images are fitted to its input shape."""
     from doldrum.data import ImageRead, read_images
     from doldrum.data.readers.fitted import fit_images
 
@@ -105,7 +105,7 @@ def load_images(
 
 
 def check_spread(settings: ModelSettings, workers: int | None, ray: str | None) -> None:
-    """InputError for a number of workers that can't be, and for a model that several processes can't use."""
+    """Raise InputError for an impossible number of workers, and for a model that several processes can't use."""
     from doldrum.spread import check_workers
 
     check_workers(workers, ray=ray)
@@ -129,14 +129,14 @@ def stored_images(
     check: Callable[[Path], Any] | None = None,
     unfinished: Callable[[Path], bool] | None = None,
 ) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
-    """Images for a run that writes to `out`, and (name, reason) of what was skipped, while the block runs.
+    """The images for a run that writes to `out`, and (name, reason) of each skipped file, while the block runs.
 
-    Arrays (.npy, .npz) and data sets that the model takes are read where they are. Everything else is decoded into `out`/images.part, so that
-    memory doesn't grow with it; the run that ends takes that folder away, one that is cut off leaves it to be continued with. What is at an
-    address is copied a file at a time.
+    Arrays (.npy, .npz) and data sets are read in place. Everything else is decoded into `out`/images.part, so that memory use doesn't grow with
+    the number of images. A run that ends deletes this folder. An interrupted run that can be continued keeps the folder. Files at an
+    address are copied one at a time.
 
-    `check` raises InputError for an `out` that is something else's, and `unfinished` says whether it holds a run that can be continued;
-    by default those of `measure_to`.
+    `check` raises InputError if `out` holds something else. `unfinished` says whether `out` holds a run that can be continued. The default
+    functions are those of `measure_to`.
     """
     remote = is_address(source) or is_pattern(source)
     if (not remote and not os.path.exists(source)) or (
@@ -176,7 +176,7 @@ def _locked_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unfinished(out: Path) -> bool:
-    """Whether there is a run of `measure` in `out` that can be continued."""
+    """Whether the folder `out` holds a run of `measure` that can be continued."""
     from doldrum.measuring import read_manifest
 
     try:

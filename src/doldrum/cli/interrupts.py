@@ -1,4 +1,4 @@
-"""Ctrl-C where something is kept: the one place that says so, and only where it is true."""
+"""When Ctrl-C interrupts work that can be continued, say what is saved."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["Interrupted", "kept"]
 
 
 class Interrupted(Exception):
-    """An interrupt. Its text says what is kept. No KeyboardInterrupt: the argument parser takes those for itself."""
+    """An interruption by Ctrl-C, with a text that says what is saved. The class is no KeyboardInterrupt, which the argument parser would catch."""
 
 
 @contextmanager
 def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists) -> Iterator[None]:
-    """Around work that can be continued: Ctrl-C says that `what` is kept, if `where` is `there` then.
+    """Run a block of work that can be continued. After Ctrl-C, the error says that `what` is kept in `where`, if `there(where)` is true.
 
     >>> with kept("whole epochs", Path("out.resume"), there=lambda path: True):
     ...     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What every command asks about a model: the options are declared here, once, and `takes_model` gives them to a command."""
+"""The options about a model, which many commands share. All are declared here, and `takes_model` adds these options to a command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODEL = (
     "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a Hugging Face folder, a doldrum checkpoint, "
     "or an address http(s)://..."
 )
-"""Help for a command's model."""
+"""Help text for a command's model."""
 
 Hours = Annotated[float, typer.Option(help="Time limit for the confined process, in hours.")]
 
@@ -87,9 +87,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with an option for each field of :class:`doldrum.opening.ModelSettings` but the model itself.
+    """Add an option to a command for each field of :class:`doldrum.opening.ModelSettings`, except for the model itself.
 
-    They stand where its parameter `asked` stood, which gets those that were given, read, by their fields' names.
+    The options replace the command's parameter `asked`. The parameter `asked` gets the parsed values of the given options, by field name.
     """
     own = inspect.signature(command, eval_str=True).parameters
     parameters: list[inspect.Parameter] = []
@@ -117,7 +117,7 @@ def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, as their fields want them; InputError for a value that cannot be read."""
+    """The options that were given, parsed for their fields; InputError for a value that cannot be parsed."""
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     for name in ("mean", "std"):
         if name in given:
@@ -128,7 +128,7 @@ def _read(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def numbers(name: str, text: str) -> tuple[float, ...]:
-    """The numbers between commas; InputError for anything else."""
+    """The numbers in a comma-separated text; InputError for any other text."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
@@ -138,7 +138,7 @@ def numbers(name: str, text: str) -> tuple[float, ...]:
 
 
 def height_and_width(text: str) -> tuple[int, int]:
-    """--size as height and width; InputError for anything else."""
+    """The height and width in the text of --size; InputError for any other text."""
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(p.isdigit() for p in parts):
         raise InputError(f"expected --size as 224 or 224x192 (height x width), got {text!r}; e.g. --size 224x192")

@@ -1,4 +1,4 @@
-"""A file that a command writes: checked before any work, and never in place of what the command reads or of a file of another kind."""
+"""Check the file that a command will write, before any work. The file must not replace an input of the command, or a file of another kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST = 16 << 20
 
 
 class Kind(NamedTuple):
-    """What a command writes, in words, and whether the file at a path is one: such a file may be replaced."""
+    """A kind of file that a command writes: its name in words, and a test for existing files of this kind, which may be replaced."""
 
     words: str
     is_one: Callable[[Path], bool]
@@ -38,10 +38,10 @@ def check_out_file(
     images: Iterable[str] = (),
     files: Iterable[str | Path | None] = (),
 ) -> None:
-    """Raise InputError unless a file of this kind can be written at `out` without harm to any other.
+    """Raise InputError unless a file of this kind can be written to `out` without harm to any other file.
 
-    Refused are the model with all that it is made of, `images` and what is in their folders, the other `files` that the command reads, and
-    a file there that is neither empty nor of this kind.
+    `out` must not be a file of the model, one of `images` or in their folder, or another of the `files` that the command reads. A file that is
+    already at `out` must be empty or of this kind.
     """
     check_file_writable(out, flag=flag)
     read = [(source, "the images") for source in images] + [(file, "the input") for file in files if file is not None]
@@ -62,7 +62,7 @@ def check_out_file(
 
 
 def _parts(model: ModelSettings) -> list[Path]:
-    """The model's file, and those next to it that hold its weights, whether they exist or not."""
+    """The paths of the model's file, and of the files next to it that may hold its weights, whether they exist or not."""
     from doldrum.suspects.beside import weights_beside
 
     if model.remote:
@@ -71,7 +71,7 @@ def _parts(model: ModelSettings) -> list[Path]:
 
 
 def _same(one: Path, other: str | Path) -> bool:
-    """Whether two paths name one file, directly or through links; a file that is not there yet has its path alone."""
+    """Whether two paths name one file, directly or through links. If a file does not exist yet, only the paths are compared."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
@@ -133,6 +133,6 @@ JSON = Kind("a JSON file", _is_json)
 PNG = Kind("a PNG picture", _is_png)
 SARIF = Kind("a SARIF file", _is_sarif)
 JUNIT = Kind("a JUnit file", _is_junit)
-WATCH = Kind("the file of a watch", _is_watch)
-CHECKPOINT = Kind("a checkpoint of doldrum's", _is_checkpoint)
-POISONED = Kind("a set of doldrum poison's", _is_poisoned)
+WATCH = Kind("a watch file of doldrum serve", _is_watch)
+CHECKPOINT = Kind("a doldrum checkpoint", _is_checkpoint)
+POISONED = Kind("a poisoned set from doldrum poison", _is_poisoned)

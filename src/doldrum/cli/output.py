@@ -28,14 +28,17 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or
 
 
 def message(text: str) -> None:
-    """One line to standard error, with control characters shown, not sent to the terminal."""
+    """Print one line on standard error. Control characters are printed as escapes, so that the terminal does not act on them."""
     print("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text), file=sys.stderr)
 
 
 def message_skipped(
     skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, most: int = 20, where: str = "", did: str = "skipped"
 ) -> None:
-    """Name at most `most` of what was skipped, (name, why), and count the others, with `unlisted` more; `where` says where they are listed."""
+    """Print at most `most` of the skipped items, given as (name, reason), and the number of the others.
+
+    `unlisted` is a number of further skipped items. `where` says where all skipped items are listed.
+    """
     for name, why in skipped[:most]:
         message(f"{did} {name}: {why}")
     if (more := len(skipped) + unlisted - most) > 0:
@@ -43,7 +46,7 @@ def message_skipped(
 
 
 def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:
-    """The number of flags, compared with what the promised rate explains.
+    """State the number of flags, and how many flags the promised false-positive rate explains.
 
     >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
     '9 of 30 images were flagged, at a promised false-positive rate of 5.00%. If all images were clean, there would be more than 4 flags in fewer than \
@@ -58,7 +61,7 @@ def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: floa
 
 
 def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None, below: Sequence[str] = ()) -> None:
-    """Print `value` as JSON, or else `table` and the lines `below` it; write the JSON to `out` too where one is given."""
+    """Print `value` as JSON, or else `table` and the lines in `below`. If `out` is given, also write the JSON to this file."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     if out is not None:
         write_text_whole(out, text + "\n")
@@ -78,7 +81,10 @@ def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = Non
 def emit_verdict(
     record: Any, *, as_json: bool, out: Path, page: Path, more: Sequence[str] = (), last: str | None = None
 ) -> None:
-    """Print the record of a job as JSON, or say its verdict: heading, sentences, `more` sentences, and where the report is (`last` instead, if given)."""
+    """Print a job's record as JSON, or else print its verdict.
+
+    The verdict is a heading, its sentences and the `more` sentences. The last line is `last`, or by default where the report is.
+    """
     if as_json:
         emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)
         return
@@ -90,7 +96,7 @@ def emit_verdict(
 
 
 def plain(value: Any) -> Any:
-    """JSON-able twin of a value: numpy scalars and tuples as numbers and lists, NaN as null.
+    """A value in a form that JSON can hold: numpy scalars become numbers, tuples become lists, and NaN becomes null.
 
     >>> plain({"a": (1, float("nan"))})
     {'a': [1, None]}

@@ -31,7 +31,7 @@ JunitOption = Annotated[
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """The files that were asked for; either may be None."""
+    """The paths of the requested result files; either may be None."""
 
     sarif: Path | None
     junit: Path | None
@@ -39,7 +39,7 @@ class ResultFiles:
     def check(
         self, *, model: ModelSettings, images: Iterable[str | None] = (), files: Iterable[str | Path | None] = ()
     ) -> None:
-        """Raise InputError unless both can be written, apart from each other and from all that the command reads."""
+        """Raise InputError unless both files can be written, and differ from each other and from all files that the command reads."""
         sources = [source for source in images if source is not None]
         for path, kind, flag in ((self.sarif, SARIF, "--sarif"), (self.junit, JUNIT, "--junit")):
             if path is not None:
@@ -50,7 +50,7 @@ class ResultFiles:
             )
 
     def write(self, findings: Callable[[], Findings]) -> None:
-        """Write those that were asked for, and say so; `findings` is called only where one was."""
+        """Write the requested files, and print their names. `findings` is called only if a file was requested."""
         if self.sarif is None and self.junit is None:
             return
         from doldrum.findings import write_findings

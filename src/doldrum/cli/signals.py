@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP, as `kill`, `timeout`, a batch system or a closed terminal send them: the command ends in order, as by Ctrl-C."""
+"""Handle SIGTERM and SIGHUP, which `kill`, `timeout`, a batch system or a closed terminal send: clean up and end, as after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _TWICE = 1.0  # seconds: `timeout` sends it to a process and again to its group
 
 
 class Ended:
-    """Which of the signals came, if any."""
+    """Which of the handled signals was received, if any."""
 
     def __init__(self) -> None:
         self.by: signal.Signals | None = None
         self._when = float("-inf")
 
     def heed(self, number: int, frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt, so that all that Ctrl-C tidies away is tidied away now too."""
+        """Raise KeyboardInterrupt, so that the same cleanup runs as after Ctrl-C."""
         again, self._when = time.monotonic() - self._when < _TWICE, time.monotonic()
         self.by = signal.Signals(number)
         if not again:
@@ -32,7 +32,7 @@ class Ended:
 
 @contextmanager
 def heeded_signals() -> Iterator[Ended]:
-    """While the block runs, each of the signals raises KeyboardInterrupt; one that is ignored (`nohup`) stays so."""
+    """While the block runs, SIGTERM and SIGHUP raise KeyboardInterrupt. A signal that is ignored (`nohup`) stays ignored."""
     ended, before = Ended(), {}
     if threading.current_thread() is threading.main_thread():  # only it may change handlers
         for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):

@@ -1,4 +1,4 @@
-"""What every command that runs on workers is asked about them, declared once."""
+"""The options about workers, declared once for all commands that can run on several workers."""
 
 from __future__ import annotations
 

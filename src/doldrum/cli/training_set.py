@@ -1,4 +1,4 @@
-"""What commands that train take: a training set, clean or poisoned, and a recipe."""
+"""The inputs of commands that train a model: a training set, clean or poisoned, and a recipe."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from doldrum.training import RECIPES
 __all__ = ["TRAINING_SET", "RecipeOption", "clean_or_poisoned", "clean_set"]
 
 TRAINING_SET = "A data set's split such as fashion-mnist:train, a folder with one folder per class, or an .npz array."
-"""Help for what `clean_or_poisoned` takes."""
+"""Help text for the training set that `clean_or_poisoned` reads."""
 RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
 
 
 def clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:
-    """A training set and, where doldrum poison made it, its attack."""
+    """A training set, and its attack if doldrum poison made the set (else None)."""
     from doldrum.data import is_dataset
 
     if Path(data).suffix.lower() == ".npz":
@@ -30,7 +30,7 @@ def clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:
 
 
 def clean_set(data: str) -> Any:
-    """A training set that doldrum poison didn't make; InputError for another."""
+    """A clean training set; InputError for a set that doldrum poison made."""
     clean, brought = clean_or_poisoned(data)
     if brought is not None:
         raise InputError(

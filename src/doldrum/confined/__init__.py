@@ -1,4 +1,4 @@
-"""A job on somebody else's files: settings, the folder in which it can be continued, the confined process and what it opens, and checks of what comes back.
+"""Shared code of all jobs on somebody else's files, such as audits: settings, the output folder, the confined process, and checks of its results.
 
-Nothing that one job alone does (a verdict, a list to drop, a page), and no name of a job: each states in a `Job` what it is.
+Code of a single job (a verdict, a list of samples to drop, a page) is not here. Each job describes itself in a `Job`.
 """

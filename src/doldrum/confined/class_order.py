@@ -1,4 +1,4 @@
-"""Labels whose classes are in another order than the model's: refused before any work, with the order that was found."""
+"""Refuse labels whose classes are in another order than the model's, before any work. The message names the order that was found."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def check_class_order(
     how: str = "",
     names: Sequence[str | None] | None = None,
 ) -> ClassOrder | None:
-    """Raise InputError for labels whose classes are in another order than the model's.
+    """Raise InputError if the labels' classes are in another order than the model's.
 
-    That is so where the model gives less than half of the labels, and in another order of the classes more than half, beyond doubt
+    An error is raised if the model predicts less than half of the labels, but significantly more than half with its classes in another order
     (:func:`doldrum.stats.class_order.class_order`).
 
     Parameters
     ----------
     predicted, labels : (N,)
-        The model's answers, and the class number of each image; -1, or None for all, where there is no label.
+        The model's predictions, and the class number of each image (-1: no label), or None if there are no labels.
     how : str
-        How the numbers were found (:func:`doldrum.confined.matching.class_numbers`); it decides what is advised. Empty for numbers that somebody gave.
+        How the class numbers were found (:func:`doldrum.confined.matching.class_numbers`). The advice in the message depends on `how`. Empty if the caller gave the numbers.
     names : N names, optional
-        What the labels were called.
+        The labels as the source writes them.
 
     Returns
     -------
-    The comparison, or None where there was none: fewer than 20 labels, or the model gives half of them or more.
+    The comparison, or None if there were fewer than 20 labels, or if the model predicts at least half of them.
     """
     if labels is None:
         return None
@@ -65,14 +65,14 @@ def check_class_order(
 
 
 def other_order(found: ClassOrder | None) -> str | None:
-    """A sentence where another order fits better, but not well; None otherwise."""
+    """A sentence that warns if another order fits better, but not well enough to be sure; None otherwise."""
     if found is None or not found.other:
         return None
     return f"The order of the classes may be wrong: the model predicts {found.given.value:.1%} of the labels, and {found.best.value:.1%} if its classes are put into another order. Check the labels and the preprocessing."
 
 
 def _told(found: ClassOrder, called: dict[int, str], how: str) -> str:
-    """The order that was found, and what to do."""
+    """Say which order of the classes was found, and what to do."""
     order = found.order
     named = bool(called) and "class numbers" not in how
     if named and len(order) <= _ALL and min(order) >= 0:

@@ -1,4 +1,7 @@
-"""Outside of the confined process: what comes back from it is an attacker's, so each value is checked or made visible."""
+"""Outside of the confined process: check the values that the process returns, or make control characters in these values visible.
+
+An attacker may control the confined process, and so these values.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,22 @@ __all__ = ["lines", "names_of", "skipped", "whole"]
 
 
 def whole(value: Any, least: int = 1) -> int:
-    """`value`, where it is a whole number from `least` up; ValueError for anything else."""
+    """Return `value` if it is a whole number of at least `least`; raise ValueError for anything else."""
     if type(value) is not int or not least <= value < 1 << 31:
         raise ValueError(f"expected a whole number, got {value!r}")
     return value
 
 
 def lines(values: Any) -> list[str]:
-    """At most 100 strings as visible text."""
+    """At most 100 strings, with control characters made visible."""
     return [visible(str(v), most=2000) for v in list(values)[:100]]
 
 
 def names_of(values: Any, *, most: int) -> list[str] | None:
-    """The classes' names as visible text of `most` characters each; None if there are none."""
+    """The class names, with control characters made visible, each at most `most` characters long; None if there are no names."""
     return None if values is None else [visible(str(name), most=most) for name in values]
 
 
 def skipped(found: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """[{id, why}] as visible text."""
+    """The list of skipped files [{id, why}], with control characters made visible."""
     return [{"id": visible(str(one["id"])), "why": visible(str(one["why"]), most=1000)} for one in found]

@@ -1,4 +1,4 @@
-"""Outside of the confined process: the folder in which a job can be continued, which recognises its settings, model and images."""
+"""Outside of the confined process: a job's folder, in which the job can be continued with the same settings, model and images."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _IN_WORDS = {"model": "another model, or the same model in another place", "mode
 
 @contextlib.contextmanager
 def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
-    """This job's folder, made or gone on with, for one process alone while the block runs.
+    """Make a job's folder or reopen it, and lock it for this process while the block runs.
 
-    Two at once would take each other's drafts away. Raises InputError for a second one, for a folder of something else or among the
-    images, for other images than those of a run that is finished, and where no folder can be made or written.
+    Two processes in one folder would delete each other's drafts. Raises InputError if another process uses the folder, if the folder holds something
+    else or is among the images, or if it can't be made or written. A finished run with other images also raises InputError.
     """
     out = Path(settings.out)
     for source in settings.sources.values():
@@ -46,7 +46,7 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
 
 
 def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapping[str, str]) -> int:
-    """Make the folder, or recognise the job's own; gives the seed."""
+    """Make the job's folder, or check that an existing folder is this job's; return the seed."""
     out, kind = Path(settings.out), f"doldrum {job.name}"
     wanted = settings.lasting() | {"model_sha256": model_sha256}
     if out.exists() and not out.is_dir():
@@ -87,7 +87,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mapping[str, str]) -> str:
-    """What a run was begun with and what is asked for, where they differ, as arguments; empty where they are the same."""
+    """The settings that differ between an interrupted run and this call, written as arguments; "" if there are none."""
     told: list[str] = []
     for name in {**now, **before}:
         values = [one.get(name) for one in (now, before)]
@@ -100,8 +100,10 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mappin
 
 
 def forget(job: Job, begun: Begun) -> None:
-    """After an error or an interrupt before anything was scanned: leave nothing that refuses the corrected command; `begin` sees to the
-    folder."""
+    """After an error or an interruption before any result, delete the job's files. The folder then accepts a corrected command.
+
+    `begin` deletes the folder itself.
+    """
     if holds_work(begun.out):
         return
     shutil.rmtree(begun.work, ignore_errors=True)
@@ -109,13 +111,13 @@ def forget(job: Job, begun: Begun) -> None:
 
 
 def holds_work(out: Path) -> bool:
-    """Whether a job's folder has batches, a fitted detector, readings, searches, epochs of training or a finished part, that the same command need not make again."""
+    """Whether a job's folder has results that the same command can reuse: batches, a fitted detector, searches, epochs or finished parts."""
     kept = ("rows-*.jsonl", "*.doldrum", "*.resume", "reading-*.json", "found.jsonl", "record.json")
     return any(any((out / "work").rglob(name)) for name in kept)
 
 
 def _state(path: str | None) -> str:
-    """SHA-256 of the names, sizes and times of a file, or of all files of a folder, none of which is read; "" if none is there."""
+    """SHA-256 of the name, size and time of a file, or of all files in a folder; "" if the path does not exist. No file is read."""
     if path is None or not os.path.exists(path):
         return ""
     files = [path] if os.path.isfile(path) else []

@@ -1,4 +1,4 @@
-"""Job: what a job on somebody else's files is, in the few words that the shared code needs of it."""
+"""Job: describes a job on somebody else's files, such as an audit, to the code that all jobs share."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 __all__ = ["OPENING", "SCANNING", "Begun", "Job", "Tell"]
 
 Tell = Callable[[Any], None]
-"""How the confined process reports its progress: {stage, total, done}, or {say: a line}."""
+"""A function with which the confined process reports its progress: {stage, total, done}, or {say: a line}."""
 
 OPENING = {"model": "opening the model", "images": "reading images", "clean": "reading clean images"}
-"""Stages that `material` reports, and their names in a progress bar."""
+"""Stages that the module `material` reports, and their names in a progress bar."""
 SCANNING = {
     "timing": "timing forwards",
     "fit": "fitting",
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-"""Stages that `scanning` reports."""
+"""Stages that the package `scanning` reports, and their names in a progress bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a job is.
+    """The description of a job on somebody else's files.
 
     Parameters
     ----------
     name, article : str
-        "audit" and "an": what messages call it. Its folder holds NAME.json, what it was begun with.
+        The job's name in messages, such as "audit" and "an". The job's folder has a file NAME.json, with the settings that the job began with.
     function : "package.module:function"
-        What the confined process calls: `work(job, tell)`, where `job` holds `settings`, `work` (a folder) and `seed`; it gives facts.
+        The function that the confined process calls: `work(job, tell)`, where `job` has `settings`, `work` (a folder) and `seed`. The function returns facts.
     record : str
-        The file that the job leaves in its folder last; where it is, all is done.
+        The last file that the job writes into its folder. If this file exists, the job is finished.
     stages : mapping of a stage's name to words
-        The stages that its function tells of. Others are not shown: their names would be an attacker's.
+        The stages that the function may report. Other stages are not shown, because an attacker could choose their names.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A job that has begun: its folder, the folder inside for what is passed to and fro, the seed and the model's SHA-256."""
+    """A job that has begun: its folder, the inner folder for files of the confined process, the seed, and the model's SHA-256."""
 
     out: Path
     work: Path

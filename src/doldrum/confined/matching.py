@@ -1,4 +1,4 @@
-"""Whether the model does on labelled clean images what it should: names of classes to numbers, accuracy, what is odd."""
+"""Check a model on labelled clean images: convert class names to numbers, compute the accuracy, and report doubtful results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FEWEST = 30  # images below which nothing is said about the model's answers
 
 
 def numbers_of(material: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None, str]:
-    """`class_numbers` of the labels of what was read, for the opened model."""
+    """Convert the labels of images that were read to the opened model's class numbers, with `class_numbers`."""
     return class_numbers(
         material.labels,
         model_names=opened.class_names,
@@ -42,11 +42,12 @@ def class_numbers(
     num_classes: int,
     numbered: bool = False,
 ) -> tuple[NDArray[np.int64] | None, str]:
-    """The class number of each label (-1: no label), and how they were found; None if they can't be.
+    """The class number of each label (-1: no label), and how the numbers were found. The numbers are None if they can't be found.
 
-    Labels are looked up among the model's class names; else read as numbers; else among the names of the table that they come
-    from; else, where there are as many as classes, numbered in order. Labels that are `numbered`, as those of arrays are, are class
-    numbers and nothing else: classes named "1", "10", "2" would give them other numbers.
+    First, labels are looked up among the model's class names. If that fails, labels are read as numbers. If that fails too, labels are looked
+    up among the class names of their table. As a last resort, labels are numbered in alphabetical order, if the model's class names are not
+    known and there are as many different labels as classes. Labels that are `numbered`, such as those of arrays, are always class numbers: if the classes
+    are named "1", "10", "2", the names would give other numbers.
 
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
     [1, -1]
@@ -95,7 +96,7 @@ def _folded(name: str) -> str:
 
 
 def accuracy_of(predicted: NDArray[Any], truth: NDArray[np.int64] | None) -> dict[str, Any] | None:
-    """{value, lower, upper, labelled} over labelled images, 95% Clopper-Pearson; None without any."""
+    """The accuracy {value, lower, upper, labelled} on labelled images, with a 95% Clopper-Pearson interval; None without labels."""
     if truth is None or not (truth >= 0).any():
         return None
     some = truth >= 0
@@ -106,7 +107,7 @@ def accuracy_of(predicted: NDArray[Any], truth: NDArray[np.int64] | None) -> dic
 def doubts(
     predicted: NDArray[Any], accuracy: dict[str, Any] | None, *, claimed: float | None, num_classes: int
 ) -> list[str]:
-    """Sentences to say before any conclusion: the model doesn't do on clean images what it should."""
+    """Sentences to say before any conclusion, if the model's predictions on clean images are worse than they should be."""
     told = []
     check = "Before you trust any other result here, check size, mean, std, channel order and the order of the classes."
     if accuracy is not None:
@@ -136,7 +137,7 @@ def doubts(
 def odd_preprocessing(
     opened: Suspect, clean: ImageSet, truth: NDArray[np.int64] | None, resize: Literal["stretch", "crop"]
 ) -> str | None:
-    """Sentences where one of the usual preprocessings fits the clean images better than the one that the model was opened with."""
+    """Sentences that say so if another usual preprocessing fits the clean images better than the one in use; None otherwise."""
     warning = preprocessing_warning(opened, clean.images, truth, resize=resize)
     told = None if warning is None else warning.removeprefix("note: ")
     return told and told[0].upper() + told[1:]

@@ -30,9 +30,12 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Images of somebody else as an ImageSet without labels, the class's name of each or None, the names of a table's classes,
-    what was skipped, and a `note` where images were fitted. `kind` is what they came in; `numbered` says that the labels are class
-    numbers, never names."""
+    """Somebody else's images, read into an ImageSet without labels, and what is known about them.
+
+    `labels` has each image's label as text, or None. `class_names` are the class names of a table. `skipped` lists what could not be used.
+    `kind` is the format of the source. `note` says how images were fitted, if any were. `numbered` says that the labels are class numbers,
+    never names.
+    """
 
     images: ImageSet
     labels: tuple[str | None, ...]
@@ -50,7 +53,7 @@ class Material:
 def open_material(
     path: str, target: Path, *, classifier: Classifier, resize: str, advance: Callable[[int], None]
 ) -> Material:
-    """Images at `path` as an array in `target`, resized to what the classifier takes; `advance` hears of each item."""
+    """Read the images at `path` into an array in `target`, resized to the classifier's input size. `advance` is called for each item."""
     source = open_images(path)
 
     def counted() -> Iterator[Any]:
@@ -73,9 +76,9 @@ def read_material(
     *,
     called: str | None = None,
 ) -> Material:
-    """Images as `open_material` gives them, in `what`.npy of the folder; tells of its progress.
+    """Read images with `open_material` into the file `what`.npy of the folder, and report the progress.
 
-    An InputError begins with what they are `called`: by default the option --`what`.
+    The message of an InputError begins with `called`, the name of these images. By default, the name is the option --`what`.
     """
     tell({"stage": what})
     waiting = [0]
@@ -99,7 +102,7 @@ def read_material(
 
 
 def left_out(clean: Material) -> list[str]:
-    """What to say of clean files that could not be used; nothing if there are none."""
+    """A sentence about clean files that could not be used, in a list; an empty list if there are none."""
     if not clean.skipped:
         return []
     first, count = clean.skipped[0], len(clean.skipped)
@@ -110,7 +113,7 @@ def left_out(clean: Material) -> list[str]:
 
 
 def fitted(**materials: Material | None) -> list[str]:
-    """What to say, for good, of images that had another size or colour, by what each lot is called; nothing where none had."""
+    """Sentences for the record about images that had another size or colour: one sentence for each set with such images."""
     return [
         f"{name.capitalize()} images: {one.note}."
         for name, one in materials.items()
@@ -119,7 +122,7 @@ def fitted(**materials: Material | None) -> list[str]:
 
 
 def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
-    """{skipped, unlisted}: the first files that could not be used, as facts, and how many more there are."""
+    """The facts {skipped, unlisted}: the first files that could not be used, and the number of further ones."""
     return {
         "skipped": [{"id": one.id, "why": one.why} for one in skipped[:most]],
         "unlisted": max(0, len(skipped) - most),
@@ -127,7 +130,7 @@ def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:
-    """Refuse to continue with other images than those that the run began with."""
+    """Raise InputError if an interrupted run is continued with other images than those that it began with."""
     digest = hashlib.sha256()
     for one in (material, clean):
         if one is not None:

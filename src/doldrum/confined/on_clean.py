@@ -1,4 +1,4 @@
-"""In the confined process: whether the model does on the clean images what it should."""
+"""In the confined process: check the model's accuracy, class order and preprocessing on the clean images."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _BATCH = 256
 
 
 def labels_of(classifier: Classifier, images: ImageSet) -> NDArray[Any]:
-    """The model's labels (N,), a batch at a time; -1 where it gave none that is valid."""
+    """The model's predicted labels (N,), computed in batches; -1 where the model gave no valid label."""
     starts = range(0, len(images), _BATCH)
     return np.concatenate([base_outputs(classifier, to_float(images.images[i : i + _BATCH]))[0] for i in starts])
 
 
 def on_clean(opened: Suspect, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """{clean: {accuracy, claimed}, doubts, remarks}: accuracy on the clean images against what is claimed, said at once.
+    """Compare the model's accuracy on the clean images with the claimed accuracy, and report doubts at once.
 
-    Raises InputError for labels whose classes are in another order than the model's (:func:`doldrum.confined.class_order.check_class_order`).
+    Returns {clean: {accuracy, claimed}, doubts, remarks}. Raises InputError for labels whose classes are in another order than the model's (:func:`doldrum.confined.class_order.check_class_order`).
     """
     classifier = opened.classifier
     predicted = labels_of(classifier, clean.images)

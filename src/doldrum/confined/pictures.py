@@ -1,4 +1,4 @@
-"""Outside of the confined process: pixels that come back as numbers, written as PNG."""
+"""Outside of the confined process: write pixels, which the process returns as numbers, to PNG files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["encode_png"]
 
 
 def encode_png(path: Path, value: Any, shape: tuple[int, int, int]) -> None:
-    """Write an array of pixels (`Pixels.to_dict()`) as PNG; InputError for one that is not of `shape` (C, H, W)."""
+    """Write an array of pixels (`Pixels.to_dict()`) as a PNG file; InputError if the array's shape is not `shape` (C, H, W)."""
     from PIL import Image
 
     array = Pixels.from_dict(value).array()

@@ -1,4 +1,4 @@
-"""run_job: the one way of every job: its folder is begun, work is sent in, what comes back is checked and written."""
+"""run_job: run any job. Make the job's folder, send the work to a confined process, check the returned facts, and write the results."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ def run_job(
     Parameters
     ----------
     write : function
-        Checks the facts that came back, writes all that the job leaves, its record last, and gives the result. ValueError, or what
-        facts of another kind raise by themselves, is for facts that can't be.
+        Checks the facts that the confined process returned, writes all results, the record last, and returns the result. For impossible
+        facts, the function raises ValueError, KeyError, TypeError or a similar error.
     read : function
-        The result out of a record that `write` left.
+        Reads the result from a record that `write` wrote.
     send_as : function, optional
-        The settings as the confined process gets them; it may put files into the folder given. By default `settings.to_dict()`.
+        Returns the settings for the confined process. This function may put files into the given folder. By default `settings.to_dict()`.
     helpers : Helpers, optional
-        Workers that measure for the confined process; the job's function is then called with `ask` too (:class:`doldrum.sandbox.Help`).
+        Workers that measure for the confined process. The job's function then gets the argument `ask` too (:class:`doldrum.sandbox.Help`).
     after : function, optional
-        More work, done when the confined process has answered (it gets these facts, unchecked) and before anything is written. Where it fails or is cut off, what the
-        confined process left is kept, and the same call goes on from there.
+        More work, done after the confined process has returned its facts and before anything is written. The function gets these facts unchecked. If the function fails or is
+        interrupted, the results of the confined process are kept, and the same call continues from there.
 
     Raises
     ------
     InputError
         for a folder that holds something else or is in use by another run, and for files that are refused.
     SandboxError
-        when the confined process exceeds its memory or time, dies, or answers with impossible facts.
+        when the confined process exceeds its memory or time, dies, or returns impossible facts.
     OSError
         when the disk is full.
     """

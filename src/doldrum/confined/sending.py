@@ -1,4 +1,4 @@
-"""Outside of the confined process: sending a job's work in, and drawing and saying what it tells on the way."""
+"""Outside of the confined process: send a job's work to the process, and show the progress and messages that it reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MANY = 16  # workers, where the cluster knows how many they are
 
 @dataclass(frozen=True)
 class Helpers:
-    """Workers of this machine, or of a Ray cluster; as in `doldrum.spread.spread`."""
+    """Workers on this machine or on a Ray cluster, with the same arguments as `doldrum.spread.spread`."""
 
     workers: int | None
     ray: str | None
@@ -42,9 +42,9 @@ def send(
     progress: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """What the job's function answers in a confined process to the settings as `sent`; its messages are drawn and said.
+    """Run the job's function in a confined process with the settings `sent`, and return its facts. Progress and messages are shown.
 
-    With `helpers` it may send out batches, which workers measure.
+    With `helpers`, the function may send out batches, which workers measure.
     """
     paths = [*readable(settings)]
     for name in settings.SOURCES:
@@ -89,7 +89,7 @@ def send(
 
 
 def _help(helpers: Helpers, settings: JobSettings, workers: contextlib.ExitStack) -> Help:
-    """What answers by workers, which are started when they are first needed and stay until `workers` is closed."""
+    """A Help whose answers come from workers. The workers start at the first request, and stay until `workers` is closed."""
     from doldrum.confined.scanning.helping import Helper
 
     own = ModelSettings(**{field.name: getattr(settings, field.name) for field in fields(ModelSettings)})

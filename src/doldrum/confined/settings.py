@@ -1,4 +1,4 @@
-"""JobSettings: the settings that all jobs on somebody else's model share. They are checked before any work."""
+"""JobSettings: the settings that all jobs on somebody else's model share. All settings are checked before any work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FREE = (
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings(ModelSettings):
-    """The settings of :class:`doldrum.opening.ModelSettings` for the model, the output folder, and limits of time and memory.
+    """The settings that all jobs share: those of :class:`doldrum.opening.ModelSettings` for the model, the output folder, and limits.
 
     A job's own settings are a subclass.
 
@@ -34,11 +34,11 @@ class JobSettings(ModelSettings):
     out : str
         A new or empty folder, or the folder of an interrupted job of the same kind, which is continued.
     seed : int, optional
-        Of all draws. By default a new, secret one, which is recorded afterwards.
+        The seed of all random draws. By default a new, secret seed, which is recorded afterwards.
     hours : float
         The largest number of hours that the confined process may take.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+    Raises InputError for values of another type or range, and for files that do not exist.
 
     >>> JobSettings(model=".", out="new", hours=-1)
     Traceback (most recent call last):
@@ -59,7 +59,7 @@ class JobSettings(ModelSettings):
 
     @property
     def sources(self) -> dict[str, str | None]:
-        """The paths of images, by the name of the setting. If there are several, the names have numbers."""
+        """The paths of images, by the name of the setting. If a setting has several paths, the names have numbers."""
         made: dict[str, str | None] = {}
         for name in self.SOURCES:
             value = getattr(self, name)
@@ -67,7 +67,7 @@ class JobSettings(ModelSettings):
         return made
 
     def options(self, *left_out: str) -> list[str]:
-        """The words of a command line for settings that differ from their defaults. Fields in the argument are left out, and so are model, images and seed."""
+        """The words of a command line for settings that differ from their defaults. Fields in `left_out` are left out, and so are the model and the seed."""
         words = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -85,7 +85,7 @@ class JobSettings(ModelSettings):
         return words
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-able values, with absolute paths, for another process."""
+        """The settings as JSON-able values, with absolute paths, for another process."""
         return super().to_dict() | {"out": str(Path(self.out).resolve())}
 
     def lasting(self) -> dict[str, Any]:
@@ -95,6 +95,6 @@ class JobSettings(ModelSettings):
 
 
 def check_share(name: str, value: float) -> None:
-    """InputError unless the setting is above 0 and below 1."""
+    """Raise InputError unless the setting is above 0 and below 1."""
     if not (is_number(value) and 0 < value < 1):
         raise InputError(f"expected {name}= between 0 and 1, got {value!r}; e.g. 0.01")

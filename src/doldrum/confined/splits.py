@@ -1,4 +1,4 @@
-"""Outside of the confined process: splits of data sets that doldrum knows, as files, which the process can't fetch."""
+"""Outside of the confined process: write splits of known data sets to files, because the confined process can't fetch them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["as_file"]
 
 
 def as_file(path: str | None, part: str, target: Path) -> str | None:
-    """`path`, or where it names a split (by default `part`) the .npz `target` of it, made where it is not there."""
+    """Return `path`, or, if `path` names a data set, the .npz file `target` with its split (by default `part`), made if missing."""
     if path is None or not is_dataset(path):
         return path
     if not target.exists():

@@ -1,4 +1,4 @@
-"""The trigger that a job found: how it leaves the confined process, and how it is read from a folder that may be somebody else's."""
+"""The trigger that a job found: written by the confined process, and read from a folder that an attacker may have written to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from doldrum.triggers.base import Trigger, trigger_from_dict
 __all__ = ["TRIGGER", "keep_trigger", "read_trigger", "write_trigger"]
 
 TRIGGER = "trigger.json"
-"""The file with it: in the folder that the confined process writes into, and in what the job leaves."""
+"""The name of the trigger's file, in the work folder of the confined process and among the job's results."""
 _MOST_BYTES = 1 << 28
 
 
 def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
-    """In the confined process: write what `Trigger.to_dict` gave; for None, leave no file, not even that of a run that was cut off."""
+    """In the confined process: write the dict of `Trigger.to_dict` to a file. For None, delete a file that an interrupted run left."""
     if trigger is None:
         (folder / TRIGGER).unlink(missing_ok=True)
         return
@@ -29,9 +29,9 @@ def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
 
 
 def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> Trigger:
-    """Outside: the trigger that was left in the folder `source`, put on an image of `shape`, and then written into `target`.
+    """Outside of the confined process: read the trigger in the folder `source`, try it on an image of `shape`, and write it to `target`.
 
-    Raises ValueError where there is none, and for a trigger of other images.
+    Raises ValueError if there is no trigger, and for a trigger that does not fit such images.
     """
     if not (source / TRIGGER).is_file():
         raise ValueError("no trigger")
@@ -45,9 +45,9 @@ def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> 
 
 
 def read_trigger(path: Path) -> Trigger:
-    """The trigger in a JSON file of arrays and small numbers.
+    """Read a trigger from a JSON file of arrays and small numbers.
 
-    Raises InputError for a trigger whose settings are wrong, and ValueError for anything else.
+    Raises InputError for a trigger whose settings are wrong, and ValueError for other wrong content.
     """
     if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
         raise ValueError("no trigger, or one that is too large")
@@ -61,7 +61,7 @@ def read_trigger(path: Path) -> Trigger:
 
 
 def _is_plain(found: Any) -> bool:
-    """Whether a trigger's settings are arrays, whose size is that of their text, and small numbers: none can ask for much."""
+    """Whether a trigger's settings are only arrays and small numbers. Arrays are no larger than their text, so memory use stays small."""
     if not isinstance(found, dict) or set(found) != {"name", "settings"} or not isinstance(found["settings"], dict):
         return False
     return all(_is_small(name, value) for name, value in found["settings"].items())

@@ -1,4 +1,4 @@
-"""Functions to see that a confined process answers."""
+"""Small functions that show whether a confined process answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def double(argument: Any, tell: Callable[[Any], None]) -> Any:
 
 
 def doubler(argument: Any, tell: Callable[[Any], None]) -> tuple[str, Any]:
-    """Answers each block of bytes with each of them twice, and its number."""
+    """A function for `Service` that answers each block of bytes with the block's number, and with each byte twice."""
 
     def handle(request: Any, read: Any, block: Any) -> tuple[str, int]:
         count = 0

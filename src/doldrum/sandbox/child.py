@@ -1,4 +1,4 @@
-"""The confined process: read the job, confine oneself, import and call the function, send back what it gives; where it is asked, answer."""
+"""The code of a confined process: read the job, apply the limits, import and call the function, send back its value, and answer requests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from doldrum.sandbox.frames import Request
 __all__ = ["Handle", "main"]
 
 Handle = Callable[[Request, Callable[[], Request | None], Callable[[Any, Any], None]], Any]
-"""`handle(request, read, block)`: `read` gives what follows of this request, `block` sends a value with raw bytes; the value returned ends it."""
+"""`handle(request, read, block)` answers a request. `read` returns the request's next part, `block` sends a value with raw bytes.
+
+The value that `handle` returns ends the answer.
+"""
 
 
 def main(temporary: str) -> None:
-    """Do the job in `temporary`/job.json and leave; the last thing sent is a value or an error."""
+    """Do the job in `temporary`/job.json, and exit. The last thing sent is a value or an error."""
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not look like an answer
     job = json.loads((Path(temporary) / "job.json").read_text())
@@ -58,7 +61,7 @@ def main(temporary: str) -> None:
 
 
 def _serve(handle: Handle, channel: BinaryIO) -> None:
-    """Answer one request after another, until nobody is there to ask."""
+    """Answer one request after another, until the parent process closes the pipe."""
     from doldrum.sandbox.frames import BLOCK, VALUE, read_frame, write_frame
 
     asked = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
@@ -90,7 +93,7 @@ def _serve(handle: Handle, channel: BinaryIO) -> None:
 
 
 def _tell(channel: BinaryIO, error: BaseException) -> None:
-    """Send an error as what it is."""
+    """Send an error to the parent process, with its kind and its text."""
     from doldrum.errors import DoldrumError, is_lack_of_memory
 
     if isinstance(error, DoldrumError):

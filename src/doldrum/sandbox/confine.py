@@ -1,4 +1,4 @@
-"""Put the calling process under its limits, as far as the platform has the means."""
+"""Apply the limits to the calling process, as far as the platform supports them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NETWORK = (
 
 
 def confinement() -> dict[str, Any]:
-    """What this platform enforces on a confined process: for each thing, `{"enforced": bool, "by": str}`.
+    """What this platform enforces on a confined process, as a dict whose values are `{"enforced": bool, "by": str}`.
 
     Keys: network, programs, writes, reads, memory, time, files, secrets.
 
@@ -50,15 +50,15 @@ def confinement() -> dict[str, Any]:
         "memory": entry(limits, "RLIMIT_DATA and a regular check of the resident memory" if linux else "RLIMIT_AS"),
         "time": entry(True, "the parent's clock" + (" and RLIMIT_CPU" if limits else "")),
         "files": entry(limits, "RLIMIT_NOFILE, RLIMIT_FSIZE and a regular check of the size of its folders"),
-        "secrets": entry(True, "an environment of its own"),
+        "secrets": entry(True, "a separate set of environment variables"),
     }
 
 
 def confine(limits: Mapping[str, Any], *, temporary: str, path: list[str], parent: int) -> None:
-    """Confine this process for good; it must have one thread still. OSError when the kernel refuses what it has.
+    """Confine this process permanently, before it has a second thread. OSError if the kernel refuses a feature that it has.
 
-    `limits` is `Limits.as_dict()`, `temporary` the process's own folder, `path` the folders it imports from,
-    `parent` the process with which this one ends.
+    `limits` is `Limits.as_dict()`, `temporary` is the process's own folder, and `path` has the folders from which it imports. On Linux, this
+    process ends when the process `parent` ends.
     """
     _set_rlimits(limits)
     if sys.platform.startswith("linux"):
@@ -118,7 +118,7 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    """What root may do besides reading and writing files: without this, it also reads other processes' memory."""
+    """Drop all privileges of root except reading and writing files. Otherwise root could also read other processes' memory."""
     import ctypes
     import struct
 

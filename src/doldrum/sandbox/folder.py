@@ -1,4 +1,4 @@
-"""A confined process's own folder: it goes with the object, and where nobody was left to see to it, when the next one is made."""
+"""A confined process's temporary folder, which is removed at the end. If a process was killed, a later process removes the folder."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _there: weakref.WeakSet[OwnFolder] = weakref.WeakSet()
 
 
 class OwnFolder:
-    """A new folder among the temporary ones, locked while this process lives. `path` is absolute, without links.
+    """A new temporary folder, locked while this process lives. `path` is absolute, without links.
 
-    The first one that a process makes removes what others left that were killed.
+    Before a process makes its first temporary folder, it removes the folders that killed processes left.
     """
 
     def __init__(self) -> None:
@@ -37,21 +37,21 @@ class OwnFolder:
         _there.add(self)
 
     def remove(self) -> None:
-        """Remove it now; safe to call twice, and in two threads: it is gone when either comes back."""
+        """Remove the folder now. Calling `remove` twice or in two threads is safe: when a call returns, the folder is gone."""
         with self._removing:
             self._end()
 
 
 def remove_own() -> None:
-    """Remove all that this process has: for one that is about to leave without Python's own end."""
+    """Remove all temporary folders of this process, which is about to exit without Python's cleanup."""
     for folder in list(_there):
         folder.remove()
 
 
 def remove_leftovers() -> None:
-    """Remove folders of processes that were killed: this user's own, a minute old, and locked by nobody.
+    """Remove folders of processes that were killed: folders of this user that are older than a minute and not locked.
 
-    The lock is the operating system's and is released when the process that holds it ends, so it also tells of those in other containers.
+    The operating system releases a lock when its process ends. So the lock also shows whether a process in another container still runs.
     """
     try:
         entries = [e for e in os.scandir(tempfile.gettempdir()) if e.name.startswith(_PREFIX)]
@@ -69,7 +69,7 @@ def remove_leftovers() -> None:
 
 
 def _lock(path: str) -> int | None:
-    """A handle that holds the folder; None if another holds it, or the system has no such locks."""
+    """Lock the folder, and return the lock's handle; None if another process holds the lock, or the system has no such locks."""
     try:
         import fcntl
     except ImportError:

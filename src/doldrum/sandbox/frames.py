@@ -1,7 +1,7 @@
-"""How two processes talk over a pipe: one byte of kind, four of length, then JSON; a block has eight more of length and raw bytes.
+"""The format in which two processes exchange frames over a pipe: one byte for the kind, four bytes for the length, then JSON.
 
-What comes out of a confined process is hostile: a length is checked before anything is read, and what is no JSON is
-nonsense, not an exception of another kind.
+A block also has eight bytes for a length, and raw bytes. What a confined process sends may be hostile. So each length is checked before
+the bytes are read, and text that is not JSON raises `Nonsense`, never another exception.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _HEAD, _SIZE = struct.Struct(">cI"), struct.Struct(">Q")
 
 
 Request = tuple[Any, bytes]
-"""A JSON value and raw bytes."""
+"""A request or its answer: a JSON value and raw bytes."""
 
 
 class Nonsense(Exception):
-    """Not a frame."""
+    """Raised for bytes that are not a frame."""
 
 
 class Frame(NamedTuple):
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
 
 
 def write_frame(stream: BinaryIO, kind: bytes, value: Any, data: Any = None) -> None:
-    r"""Write one frame; a BLOCK has `data`, any buffer of bytes. TypeError or ValueError for what JSON can't hold.
+    r"""Write one frame to a stream. A BLOCK also has `data`, any buffer of bytes. TypeError or ValueError if JSON can't hold the value.
 
     >>> import io
     >>> stream = io.BytesIO()
@@ -53,7 +53,7 @@ def write_frame(stream: BinaryIO, kind: bytes, value: Any, data: Any = None) -> 
 
 
 def read_frame(stream: BinaryIO, most: int) -> Frame | None:
-    """The next frame, its JSON and its raw bytes of at most `most` bytes each, or None at the end; Nonsense for all else.
+    """Read the next frame, whose JSON and raw bytes have at most `most` bytes each; None at the end, Nonsense for anything else.
 
     >>> import io
     >>> read_frame(io.BytesIO(b"m\\x00\\x00\\x00\\x03[1]"), most=100)

@@ -1,4 +1,4 @@
-"""Landlock, Linux' confinement of a process to folders: writes where it is told, reads where it is told.
+"""Landlock, a feature of Linux that confines a process to folders: the process can read and write only where that is allowed.
 
 Source: landlock(7); Linux' include/uapi/linux/landlock.h and Documentation/userspace-api/landlock.rst.
 """
@@ -32,7 +32,7 @@ def _syscall(number: int, *arguments: object) -> int:
 
 
 def version() -> int:
-    """The kernel's version of Landlock, 0 if it has none or has it switched off."""
+    """The kernel's version of Landlock; 0 if the kernel has no Landlock, or if Landlock is switched off."""
     if not sys.platform.startswith("linux"):
         return 0
     try:
@@ -42,10 +42,10 @@ def version() -> int:
 
 
 def restrict(*, write: Iterable[str], read: Iterable[str] | None, network: bool) -> None:
-    """Confine the calling thread, and threads it starts later, to `read` and `write` (None: read everywhere).
+    """Confine the calling thread, and threads that it starts later, to the folders in `read` and `write` (None: read everywhere).
 
-    Call it before there are other threads. Also denied, from the version that can: TCP (4), ioctl on devices (5), signals to other
-    processes and abstract sockets (6). OSError when the kernel refuses; paths that are not there are left out.
+    Call this function before there are other threads. Newer versions of Landlock also deny TCP (from version 4), ioctl on devices (5), and
+    signals to other processes and abstract sockets (6). OSError if the kernel refuses. Missing paths are left out.
     """
     level = version()
     every = _ALL[min(level, 5)]

@@ -1,4 +1,4 @@
-"""What a confined process may use."""
+"""Limits: how much memory, time, disk and so on a confined process may use."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ _GIB = 1 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of one confined call; a process that exceeds one is ended.
+    """The limits of one confined call. A process that exceeds a limit is ended.
 
     Parameters
     ----------
     memory : int
-        Bytes of its own (heap, arrays, stacks of threads); files that it maps to read don't count.
+        Bytes of the process's own memory (heap, arrays, stacks of threads). Files that are mapped for reading don't count.
     seconds : float
-        Wall clock, from its start.
+        Wall-clock time from the start of the process.
     open_files : int
-        Files open at once.
+        The number of files that may be open at once.
     file_bytes, disk : int
-        Size of one file, and of all that it adds to its folders.
+        Bytes of one file, and of everything that the process adds to its folders.
     messages : int
-        Bytes of all progress messages; the same holds for what it prints.
+        Bytes of all progress messages. The same limit applies to what the process prints.
     reply : int
-        Bytes of the value that it returns, as JSON.
+        Bytes of the value that the function returns, as JSON.
     network : bool
-        Whether it may open sockets.
+        Whether the process may open sockets.
     write : folders
-        Existing folders that it may write to, besides a temporary folder of its own, which is removed at the end.
+        Existing folders that the process may write to, in addition to its temporary folder, which is removed at the end.
     read : folders and files, or None
-        What it may read besides Python, its libraries and `write`; None is everything that the user may read.
+        What the process may read, in addition to Python, its libraries and `write`. None means everything that the user may read.
     environment : names
-        Environment variables that are passed on, besides those that libraries need. No others are.
+        Environment variables that are passed on, in addition to those that libraries need. No others are passed on.
 
-    Raises InputError for a bound that is not positive and finite, or a path that is not there.
+    Raises InputError for a limit that is not positive and finite, or a path that does not exist.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class Limits:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, for the other process."""
+        """The limits as JSON-able values, for the confined process."""
         return asdict(self)
 
 

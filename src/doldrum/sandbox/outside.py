@@ -1,4 +1,4 @@
-"""In a confined process: parts of its work are sent out, and answered by others."""
+"""In a confined process: send out parts of the work as requests, which the parent process answers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MOST = 1 << 40  # bytes of an answer: who sends it started this process
 
 
 class Outside:
-    """Who started this process, and answers what it asks. `most` requests at a time are out, or answered and not looked at.
+    """The connection to the parent process, which answers requests. At most `most` requests are open, or answered but not yet used.
 
-    Answers are read by a thread of their own: so the other side is never kept from reading by one that it can't write.
+    A separate thread reads the answers. So the parent can always write its answers, and never stops reading requests.
     """
 
     def __init__(self, channel: BinaryIO, *, most: int) -> None:
@@ -29,11 +29,11 @@ class Outside:
         threading.Thread(target=self._hear, daemon=True).start()
 
     def tell(self, message: Any) -> None:
-        """Send a message of progress."""
+        """Send a progress message."""
         self._write(MESSAGE, message)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[Request]:
-        """The answer to each request, in order. Requests are made by another thread; what that raises is raised here."""
+        """Yield the answer to each request, in order. Another thread makes the requests; its errors are raised here."""
         room, stopped, trouble = threading.Semaphore(self._most), threading.Event(), list[BaseException]()
 
         def send() -> None:

@@ -1,4 +1,4 @@
-"""run_confined: one call in a confined process."""
+"""run_confined: make one call in a confined process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ __all__ = ["Help", "run_confined"]
 
 @dataclass(frozen=True)
 class Help:
-    """Who answers what a confined process sends out: `answers` of requests, in order, `most` of them at a time. Requests are an attacker's."""
+    """Help for a confined process: `answers` takes the requests of the process and yields the answers in order, at most `most` at a time.
+
+    An attacker may control the requests.
+    """
 
     answers: Callable[[Iterator[Request]], Iterator[Request]]
     most: int
@@ -33,34 +36,35 @@ def run_confined(
 ) -> Any:
     """Call `function(argument, tell)` in a fresh, confined Python process and return what it returns.
 
-    The process has bounded memory, time and files, an environment without secrets, and as far as the platform allows
-    (:func:`confinement`) no network, no new programs and no writing outside the folders named. It is confined before it
-    imports anything but Python itself and this package. Its answer is data of an attacker's, should a file that it
-    opened have taken it over: check it.
+    The process has limited memory, time and files, and an environment without secrets. As far as the platform allows
+    (:func:`confinement`), the process has no network, cannot start new programs, and can write only to the given folders. The process is
+    confined before it imports anything except Python itself and this package. If a file that the process opened has taken it over, an
+    attacker controls the returned value. So check the returned value.
 
     Parameters
     ----------
     function
-        "package.module:name". It is called with `argument` and with `tell`, which sends a JSON-able message to `on_message`.
+        "package.module:name". The function is called with `argument` and with `tell`, which sends a JSON-able message to `on_message`.
     argument
-        JSON-able.
+        A JSON-able value.
     limits
         See :class:`Limits`.
     on_message
-        Called here with each message; what it raises ends the process.
+        Called here with each message. If this function raises an error, the process is ended.
     help
-        Others that do part of its work. The function is then called with a third argument, `ask`: requests, each a JSON-able value that isn't
-        None and raw bytes, give their answers in order (:class:`doldrum.sandbox.outside.Outside`). What `help` raises ends the process.
+        Others that do part of the work. The function then gets a third argument, `ask`. `ask` takes requests, each a JSON-able value that isn't
+        None and raw bytes, and yields the answers in order (:class:`doldrum.sandbox.outside.Outside`). If `help` raises an error, the process is
+        ended.
 
     Raises
     ------
     InputError
-        for a `function` that is no such name, or an argument that JSON can't hold. An error of doldrum's own raised in the
-        process is raised here again, of the same class.
+        for a `function` in another form, or an argument that JSON can't hold. If the process raises an error of doldrum's own classes,
+        an error of the same class is raised here.
     OSError
         when the disk is full.
     SandboxError
-        when the process dies, exceeds a limit, answers nonsense, or raises anything else; `reason` says which: "memory",
+        when the process dies, exceeds a limit, sends invalid data, or raises any other error. `reason` says which: "memory",
         "time", "disk", "output", "died", "nonsense" or "raised".
 
     Examples
@@ -71,7 +75,7 @@ def run_confined(
     process = Confined(function, argument, limits or Limits(), helped=0 if help is None else help.most)
 
     def told() -> Frame:
-        """The next frame that is no message."""
+        """The next frame that is not a progress message."""
         while (frame := process.frame()).kind == MESSAGE:
             if on_message is not None:
                 on_message(frame.value)

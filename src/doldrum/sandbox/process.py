@@ -1,4 +1,4 @@
-"""A confined process, seen from outside: started, watched, heard, ended; nothing it says is taken on trust."""
+"""A confined process, from the parent's side: start it, check its limits, read its frames and end it. Nothing that the process sends is trusted."""
 
 from __future__ import annotations
 
@@ -77,9 +77,10 @@ _starting = threading.Lock()
 
 
 def end_confined() -> None:
-    """End all confined processes of this one and remove their folders: for one that is about to leave without Python's own end.
+    """End all confined processes of this process, which is about to exit without Python's cleanup, and remove their folders.
 
-    One that is being started is waited for: left alone, it could make its folder again. None can be started afterwards.
+    The function waits for a confined process that is just being started, which could otherwise make its folder again. After this call, no
+    confined process can be started.
     """
     _starting.acquire()
     for process in list(_there):
@@ -88,11 +89,11 @@ def end_confined() -> None:
 
 
 class Confined:
-    """A confined process that runs `function(argument, tell)`; `frame` waits for what it says next.
+    """A confined process that runs `function(argument, tell)`; `frame` waits for the next frame that it sends.
 
-    Where it is `helped`, its function may send out so many requests at a time, blocks that are answered by `write`
-    (:class:`doldrum.sandbox.outside.Outside`). Where it is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and its
-    `allow` starts the count of time again. What :func:`run_confined` raises is raised here.
+    `helped` is the number of requests that the function may send out at a time. Such requests are blocks, and `write` answers them
+    (:class:`doldrum.sandbox.outside.Outside`). If the process is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and
+    `allow` restarts the time limit. The errors are those of :func:`run_confined`.
     """
 
     def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False, helped: int = 0) -> None:
@@ -135,7 +136,7 @@ class Confined:
         _there.add(self)
 
     def frame(self) -> Frame:
-        """The next message, value, block or error; a bound exceeded, its end, or nonsense is raised."""
+        """The next message, value, block or error. Raises SandboxError if a limit is exceeded, or if the process ends or sends invalid data."""
         while True:
             exceeded = self._watch.exceeded() or ("output" if self._said.total > self.limits.messages else None)
             if exceeded:
@@ -157,23 +158,23 @@ class Confined:
             return frame
 
     def write(self, value: Any, data: Any = b"") -> None:
-        """One request, with raw bytes; BrokenPipeError if the process is gone."""
+        """Write one request or answer, with raw bytes; BrokenPipeError if the process is gone."""
         stream: Any = self.process.stdin
         write_frame(stream, BLOCK, value, data)
 
     def allow(self, seconds: float) -> None:
-        """Let it run for so long from now on."""
+        """Restart the time limit: the process may run for `seconds` from now on."""
         self._watch.allow(seconds)
 
     def kill(self) -> None:
-        """End it and what it started; `frame` then says so."""
+        """End the process and everything that it started. `frame` then raises an error."""
         with self._ending:  # once: when it is gone, its number may be another process's
             if not self._over:
                 self._over = True
                 _end(self.process)
 
     def close(self) -> None:
-        """End it, and remove its folder; safe to call twice. A process that was forked from its owner leaves it alone."""
+        """End the process, and remove its folder. Calling `close` twice is safe. In a forked copy of the parent, `close` does nothing."""
         if os.getpid() != self._owner:
             return
         self.kill()  # before its folder goes
@@ -233,7 +234,7 @@ def _read_frames(stream: Any, most: int, frames: queue.Queue[Any]) -> None:
 
 
 class _Said:
-    """Keeps the end of what the process printed, and counts it."""
+    """Keeps the end of what the process printed, and counts the bytes."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream, self.tail, self.total = stream, b"", 0
@@ -246,7 +247,7 @@ class _Said:
 
 
 def _end_soon(process: subprocess.Popen[bytes]) -> None:
-    """It closed its end of the pipe: give it a moment to leave, so that its exit code says how."""
+    """Wait a moment for a process that has closed its pipe, so that its exit code shows how it ended."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=2)
 
@@ -293,7 +294,7 @@ def _died(code: int | None, said: _Said, watch: Watch, limits: Limits) -> Sandbo
 
 
 def raised(value: Any, limits: Limits) -> Exception:
-    """What an error frame says, as an exception of doldrum's."""
+    """Convert the value of an error frame to an exception."""
     if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("kind", "text")):
         return SandboxError(
             "expected an answer from the confined process, got an error without a text", reason="nonsense"
@@ -306,21 +307,21 @@ def raised(value: Any, limits: Limits) -> Exception:
     if kind in _OURS:
         return _OURS[kind](text)
     return SandboxError(
-        f"expected the work to succeed in the confined process, got {text}; check the file, and if it is whole, report this"
+        f"expected the work to succeed in the confined process, got {text}; check the file, and if it is intact, report this error"
         f"{_little_memory(limits)}",
         reason="raised",
     )
 
 
 def _little_memory(limits: Limits) -> str:
-    """What to do besides, where libraries may not have had the memory to load: they fail in ways that don't say so."""
+    """More advice for a small memory limit. Libraries that have too little memory to load fail with other errors."""
     if limits.memory >= _LITTLE:
         return ""
     return f". {limits.memory / (1 << 20):.0f} MiB is too little memory for the libraries and the model: raise memory="
 
 
 def shown(text: str, *, most: int) -> str:
-    """Text of an attacker's as one bounded line; characters that cannot be printed are escaped.
+    """Text that an attacker may have written, as one line of limited length. Characters that cannot be printed are escaped.
 
     >>> shown("a\\x1b[31m" + "b" * 100, most=12)
     'a\\\\x1b[31mbb…'

@@ -1,7 +1,7 @@
 """A seccomp filter for Linux: system calls that reach the network, other processes or new programs fail with EPERM.
 
-The filter names what is refused, not what is allowed: numerical libraries use a wide and changing set of calls, and a
-list of those allowed would break with each release of theirs. Threads can start; new processes cannot.
+The filter lists the calls that are refused, not those that are allowed. Numerical libraries use many different calls, and a list of
+allowed calls would break with each release of a library. Threads can start; new processes cannot.
 
 Source: seccomp(2); Linux' include/uapi/linux/{seccomp,bpf_common}.h; system call tables of x86_64 and arm64.
 """
@@ -68,9 +68,9 @@ def _op(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
 def program(machine: str, pid: int, *, network: bool = False) -> bytes:
     """The filter for `machine` ("x86_64" or "aarch64") as an array of `struct sock_filter`.
 
-    It refuses (EPERM) each call of `SYSCALLS`, kill and tgkill of other processes than `pid`, prlimit of others, clone
-    without CLONE_THREAD, and the two ioctls that type into a terminal. clone3, whose flags a filter can't see, answers
-    ENOSYS, on which the C library falls back to clone. A call made for another architecture ends the process.
+    The filter refuses (EPERM) each call in `SYSCALLS`. The filter also refuses kill, tgkill and prlimit for other processes than `pid`, clone
+    without CLONE_THREAD, and the two ioctls that type into a terminal. A filter can't see the flags of clone3. So clone3 returns
+    ENOSYS, and the C library falls back to clone. A call made for another architecture ends the process.
 
     >>> len(program("x86_64", 1)) // 8 < 4096  # the kernel's limit
     True
@@ -100,7 +100,7 @@ def _libc() -> ctypes.CDLL:
 
 
 def available() -> bool:
-    """Whether this kernel takes such a filter, and we know its system calls."""
+    """Whether this kernel supports a seccomp filter, and the numbers of its system calls are known here."""
     if not sys.platform.startswith("linux") or platform.machine() not in _ARCHES:
         return False
     number = _SECCOMP[_ARCHES[platform.machine()][0]]
@@ -109,7 +109,7 @@ def available() -> bool:
 
 
 def install(*, network: bool = False) -> None:
-    """Filter this process, all its threads and whatever they start, for good; OSError when the kernel refuses."""
+    """Apply the filter permanently to this process, its threads and everything that they start; OSError if the kernel refuses."""
     code = program(platform.machine(), os.getpid(), network=network)
     buffer = ctypes.create_string_buffer(code, len(code))
 

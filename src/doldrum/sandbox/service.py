@@ -1,4 +1,4 @@
-"""Service: a confined process that stays and answers one request after another."""
+"""Service: a confined process that keeps running and answers one request after another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _starter = ThreadPoolExecutor(1, thread_name_prefix="doldrum-confined")
 
 
 def _after_fork() -> None:
-    """The thread is not in a process that was forked: it gets one of its own."""
+    """Give a forked process its own thread for starting confined processes, since a fork copies no threads."""
     global _starter
     _starter = ThreadPoolExecutor(1, thread_name_prefix="doldrum-confined")
 
@@ -31,7 +31,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Sender(threading.Thread):
-    """Writes requests, and None after them; `trouble` is what making one raised."""
+    """A thread that writes requests, and None after the last one. `trouble` is the error that making a request raised, if any."""
 
     def __init__(self, process: Confined, requests: Iterable[tuple[Any, Any]]) -> None:
         super().__init__(daemon=True)
@@ -51,7 +51,7 @@ class _Sender(threading.Thread):
         self._written(None, b"")
 
     def _written(self, value: Any, data: Any) -> bool:
-        """Whether it went out: where the process is gone, `frame` says why."""
+        """Write a request, and return whether that worked. If the process is gone, `frame` says why."""
         try:
             self.process.write(value, data)
         except (OSError, ValueError):  # its end is closed, or ours
@@ -60,18 +60,19 @@ class _Sender(threading.Thread):
 
 
 class Service:
-    """A confined process that stays: its function gives (facts, handle), and `handle` answers each request.
+    """A confined process that keeps running. The function inside returns (facts, handle), and `handle` answers each request.
 
     Parameters
     ----------
     function : "package.module:name"
-        `function(argument, tell)` -> (facts, handle): a JSON-able value, and :data:`doldrum.sandbox.child.Handle`.
+        `function(argument, tell)` returns (facts, handle): a JSON-able value, and a :data:`doldrum.sandbox.child.Handle`.
     argument
-        JSON-able.
+        A JSON-able value.
     limits : Limits
-        `seconds` bounds the start, and then each wait for an answer. Its processor time is not bounded.
+        `seconds` limits the start, and then each wait for an answer. The processor time is not limited.
 
-    `facts` are what the function gave, an attacker's: check them. One request is answered at a time; other threads wait.
+    `facts` are the facts that the function returned. An attacker may control them, so check them. One request is answered at a time; other
+    threads wait.
 
     Examples
     --------
@@ -100,10 +101,11 @@ class Service:
             raise
 
     def ask(self, requests: Iterable[tuple[Any, Any]], heard: Callable[[Any, bytes], None]) -> Any:
-        """Send requests, each a value and raw bytes, hear the blocks that come back, and give the value that ends the answer.
+        """Send requests, each a value and raw bytes, call `heard` with each block that comes back, and return the answer's last value.
 
-        They are sent by another thread while answers come, so either side may be ahead of the other. Where the requests raise, or
-        `heard` does, or the process exceeds a limit, it is ended. An error that its function raised is raised here, and the process keeps running.
+        Another thread sends the requests while answers arrive, so either side may be ahead of the other. If making a request or `heard` raises
+        an error, or the process exceeds a limit, the process is ended. An error that the process's function raised is raised here, and the
+        process keeps running.
         """
         with self._turn:
             if self.ended:
@@ -147,6 +149,6 @@ class Service:
                 heard(frame.value, frame.data)
 
     def close(self) -> None:
-        """End the process; a call that waits for its answer raises that it was closed."""
+        """End the process. A call that is waiting for an answer raises an error, which says that the process was closed."""
         self._closed = self.ended = True
         self._end()

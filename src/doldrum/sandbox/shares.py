@@ -1,4 +1,4 @@
-"""How much memory each of several confined processes may take, where workers share a machine."""
+"""How much memory each of several confined processes may use if workers share a machine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 __all__ = ["WORKERS", "memory_share"]
 
 WORKERS = "DOLDRUM_WORKERS"
-"""In a worker's environment: how many share its machine (`doldrum.spread`)."""
+"""A variable in a worker's environment: how many workers share its machine (`doldrum.spread`)."""
 
 
 def memory_share(size: int) -> int:
-    """`size` bytes; in a worker at most its share of this machine's memory, of which the process that started the workers has one too.
+    """Return `size`, but in a worker at most its share of this machine's memory. The process that started the workers has a share too.
 
     >>> memory_share(1 << 30) <= 1 << 30
     True
@@ -22,7 +22,7 @@ def memory_share(size: int) -> int:
 
 
 def _whole_memory() -> int | None:
-    """Bytes of this machine, or of this process's cgroup; None where that isn't known."""
+    """The memory of this machine, or of this process's cgroup, in bytes; None if it isn't known."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         whole = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))

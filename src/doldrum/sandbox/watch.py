@@ -1,4 +1,4 @@
-"""What the parent looks at while a confined process runs: the clock, its resident memory, what it wrote."""
+"""What the parent checks while a confined process runs: the time, its resident memory, and the size of what it wrote."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """Says which limit a process has exceeded, if any.
+    """Checks which limit a process has exceeded, if any.
 
-    Memory is read from /proc if there is one (Linux): it also counts shared mappings, which RLIMIT_DATA leaves out. The folders are
-    looked through seldom enough that this takes a tenth of the time at most.
+    The memory use is read from /proc if there is one (Linux). The memory use includes shared memory, which RLIMIT_DATA leaves out. The size of
+    the folders is measured rarely enough to take at most a tenth of the time.
     """
 
     def __init__(self, pid: int, limits: Limits, folders: Iterable[str | os.PathLike[str]]) -> None:
@@ -24,11 +24,11 @@ class Watch:
         self.before, self.next_look, self.next_memory = self._size(), 0.0, 0.0
 
     def allow(self, seconds: float) -> None:
-        """Start the count of time again: `seconds` from now on."""
+        """Restart the time limit: the process may run for `seconds` from now on."""
         self.end = time.monotonic() + seconds
 
     def exceeded(self) -> str | None:
-        """ "time", "memory", "disk" or None."""
+        """The limit that is exceeded: "time", "memory", "disk", or None."""
         now = time.monotonic()
         if now > self.end:
             return "time"

@@ -1,6 +1,6 @@
-"""Open somebody else's model as a Classifier. Files are checked before a library reads them, and no code in them is run.
+"""Open somebody else's model as a Classifier. Model files are checked before a library reads them, and code in them is not run.
 
-Each format has one file here. The user's own models are in `classifiers`, images in `intake`, and verdicts in `audit`.
+Each model format has its own modules here. The user's own models are in `classifiers`, images in `intake`, and verdicts in `audit`.
 """
 
 from __future__ import annotations

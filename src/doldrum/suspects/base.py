@@ -1,4 +1,4 @@
-"""What opening somebody else's model gives."""
+"""Suspect and Preprocessing: the result of opening somebody else's model."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ _MOST_CLASSES = 32767
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How images become a model's input: resized to `size`, channels in order, then (scale * x - mean) / std, with x in [0, 1].
+    """How images become a model's input: resized to `size`, channels in the model's order, then (scale * x - mean) / std, x in [0, 1].
 
     Parameters
     ----------
     size : (height, width)
-        Or one number for both.
+        The size of the model's images, or one number for both.
     mean, std : one number, or one per channel, in the model's channel order
-        In units of the scaled pixel. Equal numbers are kept as one.
+        In units of the scaled pixel. Equal numbers are stored as one number.
     channels : "rgb", "bgr" or "grey"
-        What the model takes; "grey" is one channel.
+        The model's channels and their order; "grey" is one channel.
     scale : float
-        255 for a model that takes 0 to 255; one that takes -1 to 1 has mean and std 0.5.
+        255 for a model that takes pixels from 0 to 255. A model that takes pixels from -1 to 1 has mean and std 0.5.
 
-    Raises InputError for a size that is not from 1 to 4096, for a mean, std or scale that is not finite, and for a std or scale that is
-    not positive.
+    Raises InputError for a size outside 1 to 4096, for a mean, std or scale that is not finite, and for a std or scale that is not positive.
 
     Examples
     --------
@@ -83,24 +82,24 @@ class Preprocessing:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of images for the classifier; colour images are RGB there, whatever the model takes."""
+        """The shape (C, H, W) of images for the classifier. Colour images for the classifier are RGB, even if the model takes BGR."""
         return (1 if self.channels == "grey" else 3, self.size[0], self.size[1])
 
     @property
     def normalises(self) -> bool:
-        """Whether there is anything to do beside resizing."""
+        """Whether images need more than resizing."""
         values = (*self.mean, self.scale - 1, *(s - 1 for s in self.std))
         return any(v != 0 for v in values) or self.channels == "bgr"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suspect:
-    """A model of somebody else's, ready to be asked.
+    """Somebody else's model, opened and ready to use.
 
     `classifier` takes float32 (B, C, H, W) in [0, 1], RGB or grey, of `preprocessing.input_shape`, and normalises them itself.
     `format` is "onnx", "openvino", "tflite", "safetensors", "state dict", "huggingface", "torchscript", "pt2", "pickle", "skops" or
     "endpoint".
-    `class_names` are visible text of somebody else's, or None; `notes` say what was assumed or left out.
+    `class_names` are the names in the model's files, with control characters made visible, or None. `notes` say what was assumed or left out.
     """
 
     classifier: Classifier
@@ -110,7 +109,7 @@ class Suspect:
     notes: tuple[str, ...] = field(default=())
 
     def close(self) -> None:
-        """End the process that the model runs in, where it has one; so does the end of a `with` block, and that of the object."""
+        """End the process in which the model runs, if there is one. The end of a `with` block or of the object does this too."""
         self.classifier.close()
 
     def __enter__(self) -> Self:
@@ -121,7 +120,7 @@ class Suspect:
 
 
 def class_names_of(found: Any, count: int | None) -> tuple[str, ...] | None:
-    """Class names out of a list, or a mapping from class number to name; None unless there is one for each class.
+    """Read class names from a list, or from a mapping from class number to name; None unless there is one name for each class.
 
     >>> class_names_of({"1": "dog", "0": "cat"}, 2)
     ('cat', 'dog')
@@ -139,9 +138,9 @@ def class_names_of(found: Any, count: int | None) -> tuple[str, ...] | None:
 
 
 def tried(classifier: Classifier, *, path: str) -> Classifier:
-    """The classifier, after it has answered for a black and a grey image.
+    """Run the classifier on a black and a grey image, and return it.
 
-    Raises ClassifierError when it fails, gives another shape than it should, or scores that are not finite.
+    Raises ClassifierError if the classifier fails, returns an output of a wrong shape, or returns scores that are not finite.
     """
     images = np.zeros((2, *classifier.input_shape), np.float32)
     images[1] = 0.5
@@ -152,7 +151,7 @@ def tried(classifier: Classifier, *, path: str) -> Classifier:
     except Exception as error:  # each runtime has exceptions of its own
         check_memory_left(error)
         why = visible(str(error), most=300)
-        raise ClassifierError(f"expected {path} to answer for a plain image, got {why}; check the model") from error
+        raise ClassifierError(f"expected {path} to run on a plain image, got {why}; check the model") from error
     if not np.isfinite(out).all():
         raise ClassifierError(
             f"expected finite scores for a plain image, got NaN or infinity from {path}; the model is broken"

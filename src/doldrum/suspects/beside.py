@@ -1,4 +1,4 @@
-"""Which files beside a model hold its weights, by what the model's own bytes say; no library parses it here.
+"""Find out which files next to a model hold its weights, by reading the model's bytes directly, without a library.
 
 Source: onnx.proto (ModelProto to TensorProto.external_data); Protocol Buffers documentation, "Encoding"; OpenVINO, "OpenVINO IR format".
 """
@@ -17,7 +17,7 @@ from doldrum.intake import visible
 __all__ = ["IR_START", "is_bare_name", "weights_beside"]
 
 IR_START = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|net\b)")
-"""How a file of OpenVINO's begins."""
+"""The first bytes of an OpenVINO file."""
 _MOST_FIELDS = 5_000_000
 # Where messages with tensors are in a message: its field's number -> what is in there.
 _INSIDE: dict[str, dict[int, str]] = {
@@ -33,12 +33,12 @@ _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 
 
 def weights_beside(model: Path) -> list[str]:
-    """Names of files in the model's folder that it keeps weights in, sorted, whether they are there or not.
+    """The sorted names of the files in the model's folder that hold its weights, whether they exist or not.
 
-    OpenVINO's .xml has the .bin of its own name; an ONNX file names the files of its external data. Names that leave the folder
-    are left out, since opening the model refuses them. Any other file, and what is no regular file, has none.
+    The weights of an OpenVINO .xml file are in the .bin file of the same name. An ONNX file names the files of its external data. Names that
+    lead out of the folder are left out, since opening the model refuses them. For all other kinds of files, the list is empty.
 
-    Raises InputError for an ONNX file of more parts than any model has.
+    Raises InputError for an ONNX file with more fields than any model has.
     """
     if not model.is_file():
         return []
@@ -54,7 +54,7 @@ def weights_beside(model: Path) -> list[str]:
 
 
 def is_bare_name(name: str) -> bool:
-    """Whether this is a file's name and no path.
+    """Whether `name` is the bare name of a file, without a folder.
 
     >>> [is_bare_name(name) for name in ("weights.data", "../weights.data", "..", "")]
     [True, False, False, False]
@@ -63,7 +63,7 @@ def is_bare_name(name: str) -> bool:
 
 
 def _locations(data: Any, shown: str) -> Iterator[str]:
-    """The values of `location` of all tensors, as far as the bytes are those of a ModelProto."""
+    """Yield the value of `location` of each tensor, as far as the bytes can be read as a ModelProto."""
     left, count = [("model", 0, len(data))], 0
     while left:
         what, start, end = left.pop()
@@ -83,9 +83,9 @@ def _locations(data: Any, shown: str) -> Iterator[str]:
 
 
 def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(number, start, end) of every field of bytes from `at` to `end`; ends where the bytes are no message.
+    """Yield (number, start, end) for every field of type bytes between `at` and `end`. Stops at bytes that are not a message.
 
-    A group's fields are given as if they were the message's own: too many places are looked at, never too few.
+    The fields of a group are treated as fields of the message, so that too many fields may be checked, but never too few.
     """
     while at < end:
         tag, at = _varint(data, at, end)
@@ -109,7 +109,7 @@ def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
-    """The number at `at`, and where it ends; -1 for the latter where there is none."""
+    """Read the number at `at`, and return it with the position of its end; the position is -1 if there is no number."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]

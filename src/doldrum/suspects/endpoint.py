@@ -1,4 +1,4 @@
-"""A model behind an HTTP address: images go out, labels or scores come back, and nothing in the answer is trusted."""
+"""A model at an HTTP address: send images, and receive labels or scores. Nothing in the server's answer is trusted."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """How to ask a model behind an address.
+    """How to send requests to a model at an address.
 
-    A request is a POST. With body "png" it is JSON, `{"images": [base64 of a PNG, ...]}`: pixels are clipped to [0, 1] and rounded to
-    8 bits, as any upload would be. With body "npy" it is one float32 array (B, C, H, W) as NumPy saves it, exact. The answer is JSON:
-    `{"labels": [class number, ...]}` or `{"scores": [[one a class], ...]}`.
+    A request is a POST. With body "png", the request is JSON, `{"images": [base64 of a PNG, ...]}`: pixels are clipped to [0, 1] and rounded to
+    8 bits, like those of any uploaded image. With body "npy", the request is one float32 array (B, C, H, W) in NumPy's format, without rounding. The
+    answer is JSON: `{"labels": [class number, ...]}` or `{"scores": [[one score per class], ...]}`.
 
     Parameters
     ----------
@@ -48,16 +48,16 @@ class Endpoint:
     timeout : float
         Seconds for one request, from connecting to the last byte.
     retries : int
-        Further tries after no answer, or status 408, 425, 429, 500, 502, 503 or 504; the wait doubles from half a second, or is what
-        `Retry-After` says, a minute at most.
+        The number of retries after no answer, or after the status 408, 425, 429, 500, 502, 503 or 504. The wait starts at half a second and
+        doubles with each retry, or is the wait in `Retry-After`. Each wait is at most a minute.
     per_second : float or None
-        Requests per second, at most.
+        The largest number of requests per second.
     budget : int or None
-        Images sent in all, those of retries included; one more raises InputError. Called `endpoint_queries` where a model is opened by its address.
+        The largest number of images to send, including retries. One more image raises InputError. In ModelSettings, this limit is `endpoint_queries`.
     token : str or None
-        Name of an environment variable; its value is sent as `Authorization: Bearer ...`, over TLS or to this machine only.
+        The name of an environment variable. The variable's value is sent as `Authorization: Bearer ...`, but only over TLS or to this machine.
 
-    Raises InputError for an address or a bound that can't be.
+    Raises InputError for an impossible address or limit.
 
     >>> Endpoint(url="http://localhost:8000/predict").batch
     16
@@ -108,9 +108,10 @@ class Endpoint:
 
 
 class EndpointClassifier(Classifier):
-    """Asks an `Endpoint`. Its `queries` counts images sent, `requests` requests made, those of retries included.
+    """A classifier that sends images to an `Endpoint`. `queries` counts the images sent, and `requests` the requests, including retries.
 
-    Raises ClassifierError for an answer that is none: another status, another host, too long, no JSON, another number of rows.
+    Raises ClassifierError for an invalid answer: an error status, a redirect to another host, an answer that is too long or not JSON, or a
+    wrong number of rows.
     """
 
     costly = True
@@ -126,13 +127,13 @@ class EndpointClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The host, and a hash of the address: what answers there can't be read."""
+        """The host, and a hash of the address, since the model itself can't be read."""
         digest = hashlib.sha256(self.endpoint.url.encode()).hexdigest()[:16]
         return f"endpoint:{self.host}:{digest}"
 
     @property
     def host(self) -> str:
-        """For messages: an address may hold a secret."""
+        """The host of the address, for messages. The address itself may contain a secret."""
         return urlsplit(self.endpoint.url).hostname or "an address without a host"
 
     @property
@@ -181,7 +182,10 @@ class EndpointClassifier(Classifier):
         self.requests += 1
 
     def _post(self, url: str, body: bytes, kind: str) -> tuple[int, float | None, bytes]:
-        """Status, seconds to wait, and the body; redirects are followed within the host, three times, as 307 and 308 say."""
+        """Send one request, and return the status, the seconds to wait, and the body.
+
+        At most three redirects are followed, only within the same host and with status 307 or 308.
+        """
         end = time.monotonic() + self.endpoint.timeout
         first = urlsplit(url)
         headers = {"Content-Type": kind, "Accept": "application/json", "User-Agent": "doldrum", "Connection": "close"}
@@ -256,7 +260,7 @@ def _encoded(images: NDArray[np.float32], body: str) -> tuple[bytes, str]:
 
 
 def _next_url(url: str, first: Any, response: HTTPResponse) -> str:
-    """Where a redirect leads, if that is the same place; InputError otherwise, and the secret never goes there."""
+    """The address to which a redirect leads. ClassifierError for another host, which must not get the secret, or if images get lost."""
     try:
         target = urljoin(url, response.headers.get("Location", ""))
         parts = urlsplit(target)

@@ -1,7 +1,7 @@
-"""A folder of Hugging Face's with an image classifier: its own library's code, its weights as safetensors, nothing else.
+"""Open a Hugging Face folder with an image classifier, using only the code of the transformers library and safetensors weights.
 
-The library is handed a folder of our making that holds the weights and a configuration in which every value is a plain one:
-no remote code, no adapters, no kernels from elsewhere, no quantisation plug-ins; and it is told to be offline.
+The library gets a new folder with only the weights and a configuration of plain values. Remote code, adapters, external kernels and
+quantisation plug-ins are excluded in this way. The library is also set to offline mode.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _MOST_NUMBER = 1 << 20
 _MOST_LAYERS = 1000
 _MOST_LIST = 40_000
 _REFUSED = {
-    "auto_map": "code of its own (auto_map)",
-    "custom_pipelines": "code of its own (custom_pipelines)",
+    "auto_map": "its own code (auto_map)",
+    "custom_pipelines": "its own code (custom_pipelines)",
     "quantization_config": "a quantised model",
-    "kernel_config": "kernels from elsewhere (kernel_config)",
-    "use_kernels": "kernels from elsewhere (use_kernels)",
+    "kernel_config": "external kernels (kernel_config)",
+    "use_kernels": "external kernels (use_kernels)",
     "adapter_kwargs": "an adapter",
     "peft_config": "an adapter",
 }
@@ -44,7 +44,7 @@ _DROPPED_STARTS = ("_attn", "attn_impl", "_experts", "experts_impl", "_flash", "
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of at most a few megabytes."""
+    """Read a JSON object from a file of at most a few megabytes."""
     shown = visible(path)
     try:
         if not path.is_file() or path.stat().st_size > _MOST_JSON:
@@ -62,10 +62,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def open_folder(
     folder: str | os.PathLike[str], *, preprocessing: Preprocessing | None
 ) -> tuple[nn.Module, Preprocessing, Any, list[str]]:
-    """The network in evaluation mode, its preprocessing, its `id2label`, and notes.
+    """Open the folder; return the network in evaluation mode, its preprocessing, its `id2label`, and notes.
 
-    Raises InputError for anything beside `config.json`, `preprocessor_config.json` and `model.safetensors` that would have
-    to be loaded, for an architecture that is no image classifier of the library's own, and for weights that don't fit it.
+    Raises InputError if a file other than `config.json`, `preprocessor_config.json` and `model.safetensors` would have to be loaded. Also
+    refused are architectures for which the library itself has no image classifier, and weights that don't fit the architecture.
     """
     root, shown = Path(folder), visible(folder)
     config = _checked(read_json(root / "config.json"), shown)
@@ -93,7 +93,7 @@ def open_folder(
 
 
 def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
-    """The configuration with plain values only, of sane size."""
+    """Check that the configuration has only plain values of plausible size, and return it without unneeded fields."""
     left: list[tuple[str, Any, int]] = [("", config, 0)]
     while left:
         key, value, depth = left.pop()
@@ -120,7 +120,7 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
                 )
         elif isinstance(value, str) and "attn_implementation" in key and "/" in value:
             raise InputError(
-                f"expected a plain model, got kernels from elsewhere ({visible(value, most=60)}) in {shown}; export it as ONNX"
+                f"expected a plain model, got external kernels ({visible(value, most=60)}) in {shown}; export it as ONNX"
             )
     kept = {k: v for k, v in config.items() if k not in _DROPPED and not k.startswith(_DROPPED_STARTS)}
     return kept
@@ -200,7 +200,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         return Preprocessing(size=sides, channels=channels)
     found = read_json(path)
     if found.get("auto_map"):
-        raise InputError(f"expected a plain preprocessor, got code of its own (auto_map) in {shown}; pass size=")
+        raise InputError(f"expected a plain preprocessor, got its own code (auto_map) in {shown}; pass size=")
     crops = bool(found.get("do_center_crop")) and found.get("crop_size") is not None
     size = found.get("crop_size") if crops else found.get("size", config.get("image_size"))
     if isinstance(size, dict):

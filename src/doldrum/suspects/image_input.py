@@ -1,4 +1,4 @@
-"""Which input of a model takes images, how they are laid out in it, and the preprocessing that goes with it; the same rules for every format."""
+"""Find out how a model's input takes images: their layout and their preprocessing. The rules are the same for every format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from doldrum.suspects.base import Preprocessing
 __all__ = ["KINDS", "ROUNDED", "ImageInput", "image_input", "whole_side"]
 
 KINDS = {"uint8": (0, 255), "int8": (-128, 127), "int32": (0, 255), "int64": (0, 255)}
-"""Types of whole numbers that pixels come in, and the values that they may have."""
+"""The types of whole numbers that a model may take as pixels, with their smallest and largest values."""
 ROUNDED = (
     "the model takes whole numbers: noisy images are rounded and clipped to bytes before they reach it, like any 8-bit image. So W is measured with this "
     "rounding as a part of the model"
@@ -23,7 +23,7 @@ ROUNDED = (
 
 @dataclass(frozen=True)
 class ImageInput:
-    """An input of images. Sizes are None where the file leaves them open; `values` is D of an input (N, D)."""
+    """A model's input for images. Sizes that the file leaves open are None. `values` is the D of an input of shape (N, D)."""
 
     name: str
     layout: Literal["nchw", "nhwc", "nhw", "flat"]
@@ -36,15 +36,15 @@ class ImageInput:
 
     @property
     def whole(self) -> bool:
-        """Whether it takes whole numbers."""
+        """Whether the input takes whole numbers."""
         return self.kind in KINDS
 
     def told(self) -> list[str]:
-        """What was put in front of it, in words."""
+        """Sentences about the steps that were added before the input."""
         return {
             "nchw": [],
             "nhwc": ["the model takes channels last; a transpose was put before it"],
-            "nhw": ["the model takes grey images without an axis of channels (N, H, W)"],
+            "nhw": ["the model takes grey images without a channel axis (N, H, W)"],
             "flat": [
                 "the model takes rows of pixels (images, pixels); images were laid out channel by channel, then row by row"
             ],
@@ -53,10 +53,10 @@ class ImageInput:
     def preprocessing(
         self, given: Preprocessing | None, said: Mapping[str, Any], *, shown: str, notes: list[str]
     ) -> Preprocessing:
-        """What is done to images: as `given`, else as the file's own metadata say (`size`, `mean`, `std`, `order`), else as its shape says.
+        """The preprocessing of images: as `given`, or else from the file's metadata `said` (`size`, `mean`, `std`, `order`) and its shapes.
 
-        Pixels of whole numbers are 0 to 255 by themselves (-128 to 127 for int8). Raises InputError for sizes that don't fit the
-        file, or that neither says.
+        If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError for sizes that don't fit the file, and
+        if the sizes are neither given nor in the file.
         """
         if given is None:
             given = self._from_file(said, shown, notes)
@@ -67,7 +67,7 @@ class ImageInput:
             given = replace(given, scale=255.0, **({"mean": (128.0,)} if signed else {}))
             if signed:
                 notes.append(
-                    "the model takes int8; pixels were passed as 0 to 255 minus 128. If this is wrong, pass mean= and scale="
+                    "the model takes int8; pixels were passed as values from 0 to 255, minus 128. If this is wrong, pass mean= and scale="
                 )
         return given
 
@@ -85,7 +85,7 @@ class ImageInput:
             )
 
     def _advice(self, given: Preprocessing) -> str:
-        """What to pass in place of sizes that the file doesn't take."""
+        """Advice on what to pass instead of sizes that don't fit the file."""
         parts: list[str] = []
         if self.channels not in (None, given.input_shape[0]):
             known = {1: "channels='grey'", 3: "channels='rgb' or channels='bgr'"}
@@ -124,16 +124,17 @@ class ImageInput:
         if not self.whole:
             order = {"grey": "grey", "bgr": "BGR"}.get(known.get("channels", "rgb"), "RGB")
             notes.append(
-                f"the file doesn't say which pixels the model expects. It gets {order} pixels in [0, 1]; set mean=, std=, scale= and channels= if it "
+                f"the file doesn't say which pixels the model expects. The model gets {order} pixels in [0, 1]; set mean=, std=, scale= and channels= if it "
                 "expects other pixels"
             )
         return Preprocessing(**known)
 
 
 def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool | None, shown: str) -> ImageInput:
-    """The input called `name`, of these sizes (None: open) and this type ("float" or one of `KINDS`).
+    """The input called `name`, with sizes `dims` (None: open) and the type `kind` ("float" or one of `KINDS`).
 
-    `last` says, where the file's own graph shows it, whether channels come last. Raises ClassifierError for what takes no images.
+    `last` says whether channels come last, or is None if the file's graph does not show this. Raises ClassifierError for an input that can't
+    take images.
     """
     batch = dims[0] if dims else None
     sizes = tuple(dims[1:])
@@ -159,7 +160,7 @@ def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool 
 
 
 def whole_side(value: Any) -> int | None:
-    """A side of an image as a file names it, or None."""
+    """The side of an image as a file gives it, if it is a positive whole number; else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""What kind of model a file is, by its bytes: names and suffixes can be wrong."""
+"""Find out what kind of model a file is from its bytes, because names and suffixes can be wrong."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _PICKLE_PROTOCOL_0 = (b"cos\n", b"cposix\n", b"cbuiltins\n", b"c__builtin__\n", 
 
 
 def model_kind(path: str | os.PathLike[str]) -> str:
-    """What the file or folder at `path` is: "onnx", "openvino", "tflite", "safetensors", "torch", "torchscript", "pt2", "pickle",
+    """The kind of the file or folder at `path`: "onnx", "openvino", "tflite", "safetensors", "torch", "torchscript", "pt2", "pickle",
     "skops" or "huggingface" (a folder).
 
-    A few hundred bytes are read, and the table of contents of a zip; of ONNX the outermost field tags.
+    Only a few hundred bytes of a file are read. For a zip, the table of contents is read too, and for ONNX, the outermost field tags.
 
-    Raises InputError, with what it is where that can be told, for everything else, for what is not there, and for what is
-    no regular file.
+    Raises InputError for any other kind, for a path that does not exist, and for anything that is not a regular file. If the kind is known,
+    the message names it.
     """
     shown = visible(path)
     try:
@@ -70,7 +70,7 @@ def model_kind(path: str | os.PathLike[str]) -> str:
 
 
 def refused(what: str, shown: str, advice: str) -> InputError:
-    """The error for a file of a kind that is not opened."""
+    """The error for a file of a kind that doldrum does not open."""
     return InputError(
         f"expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got {what} in {shown}; {advice}"
     )
@@ -108,7 +108,7 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
 
 
 def _is_onnx(file: BinaryIO, size: int) -> bool:
-    """Whether the outermost fields are a ModelProto's, and one is a graph; nothing inside is read."""
+    """Whether the outermost fields are those of a ModelProto, and one of them is a graph. The fields' contents are not read."""
     position, graph = 0, False
     for _ in range(10_000):
         if position == size:
@@ -129,7 +129,7 @@ def _is_onnx(file: BinaryIO, size: int) -> bool:
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """The number at `start` and where it ends; (0, -1) for none."""
+    """Read the number at `start`, and return it with the position of its end; (0, -1) if there is none."""
     value = 0
     for i in range(10):
         if start < 0 or start + i >= len(data):

@@ -1,4 +1,4 @@
-"""A torch module of somebody else's, with its preprocessing in front, as a Classifier."""
+"""Turn somebody else's torch module, with its preprocessing put before it, into a Classifier."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Prepared", "module_classifier"]
 
 
 class Prepared(nn.Module):
-    """Channel order, (scale * x - mean) / std, then the model."""
+    """A model with its preprocessing: change the channel order, compute (scale * x - mean) / std, then run the model."""
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Prepared(nn.Module):
         return self.model((x - self.mean) / self.std)
 
     def extra_repr(self) -> str:
-        """What is no buffer: a classifier's fingerprint reads it here."""
+        """The settings that are not stored in buffers, as text. A classifier's fingerprint includes this text."""
         told = ["bgr"] if self.flip else []
         return ", ".join(told + ([f"scale={self.scale:g}"] if self.scale != 1 else []))
 
@@ -53,12 +53,12 @@ def module_classifier(
     outputs: Outputs | None,
     shown: str,
 ) -> ModuleClassifier:
-    """`model` as a classifier of images in [0, 1]; how many classes it tells apart is asked of it.
+    """Turn `model` into a classifier of images in [0, 1]. The number of classes is found by running the model.
 
-    Where its scores are in what it returns, and whether it takes one image only, is found as for the caller's own modules
-    (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
+    Running the model also shows where the scores are in its output, and whether the model takes only one image at a time. The caller's own
+    modules are examined in the same way (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
 
-    Raises ClassifierError when it can't take such images, or gives no row of scores (or label) an image.
+    Raises ClassifierError if the model can't take such images, or returns no row of scores (or no label) per image.
     """
     for part in model.modules():
         part.training = False  # .eval() is refused by what torch.export gives

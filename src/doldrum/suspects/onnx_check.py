@@ -1,4 +1,4 @@
-"""A look at an ONNX file before any runtime sees it: what it would load, how large it would get, whose operators it names.
+"""Check an ONNX file before any runtime opens it: which files it would load, how large it would get, and which operators it uses.
 
 Source: onnx.proto (ModelProto, GraphProto, TensorProto), ONNX IR specification, "Model semantics" and "Functions".
 """
@@ -26,12 +26,11 @@ _MOST_SIDE = 1 << 20  # of a declared shape
 
 
 def checked_onnx(path: str | os.PathLike[str]) -> tuple[Any, bool]:
-    """The ModelProto at `path`, of standard operators only, with all its weights inside, and of sane sizes; and whether weights
-    were read from files beside it.
+    """Read and check the ModelProto at `path`; return it with all weights inside, and whether weights were read from files next to it.
 
-    Walked are the graph, all graphs inside nodes, and the file's own functions with what they would expand to. Raises InputError for a custom
-    domain, external data elsewhere than beside the file, training graphs, functions that call themselves or expand without end, a tensor whose
-    shape and bytes differ, NaN weights, too new or old an opset, and more than 2 GiB.
+    The check covers the graph, all graphs inside nodes, and the file's own functions with the nodes that they expand to. Raises InputError for
+    custom domains, training graphs, and functions that call themselves or expand too far. Also refused are external data outside the model's
+    folder, tensors whose shape and bytes differ, NaN weights, opsets that are too new or too old, and models above 2 GiB.
     """
     try:
         import onnx
@@ -75,7 +74,7 @@ class _Check:
             for node in _nodes(body):
                 if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
                     name = f"'{visible(node.domain, most=60)}' (operator '{visible(node.op_type, most=60)}')"
-                    advice = "its operators are code from elsewhere: export the model without them"
+                    advice = "its operators are external code: export the model without them"
                     if node.domain == "com.microsoft":
                         advice = "its operators work only in ONNX Runtime: quantise with QuantFormat.QDQ, or save the model before it is optimised"
                     raise self.bad(f"the custom domain {name}", advice)
@@ -93,7 +92,7 @@ class _Check:
         return outside
 
     def _functions(self) -> set[tuple[str, str]]:
-        """Names of the file's own functions, after their calls were counted out: a few can stand for 2^60 nodes."""
+        """The names of the file's own functions. First, nodes are counted, because a few functions can expand to 2^60 nodes."""
         bodies = {(f.domain, f.name): f for f in self.model.functions}
         sizes: dict[tuple[str, str], int] = {}
         active: set[tuple[str, str]] = set()
@@ -162,7 +161,7 @@ _FLOATS = {1, 10, 11}
 
 
 def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
-    """Graphs and functions, and the graphs inside their nodes; protobuf bounds how deep they nest."""
+    """Yield the given graphs and functions, and all graphs inside their nodes. Protobuf limits the depth of nesting."""
     left = list(bodies)
     while left:
         body = left.pop()
@@ -174,13 +173,13 @@ def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
 
 
 def _nodes(body: Any) -> Iterator[Any]:
-    """All nodes of a graph or function, those of graphs inside nodes too."""
+    """Yield all nodes of a graph or function, including those of graphs inside nodes."""
     for one in _bodies([body]):
         yield from one.node
 
 
 def _texts(model: Any) -> Iterator[Any]:
-    """All names that a runtime goes by, or shows in what it says."""
+    """Yield all names that a runtime uses, or shows in its messages."""
     yield from (opset.domain for opset in model.opset_import)
     for body in _bodies([model.graph, *model.functions]):
         yield body.name
@@ -198,7 +197,7 @@ def _texts(model: Any) -> Iterator[Any]:
 
 
 def _tensors(bodies: list[Any]) -> Iterator[Any]:
-    """All tensors: initialisers of every graph, and attributes of every node."""
+    """Yield all tensors: the initialisers of every graph, and the attributes of every node."""
     for body in _bodies(bodies):
         yield from getattr(body, "initializer", ())
         for sparse in getattr(body, "sparse_initializer", ()):

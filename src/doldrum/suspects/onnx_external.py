@@ -1,4 +1,4 @@
-"""Weights that an ONNX file keeps in files beside it, read into it after a look at where they are and how long.
+"""Read the weights that an ONNX file keeps in files next to it, after checking where these files are and how long they are.
 
 Source: onnx.proto, TensorProto.external_data; ONNX documentation, "External Data".
 """
@@ -25,10 +25,10 @@ _KEYS = {"location", "offset", "length", "checksum"}
 def read_external(
     tensors: Iterable[Any], path: str | os.PathLike[str], *, widths: dict[int, float], most: int, shown: str
 ) -> bool:
-    """Read what is outside into the tensors; whether there was any.
+    """Read data that is stored in other files into the tensors. Return whether any data was stored there.
 
-    Files must be in the model's own folder, under a bare name, and be no links; a tensor's bytes must be inside its file and as many as its
-    type and shape take, and all of them together at most `most`. Raises InputError otherwise, before a byte of them is read.
+    The files must be in the model's own folder, have a bare name, and be no links. A tensor's bytes must be inside its file, and their
+    number must fit the tensor's type and shape. All bytes together must be at most `most`. If not, InputError is raised before any bytes are read.
     """
     plans = []
     total = 0
@@ -69,7 +69,7 @@ def _outside(tensor: Any) -> bool:
 
 
 def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int, int]:
-    """File, offset and length of a tensor; the length by its shape, which the file must not contradict."""
+    """The file, offset and length of a tensor's data. The length is computed from the shape, and the file must agree with it."""
     told = f"the tensor '{visible(tensor.name, most=60)}'"
 
     def bad(what: str, advice: str) -> InputError:
@@ -102,7 +102,7 @@ def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int,
 
 
 def _open(path: Path, name: str, shown: str) -> BinaryIO:
-    """A regular file, no link."""
+    """Open a regular file that is not a link."""
     told = f"'{visible(name, most=100)}'"
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""What an ONNX graph says of its inputs and outputs, and what it gives when it is run once."""
+"""Read the inputs and outputs of an ONNX graph, and run it once to measure its outputs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MADE = {"Softmax": "softmax", "Sigmoid": "sigmoid", "ArgMax": "argmax"}
 
 
 def opset(model: Any) -> int:
-    """Version of the standard operators."""
+    """The version of the standard operators that a model uses."""
     opsets = {o.domain: o.version for o in model.opset_import}
     return opsets.get("", opsets.get("ai.onnx", 0))
 
 
 def dims_of(value: Any) -> tuple[int | None, ...]:
-    """Sizes of an input or output; None for those that are open (0 or -1 where they have no name)."""
+    """The sizes of an input or output; None for sizes that are open (stored as 0 or -1)."""
     return tuple(d.dim_value if d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim)
 
 
@@ -37,7 +37,7 @@ def batch_of(value: Any) -> int | None:
 
 
 def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
-    """The one input of images, and how they are laid out in it; ClassifierError where there is none, or more than one."""
+    """The model's only input, and how images are laid out in it; ClassifierError unless there is exactly one input."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
@@ -51,7 +51,10 @@ def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
 
 
 def _channels_last(model: Any, value: Any) -> bool | None:
-    """What the first step on images shows where the shape doesn't: a transpose to channels first, or a convolution."""
+    """Whether channels come last, if the shape doesn't show it. The first operator on images decides: a transpose or a convolution.
+
+    The result is None if the shape shows the order of the axes, or if neither the shape nor the operators show it.
+    """
     dims = dims_of(value)
     if len(dims) != 4 or dims[1] in (1, 3) or dims[3] in (1, 3):
         return None
@@ -69,7 +72,7 @@ def _channels_last(model: Any, value: Any) -> bool | None:
 
 
 def onnx_outputs(model: Any) -> list[Output]:
-    """The graph's outputs, as they are declared."""
+    """The graph's outputs, as the file declares them."""
     makers = {name: node for node in model.graph.node for name in node.output}
     above = {value.name: _above(model, value.name, makers) for value in model.graph.output}
     found = []
@@ -96,7 +99,7 @@ def _made_by(name: str, makers: dict[str, Any]) -> str:
 
 
 def argmax_input(model: Any, name: str) -> tuple[str, int] | None:
-    """What the ArgMax behind an output looks at, and along which axis; None where there is none."""
+    """The input and the axis of the ArgMax from which an output comes; None if there is no ArgMax."""
     makers = {n: node for node in model.graph.node for n in node.output}
     for _ in range(20):
         node = makers.get(name)
@@ -111,7 +114,7 @@ def argmax_input(model: Any, name: str) -> tuple[str, int] | None:
 
 
 def _above(model: Any, name: str, makers: dict[str, Any]) -> set[str]:
-    """Every value that `name` is computed from."""
+    """The names of all values from which the value `name` is computed."""
     seen, left = set[str](), [name]
     while left:
         node = makers.get(left.pop())
@@ -123,7 +126,7 @@ def _above(model: Any, name: str, makers: dict[str, Any]) -> set[str]:
 
 
 def _used(node: Any) -> Iterator[str]:
-    """Names that a node reads, those of graphs inside it too."""
+    """Yield the names that a node reads, including those that graphs inside the node read."""
     left = [node]
     while left:
         one = left.pop()
@@ -135,7 +138,7 @@ def _used(node: Any) -> Iterator[str]:
 
 
 def kept_nodes(model: Any, names: Iterable[str]) -> list[Any]:
-    """The nodes that `names` need, in their order."""
+    """The nodes that are needed to compute the values `names`, in the graph's order."""
     makers = {n: node for node in model.graph.node for n in node.output}
     needed = set(names)
     for name in list(needed):
@@ -144,7 +147,7 @@ def kept_nodes(model: Any, names: Iterable[str]) -> list[Any]:
 
 
 def run_once(model: Any, names: Sequence[str], shape: Sequence[int], shown: str) -> list[np.ndarray]:
-    """Values called `names` for a grey image in every row of `shape`, by ONNX Runtime."""
+    """Run the model in ONNX Runtime on grey images of the batch shape `shape`, and return the values called `names`."""
     from onnx import helper
 
     ort = load_onnxruntime()
@@ -161,7 +164,7 @@ def run_once(model: Any, names: Sequence[str], shape: Sequence[int], shown: str)
     except Exception as error:  # onnxruntime's exceptions share no public base
         check_memory_left(error)
         why = visible(str(error), most=300)
-        raise ClassifierError(f"expected {shown} to answer for a plain image, got {why}; check the model") from error
+        raise ClassifierError(f"expected {shown} to run on a plain image, got {why}; check the model") from error
     finally:
         if extra:
             del model.graph.output[-len(extra) :]

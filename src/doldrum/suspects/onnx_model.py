@@ -1,4 +1,4 @@
-"""An ONNX file as a Classifier: layout, preprocessing and the output that counts become part of the graph."""
+"""Open an ONNX file as a Classifier. The layout, the preprocessing and the choice of the output become part of the graph."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_onnx(
     output: str | None,
     num_classes: int | None,
 ) -> Suspect:
-    """See `open_model`. The file is checked whole before ONNX Runtime sees a byte of it."""
+    """Open an ONNX file; see `open_model`. The whole file is checked before ONNX Runtime reads any of it."""
     shown, notes = visible(path), []
     model, outside = checked_onnx(path)
     pairs = [(p.key, p.value) for p in model.metadata_props if len(p.value) <= _MOST_TEXT]
@@ -86,9 +86,9 @@ def _chosen(
     num_classes: int | None,
     shown: str,
 ) -> tuple[Chosen, int | None]:
-    """The output that counts, and how many classes it tells apart, where that can be told.
+    """Choose the output with the scores or labels. Return this output with the number of classes (None if it is not known).
 
-    Where shapes are not declared, the model is run on grey images, two of them unless its batch is fixed.
+    If shapes are not declared, the model is run on grey images: on two images, or on as many as its fixed batch has.
     """
     declared = onnx_outputs(model)
     shape = (found.batch or 2, *wanted.input_shape)
@@ -120,7 +120,7 @@ def _measured(output: Output, ran: dict[str, Any], rows: int) -> Output:
 
 
 def _rewritten(model: Any, known: dict[str, Any], shown: str) -> OnnxClassifier:
-    """The model as a file of its own, which goes when the classifier does."""
+    """Write the rewritten model to a temporary file, and open it as a classifier. The file is deleted with the classifier."""
     folder = tempfile.mkdtemp(prefix="doldrum-onnx-")
     try:
         path = Path(folder) / "model.onnx"
@@ -151,7 +151,7 @@ def _takes_two(classifier: OnnxClassifier) -> bool:
 
 
 def _said(metadata: dict[str, str]) -> dict[str, Any]:
-    """Size, mean, std and order of channels, as a file's metadata have them."""
+    """The size, mean, std and channel order in a file's metadata, with None for missing values."""
     first = lambda keys: next((metadata[key] for key in keys if key in metadata), None)  # noqa: E731
     return {
         "size": _value(first(_SIZE_KEYS)),
@@ -162,7 +162,7 @@ def _said(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _value(text: str | None) -> Any:
-    """A literal in metadata, as JSON or as Python writes it; lines of text are a list; None for anything else."""
+    """Parse a value in metadata that is written as JSON or as a Python literal. Several lines become a list, other text None."""
     if text is None:
         return None
     for read in (json.loads, ast.literal_eval):

@@ -1,4 +1,4 @@
-"""Preprocessing put before an ONNX graph, and its output made scores (N, K) or labels (N,)."""
+"""Put preprocessing before an ONNX graph, and turn its output into scores (N, K) or labels (N,)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLIP_TAKES_INPUTS = 11
 
 
 class _Steps:
-    """Nodes that follow one another, with constants beside them, under names that the graph doesn't have."""
+    """A chain of new nodes, with their constants, under names that the graph doesn't use yet."""
 
     def __init__(self, model: Any, start: str | None) -> None:
         graph = model.graph
@@ -49,16 +49,17 @@ class _Steps:
             self.add("Clip", np.array(low, np.float32), np.array(high, np.float32))
 
     def rounded(self, low: float, high: float) -> None:
-        """To whole numbers from low to high; halves go up."""
+        """Add nodes that round to whole numbers from low to high; halves are rounded up."""
         self.add("Add", np.array(0.5, np.float32))
         self.add("Floor")
         self.clip(low, high)
 
 
 def with_preprocessing(model: Any, value: Any, found: ImageInput, wanted: Preprocessing, *, batch: int | None) -> None:
-    """Make float32 images (N, C, H, W) in [0, 1] the graph's input: channel order, (scale * x - mean) / std, type, layout.
+    """Change the graph's input to float32 images (N, C, H, W) in [0, 1].
 
-    A model of whole numbers gets scale * x rounded and cut to [0, scale] first, and what comes of mean and std rounded again.
+    New nodes change the channel order, compute (scale * x - mean) / std, and change the type and the layout. For a model that takes whole
+    numbers, scale * x is first rounded and clipped to [0, scale], and the result after mean and std is rounded again.
     """
     from onnx import TensorProto, helper
 
@@ -91,7 +92,7 @@ def with_preprocessing(model: Any, value: Any, found: ImageInput, wanted: Prepro
 
 
 def with_output(model: Any, chosen: Chosen, *, batch: int | None, classes: int | None) -> None:
-    """Leave one output: scores float32 (N, K) or labels int64 (N,), and only the nodes that it needs."""
+    """Keep only one output, scores float32 (N, K) or labels int64 (N,), and only the nodes that it needs."""
     from onnx import TensorProto, helper
 
     steps, output = _Steps(model, chosen.output.name), chosen.output
@@ -115,7 +116,7 @@ def with_output(model: Any, chosen: Chosen, *, batch: int | None, classes: int |
 
 
 def _two_classes(steps: _Steps, *, probability: bool) -> None:
-    """[1 - p, p] of a probability, [0, z] of a logit."""
+    """Add nodes that make two scores from one number: [1 - p, p] from a probability, or [0, z] from a logit."""
     second = steps.add("Reshape", np.array([-1, 1], np.int64))
     if probability:
         steps.add("Neg")
@@ -126,7 +127,7 @@ def _two_classes(steps: _Steps, *, probability: bool) -> None:
 
 
 def without_zipmap(model: Any) -> list[Any]:
-    """Take ZipMap nodes of skl2onnx off the outputs: scores (N, K) remain, under their own name. Gives the class labels that they named."""
+    """Remove skl2onnx's ZipMap nodes from the outputs, and return their class labels. The scores (N, K) remain, under the same name."""
     from onnx import TensorProto, helper
 
     names: list[Any] = []
@@ -146,7 +147,7 @@ def without_zipmap(model: Any) -> list[Any]:
 
 
 def _replace(graph: Any, name: str, values: Sequence[Any]) -> None:
-    """Put `values` in place of a field's; they are copied first, since what is deleted from a message takes its parts along."""
+    """Replace the values of a graph's field by a copy of `values`. Without a copy, deleting the field would delete its parts too."""
     import onnx
 
     new = onnx.GraphProto()

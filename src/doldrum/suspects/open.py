@@ -1,4 +1,4 @@
-"""open_model: the one way from somebody else's file to a Classifier."""
+"""open_model: the function that opens somebody else's file as a Classifier."""
 
 from __future__ import annotations
 
@@ -31,44 +31,44 @@ def open_model(
     preprocessing: Preprocessing | None = None,
     num_classes: int | None = None,
 ) -> Suspect:
-    """Open a model that somebody else made, without running code that it brings along.
+    """Open a model that somebody else made, without running code that comes with it.
 
-    What a file is, is told by its bytes, and it is checked before a library sees it. Do this inside
-    :func:`doldrum.sandbox.run_confined`: parsers of formats have bugs too.
+    The kind of a file is found from its bytes, and the file is checked before a library reads it. Call `open_model` inside
+    :func:`doldrum.sandbox.run_confined`, because the libraries that read these formats may have bugs.
 
     Parameters
     ----------
     path
-        An ONNX file, with weights in files beside it or not; OpenVINO's .xml, beside its .bin; a TensorFlow Lite file; safetensors, or a state dict of torch's (with `arch`, unless doldrum saved it); a folder of Hugging Face's with
+        An ONNX file, which may have weights in files next to it; an OpenVINO .xml file, next to its .bin; a TensorFlow Lite file; safetensors, or a torch state dict (with `arch`, unless doldrum saved it); a Hugging Face folder with
         an image classifier; a scikit-learn pipeline saved by skops; an address http(s)://... or an `Endpoint`.
     arch
-        Architecture of a state dict: a name of doldrum's own, "timm/NAME" or, with `trust_code`, "package.module:function", called
-        with `input_shape=` and `num_classes=` where it takes them.
+        The architecture of a state dict: a name that doldrum knows, "timm/NAME" or, with `trust_code`, "package.module:function". This
+        function is called with `input_shape=` and `num_classes=` if it has these parameters.
     trust_code
-        Run code that comes with the model: `arch` as a function, TorchScript, torch.export's .pt2.
+        Run code that comes with the model: `arch` as a function, TorchScript, or a .pt2 file of torch.export.
     trust_pickle
-        Load pickles, which run whatever their author wrote.
+        Load pickles, which run any code that their author wrote.
     outputs
-        "logits", "probabilities" or "labels"; told from the model where not given.
+        "logits", "probabilities" or "labels". By default, the kind of output is found from the model.
     output
-        Name of the output to read, of an ONNX, OpenVINO or TensorFlow Lite file that has several; left out, the one that has the shape or
-        the name of scores, with a note.
+        The name of the output to use, if an ONNX, OpenVINO or TensorFlow Lite file has several. By default, the output with the shape or
+        name of scores is used, and a note says so.
     preprocessing
-        How images become its input. Left out, it is read from the model's own files, or taken from their shapes with a note.
+        How images become the model's input. By default, the preprocessing is read from the model's own files, or derived from their shapes with a note.
     num_classes
-        How many classes; needed where the model doesn't fix it.
+        The number of classes, which is needed if the model doesn't determine it.
 
     Returns
     -------
     Suspect
-        whose classifier has answered for two plain images with finite scores.
+        The opened model, whose classifier has been run on two plain images, and returned finite scores.
 
     Raises
     ------
     InputError
-        for a file that is refused (what it is, and what to do), broken, or leaves open what has to be known.
+        for a file that is broken, or refused (the message says what it is, and what to do), and for missing settings that the file needs.
     ClassifierError
-        for a model that is no image classifier, or gives no finite answer.
+        for a model that is no image classifier, or returns scores that are not finite.
 
     Examples
     --------
@@ -129,7 +129,7 @@ _GRAPHS = ("onnx", "openvino", "tflite")  # whose outputs have names
 
 
 def _refuse_unused(shown: str, kind: str, *, arch: str | None = None, output: str | None = None) -> None:
-    """InputError for an option that this kind of model has no use for: it was meant for another kind of file."""
+    """Raise InputError for an option that this kind of model does not use, since it was meant for another kind of file."""
     if arch is not None and kind not in _WEIGHTS:
         raise InputError(
             f"expected no arch= for {shown} ({kind}), which does not hold weights alone, got '{visible(arch, most=60)}'; leave arch= out"
@@ -269,9 +269,9 @@ def _weights(
 
 
 def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str) -> nn.Module:
-    """TorchScript or torch.export: programs in a file, whose readers can also load pickles."""
+    """Load a TorchScript or torch.export program, if code is trusted. Reading such a program can also load pickles."""
     if not trust_code:
-        what = "a TorchScript program" if kind == "torchscript" else "a program of torch.export's (.pt2)"
+        what = "a TorchScript program" if kind == "torchscript" else "a torch.export program (.pt2)"
         advice = "ask for an ONNX file, or pass trust_code=True if you trust programs from the same source"
         raise refused(what, shown, advice)
     import warnings
@@ -293,7 +293,7 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
 
 
 def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
-    """A state dict, or, where pickles are trusted, whatever there is."""
+    """Read a state dict from a pickle. If pickles are trusted, load any object."""
     from doldrum.suspects.pickles import OLD_TORCH
     from doldrum.suspects.tensors import pickle_broken, pickle_refused, read_state_dict, tensors_of
 

@@ -1,6 +1,6 @@
-"""A look at OpenVINO's .xml and .bin before OpenVINO sees them: plain XML, known operators, constants inside the .bin.
+"""Check OpenVINO's .xml and .bin files before OpenVINO reads them: plain XML, known operators, constants inside the .bin file.
 
-What OpenVINO reads afterwards is written from what was read here, so that two parsers can't see two files.
+OpenVINO gets XML that is written again from what was parsed here, so that two parsers can't read one file in two ways.
 Source: OpenVINO documentation, "OpenVINO IR format"; the operators' own attributes, "Constant" and "Parameter".
 """
 
@@ -37,10 +37,10 @@ _FLOATS: dict[str, Any] = {"f64": np.float64, "f32": np.float32, "f16": np.float
 
 
 def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
-    """The model's XML, as written from what was read, and its weights, of the .bin beside it.
+    """Check the model's files; return its XML, written again from what was parsed, and its weights from the .bin file next to it.
 
-    Raises InputError for XML with a document type or entities, operators of extensions, constants outside the .bin or of another size than
-    their shape, NaN in them, inputs of no sane size, and a .bin that is not there or a link.
+    Raises InputError for XML with a document type or entities, operators of extensions, inputs of impossible size, and a .bin file that is
+    missing or a link. Constants outside the .bin file, of a wrong size, or with NaN are refused too.
     """
     shown = visible(path)
     if os.path.getsize(path) > _MOST_XML:
@@ -63,7 +63,7 @@ def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
 
 
 def read_beside(path: Path, shown: str) -> NDArray[np.uint8]:
-    """The bytes of a regular file, no link, beside the model."""
+    """Read the bytes of a regular file next to the model, which must not be a link."""
     told = f"expected the weights of {shown} in '{visible(path.name, most=100)}' beside it"
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -79,7 +79,7 @@ def read_beside(path: Path, shown: str) -> NDArray[np.uint8]:
 
 
 def _parsed(data: bytes, shown: str) -> ElementTree.Element:
-    """The elements of an XML text, without text between them."""
+    """Parse an XML text into its elements, without a document type or entities."""
 
     def bad(what: str, advice: str) -> InputError:
         return InputError(f"expected OpenVINO's plain XML, got {what} in {shown}; {advice}")
@@ -120,7 +120,7 @@ def _layer(layer: ElementTree.Element, shown: str) -> None:
     if _VERSIONS.fullmatch(version) is None:
         raise InputError(
             f"expected only OpenVINO's own operators, got '{visible(kind, most=60)}' of '{visible(version, most=60)}' in {shown}; such "
-            "operators are code from elsewhere: export without them"
+            "operators are external code: export without them"
         )
     if kind == "Parameter":
         dims = [d for d in re.findall(r"-?\d+", _data(layer, shown).get("shape", "")) if not d.startswith("-")]

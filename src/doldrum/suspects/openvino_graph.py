@@ -1,4 +1,4 @@
-"""Preprocessing put before an OpenVINO graph, and its output made scores (N, K) or labels (N,)."""
+"""Put preprocessing before an OpenVINO graph, and turn its output into scores (N, K) or labels (N,)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PASSING = {"Convert", "Reshape", "Squeeze", "Unsqueeze", "Result", "FakeQuantiz
 
 
 def ov_input(model: Any, shown: str) -> ImageInput:
-    """The one input of images, and how they are laid out in it; ClassifierError where there is none, or more than one."""
+    """The model's only input, and how images are laid out in it; ClassifierError unless there is exactly one input."""
     if len(model.inputs) != 1:
         found = ", ".join(visible(_name(i), most=40) for i in model.inputs[:6])
         raise ClassifierError(
@@ -57,7 +57,7 @@ def ov_outputs(model: Any, shown: str) -> list[Output]:
 
 
 def argmax_width(model: Any, index: int) -> int | None:
-    """How many scores the highest was picked of, behind output `index`."""
+    """The number of scores from which output `index` picks the highest; None if it picks none, or the number is open."""
     made_by, node = _made_by(model.outputs[index].get_node().input_value(0))
     if made_by != "argmax":
         return None
@@ -66,10 +66,10 @@ def argmax_width(model: Any, index: int) -> int | None:
 
 
 def with_signed_weights(model: Any) -> bool:
-    """Read weights of uint8 without a zero point as int8, and say whether there were any.
+    """Convert uint8 weights without a zero point to int8, and return whether there were any.
 
-    TensorFlow's early converters wrote the int8 weights of float models as uint8, and TensorFlow Lite reads them as int8; OpenVINO
-    (2026.4) takes them by their name, and gives other answers. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
+    TensorFlow's early converters wrote the int8 weights of float models as uint8. TensorFlow Lite reads such weights as int8. OpenVINO (2026.4)
+    reads such weights as uint8, and computes other outputs. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
     """
     import openvino.opset13 as ops
 
@@ -93,7 +93,7 @@ def with_signed_weights(model: Any) -> bool:
 
 
 def _name(port: Any) -> str:
-    """The name that the file's author gave, as far as it is one."""
+    """The name that the file gives an input or output, or else the name of its node."""
     names = sorted(port.get_names())
     return names[0] if names else port.get_node().get_friendly_name()
 
@@ -121,7 +121,7 @@ def _made_by(source: Any) -> tuple[str, Any]:
 
 
 def _above(node: Any) -> set[str]:
-    """Names of all that a node is computed from."""
+    """The names of all nodes from which a node is computed."""
     seen, left = set[str](), [node]
     while left:
         for value in left.pop().input_values():
@@ -133,7 +133,7 @@ def _above(node: Any) -> set[str]:
 
 
 def with_preprocessing(ov: Any, model: Any, found: ImageInput, wanted: Preprocessing, *, batch: int | None) -> Any:
-    """The new input, float32 images (N, C, H, W) in [0, 1]: as `onnx_rewrite.with_preprocessing`."""
+    """Change the model's input to float32 images (N, C, H, W) in [0, 1], like `onnx_rewrite.with_preprocessing`, and return it."""
     import openvino.opset13 as ops
 
     old = model.get_parameters()[0]
@@ -166,12 +166,12 @@ def with_preprocessing(ov: Any, model: Any, found: ImageInput, wanted: Preproces
 
 
 def _rounded(ops: Any, x: Any, low: float, high: float) -> Any:
-    """To whole numbers from low to high; halves go up."""
+    """Round to whole numbers from low to high; halves are rounded up."""
     return ops.clamp(ops.floor(ops.add(x, np.float32(0.5))), float(low), float(high))
 
 
 def with_output(ov: Any, images: Any, source: Any, chosen: Chosen) -> Any:
-    """A model from the input to one output: scores float32 (N, K) or labels int64 (N,)."""
+    """Build a model from the input to one output: scores float32 (N, K) or labels int64 (N,)."""
     import openvino.opset13 as ops
 
     row = np.array([0, -1], np.int64)

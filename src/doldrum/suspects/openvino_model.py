@@ -1,4 +1,4 @@
-"""OpenVINO's own format (.xml beside .bin) and TensorFlow Lite as a Classifier, both read by OpenVINO, under the rules of ONNX files."""
+"""Open OpenVINO files (.xml next to .bin) and TensorFlow Lite files as a Classifier. OpenVINO reads both formats."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def open_openvino(
     output: str | None,
     num_classes: int | None,
 ) -> Suspect:
-    """See `open_model`; `kind` is "openvino" or "tflite". OpenVINO's own files are checked whole before OpenVINO sees them."""
+    """Open a file of the `kind` "openvino" or "tflite"; see `open_model`. OpenVINO files are checked before OpenVINO reads them."""
     shown, notes = visible(path), []
     ov = openvino_library()
     folder = tempfile.mkdtemp(prefix="doldrum-openvino-")
@@ -60,7 +60,7 @@ def open_openvino(
         notes += chosen.notes
         if source.signed:
             notes.append(
-                "weights of 8 bits were read as signed numbers, as TensorFlow Lite does for files of its early converters"
+                "8-bit weights were read as signed numbers, as TensorFlow Lite does for files from early converters"
             )
         if batch is not None:
             notes.append(_IN_BATCHES.format("one image" if batch == 1 else f"{batch} images"))
@@ -83,7 +83,7 @@ def open_openvino(
 
 
 class _Source:
-    """A checked file that OpenVINO can read as often as needed: putting a graph together changes it."""
+    """A checked file that can be read again for each attempt, because building a graph changes the model that was read."""
 
     def __init__(self, ov: Any, path: str | os.PathLike[str], kind: str, folder: Path, shown: str) -> None:
         self.ov, self.kind, self.shown, self.signed = ov, kind, shown, False
@@ -98,7 +98,7 @@ class _Source:
         self.path.write_bytes(data)  # OpenVINO goes by the name
 
     def read(self) -> Any:
-        """The model; InputError with OpenVINO's own words for what it can't read."""
+        """Read the model with OpenVINO. If OpenVINO can't read the model, the InputError quotes OpenVINO's message."""
         core = openvino_core()
         try:
             if self.kind == "openvino":
@@ -115,17 +115,17 @@ class _Source:
             ) from error
 
     def _words(self, error: Exception) -> str:
-        """OpenVINO's, with the name that the user knows."""
+        """The text of OpenVINO's error, with the file name that the user knows."""
         return _words(str(error).replace(str(self.path), self.shown) if self.kind == "tflite" else error)
 
 
 def _built(
     ov: Any, source: _Source, found: ImageInput, wanted: Preprocessing, told: dict[str, Any]
 ) -> tuple[Any, Chosen, int | None, int | None]:
-    """The model with preprocessing before it and one output; that output; its classes; and the size of batch that it is bound to.
+    """Build the model with preprocessing and one output; return it with this output, the number of classes, and the fixed batch size.
 
-    Most files name a batch of one and would do with any. So any is tried first, and kept where two images together give what each gives
-    alone.
+    Most files have a batch size of one, but also work with other sizes. So an open batch size is tried first. The open size is kept if two images
+    in one batch give the same outputs as each image by itself.
     """
     failure: Exception | None = None
     for batch in dict.fromkeys([None, found.batch or 1]):
@@ -161,7 +161,7 @@ def _built(
 
 
 def _takes_two(made: Any, wanted: Preprocessing) -> bool:
-    """Whether two images together give what each gives alone."""
+    """Whether two images in one batch give the same outputs as each image by itself."""
     images = np.random.default_rng(0).random((2, *wanted.input_shape), dtype=np.float32)
     compiled = openvino_core().compile_model(made, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     both: NDArray[Any] = np.array(compiled(images)[0])
@@ -171,6 +171,6 @@ def _takes_two(made: Any, wanted: Preprocessing) -> bool:
 
 
 def _words(error: Exception | str | None) -> str:
-    """The last line of what OpenVINO says, which is its point."""
+    """The last line of an error of OpenVINO, which has the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return visible(lines[-1] if lines else type(error).__name__, most=200)

@@ -1,4 +1,4 @@
-"""What a pickle would call, read off its opcodes without running one of them.
+"""Find out what a pickle would call, by reading its opcodes without running them.
 
 Source: Lib/pickletools.py; torch/_weights_only_unpickler.py for what a state dict is made of.
 """
@@ -38,16 +38,16 @@ _STATE_DICT = frozenset(
 )
 _OTHER_WAYS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "NEWOBJ_EX"}
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How torch's files begin before its zip (release 1.6): a number, pickled."""
+"""The first bytes of torch's files from before its zip format (release 1.6): a pickled number."""
 _PICKLES = 5  # in such a file: this number, a version, sizes of types, the object, keys; then come the values
 _MOST_OPCODES = 5_000_000
-UNKNOWN = "something that can't be told"
+UNKNOWN = "something that can't be determined"
 
 
 def callables_in(data: bytes) -> list[str]:
-    """The dotted names that a pickle would look up, in order, each once; what it hides is `UNKNOWN`.
+    """The dotted names that a pickle would look up, in order and without repetition. Names that the pickle hides are `UNKNOWN`.
 
-    Five pickles that follow one another, as torch's files before its zip have them, are read as one.
+    Five pickles one after another, as in torch's files from before its zip format, are read as one.
 
     >>> import pickle
     >>> callables_in(pickle.dumps(len))
@@ -95,7 +95,7 @@ def _opcodes(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | N
 
 
 def is_state_dict(data: bytes) -> bool:
-    """Whether a pickle builds nothing but tensors in dicts, as torch.save writes a state dict.
+    """Whether a pickle builds only tensors in dicts, like a state dict from torch.save.
 
     >>> import pickle
     >>> is_state_dict(pickle.dumps({"a": 1.0})), is_state_dict(pickle.dumps(print))
@@ -105,9 +105,9 @@ def is_state_dict(data: bytes) -> bool:
 
 
 def missing_class(data: bytes) -> tuple[str, str] | None:
-    r"""(module, name) of the first thing that a pickle would look up and that is not there; None where all are.
+    r"""The (module, name) of the first object that a pickle needs and that can't be imported; None if all can be.
 
-    Imports what it names: for pickles that are trusted only.
+    This function imports the modules that the pickle names, so use it only for trusted pickles.
 
     >>> import pickle
     >>> missing_class(pickle.dumps(len)) is None, missing_class(b"ctrain\nNet\n.")

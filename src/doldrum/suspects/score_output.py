@@ -1,4 +1,4 @@
-"""Which output of a model holds the scores or labels, and what they are; the same rules for every format."""
+"""Find out which output of a model has the scores or labels, and of what kind they are. The rules are the same for every format."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _NAMED = re.compile(
 class Output:
     """An output of a model.
 
-    `numbers` is "float", "byte" (int8 and uint8, as quantised models give them), "integer" or "other". `dims` have the batch first, None
-    where they are open. `made_by` is "softmax", "sigmoid", "argmax" or "other"; `feeds` are the other outputs that are computed from it, or from
-    all that it is computed from.
+    `numbers` is "float", "byte" (int8 or uint8, from quantised models), "integer" or "other". `dims` are the sizes, with the batch first, and
+    None for open sizes. `made_by` is the last operator: "softmax", "sigmoid", "argmax" or "other". `feeds` are the other outputs that are
+    computed from this one, or from everything that this one is computed from.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Output:
     feeds: frozenset[str] = field(default=frozenset())
 
     def form(self, batch: int | None) -> Form | None:
-        """What it can be: a row of scores per image, a label per image, one number per image (of two classes), or None."""
+        """What the output can be: a row of scores per image, a label per image, one number per image (for two classes), or None."""
         if not self.dims or self.numbers == "other":
             return None
         rest = self.dims[1:]
@@ -50,14 +50,14 @@ class Output:
 
     @property
     def shown(self) -> str:
-        """Name and shape, safe to show."""
+        """The output's name and shape, with control characters made visible."""
         sizes = ", ".join("N" if i == 0 else "?" if d is None else str(d) for i, d in enumerate(self.dims))
         return f"{visible(self.name, most=60)} ({sizes})"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """An output, what it is, what a Classifier says of it, and what is to be noted."""
+    """The chosen output: its form, the kind of numbers that a Classifier reports (`outputs`), and notes for the user."""
 
     output: Output
     form: Form
@@ -66,7 +66,7 @@ class Chosen:
 
     @property
     def num_classes(self) -> int | None:
-        """How many classes its shape tells apart; None where that says nothing, as for labels."""
+        """The number of classes according to the output's shape; None if the shape does not show it, as for labels."""
         if self.form != "scores":
             return 2 if self.form == "one" else None
         return next((d for d in (self.output.dims[1:] or self.output.dims) if d not in (1, None)), None)
@@ -81,10 +81,11 @@ def choose_output(
     batch: int | None,
     shown: str,
 ) -> Chosen:
-    """The output called `name`, or the one whose shape is that of scores (N, K), else of labels (N,), else of one number (N, 1).
+    """Choose the output called `name`. Without a name, choose scores (N, K), or else labels (N,), or else one number per image (N, 1).
 
-    Of several of one kind: that with `num_classes` classes, else the one whose name says so, else the last computed, else the first; a
-    note says which. Raises InputError where no output has the name, ClassifierError where none can be scores or labels.
+    Among several outputs of one form, the one with `num_classes` classes is chosen. If that does not decide, the choice is an output with a
+    name that is typical for scores, then the one computed last, then the first. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if
+    no output can be scores or labels.
     """
     listed = ", ".join(o.shown for o in found[:6]) or "none"
     if name is not None and all(o.name != name for o in found):
@@ -102,7 +103,7 @@ def choose_output(
     notes: list[str] = []
     if len(found) > 1:
         what = {"scores": "scores", "labels": "labels", "one": "score of two classes"}[form]
-        how = "as asked" if name is not None else "pass output= to choose another"
+        how = "as output= says" if name is not None else "pass output= to choose another"
         notes.append(f"the model has the outputs {listed}; {output.shown} was used as the {what} ({how})")
     if form == "labels" or (form == "one" and outputs == "labels"):
         return Chosen(output, "labels", "labels", tuple(notes))

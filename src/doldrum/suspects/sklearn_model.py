@@ -1,4 +1,4 @@
-"""A scikit-learn pipeline of somebody else's, by skops: only types that are known to run no code of the file's."""
+"""Open somebody else's scikit-learn pipeline with skops. Only types that are known not to run code from the file are allowed."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ _PLAIN = frozenset(
         "sklearn.calibration._SigmoidCalibration",
     ]
 )
-"""Types that skops asks about and that are classes of scikit-learn's with attributes alone. Trees are not: their compiled code follows
-whatever indices a file gives it."""
+"""Types that skops does not trust by itself, but that are scikit-learn classes with nothing but attributes.
+
+Decision trees are not among these types, because their compiled code follows any index in the file.
+"""
 
 
 class _Estimator(FunctionClassifier):
@@ -42,14 +44,14 @@ class _Estimator(FunctionClassifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the file and what is done to images before."""
+        """SHA-256 of the file and of the preprocessing of images."""
         return self._digest
 
 
 def open_skops(
     path: str | os.PathLike[str], *, preprocessing: Preprocessing | None, outputs: Outputs | None
 ) -> Suspect:
-    """See `open_model`. Raises InputError for a file with a type that skops doesn't know to be harmless, by its name."""
+    """Open a skops file; see `open_model`. Raises InputError for a file with a type that is not known to be harmless, and names this type."""
     shown = visible(path)
     checked_zip(path, shown)
     try:
@@ -85,7 +87,7 @@ def estimator_suspect(
     preprocessing: Preprocessing | None,
     outputs: Outputs | None,
 ) -> Suspect:
-    """An estimator with `classes_` and `n_features_in_`, fitted on rows of pixels, as a suspect."""
+    """Turn an estimator with `classes_` and `n_features_in_`, which was fitted on rows of pixels, into a Suspect."""
     shown, notes = visible(path), []
     classes, features = getattr(estimator, "classes_", None), getattr(estimator, "n_features_in_", None)
     if classes is None or np.ndim(classes) != 1 or not isinstance(features, (int, np.integer)):

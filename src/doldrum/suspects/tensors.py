@@ -1,4 +1,4 @@
-"""Tensors from files: safetensors, and torch's own zip of a state dict, each checked before it is read."""
+"""Read tensors from safetensors files and from torch's state dict files. Each file is checked before it is read."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "param
 
 
 def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The header of a safetensors file: {name: {dtype, shape, data_offsets}} and "__metadata__".
+    """Check and return the header of a safetensors file: {name: {dtype, shape, data_offsets}} and "__metadata__".
 
-    Its length is held against the file's before it is read, and every tensor's shape and place against the bytes that are
-    there; InputError unless all agree.
+    The header's length is compared with the file's length before the header is read. Every tensor's shape and position are compared with the
+    bytes in the file. InputError unless all agree.
     """
     shown, size = visible(path), os.path.getsize(path)
 
@@ -99,7 +99,7 @@ def _extent(entry: Any) -> tuple[int, int] | None:
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors by name, and the file's own metadata."""
+    """Read a safetensors file; return its tensors by name, and its metadata."""
     header = checked_header(path)
     try:
         from safetensors import SafetensorError
@@ -115,9 +115,9 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tens
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Tensors by name from torch's file, by `weights_only`, and only where its pickle names nothing but tensors.
+    """Read tensors by name from a torch file with `weights_only`, if its pickle names nothing except tensors.
 
-    Raises InputError for a pickle that would do anything else, with the name of what it would call.
+    Raises InputError for a pickle that would do anything else. The message names what the pickle would call.
     """
     shown = visible(path)
     with open(path, "rb") as file:
@@ -139,7 +139,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
 
 
 def _table(path: str | os.PathLike[str], shown: str) -> bytes:
-    """The pickle in torch's zip."""
+    """The bytes of the pickle in a zip of torch."""
     members = checked_zip(path, shown)
     tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
     if len(tables) != 1 or any(m.compress_type for m in members):
@@ -150,7 +150,7 @@ def _table(path: str | os.PathLike[str], shown: str) -> bytes:
 
 
 def pickle_refused(data: bytes, shown: str) -> InputError:
-    """The error for a pickle, naming what it would call first that no state dict needs."""
+    """The error for a pickle that is not trusted. The message names the first call that a state dict does not need."""
     odd = [name for name in callables_in(data) if not name.startswith(("collections.OrderedDict", "torch._utils._re"))]
     names = f" that calls {odd[0]}" if odd else ""
     return InputError(
@@ -160,7 +160,7 @@ def pickle_refused(data: bytes, shown: str) -> InputError:
 
 
 def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown: str) -> InputError:
-    """The error for a trusted pickle that can't be loaded: which class it needs, and from where, or else why."""
+    """The error for a trusted pickle that can't be loaded. The message names the missing class and its module, or else the reason."""
     data = b""
     if kind == "torch":
         tables = [m for m in checked_zip(path, shown) if m.filename.endswith("data.pkl")]
@@ -182,7 +182,7 @@ def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown
 
 
 def tensors_of(found: Any, shown: str) -> dict[str, torch.Tensor]:
-    """The state dict in what a training script saved, unwrapped."""
+    """The state dict inside an object that a training script saved, taken out of the dicts around it."""
     import torch
 
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Weights by name and an architecture: a torch module that holds exactly those."""
+"""Build a torch module from an architecture and weights by name. Names and shapes of all weights must fit exactly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_VALUES = 1 << 30
 
 
 def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | None:
-    """What a checkpoint of doldrum's says of itself: network, input_shape, num_classes, class_names (or None); None for another's file."""
+    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). For any other file, the result is None."""
     try:
         found = json.loads(metadata.get("doldrum", "null"))
     except (ValueError, RecursionError) as error:
@@ -57,12 +57,11 @@ def with_weights(
     trust_code: bool,
     shown: str,
 ) -> tuple[nn.Module, Preprocessing | None, str]:
-    """The network `arch` with these weights, in evaluation mode, the normalisation that goes with it, if known, and what was taken off
-    their names.
+    """Build the network `arch` with these weights, in evaluation mode. Return the network, its usual normalisation, and the removed prefix.
 
-    A prefix that all names share, as wrappers leave it ("module.", "model.", "net.backbone."), is taken off where the network's own
-    names don't have it. Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError when names, shapes
-    or kinds of number differ, or a weight is not finite.
+    Wrappers may add a prefix to all names ("module.", "model.", "net.backbone."). The prefix is removed if the network's own names don't have
+    it. Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError if names, shapes or kinds of number
+    differ, or if a weight is not finite.
     """
     if sum(tensor.numel() for tensor in tensors.values()) > _MOST_VALUES:
         raise InputError(
@@ -94,7 +93,7 @@ def with_weights(
 
 
 def _fitting(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, torch.Tensor]]:
-    """The weights without that part of a common prefix whose absence makes most names those that are wanted; and that part."""
+    """Remove the part of a common prefix whose removal makes the most names match. Return this part and the renamed weights."""
     prefix, best = "", ("", tensors)
     most = len(wanted.keys() & tensors.keys())
     while True:
@@ -114,13 +113,13 @@ def _part(arch: str, shape: tuple[int, int, int], classes: int, whole: bool) -> 
 
 
 def _counts(tensors: Mapping[str, torch.Tensor]) -> Iterator[int]:
-    """How many classes there may be: lengths of vectors, the last ones first, since heads come last by most names."""
+    """Yield possible numbers of classes: the lengths of vectors among the weights, last ones first, since heads usually come last."""
     found = [t.shape[0] for t in reversed(list(tensors.values())) if t.ndim == 1 and 2 <= t.shape[0] <= 32767]
     yield from list(dict.fromkeys(found))[:32]
 
 
 def _usual(module: nn.Module, shape: tuple[int, int, int]) -> Preprocessing | None:
-    """The normalisation that timm's architectures name."""
+    """The usual normalisation of a timm architecture, if it names one."""
     usual = getattr(module, "pretrained_cfg", None) or {}
     if shape[0] != 3 or "mean" not in usual or "std" not in usual:
         return None
@@ -164,7 +163,7 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
 
 
 def _failed(error: Exception, expected: str) -> InputError:
-    """What the user's own code raised, as an error that names it, and where it was raised; a lack of memory is raised as one."""
+    """The InputError for an exception in the user's own code. The message names the exception and its line. A lack of memory raises its own error."""
     check_memory_left(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     why = visible(f"{type(error).__name__}: {error}".partition("\n")[0], most=200)

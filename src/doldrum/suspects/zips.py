@@ -1,4 +1,4 @@
-"""Models kept in a zip: torch's, TorchScript's, torch.export's, skops'. Only the table of contents is read."""
+"""Check zip files that hold a model of torch, TorchScript, torch.export or skops. Only the table of contents is read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MOST_RATIO, _FREE = 100, 64 << 20
 
 
 def checked_zip(path: str | os.PathLike[str], shown: str) -> list[zipfile.ZipInfo]:
-    """The members of a zip, after a look at their number, names and sizes.
+    """Check the number, names and sizes of a zip's members, and return them.
 
-    Raises InputError when the table of contents is broken, two members share a name (two readers may see two files), a
-    name leaves the archive, or the whole unpacks to more than a hundred times its size.
+    Raises InputError if the table of contents is broken, if a name leads outside the archive, or if the zip unpacks to more than a hundred times
+    its size. Two members with the same name are refused too, because two programs might then read different files.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,7 +44,7 @@ def checked_zip(path: str | os.PathLike[str], shown: str) -> list[zipfile.ZipInf
 
 
 def zip_kind(path: str | os.PathLike[str], shown: str) -> str:
-    """ "torch", "torchscript", "pt2" or "skops"; InputError for another zip."""
+    """The kind of model in a zip: "torch", "torchscript", "pt2" or "skops"; InputError for any other zip."""
     names = [member.filename for member in checked_zip(path, shown)]
     inner = {name.partition("/")[2] for name in names}
     if "schema.json" in names:
@@ -66,7 +66,7 @@ def zip_kind(path: str | os.PathLike[str], shown: str) -> str:
 
 
 def read_member(path: str | os.PathLike[str], member: zipfile.ZipInfo, *, most: int, shown: str) -> bytes:
-    """One member's bytes, at most `most`; InputError for more, or a broken one."""
+    """Read the bytes of one member of a zip; InputError if there are more than `most`, or if the member is broken."""
     if member.file_size > most:
         raise InputError(
             f"expected a model, got {shown}, whose table of tensors takes {member.file_size >> 20} MiB; do not trust it"

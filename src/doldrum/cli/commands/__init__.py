@@ -1,4 +1,4 @@
-"""One command, or a few that belong together, a file: its options, its help, the one call and what is printed.
+"""The commands. Each file has one command or a few related ones: the options, the help, one call to the library, and what is printed.
 
-No arithmetic and no files but those that the call writes; what two commands use is in the folder above.
+The commands do no arithmetic, and write no files except those that this call writes. Code that two commands use is in the folder above.
 """

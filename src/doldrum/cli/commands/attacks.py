@@ -71,8 +71,8 @@ def poison(
 ) -> None:
     """Poison a training set and write it to an .npz file, for doldrum train or other programs.
 
-    The file has the arrays images, labels, original_labels, poisoned and cover (masks of these samples), and attack (JSON with the trigger and the poisoning plan).
-    No array is pickled. If the attacker trains a model first, that model is saved as OUT.surrogate after each epoch. To continue an
+    The file has the arrays images, labels, original_labels, poisoned, cover and attack. The array poisoned marks the poisoned samples. The array cover marks the
+    samples that have the trigger but keep their label. The array attack is JSON with the trigger and the poisoning plan. No array is pickled. If the attacker trains a model first, that model is saved as OUT.surrogate after each epoch. To continue an
     interrupted run, run the same command again.
 
     Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
@@ -136,8 +136,8 @@ def train(
 ) -> None:
     """Train a network on a clean set, on a poisoned set, or with an attack that puts a backdoor into it.
 
-    With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json, where the command
-    doldrum evaluate looks for them. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model first, the state of this model is saved as
+    With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json. The command
+    doldrum evaluate looks for this file. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model first, the state of this model is saved as
     OUT.resume.surrogate. To continue an interrupted run, run the same command again.
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors

@@ -1,4 +1,4 @@
-"""`doldrum audit`: a model and images that somebody else made."""
+"""`doldrum audit`: check a model and images that somebody else made."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def audit(
     ] = None,
     fpr: Annotated[float, typer.Option(help="The false-positive rate to promise.")] = 0.01,
     fdr: Annotated[float, typer.Option(help="The false-discovery rate: the share of clean images allowed among the discoveries.")] = 0.1,
-    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model's provider claims, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time limit, e.g. 5m. The number of draws is chosen to fit this limit, and the scan stops when the time is over."),
+        typer.Option(help="Time limit, e.g. 5m. The number of draws (noisy copies of an image) is chosen to fit this limit, and the scan stops when the time is over."),
     ] = None,
     inspect: Annotated[
         bool | None,
@@ -43,7 +43,7 @@ def audit(
                      "--clean images and the model is not an address."),
     ] = None,
     references: References = None,
-    model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate at which clean models are called suspicious.")] = 0.05,
+    model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate of false alarms among clean models.")] = 0.05,
     explain: Annotated[
         int, typer.Option(help="How many of the most suspicious flagged images to explain, as doldrum explain does.")
     ] = 8,
@@ -62,7 +62,7 @@ def audit(
     The command writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
 
     The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, or any discoveries. The exit code is also 3 if the model
-    is suspicious or a backdoor is shown. Otherwise the exit code is 0, which says nothing about other images.
+    is suspicious or a backdoor is shown. In all other cases, the exit code is 0, which says nothing about other images.
 
     With --clean images, the model is inspected after the images are scanned. Scan and inspection each get half of --budget. Without --budget, the inspection
     takes at most half an hour.

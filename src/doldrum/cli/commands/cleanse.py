@@ -1,4 +1,4 @@
-"""`doldrum cleanse`: which samples of a training set to drop, and the set without them."""
+"""`doldrum cleanse`: find the samples of a training set that should be dropped, and write the set without them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def cleanse(
         typer.Argument(help="The training set, with labels: a folder with one folder per class, zip, tar, WebDataset shard, Parquet "
                             "file, .npz, or a split such as fashion-mnist:train."),
     ],
-    model: Annotated[str, typer.Option(help="The model that was trained on it: a file or folder, as for doldrum audit.")],
+    model: Annotated[str, typer.Option(help="The model that was trained on this set: a file or folder, as for doldrum audit.")],
     out: Annotated[Path, typer.Option(help="A new folder, or the folder of an interrupted run, which is continued.")],
     clean: Annotated[
         str | None, typer.Option(help="Clean images that the model was not trained on, for a promised false-positive rate. 500 or more images work well.")
     ] = None,
     method: Annotated[str, typer.Option(help="The method that decides what to drop: profile, spectral or clustering.")] = "profile",
-    fpr: Annotated[float, typer.Option(help="With --clean: the promised false-positive rate of the profile.")] = 0.05,
+    fpr: Annotated[float, typer.Option(help="With --clean: the false-positive rate to promise for the method profile.")] = 0.05,
     rate: Annotated[
         float, typer.Option(help="The largest share of poisoned samples that you expect: in the set (for the ranking without --clean), or in a class (for spectral).")
     ] = 0.05,
@@ -42,7 +42,7 @@ def cleanse(
     samples.parquet has each sample's id and its score by every method, and summary.json has a summary. The methods clustering and spectral need a torch network.
 
     The exit code is 3 if the method profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, no rate is promised:
-    the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then depends on the seed.
+    the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then depends on --seed.
 
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
     doldrum train cleansed/clean.npz --out again.safetensors

@@ -1,4 +1,4 @@
-"""`doldrum datasets`: the data sets on this machine, how to get the others, and a picture of one."""
+"""`doldrum datasets`: list the data sets on this machine, say how to get the others, and draw samples of one."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ _NEXT = (
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="A smaller demo that takes a third of the time.")] = False,
     out: Annotated[
-        Path, typer.Option(help="Folder for the models, responses and report. Finished parts are reused.")
+        Path, typer.Option(help="Folder for the models, measurements and report. Finished parts are reused.")
     ] = Path("doldrum-demo"),
     json: JsonFlag = False,
 ) -> None:
     """Train a clean and a backdoored network (BadNets) on Fashion-MNIST, and measure how their labels change under noise.
 
-    The command prints a table of W with and without the trigger, and writes a report with figures to OUT/report.html.
+    The command prints a table of W (label entropy under noise, from 0 to 1) with and without the trigger. The command also writes a report with figures to OUT/report.html.
 
     Example: doldrum demo --fast --out look
     """

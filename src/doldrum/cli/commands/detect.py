@@ -31,7 +31,7 @@ _MANY_TO_FIT = 500  # with fewer, what they leave to luck is told
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
 LimitOption = Annotated[int | None, typer.Option(help="Use only the first N readable images.")]
 MORE_THAN_PROMISED = 3
-"""Exit code of a scan that flagged more than the promise explains."""
+"""Exit code of a scan that flagged more images than the promised false-positive rate explains."""
 
 
 @takes_model
@@ -63,7 +63,7 @@ def calibrate(
 ) -> None:
     """Make a detector with a promised false-positive rate: fit it on some clean images, and calibrate it on others.
 
-    Images in arrays are read where they are. All other images are decoded once into a folder beside --out, which takes one byte per value and is deleted when the
+    Images in arrays are read in place. All other images are decoded once into a folder beside --out. The folder takes one byte per pixel value, and is deleted when the
     command ends. An interrupted calibration keeps its measurements and its secret seed in OUT.resume. Run the same command again to continue.
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
@@ -111,7 +111,7 @@ def calibrate(
     promise = calibration.promise
     of = "" if calibration.groups is None else " of the smallest class"
     message(
-        f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average it flags at most "
+        f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average, the detector flags at most "
         f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the actual false-positive rate is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} for 95% of calibration sets"
     )
@@ -125,7 +125,10 @@ def calibrate(
 
 
 def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
-    """What few images to fit leave to expect, told and for the summary; nothing for other detectors, and where there are many."""
+    """Estimate how many triggers a profile detector finds that was fitted on few images; print this, and return it for the summary.
+
+    Returns an empty dict for other detectors, and for a detector that was fitted on many images.
+    """
     from doldrum.detectors import SmoothnessProfile
 
     if not isinstance(fitted, SmoothnessProfile) or len(fitted.labels_) >= _MANY_TO_FIT:
@@ -133,8 +136,8 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     seen = fitted.outlook(calibration=calibration, fpr=fpr)
     without = f", with no image of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     message(
-        f"the detector learned from {seen.images} images{without}. It flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
-        f"such sets. For a real trigger the share can be very different. With more clean images it finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
+        f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
+        f"such sets. For a real trigger the share can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
         "calibrate, the result depends little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
@@ -170,11 +173,11 @@ def scan(
 
     The command writes manifest.json and Parquet files with the columns id, label, score, p_value and flag into --out.
 
-    The exit code is 3 if more images are flagged than the promised rate explains. That is the case with more flags than the 95% limit, with any discoveries
+    The exit code is 3 if more images are flagged than the promised rate explains. So the exit code is 3 with more flags than the 95% limit, with any discoveries
     (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a test of all p-values, which also says whether the images are still like the
-    calibration images. If they are not, no rate is promised (`watch` in manifest.json).
+    calibration images. If the images have changed, no false-positive rate is promised (see `watch` in manifest.json).
 
-    Images in arrays are read where they are. All other images are decoded once into --out, which takes one byte per value until the command ends. Files that cannot be
+    Images in arrays are read in place. All other images are decoded once into --out, which takes one byte per pixel value until the command ends. Files that cannot be
     read are listed and left out.
 
     Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned file by file. Each such file is called a shard, and
@@ -224,7 +227,7 @@ def scan(
         )
     )
     if summary["suspicious"]:
-        drift = " If they are images of another kind, calibrate again: such images are flagged more often even without a trigger"
+        drift = " If the images are of another kind, calibrate again: such images are flagged more often even without a trigger"
         message(
             "There are more flags than expected from clean images alone. Look at the images with the smallest p-values."
             + drift * (summary["watch"]["kind"] == "drift")
@@ -233,7 +236,7 @@ def scan(
 
 
 def _check_out(out: str, *, sharded: bool, limit: int | None, results: ResultFiles) -> None:
-    """InputError for an --out that can't be, and for options that a scan shard by shard doesn't take."""
+    """Raise InputError if --out can't be used, and for options that a scan of shards doesn't support."""
     from doldrum.detectors.deploy.scanning import check_scan_folder
 
     if not sharded:
@@ -269,7 +272,7 @@ def _scan(loaded: Detector, store: Any, out: Path, *, extra: dict[str, Any], **h
 
 
 def _scan_shards(loaded: Detector, images: str, out: str, **how: Any) -> dict[str, Any]:
-    """The summary; what is wrong with shards and images is named on standard error."""
+    """Scan the shards and return the summary; shards and images with problems are listed on standard error."""
     from doldrum.detectors.deploy.sharded import is_unfinished_at, scan_shards
 
     with kept("finished shards", Path(redacted(out)), there=lambda _: is_unfinished_at(out)):
@@ -287,7 +290,7 @@ def _pairs(listed: list[dict[str, str]]) -> list[tuple[str, str]]:
 
 @contextmanager
 def _decoded(clean: str, out: Path, classifier: Any, resize: Any, limit: int | None) -> Iterator[Any]:
-    """The images as an ImageSet whose pixels, where they had to be decoded, are in a file that goes afterwards."""
+    """The clean images as an ImageSet. Images that had to be decoded are in a temporary file, which is deleted when the block ends."""
     import numpy as np
 
     from doldrum.data import ImageSet

@@ -1,4 +1,4 @@
-"""`doldrum doctor`: what this installation can do here, and what to install for the rest."""
+"""`doldrum doctor`: show what this installation can do on this machine, and what to install for missing features."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def doctor(
 ) -> None:
     """Show what this installation can do. With a model, show how the model is opened and which preprocessing fits.
 
-    Without a model, the command lists the engines, precisions, cores, GPU, data sets and extras found on this machine. The command also says what to install for what is missing,
+    Without a model, the command lists the engines, precisions, cores, GPU, data sets and extras found on this machine. The command also says what to install for missing features,
     and how well hostile files are confined. With a model, the command says how the model is opened. With a model and --clean, it also says which preprocessing fits.
 
     With --clean, the table has one row for each common preprocessing, best first, with the options that select it. These preprocessings include the ranges [0, 1], [0, 255] and [-1, 1],

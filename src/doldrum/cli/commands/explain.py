@@ -1,4 +1,4 @@
-"""`doldrum explain`: what in flagged images is the trigger."""
+"""`doldrum explain`: find the trigger in flagged images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`doldrum inspect`: is a model that somebody else made backdoored?"""
+"""`doldrum inspect`: check whether a model that somebody else made is backdoored."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def inspect(
     inspectors: Annotated[
         str | None, typer.Option(help="Names of the inspectors to use, e.g. mask,warp. Default: the six inspectors whose triggers can be tested.")
     ] = None,
-    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model is said to have, e.g. 0.93.")] = None,
+    claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model's provider claims, e.g. 0.93.")] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time limit for the model, e.g. 10m. Inspectors that did not finish are listed."),
+        typer.Option(help="Time limit for examining the model, e.g. 10m. Inspectors that did not finish are listed."),
     ] = None,
     seed: Annotated[
         int,
@@ -57,7 +57,7 @@ def inspect(
     asked: dict[str, Any],
     json: JsonFlag = False,
 ) -> None:  # fmt: skip
-    """Check, with clean images alone, whether a model looks backdoored, and find the target class and the trigger.
+    """Check whether a model looks backdoored, using only clean images, and find the target class and the trigger.
 
     The command writes report.html and record.json into --out. If a trigger was found, the command also writes trigger.json and pictures/. Results for reference models are
     kept in the folder "examined" beside these models. Without --references, no rate of false alarms is promised: the command only compares the model's classes with one another.
@@ -100,7 +100,7 @@ def inspect(
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:
-    """The names in a text, which are separated by commas.
+    """The names in a comma-separated text.
 
     >>> names_of("mask, warp"), names_of(None)
     (('mask', 'warp'), None)

@@ -44,18 +44,18 @@ def measure(
         str,
         typer.Option(help="Noise strengths (sigma), separated by commas, in units of the [0, 1] pixel range."),
     ] = "0.05,0.1,0.2,0.4",
-    draws: Annotated[int, typer.Option(help="Noisy copies of each input at each strength.")] = 100,
+    draws: Annotated[int, typer.Option(help="Number of noisy copies of each input at each strength.")] = 100,
     until_decided: Annotated[
         float | None,
         typer.Option(
-            help="Stop measuring an input at a strength when its W is known to be above or below this value, such as 0.2. --draws "
+            help="Stop measuring an input at a strength when its W (label entropy, from 0 to 1) is known to be above or below this value, such as 0.2. --draws "
             "is then the maximum (1000 is a good number)."
         ),
     ] = None,
     until_width: Annotated[
         float | None,
         typer.Option(
-            help="Stop measuring an input at a strength when the interval of its W is this narrow. 0.1 means +-0.05."
+            help="Stop measuring an input at a strength when the confidence interval of its W (label entropy, from 0 to 1) is this narrow. 0.1 means +-0.05."
         ),
     ] = None,
     alpha: Annotated[
@@ -64,11 +64,12 @@ def measure(
             help="With --until-decided or --until-width: the probability of a wrong answer for one input and strength. Default: 0.05."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draws; all inputs share them.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise. All inputs get the same noise.")] = 0,
     clip: Annotated[bool, typer.Option(help="Clip the noisy images to [0, 1].")] = False,
     limit: Annotated[int | None, typer.Option(help="Use only the first N readable images.")] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Number of inputs measured at a time. It affects memory, never the labels.", min=1)
+        int,
+        typer.Option(help="Number of inputs measured at a time. This number affects memory, never the labels.", min=1),
     ] = 256,
     engine: Annotated[
         str,
@@ -84,11 +85,11 @@ def measure(
 ) -> None:
     """Add Gaussian noise to every image many times, and record the label of every noisy copy.
 
-    The command writes Parquet files and manifest.json into --out. The Parquet files have one row per input and strength: id, label without noise, W with its limits,
+    The command writes Parquet files and manifest.json into --out. The Parquet files have one row per input and strength: id, label without noise, W with its confidence limits,
     most frequent class with a lower limit for its probability, and the label of every draw. In Python, doldrum.read_responses(DIR) reads these files. To continue an
     interrupted run, run the same command again.
 
-    Images in arrays are read where they are. All other images are decoded once into --out, which takes one byte per value until the command ends. Files that cannot be
+    Images in arrays are read in place. All other images are decoded once into --out, which takes one byte per pixel value until the command ends. Files that cannot be
     read are listed and left out.
 
     Most inputs need only a few draws to show whether their W is above or below a value. With --draws 1000 --until-decided 0.2 --alpha 0.01, the measurement of an
@@ -144,7 +145,7 @@ def measure(
 
 
 def _mean_w(out: Path, strengths: Sequence[float]) -> tuple[dict[str, Any], Any]:
-    """Mean W a strength, with limits."""
+    """The mean W at each noise strength, with its 95% limits."""
     from rich.table import Table
 
     from doldrum.measuring import StoredResponses
@@ -160,7 +161,10 @@ def _mean_w(out: Path, strengths: Sequence[float]) -> tuple[dict[str, Any], Any]
 
 
 def _stopped(out: Path, rule: Any) -> tuple[dict[str, Any], Any]:
-    """Inputs settled and open, and draws spent, a strength. No mean W: numbers of draws differ between the inputs."""
+    """For each noise strength, count the inputs that are settled or still open, and the draws that were used.
+
+    There is no mean W, because the number of draws differs between the inputs.
+    """
     import numpy as np
     from rich.table import Table
 

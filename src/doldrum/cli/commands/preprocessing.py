@@ -105,7 +105,7 @@ def look_at_preprocessing(
 
 
 def _warn_of_order(suspect: Suspect, sample: CleanSample, resize: Literal["stretch", "crop"]) -> None:
-    """Say where the labels are in another order than the model's classes: then no accuracy below means anything."""
+    """Warn if the labels are in another order than the model's classes. The accuracies in the table would then be meaningless."""
     from doldrum.confined.class_order import check_class_order
     from doldrum.confined.on_clean import labels_of
     from doldrum.data import ImageSet
@@ -151,16 +151,14 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
 
 
 def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
-    """The text below the table: what its columns mean, the verdict and, if another preprocessing is better, the flags that select it.
+    """The text below the table: what its columns mean, the verdict, and the flags that select a better preprocessing if there is one.
 
-    Near ties get their flags too. Flags have a line of their own, however long, so that they can be copied.
+    A preprocessing that nearly ties with the best one gets its flags too. Flags are on a separate line, however long, so that they can be copied.
     """
     columns = (
         "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "
     )
-    columns += (
-        "“labels” is the number of different labels. “largest” is the share of images with the most frequent label. "
-    )
+    columns += "“labels” is the number of different predicted labels. “largest” is the share of images with the most frequent label. "
     columns += "“kept” is the share of labels that stay the same if the image is made brighter or turned a little."
     lines = [_wrapped(columns), "", _wrapped(check.verdict)]
     for row in check.rows if check.best.better else ():

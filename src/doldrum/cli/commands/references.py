@@ -1,4 +1,4 @@
-"""`doldrum references`: clean models to compare another model with."""
+"""`doldrum references`: train clean models that another model is compared with."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def references(
 
     The command doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are known to be clean. The promise holds for clean
     models like the reference models, so use data and a network like those of the model to inspect. The number of reference models sets the lowest rate that can be
-    promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the rate among your own
-    clean models is nearer to the promised rate.
+    promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the actual rate of false alarms is
+    nearer to the promised rate.
 
     The command writes the models (reference-0000.safetensors and so on) into --out, and references.json, which says how they were made. You can stop the command at
     any time. Run the same command again to continue from the last finished epoch. To add models later, use a larger --count. You can also use clean models of

@@ -1,4 +1,4 @@
-"""`doldrum serve`: a model and its detector behind HTTP."""
+"""`doldrum serve`: serve a model and its detector over HTTP."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def serve(
     watch: Annotated[
         Path | None,
         typer.Option(
-            help="File for the state of the watch (which notices if the images change), so that the watch continues after a restart."
+            help="File for the state of the watch, which tests whether the images have changed. With this file, the watch continues after a restart."
         ),
     ] = None,
     *,
@@ -96,7 +96,7 @@ def serve(
         guard = Guard(suspect.classifier, loaded)
         if not guard.warm_up():
             message(
-                "note: the detector was calibrated on another machine or with other versions, so the model is checked on the first images, and their answers take longer"
+                "note: the detector was calibrated on another machine or with other versions. The model is therefore checked on the first images, and their answers take longer"
             )
         service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"

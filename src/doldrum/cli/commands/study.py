@@ -1,4 +1,4 @@
-"""`doldrum study` and `doldrum report`: run a grid of cells, and turn its records into a page."""
+"""`doldrum study` and `doldrum report`: run a grid of cells (combinations of settings), and write a report from the records."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from doldrum.cli.output import JsonFlag, emit, message
 def study(
     name: Annotated[str, typer.Argument(help="Name of a study. Without a name, the studies are listed.")] = "",
     grid: Annotated[
-        str, typer.Option(help="The grid of cells to run: quick, full, or a .toml or .json file.")
+        str,
+        typer.Option(
+            help="The grid of cells (combinations of settings) to run: quick, full, or a .toml or .json file."
+        ),
     ] = "quick",
-    out: Annotated[Path, typer.Option(help="Folder for the records. Finished cells are not run again.")] = Path(
-        "study"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the records. Finished combinations of settings (cells) are not run again.")
+    ] = Path("study"),
     workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
     ray: Annotated[
         str | None,
@@ -30,10 +33,10 @@ def study(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Run the cells of a study that have no record yet. You can stop the command at any time, and run it again to continue.
+    """Run the cells (combinations of settings) of a study that have no record yet. You can stop the command at any time, and run it again to continue.
 
-    A cell is one combination of settings. A grid file has fields that all cells share, and [[cells]] tables with the fields of some cells. If a field is a list, each of its values gives
-    a cell. Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
+    A grid file has fields that all cells share, and [[cells]] tables with the fields of some cells. If a field is a list, each of its values gives
+    a cell (one combination of settings). Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
     rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more fields. The page docs/how-to/run-a-study.md has an
     example with every study's fields.
 
@@ -85,7 +88,7 @@ def report(
 
 
 def _holds_records(out: Path) -> bool:
-    """Whether a cell is finished; one that failed is run again."""
+    """Whether a study's folder has the record of a finished cell (one combination of settings). Failed cells don't count, since they are run again."""
     records = out / "records.jsonl"
     if not records.is_file():
         return False

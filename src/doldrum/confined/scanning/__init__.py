@@ -1,4 +1,4 @@
-"""The profile run over many images in the confined process: how many draws fit the time, rows a batch at a time, and reading them outside.
+"""Scan many images with the profile detector in the confined process: choose the number of draws, write rows in batches, and read them outside.
 
-No verdict on the rows, and no detector's own arithmetic, which is in `doldrum.detectors`.
+Verdicts on the rows are not here. The detectors' arithmetic is in `doldrum.detectors`.
 """

@@ -1,4 +1,4 @@
-"""How many draws fit a time: a fixed ladder of detectors, a measurement of what a forward takes here, and when the time is over."""
+"""Choose how many draws fit a time limit: a fixed list of numbers of draws, the measured time per forward pass, and a deadline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
-"""Multiples of the default number of draws. Every family and strength keeps at least one draw."""
+"""Multiples of the default number of draws (noisy copies of an image). Each strength of each kind of perturbation keeps at least one draw."""
 
 _ENOUGH = 2.0  # seconds of work that are timed
 _SPARE = 0.85  # share of the time that is planned for: other programs run too
@@ -37,7 +37,10 @@ clock: Callable[[], float] = time.monotonic
 
 
 class Deadline:
-    """When `share` of the seconds `asked`, counted from now, is over; never without a number. The rest is for other work."""
+    """A deadline after `share` of the `asked` seconds, counted from now. If `asked` is None, the deadline never passes.
+
+    The rest of the `asked` seconds is for other work.
+    """
 
     def __init__(self, asked: float | None, *, share: float = 1.0) -> None:
         self.share = share
@@ -46,12 +49,12 @@ class Deadline:
 
     @property
     def spent(self) -> float:
-        """Seconds since it was made."""
+        """Seconds since the deadline was made."""
         return clock() - self._began
 
     @property
     def left(self) -> float | None:
-        """Seconds that are left, at least 0; None if there is no end."""
+        """Seconds that are left, at least 0; None if the deadline never passes."""
         return None if self.seconds is None else max(0.0, self.seconds - self.spent)
 
     @property
@@ -60,7 +63,7 @@ class Deadline:
 
 
 def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Probe]:
-    """The default families with `step` times their draws."""
+    """The default probe families (kinds of perturbation), with their numbers of draws multiplied by `step`."""
     made = {}
     for name, probe in default_families(input_shape).items():
         draws = max(1, round(step * probe.draws))
@@ -69,12 +72,12 @@ def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Prob
 
 
 def overlays_of(step: Step) -> int:
-    """Images laid over each input at this step."""
+    """The number of other images that are laid over each input, if the numbers of draws are multiplied by `step`."""
     return max(1, round(step * OVERLAYS))
 
 
 def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
-    """Forward passes per input.
+    """The number of forward passes per input, if the numbers of draws are multiplied by `step`.
 
     >>> [forwards_of((1, 28, 28), step) for step in LADDER]
     [18, 27, 38, 64, 127]
@@ -84,7 +87,7 @@ def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
 
 
 def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
-    """What a forward takes here, perturbations included: some images under all families, timed when all is warm."""
+    """Measure the seconds per forward pass on this machine, including the perturbation. Some images are timed after a warm-up."""
     probes = families_of(classifier.input_shape, LADDER[0])
     if isinstance(classifier, EndpointClassifier):  # each forward may cost somebody money, and nothing has to get warm
         before, began = classifier.queries, time.perf_counter()
@@ -113,10 +116,10 @@ def fitting_step(
     spent: float = 0.0,
     share: float = 1.0,
 ) -> tuple[Step, float]:
-    """The largest step of the ladder that fits `budget` seconds over `inputs` images, and the seconds expected of it.
+    """The largest step of the `LADDER` with which `inputs` images fit into `budget` seconds, and the seconds that the scan should take.
 
-    `seconds` is what a forward takes, `spent` what of the budget is gone. Without a budget it is the default. Raises InputError
-    where not even the smallest step fits; `budget` is `share` of what was asked for, and the error tells of the whole.
+    `seconds` is the time per forward pass, and `spent` is the part of the budget that is already used. Without a budget, the default step is
+    returned. Raises InputError if not even the smallest step fits. `budget` is a `share` of the user's --budget, which the message names.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
     (0.6, 38.0)
@@ -135,7 +138,7 @@ def fitting_step(
 
 
 def others_share(share: float) -> str:
-    """More advice where a scan has only a share of the budget: an audit keeps the rest for the inspection of the model."""
+    """More advice if a scan has only a share of the budget. An audit keeps the rest for the inspection of the model."""
     return (
         ""
         if share == 1

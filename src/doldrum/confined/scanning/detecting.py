@@ -1,4 +1,4 @@
-"""In the confined process: a detector that fits the time, fitted, calibrated, and run over the images until the time is over."""
+"""In the confined process: choose a detector for the time limit, fit and calibrate it, and scan images until the time is over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _MOST_REFERENCE = 1000  # images that the others are compared with where nothing
 def promised(
     task: Task, images: ImageSet, clean: tuple[ImageSet, ImageSet], *, fpr: float
 ) -> tuple[SmoothnessProfile, int]:
-    """A detector fitted and calibrated on `clean`, and how many images have rows: all, or the first that time was enough for."""
+    """Fit and calibrate a detector on the `clean` images, and scan `images` with it.
+
+    Returns the detector and the number of images that were scanned. If the time was too short, only the first images were scanned.
+    """
     fit, calibration = clean
     plan = planned(task, images, len(images) + len(fit) + len(calibration))
     detector, path = _kept(task, task.folder)
@@ -46,9 +49,10 @@ def promised(
 
 
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
-    """How many calibration images leave the scan its share of the time that is left, at `pace` seconds an image.
+    """How many calibration images to use, so that the scan keeps its share of the remaining time, at `pace` seconds per image.
 
-    All, where all goes as planned. Decided before any of them is looked at, so the promise is that of a smaller set.
+    If the work is as fast as planned, all calibration images are used. The number is chosen before any calibration image is measured. So the promised false-positive
+    rate is valid for the smaller set.
     """
     if deadline.left is None or pace <= 0:
         return calibration
@@ -57,9 +61,9 @@ def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadlin
 
 
 def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.int64], int]:
-    """A detector fitted on some of the images themselves; the order in which rows number the images, and how many have rows.
+    """Rank the images with a detector that is fitted on some of the images themselves. Each image is compared only with others.
 
-    Each image is held against others only.
+    Returns the detector, the order in which the rows number the images, and the number of images that have rows.
     """
     if len(images) < FEWEST_FIT:
         raise InputError(
@@ -91,7 +95,10 @@ def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.
 
 
 def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float64]]) -> tuple[SmoothnessProfile, Path]:
-    """The next of the rounds of `detectors.profile.ranking` over images, `earlier` being the scores (N,) of those before; and the folder with its rows."""
+    """Do the next round of `detectors.profile.ranking` over images; return its detector and the folder with its rows.
+
+    `earlier` has the scores (N,) of each round before.
+    """
     place = task.folder / f"round-{len(earlier)}"
     place.mkdir(exist_ok=True)
     plan = planned(task, data, ranking.ROUNDS * len(data))
@@ -105,7 +112,7 @@ def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float
 
 
 def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
-    """Some of the images, one after another on disk: an index into a memory-mapped array would read them all."""
+    """Copy some of the images to a file, one after another. Indexing a memory-mapped array would load all these images into memory."""
     target = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(rows), *images.input_shape))
     for n, i in enumerate(rows):
         target[n] = images.images[i]
@@ -113,13 +120,13 @@ def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
 
 
 def _draws(task: Task, plan: Plan) -> dict[str, Any]:
-    """How many draws per detector makes, as its arguments."""
+    """The arguments of the detector that set its numbers of draws."""
     families = budget.families_of(task.opened.classifier.input_shape, plan.step)
     return {"families": families, "overlays": budget.overlays_of(plan.step)}
 
 
 def _kept(task: Task, folder: Path) -> tuple[SmoothnessProfile | None, Path]:
-    """The detector that a run which was cut off had ready, if it had one, and the file to keep it in."""
+    """The detector that an interrupted run saved (None without one), and the file in which to save it."""
     path = folder / "detector.doldrum"
     if not path.exists():
         return None, path
@@ -129,7 +136,10 @@ def _kept(task: Task, folder: Path) -> tuple[SmoothnessProfile | None, Path]:
 
 
 def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget.Deadline | None = None) -> None:
-    """Tell of each batch, and have the task's helpers measure, if it has any; with a deadline, raise InputError after the batch in which it passes."""
+    """Let the detector report each batch, and let the task's helpers measure, if there are any.
+
+    With a deadline, the detector raises InputError after the batch in which the deadline passes.
+    """
 
     def heard(count: int) -> None:
         task.tell({"done": count})
@@ -151,7 +161,7 @@ def _scan(
     indices: NDArray[np.int64],
     folder: Path,
 ) -> int:
-    """How many images have rows, the first ones."""
+    """Scan the images, and return how many images have rows now, counted from the first image."""
     _watch(detector, task, plan)
     done = scan.whole_rows(folder)
     task.tell({"stage": "scan", "total": len(images), "done": done})

@@ -1,4 +1,4 @@
-"""Workers that measure blocks of images for a job's confined process: each has a confined process of its own, with the same model."""
+"""Workers that measure blocks of images for a job's confined process. Each worker has its own confined process with the same model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = ["Helper", "serve"]
 
 @dataclass
 class Helper:
-    """In a worker, outside: passes requests on to a confined process that has the model, and its answers back; looks into neither.
+    """In a worker, outside of its confined process: passes requests to that process, which has the model, and passes its answers back.
 
-    `hours` bounds each answer. Sent to workers before its process is started.
+    Requests and answers are not interpreted. `hours` limits the time for each answer. The helper is sent to workers before its process starts.
     """
 
     settings: ModelSettings
@@ -49,7 +49,7 @@ class Helper:
 
 
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]:
-    """In the confined process: what answers requests of `sending_out.sent_out` with labels."""
+    """In the confined process: return the function that answers the requests of `sending_out.sent_out` with labels."""
     classifier = open_suspect(settings).classifier
     known: dict[str, Measurement] = {}
 

@@ -1,4 +1,4 @@
-"""In the confined process: the plan of a run over images, measured once and kept for a run that is continued."""
+"""In the confined process: the plan of a run over images. The plan is made once, and saved in case the run is continued."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SENT, _SENT_BYTES = 64, 32 << 20  # images that are sent out at a time, and the
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every step of a run over images is given: the model, the folder to keep things in, the seed, who listens, and the time.
+    """What every step of a run over images needs: the model, the folder for results, the seed, the function `tell`, and the deadline.
 
-    Where others measure, `each` sends batches out to them, and `helpers` says how many they are, each with one thread; None where that isn't known.
+    `tell` reports the progress. If workers measure, `each` sends batches to them, and `helpers` is the number of workers, with one thread each (None if it isn't known).
     """
 
     opened: Suspect
@@ -44,14 +44,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """The step of the ladder of draws that fits the time, and images a batch."""
+    """The plan of a run: the chosen step of `budget.LADDER` (a multiple of the default number of draws), and the images per batch."""
 
     step: budget.Step
     batch: int
 
 
 def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
-    """The plan for `inputs` images, of which `images` are some; InputError if time or queries can't last."""
+    """The plan for `inputs` images, of which `images` is a part; InputError if the time or the queries are not enough."""
     path = task.folder / "plan.json"
     if path.exists():
         return Plan(**json.loads(path.read_text(encoding="utf-8")))
@@ -68,7 +68,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     _check_queries(classifier, inputs, forwards)
     task.tell(
         {
-            "say": f"The model is asked {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} answers per second this takes about "
+            "say": f"The model is run {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} forward passes per second this takes about "
             f"{_duration(expected)}."
         }
     )
@@ -84,7 +84,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
 
 
 def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
-    """InputError if an endpoint's budget can't last; whole batches and checks take some more than is counted here."""
+    """Raise InputError if an endpoint's limit of queries is too small. Whole batches and checks need a few more queries than are counted here."""
     endpoint = getattr(classifier, "endpoint", None)
     if endpoint is None or endpoint.budget is None:
         return

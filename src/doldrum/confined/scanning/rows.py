@@ -1,4 +1,4 @@
-"""Outside of the confined process: its rows, checked one by one, and rows.parquet made of them."""
+"""Outside of the confined process: check each row that the process wrote, and write rows.parquet from these rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIECE = 4096  # rows written at a time
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Labels, scores and p-values (None in a ranking) of all images, by their number, and where the rows are."""
+    """The labels, scores and p-values (None in a ranking) of all images, by image number, and the files with the rows."""
 
     files: tuple[Path, ...]
     labels: NDArray[np.int64]
@@ -32,13 +32,13 @@ class Rows:
     p_values: NDArray[np.float64] | None
 
     def order(self) -> NDArray[np.int64]:
-        """Most suspicious first: by p-value, then score, then number."""
+        """The image numbers, most suspicious first: sorted by p-value, then by score, then by number."""
         p = np.ones(len(self.labels)) if self.p_values is None else self.p_values
         return np.lexsort((-self.scores, p))
 
 
 def read_rows(folder: Path, *, count: int, num_classes: int, conditions: int, ranking: bool) -> Rows:
-    """Rows 0 to count - 1, each there once and of its kind; InputError otherwise."""
+    """Read rows 0 to count - 1; InputError unless each row is there exactly once and has the right form."""
     files = (*sorted(folder.glob("rows-*.jsonl")), *folder.glob("reference.jsonl"))
     labels, scores = np.full(count, -3, dtype=np.int64), np.zeros(count)
     p_values = None if ranking else np.ones(count)
@@ -64,7 +64,7 @@ def write_parquet(
     num_classes: int,
     conditions: int,
 ) -> None:
-    """rows.parquet: id, label, score, p_value, flag, discovery, kept, came_back, picture; in the order in which they were scanned."""
+    """Write rows.parquet: id, label, score, p_value, flag, discovery, kept, came_back, picture; in the order in which images were scanned."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

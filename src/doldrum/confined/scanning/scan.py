@@ -1,4 +1,4 @@
-"""In the confined process: rows of the images, written a batch at a time, so that a kill loses one batch."""
+"""In the confined process: scan images, and write their rows a batch at a time, so that a kill loses only one batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_SCORE = 1e9
 
 
 class Ranker(SmoothnessProfile):
-    """The profile, which also keeps the evidence of the inputs that it was fitted on: they are among those that are ranked."""
+    """A profile detector that also keeps the evidence (measured labels) of the inputs that it was fitted on, because they are ranked too."""
 
     evidence: Evidence
 
@@ -41,7 +41,10 @@ def rows_of(
     scores: NDArray[np.float64],
     p_values: NDArray[np.float64] | None,
 ) -> list[dict[str, Any]]:
-    """One JSON-able row an input: i, id, label, score, p, kept (a share per condition), back ([[label, count], …] a condition)."""
+    """One JSON-able row per input: i, id, label, score, p, kept (a share per condition), back ([[label, count], …] per condition).
+
+    A condition is one strength of one kind of perturbation (probe family). `kept` is the share of draws that kept the label. `back` counts the labels of the draws.
+    """
     made = []
     draws = [evidence.responses[name].draws for name in families]
     for n, i in enumerate(indices):
@@ -61,12 +64,12 @@ def rows_of(
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """JSON lines, whole or not at all."""
+    """Write rows as JSON lines, whole or not at all."""
     write_text_whole(path, "".join(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in rows))
 
 
 def whole_rows(folder: Path) -> int:
-    """How many images the batches written so far cover: rows-A-B.jsonl holds images A to B - 1, one after another."""
+    """How many images the batches written so far cover without a gap. The file rows-A-B.jsonl holds images A to B - 1."""
     done = 0
     for path in sorted(folder.glob("rows-*.jsonl")):
         _, first, last = path.stem.split("-")
@@ -79,9 +82,9 @@ def whole_rows(folder: Path) -> int:
 def scan_rows(
     detector: SmoothnessProfile, images: ImageSet, indices: NDArray[np.int64], folder: Path, *, over: Callable[[], bool]
 ) -> int:
-    """Scan `images`, whose rows are `indices`, and write their rows, after the batches that are already there.
+    """Scan `images`, whose rows have the numbers `indices`, and write these rows. Batches that are already written are left out.
 
-    Ends early where time is `over`, after one batch at the soonest; gives how many images have rows now, the first ones.
+    If the time is `over`, the scan ends early, after at least one batch. Returns how many images have rows now, counted from the first image.
     """
     start = whole_rows(folder)
     if start >= len(images):
@@ -109,12 +112,12 @@ def scan_rows(
 
 
 def conditions(detector: SmoothnessProfile) -> int:
-    """Probe families times strengths."""
+    """The number of conditions, which are the strengths of each kind of perturbation (probe family)."""
     return sum(len(p.strengths) for p in detector.probes().values())
 
 
 def band(detector: SmoothnessProfile) -> list[dict[str, Any]]:
-    """For each family 5%, 50% and 95% quantiles, over the inputs of `fit`, of the share of draws that kept the label."""
+    """For each probe family (kind of perturbation), the 5%, 50% and 95% quantiles of the share of draws that kept the label, over the inputs of `fit`."""
     made = []
     for name, probe in detector.probes().items():
         draws = detector.draws_[name]

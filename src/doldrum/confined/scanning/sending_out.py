@@ -1,4 +1,4 @@
-"""In the confined process: blocks of images are sent out, and measured by other confined processes that hold the same model."""
+"""In the confined process: send out blocks of images, which other confined processes with the same model measure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from doldrum.sandbox import Request
 __all__ = ["Ask", "packed", "sent_out", "unpacked"]
 
 Ask = Callable[[Iterable[Request]], Iterator[Request]]
-"""Requests -> their answers, in order."""
+"""A function that takes requests and yields their answers, in the same order."""
 
 
 def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
-    """`Detector.each` of a detector whose batches others measure, labels alone; scores are made here."""
+    """A function for `Detector.each` that lets other processes measure the batches. They send only labels, from which scores are computed here."""
 
     def each(work: Any, blocks: Iterable[Block]) -> Iterator[Any]:
         run: Measurement = work.parts[0]
@@ -45,7 +45,7 @@ def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
 
 
 def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
-    """What measures the same elsewhere: probes, the engine that was chosen, and overlays, as bytes where that is what they were."""
+    """What another process needs to measure the same: the probes, the chosen engine and the overlays (as bytes, if they were bytes)."""
     if run.readouts or run.scores:
         raise InputError("expected a detector that needs only labels, got one that needs scores; leave out workers=")
     banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}
@@ -63,13 +63,13 @@ def _small(bank: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def packed(answers: Answers) -> bytes:
-    """Labels, then each probe's draws, as int16."""
+    """The labels, then each probe's draws, as bytes of int16."""
     draws = [found.draws for found in answers.responses.values()]
     return b"".join(np.ascontiguousarray(a, np.int16).tobytes() for a in (answers.labels, *draws))
 
 
 def unpacked(run: Measurement, ids: list[str], data: bytes) -> Answers:
-    """What `packed` gave of so many images; ValueError for another number of bytes, InputError for labels that can't be."""
+    """The answers in the bytes from `packed`, for the images `ids`; ValueError for a wrong number of bytes, InputError for impossible labels."""
     values, n, at = np.frombuffer(data, np.int16), len(ids), 0
 
     def taken(*shape: int) -> NDArray[np.int16]:

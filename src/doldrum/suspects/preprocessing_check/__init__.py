@@ -1,6 +1,6 @@
-"""Whether a model was opened with the preprocessing that it expects: the usual ones tried on clean images, without opening it again.
+"""Check whether a model was opened with the preprocessing that it expects, by trying the usual preprocessings on clean images.
 
-No file is read here and nothing is changed: a classifier and images in, a table and at most one sentence out.
+The model is not opened again. No file is read and nothing is changed: the input is a classifier and images, and the output is a table and text.
 """
 
 from __future__ import annotations

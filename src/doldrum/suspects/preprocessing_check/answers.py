@@ -1,4 +1,4 @@
-"""What a classifier answers under each candidate, for clean images and for slightly changed copies of them."""
+"""Run a classifier with each candidate preprocessing, on clean images and on slightly changed copies of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Labels (N,) of the images, labels (COPIES, N) of their copies, and mean highest probability or None without scores."""
+    """The predicted labels (N,) of the images and (COPIES, N) of their copies, and the mean highest probability (None without scores)."""
 
     labels: NDArray[np.int16]
     copies: NDArray[np.int16]
@@ -32,21 +32,22 @@ class Answers:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """(N,) of the share of images that have the same label as each."""
+        """For each image, the share of all images that have the same label, as an array (N,)."""
         _, where, counts = np.unique(self.labels, return_inverse=True, return_counts=True)
         return counts[where] / len(self.labels)
 
     @property
     def kept(self) -> NDArray[np.float64]:
-        """(N,) of the share of its copies that keep an image's label; an image without an answer keeps none."""
+        """For each image, the share of its copies that keep its label, as an array (N,); 0 for an image without a valid label."""
         return np.mean((self.copies == self.labels) & (self.labels != INVALID_LABEL), axis=0)
 
     @property
     def information(self) -> NDArray[np.float64]:
-        """(N,): (g - q) / (1 - q) * -log q, of the share g of copies that keep the label, and the share q of images that have it.
+        """For each image, the information of its label: (g - q) / (1 - q) * -log q, as an array (N,).
 
-        Its mean is the entropy of the labels, in nats, where each one is kept, and 0 where copies get labels by chance or
-        all images get one label: it is high only for labels that are many and steady.
+        Here g is the share of the image's copies that keep the label, and q is the share of images that have this label. If all copies keep
+        their labels, the mean information is the entropy of the labels, in nats. The mean is about 0 if copies get labels by chance, or if all
+        images get one label. So the information is high only for labels that are varied and stable.
         """
         q = self.shares
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -61,10 +62,10 @@ def ask(
     *,
     opened: Preprocessing,
 ) -> list[Answers]:
-    """The answers under each candidate for the `picked` images: (1 + COPIES) forwards per image and candidate.
+    """Run the classifier on the `picked` images with each candidate preprocessing: (1 + COPIES) forward passes per image and candidate.
 
-    All candidates see the same copies: one brighter by 0.15, clipped to [0, 1], and one turned by 8 degrees. A model whose pixels are
-    what it was trained on keeps its labels under both; pixels of another range lose them under a change of brightness.
+    All candidates get the same copies: one that is brighter by 0.15, clipped to [0, 1], and one that is turned by 8 degrees. If pixels have
+    the range of the training data, the labels of both copies mostly stay the same. With another range, a change of brightness changes labels.
     """
     labels: list[list[Any]] = [[] for _ in candidates]
     sure: list[list[Any]] = [[] for _ in candidates]
@@ -92,7 +93,7 @@ def _with_copies(images: Any, picked: Sequence[int] | NDArray[np.int64]) -> list
 
 
 def _turned(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Images turned about their middle, between pixels bilinearly; beyond the edge, its pixels go on."""
+    """Rotate images about their centre, with bilinear interpolation. Beyond the edge, the pixels of the edge are repeated."""
     height, width = images.shape[2:]
     angle = np.deg2rad(_TURNED)
     down, right = np.mgrid[:height, :width].astype(np.float64)
@@ -108,7 +109,7 @@ def _turned(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _confidence(scores: NDArray[np.float32], logits: bool) -> NDArray[np.float64]:
-    """(B,) highest probabilities; 0 where there is no answer."""
+    """The highest probability for each image, as an array (B,); 0 if the scores are not finite."""
     values = scores.astype(np.float64)
     fine = np.asarray(np.isfinite(values).all(axis=1))
     values = np.where(fine[:, None], values, 0.0)

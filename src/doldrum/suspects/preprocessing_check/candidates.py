@@ -1,4 +1,4 @@
-"""What models usually expect of images, the flags that say so, and how one is tried on a classifier that was opened with another."""
+"""The usual preprocessings, the flags that select them, and a way to try them on a classifier that was opened with another one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SAME = 0.02  # values of a model's input that differ by less, relative to their
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One preprocessing to try. `layout` "nhwc": the model reads its values as if the channels came last."""
+    """One preprocessing to try. With `layout` "nhwc", the model's input values are ordered as if channels came last."""
 
     name: str
     preprocessing: Preprocessing
@@ -52,10 +52,10 @@ def usual_candidates(
     fixed_range: bool = False,
     open_layout: bool = False,
 ) -> list[Candidate]:
-    """Candidates of one `resize`: as opened first, then `more`, then the usual ones, the most usual first.
+    """The candidate preprocessings for one way to `resize`: the one in use, then `more`, then the usual ones, most common first.
 
-    `fixed_range`: the model takes bytes, or clips, so that only the order of channels can be tried. Those that are almost the same as
-    an earlier one are left out.
+    With `fixed_range`, the model takes bytes or clips its input, so only the order of channels can be tried. Candidates that are almost the
+    same as an earlier one are left out.
 
     >>> grey = Preprocessing(size=28, channels="grey")
     >>> [c.name for c in usual_candidates(grey, resize="stretch")][:3]
@@ -78,7 +78,7 @@ def usual_candidates(
 
 
 def name_of(preprocessing: Preprocessing) -> str:
-    """In words: the usual name of its values, or the numbers, and the order of channels."""
+    """The preprocessing in words: the usual name of its values, or its numbers, and the order of channels."""
     p = preprocessing
     table = _GREY if p.channels == "grey" else _COLOUR
     order = "" if p.channels == "grey" else f", {p.channels.upper()}"
@@ -89,7 +89,7 @@ def name_of(preprocessing: Preprocessing) -> str:
 
 
 def flags_of(candidate: Candidate, *, opened: Preprocessing, resize: Resize) -> str:
-    """The flags that open the model so, beside those it was opened with; empty where there is nothing to change.
+    """The flags that open the model with the candidate, in addition to the flags in use; "" if nothing has to change.
 
     >>> opened = Preprocessing(size=224)
     >>> wanted = Preprocessing(size=224, mean=(103.939, 116.779, 123.68), scale=255, channels="bgr")
@@ -109,9 +109,10 @@ def flags_of(candidate: Candidate, *, opened: Preprocessing, resize: Resize) -> 
 
 
 def emulated(images: NDArray[np.float32], candidate: Candidate, opened: Preprocessing) -> NDArray[np.float32]:
-    """Images x' that a model opened with (s0, m0, d0) sees as it would see x with the candidate's (s1, m1, d1):
+    """Change images so that the opened model gets the same input values as it would get with the candidate preprocessing.
 
-    (s0 x' - m0) / d0 = (s1 x - m1) / d1. Takes and gives float32 (B, C, H, W); x' may be outside [0, 1].
+    The model was opened with (s0, m0, d0), and the candidate has (s1, m1, d1). Images x become x', with (s0 x' - m0) / d0 = (s1 x - m1) / d1.
+    Images are float32 (B, C, H, W). The changed images may be outside [0, 1].
     """
     wanted = candidate.preprocessing
     if candidate.layout == "nchw" and wanted == opened:
@@ -140,7 +141,7 @@ def _made(opened: Preprocessing, values: Values, order: str) -> Preprocessing:
 
 
 def _same(one: Preprocessing, other: Preprocessing) -> bool:
-    """Whether black and white become almost the same values of the model's input."""
+    """Whether two preprocessings turn black and white pixels into almost the same input values."""
     if one.channels != other.channels:
         return False
     ends = [[(scale * x - mean) / std for x in (0.0, 1.0)] for scale, mean, std in (_columns(one), _columns(other))]

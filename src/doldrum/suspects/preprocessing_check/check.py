@@ -1,4 +1,4 @@
-"""check_preprocessing: the usual preprocessings of a model beside the one that it was opened with."""
+"""check_preprocessing: compare the usual preprocessings with the one that a model was opened with."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["PreprocessingCheck", "Sample", "check_preprocessing", "sample_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingCheck:
-    """The candidates, and what they show: those shown to be better first, then the one as opened, then the others.
+    """The result of a check: one row per candidate preprocessing. Better candidates come first, then the one in use, then the others.
 
-    `shown` says that `best` is better than the one as opened, beyond chance and by enough to matter. `warning` is one sentence that
-    names flags, or None; `verdict` always says something. `labelled` says that accuracy was compared, else spread and steadiness.
+    `shown` says that `best` is better than the one in use, beyond chance and by enough to matter. `warning` is a text that names the flags
+    to set, or None. `verdict` is always a text. `labelled` says whether accuracies were compared, or the information of predicted labels.
     """
 
     rows: tuple[Row, ...]
@@ -40,18 +40,18 @@ class PreprocessingCheck:
 
     @property
     def best(self) -> Row:
-        """The row that fits best: the one as opened, unless another is shown to be better."""
+        """The row of the preprocessing that fits best: the one in use, unless another is shown to be better."""
         return self.rows[0]
 
     @property
     def opened(self) -> Row:
-        """The row of the model as it was opened."""
+        """The row of the preprocessing that the model was opened with."""
         return next(row for row in self.rows if row.opened)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Which images are asked about, and their classes where they are known."""
+    """The images on which the candidates are compared, and their classes if these are known."""
 
     images: Mapping[Resize, Any]
     picked: NDArray[np.int64]
@@ -73,30 +73,33 @@ def check_preprocessing(
 ) -> PreprocessingCheck:
     """Try the usual preprocessings on clean images, and say which fits best.
 
-    A candidate is tried on the classifier as it is: images are changed so that the model sees what it would have seen. With labels,
-    accuracy is compared, and a candidate is better by an exact McNemar test and at least 5 points. Without, what is compared is the
-    information of its labels: -log of a label's share among the images, for labels that a turn by 8 degrees and 0.15 more brightness leave as
-    they are (:attr:`Answers.information`). A candidate is then better where the one as opened is shown to
-    have less than 85% of its information, by a z-test over images (20 or more), and it has half of what there can be. Both tests are at 1% over all candidates.
+    The model is not opened again for a candidate. Instead, images are changed so that the model gets the same input values. With labels,
+    accuracies are compared. A candidate is better if an exact McNemar test shows it, and its accuracy is at least 5 points higher.
+
+    Without labels, the information of the predicted labels is compared (:attr:`Answers.information`). The information is -log of a label's share
+    among the images, for labels that don't change if the image is turned by 8 degrees or made brighter by 0.15. A candidate is better if it has
+    at least half of the largest possible information, and if a z-test over 20 or more images shows that the preprocessing in use has less than
+    85% of the candidate's information. The McNemar test and the z-test are at 1% over all candidates.
 
     Parameters
     ----------
     classifier : Classifier
-        Opened with `opened`, which it applies itself. Labels are enough.
+        A classifier that was opened with the preprocessing `opened` and applies it itself. A classifier that returns only labels is enough.
     images : (N, C, H, W), uint8 or float in [0, 1], RGB or grey
-        At the classifier's size; or {"stretch": such, "crop": such}, of the same images, of which `resize` was asked for.
+        Images of the classifier's size. Or a dict {"stretch": images, "crop": images} with two versions of the same images; `resize` names the
+        version in use.
     labels : integers (N,), optional
-        Classes; -1 for an image without one, which is then left out.
+        The class of each image; -1 for an image without a class, which is left out.
     more : (name, Preprocessing) pairs
-        Candidates beside the usual ones, such as what the file's metadata say.
+        Candidates in addition to the usual ones, for example from the file's metadata.
     fixed_range : bool
-        The model takes bytes or clips its input: only orders of channels (and resizing) are tried.
+        Whether the model takes bytes or clips its input. If so, only orders of channels (and resizing) are tried.
     open_layout : bool
-        The model takes rows of pixels, whose order nothing tells: channels last is tried too.
+        Whether the model takes rows of pixels in an unknown order. If so, channels last is tried too.
     most : int
-        Images asked about, drawn at random; (1 + 2) forwards per image and candidate, of which there are about 13.
+        The largest number of images, drawn at random. There are (1 + 2) forward passes per image and candidate, and about 13 candidates.
 
-    Raises InputError for images or labels of other shapes, and where there are none.
+    Raises InputError for images or labels of wrong shapes, and if there are no images.
 
     >>> from doldrum.classifiers import as_classifier
     >>> rows = np.random.default_rng(0).permuted(np.repeat(np.arange(6), 40))
@@ -135,7 +138,7 @@ def check_preprocessing(
 def sample_of(
     classifier: Classifier, images: Any, labels: ArrayLike | None, *, resize: Resize, most: int, seed: int
 ) -> Sample:
-    """At most `most` images, drawn at random; of those with a class, where there are labels."""
+    """Draw at most `most` images at random. If there are labels, draw only among images with a class."""
     given = cast("Mapping[Resize, Any]", images if isinstance(images, Mapping) else {resize: images})
     if resize not in given:
         raise InputError(
@@ -169,7 +172,7 @@ def sample_of(
 def _resized(
     candidates: Sequence[Candidate], answers: Sequence[Answers], truth: NDArray[Any] | None, other: Resize
 ) -> list[Candidate]:
-    """The one as opened and the best so far, with images resized the other way."""
+    """Two more candidates with images resized the other way: the preprocessing in use, and the best one so far."""
     from dataclasses import replace
 
     best = max(range(len(candidates)), key=lambda k: float(figure(answers[k], truth).mean()))

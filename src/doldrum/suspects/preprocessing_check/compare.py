@@ -1,4 +1,4 @@
-"""Which candidate fits best, and whether it is shown to fit better than the one that the model was opened with."""
+"""Find the candidate preprocessing that fits best, and test whether it fits better than the one that the model was opened with."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from doldrum.suspects.preprocessing_check.candidates import Candidate, Resize, f
 __all__ = ["ALPHA", "FEWEST", "Row", "could_be_better", "figure", "rows_of"]
 
 ALPHA = 0.01
-"""Chance that some candidate is called better by accident, over all candidates of a check."""
+"""The probability that any candidate of a check is called better by chance."""
 FEWEST = 20
-"""Images without labels below which no candidate is called better: the test needs a mean that is about normal."""
+"""The smallest number of images without labels with which a candidate can be called better. The test needs a mean that is about normal."""
 _TIED = 0.05
 _POINTS = 0.05  # of accuracy: less is not worth a word
 _SHARE = (
@@ -33,15 +33,17 @@ _COVERED = 0.5  # of the most information there could be: with less, the images 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One candidate of a check.
+    """One candidate preprocessing of a check, with its results.
 
-    `flags` open the model so; empty for the one as it was opened. `accuracy` with its 95% Clopper-Pearson limits, where labels were given.
-    `confidence` is the mean highest probability, where the model gives scores; `classes` how many labels came back; `largest` the share of the
-    most frequent one; `kept` the share of slightly changed copies that keep their label; `information` the mean of
-    :attr:`Answers.information`, in nats. `p` tests "right no more often than as opened", or without labels "as opened it has
-    85% of this information or more", one-sided, times the number of candidates; `better`
-    says that it is below ALPHA and the difference is one that matters. `tied` says of the rows after the first that they are not shown to be worse
-    than it (one-sided at 5%, each by itself): they differ by less than the uncertainty.
+    `flags` are the flags that open the model with this candidate; "" for the preprocessing in use. `accuracy` has 95% Clopper-Pearson limits, if
+    labels were given. `confidence` is the mean highest probability, if the model returns scores. `classes` is the number of different predicted
+    labels. `largest` is the share of the most frequent label. `kept` is the share of slightly changed copies that keep their label. `information`
+    is the mean of :attr:`Answers.information`, in nats.
+
+    `p` is a one-sided p-value, times the number of candidates. With labels, the hypothesis is that the candidate is right no more often than the
+    preprocessing in use. Without labels, the hypothesis is that the preprocessing in use has at least 85% of the candidate's information. `better` says that
+    `p` is below ALPHA, and that the difference matters. `tied` says that a row differs from the first row by less than the uncertainty: a
+    one-sided test at 5%, for each row separately, does not show that the row is worse.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Row:
 
 
 def figure(answers: Answers, truth: NDArray[Any] | None) -> NDArray[np.float64]:
-    """(N,): what is compared, image by image: whether the label is right, or without `truth` its information."""
+    """The number that is compared for each image, as an array (N,): whether its label is right, or without `truth`, its information."""
     return answers.information if truth is None else (answers.labels == truth).astype(np.float64)
 
 
@@ -74,11 +76,11 @@ def rows_of(
     resize: Resize,
     num_classes: int,
 ) -> tuple[Row, ...]:
-    """A row per candidate; the first candidate is the one as opened.
+    """Make one row per candidate, sorted with the best first. The first of `candidates` is the preprocessing in use.
 
-    Best first: those shown to be better by what is compared, then the one as opened, then the others; of equals the more usual. Of the
-    best and its near ties the one nearest to how the model was opened is the first: chance alone should change nothing, least of all the
-    order of channels.
+    Candidates that are shown to be better come first, then the one in use, then the others. Among equals, the more common one comes first. Of
+    the best candidate and its near ties, the one most similar to the preprocessing in use is put first. So chance alone changes as little as
+    possible, and above all not the order of channels.
     """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)
@@ -120,7 +122,7 @@ def rows_of(
 
 
 def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
-    """How far a candidate is from the one as opened; least in its order of channels."""
+    """How much a candidate differs from the preprocessing in use. A different order of channels counts most."""
     one, other = candidate.preprocessing, opened.preprocessing
     values = (one.scale, one.mean, one.std) != (other.scale, other.mean, other.std)
     return (
@@ -132,7 +134,7 @@ def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
-    """Whether there is room for a candidate that matters: where not, the others need not be asked about."""
+    """Whether another candidate could be better by enough to matter. If none could, the other candidates need not be tried."""
     mean = float(figure(before, truth).mean())
     return mean <= 1 - _POINTS if truth is not None else mean < _SHARE * _most(before, num_classes)
 
@@ -152,5 +154,5 @@ def _matters(found: Answers, before: Answers, truth: NDArray[Any] | None, num_cl
 
 
 def _most(answers: Answers, num_classes: int) -> float:
-    """The highest information that so many images of so many classes can have, in nats."""
+    """The largest information that is possible with this number of images and classes, in nats."""
     return math.log(max(2, min(num_classes, len(answers.labels))))

@@ -1,4 +1,4 @@
-"""The hook of other commands: one sentence where the preprocessing looks wrong, for few forwards."""
+"""A quick check for other commands: warn if the preprocessing looks wrong, with few forward passes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def preprocessing_report(
     most: int = 300,
     seed: int = 0,
 ) -> PreprocessingCheck:
-    """:func:`check_preprocessing` of a model as `open_model` gives it, which says itself what can be tried."""
+    """Run :func:`check_preprocessing` on a model from `open_model`. The model's notes decide which candidates can be tried."""
     return check_preprocessing(
         suspect.classifier,
         suspect.preprocessing,
@@ -52,11 +52,11 @@ def preprocessing_warning(
     most: int | None = None,
     seed: int = 0,
 ) -> str | None:
-    """ "note: ..." with flags to set, where the usual preprocessings show one that fits clean images better; else None.
+    """A text "note: ..." with flags to set, if another usual preprocessing fits clean images better; else None.
 
-    Arguments as in :func:`check_preprocessing`. Asks about at most `most` images, by default 200, or fewer, 50 at least, where
-    they are large: 3 forwards per image for a model that is right on nearly all
-    of them, or whose labels are as spread and steady as can be, about 42 for others. A model that costs money to ask is not asked. Nothing is changed.
+    The arguments are those of :func:`check_preprocessing`. At most `most` images are used: by default 200, and fewer for large images, but at
+    least 50. If the model is right on nearly all images, or its labels are as varied and stable as possible, 3 forward passes per image are
+    enough. Otherwise there are about 42. A model whose queries cost money is not run. Nothing is changed.
     """
     return _looked_at(suspect, images, labels, resize=resize, most=most, seed=seed)[0]
 
@@ -64,7 +64,7 @@ def preprocessing_warning(
 def preprocessing_note(
     suspect: Suspect, images: Any, labels: ArrayLike | None = None, *, resize: Resize = "stretch", seed: int = 0
 ) -> str | None:
-    """What :func:`preprocessing_warning` says; else "note: ..." where all of at least 8 images got one label, which claims nothing."""
+    """The text of :func:`preprocessing_warning`, or else a "note: ..." if all of at least 8 images got one label, or else None."""
     warning, one_label = _looked_at(suspect, images, labels, resize=resize, most=None, seed=seed)
     return warning or one_label
 
@@ -72,7 +72,7 @@ def preprocessing_note(
 def _looked_at(
     suspect: Suspect, images: Any, labels: ArrayLike | None, *, resize: Resize, most: int | None, seed: int
 ) -> tuple[str | None, str | None]:
-    """The warning, and the note on images that all got one label; None for what there is no reason to say."""
+    """The warning, and the note about images that all got one label. A text is None if there is no reason for it."""
     classifier = suspect.classifier
     if classifier.costly:
         return None, None
@@ -89,5 +89,5 @@ def _looked_at(
 
 
 def _fixed_range(suspect: Suspect) -> bool:
-    """Whether values outside of [0, 1] are cut or rounded before the model."""
+    """Whether input values are clipped to [0, 1] or rounded before they reach the model."""
     return any("rounded" in note for note in (*suspect.notes, *getattr(suspect.classifier, "notes", ())))

@@ -1,4 +1,4 @@
-"""What a check says, in short sentences."""
+"""The texts of a preprocessing check, in short sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["one_label_note", "verdict_of", "warning_of"]
 
 
 def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str | None:
-    """Sentences that begin with "note:" and name flags, where another candidate is shown to be better; else None."""
+    """A warning that begins with "note:" and names flags, if another candidate preprocessing is shown to be better; else None."""
     best, opened = rows[0], next(row for row in rows if row.opened)
     if not best.better:
         return None
@@ -32,7 +32,7 @@ def _answers(row: Row) -> str:
 
 
 def one_label_note(label: int, images: int) -> str:
-    """A sentence on images that all got one label: it claims nothing, since they may be of one class.
+    """A note about images that all got one label. The note claims no error, since the images may be of one class.
 
     >>> one_label_note(3, 10)
     'note: all 10 images that were checked got one label, class 3. If they are of several classes, check how the model is opened'
@@ -42,7 +42,7 @@ def one_label_note(label: int, images: int) -> str:
 
 
 def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str:
-    """The same for a reader who asked: what fits, how sure that is, and what fits about as well."""
+    """The verdict of a check: which preprocessing fits best, how sure that is, and which ones fit about as well."""
     best, opened = rows[0], next(row for row in rows if row.opened)
     warning = warning_of(rows, images=images, labelled=labelled, num_classes=num_classes)
     if not labelled and images < FEWEST:
