@@ -126,9 +126,11 @@ def test_sentences_say_what_was_found(cells):
         in text
     )
     assert "SmoothnessProfile 0.50, STRIP 0.30" in text
-    assert "Its lowest TPR is 0.20, for SIG" in text
-    assert "Its TPRs for held-out attacks, which were never used in its design, are: BPP 0.30" in text
-    assert "which were made to evade smoothness, are: anti-smoothing 0.10" in text
+    assert "The lowest TPR of SmoothnessProfile is 0.20, for SIG" in text
+    assert (
+        "The TPRs of SmoothnessProfile for held-out attacks, which were never used in its design, are: BPP 0.30" in text
+    )
+    assert "which were made to evade detection by smoothness, are: anti-smoothing 0.10" in text
     assert "from 1.0% (SmoothnessProfile) to 4.5% (STRIP)" in text
     assert "In 7 of 14 pairs" in text
     evasion = next(s for s in page.sections if s.title == "What evasion costs the attacker")

@@ -1,4 +1,4 @@
-"""The part of study detection's report that compares what detectors reach here with their published figures."""
+"""The part of study detection's report that compares the results of detectors with their published figures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ __all__ = ["papers_section"]
 
 @dataclass(frozen=True)
 class _Published:
-    """A published figure, what it was measured on, and what compares with it here: (measure, attack, or "" for the mean over
-    development attacks).
+    """A published figure, what it was measured on, and the results of this study that correspond to it.
+
+    Each result is given as (measure, attack), where "" means the mean over development attacks.
     """
 
     figure: str
@@ -42,7 +43,10 @@ _MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
 
 
 def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float) -> Section | None:
-    """Each detector at its paper's budget, with its published figure; None if none of them was measured on an attack."""
+    """A table of detectors with as many forward passes as in their papers, and their published figures.
+
+    None if no detector with a published figure was measured on an attack.
+    """
     ranked = [s for s in paper if math.isfinite(s.development)]
     lines = [
         [

@@ -34,7 +34,7 @@ _TITLES = {ALL: "the verdict", CLASSIC: "Neural Cleanse, published rule"}
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     models = models_of(records.cells)
     found = judge_all(models)
     development = {by: [j for j in js if is_development(j.model)] for by, js in found.items()}
@@ -79,7 +79,7 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def _sums(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> dict[str, Summary]:
-    """Over all attacks, and over those with one target and one trigger."""
+    """Summaries over all attacks, and over the attacks with one target class and one trigger."""
     return {
         "all": summary_of(by, found, attacks, references),
         "one trigger": summary_of(by, found, [a for a in attacks if a in ONE_TRIGGER], references),
@@ -102,7 +102,7 @@ def _lede(
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
         f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean reference models. Each of the other models is compared with the reference models that have the same network. The promised "
-        f"rate of false alarms is {LEVEL:.0%} of clean models. These figures leave out the development models, on which the inspectors were designed. Development models have a section of their own.",
+        f"rate of false alarms is {LEVEL:.0%} of clean models. The inspectors were designed on the development models, so these figures leave out these models. The development models have a section of their own.",
     ]
     if ours.models and ours.clean:
         texts.append(
@@ -117,7 +117,7 @@ def _lede(
         )
         if math.isfinite(entropies[ALL]):
             texts.append(
-                f"Turned into a probability (calibrated on the development models), the verdict’s score has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
+                f"The score of the verdict was converted to a probability, calibrated on the development models. This probability has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
             )
     if CLASSIC in sums and sums[CLASSIC]["all"].clean:
         classic = sums[CLASSIC]["all"]
@@ -161,7 +161,7 @@ def _control(found: Sequence[Judged]) -> Section:
         "Wrong labels, and no trigger",
         (
             f"For {counted(len(found), 'model')}, as many training labels were changed to one class as an attack changes, but no image got a trigger. Of these models, {len(flagged)} "
-            f"are suspicious. Models whose labels were changed differ from the reference models: smaller changes to an image are enough to make them predict that class. The triggers found are compared in size with those of the reference models. A backdoor is shown in {len(shown)} of these models.",
+            f"are suspicious. Such a model differs from the reference models: smaller changes to an image are enough to make it predict that class. The sizes of the triggers that were found are compared with the sizes in the reference models. By this comparison, a backdoor is shown in {len(shown)} of these models.",
         ),
         tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the reference models", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]

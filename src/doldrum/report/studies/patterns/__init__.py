@@ -1,4 +1,4 @@
-"""The page of the study patterns: other artificial patterns compared with the trigger, and what tells them apart.
+"""The page of the study patterns. It compares artificial patterns with true triggers, and tests if they can be distinguished.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """
