@@ -81,7 +81,7 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"sigma": -0.1}, "expected a positive sigma, got -0.1"),
         ({"cells": []}, r"expected cells to be a list of at least one table, got something else; write \[\[cells\]\]"),
         ({"cells": {"seed": 1}}, "expected cells to be a list"),
-        ({"study": "success"}, "expected a grid for the study smoothing, got one for 'success'"),
+        ({"study": "success"}, "expected a grid for the study smoothing, got a grid for 'success'"),
         ({"rate": -0.1}, "expected rate to be a number from 0 to 1, got -0.1"),
         ({"rate": math.nan}, "expected rate to be a number from 0 to 1, got nan"),
         ({"rate": True}, "expected rate to be a number from 0 to 1, got True"),
@@ -224,7 +224,7 @@ MOST = "expected rate of at most 0.0"
         ({"attack": "lsba", "settings": {"target_probability": 2}}, "target_probability"),
         ({"attack": "noise-hardened", "settings": {"sigmas": [-1]}}, "sigma"),
         ({"attack": "anti-smoothing", "settings": {"cover_ratio": 1e3}}, "cover_ratio"),
-        ({"pick": 358}, "expected more test images than the 358 on which sigma-half is found"),
+        ({"pick": 358}, "expected more test images than the 358 that are used to compute sigma-half"),
     ],
 )  # fmt: skip
 def test_what_an_attack_cannot_have_is_refused_before_anything_is_trained(smoothing, untrained, grid, message):

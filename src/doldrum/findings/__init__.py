@@ -1,8 +1,8 @@
 """Write the results of a command to files for other tools: SARIF 2.1.0 for code scanning, JUnit XML for test reports.
 
-This package turns the records and result rows of finished jobs into findings. It names the kinds of findings (`rules`) and
-the files that findings are about (`places`). Each output format has a file of its own. The package writes no sentences for
-reports, because these are in the records. It opens no model and no image.
+This package turns the records and result rows of finished jobs into findings. `rules` has the kinds of findings, and `places`
+has the files that findings are about. Each output format has a module of its own. The sentences of reports are not written
+here, because records contain them. This package opens no model and no image.
 
 `of_audit`, `of_scan` and `of_inspection` make :class:`Findings`; :func:`write_findings` writes them to files.
 """

@@ -30,7 +30,7 @@ def of_audit(record: AuditRecord, folder: str | Path, *, model: str, images: str
 
     `folder` is the folder of the audit's results. `model` and `images` are the paths that the audit got. Flagged images and
     discoveries (images that chance cannot explain) become findings. An audit without clean images only ranks the images,
-    so it has no such findings.
+    and has no findings about images.
     """
     flags = record.flags
     proven = {} if record.explanations is None else {e.image: e.why for e in record.explanations.explained if e.proven}

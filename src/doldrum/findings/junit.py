@@ -1,4 +1,4 @@
-"""Findings as JUnit XML. Every CI system shows such a file as a list of tests."""
+"""Findings as JUnit XML, a format that every CI system shows as a list of tests."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _MOST_TEXT = 4000
 def junit(findings: Findings) -> str:
     """The JUnit document as text, with one test suite per check.
 
-    The first test case of a suite is the check itself. Then there is one case per suspicious image and per image that could
-    not be read. The case of a suspicious image fails only if the whole check fails, that is, if the exit code is 3. So the
-    case of an image passes if chance explains its flag. The numbers of a suspicious image are properties of its case. The
-    case of an unreadable image is skipped. Images that are like the clean images are counted, not listed.
+    The first test case of a suite is the check itself. The other test cases are suspicious images, and images that could not
+    be read. The test case of a suspicious image fails only if the whole check fails, that is, if the exit code is 3. So the
+    test case of an image passes if chance explains why the image is flagged. The test case of a suspicious image has its
+    p-value and score as properties. The test case of an unreadable image is skipped. Images that look like the clean images
+    are counted, not listed.
     """
     root = ET.Element("testsuites", name=f"doldrum {findings.command}")
     for check in findings.checks:

@@ -45,7 +45,7 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "If a part of this image is put into clean images, the model predicts this image's class for them. No part of a trusted image changes as many clean images. "
+        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. No part of a trusted image changes the class of as many clean images. "
         "The clean images were used only for this test.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",
@@ -56,7 +56,7 @@ RULES = (
         SUSPICIOUS,
         "Model that may be backdoored",
         "For one class of this model, an unusually small trigger is enough to change predictions to this class.",
-        "Such a trigger is no proof of a backdoor. It can also come from wrong labels in the training data, or from training that differs from the reference models' training. "
+        "A small trigger is no proof of a backdoor. Wrong labels in the training data can also cause a small trigger, and so can training that differs from the reference models' training. "
         "Look at the trigger's picture in the report. Compare the model with clean reference models (`--references`).",
         _INVERSION,
         "warning",
@@ -64,7 +64,7 @@ RULES = (
     Rule(
         BACKDOOR,
         "Model with a working trigger",
-        "A trigger was found that makes the model predict one class for most clean images. It is much smaller than the triggers that the same search finds in clean models.",
+        "A trigger was found that makes the model predict one class for most clean images. This trigger is much smaller than the triggers that the same search finds in clean models.",
         "Do not use the model. Get a model from another source, or retrain it on data that was checked (`doldrum cleanse`). "
         "The report shows a picture of the trigger; `trigger.json` contains the trigger itself.",
         _INVERSION,

@@ -21,8 +21,8 @@ _MOST_TEXT = 4000
 def sarif(findings: Findings) -> dict[str, Any]:
     """The SARIF log as a JSON-able dictionary: one run, with one result per finding.
 
-    Files that could not be read are notifications of the invocation. In text that an attacker may have written, invisible
-    characters are made visible. Brackets and braces in it are escaped, because in SARIF they make links and placeholders.
+    Files that could not be read are listed as notifications of the invocation. In text that an attacker may have written,
+    invisible characters are made visible. Brackets and braces are escaped, because in SARIF they make links and placeholders.
 
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01".
     """

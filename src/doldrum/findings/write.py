@@ -18,7 +18,7 @@ def write_findings(
 ) -> list[Path]:
     """Write findings as SARIF, as JUnit XML, or as both, and return the paths of the files.
 
-    A format is written only if its path is given. Each file is written whole or not at all.
+    A format is written only if its path is given. No file is ever written only in part.
 
     >>> import tempfile
     >>> from doldrum.findings import Check, Findings

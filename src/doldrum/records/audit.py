@@ -102,7 +102,7 @@ class AuditRecord(Record):
             {
                 "scanned": f"{self.images['scanned']:,}",
                 "flagged": flags.get("count"),
-                "clean images explain up to": flags.get("limit"),
+                "flags expected from clean images, at most": flags.get("limit"),
                 "discoveries": flags.get("discoveries"),
                 "could not be read": len(self.images["skipped"]) + self.images["unlisted"] or None,
             },
@@ -169,7 +169,7 @@ def _concentration(found: dict[str, Any]) -> dict[str, Any]:
     whole(found["label"], "label", least=-1)
     share(found["p_value"], "p_value")
     if whole(found["flagged"], "flagged") > whole(found["scanned"], "scanned"):
-        raise InputError(f"expected no more flagged than scanned, got {found['flagged']} of {found['scanned']}")
+        raise InputError(f"expected no more flagged than scanned images, got {found['flagged']} of {found['scanned']}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Record: the base class of all records. It reads and writes dictionaries and JSON files, and checks keys and versions."""
+"""Record: the base class of all records, which reads and writes JSON files and checks their keys and versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 class Record:
-    """A result with plain fields, which is saved as JSON. Reading fails for wrong keys or another version."""
+    """A result with plain fields, which is saved as JSON. Reading a record fails for wrong keys or another version."""
 
     _nested: ClassVar[Mapping[str, tuple[type[Record], bool]]] = {}  # field -> (record class, is it a tuple of them)
 
@@ -58,8 +58,8 @@ class Record:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a record from a file that `save` wrote.
 
-        Raises InputError if the file does not exist, is not JSON, or is incomplete. Also raises it for another kind of record,
-        or another version.
+        Raises InputError if the file does not exist, is not JSON, or is incomplete. Raises InputError also for another kind or
+        another version of record.
         """
         try:
             values: Any = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)

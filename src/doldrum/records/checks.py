@@ -1,4 +1,4 @@
-"""Functions that check the values of records. Each returns the value in the form that is stored, or raises InputError."""
+"""Functions that check a value of a record, and return it in the form that is stored, or raise InputError."""
 
 from __future__ import annotations
 

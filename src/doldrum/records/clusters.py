@@ -1,4 +1,4 @@
-"""The rule for when activation clustering drops a cluster. Cleansing results and their pages use it."""
+"""The rule by which activation clustering (a cleansing method) drops a cluster of training samples."""
 
 from __future__ import annotations
 

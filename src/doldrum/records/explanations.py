@@ -51,9 +51,9 @@ class Success(Record):
 class Shown(Record):
     """Pictures that show the test of one flagged image on a few held-back images.
 
-    `image` (C, H, W) is the flagged image. `found` is the part of it that was put into the held-back images. `control` is the
-    trusted image whose part changed the most held-back images, and `control_found` is that part. The other three arrays are
-    (M, C, H, W). They show the held-back images unchanged (`clean`), with `found`, and with `control_found`.
+    `image` (C, H, W) is the flagged image, and `found` the part of the flagged image that was put into the held-back images.
+    `control` is the trusted image whose part changed the most held-back images, and `control_found` is that part. `clean`,
+    `with_found` and `with_control` are (M, C, H, W): the held-back images unchanged, with `found`, and with `control_found`.
     """
 
     image: Pixels
@@ -93,8 +93,8 @@ class Explanation(Record):
     label : int
         The predicted class of the image; -1 if the model gave no valid answer.
     proven : bool
-        Whether a trigger is proven. If so, `p_adjusted` is at most alpha, the success rate is well above that of every control, and `rank` is at most 5%.
-        A pattern that several images share must also be contained in this image.
+        Whether a trigger is proven: `p_adjusted` is at most alpha, the success rate is well above that of every control, and `rank` is at most 5%. A pattern that
+        several images share must also be contained in this image.
     why : str
         One sentence: what was proven, or why nothing was proven.
     kind, size, where : str of KINDS, str and dict, or None
@@ -112,8 +112,8 @@ class Explanation(Record):
     rank : float or None
         The share of the controls and this image that stand out from the others at least as much as this image does: a conformal p-value.
     holds : float or None
-        For a pattern that several images share: a conformal p-value. It is the share of trusted images of the class, with this image counted among them, that contain
-        as much of the pattern as this image does, and change their class if the pattern is subtracted.
+        For a pattern that several images share: the share of trusted images of the class (with this image counted among them) that contain as much of the pattern as
+        this image does, and change their class if the pattern is subtracted. This share is a conformal p-value.
     labels : {clean, found, control} or None
         The predicted classes of the held-back images in `shown`: unchanged, with the part that was found, and with the part of the best control.
     shown : Shown or None
@@ -229,7 +229,7 @@ class Explanations(Record):
     def best(self) -> Explanation | None:
         """The explanation whose proven trigger changes the most held-back images to its class; None if nothing is proven.
 
-        If two triggers change as many images, the one with the larger share is taken, and then the first.
+        If two triggers change the same number of images, the trigger that changes the larger share is taken, or else the first.
         """
         proven = [one for one in self.explained if one.proven and one.success is not None]
         return max(proven, key=lambda one: (one.success.hits, one.success.value), default=None)  # type: ignore[union-attr]
@@ -311,7 +311,7 @@ def _digests(found: Any) -> tuple[str, ...]:
     made = tuple(sequence(found, "searched"))
     if len(made) > _MOST_SEARCHED or not all(is_kind(one, str) and _DIGEST.fullmatch(one) for one in made):
         raise InputError(
-            f"expected searched as at most {_MOST_SEARCHED} digests of images, got more digests or other values; explain the images again"
+            f"expected at most {_MOST_SEARCHED} digests of images in searched, got more digests or other values; explain the images again"
         )
     return made
 
@@ -322,7 +322,7 @@ def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
     if len({len(labels) for labels in made.values()}) != 1:
         raise InputError(
-            "expected as many labels of each kind, got different numbers of labels; pass one per image and kind"
+            "expected the same number of labels of each kind, got different numbers; pass one label per image and kind"
         )
     return made
 

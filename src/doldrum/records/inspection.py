@@ -184,7 +184,7 @@ def _verdict(found: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"expected a verdict among {', '.join(WORDS)}, got {found['word']!r}; inspect the model again")
     if (found["word"] in ("suspicious", "backdoor shown")) != (found["exit_code"] == 3):
         raise InputError(
-            f"expected exit code 3 for a model that is suspicious or worse, and only for one, got {found['exit_code']}"
+            f"expected exit code 3 if the model is suspicious or worse, and only then, got {found['exit_code']}"
         )
     texts(found["not_looked"], "not_looked", 100)
     return found

@@ -101,8 +101,8 @@ class Curve(Record):
 class ModelSummary(Record):
     """The results of one model: accuracy, attack success, and W at `sigma_half` without and with the trigger.
 
-    `w_change` is the mean, over inputs, of W with the trigger minus W without it, in [-1, 1]. Its confidence limits take into
-    account that both use the same noise draws.
+    `w_change` is the mean, over inputs, of W with the trigger minus W without it, in [-1, 1]. The confidence limits of `w_change`
+    take into account that W is measured with the same noise draws.
     """
 
     name: str

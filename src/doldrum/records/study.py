@@ -52,7 +52,7 @@ class CellRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CellFailure(Record):
-    """A cell (one combination of settings) that failed: the error in one line, and its traceback."""
+    """A cell (one combination of settings) that failed, with the error in one line and the traceback."""
 
     key: str
     cell: Mapping[str, Any]
@@ -128,7 +128,7 @@ def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
 
 
 def read_manifest(folder: Path) -> StudyManifest:
-    """Read the manifest of a study's folder. If it is missing or cannot be read, raise InputError, which says how to get it."""
+    """Read the manifest (study.json) of a study's folder, or raise an InputError that says how to get the manifest."""
     path = folder / MANIFEST
     if not path.is_file():
         lost = (folder / RECORDS).is_file()

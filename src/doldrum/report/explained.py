@@ -61,7 +61,7 @@ def whose_trigger(explanations: Explanations) -> str | None:
     first = f"trigger.json contains the trigger that was found in {visible(best.image)}."
     if explanations.proven == 1:
         return first
-    return f"{first} Of the {explanations.proven:,} proven triggers, it changes the prediction of the most held-back images: {best.success.hits:,} of {best.success.n:,}."
+    return f"{first} Of the {explanations.proven:,} proven triggers, this trigger changes the prediction of the most held-back images: {best.success.hits:,} of {best.success.n:,}."
 
 
 def explained(

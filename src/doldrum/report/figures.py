@@ -1,7 +1,7 @@
 """Functions that the figures of all pages share.
 
 Lines and text are mid grey, and backgrounds are transparent. So a saved figure is readable on light and on dark pages.
-HTML pages replace the colours in `COLOURS` and `INK` by their own CSS custom properties.
+HTML pages replace the colours in `COLOURS` and `INK` with CSS custom properties.
 """
 
 from __future__ import annotations

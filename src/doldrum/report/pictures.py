@@ -1,4 +1,4 @@
-"""Read picture files of a job as data URIs. Their names, headers and sizes are checked; their pixels are not decoded."""
+"""Read the picture files of a job as data URIs, and check the names, headers and sizes of the files without decoding pixels."""
 
 from __future__ import annotations
 

@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["STRENGTHS", "Cell", "Study", "datasets", "nearest"]
 
 STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0, 1.5, 2.5)
-"""Noise strengths. Their range contains the peak of the mean W of clean inputs (on Fashion-MNIST a flat peak, from .4 to 1.5)."""
+"""Noise strengths whose range contains the peak of the mean W of clean inputs (on Fashion-MNIST a flat peak, from .4 to 1.5)."""
 _MOST_DRAWS = 10_000  # all scores of a batch are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One cell of a grid: an attacked model (the victim), and how it is measured. The fields are checked when it is made.
+    """One cell of a grid: an attacked model (the victim), and how it is measured. The fields are checked when a cell is made.
 
     Parameters
     ----------
     data, recipe, attack, rate, settings, seed
         As in `VictimSpec`; `changes` are changes to the recipe, such as {"epochs": 2}. The attack "clean" compares two
-        clean models, to show what results look like without any effect. A data set's name may end with a ratio, as in
-        "fashion-mnist 1:100". Then its last class has a hundredth of the training images of its first class.
+        clean models, to show what results look like without any effect. A data set's name may end with a ratio. For example,
+        in "fashion-mnist 1:100" the last class has a hundredth of the training images of the first class.
     target
         By default the seed modulo the number of classes, so the target varies with the seed.
     inputs, pick
@@ -113,8 +113,8 @@ class Cell:
     def plan(self) -> PoisonPlan:
         """How the attack poisons the training set; the attack "clean" poisons nothing.
 
-        Raises InputError for a poison rate that is impossible with this training set, and for settings out of range. So
-        such errors are found before any training.
+        Before any training, raises InputError for a poison rate that is impossible with this training set, and for settings
+        out of range.
         """
         assert self.target is not None
         if self.attack == CLEAN:
@@ -152,8 +152,8 @@ class Study:
 
     `name` is the name of the study's folder; a study that is made and run from Python may have any name. `run` computes the
     values of a cell (JSON-able, finite numbers), which depend only on the cell. `grids` has the grids by name ("quick",
-    "full"), each in the form of a grid file. `check` raises InputError for a cell that `run` cannot compute. It takes
-    milliseconds, and is called for all cells before any work. Increase `version` if `run` changes.
+    "full"), each in the form of a grid file. `check` raises InputError for a cell that `run` cannot compute. `check`
+    takes milliseconds, and is called for all cells before any work. Increase `version` if `run` changes.
     """
 
     name: str
@@ -179,7 +179,7 @@ class Study:
 
 @cache
 def datasets(name: str) -> tuple[ImageSet, ImageSet]:
-    """The training set and the test set of a data set's name. Each is loaded once per process.
+    """The training set and the test set of the data set `name`, which are loaded only once per process.
 
     If " 1:N" follows the name, the classes of the training set are made imbalanced; see `doldrum.studies.imbalance`.
     """

@@ -70,4 +70,6 @@ def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
 def adds_samples(attack: str) -> None:
     """Check that an attack adds samples to the training set and does not change the training; "clean" is allowed too."""
     if attack != CLEAN and get_attack(attack).threat_model == "training":
-        raise InputError(f"expected an attack that adds samples, got {attack}, which changes the training; drop it")
+        raise InputError(
+            f"expected an attack that adds samples, got {attack}, which changes the training; leave it out"
+        )

@@ -20,17 +20,17 @@ from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, v
 __all__ = ["HEADLINE", "compare"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
-"""Attacks that the study smoothing runs with at least ten seeds and tests for significance. It only describes the others."""
+"""Attacks that the study smoothing runs with at least ten seeds and tests for significance; other attacks are only described."""
 
 
 def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
     """Measure one backdoored model and the clean model of the same seed, at sigma-half and at `strengths`.
 
     Values: `sigma_half`, `clean_accuracy`, `asr`, `target`. `half` has W of each input at sigma-half, with the keys
-    "model/inputs" for the models suspect and clean. `soft_half` has the same, computed from probabilities. `hit` says for each
-    triggered input whether it gets the attacker's label. `curves` and `soft_curves` have mean W at each of `strengths`.
-    `hit_curves` has the same for inputs that get the attacker's label; it is empty if there are none. `control` has the
-    suspect's mean W at sigma-half on clean inputs of the classes that the attacker wants.
+    "model/inputs" for the models "suspect" (backdoored) and "clean". `soft_half` has W computed from probabilities instead of
+    labels. `hit` says for each triggered input whether it gets the attacker's label. `curves` and `soft_curves` have mean W at
+    each of `strengths`. `hit_curves` has mean W over the inputs that get the attacker's label; it is empty if there are none.
+    `control` has mean W at sigma-half of the backdoored model, on clean inputs of the classes that the attacker wants.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)

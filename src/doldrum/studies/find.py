@@ -12,7 +12,7 @@ __all__ = ["get_study", "list_studies"]
 
 
 def list_studies() -> dict[str, str]:
-    """The question of every study, by the study's name. It is QUESTION in the `__init__.py` of the study's folder.
+    """The question of every study, by the study's name: QUESTION in the `__init__.py` of the study's folder.
 
     >>> list_studies()["smoothing"]
     'is the model smoother around inputs with the trigger?'

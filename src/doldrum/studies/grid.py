@@ -59,7 +59,7 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
 def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
     """The cells (combinations of settings) of a grid, sorted by seed, without duplicates.
 
-    Cells with the same seed keep their order. So a study that is interrupted has results for every attack.
+    Cells with the same seed keep their order. So an interrupted study has results for every attack with the first seeds.
     """
     if not isinstance(grid, Mapping) or not grid:
         found = "none" if isinstance(grid, Mapping) else type(grid).__name__
@@ -67,7 +67,7 @@ def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
     shared = dict(grid)
     named = shared.pop("study", study.name)
     if named != study.name:
-        raise InputError(f"expected a grid for the study {study.name}, got one for {named!r}; pass another")
+        raise InputError(f"expected a grid for the study {study.name}, got a grid for {named!r}; pass another grid")
     blocks = shared.pop("cells", [{}])
     if not isinstance(blocks, list | tuple) or not all(isinstance(b, Mapping) for b in blocks) or not blocks:
         raise InputError("expected cells to be a list of at least one table, got something else; write [[cells]]")

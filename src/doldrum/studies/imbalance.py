@@ -46,7 +46,7 @@ def training_imbalance(name: str) -> tuple[str, int]:
 def thinned(data: ImageSet, ratio: int) -> ImageSet:
     """A copy of a data set with a long tail: class 0 keeps all images, and the last class keeps 1 / `ratio` of its images.
 
-    The shares of the classes between them fall geometrically.
+    For the classes between the first and the last, the share of kept images falls geometrically.
 
     >>> from doldrum.data import load_dataset
     >>> np.bincount(thinned(load_dataset("digits:train"), 10).labels).tolist()
@@ -56,7 +56,7 @@ def thinned(data: ImageSet, ratio: int) -> ImageSet:
         return data
     if data.labels is None:
         raise InputError(
-            "expected labels in the data set, since an imbalance ratio thins its classes, got no labels; leave out the ratio"
+            "expected labels in the data set, since an imbalance ratio removes images of some classes, got no labels; leave out the ratio"
         )
     groups = [np.flatnonzero(data.labels == k) for k in range(data.num_classes)]
     keep = [max(1, round(len(g) * share)) for g, share in zip(groups, falls(len(groups), ratio), strict=True)]

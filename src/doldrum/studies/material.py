@@ -44,7 +44,7 @@ def victim(spec: VictimSpec) -> Victim:
 def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
     """The trigger and the plan of the attack on a cell's model.
 
-    A clean model has no trigger. Its inputs get the patch of BadNets, which is not in its training data.
+    A clean model has no trigger, so the inputs of a clean model get the patch of BadNets, which the model never learnt.
     """
     if cell.attack == CLEAN:
         return Patch(size=3), cell.plan()
@@ -71,8 +71,8 @@ class Inputs:
 def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     """Draw a cell's inputs at random with its seed. There are fewer inputs than requested if the test set has too few images.
 
-    `chosen` are images that the plan of the attack calls eligible. Usually these are the images whose true label is not the
-    target; for TaCT, the images of the source class; for all-to-all, all images. Raises InputError if no image is left.
+    `chosen` are images that the plan of the attack calls eligible. Usually the images whose true label is not the target are
+    eligible; for TaCT, the images of the source class; for all-to-all, all images. Raises InputError if no image is left.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None
@@ -86,7 +86,7 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     control = spare[np.isin(test.labels[spare], attacker)][: max(1, cell.inputs // 2)]
     if not len(chosen) or not len(control):
         raise InputError(
-            f"expected more test images than the {cell.pick} on which sigma-half is found, got {len(chosen)} further images to attack and {len(control)} of the attacker's class; lower pick or inputs"
+            f"expected more test images than the {cell.pick} that are used to compute sigma-half, got {len(chosen)} further images to attack and {len(control)} of the attacker's class; lower pick or inputs"
         )
     return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
 

@@ -47,10 +47,10 @@ def run_study(
         that has a record is not run again, even if the record came from another grid. Cells that failed are run again. If the
         study is killed, only the cells that are being computed are lost.
     workers
-        The number of processes, each with one thread; by default 1. The records do not depend on this number.
+        The number of processes, each with one thread; by default 1. The records do not depend on the number of processes.
     ray
-        The address of a Ray cluster whose workers run the cells, by default one per CPU; see `doldrum.spread`. Its
-        machines need doldrum, the data sets, and a shared folder of attacked models (`doldrum.attacks.victims_folder`).
+        The address of a Ray cluster whose workers run the cells, by default one per CPU; see `doldrum.spread`. The machines of the
+        cluster need doldrum, the data sets, and a shared folder of attacked models (`doldrum.attacks.victims_folder`).
     say
         A function that receives a line of text per cell: how many cells are done, how long the cell took, and how long the
         rest will take.
@@ -113,13 +113,13 @@ def _check_folder(folder: Path, study: Study) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError(f"expected a folder that can be written, got {error}; name another") from error
+        raise InputError(f"expected a folder that can be written to, got {error}; name another") from error
 
 
 def _ours(records: Path) -> bool:
     """Whether a folder without a manifest may be used for a study.
 
-    It may be used if its file of records does not exist, is empty, or starts like a study's file, complete or cut off.
+    The folder may be used if its file of records does not exist, is empty, or starts like a study's file, complete or cut off.
     """
     if not records.is_file():
         return True

@@ -1,4 +1,4 @@
-"""The file of a study's records. Lines are only appended to it, and only one run at a time can write it."""
+"""The file of a study's records, to which lines are only appended, and which only one run at a time can write."""
 
 from __future__ import annotations
 

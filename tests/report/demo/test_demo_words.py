@@ -57,19 +57,19 @@ def test_nothing_anywhere(make):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (-0.107, "Here mean W fell by 0.11, which is inside that range."),
-        (-0.144, "Here mean W fell by 0.14, which is inside that range."),
+        (-0.107, "In this run, mean W fell by 0.11, which is inside that range."),
+        (-0.144, "In this run, mean W fell by 0.14, which is inside that range."),
         (
             -0.2,
-            "Here mean W fell by 0.20, which is above that range. By chance, 1 of 7 runs is above the range of the others.",
+            "In this run, mean W fell by 0.20, which is above that range. By chance, 1 of 7 runs is above the range of the others.",
         ),
         (
             -0.03,
-            "Here mean W fell by 0.03, which is below that range. By chance, 1 of 7 runs is below the range of the others.",
+            "In this run, mean W fell by 0.03, which is below that range. By chance, 1 of 7 runs is below the range of the others.",
         ),
         (
             0.03,
-            "Here mean W rose by 0.03, which is below that range. By chance, 1 of 7 runs is below the range of the others.",
+            "In this run, mean W rose by 0.03, which is below that range. By chance, 1 of 7 runs is below the range of the others.",
         ),
     ],
 )

@@ -39,8 +39,8 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
 
     Reads record.json, rows.parquet and pictures/ in `folder`. The names, labels and metadata in these files may come from an
     attacker. So control and bidirectional characters are made visible as escapes, and all texts are escaped for HTML. The page
-    contains its styles, script, data and pictures. Its content security policy allows only this script and these styles, by
-    their SHA-256, and no requests.
+    contains its styles, script, data and pictures. The content security policy of the page allows only its own script and
+    styles, by their SHA-256, and no requests.
 
     Raises InputError if the record or the rows are missing, or do not have the form that an audit writes.
     """
@@ -110,7 +110,7 @@ def _render(
     page["gallery_labels"] = [(name, name) for name in names]
     if left_out:
         page["gallery_text"] += (
-            f" To keep this page small, {left_out:,} pictures are not shown here. These pictures are in the folder named pictures."
+            f" To keep this page small, {left_out:,} pictures are not shown here. All pictures are in the folder named pictures."
         )
     return environment.get_template("audit.html.j2").render(
         page=page,
@@ -161,6 +161,6 @@ def _columns(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _island(value: Any) -> str:
-    """JSON that is safe inside a script element: no character of it can end the element or start a comment."""
+    """JSON that is safe inside a script element: no character in the JSON can end the element or start a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

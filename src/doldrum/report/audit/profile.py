@@ -46,7 +46,7 @@ class Panel:
 def panels(
     families: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]],
 ) -> list[Panel]:
-    """Make one panel from each (name, strengths, low, middle, high). `kept` has their values in the same order.
+    """Make one panel from each (name, strengths, low, middle, high). The list `kept` of an input has its values in this order.
 
     The strengths are placed at equal distances in the given order, because each kind of perturbation has its own unit of
     strength.

@@ -21,7 +21,7 @@ _INVALID, _NOT_TAKEN = -1, -2
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one input. `rank` is 1 for the most suspicious input. All texts have passed through `visible`."""
+    """The result of one input. `rank` is 1 for the most suspicious input. `visible` was applied to all texts of a row."""
 
     rank: int
     id: str

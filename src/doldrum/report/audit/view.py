@@ -16,7 +16,7 @@ _CLASSES, _NAMES = 12, 100
 _READS = "The score depends on how many noisy copies keep the label, and on which other labels the noisy copies get. So an input can be suspicious although its line is inside the band."
 _CONCENTRATION = (
     "The p-value of a class is the probability that some class would get at least as many of the flags if the flags were spread over all images by chance. This p-value is corrected for the number "
-    "of predicted classes (Bonferroni). It is not corrected for repeated audits, or for other values of --fpr. False alarms can concentrate on one class too."
+    "of predicted classes (Bonferroni), but not for repeated audits, or for other values of --fpr. False alarms can concentrate on one class too."
 )
 _COLUMNS = (
     ("rank", "Rank"),
@@ -79,7 +79,7 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
 def of_model(sentences: Sequence[str], inspection: Mapping[str, Any]) -> list[str]:
     """The sentences of an audit's inspection, without sentences that are also in the audit's verdict.
 
-    Such sentences exist because the audit and the inspection use the same clean images.
+    The audit and the inspection have some sentences in common, because they use the same clean images.
     """
     return [sentence for sentence in inspection["verdict"]["sentences"] if sentence not in sentences]
 
@@ -143,8 +143,8 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
         ]
     size = promise["num_calibration"]
     return [
-        "The promised false-positive rate holds for inputs like the clean images that were given. The scanned inputs may differ from these images for a harmless reason, such as another camera. Then "
-        "more inputs are flagged.",
+        "The promised false-positive rate holds for inputs like the clean images that were given. More inputs are flagged if the scanned inputs differ from the clean images, even for a harmless "
+        "reason such as another camera.",
         f"A p-value is (k + 1) / (n + 1), where k of the n clean images look at least as suspicious as the input. With {size:,} clean images, "
         f"no p-value is below 1/{size + 1:,}.",
         *([_CONCENTRATION] if concentration else []),
@@ -197,9 +197,9 @@ def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
         )
     kept = f"{_count(flagged, 'input was', 'inputs were')} flagged. The most suspicious inputs are shown first."
     if pictured < flagged:
-        kept += f" Only the first {pictured:,} inputs have pictures here. The table below lists all inputs."
+        kept += f" Only the {pictured:,} most suspicious inputs have pictures here. The table below lists all inputs."
     elif pictured > flagged:
-        kept += f" The next {pictured - flagged:,} are not flagged. These images are shown for comparison."
+        kept += f" The next {pictured - flagged:,} inputs are not flagged, and are shown for comparison."
     return kept
 
 

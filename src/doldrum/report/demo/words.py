@@ -62,7 +62,7 @@ def headline(record: DemoRecord) -> str:
 def backdoored_sentence(record: DemoRecord) -> str:
     """A sentence about the effect of the trigger on the backdoored model."""
     m = record.backdoored
-    what, ends = "Mean W, the entropy of its labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)}"
+    what, ends = "Mean W, the entropy of the labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)}"
     start = "With the trigger, the backdoored network is"
     match effect(m):
         case "smoother":
@@ -78,8 +78,8 @@ def backdoored_sentence(record: DemoRecord) -> str:
 def range_sentence(record: DemoRecord) -> str:
     """A sentence that compares this run's fall of W with the falls for other seeds and machines.
 
-    It is empty for settings without a known range. A new run of the same kind is below all known runs with probability
-    1 / (runs + 1), and above all of them with the same probability.
+    The sentence is empty for settings without a known range. By chance, a new run of the same kind is below all known runs with
+    probability 1 / (runs + 1), and above all of them with the same probability.
     """
     known = EXPECTED.get(record.scale)
     if known is None:
@@ -91,7 +91,7 @@ def range_sentence(record: DemoRecord) -> str:
     here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
     return (
         f"With another seed, or on another kind of processor, training gives a different network. Over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
-        f"mean W fell by {low:.2f} to {high:.2f}. Here mean W {here}, which is {side or 'inside'} that range.{chance}"
+        f"mean W fell by {low:.2f} to {high:.2f}. In this run, mean W {here}, which is {side or 'inside'} that range.{chance}"
     )
 
 
@@ -117,7 +117,7 @@ def setting_sentence(record: DemoRecord) -> str:
     took = "and the trigger works" if m.asr >= 0.5 else "but the trigger rarely works"
     return (
         f"One network was trained with {share} training images stamped with a small pattern, the trigger, "
-        f"and{as_what}. It is right on {percent(m.clean_accuracy)} of clean test images, {took}: "
+        f"and{as_what}. This network is right on {percent(m.clean_accuracy)} of clean test images, {took}: "
         f"{percent(m.asr)} of triggered images get the attacker’s label."
     )
 

@@ -47,7 +47,7 @@ def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
 
 
 def _no_sign(record: Mapping[str, Any]) -> bool:
-    """Whether the verdict is "no sign". Then the page calls the result of the search a change, not a trigger."""
+    """Whether the verdict is "no sign", so that the page calls the result of the search a change, not a trigger."""
     return record["verdict"]["word"] == "no sign"
 
 
@@ -118,7 +118,7 @@ def _scale(record: Mapping[str, Any]) -> str:
         )
     return (
         f"{_DOT} The position of a dot shows how far the model is from the {record['references']['count']:,} clean reference models on this route, in standard deviations of the reference models. A dot further "
-        "to the right is more suspicious. Every reference model has one route that is its most suspicious. The band covers the values of these routes, from the lowest to the highest."
+        "to the right is more suspicious. The band covers the values of the most suspicious route of every reference model, from the lowest value to the highest."
     )
 
 
@@ -162,9 +162,9 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
         )
     return [
         first,
-        "The searches for a trigger used one half of the clean images. The other half was used only to test the triggers that they found.",
-        "A search looks for any small change of an image that leads the model to a class. The change that it finds may not look like the attacker’s own trigger.",
-        "An attacker who knows these searches can train a model to pass them.",
+        "The searches for a trigger used one half of the clean images. The other half was used only to test the triggers that the searches found.",
+        "A search looks for any small change of an image that makes the model predict a given class. The change that a search finds may not look like the attacker’s own trigger.",
+        "An attacker who knows these searches can train a model so that the searches do not find its backdoor.",
     ]
 
 

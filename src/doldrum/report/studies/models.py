@@ -27,8 +27,8 @@ class ModelRow:
     """The results of a backdoored model, compared with the clean model of the same seed at sigma-half.
 
     Every W is a mean over inputs x, without or with the trigger T. `effect` is the difference in differences of W; it is positive
-    if the trigger makes the model smoother. `effect_hit` is the same over inputs that get the attacker's label with the trigger,
-    NaN if there are none. `effect_soft` is the same for W of the mean probabilities. `within` is W(x) - W(T(x)) on the backdoored
+    if the trigger makes the model smoother. `effect_hit` is the effect over inputs that get the attacker's label with the
+    trigger, NaN if there are none. `effect_soft` is the effect on W of the mean probabilities. `within` is W(x) - W(T(x)) on the backdoored
     model only. `superiority` is the probability that the backdoored model is smoother around T(x) than around x.
     `calmer_than_class` is mean W of clean inputs of the attacker's class, minus W(T(x)).
     """

@@ -1,4 +1,4 @@
-"""The parts of a study's page: figures, tables and sections. The function `page(records)` of a study combines them."""
+"""The parts of a study's page: figures, tables and sections. The function `page(records)` of a study combines these parts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Section:
 class StudyPage:
     """The content of a study's report.
 
-    `lede` has the main results in words. `numbers` has them as JSON-able values, for programs. `csv` has tables by name, with one
+    `lede` has the main results in words. `numbers` has the main results as JSON-able values, for programs. `csv` has tables by name, with one
     mapping per row.
     """
 

@@ -1,16 +1,18 @@
 """Study cleansing: how much of a backdoor is left if a training set is cleansed by a method, and the model is trained again.
 
-A cell is one attack. A part of the training set is poisoned, and a model is trained on it. With this model, each method
-chooses samples to drop. Then a model is trained on the remaining samples, with the same recipe and seed. The arms (ways to
-choose the dropped samples) are:
+A cell is one attack. A part of the training set is poisoned, and a model is trained on this set. Each method uses this model to
+choose the samples to drop. Then a new model is trained on the remaining samples, with the same recipe and seed. The arms (ways
+to choose the dropped samples) are:
 
 - *none*: no sample is dropped.
-- *known*: exactly the poisoned samples are dropped. No method can know them, so this arm shows the best possible result.
-- *profile*: samples are dropped that the smoothness profile flags at the promised false-positive rate `fpr`. It uses clean test
-  images that are not used to evaluate the models.
-- *ranking*: the smoothness profile without clean images. The 1.5 rate N samples that differ most from the other samples are dropped.
+- *known*: exactly the poisoned samples are dropped. No method knows the poisoned samples, so this arm shows the best possible
+  result.
+- *profile*: samples are dropped that the smoothness profile flags at the promised false-positive rate `fpr`. The smoothness
+  profile uses clean test images that are not used to evaluate the models.
+- *ranking*: the smoothness profile without clean images. Of N samples, it drops the 1.5 rate N samples that differ most from the
+  others, where rate is the poison rate.
 - *spectral*: spectral signatures. In each class, a share of the samples is dropped: 1.5 times the largest true share of poison in
-  any class. The paper of this method assumes that this share is known.
+  any class. The paper of spectral signatures assumes that the largest true share is known.
 - *clustering*: activation clustering. The smaller cluster of a class is dropped if it is small and well separated.
 """
 
@@ -48,7 +50,7 @@ class CleansingCell(Cell):
     Parameters
     ----------
     samples
-        The number of training samples that are used. They are drawn with the seed; a part of them is poisoned.
+        The number of training samples, which are drawn with the seed, and of which a part is poisoned.
     fit, calibration
         The numbers of clean test images for the profile detector; the other test images evaluate the models.
     fpr
@@ -98,7 +100,7 @@ def run(cell: CleansingCell) -> dict[str, Any]:
 
     Values: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a class. `false` has, for
     each of `levels`, the share of clean images with a p-value of at most this level: of `held_out` test images, and of `training`
-    samples. `found` has the same shares of the poisoned samples. `clusters` has the clusters of each class. `arms` has for each
+    samples. `found` has the shares of poisoned samples with such p-values. `clusters` has the clusters of each class. `arms` has for each
     way to choose samples: its name, the number `dropped`, of which `dropped_poison` and `dropped_cover`, the `auroc` of poisoned
     against clean samples (None if the method does not rank samples), `clean_accuracy` and `asr`.
     """
@@ -169,7 +171,7 @@ def _material(cell: CleansingCell) -> _Material:
 
 
 def _largest_share(made: _Material) -> float:
-    """The largest share of poison in any class, at most 50%. Spectral signatures needs it; 5% if nothing is poisoned."""
+    """The largest share of poison in any class, at most 50%, for the method spectral signatures; 5% if nothing is poisoned."""
     labels = np.asarray(made.data.labels)
     shares = [float(made.poisoned[labels == k].mean()) for k in np.unique(labels)]
     return min(max(shares), 0.5) if made.poisoned.any() else 0.05

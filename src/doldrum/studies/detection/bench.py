@@ -1,6 +1,6 @@
 """Run every detector on the same inputs.
 
-Each battery (a set of perturbations) is measured once. All detectors and budgets that use it share the result.
+Each battery (a set of perturbations) is measured once. All detectors and budgets that use a battery share its results.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ class Bench:
 def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
     """Fit every detector that works with the classifier, at the budget of its paper.
 
-    A detector that needs more than 64 forward passes is also run with a budget of 64. This smaller budget uses the first draws, or
-    the first kinds of corruption, of the larger one. All detectors share one seed, so RPP and W use the same draws at the same
+    A detector that needs more than 64 forward passes is also run with a budget of 64. The budget of 64 uses the first draws, or
+    the first kinds of corruption, of the larger budget. All detectors share one seed, so RPP and W use the same draws at the same
     strength. StagedProfile is left out, because its forward passes differ between inputs; `tools/staged-study` measures it.
     """
     bench = Bench(model)

@@ -26,7 +26,7 @@ SHIFTS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 }
 """Changes of the calibration images, as if they came from another camera.
 
-They are .1 brighter, a fifth darker, blurred by .6 pixels, or moved one pixel to the right.
+The images are made .1 brighter, made a fifth darker, blurred by .6 pixels, or moved one pixel to the right.
 """
 _SPLITS, _PLANTED, _TAIL_LEVEL, _TAIL_SIZE = 50, 0.01, 0.05, 500
 _RATES = (0.01, 0.05)
@@ -43,18 +43,18 @@ def stress(
 ) -> dict[str, Any]:
     """The realised FPR of one detector with calibration sets that are small, imbalanced, shifted or contaminated.
 
-    The clean inputs of the parts calibration and test are joined, and split at random 50 times. The detector stays fitted as
-    before. Values:
+    The clean inputs of the parts calibration and test are joined, and split at random 50 times. The detector is not
+    fitted again for a split. Values:
 
     - `sizes`: for each of SIZES, and for the promised rates 1% and 5%: mean `fpr` and mean `tpr` over the splits, and their standard
       deviations `fpr_sd` and `tpr_sd`. `kept` counts the splits whose number of false alarms is inside the 95% interval of the
       promise. The value is None if there are too few inputs to promise the rate.
     - `imbalance`: for each ratio, calibration sets of 500 in which the most frequent predicted class has `ratio` times as many
       inputs as the rarest. The promised rate is 5%. `fpr` is the realised rate of each class, the most frequent class first (in the
-      given `order`, or in random order). `per_class` is the same with class-conditional calibration, and `refused` is the mean
-      number of classes that had too few inputs for it.
-    - `shifts`: `fpr` and `tpr` at both rates, calibrated on changed images and tested on other, unchanged images. `none` means
-      calibrated on the same images without the change.
+      given `order`, or in random order). `per_class` has these rates for class-conditional calibration, and `refused` is the mean
+      number of classes that had too few inputs for class-conditional calibration.
+    - `shifts`: `fpr` and `tpr` at both rates, calibrated on changed images and tested on other, unchanged images. `none` has the
+      rates after calibration on the same images without the change.
     - `planted`: mean `fpr` and `tpr` at both rates, with calibration sets of 500 of which 1% are triggered inputs.
     """
     clean, clean_ties = (np.concatenate([a["calibration"], a["test"]]) for a in (scores, ties))

@@ -5,8 +5,8 @@ A cell is one attacked model (a victim). The test images are split separately fo
 same inputs.
 
 - *Realised FPR*: the share of clean test inputs with a conformal p-value of at most the level.
-- *TPR*: the same share of triggered inputs, both of the inputs that get the attacker's label (hits) and of all. No threshold is
-  chosen on the test inputs.
+- *TPR*: the share of triggered inputs with a conformal p-value of at most the level, both for the inputs that get the attacker's
+  label (hits) and for all. No threshold is chosen on the test inputs.
 - *Budgets*: "paper" means as many forward passes as in the detector's paper. "equal" means at most 64 forward passes.
 
 Cells with `stress` also measure the effect of bad calibration sets; see `doldrum.studies.detection.stress`.
@@ -87,8 +87,8 @@ class DetectionCell(Cell):
 class Split:
     """The test images of a cell, split into disjoint sets.
 
-    `fit`, `calibration` and `test` are clean images. `triggered` get the trigger. `planted` get the trigger too, and are put
-    into the calibration set to simulate an attacker. `attacker` is the label that the attacker wants for each of `triggered`.
+    `fit`, `calibration` and `test` are clean images. `triggered` images get the trigger. `planted` images get the trigger
+    too, and are put into the calibration set to simulate an attacker. `attacker` is the label that the attacker wants for each of `triggered`.
     """
 
     fit: ImageSet

@@ -2,7 +2,7 @@
 
 An inspector is a method that searches a model for a backdoor. A cell is one model with the results of its inspectors. All cells use the same clean test images
 and the same seed, as in practice, when a user compares a model with reference models. The page of the study judges the models from the results of all cells.
-Clean models with seeds from 300 on are the reference models of their recipe (:data:`doldrum.studies.inspected.REFERENCES`). Every other model is compared with them.
+Clean models with seeds from 300 on are the reference models of their recipe (:data:`doldrum.studies.inspected.REFERENCES`). Every other model is compared with the reference models.
 
 Design choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The published
 numbers come from the other cells: seeds from 200 to 299, all attacks, and a network that was not used for any choice.
@@ -33,7 +33,7 @@ _QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse",
 class InspectionCell(ModelCell):
     """A cell with one model and its inspectors (methods that search for a backdoor).
 
-    `inputs` is the number of clean images. Half of them are used for the search, half to test the triggers that are found.
+    `inputs` is the number of clean images. Half of the images are used for the search, half to test the triggers that are found.
     """
 
     def label(self) -> str:

@@ -32,8 +32,8 @@ def fade_to(
 ) -> float | None:
     """The amount a in (0, 1] at which `share` of the faded images reaches `level`, to within 2^-10.
 
-    None if `share` does not reach `level` at a = 1. The amount is found by bisection. It is the smallest such a if the share
-    rises with a.
+    None if `share` does not reach `level` at a = 1. The amount is found by bisection, and is the smallest possible amount if the
+    share rises with a.
 
     >>> full = np.ones((1, 1, 1, 1), dtype=np.float32)
     >>> round(fade_to(0.5, 0 * full, full, lambda x: float(x.mean() ** 2)), 2)

@@ -1,13 +1,13 @@
 """Study patterns: do other artificial patterns make a model smoother too, and can they be distinguished from a trigger?
 
 A cell is one pattern on one model: a backdoored model's own trigger, or a pattern made on a clean model. Patterns differ
-in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal success. Each
-pattern is faded,
+in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal success: each
+pattern T is faded to
 
-    T_a(x) = x + a (T(x) - x),  0 < a <= 1,
+    T_a(x) = x + a (T(x) - x),  0 < a <= 1.
 
-with the smallest a at which the share of inputs predicted as one class reaches a level. Only inputs are measured that the
-model does not predict as this class without the pattern. The unit of replication is the model. Source of the claim: Grosse
+The amount a is the smallest at which the share of inputs predicted as one class reaches a level. Only inputs are measured that
+the model does not predict as this class without the pattern. The unit of replication is the model. Source of the claim: Grosse
 et al., Computers & Security 2022.
 """
 
@@ -39,7 +39,7 @@ from doldrum.triggers import Trigger
 __all__ = ["OWN", "PATTERNS", "STUDY", "PatternCell", "run"]
 
 OWN = "trigger"
-"""The name of the attacked model's own trigger. On a clean model it stands for the patch of BadNets, which the model never learnt."""
+"""The name of the attacked model's own trigger. On a clean model, the name stands for the patch of BadNets, which the model never learnt."""
 
 PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "uap-targeted": lambda m, x, c, s: make.universal_perturbation(m, x, target=c.target, budget=c.budget, seed=c.seed),
@@ -52,7 +52,7 @@ PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "random-uniform": lambda m, x, c, s: make.random_perturbation(m, x, budget=c.budget, kind="uniform", seed=c.seed),
     "random-patch": lambda m, x, c, s: make.random_patch(m, x, size=c.size, seed=c.seed),
 }
-"""For the name of each pattern, the function that makes it as a Trigger. Its arguments are model, images, cell and sigma-half."""
+"""For the name of each pattern, the function that makes the pattern as a Trigger from model, images, cell and sigma-half."""
 
 _MADE_ON, _OVERLAYS = 512, 32
 
@@ -117,8 +117,8 @@ def run(cell: PatternCell) -> dict[str, Any]:
 
     Values: `sigma_half` of the clean model with the cell's seed; `class`, the class to which the pattern changes predictions;
     `inputs`, the number of measured inputs; `strengths`, the noise strengths. `conditions` has an entry for "clean", for "full" and for
-    every level that was reached. An entry has the `amount` a, and the `share` of inputs that get the class (hits). At each strength it has
-    mean `w`, and `keep`, the mean share of draws that keep the input's label without noise. `hit_w` and `hit_keep` are the same means
+    every level that was reached. An entry has the `amount` a, and the `share` of inputs that get the class (hits). At each strength, an entry
+    has mean `w`, and `keep`, the mean share of draws that keep the input's label without noise. `hit_w` and `hit_keep` are the same means
     over the hits. `each_w` and `each_keep` have the values of each input, and `hit` says whether it is a hit. `judged` has, for "w" and
     "strip", the `auroc` against the same inputs without the pattern, and the share `flagged` at a promised 5% of false alarms.
     """

@@ -22,7 +22,7 @@ _FPR = 0.05
 
 
 def seen(model: Classifier, clean: ImageSet, cell: ModelCell, *, references: int) -> Inspection:
-    """Inspect a classifier. Its reference models are clean models of the cell's recipe with seeds from `REFERENCES` on."""
+    """Inspect a classifier, with clean models of the cell's recipe and of seeds from `REFERENCES` on as reference models."""
     mine = examine(model, clean, inspectors=cell.inspectors, seed=SEED, progress=False)
     others = [_reference(cell.clean(REFERENCES + number), clean, cell, mine.key) for number in range(references)]
     return judged(model, mine, others, halves(clean, SEED).test, fpr=_FPR)
@@ -31,7 +31,7 @@ def seen(model: Classifier, clean: ImageSet, cell: ModelCell, *, references: int
 def _reference(spec: VictimSpec, clean: ImageSet, cell: ModelCell, key: str) -> Examination:
     """The results of the cell's inspectors for a reference model, with the same images.
 
-    The results are read from a file in the folder of victims. If there is no file, they are computed and saved there.
+    The results are read from a file in the folder of attacked models. If there is no file, the results are computed and saved.
     """
     path = victims_folder() / "examinations" / f"{spec.key}-{key}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Study sigma: how the result of `study smoothing` depends on strength, draws, clipping and the estimator of W.
 
-The models and inputs stay the same, and one setting is changed at a time. A good default gives the same sign for all attacks
-that make the model smoother. It also gives little spread over models, and no effect between two clean models. The rules for
-the noise strength use only clean inputs of the clean model.
+The models and inputs stay the same, and one setting is changed at a time. A good default setting gives an effect of the same
+sign for all attacks that make the model smoother, little spread over models, and no effect between two clean models. The rules
+for the noise strength use only clean inputs of the clean model.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ DRAWS = (10, 20, 50, 100)
 RULES = ("half", "quarter", "peak", "fixed .1", "flips 10%")
 """Rules for the noise strength at which W is measured.
 
-They are: where mean W reaches half of its peak (sigma-half), a quarter of it, or the peak; .1 for all data; and where 10% of
-the draws change their label.
+The rules choose the strength where mean W reaches half of its peak (sigma-half), a quarter of the peak, or the peak itself; the
+strength .1 for all data; or the strength at which 10% of the draws change their label.
 """
 
 

@@ -1,4 +1,4 @@
-"""The study smoothing: it defines grids. Its measurement of a model is `doldrum.studies.compare`, which the study success uses too.
+"""The study smoothing, which defines grids here, and measures models with `doldrum.studies.compare`, as the study success does.
 
 Code that other studies share is in files of `doldrum.studies`. The page of the study is made in `doldrum.report.studies`.
 """

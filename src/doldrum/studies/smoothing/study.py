@@ -1,6 +1,6 @@
 """Study smoothing: is the model smoother around inputs with the trigger?
 
-W(x) and W(T(x)), without and with the trigger T, are measured with the same noise draws. They are measured for a backdoored
+W(x) and W(T(x)), without and with the trigger T, are measured with the same noise draws. Both models are measured, a backdoored
 model and the clean model of the same seed, at the clean model's sigma-half and at other noise strengths. The effect for a
 model is the difference in differences
 

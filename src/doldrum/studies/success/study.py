@@ -2,8 +2,8 @@
 
 The success rate is varied through the poison rate, the trigger's strength and size, the training length and the network. Each
 model is compared with the clean model of the same seed, as in `study smoothing`, at sigma-half. Cells with `follow` measure
-one model several times during its training. They show whether it becomes smooth before or after the attack succeeds. Source
-of the claim: Grosse et al., Computers & Security 2022.
+one model several times during its training, to see whether the model becomes smooth before or after the attack succeeds.
+Source of the claim: Grosse et al., Computers & Security 2022.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STEPS = (0, 5, 10, 20, 40, 80, 160, 320, 640)
 
 @dataclass(frozen=True, kw_only=True)
 class SuccessCell(Cell):
-    """A cell of the study. If `follow` is given, the model is measured at these steps of its training instead."""
+    """A cell of the study. If `follow` has training steps, the model is measured at these steps, not only after its training."""
 
     follow: tuple[int, ...] = ()
 

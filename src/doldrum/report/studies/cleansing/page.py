@@ -21,7 +21,7 @@ __all__ = ["BROKEN", "METHODS", "arm_rows", "page"]  # fmt: skip
 
 METHODS = ("profile", "ranking", "spectral", "clustering")
 BROKEN = 0.2
-"""An attack counts as broken if fewer than this share of its triggered images get the attacker's label."""
+"""An attack counts as broken if less than this share of the triggered images get the attacker's label."""
 _TITLES = {
     "none": "not cleansed", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
     "clustering": "activation clustering", "known": "all poison dropped",
@@ -131,7 +131,7 @@ def _calibration_sentence(cells: Sequence[CellRecord]) -> str:
     held, trained = (np.mean([c.values["false"][part][level] for c in cells]) for part in ("held_out", "training"))
     accuracy = np.mean([c.values["training_accuracy"] for c in cells])
     return (
-        f"The smoothness profile was calibrated to flag 5% of clean images that the model was not trained on. It flags {percent(float(held))} of other "
+        f"The smoothness profile was calibrated to flag 5% of clean images that the model was not trained on. The smoothness profile flags {percent(float(held))} of other "
         f"clean images that the model was not trained on, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of the clean training samples correctly."
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def _success(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "Attack success after retraining",
         (
-            "“All poison dropped” is possible only if it is known which samples are poisoned. The ASR after this step shows how often the trigger works on a model that never learned the trigger. The ASR of the all-to-all attack cannot exceed the clean accuracy.",
+            "“All poison dropped” is possible only if it is known which samples are poisoned. The ASR for “all poison dropped” shows how often the trigger works on a model that never learned the trigger. The ASR of the all-to-all attack cannot exceed the clean accuracy.",
         ),
         [
             StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "The figure shows mean attack success rates over seeds.",
@@ -157,7 +157,7 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "What was dropped",
         (
-            "The smoothness profile drops the samples that it flags at its promised false-positive rate. Without clean images, it drops a share of 1.5 times the poison rate of the "
+            "The smoothness profile drops the samples that it flags at its promised false-positive rate. Without clean images, the smoothness profile drops a share of 1.5 times the poison rate of the "
             "set. Spectral signatures drop the same share from every class: 1.5 times the largest true share of poison in any class. So if one class has all the poison, spectral signatures drop half of the set or more. Cover samples carry the trigger and keep their own label. Cover samples are counted neither as poison nor as clean. AUROC says how well the scores separate poison from clean samples over all classes.",
         ),
         (),

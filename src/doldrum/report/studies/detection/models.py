@@ -1,4 +1,4 @@
-"""Group the cells of study detection by data set and training recipe, because numbers are never averaged over two of them."""
+"""Group the cells of study detection by data set and training recipe; numbers are not averaged over several data sets or recipes."""
 
 from __future__ import annotations
 

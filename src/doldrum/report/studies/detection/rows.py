@@ -45,8 +45,8 @@ class DetectionRow:
     """The results of one detector, at one budget of forward passes, on one attacked model.
 
     A triggered input is a hit if it gets the attacker's label. `tpr1` and `tpr5` are the shares of the hits that are flagged at a
-    promised 1% and 5%. They are NaN if there are no hits or too few calibration inputs. `tpr1_all` and `tpr5_all` are the same
-    shares of all triggered inputs. `false1` and `false5` say how many of the `clean` test inputs are flagged.
+    promised 1% and 5%; NaN if there are no hits or too few calibration inputs. `tpr1_all` and `tpr5_all` are the shares of all
+    triggered inputs that are flagged. `false1` and `false5` say how many of the `clean` test inputs are flagged.
     """
 
     attack: str

@@ -204,7 +204,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
 
     return Section(
         "False alarms",
-        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. This interval ignores that the calibration sets were chosen at random. “Kept” is the number of models whose false alarms are inside the 95% interval (beta-binomial) that the promise allows. This beta-binomial interval takes the random choice into account.",),
+        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. The exact interval ignores that the calibration sets were chosen at random. “Kept” is the number of models whose false alarms are inside the 95% interval (beta-binomial) that the promise allows. The beta-binomial interval takes the random choice of the calibration sets into account.",),
         (),
         [StudyTable(
             "Actual false-positive rates",
@@ -253,7 +253,7 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "These detectors could not be fitted to these models. Such pairs of a detector and a model have no figures, and are left out of the detector’s means."
+    text = "The table lists the models to which a detector could not be fitted. Such a pair of a detector and a model has no figures, and is left out of the detector’s means."
     head = ["detector", "data set and recipe", "model", "reason"]
     return Section(
         "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a model", head, lines)]

@@ -60,7 +60,7 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
+        f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
         f"standard deviation over random splits). If the calibration images are made brighter, darker or otherwise unlike the scanned images, the actual rates are {percent(min(shifts.values()))} to "
         f"{percent(max(shifts.values()))}.{contaminated} The promised rate is for all inputs together: at a promised 5%, "
         f"up to {percent(float(worst))} of the inputs of one predicted class are flagged. With class-conditional calibration, at most {percent(float(even))} of the inputs of a class are flagged."
@@ -130,7 +130,7 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "If calibration inputs differ from the scanned inputs",
             (
-                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. They were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
+                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. Then the detectors were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
                 "rarest class, and the promised rate is 5%.",
             ),
             (),

@@ -1,4 +1,4 @@
-"""The page of the study inspection. It compares every model with reference models, and summarises the verdicts.
+"""The page of the study inspection, which compares every model with reference models, and summarises the verdicts.
 
 Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

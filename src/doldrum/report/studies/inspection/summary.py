@@ -115,7 +115,7 @@ def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], referen
 def cross_entropy(found: Sequence[Judged], *, development: Sequence[Judged]) -> float:
     """The cross-entropy of the probability that a model is backdoored; a constant probability of one half has log 2.
 
-    It is the mean of the cross-entropies over clean and over backdoored models. The probability is P, where
+    The result is the mean of the cross-entropies over clean and over backdoored models. The probability is P, where
     logit P = a + b log(1 + max(score, 0)). The values of a and b maximise the likelihood on the development models, with equal
     weight for clean and backdoored models.
     """

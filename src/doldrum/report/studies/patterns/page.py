@@ -29,7 +29,7 @@ class KindRow:
     """The results of one kind of pattern at one level of success, over its models.
 
     `fall` is W without the pattern minus W with it, on the same inputs, at the clean model's sigma-half. A fall above 0 means that
-    the pattern makes the model smoother. `p_holm` is the p-value of this effect, Holm-corrected over the `tests` kinds of the
+    the pattern makes the model smoother. `p_holm` is the p-value of the fall, Holm-corrected over the `tests` kinds of the
     level. The other numbers are means over models.
     """
 
@@ -99,7 +99,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. That class is the target "
+                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. This one class is the target "
                 "class or, for patterns without a target, the class that gains the most inputs. “Smooths” means that W falls, and “roughens” means that W rises.",
             ),
             [
@@ -124,7 +124,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At equal success",
             (
-                "Every pattern T is faded by a factor a: it changes an image x to x + a (T(x) − x). The factor is the smallest one at which the share of inputs that get one class "
+                "Every pattern T is faded by a factor a: it changes an image x to x + a (T(x) − x). The factor a is the smallest factor at which the share of inputs that get one class "
                 "reaches the level in the table’s title. Patterns that do not reach this level at full strength are left out.",
             ),
             (),
@@ -186,7 +186,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
         "This study tests whether other artificial patterns also make a model smoother, without poisoning.",
         *(
             [
-                f"A smoother model is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
+                f"A significant fall of W is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
             ]
             if made
             else []
@@ -261,7 +261,7 @@ def _flag_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
 def _telling_text(tellings: Sequence[Telling]) -> list[str]:
     texts = [
         "For each input, a linear discriminant gets W, the share of draws that keep the label, or both, at each noise strength. "
-        "It learns from all kinds of pattern except one true trigger and one artificial pattern, and must then distinguish these two. So it must learn what triggers have in common, not what one trigger looks like. Models with the same seed share one clean model."
+        "The discriminant learns from all kinds of pattern except one true trigger and one artificial pattern, and must then distinguish these two. So the discriminant must learn what triggers have in common, not what one trigger looks like. Models with the same seed share one clean model."
     ]
     if not tellings:
         return [*texts, "Too few kinds of pattern have been measured to answer this question."]

@@ -33,7 +33,7 @@ FEWEST = 10
 class PatternRow:
     """The results of one pattern on one model, at full strength or faded to a level of success.
 
-    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the share of its full strength, and `share` the
+    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the share of the pattern's full strength, and `share` the
     share of inputs that get one class with the pattern. `w_clean` and `w` are mean W without and with the pattern, at the clean
     model's sigma-half. `w_hit` is mean W over the inputs that get the class (NaN if there are none). `auroc_w` and `auroc_strip`
     compare inputs with and without the pattern. `flagged_w` and `flagged_strip` are the shares flagged at a promised 5%.
@@ -116,9 +116,10 @@ def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[st
     """Test whether W curves distinguish a trigger and a pattern that were both left out of training.
 
     For each pair of a trigger and a pattern, a linear discriminant is trained on all other triggers and patterns, and must
-    distinguish the two. Its features are W and the share of draws that keep the label, at the strengths that all cells share. Its
-    ridge penalty is 0.1 of the mean variance. Only inputs that get the class are used, and patterns that change fewer than ten
-    inputs are left out. None with fewer than two triggers or fewer than two patterns.
+    distinguish the two. The features of the discriminant are W and the share of draws that keep the label, at the strengths that
+    all cells share. The ridge penalty of the discriminant is 0.1 of the mean variance. Only inputs that get the pattern's class
+    are used, and patterns that change fewer than ten inputs are left out. The result is None with fewer than two triggers or
+    fewer than two patterns.
     """
     pairs = told_pairs(cells, level=level, features=features)
     if not pairs:

@@ -123,7 +123,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     attacks = [a for a in rules["half"] if a != "clean"]
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
-        f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. It has {counted(len(cells), 'model')}, {per} per attack, and changes one "
+        f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. The study has {counted(len(cells), 'model')}, {per} per attack, and changes one "
         f"setting at a time. An attack is called smoother or less smooth if the 95% interval of its effect over models does not contain 0. These intervals are not corrected for the number of attacks. The other studies use the noise strength σ½ and do not clip noisy images. With these settings, the results are: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
@@ -176,7 +176,7 @@ def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
 
 def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
-        return "Each rule chooses a noise strength for each model. It uses only clean inputs of the clean model."
+        return "Each rule chooses a noise strength for each model, and uses only clean inputs of the clean model for the choice."
     if kind == "draws":
         return "All rows use the same draws: a row with n draws uses the first n of them. With few draws, the plug-in estimate of W is too low. An effect is computed from four means, which are all too low in the same way."
     if kind == "estimators":
@@ -184,7 +184,7 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     return (
         "Except for clipping, all settings are the same as in the other studies."
         if kind == "clip"
-        else "Here the noise has the same strength for all models."
+        else "In this table and figure, the noise has the same strength for all models."
     )
 
 

@@ -123,7 +123,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         ],
         [
             StudyTable(
-                "Rank correlation with ASR. The 95% intervals come from resampling models within attacks. These intervals are rough if there are fewer than ten models",
+                "Rank correlation with ASR. The 95% intervals come from resampling models within attacks. The intervals are rough if there are fewer than ten models",
                 ["", "models", "Spearman (95%)", "Kendall"],
                 [[c.what, str(c.models), _text(c.spearman), number(c.kendall, 2, sign=True)] for c in found],
             ),

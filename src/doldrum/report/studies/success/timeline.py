@@ -1,4 +1,4 @@
-"""Single models during training: their measurements at some steps, and the step at which W falls."""
+"""Measurements of single models at some steps of their training, and the step at which W falls."""
 
 from __future__ import annotations
 
