@@ -127,7 +127,7 @@ def test_failures_and_unfinished_cells_are_on_the_page():
     records = study_of("smoothing", spread("badnets", 3, 0.1, 0.01), [failed])
     records = replace(records, manifest=replace(records.manifest, keys=(*records.manifest.keys, "later")))
     html = render_study(records, study_page(records))
-    assert "of 5 cells, 1 were not run yet and 1 failed" in html
+    assert "Of 5 cells (combinations of settings), 1 were not run yet and 1 failed" in html
     assert "ValueError: &lt;oops&gt;" in html
     assert "doldrum &lt;b&gt;study" in html
 
