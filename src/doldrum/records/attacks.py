@@ -5,6 +5,6 @@ from __future__ import annotations
 __all__ = ["ADAPTIVE", "HELD_OUT"]
 
 HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
-"""Attacks that were not used to design any method: not the profile detector, the verdict on a model, or the proof of a flag."""
+"""Attacks that were not used to design the profile detector, the verdict on a model, or the proof of a flag."""
 ADAPTIVE = ("lsba", "noise-hardened", "anti-smoothing")
 """Attacks that were made to evade detection by smoothness."""

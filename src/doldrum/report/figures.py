@@ -118,7 +118,7 @@ def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
-    """Write the figure to `path` with a transparent background. The file's ending gives the format (svg, png or pdf)."""
+    """Write the figure to `path` with a transparent background, in the format of the file's ending (svg, png, pdf)."""
     target = Path(path)
     if target.suffix == ".svg":
         return write_text_whole(target, svg_text(figure))

@@ -1,4 +1,4 @@
-"""Read the picture files of a job as data URIs, and check the names, headers and sizes of the files without decoding pixels."""
+"""Read the picture files of a job as data URIs, and check their names, headers and sizes without decoding pixels."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Shot:
 class Pictures:
     """The PNG files in `folder`. The total size of the pictures on a page is limited to `budget` bytes.
 
-    A file is ignored if it is a link, if its name or header has another form, or if a side is over 4096 pixels. `left_out`
-    counts the files that are left out because the limit is reached.
+    A file is ignored if it is a link, if its name or header has another form, or if a side is over 4096 pixels.
+    `left_out` counts the files that are left out because the limit is reached.
     """
 
     def __init__(self, folder: Path, *, budget: int = _MOST_BYTES) -> None:
@@ -52,7 +52,7 @@ class Pictures:
         return self._read(name) if name and _NAME.fullmatch(name) else None
 
     def part(self, name: str) -> Shot | None:
-        """Another picture of an input, whose name is NUMBER-NAME.png or NUMBER-NAME-NUMBER.png; None if there is none."""
+        """Another picture of an input, named NUMBER-NAME.png or NUMBER-NAME-NUMBER.png, or None if it is missing."""
         return self._read(name) if _PART.fullmatch(name) else None
 
     def noisy(self, name: str | None) -> list[Shot]:

@@ -63,12 +63,13 @@ def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
     """Check that a cell does not need more images than the data set has."""
     if asked > len(data):
         raise InputError(
-            f"expected at most {len(data):,} images for {what}, because {name} has no more, got {asked:,}; lower these numbers"
+            f"expected at most {len(data):,} images for {what}, because {name} has no more, "
+            f"got {asked:,}; lower these numbers"
         )
 
 
 def adds_samples(attack: str) -> None:
-    """Check that an attack adds samples to the training set and does not change the training; "clean" is allowed too."""
+    """Check that an attack adds samples to the training set and does not change the training, or that it is "clean"."""
     if attack != CLEAN and get_attack(attack).threat_model == "training":
         raise InputError(
             f"expected an attack that adds samples, got {attack}, which changes the training; leave it out"

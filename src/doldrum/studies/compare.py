@@ -20,17 +20,18 @@ from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, v
 __all__ = ["HEADLINE", "compare"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
-"""Attacks that the study smoothing runs with at least ten seeds and tests for significance; other attacks are only described."""
+"""Attacks with at least ten seeds and a significance test in the study smoothing; other attacks are only described."""
 
 
 def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
     """Measure one backdoored model and the clean model of the same seed, at sigma-half and at `strengths`.
 
     Values: `sigma_half`, `clean_accuracy`, `asr`, `target`. `half` has W of each input at sigma-half, with the keys
-    "model/inputs" for the models "suspect" (backdoored) and "clean". `soft_half` has W computed from probabilities instead of
-    labels. `hit` says for each triggered input whether it gets the attacker's label. `curves` and `soft_curves` have mean W at
-    each of `strengths`. `hit_curves` has mean W over the inputs that get the attacker's label; it is empty if there are none.
-    `control` has mean W at sigma-half of the backdoored model, on clean inputs of the classes that the attacker wants.
+    "model/inputs" for the models "suspect" (backdoored) and "clean". `soft_half` has W computed from probabilities
+    instead of labels. `hit` says for each triggered input whether it gets the attacker's label. `curves` and
+    `soft_curves` have mean W at each of `strengths`. `hit_curves` has mean W over the inputs that get the attacker's
+    label; it is empty if there are none. `control` has mean W at sigma-half of the backdoored model, on clean inputs
+    of the classes that the attacker wants.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)
@@ -66,7 +67,7 @@ def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
 
 
 def _control(calm: Calm, labels: NDArray[np.int64] | None, attacker: NDArray[np.int64]) -> dict[str, Any]:
-    """Mean W of clean inputs of the classes that the attacker wants, weighted by how many triggered inputs have each class."""
+    """Mean W of clean inputs of the classes that the attacker wants, weighted by the triggered inputs of each class."""
     classes, counts = np.unique(attacker, return_counts=True)
     present = [
         (calm.hard[labels == c, 0].mean(), n) for c, n in zip(classes, counts, strict=True) if (labels == c).any()

@@ -24,17 +24,17 @@ _MOST_CELLS = 100_000
 def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, list[Cell]]:
     """The name of a grid and its cells, each one combination of settings.
 
-    `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that all cells share, and
-    `cells`, a list of tables, each with its own fields. If the value of a field is a list, there is one cell for each value in
-    it. Several lists stand for all combinations of their values:
+    `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that all cells share,
+    and `cells`, a list of tables, each with its own fields. If the value of a field is a list, there is one cell for
+    each value in it. Several lists stand for all combinations of their values:
 
         draws = 50
         [[cells]]
         attack = ["badnets", "blended"]
         seed = [0, 1, 2]
 
-    Raises InputError for a file that cannot be read, for an unknown field or name (the message suggests the nearest known
-    name), or for an invalid value.
+    Raises InputError for a file that cannot be read, for an unknown field or name (the message suggests the nearest
+    known name), or for an invalid value.
     """
     if not isinstance(grid, str | os.PathLike):
         return "given", expand_grid(study, grid)
@@ -59,7 +59,8 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
 def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
     """The cells (combinations of settings) of a grid, sorted by seed, without duplicates.
 
-    Cells with the same seed keep their order. So an interrupted study has results for every attack with the first seeds.
+    Cells with the same seed keep their order. So an interrupted study has results for every attack with the first
+    seeds.
     """
     if not isinstance(grid, Mapping) or not grid:
         found = "none" if isinstance(grid, Mapping) else type(grid).__name__
@@ -112,7 +113,7 @@ def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _choices(value: Any, *, whole: bool) -> list[Any]:
-    """The possible values of a field. `whole` means that the field is itself a list, so a flat list is a single value."""
+    """The possible values of a field. `whole` means that the field is itself a list: then a flat list is one value."""
     if not isinstance(value, list | tuple):
         return [value]
     if whole and not any(isinstance(v, list | tuple) for v in value):

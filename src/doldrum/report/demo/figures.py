@@ -33,8 +33,8 @@ def label_of(model: str, inputs: str) -> str:
 def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None = None) -> Axes:
     """Plot mean W at each noise strength (log scale), with confidence bands.
 
-    The colour shows the model, and the line style shows the inputs. `sigma_half` marks the strength at which W is measured in
-    the other figures.
+    The colour shows the model, and the line style shows the inputs. `sigma_half` marks the strength at which W is
+    measured in the other figures.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -79,8 +79,8 @@ def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None =
 def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
     """Plot the share of inputs with W at most x, at sigma-half, for each combination of model and inputs.
 
-    The bars left of zero show the inputs with W exactly 0, for which every draw gave the same label. The line of a combination
-    starts at the height of its bar.
+    The bars left of zero show the inputs with W exactly 0, for which every draw gave the same label. The line of a
+    combination starts at the height of its bar.
     """
     from matplotlib.ticker import PercentFormatter
 

@@ -21,8 +21,8 @@ _WIDE, _NARROW = (7.4, 4.1), (4.0, 4.4)  # inches: one drawing for screens and p
 def render_demo(record: DemoRecord) -> str:
     """The report of a demo as one HTML document.
 
-    Styles, figures and images are inline. The page's content security policy forbids scripts and requests. Text from the
-    record (class names, command, versions) is escaped.
+    Styles, figures and images are inline. The page's content security policy forbids scripts and requests. Text from
+    the record (class names, command, versions) is escaped.
     """
     environment = page_environment("doldrum.report.demo")
     environment.filters |= {"w": w, "percent": percent, "plain": plain_value}

@@ -1,6 +1,7 @@
-"""The study detection: it defines cells and grids, runs all detectors, computes their rates, and stress-tests calibration.
+"""The study detection: it defines cells and grids, runs all detectors, and measures their error rates.
 
-Code that other studies share is in files of `doldrum.studies`. The page of the study is made in `doldrum.report.studies`.
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "which detectors find triggered inputs, and keep the promised rate of false alarms?"

@@ -1,6 +1,7 @@
 """The study patterns: it defines cells and grids, and measures the effect of a pattern on a model.
 
-Code that other studies share is in files of `doldrum.studies`. The page of the study is made in `doldrum.report.studies`.
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "do other artificial patterns make a model smoother too?"
