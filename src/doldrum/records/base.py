@@ -30,7 +30,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The record whose `to_dict` gave `values`; raises InputError for missing or unknown keys, or invalid values."""
+        """The record whose `to_dict` gave `values`; raises InputError for missing or unknown keys or invalid values."""
         if not is_kind(values, Mapping):
             raise InputError(f"expected {_a(cls)} as an object, got {type(values).__name__}; write it again")
         names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
