@@ -81,7 +81,7 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"sigma": -0.1}, "expected a positive sigma, got -0.1"),
         ({"cells": []}, r"expected cells to be a list of at least one table, got something else; write \[\[cells\]\]"),
         ({"cells": {"seed": 1}}, "expected cells to be a list"),
-        ({"study": "success"}, "expected a grid for the study smoothing, got one for 'success'"),
+        ({"study": "success"}, "expected a grid for the study smoothing, got a grid for 'success'"),
         ({"rate": -0.1}, "expected rate to be a number from 0 to 1, got -0.1"),
         ({"rate": math.nan}, "expected rate to be a number from 0 to 1, got nan"),
         ({"rate": True}, "expected rate to be a number from 0 to 1, got True"),
@@ -116,7 +116,7 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
     [
         ("success", {"follow": [-1]}, "expected follow to be a list of training steps from 0"),
         ("success", {"follow": 5}, "expected follow to be a list of training steps from 0, got 5"),
-        ("success", {"follow": [5], "attack": "clean"}, "expected an attack to follow, got 'clean'"),
+        ("success", {"follow": [5], "attack": "clean"}, "expected an attack in a cell with follow, got 'clean'"),
         ("success", {"follow": [5], "attack": "input-aware"}, "expected an attack that adds samples, got input-aware"),
         ("patterns", {"pattern": "callm"}, "got 'callm'; did you mean 'calm'"),
         ("patterns", {"budget": "x"}, "expected budget to be a number from 0 to 1, got 'x'"),
@@ -124,14 +124,18 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
         ("patterns", {"size": 99}, "expected size to be a whole number of at least 3 and at most 8, got 99"),
         ("patterns", {"levels": [1.5]}, r"expected levels in \(0, 1\]"),
         ("patterns", {"levels": ["a"]}, "expected levels to be a list of numbers above 0"),
-        ("patterns", {"calibration": 300}, "of at most 359 images, which is all that digits has, got 500; lower them"),
+        (
+            "patterns",
+            {"calibration": 300},
+            "expected at most 359 images for calibration, pick and inputs together, because digits has no more, got 500; lower these numbers",
+        ),
         ("detection", {"stress": "yes"}, "expected stress to be true or false, got 'yes'"),
         (
             "detection",
             {},
-            "fit, calibration, test and inputs together of at most 359 images, which is all that digits has, got 1,100",
+            "expected at most 359 images for fit, calibration, test and inputs together, because digits has no more, got 1,100",
         ),
-        ("cleansing", {}, "expected samples of at most 1,438 images, which is all that digits has, got 10,000"),
+        ("cleansing", {}, "expected at most 1,438 images for samples, because digits has no more, got 10,000"),
     ],
 )
 def test_what_other_studies_refuse_before_any_work(name, grid, message):
@@ -220,7 +224,7 @@ MOST = "expected rate of at most 0.0"
         ({"attack": "lsba", "settings": {"target_probability": 2}}, "target_probability"),
         ({"attack": "noise-hardened", "settings": {"sigmas": [-1]}}, "sigma"),
         ({"attack": "anti-smoothing", "settings": {"cover_ratio": 1e3}}, "cover_ratio"),
-        ({"pick": 358}, "expected more test images than the 358 on which sigma-half is found"),
+        ({"pick": 358}, "expected more test images than the 358 that are used to compute sigma-half"),
     ],
 )  # fmt: skip
 def test_what_an_attack_cannot_have_is_refused_before_anything_is_trained(smoothing, untrained, grid, message):

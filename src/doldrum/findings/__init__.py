@@ -1,9 +1,10 @@
-"""Results of a command as files for other tools: SARIF 2.1.0 for code scanning, JUnit XML for test reports.
+"""Write the results of a command to files for other tools: SARIF 2.1.0 for code scanning, JUnit XML for test reports.
 
-Records and rows of finished jobs belong here: what to call them (`rules`), where they are (`places`), and one file a format. Not here: sentences
-of reports, which the records hold, and anything that opens a model or an image.
+This package turns the records and result rows of finished jobs into findings. `rules` has the kinds of findings, and `places`
+has the files that findings are about. Each output format has a module of its own. The sentences of reports are not written
+here, because records contain them. This package opens no model and no image.
 
-`of_audit`, `of_scan` and `of_inspection` make :class:`Findings`; :func:`write_findings` writes them.
+`of_audit`, `of_scan` and `of_inspection` make :class:`Findings`; :func:`write_findings` writes them to files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Findings: what a command checked, and what stood out, in no format yet."""
+"""Findings: what a command checked, and which images or models it found suspicious, independent of a file format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from doldrum.findings.places import Place
 __all__ = ["MOST", "Check", "Finding", "Findings", "Level", "Outcome"]
 
 MOST = 5000
-"""Findings that are listed, most suspicious first; `Check.unlisted` counts the others. GitHub shows no more of one file."""
+"""A check lists at most this many findings, most suspicious first; `Check.unlisted` counts the others.
+
+GitHub shows no more findings of one file.
+"""
 
 Level = Literal["note", "warning", "error"]
 Outcome = Literal["passed", "failed", "skipped"]
@@ -19,13 +22,13 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that stood out: an image, or the model.
+    """One suspicious thing: an image, or the model.
 
-    rule : a name in `doldrum.findings.rules.RULES`
-    level : "note" where chance explains it, "warning", or "error"
-    message : one sentence; may hold an attacker's text, which each format escapes
-    name : the image's, as shown; "" for the model
-    properties : JSON-able; p-values are here
+    rule : the id of a rule in `doldrum.findings.rules.RULES`
+    level : "note" if chance explains the finding, else "warning" or "error"
+    message : one sentence; it may contain text from an attacker, which each file format escapes
+    name : the name of the image, as it is shown; "" for the model
+    properties : JSON-able values, such as the p-value
     """
 
     rule: str
@@ -38,12 +41,12 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One question that a command answered: are these images clean, is this model clean.
+    """One question that a command answered: "Are these images clean?" or "Is this model clean?"
 
-    outcome : "failed" where it is a ground for exit code 3; "skipped" where nothing could be said
+    outcome : "failed" if the result is a reason for exit code 3; "skipped" if the question has no answer
     heading, sentences : the answer in words
-    unreadable : (file, why) of what could not be read; `unread` counts those that are not listed
-    unlisted : findings beyond `MOST`
+    unreadable : (file, reason) for each file that could not be read; `unread` counts such files that are not listed
+    unlisted : the number of findings beyond `MOST`
     """
 
     name: Literal["images", "model"]
@@ -60,11 +63,11 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """All checks of one run of `command` ("audit", "scan" or "inspect"), and its exit code, 0 or 3.
+    """All checks of one run of `command` ("audit", "scan" or "inspect"), and the exit code of this run, 0 or 3.
 
     created : UTC time (ISO 8601)
-    doldrum : the version that found it; "" where it is not known
-    line : the command line that repeats it; "" where it is not known
+    doldrum : the version of doldrum that ran the command; "" if it is not known
+    line : the command line that repeats the run; "" if it is not known
     """
 
     command: str

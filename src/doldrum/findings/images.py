@@ -1,4 +1,4 @@
-"""Findings about images: of an audit's record and rows, and of a scan's folder."""
+"""Findings about images, from the record and rows of an audit or from the folder of a scan."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ _COLUMNS = ("id", "label", "score", "p_value", "flag")
 
 
 def of_audit(record: AuditRecord, folder: str | Path, *, model: str, images: str) -> Findings:
-    """What an audit found in `images` and in the model; `folder` is the audit's, `model` and `images` are the paths that it was given.
+    """The findings of an audit about the images, and about the model if it was inspected.
 
-    The flagged images and discoveries are results; in a ranking, which flags nothing, there are none.
+    `folder` is the folder of the audit's results. `model` and `images` are the paths that the audit got. Flagged images and
+    discoveries (images that chance cannot explain) become findings. An audit without clean images only ranks the images,
+    and has no findings about images.
     """
     flags = record.flags
     proven = {} if record.explanations is None else {e.image: e.why for e in record.explanations.explained if e.proven}
@@ -70,7 +72,11 @@ def of_audit(record: AuditRecord, folder: str | Path, *, model: str, images: str
 def of_scan(
     summary: Mapping[str, Any], folder: str | Path, *, model: str, images: str, sentences: Sequence[str] = ()
 ) -> Findings:
-    """What a scan found in `images`; `summary` is what :func:`doldrum.detectors.deploy.scanning.scan_to` gives, `folder` is the scan's."""
+    """The findings of a scan about the images.
+
+    `summary` is the dictionary that :func:`doldrum.detectors.deploy.scanning.scan_to` returns. `folder` is the folder of
+    the scan's results.
+    """
     found = _stood_out([Path(folder) / shard["file"] for shard in summary["shards"]], _COLUMNS, summary)
     failed = bool(summary["suspicious"])
     flags = {"count": summary["flagged"], **_some(summary, "limit", "discoveries", "more_than_promised")}
@@ -98,7 +104,11 @@ def of_scan(
 def _stood_out(
     files: Iterable[Path], columns: Sequence[str], summary: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """The rows that are flagged or discoveries, most suspicious first; of a scan, whose rows don't say which are discoveries, by its summary."""
+    """The rows of the flagged images and of the discoveries, most suspicious first.
+
+    The rows of a scan do not say which images are discoveries. For a scan, the discoveries are computed again with the
+    settings in `summary`.
+    """
     import pyarrow as pa
 
     tables = [parquet_table(file, columns=columns) for file in files]
@@ -153,7 +163,7 @@ def _finding(
 
 
 def _heading(flags: Mapping[str, Any], scanned: int) -> str:
-    """What was counted, beside what chance explains.
+    """The number of flags, and the number that is expected from clean images.
 
     >>> _heading({"count": 9, "limit": 4, "discoveries": 1}, 30)
     '9 of 30 images were flagged; up to 4 flags are expected from clean images alone. 1 image stands out more than chance can explain.'

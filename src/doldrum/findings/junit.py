@@ -1,4 +1,4 @@
-"""Findings as JUnit XML, which every CI system shows as tests."""
+"""Findings as JUnit XML, a format that every CI system shows as a list of tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ _MOST_TEXT = 4000
 
 
 def junit(findings: Findings) -> str:
-    """The document as text: a suite a check, whose first case is the check itself, then a case an image that stood out or could not be read.
+    """The JUnit document as text, with one test suite per check.
 
-    A case fails only where the check does, which is where the exit code is 3: a flag that chance explains is a case that passed, with its
-    figures as properties. Images that could not be read are skipped cases. Images that are like the clean ones are counted, not listed.
+    The first test case of a suite is the check itself. The other test cases are suspicious images, and images that could not
+    be read. The test case of a suspicious image fails only if the whole check fails, that is, if the exit code is 3. So the
+    test case of an image passes if chance explains why the image is flagged. The test case of a suspicious image has its
+    p-value and score as properties. The test case of an unreadable image is skipped. Images that look like the clean images
+    are counted, not listed.
     """
     root = ET.Element("testsuites", name=f"doldrum {findings.command}")
     for check in findings.checks:

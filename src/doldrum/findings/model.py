@@ -1,4 +1,4 @@
-"""Findings about a model: of an inspection's record."""
+"""Findings about a model, from the record of an inspection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RULES: dict[str, tuple[str, Level]] = {"backdoor shown": (BACKDOOR, "error"), "
 
 
 def of_inspection(record: InspectionRecord, *, model: str) -> Findings:
-    """What an inspection says of the model at the path `model`: one result where it is suspicious or worse, else none."""
+    """The findings of an inspection of the model at the path `model`: one if the model is suspicious or worse, else none."""
     return Findings(
         command="inspect",
         exit_code=record.verdict["exit_code"],
@@ -27,7 +27,7 @@ def of_inspection(record: InspectionRecord, *, model: str) -> Findings:
 
 
 def model_check(record: InspectionRecord, *, model: str) -> Check:
-    """The question whether the model is backdoored, and its answer."""
+    """The check whether the model is backdoored, with its result."""
     verdict, place = record.verdict, Place(uri_of(model))
     figures = _figures(record)
     rule = _RULES.get(verdict["word"])
@@ -47,7 +47,7 @@ def model_check(record: InspectionRecord, *, model: str) -> Check:
 
 
 def _figures(record: InspectionRecord) -> dict[str, Any]:
-    """The route that stands out most, and how far; what is not known is left out."""
+    """The pair (source class, target class) that stands out most, with its numbers; unknown values are left out."""
     found: dict[str, Any] = {} if record.finding is None else dict(record.finding)
     if record.success is not None:
         found |= {f"success_{name}": record.success[name] for name in ("value", "lower", "upper", "n")}

@@ -1,4 +1,4 @@
-"""Where a finding is: a file as a URI, and what inside it where it holds many images."""
+"""Where a finding is: the URI of a file and, if the file contains many images, the name of the image in it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ __all__ = ["Place", "image_place", "uri_of"]
 
 @dataclass(frozen=True)
 class Place:
-    """A file by its URI, relative to the working folder where it is in there; `member` names an image inside an archive, table or array."""
+    """The URI of a file, and the name of an image in it.
+
+    The URI is relative to the working folder if the file is inside that folder. `member` is the name of an image in an
+    archive, table or array; "" means the file itself.
+    """
 
     uri: str
     member: str = ""
 
 
 def image_place(source: str, name: str, *, model: str) -> Place:
-    """The place of an image called `name` of `source`: its own file; else the file that holds it; else, of a data set by name, the model's.
+    """The place of the image `name` of `source`: the image's own file, or the file that contains the image.
+
+    A data set that is given by its name has no file, so the place of its images is the model's file.
 
     >>> image_place("fashion-mnist:test", "17", model="m.onnx")
     Place(uri='m.onnx', member='17')
@@ -32,9 +38,11 @@ def image_place(source: str, name: str, *, model: str) -> Place:
 
 
 def uri_of(path: str) -> str:
-    """A file's URI: relative to the working folder where it is in there, as code hosts expect; else file:///...; an address stays one.
+    """The URI of a file, or of a web address.
 
-    Every character with a meaning in URIs is escaped, and so is every byte that is not ASCII.
+    If the file is inside the working folder, its URI is relative to that folder, as code hosts expect. The URI of another
+    file starts with file:///. A web address is not changed. Every character with a special meaning in URIs is escaped, and so is every
+    byte that is not ASCII.
 
     >>> uri_of("inbox/a b#1.png"), uri_of("/x/\u00e9.png"), uri_of("http://127.0.0.1/predict?v=1")
     ('inbox/a%20b%231.png', 'file:///x/%C3%A9.png', 'http://127.0.0.1/predict?v=1')

@@ -1,4 +1,4 @@
-"""The rules that findings break: their names, and the help that a reader of the result file gets."""
+"""The kinds of findings ("rules" in SARIF): their names, and the help that a reader of the result file gets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["ABOUT", "BACKDOOR", "FLAGGED", "PROVEN", "RULES", "SUSPICIOUS", "UNREADABLE", "Rule"]
 
 ABOUT = "https://doi.org/10.1016/j.cose.2022.102814"
-"""The paper that detection by smoothness builds on."""
+"""The paper on which the detection of triggers by smoothness is based."""
 _INVERSION = "https://doi.org/10.1109/SP.2019.00031"  # Neural Cleanse, of which inspections are a descendant
 
 FLAGGED, PROVEN, SUSPICIOUS, BACKDOOR = "flagged-image", "proven-trigger", "suspicious-model", "backdoored-model"
@@ -16,7 +16,7 @@ UNREADABLE = "unreadable-image"
 
 @dataclass(frozen=True)
 class Rule:
-    """A kind of finding: a stable `id`, a short and a full description, what to do, and where to read on."""
+    """A kind of finding: a stable `id`, a short and a full description, advice, and a link to more information."""
 
     id: str
     short: str
@@ -27,7 +27,7 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """The id in Pascal case, as SARIF wants names."""
+        """The id in Pascal case, as SARIF requires for names."""
         return "".join(part.capitalize() for part in self.id.split("-"))
 
 
@@ -45,7 +45,8 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "A part of this image changes clean images to its class more often than any part of trusted images does. The clean images were used only for this test.",
+        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. No part of a trusted image changes the class of as many clean images. "
+        "The clean images were used only for this test.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",
         ABOUT,
@@ -54,8 +55,8 @@ RULES = (
     Rule(
         SUSPICIOUS,
         "Model that may be backdoored",
-        "For one class of this model, an unusually small trigger is enough to change predictions to it.",
-        "Such a trigger is no proof of a backdoor: wrong labels in the training data can be the cause, or training that differs from that of the reference models. "
+        "For one class of this model, an unusually small trigger is enough to change predictions to this class.",
+        "A small trigger is no proof of a backdoor. Wrong labels in the training data can also cause a small trigger, and so can training that differs from the reference models' training. "
         "Look at the trigger's picture in the report. Compare the model with clean reference models (`--references`).",
         _INVERSION,
         "warning",
@@ -63,11 +64,11 @@ RULES = (
     Rule(
         BACKDOOR,
         "Model with a working trigger",
-        "A trigger was found that sends most clean images to one class. It is much smaller than the triggers that the same search finds in clean models.",
+        "A trigger was found that makes the model predict one class for most clean images. This trigger is much smaller than the triggers that the same search finds in clean models.",
         "Do not use the model. Get a model from another source, or retrain it on data that was checked (`doldrum cleanse`). "
-        "The report has the trigger's picture; `trigger.json` holds the trigger.",
+        "The report shows a picture of the trigger; `trigger.json` contains the trigger itself.",
         _INVERSION,
         "error",
     ),
 )
-"""What a result can be."""
+"""All kinds of findings."""

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, which GitHub, GitLab, Azure DevOps and editors show beside the files."""
+"""Findings as SARIF 2.1.0, which GitHub, GitLab, Azure DevOps and editors show next to the files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MOST_TEXT = 4000
 
 
 def sarif(findings: Findings) -> dict[str, Any]:
-    """The log as a JSON-able dictionary: one run, and one result a finding, none where nothing was found.
+    """The SARIF log as a JSON-able dictionary: one run, with one result per finding.
 
-    What could not be read is a notification of the invocation. Text that an attacker may have written is made visible, and its brackets and
-    braces are escaped: in SARIF they make links and placeholders.
+    Files that could not be read are listed as notifications of the invocation. In text that an attacker may have written,
+    invisible characters are made visible. Brackets and braces are escaped, because in SARIF they make links and placeholders.
 
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01".
     """
@@ -120,7 +120,7 @@ def _summary(check: Check) -> dict[str, Any]:
 
 
 def _literal(text: str) -> str:
-    r"""Text that means itself in a message: no link, no placeholder.
+    r"""Escape text so that a message shows it literally, without links or placeholders.
 
     >>> _literal("[a](http://x) {0}")
     '\\[a\\](http://x) {{0}}'

@@ -1,4 +1,4 @@
-"""write_findings: the one way to a result file."""
+"""write_findings: the only function that writes result files for other tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ __all__ = ["write_findings"]
 def write_findings(
     findings: Findings, *, sarif_to: str | Path | None = None, junit_to: str | Path | None = None
 ) -> list[Path]:
-    """Write SARIF and JUnit, where a path is given, each whole or not at all; gives the files that were written.
+    """Write findings as SARIF, as JUnit XML, or as both, and return the paths of the files.
+
+    A format is written only if its path is given. No file is ever written only in part.
 
     >>> import tempfile
     >>> from doldrum.findings import Check, Findings

@@ -1,6 +1,6 @@
-"""Records: frozen, versioned results and their JSON. What a report reads, and all it needs.
+"""Records: immutable, versioned results that are saved as JSON. A report needs nothing but the record.
 
-Not in this package: the work that makes results, and the pages that show them (`report`).
+This package contains neither the code that computes results nor the pages that show them (`report`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Groups of attacks that studies choose by, and that their pages show apart."""
+"""Groups of attacks, which studies use to choose methods, and which the pages of studies show separately."""
 
 from __future__ import annotations
 
 __all__ = ["ADAPTIVE", "HELD_OUT"]
 
 HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
-"""Attacks that no choice was made on: of the profile's design, the verdict on a model, and what proves a flag."""
+"""Attacks that were not used to design the profile detector, the verdict on a model, or the proof of a flag."""
 ADAPTIVE = ("lsba", "noise-hardened", "anti-smoothing")
-"""Attacks made to evade smoothness."""
+"""Attacks that were made to evade detection by smoothness."""

@@ -1,6 +1,6 @@
 """The record of an audit of a model and images that somebody else made.
 
-Every text in it comes from files that may be an attacker's: escape it at the point of use.
+The texts in an audit's record come from files that an attacker may have written. Escape each text where it is used.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from doldrum.tables import html_table
 __all__ = ["MOST_SKIPPED", "AuditRecord"]
 
 MOST_SKIPPED = 10_000
-"""Skipped files that a record lists; `images["unlisted"]` counts the others."""
+"""A record lists at most this many skipped files; `images["unlisted"]` counts the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRecord(Record):
-    """Everything that `doldrum audit` found, except the rows in rows.parquet and the files in pictures/.
+    """All results of `doldrum audit`, except the rows in rows.parquet and the files in pictures/.
 
     Parameters
     ----------
     created : UTC time, ISO 8601
     doldrum : version of doldrum
-    command : how to repeat it
-    seed : the draws' seed; secret until the audit was over
+    command : the command line that repeats the audit
+    seed : the seed of the random perturbations; it was secret until the audit was finished
     model : {name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null,
         notes: [text]}
     clean : {source, fit, calibration: numbers of images, accuracy: {value, lower, upper, labelled} or null,
         claimed or null}, or null without clean images
     images : {source, scanned, skipped: [{id, why}], unlisted}
-    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null where inputs were ranked only; lower and
-        upper are the 95% interval of the realised false-positive rate
+    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. fpr is the promised
+        false-positive rate; lower and upper are the 95% interval of the realised one
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}, or null
-    concentration : {label, flagged, scanned, p_value}, or null: the predicted class that holds more of the flags than chance explains
-    band : one {name, strengths, low, middle, high} a probe family: 5%, 50% and 95% quantiles, over clean inputs (in ranking
-        only: over the images themselves), of the share of draws that kept the label
-    verdict : {exit_code: 0 or 3, heading, sentences: [text]}; of the images, and of the model where it was inspected
+    concentration : {label, flagged, scanned, p_value}, or null: the predicted class that has more flags than chance explains
+    band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of
+        perturbed copies that keep the label, over clean inputs (in a ranking: over the scanned images)
+    verdict : {exit_code: 0 or 3, heading, sentences: [text]}, about the images, and about the model if it was inspected
     inspection : an :class:`doldrum.records.inspection.InspectionRecord` as a dictionary, or null; its files are in the folder inspection
-    explanations : Explanations or null: of the most suspicious flagged images; their pictures are in explanations/
+    explanations : Explanations of the most suspicious flagged images, or null; their pictures are in explanations/
 
-    Raises InputError for a value of another kind, a share outside [0, 1], or text over 4,000 characters.
+    Raises InputError for a value of the wrong type, a share outside [0, 1], or text over 4,000 characters.
     """
 
     created: str
@@ -94,7 +94,7 @@ class AuditRecord(Record):
             put("inspection", InspectionRecord.from_dict(self.inspection).to_dict())
 
     def _repr_html_(self) -> str:
-        """The verdict in words, as a notebook shows it; the report has the rest."""
+        """The verdict in words, for notebooks; the report shows all results."""
         flags = self.flags or {}
         model: list[str] = [] if self.inspection is None else self.inspection["verdict"]["sentences"]
         return html_table(
@@ -102,7 +102,7 @@ class AuditRecord(Record):
             {
                 "scanned": f"{self.images['scanned']:,}",
                 "flagged": flags.get("count"),
-                "clean images explain up to": flags.get("limit"),
+                "flags expected from clean images, at most": flags.get("limit"),
                 "discoveries": flags.get("discoveries"),
                 "could not be read": len(self.images["skipped"]) + self.images["unlisted"] or None,
             },
@@ -112,7 +112,7 @@ class AuditRecord(Record):
 
     @property
     def conditions(self) -> tuple[tuple[str, float], ...]:
-        """(family, strength) of every condition, in the order in which rows list them."""
+        """The kind and strength of each perturbation, in the order of the values in rows.parquet."""
         return tuple((f["name"], s) for f in self.band for s in f["strengths"])
 
 
@@ -169,7 +169,7 @@ def _concentration(found: dict[str, Any]) -> dict[str, Any]:
     whole(found["label"], "label", least=-1)
     share(found["p_value"], "p_value")
     if whole(found["flagged"], "flagged") > whole(found["scanned"], "scanned"):
-        raise InputError(f"expected no more flagged than scanned, got {found['flagged']} of {found['scanned']}")
+        raise InputError(f"expected no more flagged than scanned images, got {found['flagged']} of {found['scanned']}")
     return found
 
 

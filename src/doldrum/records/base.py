@@ -1,4 +1,4 @@
-"""Record: what every record does. Dictionaries and JSON files, strict about keys and versions."""
+"""Record: the base class of all records, which reads and writes JSON files and checks their keys and versions."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ VERSION = 1
 
 
 class Record:
-    """Plain fields to and from dictionaries and JSON files; strict about keys and version."""
+    """A result with plain fields, which is saved as JSON. Reading a record fails for wrong keys or another version."""
 
     _nested: ClassVar[Mapping[str, tuple[type[Record], bool]]] = {}  # field -> (record class, is it a tuple of them)
 
     def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON-able values."""
+        """The fields of the record as JSON-able values."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The record that `to_dict` wrote; InputError for missing or unknown keys, or bad values."""
+        """The record whose `to_dict` gave `values`; raises InputError for missing or unknown keys or invalid values."""
         if not is_kind(values, Mapping):
             raise InputError(f"expected {_a(cls)} as an object, got {type(values).__name__}; write it again")
         names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
@@ -50,15 +50,16 @@ class Record:
         return cls(**made)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write JSON to `path`, whole or not at all; returns the path."""
+        """Write the record as JSON to `path`, whole or not at all, and return the path."""
         text = json.dumps({"record": type(self).__name__, "version": VERSION} | self.to_dict(), allow_nan=False)
         return write_text_whole(path, text + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote.
+        """Read a record from a file that `save` wrote.
 
-        Raises InputError when the file is absent, not JSON, another record, another version, or incomplete.
+        Raises InputError if the file does not exist, is not JSON, or is incomplete. Raises InputError also for another
+        kind or another version of record.
         """
         try:
             values: Any = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
@@ -73,7 +74,7 @@ class Record:
 
 
 def _a(cls: type[Record]) -> str:
-    """Its name with an article."""
+    """The name of a record class, with "a" or "an" before it."""
     return f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"
 
 

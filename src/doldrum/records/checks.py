@@ -1,4 +1,4 @@
-"""Checks of the values of records: each returns the value as it is kept, or raises InputError."""
+"""Functions that check a value of a record, and return it in the form that is stored, or raise InputError."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from doldrum.errors import InputError
 
 
 def check_order(low: float, high: float, name: str) -> None:
-    """Refuse a low limit above its high one."""
+    """Raise InputError if the low limit is above the high limit."""
     if low > high:
         raise InputError(f"expected {name} limits in order, got {low} > {high}; pass (low, high)")
 
 
 def sequence(values: Any, name: str) -> Sequence[Any] | NDArray[Any]:
-    """A list, tuple or 1-D array, as it is."""
+    """Check that `values` is a list, tuple or 1-D array, and return it unchanged."""
     if is_array(values) and values.ndim == 1:
         return values
     if is_kind(values, str, bytes, Mapping) or not is_kind(values, Sequence):
@@ -30,15 +30,15 @@ def sequence(values: Any, name: str) -> Sequence[Any] | NDArray[Any]:
 
 
 def mapping(values: Any, name: str) -> Mapping[str, Any]:
-    """A mapping, as it is."""
+    """Check that `values` is a mapping, and return it unchanged."""
     if not isinstance(values, Mapping):
         raise InputError(f"expected an object for {name}, got {type(values).__name__}; pass keys and values")
     return cast("Mapping[str, Any]", values)
 
 
 def jsonable(values: Any, name: str) -> dict[str, Any]:
-    """A mapping as it comes back from JSON."""
-    # A round trip makes tuples lists, so that a record equals what is read back from its file.
+    """Convert a mapping to JSON and back; tuples become lists."""
+    # JSON makes tuples lists. So a record equals the record that is read back from its file.
     try:
         return json.loads(json.dumps(dict(mapping(values, name)), allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -48,7 +48,7 @@ def jsonable(values: Any, name: str) -> dict[str, Any]:
 
 
 def number(value: Any, name: str) -> float:
-    """A finite number as a float; no booleans."""
+    """Check that `value` is a finite number, not a boolean, and return it as a float."""
     if not is_kind(value, int, float, np.integer, np.floating) or is_kind(value, bool):
         raise InputError(f"expected a number for {name}, got {value!r}; pass a float")
     if not math.isfinite(value):
@@ -57,12 +57,12 @@ def number(value: Any, name: str) -> float:
 
 
 def numbers(values: Any, name: str) -> tuple[float, ...]:
-    """Finite numbers as a tuple of floats."""
+    """Check that all values are finite numbers, and return them as a tuple of floats."""
     return tuple(number(v, name) for v in sequence(values, name))
 
 
 def positive(value: Any, name: str) -> float:
-    """A finite number above 0."""
+    """Check that `value` is a finite number above 0."""
     found = number(value, name)
     if found <= 0:
         raise InputError(
@@ -72,7 +72,7 @@ def positive(value: Any, name: str) -> float:
 
 
 def share(value: Any, name: str) -> float:
-    """A finite number in [0, 1]."""
+    """Check that `value` is a finite number in [0, 1]."""
     found = number(value, name)
     if not -1e-9 <= found <= 1 + 1e-9:
         raise InputError(f"expected {name} in [0, 1], got {value}; pass a share, not a percentage")
@@ -80,7 +80,7 @@ def share(value: Any, name: str) -> float:
 
 
 def pair(values: Any, name: str) -> tuple[float, float]:
-    """Two finite numbers in order: (low, high)."""
+    """Check that `values` is a pair (low, high) of finite numbers in rising order."""
     found = numbers(values, name)
     if len(found) != 2:
         raise InputError(f"expected (low, high) for {name}, got {len(found)} numbers; pass two")
@@ -89,7 +89,7 @@ def pair(values: Any, name: str) -> tuple[float, float]:
 
 
 def whole(value: Any, name: str, *, least: int = 0) -> int:
-    """A whole number of at least `least`."""
+    """Check that `value` is a whole number of at least `least`."""
     if not is_whole(value) or value < least:
         raise InputError(f"expected a whole number of at least {least} for {name}, got {value!r}; pass an int")
     return int(value)

@@ -1,4 +1,4 @@
-"""The record of a demo."""
+"""The record of `doldrum demo`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["DemoRecord"]
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRecord(Record):
-    """Everything that `doldrum demo` found, and everything its report needs.
+    """All results of `doldrum demo`, and everything that its report needs.
 
     Parameters
     ----------
     models : the clean and the backdoored :class:`ModelSummary`, in this order
     curves : four :class:`Curve`, one for each of `COMBINATIONS`
-    w_at_half : "model/inputs" -> W of every input at sigma-half
+    w_at_half : for each key "model/inputs", W of every input at the noise strength `sigma_half`
     examples : any number of :class:`Example`
     class_names : names of the K classes
-    trigger, plan : what was stamped on, and how the training set was poisoned
-    sigma_half : strength at which W is read, found on the clean model's clean inputs
-    seed, command : how to repeat it
-    scale : "full" or "fast", the demo's own settings; "" for others
+    trigger, plan : the trigger, and how the training set was poisoned
+    sigma_half : the noise strength at which W is measured, computed from the clean model's clean inputs
+    seed, command : the seed, and the command line that repeats the demo
+    scale : "full" or "fast", the settings of the demo; "" for other settings
     provenance : "versions", "machine" and "engine" (name, precision, agreement), JSON-able
-    seconds : what took how long
+    seconds : how long each step took
     """
 
     models: tuple[ModelSummary, ...]

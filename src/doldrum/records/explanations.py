@@ -1,4 +1,4 @@
-"""The record of explanations: what in each flagged image changes other images to its class, and whether that was proven."""
+"""The record of explanations: which part of each flagged image changes other images to its class, and whether a test proves this."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from doldrum.tables import html_table
 __all__ = ["KINDS", "Explanation", "ExplanationRecord", "Explanations", "Shown", "Success"]
 
 KINDS = ("region", "shared")
-"""A rectangle of pixels; what several images have in common."""
+"""The kinds of triggers that are searched for: a rectangle of pixels, or a pattern that several images share."""
 
 _TEXT = 4000
 _MOST_SEARCHED, _DIGEST = 1000, re.compile("[0-9a-f]{16}")
@@ -26,7 +26,7 @@ _MOST_SEARCHED, _DIGEST = 1000, re.compile("[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Success(Record):
-    """`hits` of `n` held-back images got the class, with the exact (Clopper-Pearson) 95% interval of the share.
+    """The share of held-back images that change to the class: `hits` of `n`, with the exact (Clopper-Pearson) 95% interval.
 
     >>> Success(hits=96, n=100, value=0.96, lower=0.9007, upper=0.989).hits
     96
@@ -49,10 +49,11 @@ class Success(Record):
 
 @dataclass(frozen=True)
 class Shown(Record):
-    """Pictures of a test: held-back images unchanged, with the trigger that was found, and with the one of the best control.
+    """Pictures that show the test of one flagged image on a few held-back images.
 
-    `image` (C, H, W) is the flagged image and `found` what of it was put on the others; `control` and `control_found` the same of the
-    trusted image that did best. `clean`, `with_found` and `with_control` are (M, C, H, W).
+    `image` (C, H, W) is the flagged image, and `found` the part of the flagged image that was put into the held-back images.
+    `control` is the trusted image whose part changed the most held-back images, and `control_found` is that part. `clean`,
+    `with_found` and `with_control` are (M, C, H, W): the held-back images unchanged, with `found`, and with `control_found`.
     """
 
     image: Pixels
@@ -88,39 +89,39 @@ class Explanation(Record):
     Parameters
     ----------
     image : str
-        Its name.
+        The name of the image.
     label : int
-        The class that it is predicted as; -1 if there was no valid answer.
+        The predicted class of the image; -1 if the model gave no valid answer.
     proven : bool
-        Whether `p_adjusted` is at most alpha, the success is well above every control's, `rank` is at most 5%, and, for what several images share,
-        this image holds it.
+        Whether a trigger is proven: `p_adjusted` is at most alpha, the success rate is well above that of every control, and `rank` is at most 5%. A pattern that
+        several images share must also be contained in this image.
     why : str
-        In a sentence: what was shown, or why nothing was.
+        One sentence: what was proven, or why nothing was proven.
     kind, size, where : str of KINDS, str and dict, or None
-        What was found: of which kind, how large in words, and what decides it besides the pixels.
+        The part that was found: its kind, its size in words, and the settings that define it together with its pixels.
     scope : int or None
-        The class of the clean images on which it was tested; None: every class except `label`.
+        The class of the clean images on which the part was tested; None means every class except `label`.
     together : int
-        Flagged images that share it; 1 if it is of this image alone.
+        How many flagged images share the pattern; 1 if only this image has it.
     success, control : Success or None
-        Of what was found, and of the best of the controls, on the same held-back images.
+        The success rate of the part that was found, and that of the best control, on the same held-back images.
     controls : int
-        Trusted images (or groups of them) in which the same search was run.
+        The number of controls: trusted images, or groups of them, in which the same search was run.
     p_value, p_adjusted : float or None
-        Of "some control succeeds at least as often", exact; and after Holm's correction for the number of images explained.
+        The exact p-value of the hypothesis that some control succeeds at least as often; and this p-value after Holm's correction for the number of images explained.
     rank : float or None
-        Share of the controls, this image counted among them, that do as well beside the others in what was searched: a conformal p-value.
+        The share of the controls and this image that stand out from the others at least as much as this image does: a conformal p-value.
     holds : float or None
-        For what several images share: the share of trusted images of the class, this one counted among them, whose class changes when it is taken away and that hold as
-        much of it (a conformal p-value).
+        For a pattern that several images share: the share of trusted images of the class (with this image counted among them) that contain as much of the pattern as
+        this image does, and change their class if the pattern is subtracted. This share is a conformal p-value.
     labels : {clean, found, control} or None
-        The classes of the held-back images that are shown: as they are, with what was found, and with what the best control has.
+        The predicted classes of the held-back images in `shown`: unchanged, with the part that was found, and with the part of the best control.
     shown : Shown or None
-        Their pictures; None if they are kept elsewhere.
+        The pictures of the test; None if they are stored elsewhere.
     searched : tuple of str
-        For what is proven: the clean images that its search used, each as its :func:`doldrum.pixels.digest_of_image`.
+        If a trigger is proven: the clean images that the search used, each as its :func:`doldrum.pixels.digest_of_image`.
     trigger : {name, settings} or None
-        For what is proven: the trigger, as `Trigger.to_dict` gives it; None if it is kept elsewhere.
+        If a trigger is proven: the trigger, as `Trigger.to_dict` gives it; None if it is stored elsewhere.
     """
 
     image: str
@@ -146,7 +147,7 @@ class Explanation(Record):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Explanation:
-        made: dict[str, Any] = {"searched": (), "trigger": None, **values}  # records of before have none
+        made: dict[str, Any] = {"searched": (), "trigger": None, **values}  # records of older versions have none
         for name, maker in (("success", Success), ("control", Success), ("shown", Shown)):
             if made.get(name) is not None and not isinstance(made[name], maker):
                 made[name] = maker.from_dict(made[name])
@@ -192,12 +193,12 @@ class Explanations(Record):
     ----------
     explained : tuple of Explanation
     alpha : float
-        The chance allowed of proving anything by luck of the held-back images.
+        The largest probability that is allowed of a false proof caused by the random choice of the held-back images.
     seed : int
     clean : int
-        Clean images that were used.
+        The number of clean images that were used.
     queries : int
-        Images that the model was asked about.
+        The number of images that the model had to classify.
     notes : tuple of str
     """
 
@@ -226,19 +227,22 @@ class Explanations(Record):
 
     @property
     def best(self) -> Explanation | None:
-        """Of what is proven, that which moves the most held-back images to its class (of equals the largest share of them, then the first); None if nothing is proven."""
+        """The explanation whose proven trigger changes the most held-back images to its class; None if nothing is proven.
+
+        If two triggers change the same number of images, the trigger that changes the larger share is taken, or else the first.
+        """
         proven = [one for one in self.explained if one.proven and one.success is not None]
         return max(proven, key=lambda one: (one.success.hits, one.success.value), default=None)  # type: ignore[union-attr]
 
     def _repr_html_(self) -> str:
-        """What was found in each image, as a notebook shows it."""
+        """The result for each image, for notebooks."""
         count = len(self.explained)
         return html_table(
             f"A trigger is proven in {self.proven:,} of {count:,} {'image' if count == 1 else 'images'}",
             {
                 "alpha": self.alpha,
                 "clean images": self.clean,
-                "images that the model was asked about": f"{self.queries:,}",
+                "images that the model classified": f"{self.queries:,}",
             },
             columns=["image", "class", "proven", "what", "works on", "why"],
             rows=[
@@ -255,25 +259,26 @@ class Explanations(Record):
         )
 
     def without_pixels(self) -> Explanations:
-        """The same with `shown` and `trigger` None in each."""
+        """A copy in which `shown` and `trigger` of every explanation are None."""
         return replace(self, explained=tuple(replace(one, shown=None, trigger=None) for one in self.explained))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationRecord(Record):
-    """Everything that `doldrum explain` found, except the files in pictures/ and the trigger in trigger.json, which is that of `explanations.best`.
+    """All results of `doldrum explain`, except the files in pictures/ and the trigger in trigger.json.
 
-    Every text in it may be an attacker's: escape it at the point of use.
+    The trigger in that file is the trigger of `explanations.best`. The texts in the record may come from an attacker. Escape
+    each text where it is used.
 
     Parameters
     ----------
     created, doldrum, command : str
-        UTC time (ISO 8601), version, and how to repeat it.
+        UTC time (ISO 8601), version, and the command line that repeats the run.
     model : {name, sha256, format, input_shape, num_classes, class_names or null, notes}
     clean : str
-        Where the clean images came from.
+        The source of the clean images.
     skipped : tuple of {id, why}
-        Flagged files that could not be read; `unlisted` counts those that are not listed.
+        Flagged files that could not be read; `unlisted` counts such files that are not listed.
     remarks : tuple of str
     explanations : Explanations
         Without pictures and triggers.
@@ -306,7 +311,7 @@ def _digests(found: Any) -> tuple[str, ...]:
     made = tuple(sequence(found, "searched"))
     if len(made) > _MOST_SEARCHED or not all(is_kind(one, str) and _DIGEST.fullmatch(one) for one in made):
         raise InputError(
-            f"expected searched as at most {_MOST_SEARCHED} digests of images, got more digests or other values; explain the images again"
+            f"expected at most {_MOST_SEARCHED} digests of images in searched, got more digests or other values; explain the images again"
         )
     return made
 
@@ -317,7 +322,7 @@ def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
     if len({len(labels) for labels in made.values()}) != 1:
         raise InputError(
-            "expected as many labels of each kind, got different numbers of labels; pass one per image and kind"
+            "expected the same number of labels of each kind, got different numbers; pass one label per image and kind"
         )
     return made
 

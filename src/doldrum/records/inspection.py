@@ -1,6 +1,6 @@
 """The record of an inspection of a model that somebody else made.
 
-Every text in it comes from files that may be an attacker's: escape it at the point of use.
+The texts in an inspection's record come from files that an attacker may have written. Escape each text where it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from doldrum.tables import html_table
 __all__ = ["MOST_EXAMPLES", "WORDS", "InspectionRecord"]
 
 WORDS = ("no sign", "suspicious", "backdoor shown", "no conclusion")
-"""What a verdict comes down to."""
+"""The possible verdicts on a model."""
 MOST_EXAMPLES = 8
 
 _INSPECTORS, _ROUTES = 100, 200_000
@@ -30,27 +30,27 @@ _INSPECTOR = ("name", "title", "needs", "seconds", "refused", "values", "band")
 
 @dataclass(frozen=True, kw_only=True)
 class InspectionRecord(Record):
-    """Everything that `doldrum inspect` found, except the trigger in trigger.json and the files in pictures/.
+    """All results of `doldrum inspect`, except the trigger in trigger.json and the files in pictures/.
 
     Parameters
     ----------
     created : UTC time, ISO 8601
     doldrum : version of doldrum
-    command : how to repeat it
-    seed : of all that was drawn; not secret, since references are examined with the same one
+    command : the command line that repeats the inspection
+    seed : the seed of all random numbers; not secret, because the reference models are examined with the same seed
     model : as in an :class:`doldrum.records.audit.AuditRecord`
-    clean : {source, images, sha256 (of the pixels as the model gets them; null in a record of before), search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
-    references : {source, count, fpr}, or null where there were none, and so no promise
-    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or null}: the route that stands out most. `score`
-        is null where nothing could be compared; then it is the route of the smallest trigger, and `finding` null if there is none. `p_value` is that of the model among the references; `anomaly`, without any, that of the oddest class;
-        `smaller` says how many times smaller its trigger is than in the references
-    success : {hits, n, value, lower, upper}, or null: what the trigger does on images that were used for nothing else
+    clean : {source, images, sha256 (of the pixels as the model gets them; null in records of older versions), search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
+    references : {source, count, fpr}, or null if there were no reference models, so that no false-alarm rate is promised
+    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or null}: the route (source class, target class) that stands out most. If
+        no routes could be compared, `score` is null, and the route is the one with the smallest trigger; without any trigger, `finding` is null. `p_value` compares the model with the
+        reference models. Without reference models, `anomaly` is the p-value of the class that stands out most. `smaller` says how many times smaller the trigger is than in the reference models
+    success : {hits, n, value, lower, upper}, or null: how often the trigger works on images that were used for nothing else
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
-    inspectors : one {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]],
-        band: [low, high] or null} an inspector; `band` is how far the most suspicious route of each reference stands out
+    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]],
+        band: [low, high] or null}; `band` says how much the most suspicious route of the reference models stands out
     verdict : {word: one of WORDS, exit_code: 0 or 3, heading, sentences: [text], not_looked: [text]}
 
-    Raises InputError for a value of another kind, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
+    Raises InputError for a value of the wrong type, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
     """
 
     created: str
@@ -94,7 +94,7 @@ class InspectionRecord(Record):
             raise InputError("expected p_value and references together, got only one of the two; give both or neither")
 
     def _repr_html_(self) -> str:
-        """The verdict in words, as a notebook shows it; the report has the rest."""
+        """The verdict in words, for notebooks; the report shows all results."""
         finding = self.finding or {}
         return html_table(
             self.verdict["heading"],
@@ -184,7 +184,7 @@ def _verdict(found: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"expected a verdict among {', '.join(WORDS)}, got {found['word']!r}; inspect the model again")
     if (found["word"] in ("suspicious", "backdoor shown")) != (found["exit_code"] == 3):
         raise InputError(
-            f"expected exit code 3 for a model that is suspicious or worse, and only for one, got {found['exit_code']}"
+            f"expected exit code 3 if the model is suspicious or worse, and only then, got {found['exit_code']}"
         )
     texts(found["not_looked"], "not_looked", 100)
     return found

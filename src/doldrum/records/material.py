@@ -1,6 +1,7 @@
-"""Parts that the records of jobs on somebody else's files share: each check gives the value as it is kept, or raises InputError.
+"""Fields that the records of audits, inspections and repairs share, and the functions that check these fields.
 
-Every text in them may be an attacker's: escape it at the point of use.
+Each function returns the value in the form that is stored, or raises InputError. The texts may come from an attacker. Escape
+each text where it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MODEL = ("name", "sha256", "format", "input_shape", "num_classes", "class_names
 
 
 def keys(values: Any, name: str, wanted: tuple[str, ...]) -> dict[str, Any]:
-    """An object with these keys and no others, as it comes back from JSON."""
+    """Check that `values` is an object with exactly the keys `wanted`, and return it after a conversion to JSON and back."""
     found = jsonable(values, name)
     if set(found) != set(wanted):
         raise InputError(
@@ -43,7 +44,10 @@ def texts(values: Any, name: str, most: int) -> list[str]:
 
 
 def check_head(record: Any) -> None:
-    """Check what these records begin with, and put it into the (frozen) record as it is kept: version, created, doldrum, command, seed, model."""
+    """Check the first fields of a record: version, created, doldrum, command, seed, model.
+
+    The checked seed and model are put into the record, although it is frozen.
+    """
     check_version(record.version)
     for name in ("created", "doldrum", "command"):
         text(getattr(record, name), name)
@@ -52,7 +56,7 @@ def check_head(record: Any) -> None:
 
 
 def model(values: Any) -> dict[str, Any]:
-    """{name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null, notes: [text]}."""
+    """Check {name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null, notes: [text]}."""
     found = keys(values, "model", _MODEL)
     shape = [whole(s, "input_shape", least=1) for s in sequence(found["input_shape"], "input_shape")]
     if len(shape) != 3:
@@ -69,7 +73,7 @@ def model(values: Any) -> dict[str, Any]:
 
 
 def accuracy(values: Any, claimed: Any) -> None:
-    """{value, lower, upper, labelled} or null, and what is claimed of it, or null."""
+    """Check a measured accuracy, {value, lower, upper, labelled} or null, and the accuracy that is claimed, or null."""
     if values is not None:
         found = keys(values, "accuracy", ("value", "lower", "upper", "labelled"))
         for name in ("value", "lower", "upper"):
@@ -81,7 +85,7 @@ def accuracy(values: Any, claimed: Any) -> None:
 
 
 def counted_share(values: Any, name: str) -> dict[str, Any]:
-    """{hits, n, value, lower, upper}: a share of n with its interval."""
+    """Check {hits, n, value, lower, upper}, a share of `n` images with its confidence interval."""
     found = keys(values, name, ("hits", "n", "value", "lower", "upper"))
     if whole(found["hits"], "hits") > whole(found["n"], "n", least=1):
         raise InputError(f"expected no more hits than images, got {found['hits']} of {found['n']}")
@@ -92,7 +96,7 @@ def counted_share(values: Any, name: str) -> dict[str, Any]:
 
 
 def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:
-    """{exit_code: 0 or 3, heading, sentences: [text]}, and `more` keys, which the caller checks."""
+    """Check a verdict: {exit_code: 0 or 3, heading, sentences: [text]}, and the keys `more`, whose values the caller checks."""
     found = keys(values, "verdict", ("exit_code", "heading", "sentences", *more))
     if isinstance(found["exit_code"], bool) or found["exit_code"] not in (0, 3):
         raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; other codes mean errors")

@@ -48,7 +48,7 @@ class Pixels(Record):
 
     @classmethod
     def of(cls, array: ArrayLike) -> Self:
-        """Pixels of an array: uint8 as it is; floats are clipped to [0, 1] and rounded to 255 steps."""
+        """The pixels of an array. uint8 values are kept; floats are clipped to [0, 1] and rounded to 255 steps."""
         values = np.asarray(array)
         if values.dtype != np.uint8:
             floats = values.astype(np.float64)
@@ -64,7 +64,7 @@ class Pixels(Record):
 
 @dataclass(frozen=True)
 class Curve(Record):
-    """Mean W against strength, for one model and one kind of inputs, with a confidence band.
+    """Mean W at each noise strength, for one model and one kind of inputs, with a confidence band.
 
     >>> Curve("clean", "triggered", strengths=[0.1], mean=[0.2], lower=[0.1], upper=[0.3]).key
     'clean/triggered'
@@ -99,10 +99,10 @@ class Curve(Record):
 
 @dataclass(frozen=True)
 class ModelSummary(Record):
-    """One model in one row: accuracy, attack success, and W at sigma-half without and with the trigger.
+    """The results of one model: accuracy, attack success, and W at `sigma_half` without and with the trigger.
 
-    `w_change` is the mean over inputs of W with less W without the trigger, in [-1, 1]; its limits count the draws that
-    both share.
+    `w_change` is the mean, over inputs, of W with the trigger minus W without it, in [-1, 1]. The confidence limits of `w_change`
+    take into account that W is measured with the same noise draws.
     """
 
     name: str
@@ -141,10 +141,10 @@ class ModelSummary(Record):
 
 @dataclass(frozen=True)
 class Example(Record):
-    """One input, some noisy copies of it, and the labels that came back.
+    """One input, a few noisy copies of it, and the labels that the model predicts for them.
 
-    `image` is (C, H, W); `noisy` is (M, C, H, W), clipped for display; `labels` has M classes (-1: invalid);
-    `base_label` is the label of `image` itself, and `w` its W at `sigma` from all draws.
+    `image` is (C, H, W). `noisy` is (M, C, H, W), clipped for display. `labels` has M classes (-1 for no valid label).
+    `base_label` is the predicted label of `image` without noise. `w` is W of the image at `sigma`, from all noisy copies.
     """
 
     model: str

@@ -1,6 +1,6 @@
 """The record of a repair of a model that somebody else made.
 
-Every text in it comes from files that may be an attacker's: escape it at the point of use.
+The texts in a repair's record come from files that an attacker may have written. Escape each text where it is used.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from doldrum.tables import html_table
 __all__ = ["WORDS", "RepairRecord"]
 
 WORDS = ("trigger gone", "trigger still works", "not shown to be gone", "no trigger to test")
-"""What a repair comes down to."""
+"""The possible verdicts on a repair."""
 _FAILED = WORDS[1:3]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepairRecord(Record):
-    """Everything that `doldrum repair` found, except the repaired model.
+    """All results of `doldrum repair`, except the repaired model.
 
     Parameters
     ----------
     created : UTC time, ISO 8601
     doldrum : version of doldrum
-    command : how to repeat it
-    seed : of all that was drawn
+    command : the command line that repeats the repair
+    seed : the seed of all random numbers
     model : as in an :class:`doldrum.records.audit.AuditRecord`
     clean : {source, images, fit, test: numbers of images, labels: "given" or "model"}
     method : {name, title, settings}
-    recovered : {inspector: who found it, or null where an explanation proved it, source, target: classes, or null for any}, or null where no trigger was given
-    accuracy : {before, after: {hits, n, value, lower, upper}, difference: {value, lower, upper}} on the images held back, or null without labels
-    agreement : {hits, n, value, lower, upper}: images held back that both models give the same label
-    success : {before, after: {hits, n, value, lower, upper}} of the recovered trigger on the images held back, or null
-    larger : how many times larger the smallest trigger on the same route is afterwards, or null
+    recovered : {inspector: the method that found the trigger, or null if an explanation proved it, source, target: classes, or null for any}, or null if no trigger was given
+    accuracy : {before, after: {hits, n, value, lower, upper}, difference: {value, lower, upper}} on the held-back images, or null without labels
+    agreement : {hits, n, value, lower, upper}: the share of held-back images that both models give the same label
+    success : {before, after: {hits, n, value, lower, upper}} of the recovered trigger on the held-back images, or null
+    larger : how many times larger the smallest trigger for the same source and target class is after the repair, or null
     repaired : {name, sha256, bytes} of the file that was written
-    seconds : what the repair and its tests took
+    seconds : how long the repair and its tests took
     verdict : {word: one of WORDS, exit_code: 0 or 3, heading, sentences: [text]}
 
-    Raises InputError for a value of another kind, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
+    Raises InputError for a value of the wrong type, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
     """
 
     created: str
@@ -95,7 +95,7 @@ class RepairRecord(Record):
             )
 
     def _repr_html_(self) -> str:
-        """The verdict in words, as a notebook shows it; the report has the rest."""
+        """The verdict in words, for notebooks; the report shows all results."""
         return html_table(
             self.verdict["heading"],
             {"method": self.method["name"]},

@@ -1,4 +1,7 @@
-"""The records of a study: a manifest, and one line of JSON a cell in a file that only grows."""
+"""The records of a study: a manifest, and a file with one line of JSON per cell (one combination of settings).
+
+New lines are only appended to this file.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ MANIFEST, RECORDS = "study.json", "records.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class CellRecord(Record):
-    """What one cell of a study found: `values` are the study's own, `cell` is what was asked, `key` its hash."""
+    """The result of one cell (one combination of settings) of a study.
+
+    `cell` has the settings, `key` is a hash of them, and `values` has the results, whose form depends on the study.
+    """
 
     key: str
     cell: Mapping[str, Any]
@@ -46,7 +52,7 @@ class CellRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CellFailure(Record):
-    """A cell that raised: the error in one line, and where it came from."""
+    """A cell (one combination of settings) that failed, with the error in one line and the traceback."""
 
     key: str
     cell: Mapping[str, Any]
@@ -61,7 +67,10 @@ class CellFailure(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyManifest(Record):
-    """What a study was asked to do: `keys` are its cells, in order; `provenance` the versions and machine."""
+    """The task of a study: its cells, each one combination of settings.
+
+    `keys` has a hash per cell, in the order of the cells. `provenance` has the versions and the machine.
+    """
 
     study: str
     grid: str
@@ -78,7 +87,7 @@ class StudyManifest(Record):
 
 @dataclass(frozen=True)
 class StudyRecords:
-    """A study's folder as read: finished cells and failed ones, both in the order of the grid."""
+    """The contents of a study's folder: the finished cells and the failed cells, both in the order of the grid file."""
 
     manifest: StudyManifest
     cells: tuple[CellRecord, ...]
@@ -86,14 +95,15 @@ class StudyRecords:
 
     @property
     def missing(self) -> int:
-        """Cells that were not run yet, failed ones not counted."""
+        """The number of cells that have not been run; failed cells are not counted."""
         return len(self.manifest.keys) - len(self.cells) - len(self.failures)
 
 
 def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
-    """Read what a study has written so far; it may still be running, and a torn last line is ignored.
+    """Read the results that a study has written so far.
 
-    A cell that failed and was finished later is finished. Raises InputError if there is no study.
+    The study may still be running, so an incomplete last line is ignored. A cell that failed first and succeeded later counts
+    as finished. Raises InputError if the folder contains no study.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -118,11 +128,11 @@ def read_study(folder: str | os.PathLike[str]) -> StudyRecords:
 
 
 def read_manifest(folder: Path) -> StudyManifest:
-    """What a study was asked to do; InputError, with what to do, where it isn't there or can't be read."""
+    """Read the manifest (study.json) of a study's folder, or raise an InputError that says how to get the manifest."""
     path = folder / MANIFEST
     if not path.is_file():
         lost = (folder / RECORDS).is_file()
-        do = "run the same doldrum study again, which writes it again" if lost else "make one with doldrum study"
+        do = "run the same doldrum study again, which writes the file again" if lost else "make one with doldrum study"
         raise InputError(
             f"expected a study's folder with {MANIFEST}, got {folder}{' without it' if lost else ''}; {do}"
         )
@@ -135,7 +145,10 @@ def read_manifest(folder: Path) -> StudyManifest:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The whole lines of a file of JSON lines, numbered from 1; a last one without its end is a write that was cut off."""
+    """Yield the number, from 1, and the object of each complete line of a file of JSON lines.
+
+    A last line without a line break comes from a write that was interrupted, and is ignored.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:

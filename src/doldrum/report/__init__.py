@@ -1,6 +1,7 @@
-"""Pages, one a folder, over shared parts: figures, words, the shell and the style of a page. They read records.
+"""The HTML pages that show results. Each page has a folder of its own, and all pages are made from records.
 
-Not here: a number that no record holds (`stats`, `profiles`, `studies` compute it), and anything that needs torch.
+The pages share figures, words, style and the code that renders templates. This package computes no results (`stats`,
+`profiles` and `studies` do so), and it does not need torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Explained: what a page shows of explanations: one row of pictures and a sentence each. Texts are hostile until made visible and escaped."""
+"""The texts and pictures that pages show of explanations: for each image a sentence and rows of pictures.
+
+The texts may come from an attacker, so they are made visible and escaped.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _MOST = 16
 
 @dataclass(frozen=True)
 class Answer:
-    """A picture of a held-back image, the class that it got, and whether that is the class in question."""
+    """A picture of a held-back image, its predicted class, and whether this is the class of the flagged image."""
 
     shot: Shot
     label: str
@@ -27,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation as text, figures and pictures; `rows` are (what was done, answers)."""
+    """An explanation as text, numbers and pictures. Each of `rows` says what was done to the held-back images, and has the results."""
 
     image: str
     label: str
@@ -39,7 +42,7 @@ class Explained:
 
 
 def heading(explanations: Mapping[str, Any]) -> str:
-    """How many are proven.
+    """A heading that says in how many images a trigger is proven.
 
     >>> heading({"explained": [{"proven": True}, {"proven": False}]})
     'A trigger is proven in 1 of 2 images'
@@ -51,20 +54,23 @@ def heading(explanations: Mapping[str, Any]) -> str:
 
 
 def whose_trigger(explanations: Explanations) -> str | None:
-    """Which of what is proven is in trigger.json, in a sentence or two; None if nothing is proven."""
+    """One or two sentences that say which proven trigger is in trigger.json; None if nothing is proven."""
     best = explanations.best
     if best is None or best.success is None:
         return None
-    first = f"trigger.json holds the trigger that was found in {visible(best.image)}."
+    first = f"trigger.json contains the trigger that was found in {visible(best.image)}."
     if explanations.proven == 1:
         return first
-    return f"{first} Of the {explanations.proven:,} proven triggers, it changes the prediction of the most held-back images: {best.success.hits:,} of {best.success.n:,}."
+    return f"{first} Of the {explanations.proven:,} proven triggers, this trigger changes the prediction of the most held-back images: {best.success.hits:,} of {best.success.n:,}."
 
 
 def explained(
     explanations: Mapping[str, Any], class_names: Sequence[str] | None, pictures: Pictures
 ) -> list[Explained]:
-    """`Explanations.to_dict()` as a page shows it, proven ones first; pictures are NNN-NAME.png by the explanation's number."""
+    """Convert `Explanations.to_dict()` to the form that a page shows, with proven images first.
+
+    The pictures are files NNN-NAME.png, where NNN is the number of the explanation.
+    """
 
     def named(label: int) -> str:
         return "no valid answer" if label < 0 else f"{label}: {class_names[label]}" if class_names else f"class {label}"

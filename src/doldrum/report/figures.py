@@ -1,7 +1,7 @@
-"""Figures: what every page's drawings share. They draw records on axes that they are given, and compute nothing.
+"""Functions that the figures of all pages share.
 
-Ink is a mid grey and backgrounds are transparent, so that a saved figure reads on light and on dark pages alike;
-an HTML page replaces `COLOURS` and `INK` by its own custom properties.
+Lines and text are mid grey, and backgrounds are transparent. So a saved figure is readable on light and on dark pages.
+HTML pages replace the colours in `COLOURS` and `INK` with CSS custom properties.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 COLOURS = {"clean": "#2b7bba", "backdoored": "#d9601a"}
-"""Colour of each model: a blue and an orange that stay apart under every common colour blindness."""
+"""The colour of each model: a blue and an orange that people with any common colour blindness can distinguish."""
 INK = "#7b7b7b"
-"""Text, axes and reference lines: contrast above 4 on white and on black."""
+"""The colour of text, axes and reference lines; its contrast is above 4 on white and on black."""
 
 
 def new_figure(width: float = 7.2, height: float = 4.0) -> Figure:
@@ -53,20 +53,20 @@ def new_figure(width: float = 7.2, height: float = 4.0) -> Figure:
 
 
 def is_narrow(ax: Axes) -> bool:
-    """Whether these axes are in the drawing for a phone."""
+    """Whether these axes are in the narrow version of a figure, which is made for phones."""
     figure = ax.get_figure(root=True)
     return figure is not None and figure.get_size_inches()[0] < 5
 
 
 def bare_axes(ax: Axes, *, xlabel: str, ylabel: str = "") -> None:
-    """Grey axes with labels; on a phone's figure a long label takes two lines."""
+    """Make axes grey, and set their labels; in the narrow figure for phones, a long label takes two lines."""
     grey_axes(ax)
     ax.set_xlabel(textwrap.fill(xlabel, 30) if is_narrow(ax) else xlabel, color=INK)
     ax.set_ylabel(ylabel, color=INK)
 
 
 def grey_axes(ax: Axes) -> None:
-    """Grey ink on no ground, which reads on light and on dark pages."""
+    """Make axes grey on a transparent background, so that they are readable on light and on dark pages."""
     ax.patch.set_alpha(0)
     ax.tick_params(colors=INK, length=3)
     ax.grid(True, color=INK, alpha=0.22, linewidth=0.7)
@@ -77,14 +77,17 @@ def grey_axes(ax: Axes) -> None:
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
-    """A row a name, the first at the top; on a phone's figure long names take two lines."""
+    """Label the rows of a figure with names, the first name at the top.
+
+    In the narrow figure for phones, long names take two lines.
+    """
     width = 22 if is_narrow(ax) else 60
     ax.set_yticks(range(len(names)), [textwrap.fill(n, width) for n in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
 
 
 def inline_svg(drawings: list[Any], *, name: str, alt: str) -> Any:
-    """The wide and the narrow drawing as inline SVG; the style sheet shows one of them."""
+    """The wide and the narrow version of a figure as inline SVG; the style sheet shows one of them."""
     from markupsafe import Markup, escape
 
     parts = []
@@ -104,7 +107,7 @@ def inline_svg(drawings: list[Any], *, name: str, alt: str) -> Any:
 
 
 def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
-    """The figure as SVG text: real text instead of outlines, the same bytes every time."""
+    """The figure as an SVG document. Letters are text, not outlines, and the bytes are the same every time."""
     import matplotlib
 
     buffer = io.StringIO()
@@ -115,7 +118,7 @@ def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 200) -> Path:
-    """Write the figure with a transparent background, in the format of the ending (svg, png, pdf)."""
+    """Write the figure to `path` with a transparent background, in the format of the file's ending (svg, png, pdf)."""
     target = Path(path)
     if target.suffix == ".svg":
         return write_text_whole(target, svg_text(figure))

@@ -1,4 +1,4 @@
-"""Pictures that a job left, as data URIs: names, headers and sizes are checked, and no pixel is decoded here."""
+"""Read the picture files of a job as data URIs, and check their names, headers and sizes without decoding pixels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOISY = re.compile(r"([0-9]{1,9})-noisy-([0-9][0-9.e+-]{0,15})\.png")
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of the page: its data URI, its size in pixels and, for a noisy copy, the strength as written."""
+    """A picture on a page: its data URI, its size in pixels and, for a noisy copy, the noise strength as text."""
 
     uri: str
     width: int
@@ -32,10 +32,10 @@ class Shot:
 
 
 class Pictures:
-    """The PNG files in `folder`, read within a budget of bytes for the whole page.
+    """The PNG files in `folder`. The total size of the pictures on a page is limited to `budget` bytes.
 
-    Whatever is no small, plain PNG file is passed over: a link, a name or a header of another form, a side over 4096
-    pixels. `left_out` counts the files for which the budget was spent.
+    A file is ignored if it is a link, if its name or header has another form, or if a side is over 4096 pixels.
+    `left_out` counts the files that are left out because the limit is reached.
     """
 
     def __init__(self, folder: Path, *, budget: int = _MOST_BYTES) -> None:
@@ -52,18 +52,18 @@ class Pictures:
         return self._read(name) if name and _NAME.fullmatch(name) else None
 
     def part(self, name: str) -> Shot | None:
-        """Another picture of an input, NUMBER-NAME.png or NUMBER-NAME-NUMBER.png; None if there is none."""
+        """Another picture of an input, named NUMBER-NAME.png or NUMBER-NAME-NUMBER.png, or None if it is missing."""
         return self._read(name) if _PART.fullmatch(name) else None
 
     def noisy(self, name: str | None) -> list[Shot]:
-        """Its noisy copies, by rising strength."""
+        """The pictures of an input's noisy copies, the weakest noise first."""
         if not name or not _NAME.fullmatch(name):
             return []
         found = [(self._read(n), written) for _, written, n in sorted(self._noisy.get(name[:-4], []))]
         return [Shot(s.uri, s.width, s.height, written) for s, written in found if s]
 
     def named(self, name: str) -> Shot | None:
-        """A picture whose name is doldrum's own, or None if there is none."""
+        """A picture with a fixed name that doldrum itself chose; None if there is none."""
         return self._read(name)
 
     def _read(self, name: str) -> Shot | None:

@@ -1,4 +1,4 @@
-"""What every page is rendered in: templates of its own folder and the shared ones, everything escaped, every text visible."""
+"""Functions that render the templates of all pages safely: texts are escaped, and invisible characters are made visible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["digest", "joined", "page_environment", "policy", "shown"]
 
 
 def page_environment(*packages: str) -> Environment:
-    """A Jinja environment of the templates in `packages`/templates and of those that all pages share."""
+    """A Jinja environment with the templates in `packages`/templates and the templates that all pages share."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -29,17 +29,17 @@ def page_environment(*packages: str) -> Environment:
 
 
 def joined(environment: Any, names: Sequence[str]) -> str:
-    """The texts of some templates, as they are, one after another."""
+    """The source texts of the named templates, joined and not rendered."""
     return "".join(environment.loader.get_source(environment, name)[0] for name in names)
 
 
 def digest(text: str) -> str:
-    """How a page's policy names a script or a style that it allows."""
+    """The hash by which a content security policy names a script or style that it allows."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def policy(*, style: str, script: str | None = None) -> str:
-    """The page's policy: its own style and script, pictures inside of it, and no request at all."""
+    """The content security policy of a page: it allows the page's own style, script and inline pictures, and no requests."""
     allowed = "'none'" if script is None else f"'{digest(script)}'"
     return "; ".join(
         [
@@ -56,7 +56,7 @@ def policy(*, style: str, script: str | None = None) -> str:
 
 
 def shown(value: Any, *, most: int = 4000) -> Any:
-    """A JSON value with every text, keys included, passed through `visible`.
+    """A copy of a JSON value in which every text, keys included, has passed through `visible`.
 
     >>> shown({"a\\u202e": ["x\\n"]})
     {'a\\\\u202e': ['x\\\\n']}

@@ -1,4 +1,4 @@
-"""Words: how pages say numbers, shares, effects and lists, right in the odd cases too."""
+"""Functions that write numbers, shares, effects and lists as text for pages, also for unusual values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def w(value: float) -> str:
-    """W with three decimals; what would read as zero without being zero says so.
+    """W as text with three decimals; a positive value that would be rounded to zero becomes "<0.001".
 
     >>> w(0.1234), w(-1e-17), w(0.0002)
     ('0.123', '0', '<0.001')
@@ -36,7 +36,7 @@ def w(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share in percent, never rounded up to 100% or down to 0%.
+    """A share in percent as text, never rounded up to 100% or down to 0%.
 
     >>> percent(0.9312), percent(1.0), percent(0.99997), percent(0.0)
     ('93.1%', '100%', '>99.9%', '0%')
@@ -49,7 +49,7 @@ def percent(value: float) -> str:
 
 
 def times(larger: float, smaller: float) -> str:
-    """How many times larger, as said aloud; percent where a factor would sound silly.
+    """How many times larger one number is than another, as text; for a factor below 1.5, the difference in percent.
 
     >>> times(0.11, 0.003), times(0.11, 0.03), times(0.11, 0.1)
     ('37 times', '3.7 times', '10%')
@@ -61,7 +61,7 @@ def times(larger: float, smaller: float) -> str:
 
 
 def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
-    """A figure, or an en dash if there is none.
+    """A number as text with a fixed number of digits; an en dash if it is not finite.
 
     >>> number(0.12345), number(-0.0004), number(0.1, sign=True), number(float("nan"))
     ('0.123', '0.000', '+0.100', '–')
@@ -73,7 +73,7 @@ def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
 
 
 def counted(n: int, word: str) -> str:
-    """A number with its noun.
+    """A number with its noun, in the singular or plural.
 
     >>> counted(1, "model"), counted(1200, "model")
     ('1 model', '1,200 models')
@@ -82,7 +82,7 @@ def counted(n: int, word: str) -> str:
 
 
 def between(counts: Iterable[int]) -> str:
-    """The least and the greatest of some counts, once where they are the same.
+    """The range of several counts as text; only one number if all counts are the same.
 
     >>> between([200, 200]), between([54, 60, 55])
     ('200', '54 to 60')
@@ -92,7 +92,9 @@ def between(counts: Iterable[int]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them; by semicolons where one of them holds a comma.
+    """Join names for a sentence, with "and" before the last name.
+
+    Commas separate the names, or semicolons if a name contains a comma.
 
     >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a (1, 2)", "b"])
     ('a', 'a, b and c', 'a (1, 2) and b')
@@ -104,7 +106,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def span(effect: Effect, *, sign: bool = True) -> str:
-    """An effect with its interval, in words that fit a table.
+    """An effect with its confidence interval, as text for a table.
 
     >>> span(Effect(0.1, 0.05, 0.15, 0.01, 10, "t"))
     '+0.100 (+0.050 to +0.150)'
@@ -116,7 +118,7 @@ def span(effect: Effect, *, sign: bool = True) -> str:
 
 
 def spoken(effect: Effect) -> str:
-    """An effect with its interval, as part of a sentence.
+    """An effect with its confidence interval, as text for a sentence.
 
     >>> spoken(Effect(0.1, 0.05, 0.15, 0.01, 10, "t"))
     '+0.100, 95% +0.050 to +0.150'
@@ -125,7 +127,7 @@ def spoken(effect: Effect) -> str:
 
 
 def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
-    """Why an effect whose own interval leaves 0 out is not shown after all; empty for others.
+    """A note for an effect that is significant only before the correction for several tests; empty for other effects.
 
     >>> taken_away(Effect(0.1, 0.01, 0.19, 0.03, 10, "t"), 0.18, 6)
     '; the interval does not contain 0, but p = 0.180 after the correction for 6 tests'
@@ -138,7 +140,7 @@ def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
 
 
 def model_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a page's table says of the model in a record."""
+    """The rows about the model in a page's table, from the model part of a record."""
     return [
         ("model", model["name"]),
         ("format", model["format"]),
@@ -149,7 +151,7 @@ def model_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def plain_value(value: Any) -> str:
-    """A setting as text, for tables; what is empty or unset is left out of mappings.
+    """A setting as text, for tables; empty and unset values in mappings are left out.
 
     >>> plain_value(0.05), plain_value([1, 2]), plain_value({"keep_label": True, "source": None, "cover": []})
     ('0.05', '1, 2', 'keep label: yes')

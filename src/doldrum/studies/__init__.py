@@ -1,6 +1,8 @@
-"""Studies: grids of cells -> records, resumable. A folder is a study; files here are shared by several of them.
+"""Studies: experiments that are run for a grid of cells, each one combination of settings.
 
-Not here: what one study alone needs (its folder), and what its records look like on a page (`doldrum.report.studies`).
+A study writes one record per cell, and can be interrupted and continued. Each study is a folder of this package.
+Several studies share the files next to the folders. The pages that show the records are made in
+`doldrum.report.studies`.
 """
 
 from __future__ import annotations

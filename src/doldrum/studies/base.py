@@ -1,4 +1,7 @@
-"""Study and Cell: what a study is made of. To add one, make a folder with a Cell, its run (Cell -> values) and its grids."""
+"""Study and Cell: the two classes that define a study. A cell is one combination of settings.
+
+To add a study, make a folder with its Cell, its function `run`, which computes the values of a cell, and its grids.
+"""
 
 from __future__ import annotations
 
@@ -24,30 +27,31 @@ if TYPE_CHECKING:
 __all__ = ["STRENGTHS", "Cell", "Study", "datasets", "nearest"]
 
 STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0, 1.5, 2.5)
-"""Noise strengths, wide enough to hold the peak of mean clean W: a flat one, from .4 to 1.5, on Fashion-MNIST."""
+"""Noise strengths whose range contains the peak of the mean W of clean inputs (on Fashion-MNIST a flat peak, from .4 to 1.5)."""
 _MOST_DRAWS = 10_000  # all scores of a batch are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One cell of a grid: a model under attack, and how it is measured. Checked when made.
+    """One cell of a grid: an attacked model (the victim), and how it is measured. The fields are checked when a cell is made.
 
     Parameters
     ----------
     data, recipe, attack, rate, settings, seed
         As in `VictimSpec`; `changes` are changes to the recipe, such as {"epochs": 2}. The attack "clean" compares two
-        clean models, which is what no effect looks like. With " 1:100" behind its name ("fashion-mnist 1:100"), a data set's
-        last class has a hundredth of the training images of its first.
+        clean models, to show what results look like without any effect. A data set's name may end with a ratio. For example,
+        in "fashion-mnist 1:100" the last class has a hundredth of the training images of the first class.
     target
-        By default the seed modulo the number of classes: seeds rotate the target.
+        By default the seed modulo the number of classes, so the target varies with the seed.
     inputs, pick
-        How many test images are measured (fewer where fewer are eligible), and others on which sigma-half is found.
+        `inputs` is how many test images are measured (fewer if fewer are eligible). `pick` is how many other test images
+        are used to compute sigma-half, the noise strength at which W is measured.
     draws, strengths
-        Of the Gaussian probe; sigma-half is added to the strengths.
+        The number of draws and the strengths of the Gaussian noise; sigma-half is added to the strengths.
     sigma
-        The strength to read W at, where it is not to be the clean model's sigma-half.
+        The noise strength at which W is measured; None means the clean model's sigma-half.
 
-    Raises InputError, with the nearest known name for a misspelt one.
+    Raises InputError for invalid values. For a misspelt name, the message suggests the nearest known name.
     """
 
     data: str = "fashion-mnist"
@@ -88,12 +92,12 @@ class Cell:
         self.victim.key  # noqa: B018  (checks recipe, changes and settings now, not hours later)
 
     def clean(self, seed: int | None = None) -> VictimSpec:
-        """The clean model of this cell's recipe, of its own seed or another."""
+        """The clean model with this cell's recipe, and with the cell's seed or another seed."""
         return VictimSpec(data=self.data, recipe=self._recipe(), seed=self.seed if seed is None else seed)
 
     @property
     def victim(self) -> VictimSpec:
-        """The model under attack; for "clean", the clean model of the next seed."""
+        """The attacked model; for the attack "clean", the clean model with the next seed."""
         if self.attack == CLEAN:
             return self.clean(self.seed + 1)
         assert self.target is not None
@@ -107,10 +111,10 @@ class Cell:
         return datasets(self.data)[0]
 
     def plan(self) -> PoisonPlan:
-        """What the attack does to the training set; "clean" poisons nothing.
+        """How the attack poisons the training set; the attack "clean" poisons nothing.
 
-        Raises InputError for a rate that the training set can't have and settings out of range: what can be known before
-        anything is trained.
+        Before any training, raises InputError for a poison rate that is impossible with this training set, and for settings
+        out of range.
         """
         assert self.target is not None
         if self.attack == CLEAN:
@@ -131,11 +135,11 @@ class Cell:
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields, JSON-able; makes the same cell again."""
+        """The fields as JSON-able values, from which the same cell can be made again."""
         return {**asdict(self), "strengths": list(self.strengths)}
 
     def label(self) -> str:
-        """What progress messages call this cell."""
+        """The name of this cell in progress messages."""
         plain = {f.name: f.default for f in fields(self) if f.default is not MISSING}
         odd = [f"{n} {getattr(self, n)}" for n in ("data", "rate", "recipe") if getattr(self, n) != plain[n]]
         extra = [f"{k} {v}" for part in (self.settings, self.changes) for k, v in part.items()]
@@ -144,11 +148,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A question, asked of a grid of cells. `name` is that of its folder, or any other where it is run from Python.
+    """A question, and the experiment that answers it for a grid of cells.
 
-    `run` maps a cell to its values (JSON-able, finite numbers), and depends on nothing but the cell. `grids` has the
-    grids by name ("quick", "full"), each in the form that a grid file has. `check` raises InputError for a cell that `run` can't
-    do, in milliseconds: a grid is read with it, before any work. Raise `version` when `run` changes.
+    `name` is the name of the study's folder; a study that is made and run from Python may have any name. `run` computes the
+    values of a cell (JSON-able, finite numbers), which depend only on the cell. `grids` has the grids by name ("quick",
+    "full"), each in the form of a grid file. `check` raises InputError for a cell that `run` cannot compute. `check`
+    takes milliseconds, and is called for all cells before any work. Increase `version` if `run` changes.
     """
 
     name: str
@@ -159,7 +164,7 @@ class Study:
     check: Callable[[Any], object] = Cell.plan
 
     def key(self, cell: Cell) -> str:
-        """24 hexadecimal digits of the SHA-256 of all that decides the cell's values."""
+        """24 hexadecimal digits of the SHA-256 hash of everything that determines the cell's values."""
         train, test = datasets(cell.data)
         clean = cell.clean()
         text = {
@@ -174,9 +179,9 @@ class Study:
 
 @cache
 def datasets(name: str) -> tuple[ImageSet, ImageSet]:
-    """The training and the test set of a name, read once a process.
+    """The training set and the test set of the data set `name`, which are loaded only once per process.
 
-    With " 1:N" behind the name the training set is thinned; see `doldrum.studies.imbalance`.
+    If " 1:N" follows the name, the classes of the training set are made imbalanced; see `doldrum.studies.imbalance`.
     """
     from doldrum.data import DATASETS, find_dataset
 
@@ -188,7 +193,7 @@ def datasets(name: str) -> tuple[ImageSet, ImageSet]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What to do about a misspelt name.
+    """A suggestion for a misspelt name.
 
     >>> nearest("strenghts", ["strengths", "draws"]), nearest("zzz", ["draws"])
     ("did you mean 'strengths'?", 'pick one')
@@ -198,7 +203,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(what: str, name: Any, known: Iterable[str]) -> str:
-    """The message for a name that isn't known.
+    """The error message for an unknown name.
 
     >>> unknown("a grid", "quik", ["quick", "full"])
     "expected a grid among quick, full, got 'quik'; did you mean 'quick'?"

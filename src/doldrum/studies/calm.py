@@ -1,4 +1,7 @@
-"""W and its soft twin of some images, and sigma-half of a clean model."""
+"""Measure W from labels and from probabilities, and sigma-half of a clean model.
+
+W says how mixed the labels of the noisy copies of an image are. Sigma-half is the noise strength at which W is measured.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,10 @@ _half: OrderedDict[str, float] = OrderedDict()
 
 @dataclass(frozen=True, eq=False)
 class Calm:
-    """`hard` and `soft` are W (N, S) at each strength; `labels` (N,) are those of the unperturbed inputs.
+    """W of N inputs at S noise strengths, computed in two ways; `labels` (N,) are the labels of the unperturbed inputs.
 
-    Hard: entropy of the label counts over log K. Soft: entropy of the mean probabilities over log K. Both in [0, 1].
+    `hard` (N, S) is the entropy of the label counts, divided by log K. `soft` (N, S) is the entropy of the mean
+    probabilities, divided by log K. Both are in [0, 1].
     """
 
     hard: NDArray[np.float64]
@@ -43,12 +47,12 @@ class Calm:
     engine: dict[str, Any]
 
     def at(self, strength: float) -> int:
-        """The column of a strength that was measured."""
+        """The column of the measured strength that is nearest to `strength`."""
         return int(np.abs(np.asarray(self.strengths) - strength).argmin())
 
 
 def measure_calm(classifier: Classifier, images: ImageSet | NDArray[Any], probe: Gaussian) -> Calm:
-    """W and its soft twin from one and the same draws; hard labels are those that `measure` gives.
+    """Measure W from labels and from probabilities, with the same noise draws. The function `measure` gives the same labels.
 
     >>> import doldrum as dd
     >>> clf = dd.as_classifier(lambda x: np.stack([x.mean((1, 2, 3)), 0.5 - 0 * x[:, 0, 0, 0]], 1),
@@ -81,9 +85,10 @@ def measure_calm(classifier: Classifier, images: ImageSet | NDArray[Any], probe:
 
 
 def sigma_half_of(cell: Cell, clean: Victim, pick: ImageSet) -> float:
-    """The clean model's sigma-half on inputs used for nothing else, with draws used for nothing else; or the cell's sigma.
+    """The noise strength at which W is measured: the cell's sigma if it is given, else sigma-half of the clean model.
 
-    Remembered within a process: all attacks of one seed share it.
+    Sigma-half is computed from inputs and noise draws that are used for nothing else. The result is cached within a
+    process, because the cells of all attacks with the same seed need the same value.
     """
     if cell.sigma is not None:
         return float(cell.sigma)

@@ -1,4 +1,4 @@
-"""What the fields of a cell may hold: each check returns the value as it is kept, or raises InputError."""
+"""Checks of the values of a cell's fields. A check raises InputError for an invalid value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["adds_samples", "at_most", "check_whole", "numbers", "share", "table"
 
 
 def check_whole(cell: object, *limits: tuple[str, int, int | None]) -> None:
-    """Fields that are whole numbers, each as (name, least, most)."""
+    """Check that fields of a cell are whole numbers within limits; each limit is (name, least, most)."""
     for name, least, most in limits:
         value = getattr(cell, name)
         if (
@@ -30,7 +30,7 @@ def check_whole(cell: object, *limits: tuple[str, int, int | None]) -> None:
 
 
 def share(value: Any, name: str) -> float:
-    """A number in [0, 1].
+    """Check that `value` is a number in [0, 1], and return it as a float.
 
     >>> share(1, "rate")
     1.0
@@ -41,7 +41,7 @@ def share(value: Any, name: str) -> float:
 
 
 def numbers(values: Any, name: str, *, example: str) -> tuple[float, ...]:
-    """Numbers above 0, in order, each once.
+    """Check that all values are numbers above 0, and return them sorted, without duplicates.
 
     >>> numbers([0.2, 0.1, 0.2], "strengths", example="")
     (0.1, 0.2)
@@ -53,21 +53,24 @@ def numbers(values: Any, name: str, *, example: str) -> tuple[float, ...]:
 
 
 def table(value: Any, name: str, *, example: str) -> Mapping[str, Any]:
-    """A table of names and values."""
+    """Check that `value` is a table of names and values, and return it."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InputError(f"expected {name} to be a table of names and values, got {value!r}; e.g. {example}")
     return value
 
 
 def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
-    """No more images than there are."""
+    """Check that a cell does not need more images than the data set has."""
     if asked > len(data):
         raise InputError(
-            f"expected {what} of at most {len(data):,} images, which is all that {name} has, got {asked:,}; lower them"
+            f"expected at most {len(data):,} images for {what}, because {name} has no more, "
+            f"got {asked:,}; lower these numbers"
         )
 
 
 def adds_samples(attack: str) -> None:
-    """An attack that adds samples to a training set and leaves the training as it is; or none."""
+    """Check that an attack adds samples to the training set and does not change the training, or that it is "clean"."""
     if attack != CLEAN and get_attack(attack).threat_model == "training":
-        raise InputError(f"expected an attack that adds samples, got {attack}, which changes the training; drop it")
+        raise InputError(
+            f"expected an attack that adds samples, got {attack}, which changes the training; leave it out"
+        )

@@ -1,4 +1,7 @@
-"""A backdoored model compared with its clean twin: W of both, without and with the trigger, from the same draws."""
+"""Compare a backdoored model with the clean model of the same seed (its clean twin).
+
+W, a measure of smoothness, is measured on both models, without and with the trigger, with the same noise draws.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,18 @@ from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, v
 __all__ = ["HEADLINE", "compare"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
-"""Attacks with at least ten seeds and a test in the study smoothing. The others are only described."""
+"""Attacks with at least ten seeds and a significance test in the study smoothing; other attacks are only described."""
 
 
 def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
-    """Measure one backdoored model and its clean twin at sigma-half and at `strengths`.
+    """Measure one backdoored model and the clean model of the same seed, at sigma-half and at `strengths`.
 
-    Values: `sigma_half`, `clean_accuracy`, `asr`, `target`; `half` holds W at sigma-half, input by input, as
-    "model/inputs" for the models suspect and clean, `soft_half` the soft twin, `hit` whether a triggered input gets the
-    attacker's label; `curves` and `soft_curves` mean W at each of `strengths`, `hit_curves` over inputs that hit alone
-    (absent where none does); `control` mean W at sigma-half of clean inputs of the claimed classes, on the suspect.
+    Values: `sigma_half`, `clean_accuracy`, `asr`, `target`. `half` has W of each input at sigma-half, with the keys
+    "model/inputs" for the models "suspect" (backdoored) and "clean". `soft_half` has W computed from probabilities
+    instead of labels. `hit` says for each triggered input whether it gets the attacker's label. `curves` and
+    `soft_curves` have mean W at each of `strengths`. `hit_curves` has mean W over the inputs that get the attacker's
+    label; it is empty if there are none. `control` has mean W at sigma-half of the backdoored model, on clean inputs
+    of the classes that the attacker wants.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)
@@ -62,7 +67,7 @@ def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
 
 
 def _control(calm: Calm, labels: NDArray[np.int64] | None, attacker: NDArray[np.int64]) -> dict[str, Any]:
-    """Mean W of clean inputs of the claimed classes, each class weighted as triggered inputs claim it."""
+    """Mean W of clean inputs of the classes that the attacker wants, weighted by the triggered inputs of each class."""
     classes, counts = np.unique(attacker, return_counts=True)
     present = [
         (calm.hard[labels == c, 0].mean(), n) for c, n in zip(classes, counts, strict=True) if (labels == c).any()

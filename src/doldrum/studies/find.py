@@ -1,4 +1,4 @@
-"""Studies by name: each is a folder here with a question, found without importing what it runs."""
+"""Find studies by name. Each study is a folder of this package; listing the studies does not import their code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["get_study", "list_studies"]
 
 
 def list_studies() -> dict[str, str]:
-    """Name -> question of every study: of each folder of doldrum/studies, QUESTION in its __init__.py.
+    """The question of every study, by the study's name: QUESTION in the `__init__.py` of the study's folder.
 
     >>> list_studies()["smoothing"]
     'is the model smoother around inputs with the trigger?'
@@ -23,7 +23,7 @@ def list_studies() -> dict[str, str]:
 
 
 def get_study(name: str) -> Study:
-    """A study by name: STUDY in the file study.py of its folder. Raises InputError for an unknown name.
+    """The study with this name: STUDY in the file study.py of its folder. Raises InputError for an unknown name.
 
     >>> list(get_study("smoothing").grids)
     ['quick', 'full']

@@ -1,4 +1,4 @@
-"""Grids: a mapping or a TOML or JSON file that names the cells of a study."""
+"""Grids. A grid is a mapping, or a TOML or JSON file, that lists the cells (combinations of settings) of a study."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ _MOST_CELLS = 100_000
 
 
 def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, list[Cell]]:
-    """A grid's name and cells: from "quick" or "full", from a file that ends in .toml or .json, or from a mapping.
+    """The name of a grid and its cells, each one combination of settings.
 
-    A grid is a table of fields that all cells share, and `cells`: a list of tables, each with fields of its own. A list
-    stands for each of its values, and several lists for every combination:
+    `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that all cells share,
+    and `cells`, a list of tables, each with its own fields. If the value of a field is a list, there is one cell for
+    each value in it. Several lists stand for all combinations of their values:
 
         draws = 50
         [[cells]]
         attack = ["badnets", "blended"]
         seed = [0, 1, 2]
 
-    Raises InputError for a file that can't be read, an unknown field or name (with the nearest known one), or a value
-    that a cell can't have.
+    Raises InputError for a file that cannot be read, for an unknown field or name (the message suggests the nearest
+    known name), or for an invalid value.
     """
     if not isinstance(grid, str | os.PathLike):
         return "given", expand_grid(study, grid)
@@ -56,8 +57,10 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
 
 
 def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
-    """The cells of a grid, in order, but all of the first seed before any of the next: a study cut short covers every
-    attack. A cell named twice is one cell.
+    """The cells (combinations of settings) of a grid, sorted by seed, without duplicates.
+
+    Cells with the same seed keep their order. So an interrupted study has results for every attack with the first
+    seeds.
     """
     if not isinstance(grid, Mapping) or not grid:
         found = "none" if isinstance(grid, Mapping) else type(grid).__name__
@@ -65,7 +68,7 @@ def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
     shared = dict(grid)
     named = shared.pop("study", study.name)
     if named != study.name:
-        raise InputError(f"expected a grid for the study {study.name}, got one for {named!r}; pass another")
+        raise InputError(f"expected a grid for the study {study.name}, got a grid for {named!r}; pass another grid")
     blocks = shared.pop("cells", [{}])
     if not isinstance(blocks, list | tuple) or not all(isinstance(b, Mapping) for b in blocks) or not blocks:
         raise InputError("expected cells to be a list of at least one table, got something else; write [[cells]]")
@@ -95,7 +98,7 @@ def _combinations(study: Study, block: Mapping[str, Any]) -> Iterator[dict[str, 
 
 
 def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values of each field, in the order of the fields."""
+    """The possible values of each field, in the order of the cell's fields."""
     known = {f.name: f for f in fields(study.cell)}
     for name in block:
         if name not in known:
@@ -110,7 +113,7 @@ def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _choices(value: Any, *, whole: bool) -> list[Any]:
-    """The values that a list stands for; a field that is itself a list takes a flat one as a single value."""
+    """The possible values of a field. `whole` means that the field is itself a list: then a flat list is one value."""
     if not isinstance(value, list | tuple):
         return [value]
     if whole and not any(isinstance(v, list | tuple) for v in value):

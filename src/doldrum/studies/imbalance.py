@@ -1,4 +1,4 @@
-"""Training sets whose classes are out of proportion: "fashion-mnist 1:100"."""
+"""Training sets with imbalanced classes, which have names such as "fashion-mnist 1:100"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["falls", "thinned", "training_imbalance"]
 
 
 def falls(classes: int, ratio: float) -> NDArray[np.float64]:
-    """A geometric fall from 1 at the first class to 1 / ratio at the last.
+    """One factor per class, which falls geometrically from 1 for the first class to 1 / ratio for the last.
 
     >>> falls(3, 100).tolist(), falls(1, 100).tolist()
     ([1.0, 0.1, 0.01], [1.0])
@@ -23,12 +23,14 @@ def falls(classes: int, ratio: float) -> NDArray[np.float64]:
 
 
 def training_imbalance(name: str) -> tuple[str, int]:
-    """A data set's name, and how many times as many training images its first class has as its last.
+    """Split a name such as "digits 1:100" into the data set's name and the imbalance ratio.
+
+    The ratio says how many times more training images the first class has than the last.
 
     >>> training_imbalance("fashion-mnist 1:100"), training_imbalance("digits")
     (('fashion-mnist', 100), ('digits', 1))
 
-    Raises InputError for another ratio.
+    Raises InputError for an invalid ratio.
     """
     plain, _, ratio = name.partition(" ")
     if not ratio:
@@ -42,7 +44,9 @@ def training_imbalance(name: str) -> tuple[str, int]:
 
 
 def thinned(data: ImageSet, ratio: int) -> ImageSet:
-    """A long tail: class 0 stays whole, the last one keeps a `ratio`-th of its images, and those between fall geometrically.
+    """A copy of a data set with a long tail: class 0 keeps all images, and the last class keeps 1 / `ratio` of its images.
+
+    For the classes between the first and the last, the share of kept images falls geometrically.
 
     >>> from doldrum.data import load_dataset
     >>> np.bincount(thinned(load_dataset("digits:train"), 10).labels).tolist()
@@ -52,7 +56,7 @@ def thinned(data: ImageSet, ratio: int) -> ImageSet:
         return data
     if data.labels is None:
         raise InputError(
-            "expected labels in the data set, since an imbalance ratio thins its classes, got no labels; leave out the ratio"
+            "expected labels in the data set, since an imbalance ratio removes images of some classes, got no labels; leave out the ratio"
         )
     groups = [np.flatnonzero(data.labels == k) for k in range(data.num_classes)]
     keep = [max(1, round(len(g) * share)) for g, share in zip(groups, falls(len(groups), ratio), strict=True)]

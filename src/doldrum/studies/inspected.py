@@ -1,4 +1,8 @@
-"""What studies of whole models share: their cells, and how models are inspected: alike in all cells, since a model and its references have to be read alike."""
+"""Cells and settings that the studies of whole models share.
+
+In all cells, models are inspected in the same way, because a model can only be compared with references that were inspected
+in the same way.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +20,22 @@ from doldrum.studies.cell_checks import at_most, check_whole
 __all__ = ["INVERSIONS", "REFERENCES", "SEED", "ModelCell"]
 
 REFERENCES = 300
-"""Clean models of this seed and above are references."""
+"""Clean models with this seed or a higher one are reference models."""
 SEED = 0
-"""Of every inspection, and of the order of the test images: the first are inspected with."""
+"""The seed of every inspection, and of the order of the test images, of which the first are used to inspect."""
 INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
-_EVALUATED = 2000  # test images for accuracy and ASR, apart from those inspected with
+_EVALUATED = 2000  # test images for accuracy and ASR; none of them is used to inspect
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCell(Cell):
-    """One model, and `inspectors` that look into it with `inputs` clean images.
+    """A cell with one model, which is inspected by `inspectors` with `inputs` clean images.
 
-    The target goes round over attacks and seeds, where it is not given. `pick`, `draws`, `strengths` and `sigma` are not used.
+    If no target class is given, it varies with the attack and the seed. `pick`, `draws`, `strengths` and `sigma` are not used.
     """
 
     fewest: ClassVar[int] = 20
-    """The fewest clean images."""
+    """The smallest number of clean images that is allowed."""
 
     inputs: int = 1000
     inspectors: tuple[str, ...] = INVERSIONS
@@ -57,7 +61,7 @@ class ModelCell(Cell):
         return {**super().to_dict(), "inspectors": list(self.inspectors)}
 
     def images(self) -> tuple[ImageSet, ImageSet]:
-        """The clean test images, the same for all models, and up to 2,000 others for accuracy and ASR."""
+        """The clean test images for the inspection, the same for all models, and up to 2,000 others for accuracy and ASR."""
         test = datasets(self.data)[1]
         order = rng(SEED, "study", "inspection").permutation(len(test))
         return test.take(order[: self.inputs]), test.take(order[self.inputs :][:_EVALUATED])

@@ -1,4 +1,4 @@
-"""What studies measure on: victims from the shared cache, and test images that serve one purpose each."""
+"""The models and test images of studies. Models come from a shared cache; each test image is used for one purpose only."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _victims: OrderedDict[str, Victim] = OrderedDict()
 
 
 def victim(spec: VictimSpec) -> Victim:
-    """A victim from the shared cache (`doldrum.attacks.victims_folder`); trained where it isn't there, by one process
-    at a time.
+    """The attacked or clean model of a specification, from the shared cache (`doldrum.attacks.victims_folder`).
+
+    A model that is not in the cache is trained. Only one process at a time trains the same model.
     """
     key = f"{victims_folder()}/{spec.key}"
     if key not in _victims:
@@ -41,7 +42,10 @@ def victim(spec: VictimSpec) -> Victim:
 
 
 def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
-    """How to attack a cell's victim; a clean one gets BadNets' patch, which it never saw."""
+    """The trigger and the plan of the attack on a cell's model.
+
+    A clean model has no trigger, so the inputs of a clean model get the patch of BadNets, which the model never learnt.
+    """
     if cell.attack == CLEAN:
         return Patch(size=3), cell.plan()
     assert found.trigger is not None
@@ -51,10 +55,11 @@ def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Test images of a cell: on `pick` sigma-half is found, `chosen` are measured without and with the trigger, and
-    `control` are clean ones of the classes that triggered inputs claim. None is in two of them.
+    """The test images of a cell, in three disjoint sets.
 
-    `attacker` is the label that the attacker wants for each of `chosen`.
+    `pick` is used to compute sigma-half, the noise strength at which W is measured. `chosen` are measured without and with the
+    trigger. `control` are clean images of the classes that the attacker wants. `attacker` is the label that the attacker wants
+    for each of `chosen`.
     """
 
     pick: ImageSet
@@ -64,10 +69,10 @@ class Inputs:
 
 
 def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
-    """A cell's inputs, drawn by its seed; fewer than asked for where the test set has no more.
+    """Draw a cell's inputs at random with its seed. There are fewer inputs than requested if the test set has too few images.
 
-    `chosen` are eligible in the sense of the plan: true label not the target; of the source class for TaCT; all in
-    all-to-all. Raises InputError if none is left.
+    `chosen` are images that the plan of the attack calls eligible. Usually the images whose true label is not the target are
+    eligible; for TaCT, the images of the source class; for all-to-all, all images. Raises InputError if no image is left.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None
@@ -81,16 +86,16 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     control = spare[np.isin(test.labels[spare], attacker)][: max(1, cell.inputs // 2)]
     if not len(chosen) or not len(control):
         raise InputError(
-            f"expected more test images than the {cell.pick} on which sigma-half is found, got {len(chosen)} further images to attack and {len(control)} of the attacker's class; lower pick or inputs"
+            f"expected more test images than the {cell.pick} that are used to compute sigma-half, got {len(chosen)} further images to attack and {len(control)} of the attacker's class; lower pick or inputs"
         )
     return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
 
 
 def check_inputs(cell: Cell) -> None:
-    """What `choose_inputs` and the attack would raise, found out before anything is trained."""
+    """Raise the errors of `choose_inputs` and of the attack's plan before anything is trained."""
     choose_inputs(cell, cell.plan())
 
 
 def seed_of(cell: Cell, purpose: str) -> int:
-    """The seed of a probe: another for each purpose and each seed of a cell."""
+    """The seed of random draws for one purpose; it differs between purposes and between seeds of a cell."""
     return child_seed(cell.seed, "study", purpose) % 2**31

@@ -1,4 +1,4 @@
-"""run_study: a grid of cells -> records, cell by cell, to be killed and continued at will."""
+"""run_study: run the cells of a grid and write a record for each. A run can be killed at any time and continued."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_study(
     say: Callable[[str], None] = lambda text: None,
     command: str = "",
 ) -> StudyRecords:
-    """Run the cells of a grid that have no record in `out` yet, and give all records of the grid.
+    """Run the cells (combinations of settings) of a grid that have no record in `out` yet, and return all records of the grid.
 
     Parameters
     ----------
@@ -43,18 +43,21 @@ def run_study(
     grid
         "quick", "full", a .toml or .json file, or a mapping; see `load_grid`.
     out
-        A folder: study.json says what was asked, records.jsonl gets one line per cell when the cell ends. What has a record is
-        never run again, whatever grid asked for it; cells that failed are run again. A kill loses the cells in hand.
+        The results folder. study.json has the command and the list of cells. records.jsonl gets a line when a cell ends. A cell
+        that has a record is not run again, even if the record came from another grid. Cells that failed are run again. If the
+        study is killed, only the cells that are being computed are lost.
     workers
-        Processes of one thread each, by default 1; the records don't depend on it.
+        The number of processes, each with one thread; by default 1. The records do not depend on the number of processes.
     ray
-        The address of a Ray cluster whose workers are to run the cells, by default one per CPU; see `doldrum.spread`. Its
-        machines need doldrum, the data sets, and a folder of victims that they share (`doldrum.attacks.victims_folder`).
+        The address of a Ray cluster whose workers run the cells, by default one per CPU; see `doldrum.spread`. The machines of the
+        cluster need doldrum, the data sets, and a shared folder of attacked models (`doldrum.attacks.victims_folder`).
     say
-        Receives a line per cell: how many are done, how long it took, how long the rest will take.
+        A function that receives a line of text per cell: how many cells are done, how long the cell took, and how long the
+        rest will take.
 
-    Raises InputError before any work for a grid with an unknown field or name, DatasetNotFoundError for absent data,
-    OSError when the disk is full. A cell that raises is kept in `failures`, and the others continue.
+    Before any work, raises InputError for a grid with an unknown field or name, and DatasetNotFoundError for missing data.
+    Raises OSError if the disk is full. If a cell raises an error, the error is recorded in `failures`, and the other cells
+    continue.
 
     >>> import tempfile
     >>> from doldrum.studies import Cell
@@ -102,7 +105,7 @@ def _check_folder(folder: Path, study: Study) -> None:
             )
     elif not _ours(folder / RECORDS):
         raise InputError(
-            f"expected a new folder, or one of a study, got {folder}, whose {RECORDS} is not a study's; name another with --out"
+            f"expected a new folder, or the folder of a study, got {folder}, whose {RECORDS} was not written by a study; name another folder with --out"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,11 +113,14 @@ def _check_folder(folder: Path, study: Study) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError(f"expected a folder that can be written, got {error}; name another") from error
+        raise InputError(f"expected a folder that can be written to, got {error}; name another") from error
 
 
 def _ours(records: Path) -> bool:
-    """Whether a file of records, whose manifest is lost, is not there, empty, or begins as one of a study, cut off or not."""
+    """Whether a folder without a manifest may be used for a study.
+
+    The folder may be used if its file of records does not exist, is empty, or starts like a study's file, complete or cut off.
+    """
     if not records.is_file():
         return True
     with records.open("rb") as file:
@@ -123,7 +129,7 @@ def _ours(records: Path) -> bool:
 
 
 def _time(seconds: float) -> str:
-    """Seconds in words.
+    """A time in seconds as text, in seconds, minutes or hours.
 
     >>> _time(40), _time(400), _time(9000)
     ('40 s', '7 min', '2.5 h')

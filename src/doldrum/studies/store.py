@@ -1,4 +1,4 @@
-"""The file of records: it grows line by line, each whole or cut off, and one run at a time may write it."""
+"""The file of a study's records, to which lines are only appended, and which only one run at a time can write."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ __all__ = ["RecordsFile"]
 
 
 class RecordsFile:
-    """Opened for adding lines; a cut-off last line is removed first.
+    """A file of records that is open for appending lines; an incomplete last line is removed first.
 
-    Raises InputError if another run has the file open, OSError if a line can't be written (it is taken back).
+    Raises InputError if another run has the file open. Raises OSError if a line cannot be written; then no part of the line
+    stays in the file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +50,7 @@ class RecordsFile:
         self._held.close()
 
     def add(self, line: dict[str, Any]) -> None:
-        """Write one line and have it reach the disk."""
+        """Append one line, and wait until it is on the disk."""
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
             view = memoryview(data)
@@ -67,6 +68,6 @@ class RecordsFile:
 
 
 def _whole_size(path: Path) -> int:
-    """Bytes up to the end of the last whole line."""
+    """The number of bytes up to the end of the last complete line."""
     data = path.read_bytes()
     return data.rfind(b"\n") + 1

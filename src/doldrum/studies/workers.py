@@ -1,4 +1,4 @@
-"""Cells in this process, in others, or on a Ray cluster."""
+"""Run the cells of a study in this process, in other processes, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outcome = tuple[str, Any, dict[str, Any]]
 
 
 def run_one(run: Callable[[Any], Any], job: Job) -> Outcome:
-    """(key, cell, {"values": …} or {"error": …, "trace": …}, with "seconds")."""
+    """Run one cell, and return (key, cell, {"values": …, "seconds": …}), or "error" and "trace" in place of "values"."""
     key, cell = job
     began = time.perf_counter()
     try:
@@ -32,9 +32,9 @@ def run_one(run: Callable[[Any], Any], job: Job) -> Outcome:
 def run_all(
     run: Callable[[Any], Any], jobs: Sequence[Job], *, workers: int | None = None, ray: str | None = None
 ) -> Iterator[Outcome]:
-    """The outcome of every job, as they end: in this process for one worker of this machine, else as in `spread`.
+    """Run all jobs, and yield the outcome of each job when it ends.
 
-    `run` must be importable by name. The values don't depend on where they are computed. Raises EngineError when a worker
-    is killed.
+    One worker on this machine means this process; for more workers or a Ray cluster see `doldrum.spread`. `run` must be
+    importable by name. The values do not depend on where they are computed. Raises EngineError if a worker is killed.
     """
     return results(partial(run_one, run), jobs, workers=workers, ray=ray, in_order=False, one_core=True)

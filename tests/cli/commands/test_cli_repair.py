@@ -41,7 +41,7 @@ def test_what_explain_proved_repair_unlearns(folder: Path, call: Any) -> None:
     )
     assert code == 3
     assert (
-        "trigger.json holds the trigger that was found in 000000. Of the 2 proven triggers, it changes the prediction of the most held-back images: "
+        "trigger.json contains the trigger that was found in 000000. Of the 2 proven triggers, this trigger changes the prediction of the most held-back images: "
         in said
     )
     assert "doldrum repair --explanation 'why it is' unlearns this trigger" in said

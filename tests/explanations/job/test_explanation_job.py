@@ -83,7 +83,7 @@ def test_a_patch_is_proven_and_the_page_shows_it(asked, tmp_path, near):
     trigger, where = read_trigger(tmp_path / "out" / "trigger.json"), {k: int(v) for k, v in found.best.where.items()}
     rows = slice(where["top"], where["top"] + where["height"]), slice(where["left"], where["left"] + where["width"])
     assert [int(trigger.mask.sum()), int(trigger.mask[rows].sum())] == [where["height"] * where["width"]] * 2
-    told = f"trigger.json holds the trigger that was found in {found.best.image.replace('<', '&lt;').replace('>', '&gt;')}. Of the 3 proven triggers, it changes the prediction of the most held-back images"
+    told = f"trigger.json contains the trigger that was found in {found.best.image.replace('<', '&lt;').replace('>', '&gt;')}. Of the 3 proven triggers, this trigger changes the prediction of the most held-back images"
     assert told in text
 
 

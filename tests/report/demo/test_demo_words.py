@@ -57,11 +57,20 @@ def test_nothing_anywhere(make):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (-0.107, "Here mean W fell by 0.11, which is inside that range."),
-        (-0.144, "Here mean W fell by 0.14, which is inside that range."),
-        (-0.2, "Here mean W fell by 0.20, which is above that range. By chance, this happens in 1 of 7 runs."),
-        (-0.03, "Here mean W fell by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
-        (0.03, "Here mean W rose by 0.03, which is below that range. By chance, this happens in 1 of 7 runs."),
+        (-0.107, "In this run, mean W fell by 0.11, which is inside that range."),
+        (-0.144, "In this run, mean W fell by 0.14, which is inside that range."),
+        (
+            -0.2,
+            "In this run, mean W fell by 0.20, which is above that range. By chance, 1 of 7 runs is above the range of the others.",
+        ),
+        (
+            -0.03,
+            "In this run, mean W fell by 0.03, which is below that range. By chance, 1 of 7 runs is below the range of the others.",
+        ),
+        (
+            0.03,
+            "In this run, mean W rose by 0.03, which is below that range. By chance, 1 of 7 runs is below the range of the others.",
+        ),
     ],
 )
 def test_where_a_run_stands_among_others(make, monkeypatch, change, said):
@@ -131,7 +140,7 @@ def test_a_wide_band_at_zero_is_explained(demo_record, make):
     calm = replace(first, mean=(0.0, *first.mean[1:]), lower=(0.0, *first.lower[1:]), upper=(0.2, *first.upper[1:]))
     said = words.hidden_sentence(make.record(curves=(calm, *demo_record.curves[1:])))
     assert (
-        "If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with 100 draws."
+        "If a line is at 0, no label changed there. The band around the line shows which values of W cannot be ruled out with 100 draws."
         in said
     )
 

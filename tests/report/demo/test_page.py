@@ -69,7 +69,7 @@ def test_the_page_has_every_number(demo_record, page_of):
         assert percent(zero_share(values)) in text
     for said in (
         "by 0.107 (0.098 to 0.116)",
-        "Here mean W fell by 0.11, which is inside that range",
+        "In this run, mean W fell by 0.11, which is inside that range",
         "0.0934",
         "doldrum demo --seed 0",
         "2.13.0",

@@ -127,7 +127,7 @@ def test_failures_and_unfinished_cells_are_on_the_page():
     records = study_of("smoothing", spread("badnets", 3, 0.1, 0.01), [failed])
     records = replace(records, manifest=replace(records.manifest, keys=(*records.manifest.keys, "later")))
     html = render_study(records, study_page(records))
-    assert "of 5 cells, 1 were not run yet and 1 failed" in html
+    assert "Of 5 cells (combinations of settings), 1 were not run yet and 1 failed" in html
     assert "ValueError: &lt;oops&gt;" in html
     assert "doldrum &lt;b&gt;study" in html
 
@@ -156,7 +156,7 @@ def test_success_goes_with_smoothing_where_it_was_put_in():
     assert hit.models == sum(r.hits >= 10 for r in rows)
     page = study_page(study_of("success", cells))
     assert page.headline == "The model is smoother if the attack succeeds more often"
-    assert "It holds: over 60 models of 2 attacks" in page.lede[0]
+    assert "A positive relation is shown: over 60 models of 2 attacks" in page.lede[0]
     assert page.lede[1].startswith(
         "For single attacks, the correlations (not corrected for the number of attacks) are: BadNets alone (+0."
     )
@@ -225,9 +225,9 @@ def test_sigma_names_what_an_answer_depends_on():
         return [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": peak + s / 100}) for s in range(3)]
 
     page = study_page(study_of("sigma", cells(0.05)))
-    assert page.headline == "No variant changes a verdict"
+    assert page.headline == "The verdicts depend on none of these settings"
     assert "smoother: BadNets +0.110 (+0.085 to +0.135)" in page.lede[0]
-    assert "The estimator: no verdict changes with nsb." in page.lede
+    assert "No verdict depends on the estimator (also measured: nsb)." in page.lede
     page = study_page(study_of("sigma", [*cells(-0.05), sigma_cell("clean", 0, {"half": 0.001, "peak": 0.0})]))
     assert page.headline == "The verdicts depend on the rule for the strength"
     assert (
@@ -244,7 +244,7 @@ def test_sigma_names_what_an_answer_depends_on():
     assert "peak (mean σ 0.100) no attack is smoother or less smooth." in unsure.lede[1]
     # An interval that holds 0 and the usual mean is no other answer.
     wide = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": 0.1 + s / 5 - 0.2}) for s in range(3)]
-    assert study_page(study_of("sigma", wide)).headline == "No variant changes a verdict"
+    assert study_page(study_of("sigma", wide)).headline == "The verdicts depend on none of these settings"
 
 
 def test_no_finished_cell_and_no_page():

@@ -1,4 +1,4 @@
-"""The page of `doldrum audit`: rows, pictures and texts, all hostile until made visible and escaped.
+"""The page of `doldrum audit`. Its rows, pictures and texts may come from an attacker, and are checked and escaped.
 
-Not here: what is audited and decided (`doldrum.audit`), and what another page shows too (`doldrum.report`).
+The audit itself and its verdict are computed in `doldrum.audit`. Code that other pages share is in `doldrum.report`.
 """

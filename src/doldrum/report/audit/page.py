@@ -1,4 +1,4 @@
-"""The audit's page: one HTML file with everything inside, which needs no network and runs no script but its own."""
+"""The page of an audit: one self-contained HTML file, which needs no network and runs only its own script."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ _SCRIPTS = (
 
 
 def write_audit_page(folder: str | os.PathLike[str]) -> Path:
-    """Write report.html into the folder of an audit; returns its path.
+    """Write report.html into the folder of an audit, and return the path of the page.
 
-    Reads record.json, rows.parquet and pictures/ in `folder`. Names, labels and metadata in them are hostile text: each
-    is made visible (control and bidirectional characters as escapes) and escaped. The page holds styles, script, data
-    and pictures; its policy allows that script and those styles by their SHA-256 and no request at all.
+    Reads record.json, rows.parquet and pictures/ in `folder`. The names, labels and metadata in these files may come from an
+    attacker. So control and bidirectional characters are made visible as escapes, and all texts are escaped for HTML. The page
+    contains its styles, script, data and pictures. The content security policy of the page allows only its own script and
+    styles, by their SHA-256, and no requests.
 
-    Raises InputError if the record or the rows are missing or not as an audit writes them.
+    Raises InputError if the record or the rows are missing, or do not have the form that an audit writes.
     """
     from doldrum.records.audit import AuditRecord
 
@@ -58,7 +59,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     inspection = None
     if model is not None:
         inspection = inspection_view.view(model, place / "inspection" / "pictures")
-        # What the audit says too is said once
+        # Sentences that the audit's verdict repeats are shown only once
         inspection["sentences"] = audit_view.of_model(record["verdict"]["sentences"], model)
         inspection["figures"] = [one for one in inspection["figures"] if one[0] != inspection_view.ACCURACY]
     found = record["explanations"]
@@ -76,7 +77,7 @@ class _Copy:
 
 
 class _Card:
-    """A row with its pictures; every attribute of the row is its own."""
+    """A row with its pictures; a card also has all attributes of its row."""
 
     def __init__(self, row: Row, shot: Shot | None, copies: Sequence[_Copy]) -> None:
         self.row, self.shot, self.copies = row, shot, copies
@@ -109,7 +110,7 @@ def _render(
     page["gallery_labels"] = [(name, name) for name in names]
     if left_out:
         page["gallery_text"] += (
-            f" To keep this page small, {left_out:,} pictures are not shown here. These pictures are in the folder named pictures."
+            f" To keep this page small, {left_out:,} pictures are not shown here. All pictures are in the folder named pictures."
         )
     return environment.get_template("audit.html.j2").render(
         page=page,
@@ -126,9 +127,10 @@ def _render(
 
 
 def _cards(rows: Sequence[Row], noise: Mapping[str, int], pictures: Pictures) -> list[_Card]:
-    """Flagged rows and those with a picture; every input gets its own before any gets its noisy copies.
+    """The cards of the flagged rows and of the rows with a picture.
 
-    `noise` has the condition of each strength of the first family, which is the one that copies are shown of.
+    First every input gets its own picture; then, if there is space, the pictures of its noisy copies. `noise` maps each strength
+    of the first kind of perturbation to its index, because only copies of this kind are shown.
     """
     chosen = [row for row in rows if row.flag or row.picture][:_CARDS]
     shots = [pictures.main(row.picture) for row in chosen]
@@ -159,6 +161,6 @@ def _columns(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _island(value: Any) -> str:
-    """JSON that can stand in a script element: no character in it ends one or begins a comment."""
+    """JSON that is safe inside a script element: no character in the JSON can end the element or start a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

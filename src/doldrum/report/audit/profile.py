@@ -1,4 +1,4 @@
-"""The smoothness profile as small panels, one a probe family: geometry only; the template draws."""
+"""The geometry of the small plots of a smoothness profile, one plot (panel) per kind of perturbation; the template draws them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _HALF = 14.0  # a family of one strength has a bar for a band, this wide to each
 
 @dataclass(frozen=True)
 class Panel:
-    """One family: its strengths, where they are drawn, and the band of clean inputs as points of a polygon and a line."""
+    """The plot of one kind of perturbation: its strengths, their x positions, and the band of clean inputs.
+
+    The band is a polygon, and its median is a line; both are given as SVG points.
+    """
 
     name: str
     first: int
@@ -27,7 +30,7 @@ class Panel:
     high: tuple[float, ...]
 
     def marks(self, kept: Sequence[float | None]) -> list[tuple[float, float, bool]]:
-        """Where the dots of one input are drawn, and whether each is outside of the clean band."""
+        """The positions of one input's dots, and whether each dot is outside the band of clean inputs."""
         own = kept[self.first : self.first + len(self.xs)]
         return [
             (x, _y(k), not low <= k <= high)
@@ -36,16 +39,17 @@ class Panel:
         ]
 
     def line(self, kept: Sequence[float | None]) -> str:
-        """The line of one input as points."""
+        """The line of one input as SVG points."""
         return " ".join(f"{x:g},{y:g}" for x, y, _ in self.marks(kept))
 
 
 def panels(
     families: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]],
 ) -> list[Panel]:
-    """Panels of (name, strengths, low, middle, high), whose conditions follow one another in `kept`.
+    """Make one panel from each (name, strengths, low, middle, high). The list `kept` of an input has its values in this order.
 
-    Strengths are placed at equal steps in the order given, since families measure strength in different units.
+    The strengths are placed at equal distances in the given order, because each kind of perturbation has its own unit of
+    strength.
 
     >>> panels([("gaussian", [0.1, 0.2], [0.5, 0.2], [0.9, 0.5], [1.0, 0.8])])[0].line([1.0, 0.5])
     '18,7 142,39.5'

@@ -1,4 +1,4 @@
-"""The rows of an audit: rows.parquet, checked column by column, as text to show and numbers to sort by."""
+"""Read the rows of an audit from rows.parquet, check every column, and convert the values to text and numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INVALID, _NOT_TAKEN = -1, -2
 
 @dataclass(frozen=True)
 class Row:
-    """One input. Every text in it has passed `visible`; `rank` counts from 1, the most suspicious."""
+    """The result of one input. `rank` is 1 for the most suspicious input. `visible` was applied to all texts of a row."""
 
     rank: int
     id: str
@@ -36,19 +36,19 @@ class Row:
 
     @property
     def state(self) -> str:
-        """Flagged, discovery or neither, in words. A set of discoveries may reach beyond the flags."""
+        """Whether the input is flagged or a discovery, in words. A discovery is not always flagged."""
         return STATES[self.state_number]
 
     @property
     def state_number(self) -> int:
-        """Its place in STATES, in which later is more suspicious."""
+        """The index of the state in STATES; a higher index is more suspicious."""
         return 2 * self.flag + self.discovery
 
 
 def read_rows(path: Path, *, class_names: Sequence[str] | None, conditions: int) -> list[Row]:
-    """Rows of `path`, most suspicious first (by p-value, then score, then their order in the file).
+    """Read the rows from `path`, most suspicious first (by p-value, then by score, then by their order in the file).
 
-    Raises InputError if a column is missing or a value is not of its kind.
+    Raises InputError if a column is missing or a value is invalid.
     """
     import pyarrow as pa
 
@@ -68,7 +68,7 @@ def read_rows(path: Path, *, class_names: Sequence[str] | None, conditions: int)
 
 
 def p_text(value: float | None) -> str:
-    """A p-value with four decimals.
+    """A p-value as text with four decimals.
 
     >>> p_text(0.01234), p_text(0.00001), p_text(None)
     ('0.0123', '<0.0001', 'none')
@@ -77,7 +77,7 @@ def p_text(value: float | None) -> str:
 
 
 def score_text(value: float) -> str:
-    """A score with four digits.
+    """A score as text with four significant digits.
 
     >>> score_text(12.34567), score_text(7.9), score_text(1234.0)
     ('12.35', '7.900', '1234')
@@ -86,7 +86,7 @@ def score_text(value: float) -> str:
 
 
 def kept_text(value: float | None) -> str:
-    """A share of draws, in whole percent.
+    """A share of draws (perturbed copies) as text, in whole percent.
 
     >>> kept_text(0.975), kept_text(None)
     ('98%', 'none taken')
@@ -124,7 +124,7 @@ def _row(values: Sequence[Any], class_names: Sequence[str] | None, conditions: i
 
 
 def class_name(label: Any, names: Sequence[str] | None) -> str:
-    """A label as shown: the class's name if there is one, else its number; names pass `visible`.
+    """A label as text: the name of the class if it is known, else its number. Names pass through `visible`.
 
     >>> class_name(1, ["cat", "dog"]), class_name(7, None), class_name(-1, None), class_name("dog", None)
     ('dog', 'class 7', 'no valid answer', 'dog')

@@ -1,4 +1,4 @@
-"""What the audit's page says: sentences, figures and facts, each computed from the record."""
+"""The texts of an audit's page: sentences, figures and facts, which are computed from the record."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from doldrum.report.words import model_rows, percent
 __all__ = ["of_model", "view"]
 
 _CLASSES, _NAMES = 12, 100
-_READS = "The score also uses which other labels the noisy copies got, not only how many copies kept the label. So an input can be suspicious although its line is inside the band."
+_READS = "The score depends on how many noisy copies keep the label, and on which other labels the noisy copies get. So an input can be suspicious although its line is inside the band."
 _CONCENTRATION = (
     "The p-value of a class is the probability that some class would get at least as many of the flags if the flags were spread over all images by chance. This p-value is corrected for the number "
-    "of predicted classes (Bonferroni). It is not corrected for repeated audits, or for other values of --fpr. False alarms can concentrate on one class too."
+    "of predicted classes (Bonferroni), but not for repeated audits, or for other values of --fpr. False alarms can concentrate on one class too."
 )
 _COLUMNS = (
     ("rank", "Rank"),
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page: int) -> dict[str, Any]:
-    """The page's words. `record` is an AuditRecord as a dictionary whose texts have passed `visible`."""
+    """The texts and numbers of the page. `record` is an AuditRecord as a dictionary; its texts have passed through `visible`."""
     promise, flags = record["promise"], record["flags"] or {}
     ranking = promise is None
     flagged = sum(row.flag for row in rows)
@@ -77,7 +77,10 @@ def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page:
 
 
 def of_model(sentences: Sequence[str], inspection: Mapping[str, Any]) -> list[str]:
-    """The sentences of an audit's inspection, without those that the audit says too (both look at the same clean images)."""
+    """The sentences of an audit's inspection, without sentences that are also in the audit's verdict.
+
+    The audit and the inspection have some sentences in common, because they use the same clean images.
+    """
     return [sentence for sentence in inspection["verdict"]["sentences"] if sentence not in sentences]
 
 
@@ -117,7 +120,7 @@ def _skipped_count(images: dict[str, Any]) -> int:
 
 
 def number(value: float) -> str:
-    """A count that may be an expectation.
+    """A count as text; an expected count gets one decimal if it is not whole.
 
     >>> number(12.0), number(9.96), number(0.34)
     ('12', '10', '0.3')
@@ -128,7 +131,7 @@ def number(value: float) -> str:
 
 
 def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]:
-    """What the verdict leaves to say: how far the figures reach, and what they mean."""
+    """The limits of the results: what the numbers mean, and for which inputs they hold."""
     known = (
         "If no seed was given, a seed was drawn at random and kept secret until the audit was over. So no model can have been trained against exactly these "
         "noise draws. But a model can be trained against the method itself."
@@ -140,8 +143,8 @@ def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]
         ]
     size = promise["num_calibration"]
     return [
-        "The promised false-positive rate holds for inputs like the clean images that were given. If the scanned inputs differ from these images for a harmless reason, such as another camera, "
-        "more inputs are flagged.",
+        "The promised false-positive rate holds for inputs like the clean images that were given. More inputs are flagged if the scanned inputs differ from the clean images, even for a harmless "
+        "reason such as another camera.",
         f"A p-value is (k + 1) / (n + 1), where k of the n clean images look at least as suspicious as the input. With {size:,} clean images, "
         f"no p-value is below 1/{size + 1:,}.",
         *([_CONCENTRATION] if concentration else []),
@@ -194,9 +197,9 @@ def _gallery_text(flagged: int, pictured: int, ranking: bool) -> str:
         )
     kept = f"{_count(flagged, 'input was', 'inputs were')} flagged. The most suspicious inputs are shown first."
     if pictured < flagged:
-        kept += f" Only the first {pictured:,} inputs have pictures here. The table below lists all inputs."
+        kept += f" Only the {pictured:,} most suspicious inputs have pictures here. The table below lists all inputs."
     elif pictured > flagged:
-        kept += f" The next {pictured - flagged:,} are not flagged. These images are shown for comparison."
+        kept += f" The next {pictured - flagged:,} inputs are not flagged, and are shown for comparison."
     return kept
 
 

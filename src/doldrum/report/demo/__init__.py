@@ -1,4 +1,4 @@
-"""The page of `doldrum demo`: its figures, table and sentences, from a DemoRecord.
+"""The page of `doldrum demo`: its figures, table and sentences, made from a DemoRecord.
 
-Not here: what another page shows too, which belongs in the shared files of `doldrum.report`.
+Code that other pages share is in the files of `doldrum.report`.
 """

@@ -1,6 +1,6 @@
-"""What a run of the demo is expected to find, over seeds and kinds of arithmetic.
+"""The expected results of the demo: by how much W falls, with different seeds and number formats.
 
-Measured by tools/demo-range; tools/check-figures holds the figures here to docs/results/demo/range.json.
+tools/demo-range measures these numbers. tools/check-figures checks that they agree with docs/results/demo/range.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["EXPECTED", "Expected"]
 
 @dataclass(frozen=True)
 class Expected:
-    """By how much W fell, least and most, with so many seeds in fp32 and in bf16."""
+    """The smallest and the largest fall of W, over `fp32` seeds in fp32 and `bf16` seeds in bf16."""
 
     fp32: int
     bf16: int
@@ -27,4 +27,4 @@ EXPECTED = {
     "full": Expected(fp32=5, bf16=5, fell=(0.08, 0.14)),
     "fast": Expected(fp32=5, bf16=5, fell=(0.07, 0.12)),
 }
-"""By the `scale` of a record; other settings have no range."""
+"""The expected results for each `scale` of a demo record; for other settings there are none."""

@@ -22,7 +22,7 @@ _FONT = 10.5
 
 
 def label_of(model: str, inputs: str) -> str:
-    """How a combination is called in every legend and table.
+    """The name of a combination of model and inputs in all legends and tables.
 
     >>> label_of("backdoored", "triggered")
     'backdoored model, triggered inputs'
@@ -31,9 +31,10 @@ def label_of(model: str, inputs: str) -> str:
 
 
 def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None = None) -> Axes:
-    """Mean W against strength (log scale) with confidence bands; colour is the model, line style the inputs.
+    """Plot mean W at each noise strength (log scale), with confidence bands.
 
-    `sigma_half` marks the strength at which W is read elsewhere.
+    The colour shows the model, and the line style shows the inputs. `sigma_half` marks the strength at which W is
+    measured in the other figures.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -76,10 +77,10 @@ def plot_curves(curves: Iterable[Curve], ax: Axes, *, sigma_half: float | None =
 
 
 def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
-    """Share of inputs with W at most x, at sigma-half, for each combination.
+    """Plot the share of inputs with W at most x, at sigma-half, for each combination of model and inputs.
 
-    The bars left of zero are the exact zeros, the inputs for which every draw gave the same label: each line starts
-    from the height of its bar.
+    The bars left of zero show the inputs with W exactly 0, for which every draw gave the same label. The line of a
+    combination starts at the height of its bar.
     """
     from matplotlib.ticker import PercentFormatter
 
@@ -125,7 +126,7 @@ def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axe
 
 
 def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: Sequence[str] = ()) -> Figure:
-    """One row an example: the input, then its noisy copies, with the label that came back under each."""
+    """Plot one row per example: the input and its noisy copies, each with the label that the model predicts for it."""
     columns = 1 + max((len(e.labels) for e in examples), default=0)
     grid = figure.subplots(max(1, len(examples)), columns, squeeze=False)
     for ax in grid.ravel():
@@ -164,7 +165,7 @@ def plot_examples(examples: Sequence[Example], figure: Figure, *, class_names: S
 
 
 def name_of(label: int, class_names: Sequence[str]) -> str:
-    """A class's name, its number where no name is known, or "invalid" for -1.
+    """The name of a class; its number if the name is not known; "invalid" for -1.
 
     >>> name_of(1, ["shirt", "boot"]), name_of(3, []), name_of(-1, ["shirt"])
     ('boot', '3', 'invalid')

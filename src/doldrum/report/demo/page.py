@@ -1,4 +1,4 @@
-"""The demo's page: one HTML file with everything inside, which needs no network and no script."""
+"""The page of the demo: one self-contained HTML file, which needs no network and has no script."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _WIDE, _NARROW = (7.4, 4.1), (4.0, 4.4)  # inches: one drawing for screens and p
 def render_demo(record: DemoRecord) -> str:
     """The report of a demo as one HTML document.
 
-    Styles, figures and images are inline; the page's own policy forbids scripts and any request. Text from the record
-    (class names, command, versions) is escaped.
+    Styles, figures and images are inline. The page's content security policy forbids scripts and requests. Text from
+    the record (class names, command, versions) is escaped.
     """
     environment = page_environment("doldrum.report.demo")
     environment.filters |= {"w": w, "percent": percent, "plain": plain_value}
@@ -101,7 +101,7 @@ def _example(example: Example, record: DemoRecord) -> dict[str, Any]:
 
 
 def engine_lines(found: Any) -> list[str]:
-    """A sentence on each engine choice in the record, wherever it is in the mapping."""
+    """One line of text about each engine in the record. `found` may be a nested mapping, which is searched."""
     if not isinstance(found, dict):
         return [str(found)] if found else []
     if isinstance(found.get("agreement"), int | float):

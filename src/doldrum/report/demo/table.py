@@ -18,15 +18,15 @@ _WORDS = {"smoother": "smoother", "less smooth": "less smooth", "same": "no diff
 
 
 def change(model: ModelSummary) -> str:
-    """What the trigger does to mean W: the change, and its direction in a word.
+    """How the trigger changes mean W: the size of the change, and its direction in words.
 
-    The words "smoother" and "less smooth" are used only when the interval of the paired change leaves 0 out.
+    The words "smoother" and "less smooth" are used only if the interval of the paired change does not contain 0.
     """
     return f"{model.w_change:+.3f}, {_WORDS[effect(model)]}"
 
 
 def rows(models: Sequence[ModelSummary]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(what, [(value, interval) for each model]), in the order shown."""
+    """The rows of the table, in the order shown: (name, [(value, interval) for each model])."""
 
     def span(form: Callable[[float], str], low_high: tuple[float, float]) -> str:
         return f"{form(low_high[0])} to {form(low_high[1])}"
@@ -41,7 +41,7 @@ def rows(models: Sequence[ModelSummary]) -> list[tuple[str, list[tuple[str, str]
 
 
 def footnote(record: DemoRecord) -> str:
-    """Where W was read, and from how much."""
+    """The note below the table: at which noise strength W was measured, and on how many inputs and draws."""
     m = record.backdoored
     return (
         f"W was measured at σ½ = {record.sigma_half:.3g}, on {m.n_inputs:,} inputs with {m.draws:,} draws each. W is 0 if all labels are the same "
@@ -65,7 +65,7 @@ def demo_table(record: DemoRecord) -> Table:
 
 
 def demo_markdown(record: DemoRecord) -> str:
-    """The same table in Markdown."""
+    """The table of both models in Markdown, with its footnote."""
     head = ["", *(f"{m.name} model" for m in record.models)]
     lines = [head, ["---", *("---:" for _ in record.models)]]
     lines += [[what, *(f"{v} ({limits})" for v, limits in values)] for what, values in rows(record.models)]

@@ -1,4 +1,4 @@
-"""Sentences about a demo record, each number computed from it, right in the odd cases too."""
+"""Sentences about the results of a demo. All numbers are computed from the record; unusual results have sentences too."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Effect = Literal["smoother", "less smooth", "same"]
 
 
 def effect(model: ModelSummary) -> Effect:
-    """What the trigger does to mean W: a direction when the interval of the paired change leaves 0 out, "same" otherwise."""
+    """How the trigger changes mean W: a direction if the interval of the paired change does not contain 0, else "same"."""
     low, high = model.w_change_ci
     return "smoother" if high < 0 else "less smooth" if low > 0 else "same"
 
 
 def change_limits(model: ModelSummary) -> str:
-    """The size of the change of mean W, with its limits.
+    """The size of the change of mean W, with its confidence limits.
 
-    The change is paired: each input with its twin, under the same draws.
+    The change is paired: each input is compared with the same input with the trigger, under the same noise draws.
     """
     low, high = sorted(map(abs, model.w_change_ci))
     if effect(model) == "same":
@@ -46,7 +46,7 @@ def change_limits(model: ModelSummary) -> str:
 
 
 def headline(record: DemoRecord) -> str:
-    """One line: what was found on the backdoored model."""
+    """One line with the main result on the backdoored model."""
     bad = record.backdoored
     match effect(bad):
         case "smoother" if bad.w_triggered == 0:
@@ -60,9 +60,9 @@ def headline(record: DemoRecord) -> str:
 
 
 def backdoored_sentence(record: DemoRecord) -> str:
-    """What the trigger does on the backdoored model."""
+    """A sentence about the effect of the trigger on the backdoored model."""
     m = record.backdoored
-    what, ends = "Mean W, the entropy of its labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)}"
+    what, ends = "Mean W, the entropy of the labels under noise,", f"from {w(m.w_clean)} to {w(m.w_triggered)}"
     start = "With the trigger, the backdoored network is"
     match effect(m):
         case "smoother":
@@ -72,13 +72,14 @@ def backdoored_sentence(record: DemoRecord) -> str:
             return f"{start} less smooth, not smoother. {what} rises {change_limits(m)}, {ends}"
         case _:
             nothing = "On the backdoored network the trigger shows no effect on these inputs"
-            return f"{nothing}. {what} goes {ends}, {change_limits(m)}"
+            return f"{nothing}. {what} changes {ends}, {change_limits(m)}"
 
 
 def range_sentence(record: DemoRecord) -> str:
-    """Where this run's fall of W stands among those of other seeds and machines; empty for settings that have no range.
+    """A sentence that compares this run's fall of W with the falls for other seeds and machines.
 
-    A new run of the same kind would be below all `runs` of them, or above, with probability 1 / (runs + 1) each.
+    The sentence is empty for settings without a known range. By chance, a new run of the same kind is below all known runs with
+    probability 1 / (runs + 1), and above all of them with the same probability.
     """
     known = EXPECTED.get(record.scale)
     if known is None:
@@ -86,16 +87,16 @@ def range_sentence(record: DemoRecord) -> str:
     low, high = known.fell
     fall = round(-record.backdoored.w_change, 2)
     side = "below" if fall < low else "above" if fall > high else ""
-    chance = f" By chance, this happens in 1 of {known.runs + 1} runs." if side else ""
+    chance = f" By chance, 1 of {known.runs + 1} runs is {side} the range of the others." if side else ""
     here = f"fell by {fall:.2f}" if fall >= 0 else f"rose by {-fall:.2f}"
     return (
-        f"With another seed or on another kind of processor, the trained network is a different one. Over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
-        f"mean W fell by {low:.2f} to {high:.2f}. Here mean W {here}, which is {side or 'inside'} that range.{chance}"
+        f"With another seed, or on another kind of processor, training gives a different network. Over {known.fp32} seeds in fp32 and {known.bf16} in bf16, "
+        f"mean W fell by {low:.2f} to {high:.2f}. In this run, mean W {here}, which is {side or 'inside'} that range.{chance}"
     )
 
 
 def clean_sentence(record: DemoRecord) -> str:
-    """What the same trigger does on the clean model."""
+    """A sentence about the effect of the same trigger on the clean model."""
     m = record.clean
     numbers = f"mean W is {w(m.w_clean)} without it and {w(m.w_triggered)} with it"
     found = effect(m)
@@ -108,7 +109,7 @@ def clean_sentence(record: DemoRecord) -> str:
 
 
 def setting_sentence(record: DemoRecord) -> str:
-    """What was trained, and how well the attack took."""
+    """Sentences about the training and about how well the attack worked."""
     m, rate, target = record.backdoored, record.plan.get("rate"), record.plan.get("target")
     share = f"{100 * rate:.3g}% of its" if isinstance(rate, float) else "some of its"
     known = type(target) is int and 0 <= target < len(record.class_names)
@@ -116,13 +117,13 @@ def setting_sentence(record: DemoRecord) -> str:
     took = "and the trigger works" if m.asr >= 0.5 else "but the trigger rarely works"
     return (
         f"One network was trained with {share} training images stamped with a small pattern, the trigger, "
-        f"and{as_what}. It is right on {percent(m.clean_accuracy)} of clean test images, {took}: "
+        f"and{as_what}. This network is right on {percent(m.clean_accuracy)} of clean test images, {took}: "
         f"{percent(m.asr)} of triggered images get the attacker’s label."
     )
 
 
 def reversal_sentence(record: DemoRecord) -> str:
-    """At which strengths triggered inputs have the higher W on the backdoored model; empty if at none."""
+    """A sentence about the strengths at which triggered inputs have the higher W on the backdoored model; may be empty."""
     by_key = {c.key: c for c in record.curves}
     clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
     high = dict(zip(clean.strengths, clean.upper, strict=True))
@@ -144,21 +145,23 @@ def reversal_sentence(record: DemoRecord) -> str:
 
 
 def ending_sentence(record: DemoRecord) -> str:
-    """Why the lines come down at the right, where all of them do; empty otherwise."""
+    """A sentence that explains why all lines of the figure fall at the right; empty if not all of them do."""
     if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
-        return "All lines fall at the right: with enough noise nothing of an image can be seen, and the network gives only a few labels."
+        return (
+            "All lines fall at the right: strong noise hides the image, and then the network gives only a few labels."
+        )
     return ""
 
 
 def hidden_sentence(record: DemoRecord) -> str:
-    """Why a band is wide where its line is at 0; empty if no line is."""
+    """A sentence that explains why a band is wide where its line is at 0; empty if no line reaches 0."""
     if all(mean > 1e-12 for c in record.curves for mean in c.mean):
         return ""
-    return f"If a line is at 0, no label changed there. The band around it shows which values of W cannot be ruled out with {record.backdoored.draws:,} draws."
+    return f"If a line is at 0, no label changed there. The band around the line shows which values of W cannot be ruled out with {record.backdoored.draws:,} draws."
 
 
 def curves_alt(record: DemoRecord) -> str:
-    """The figure of the curves, in words."""
+    """The text alternative (alt text) of the figure with the curves of W."""
     parts = []
     for c in record.curves:
         top = max(range(len(c.mean)), key=c.mean.__getitem__)
@@ -170,7 +173,7 @@ def curves_alt(record: DemoRecord) -> str:
 
 
 def distribution_alt(record: DemoRecord) -> str:
-    """The figure of the distribution, in words."""
+    """The text alternative (alt text) of the figure with the distribution of W."""
     parts = []
     for model, inputs in COMBINATIONS:
         values = sorted(record.w_at_half[f"{model}/{inputs}"])
@@ -180,5 +183,5 @@ def distribution_alt(record: DemoRecord) -> str:
 
 
 def zero_share(values: Sequence[float]) -> float:
-    """Share of inputs whose W is exactly 0: every draw gave one label."""
+    """The share of inputs whose W is exactly 0, because every draw gave the same label."""
     return sum(v < 1e-12 for v in values) / len(values)

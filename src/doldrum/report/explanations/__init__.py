@@ -1,4 +1,5 @@
-"""The page of `doldrum explain`: each image with what was found in it, tried on clean images. All texts are hostile until made visible and escaped.
+"""The page of `doldrum explain`, which shows the part that was found in each image, and the effect of this part on clean images.
 
-Not here: what is searched and tested (`doldrum.explanations`), and what another page shows too (`doldrum.report`).
+The texts may come from an attacker, so they are made visible and escaped. The search and the test are in
+`doldrum.explanations`. Code that other pages share is in `doldrum.report`.
 """

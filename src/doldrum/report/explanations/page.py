@@ -1,4 +1,4 @@
-"""The explanations' page: one HTML file with everything inside, without a script."""
+"""The page of explanations: one self-contained HTML file without a script."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ __all__ = ["write_explanations_page"]
 
 
 def write_explanations_page(folder: str | os.PathLike[str]) -> Path:
-    """Write report.html into the folder of an explanation; returns its path.
+    """Write report.html into the folder of an explanation, and return the path of the page.
 
-    Reads record.json and pictures/ in `folder`. Names in them are hostile text: each is made visible and escaped.
+    Reads record.json and pictures/ in `folder`. The names in these files may come from an attacker, so they are made
+    visible and escaped.
 
-    Raises InputError if the record is missing or not as `doldrum explain` writes it.
+    Raises InputError if the record is missing, or does not have the form that `doldrum explain` writes.
     """
     from doldrum.records.explanations import ExplanationRecord
 

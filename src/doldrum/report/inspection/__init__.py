@@ -1,4 +1,5 @@
-"""The page of `doldrum inspect`, and the section of an audit's page: sentences, pictures, strips and tables of a record, all hostile.
+"""The page of `doldrum inspect`, and the section about the model on an audit's page.
 
-Not here: what is looked for and decided (`doldrum.inspecting`), and what another page shows too (`doldrum.report`).
+The texts on the page may come from an attacker, so they are made visible and escaped. The inspection and its verdict are
+computed in `doldrum.inspecting`. Code that other pages share is in `doldrum.report`.
 """

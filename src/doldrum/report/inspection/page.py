@@ -1,4 +1,4 @@
-"""The inspection's page: one HTML file with everything inside, which needs no network and runs no script."""
+"""The page of an inspection: one self-contained HTML file, which needs no network and has no script."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ _STYLES = ("style.css", "inspection.css")
 
 
 def write_inspection_page(folder: str | os.PathLike[str]) -> Path:
-    """Write report.html into the folder of an inspection; returns its path.
+    """Write report.html into the folder of an inspection, and return the path of the page.
 
-    Reads record.json and pictures/ in `folder`. Names, labels and metadata in them are hostile text: each is made visible (control and
-    bidirectional characters as escapes) and escaped. The page holds its style and its pictures; its policy allows no script and no request.
+    Reads record.json and pictures/ in `folder`. The names, labels and metadata in these files may come from an attacker. So control and
+    bidirectional characters are made visible as escapes, and all texts are escaped for HTML. The page contains its style and its
+    pictures. The content security policy of the page allows no scripts and no requests.
 
-    Raises InputError where the record is missing or not as an inspection writes it.
+    Raises InputError if the record is missing, or does not have the form that an inspection writes.
     """
     from markupsafe import Markup
 

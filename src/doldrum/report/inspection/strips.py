@@ -1,4 +1,7 @@
-"""The figure of an inspection: a strip per inspector, with a dot per class and the band of the references."""
+"""The figure of an inspection: one strip per inspector, with one dot per route and the range of the reference models.
+
+A route is a pair of source class and target class of a possible trigger.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,11 @@ _WIDTH, _MARGIN = 400.0, 8.0
 
 @dataclass(frozen=True)
 class Strip:
-    """One inspector: `dots` are (x, in words, is it the one of the verdict); `band` is (x, width) or None; `zero` is the x of 0."""
+    """The strip of one inspector, a row of dots on a line.
+
+    Each of `dots` is (x position, text, whether the verdict is based on it). `band` is the range of the reference models as
+    (x position, width), or None. `zero` is the x position of the value 0.
+    """
 
     title: str
     name: str
@@ -25,7 +32,7 @@ class Strip:
 
     @property
     def spoken(self) -> str:
-        """The figure in words, for who can't see it; the table beside it has the numbers."""
+        """The figure in words, for screen readers; the numbers are in the table next to the figure."""
         references = (
             "" if self.band is None else f" The most suspicious values of the reference models are from {self.reached}."
         )
@@ -42,7 +49,7 @@ def strips(
     *,
     promised: bool,
 ) -> list[Strip]:
-    """A strip an inspector that could tell, all on one scale of deviations.
+    """Make one strip for each inspector with results. All strips have the same scale, in standard deviations.
 
     >>> one = {"name": "mask", "title": "a mask", "values": [[None, 0, 1.0, 0.0], [None, 1, 1.0, 4.0]], "band": [1.0, 3.0]}
     >>> made = strips([one], {"inspector": "mask", "source": None, "target": 1}, None, promised=True)[0]

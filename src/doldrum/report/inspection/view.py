@@ -1,4 +1,4 @@
-"""What the section of an inspection says: sentences, pictures, figures and facts, each computed from the record."""
+"""The content of an inspection's page: sentences, pictures, figures and facts, which are computed from the record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from doldrum.report.words import counted, model_rows, percent
 __all__ = ["ACCURACY", "facts", "material", "view"]
 
 ACCURACY = "accuracy on clean images"
-"""The name of that figure."""
+"""The name of the figure that shows the accuracy."""
 
 _DOT = "Each dot is a route: the class that a trigger starts from, and the class that it leads to. A route leads from any class to one class, from one class to any other class, or from any class to any other class. The large dot is the route on which the verdict is based."
 _ROUTES = 24  # that the table by class has
@@ -28,7 +28,7 @@ _KINDS = {
 
 
 def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
-    """The section's words and pictures. `record` is an InspectionRecord as a dictionary whose texts have passed `visible`."""
+    """The texts and pictures of the page. `record` is an InspectionRecord as a dictionary; its texts have passed through `visible`."""
     verdict, names = record["verdict"], record["model"]["class_names"]
     drawn = strips(record["inspectors"], record["finding"], names, promised=record["references"] is not None)
     return {
@@ -47,7 +47,7 @@ def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
 
 
 def _no_sign(record: Mapping[str, Any]) -> bool:
-    """Whether the verdict is "no sign": what was found is then called a change, not a trigger."""
+    """Whether the verdict is "no sign", so that the page calls the result of the search a change, not a trigger."""
     return record["verdict"]["word"] == "no sign"
 
 
@@ -58,7 +58,7 @@ def _name(label: int, names: Sequence[str] | None) -> str:
 
 
 def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, str, str, str]]:
-    """(name, value, what is under it, colour)."""
+    """The figures at the top of the page, each as (name, value, text below the value, colour)."""
     finding, success, references = record["finding"], record["success"], record["references"]
     kind = "backdoored" if record["verdict"]["exit_code"] else "clean"
     made: list[tuple[str, str, str, str]] = []
@@ -113,17 +113,20 @@ def _trigger(record: Mapping[str, Any], pictures: Pictures, names: Sequence[str]
 def _scale(record: Mapping[str, Any]) -> str:
     if record["references"] is None:
         return (
-            f"{_DOT} The position of a dot shows how far its route stands out from those of the model’s other classes, in standard deviations. A dot further to the right is more suspicious. No rate of false "
+            f"{_DOT} The position of a dot shows how far its route stands out from the routes of the model’s other classes, in standard deviations. A dot further to the right is more suspicious. No rate of false "
             "alarms is promised here, because in a clean model, too, one class is furthest to the right."
         )
     return (
         f"{_DOT} The position of a dot shows how far the model is from the {record['references']['count']:,} clean reference models on this route, in standard deviations of the reference models. A dot further "
-        "to the right is more suspicious. Every reference model has one route that is its most suspicious. The band covers the values of these routes, from the lowest to the highest."
+        "to the right is more suspicious. The band covers the values of the most suspicious route of every reference model, from the lowest value to the highest."
     )
 
 
 def _routes(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str], bool]]:
-    """The most suspicious routes: their name, how far they stand out by each inspector, and whether it is the verdict's."""
+    """The routes (source class and target class) that stand out most.
+
+    Each row has the route's name, how far it stands out for each inspector, and whether the verdict is based on it.
+    """
     finding = record["finding"]
     verdicts = None if finding is None else (finding["source"], finding["target"])
     table: dict[tuple[Any, Any], dict[str, float]] = {}
@@ -159,14 +162,14 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
         )
     return [
         first,
-        "The searches for a trigger used one half of the clean images. The other half was used only to test the triggers that they found.",
-        "A search looks for any small change of an image that leads the model to a class. The change that it finds may not look like the attacker’s own trigger.",
-        "An attacker who knows these searches can train a model to pass them.",
+        "The searches for a trigger used one half of the clean images. The other half was used only to test the triggers that the searches found.",
+        "A search looks for any small change of an image that makes the model predict a given class. The change that a search finds may not look like the attacker’s own trigger.",
+        "An attacker who knows these searches can train a model so that the searches do not find its backdoor.",
     ]
 
 
 def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The model and the clean images."""
+    """The facts about the model and the clean images."""
     model, clean, references = record["model"], record["clean"], record["references"]
     found = [
         *model_rows(model),
@@ -179,7 +182,7 @@ def material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What it takes to repeat it."""
+    """The facts that are needed to repeat the inspection."""
     return [
         ("seed", str(record["seed"])),
         ("time of the inspectors", f"{sum(one['seconds'] for one in record['inspectors']):,.0f} s"),

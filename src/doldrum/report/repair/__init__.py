@@ -1,4 +1,1 @@
-"""The page of a repair.
-
-Only what this page alone has: figures, pictures and words that others need too are in `doldrum.report`.
-"""
+"""The page of `doldrum repair`. Code that other pages share is in `doldrum.report`."""

@@ -1,4 +1,4 @@
-"""The repair's page: one HTML file with everything inside, which needs no network and runs no script."""
+"""The page of a repair: one self-contained HTML file, which needs no network and has no script."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _STYLES = ("style.css", "inspection.css")
 _LIMITS = (
     "Only the recovered trigger was tested. Another trigger that was not recovered may still work.",
     "The recovered trigger may differ from the attacker’s own trigger. The attacker’s trigger may still work although the recovered trigger no longer does.",
-    "The measured accuracy holds for clean images like those that were given.",
+    "The measured accuracy holds for images like the clean images that were given.",
 )
-"""What no repair can show."""
+"""Sentences about what the result of a repair cannot show."""
 _HELD_BACK = "The repair did not train on the held-back images."
 _SEARCHED = {
     "inspection": "If the inspection had the same clean images and the same seed, its search did not use the held-back images either.",
@@ -28,10 +28,10 @@ _SEARCHED = {
 
 
 def write_repair_page(folder: str | os.PathLike[str]) -> Path:
-    """Write report.html into the folder of a repair; returns its path.
+    """Write report.html into the folder of a repair, and return the path of the page.
 
-    Reads record.json. Names, labels and metadata in it are hostile text: each is made visible and escaped. The page holds its style; its policy allows no script
-    and no request. Raises InputError where the record is missing or not as a repair writes it.
+    Reads record.json. The names, labels and metadata in this file may come from an attacker, so they are made visible and escaped. The page contains its style. The
+    content security policy of the page allows no scripts and no requests. Raises InputError if the record is missing, or does not have the form that a repair writes.
     """
     from markupsafe import Markup
 
@@ -67,7 +67,7 @@ def _held_back(recovered: Mapping[str, Any] | None) -> list[str]:
 
 
 def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """(name, value, what is under it, colour)."""
+    """The figures at the top of the page, each as (name, value, text below the value, colour)."""
     made: list[tuple[str, str, str, str]] = []
     if record["success"] is not None:
         before, after = record["success"]["before"], record["success"]["after"]
@@ -100,7 +100,7 @@ def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The model, the images and the method."""
+    """The facts about the model, the images and the method."""
     model, clean, recovered = record["model"], record["clean"], record["recovered"]
     whose = "given" if clean["labels"] == "given" else "the model’s own"
     found = [
@@ -119,7 +119,7 @@ def _material(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What it takes to repeat it."""
+    """The facts that are needed to repeat the repair."""
     return [
         ("seed", str(record["seed"])),
         ("time", f"{record['seconds']:,.0f} s"),

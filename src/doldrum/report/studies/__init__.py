@@ -1,4 +1,4 @@
-"""Pages of studies, one a folder: `page(records)` in NAME/page.py, found by name. Several pages share the files here.
+"""The pages of studies. Each page has a folder, NAME, with a function `page(records)` in NAME/page.py.
 
-Not here: running a study (`doldrum.studies`), and what one page alone shows, which belongs in its folder.
+Several pages share the files next to the folders. Studies are run in `doldrum.studies`.
 """

@@ -1,4 +1,4 @@
-"""One row per model from the records of cells that compare a backdoored model with its clean twin."""
+"""One row per backdoored model, from records that compare it with the clean model of the same seed (its clean twin)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ TITLES = {
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A backdoored model, measured against its clean twin at sigma-half; every W is a mean over inputs.
+    """The results of a backdoored model, compared with the clean model of the same seed at sigma-half.
 
-    `effect` is the difference in differences, positive where the trigger smooths; `effect_hit` the same over inputs whose
-    triggered form gets the attacker's label, NaN if none does; `effect_soft` with W of mean probabilities. `within` is
-    W(x) - W(T(x)) on the backdoored model alone, `superiority` the probability that T(x) is smoother than x there,
-    `calmer_than_class` mean W of clean inputs of the claimed class less W(T(x)).
+    Every W is a mean over inputs x, without or with the trigger T. `effect` is the difference in differences of W; it is positive
+    if the trigger makes the model smoother. `effect_hit` is the effect over inputs that get the attacker's label with the
+    trigger, NaN if there are none. `effect_soft` is the effect on W of the mean probabilities. `within` is W(x) - W(T(x)) on the backdoored
+    model only. `superiority` is the probability that the backdoored model is smoother around T(x) than around x.
+    `calmer_than_class` is mean W of clean inputs of the attacker's class, minus W(T(x)).
     """
 
     key: str
@@ -61,7 +62,7 @@ class ModelRow:
 
 
 def model_rows(cells: Iterable[CellRecord]) -> list[ModelRow]:
-    """The rows of all cells that have W at sigma-half, in order."""
+    """One row for each cell that has W at sigma-half, in the order of the cells."""
     return [_row(cell) for cell in cells if "half" in cell.values]
 
 
@@ -102,10 +103,10 @@ def _row(record: CellRecord) -> ModelRow:
 
 
 def _gain(w: dict[str, Any]) -> Any:
-    """Per input: how much calmer the trigger makes it on the backdoored model than on the clean one."""
+    """For each input, how much more the trigger lowers W on the backdoored model than on the clean model."""
     return w["suspect/clean"] - w["suspect/triggered"] - (w["clean/clean"] - w["clean/triggered"])
 
 
 def title_of(attack: str) -> str:
-    """What an attack is called in tables."""
+    """The name of an attack in tables."""
     return TITLES.get(attack, attack)

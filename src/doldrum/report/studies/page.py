@@ -1,4 +1,4 @@
-"""A study's report: the page that a study's own folder composes, found by its name and rendered here for all of them."""
+"""Find the page of a study by the study's name, and render it. The content of the page comes from the study's own folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["render_study", "study_page", "write_report"]
 
 
 def study_page(records: StudyRecords) -> StudyPage:
-    """The page of a study: `page(records)` of the file page.py in the folder doldrum/report/studies/NAME.
+    """The content of a study's page: the result of `page(records)` in doldrum/report/studies/NAME/page.py.
 
     Raises InputError if the study has no report, or no finished cell.
     """
@@ -51,7 +51,10 @@ def study_page(records: StudyRecords) -> StudyPage:
 
 
 def write_report(folder: str | Path) -> Path:
-    """Write report.html, figures/NAME.svg and .png and tables/NAME.csv into a study's folder; returns the page's path."""
+    """Write a study's report into its folder, and return the path of report.html.
+
+    The figures are written to figures/NAME.svg and .png, and the tables to tables/NAME.csv.
+    """
     folder = Path(folder)
     records = read_study(folder)
     page = study_page(records)
@@ -75,7 +78,7 @@ def write_report(folder: str | Path) -> Path:
 
 
 def render_study(records: StudyRecords, page: StudyPage) -> str:
-    """The page as one HTML document, styles and figures inside, without scripts or requests; all text is escaped."""
+    """The page as one HTML document, which contains its styles and figures, and has no scripts. All text is escaped."""
     environment = page_environment("doldrum.report.studies")
     environment.filters |= {"plain": plain_value, "lines": cell_lines}
     drawn = {f.name: _drawings(f) for section in page.sections for f in section.figures}
@@ -87,7 +90,7 @@ def render_study(records: StudyRecords, page: StudyPage) -> str:
 
 
 def cell_lines(text: str) -> Any:
-    """A table's cell as HTML: what ends in brackets has them on a line of their own, and lines stay lines.
+    """The text of a table cell as HTML. A part in brackets at its end gets its own line, and line breaks are kept.
 
     >>> str(cell_lines("+0.1 (+0.0 to +0.2)")), str(cell_lines("a<b"))
     ('+0.1<span class="limits">(+0.0 to +0.2)</span>', 'a&lt;b')

@@ -1,4 +1,4 @@
-"""Parts: what a study's page is made of. A study's own `page(records)` puts them together."""
+"""The parts of a study's page: figures, tables and sections. The function `page(records)` of a study combines these parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Section", "StudyFigure", "StudyPage", "StudyTable"]
 
 @dataclass(frozen=True)
 class StudyFigure:
-    """`draw(ax)` draws it; `name` is its file's, `alt` what it shows in words."""
+    """A figure of a study's page. `draw(ax)` draws it, `name` is the name of its file, and `alt` describes it in words."""
 
     name: str
     draw: Callable[[Axes], Any]
@@ -25,7 +25,7 @@ class StudyFigure:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """Rows of text under a head; the first column names the row. A `folded` one is shown when asked for."""
+    """A table of text with a head; the first column has the names of the rows. A `folded` table is shown after a click."""
 
     caption: str
     head: Sequence[str]
@@ -35,7 +35,7 @@ class StudyTable:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs, then figures and tables."""
+    """A section of a page: a heading, paragraphs, figures and tables."""
 
     title: str
     text: Sequence[str] = ()
@@ -45,8 +45,10 @@ class Section:
 
 @dataclass(frozen=True)
 class StudyPage:
-    """What a study's report says. `lede` is the answer in plain words; `numbers` the same for programs, JSON-able; `csv`
-    has tables by name, one mapping per row.
+    """The content of a study's report.
+
+    `lede` has the main results in words. `numbers` has the main results as JSON-able values, for programs. `csv` has tables by name, with one
+    mapping per row.
     """
 
     title: str

@@ -1,6 +1,7 @@
-"""The study cleansing: its cells and grids, and the arms that clean a training set and train again.
+"""The study cleansing: it defines cells and grids, cleans training sets by several methods, and trains models again.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "how much of a backdoor is left after the training set is cleansed?"

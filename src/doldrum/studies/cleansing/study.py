@@ -1,13 +1,19 @@
-"""study cleansing: what is left of a backdoor once a training set is cleansed by each method, and the model trained again.
+"""Study cleansing: how much of a backdoor is left if a training set is cleansed by a method, and the model is trained again.
 
-A cell is one attack. A part of the training set is poisoned, a model is trained on it, and each method says, by that model, which
-samples to drop; a model is then trained on what is left, by the same recipe and seed. The arms:
+A cell is one attack. A part of the training set is poisoned, and a model is trained on this set. Each method uses this model to
+choose the samples to drop. Then a new model is trained on the remaining samples, with the same recipe and seed. The arms (ways
+to choose the dropped samples) are:
 
-- *none*: as it came; *known*: exactly the poisoned samples dropped, which no method can do: what there is to win.
-- *profile*: flagged at a promised `fpr`, on clean test images apart from those that evaluate.
-- *ranking*: the profile without clean images: the 1.5 rate N samples that stand out most from one another.
-- *spectral*: 1.5 times the true largest share of poison in a class, of each class: the bound that its paper takes as known.
-- *clustering*: the smaller cluster of each class, where it is small and apart.
+- *none*: no sample is dropped.
+- *known*: exactly the poisoned samples are dropped. No method knows the poisoned samples, so this arm shows the best possible
+  result.
+- *profile*: samples are dropped that the smoothness profile flags at the promised false-positive rate `fpr`. The smoothness
+  profile uses clean test images that are not used to evaluate the models.
+- *ranking*: the smoothness profile without clean images. Of N samples, it drops the 1.5 rate N samples that differ most from the
+  others, where rate is the poison rate.
+- *spectral*: spectral signatures. In each class, a share of the samples is dropped: 1.5 times the largest true share of poison in
+  any class. The paper of spectral signatures assumes that the largest true share is known.
+- *clustering*: activation clustering. The smaller cluster of a class is dropped if it is small and well separated.
 """
 
 from __future__ import annotations
@@ -44,11 +50,11 @@ class CleansingCell(Cell):
     Parameters
     ----------
     samples
-        Training samples that are poisoned, cleansed and trained on, drawn by the seed.
+        The number of training samples, which are drawn with the seed, and of which a part is poisoned.
     fit, calibration
-        Clean test images for the profile; the others evaluate.
+        The numbers of clean test images for the profile detector; the other test images evaluate the models.
     fpr
-        The rate that the profile promises.
+        The false-positive rate that the profile detector promises.
 
     `inputs`, `pick`, `draws`, `strengths` and `sigma` are not used.
     """
@@ -80,7 +86,7 @@ class CleansingCell(Cell):
 
 @dataclass(frozen=True)
 class _Material:
-    """A training set and what was done to it: `trigger` and `plan` are None for a clean one."""
+    """A training set, and how it was poisoned; for a clean training set, `trigger` and `plan` are None."""
 
     data: ImageSet
     poisoned: NDArray[np.bool_]
@@ -90,12 +96,13 @@ class _Material:
 
 
 def run(cell: CleansingCell) -> dict[str, Any]:
-    """Poison, train, cleanse by each method, train again.
+    """Poison a training set, train a model, cleanse the set by each method, and train again.
 
-    Values: `target`, `samples`, `poisoned`, `cover`, `largest_share` of poison in a class, `false`: shares with a p-value of at most
-    each of `levels`, of `held_out` clean test images and of clean `training` samples; `found`, the same of poisoned samples;
-    `clusters`; and `arms`: name, `dropped`, of them `dropped_poison` and `dropped_cover`, `auroc` of poison against clean
-    samples (None if a method gives no order), `clean_accuracy`, `asr`.
+    Values: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a class. `false` has, for
+    each of `levels`, the share of clean images with a p-value of at most this level: of `held_out` test images, and of `training`
+    samples. `found` has the shares of poisoned samples with such p-values. `clusters` has the clusters of each class. `arms` has for each
+    way to choose samples: its name, the number `dropped`, of which `dropped_poison` and `dropped_cover`, the `auroc` of poisoned
+    against clean samples (None if the method does not rank samples), `clean_accuracy` and `asr`.
     """
     from doldrum.training import train
 
@@ -164,7 +171,7 @@ def _material(cell: CleansingCell) -> _Material:
 
 
 def _largest_share(made: _Material) -> float:
-    """The largest share of poison in a class, which is spectral signatures' bound; 5% if there is none."""
+    """The largest share of poison in any class, at most 50%, for the method spectral signatures; 5% if nothing is poisoned."""
     labels = np.asarray(made.data.labels)
     shares = [float(made.poisoned[labels == k].mean()) for k in np.unique(labels)]
     return min(max(shares), 0.5) if made.poisoned.any() else 0.05

@@ -1,6 +1,7 @@
-"""The study detection: its cells and grids, its bench of detectors, the judge and the stress tests.
+"""The study detection: it defines cells and grids, runs all detectors, and measures their error rates.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "which detectors find triggered inputs, and keep the promised rate of false alarms?"

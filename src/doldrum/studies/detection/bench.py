@@ -1,4 +1,7 @@
-"""Every detector on the same inputs: each battery is measured once, and shared by the detectors and budgets that read it."""
+"""Run every detector on the same inputs.
+
+Each battery (a set of perturbations) is measured once. All detectors and budgets that use a battery share its results.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,11 @@ _KINDS = 12  # of 14 kinds of corruption at 5 severities
 
 @dataclass(frozen=True)
 class _Entry:
-    """A detector at one budget: it scores the first `draws` draws and `conditions` conditions of what `source` measured."""
+    """A detector at one budget of forward passes.
+
+    `scorer` computes the scores from the first `draws` draws and the first `conditions` conditions of the responses to the
+    probes of `source`.
+    """
 
     name: str
     budget: str
@@ -40,7 +47,11 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Variant:
-    """One detector at one budget: `scores` by part, and `costs`: `detector`, `budget`, `forwards` and CPU `milliseconds` an input."""
+    """The results of one detector at one budget.
+
+    `scores` has an array for each part of the inputs. `costs` has the names of the `detector` and the `budget`, and the
+    `forwards` and CPU `milliseconds` per input.
+    """
 
     scores: Mapping[str, NDArray[np.float64]]
     costs: Mapping[str, Any]
@@ -57,7 +68,7 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """What a battery gave, at which CPU seconds per input, on which engine."""
+    """The model's answers to a battery (a set of perturbations), with the CPU seconds per input and the engine."""
 
     probes: Mapping[str, Probe]
     answers: Answers
@@ -65,7 +76,7 @@ class _Measured:
     engine: str
 
     def of(self, probe: Probe) -> Responses:
-        """The responses of this probe, whatever another detector with the same battery calls it."""
+        """The responses to a probe, which another detector with the same battery may call by another name."""
         return next(
             self.answers.responses[name] for name, p in self.probes.items() if _key({"": p}) == _key({"": probe})
         )
@@ -73,14 +84,17 @@ class _Measured:
 
 @dataclass
 class Bench:
-    """Fitted detectors of one classifier; `refused` says why one could not be fitted."""
+    """The fitted detectors of one classifier; `refused` gives the reason for each detector that could not be fitted."""
 
     model: Classifier
     entries: list[_Entry] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
     def score(self, parts: Mapping[str, NDArray[np.float32]]) -> Scored:
-        """Score all parts in one measurement a battery; scores are those of `Detector.score_samples`."""
+        """Score all parts of the inputs, with one measurement per battery (set of perturbations).
+
+        The scores are the same as those of `Detector.score_samples`.
+        """
         images = np.concatenate(list(parts.values()))
         rows = dict(
             zip(parts, np.split(np.arange(len(images)), np.cumsum([len(x) for x in parts.values()])[:-1]), strict=True)
@@ -114,7 +128,7 @@ class Bench:
         return Scored({name: labels[index] for name, index in rows.items()}, tuple(variants), engines)
 
     def _measured(self, images: NDArray[np.float32]) -> dict[str, _Measured]:
-        """What each battery gave, by its key."""
+        """The results of each battery (set of perturbations), by the battery's key."""
         batteries: dict[str, Mapping[str, Probe]] = {}
         readouts: dict[str, set[str]] = {}
         for entry in self.entries:
@@ -141,10 +155,11 @@ class Bench:
 
 
 def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
-    """Fit every detector that the classifier can serve, at its paper's budget; those above 64 forwards at 64 too.
+    """Fit every detector that works with the classifier, at the budget of its paper.
 
-    StagedProfile, whose forwards differ from input to input, has a table of its own (`tools/staged-study`). All share one seed, so that RPP and W read the same draws at the same strength. A budget that is a part of another is
-    read off its first draws, or its first kinds of corruption.
+    A detector that needs more than 64 forward passes is also run with a budget of 64. The budget of 64 uses the first draws, or
+    the first kinds of corruption, of the larger budget. All detectors share one seed, so RPP and W use the same draws at the same
+    strength. StagedProfile is left out, because its forward passes differ between inputs; `tools/staged-study` measures it.
     """
     bench = Bench(model)
     fitted: dict[str, Detector] = {}
@@ -174,7 +189,7 @@ def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
 
 
 def cut(responses: Responses, *, draws: int | None = None, conditions: int | None = None) -> Responses:
-    """The first draws of the first conditions.
+    """The responses at the first `conditions` conditions, with the first `draws` draws of each.
 
     >>> r = Responses(np.arange(8).reshape(1, 2, 4) % 3, np.array([0]), strengths=[0.1, 0.2], num_classes=3)
     >>> cut(r, draws=2, conditions=1).draws.tolist()

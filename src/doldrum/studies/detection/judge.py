@@ -1,4 +1,4 @@
-"""What scores are worth: rates at calibrated thresholds. NumPy only."""
+"""Compute true-positive and false-positive rates of a detector's scores at calibrated thresholds. Needs only NumPy."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ Arrays = Mapping[str, NDArray[np.float64]]
 
 
 def judge(scores: Arrays, ties: Arrays, hit: NDArray[np.bool_]) -> dict[str, Any]:
-    """Rates of one detector, from the scores and tie breakers of the parts calibration, test and triggered.
+    """The results of one detector, from the scores and tie breakers of the parts calibration, test and triggered.
 
-    Values: `false`, how many of the `clean` test inputs are flagged at each of LEVELS; `found` and `found_hits`, how many of the
-    triggered inputs, and of those that hit; None for a level that so few calibration inputs can't promise; `auroc` of
-    triggered inputs against clean test inputs, and `auroc_hits` of those that hit, None if there is none.
+    A triggered input is a hit if it gets the attacker's label. Values: `clean` is the number of clean test inputs. `false`
+    counts the clean test inputs that are flagged at each of LEVELS. `found` and `found_hits` count the flagged triggered inputs,
+    and the flagged hits. A count is None if there are too few calibration inputs to promise the level. `auroc` compares the
+    triggered inputs with the clean test inputs; `auroc_hits` compares only the hits with the clean test inputs, and is None if
+    there are no hits.
 
     >>> s = {"calibration": np.arange(99.0), "test": np.array([3.5, 98.5]), "triggered": np.array([200.0, 0.5])}
     >>> found = judge(s, {k: np.full(len(v), 0.5) for k, v in s.items()}, np.array([True, False]))
@@ -51,5 +53,5 @@ def judge(scores: Arrays, ties: Arrays, hit: NDArray[np.bool_]) -> dict[str, Any
 
 
 def flags(p: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
-    """p <= level, with the allowance for rounding of `doldrum.detectors.Calibration`."""
+    """Whether p <= level, with the same tolerance for rounding as in `doldrum.detectors.Calibration`."""
     return p <= level * (1 + 1e-9)

@@ -1,4 +1,4 @@
-"""What calibration goes wrong by: too few inputs, classes out of proportion, shifted inputs, triggered ones among them."""
+"""Stress tests of calibration: too few inputs, imbalanced classes, shifted inputs, and triggered inputs among them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ SHIFTS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "blurred": lambda x: gaussian_filter(x, sigma=(0, 0, 0.6, 0.6)).astype(np.float32),
     "moved": lambda x: np.roll(x, 1, axis=3),
 }
-"""Changes of the calibration images, like those of another camera: .1 brighter, a fifth darker, blurred by .6 pixels, a
-pixel to the right."""
+"""Changes of the calibration images, as if they came from another camera.
+
+The images are made .1 brighter, made a fifth darker, blurred by .6 pixels, or moved one pixel to the right.
+"""
 _SPLITS, _PLANTED, _TAIL_LEVEL, _TAIL_SIZE = 50, 0.01, 0.05, 500
 _RATES = (0.01, 0.05)
 Arrays = Mapping[str, NDArray[np.float64]]
@@ -39,19 +41,21 @@ def stress(
     seed: int,
     order: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """Realised FPR of one detector under calibration sets that are small, out of proportion, shifted or contaminated.
+    """The realised FPR of one detector with calibration sets that are small, imbalanced, shifted or contaminated.
 
-    Clean inputs are those of calibration and test together, split at random 50 times; the scores are fixed by `fit`. Values:
+    The clean inputs of the parts calibration and test are joined, and split at random 50 times. The detector is not
+    fitted again for a split. Values:
 
-    - `sizes`: for each of SIZES and of the rates 1% and 5%: mean `fpr` and mean `tpr` over the splits, their standard deviations
-      `fpr_sd` and `tpr_sd`, and `kept`, how many of the 50 have their false alarms inside the promise's 95% interval; None
-      where so few inputs can't promise the rate.
+    - `sizes`: for each of SIZES, and for the promised rates 1% and 5%: mean `fpr` and mean `tpr` over the splits, and their standard
+      deviations `fpr_sd` and `tpr_sd`. `kept` counts the splits whose number of false alarms is inside the 95% interval of the
+      promise. The value is None if there are too few inputs to promise the rate.
     - `imbalance`: for each ratio, calibration sets of 500 in which the most frequent predicted class has `ratio` times as many
-      inputs as the rarest, at a promised 5%: the realised `fpr` of each class, most frequent first (by `order`, or by chance),
-      `per_class` the same with class-conditional calibration, and `refused`, how many classes had too few inputs for that in the mean.
-    - `shifts`: calibrated on changed images (and, as `none`, on the same unchanged), tested on others unchanged: `fpr` and `tpr`
-      at both rates.
-    - `planted`: calibration sets of 500 of which 1% are triggered inputs: mean `fpr` and `tpr` at both rates.
+      inputs as the rarest. The promised rate is 5%. `fpr` is the realised rate of each class, the most frequent class first (in the
+      given `order`, or in random order). `per_class` has these rates for class-conditional calibration, and `refused` is the mean
+      number of classes that had too few inputs for class-conditional calibration.
+    - `shifts`: `fpr` and `tpr` at both rates, calibrated on changed images and tested on other, unchanged images. `none` has the
+      rates after calibration on the same images without the change.
+    - `planted`: mean `fpr` and `tpr` at both rates, with calibration sets of 500 of which 1% are triggered inputs.
     """
     clean, clean_ties = (np.concatenate([a["calibration"], a["test"]]) for a in (scores, ties))
     classes = np.concatenate([labels["calibration"], labels["test"]])
@@ -93,7 +97,7 @@ def stress(
 
 
 def long_tail(classes: int, total: int, ratio: float) -> NDArray[np.int64]:
-    """Inputs of each class, the most frequent first: a geometric fall from first to last by `ratio`.
+    """The number of inputs of each class: it falls geometrically from the first class to the last, by `ratio` in all.
 
     >>> long_tail(3, 111, 100).tolist(), long_tail(4, 40, 1).tolist()
     ([100, 10, 1], [10, 10, 10, 10])

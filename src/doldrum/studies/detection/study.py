@@ -1,14 +1,15 @@
-"""study detection: how well every detector finds triggered inputs, and whether it keeps its promise about false alarms.
+"""Study detection: how well every detector finds triggered inputs, and whether it keeps the promised rate of false alarms.
 
-A cell is one victim. Test images are split for each by itself: some to fit (STRIP's overlays are taken from them), some to
-calibrate, some to test as they come, and some that get the trigger; none has two uses. Every detector sees the same inputs.
+A cell is one attacked model (a victim). The test images are split separately for each victim, into four disjoint sets: to fit
+(STRIP's overlays are taken from this set), to calibrate, to test unchanged, and to get the trigger. Every detector gets the
+same inputs.
 
-- *Realised FPR*: share of clean test inputs with a conformal p-value of at most the level.
-- *TPR*: the same of triggered inputs, of those that get the attacker's label (hits) and of all. No threshold is read off the
-  test inputs.
-- *Budgets*: "paper", each detector as its paper has it; "equal", the same with those above 64 forwards cut to that.
+- *Realised FPR*: the share of clean test inputs with a conformal p-value of at most the level.
+- *TPR*: the share of triggered inputs with a conformal p-value of at most the level, both for the inputs that get the attacker's
+  label (hits) and for all. No threshold is chosen on the test inputs.
+- *Budgets*: "paper" means as many forward passes as in the detector's paper. "equal" means at most 64 forward passes.
 
-Cells with `stress` also measure what calibration goes wrong by; see `doldrum.studies.detection.stress`.
+Cells with `stress` also measure the effect of bad calibration sets; see `doldrum.studies.detection.stress`.
 """
 
 from __future__ import annotations
@@ -47,16 +48,17 @@ _SHIFTED, _PLANTED = 200, 50  # inputs of a cell with `stress`
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionCell(Cell):
-    """A cell of the study: one victim, and how many test images serve each purpose.
+    """A cell of the study: one attacked model (a victim), and how many test images are used for each purpose.
 
     Parameters
     ----------
     fit, calibration, test
-        Clean test images; `inputs` is how many get the trigger.
+        Numbers of clean test images; `inputs` is the number of images that get the trigger.
     stress
-        Measure calibration sizes, imbalance, shift and contamination too, for which `calibration` should be 2,000.
+        Whether to measure the effects of the calibration set's size, imbalance, shift and contamination too; then `calibration`
+        should be 2,000.
 
-    `pick`, `draws`, `strengths` and `sigma` are not used: each detector has its own.
+    `pick`, `draws`, `strengths` and `sigma` are not used, because each detector has its own settings.
     """
 
     fit: int = 400
@@ -83,10 +85,10 @@ class DetectionCell(Cell):
 
 @dataclass(frozen=True)
 class Split:
-    """Test images of a cell, none in two of them: clean ones to `fit`, for `calibration` and to `test`, and images that get
-    the trigger: `triggered`, and `planted` ones for a calibration set that an attacker reached.
+    """The test images of a cell, split into disjoint sets.
 
-    `attacker` is the label that the attacker wants for each of `triggered`.
+    `fit`, `calibration` and `test` are clean images. `triggered` images get the trigger. `planted` images get the trigger
+    too, and are put into the calibration set to simulate an attacker. `attacker` is the label that the attacker wants for each of `triggered`.
     """
 
     fit: ImageSet
@@ -98,10 +100,10 @@ class Split:
 
 
 def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
-    """A cell's split of the test images, redrawn for each victim.
+    """Split the test images of a cell at random, differently for each attacked model.
 
-    Images that get the trigger are eligible in the sense of the plan; the others are taken as they come. Raises InputError
-    where the test set has too few.
+    Only images that the plan of the attack calls eligible get the trigger. All other sets may contain any image. Raises
+    InputError if the test set has too few images.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None
@@ -125,12 +127,13 @@ def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
 
 
 def run(cell: DetectionCell) -> dict[str, Any]:
-    """Measure one victim with every detector.
+    """Run every detector on one attacked model.
 
-    Values: `target`, `clean_accuracy`, `asr`; `asr_noise` and `asr_jpeg`, over the triggered inputs, under noise of .1 and JPEG at
-    severity 3; `sizes` of the parts and `hits` among the triggered; `levels`; `refused`, the detectors that this victim can't
-    serve, with the reason; and `detectors`, one mapping for each detector and budget: see `doldrum.studies.detection.judge.judge`
-    and, with `stress`, `doldrum.studies.detection.stress.stress`.
+    Values: `target`, `clean_accuracy`, `asr`. `asr_noise` and `asr_jpeg` are the success rates on the triggered inputs with noise
+    of .1, and with JPEG at severity 3. `sizes` has the sizes of the parts, and `hits` the number of triggered inputs that get the
+    attacker's label. `levels` has the promised rates. `refused` has the detectors that do not work with this model, with the
+    reasons. `detectors` has a mapping for each detector and budget; see `doldrum.studies.detection.judge.judge` and, with
+    `stress`, `doldrum.studies.detection.stress.stress`.
     """
     found = victim(cell.victim)
     trigger, plan = trigger_and_plan(cell, found)
@@ -176,7 +179,7 @@ def run(cell: DetectionCell) -> dict[str, Any]:
 
 
 def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int64], seed: int) -> dict[str, float]:
-    """Whether the attack outlives what a photograph goes through."""
+    """The success rate of the attack if noise or JPEG compression changes the triggered images, as it may change photographs."""
     probes = {
         "asr_noise": Gaussian([0.1], draws=3, seed=seed),
         "asr_jpeg": Corruptions(["jpeg-compression"], severities=[3], seed=seed),

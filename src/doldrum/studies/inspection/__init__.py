@@ -1,6 +1,7 @@
-"""The study inspection: its cells and grids, and what inspectors read in a model.
+"""The study inspection: it defines cells and grids, and runs inspectors (methods that search a model for a backdoor).
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "can backdoored models be distinguished from clean ones?"

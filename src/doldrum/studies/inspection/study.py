@@ -1,11 +1,11 @@
-"""study inspection: how well the inspectors tell backdoored models from clean ones, and whether the promise over models is kept.
+"""Study inspection: how well inspectors distinguish backdoored models from clean ones, and whether the promised false-alarm rate holds.
 
-A cell is one model, and what some inspectors read in it. All cells look at the same clean test images with the same seed, as a user does who compares a
-model with references. What the readings mean is worked out by the page, from all cells: clean models of seeds from 300 on are the references of
-their recipe (:data:`doldrum.studies.inspected.REFERENCES`), and every other model is compared with them.
+An inspector is a method that searches a model for a backdoor. A cell is one model with the results of its inspectors. All cells use the same clean test images
+and the same seed, as in practice, when a user compares a model with reference models. The page of the study judges the models from the results of all cells.
+Clean models with seeds from 300 on are the reference models of their recipe (:data:`doldrum.studies.inspected.REFERENCES`). Every other model is compared with the reference models.
 
-Choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The figures are those of the
-other cells: seeds from 200 to 299, all attacks, and a network that no choice has seen.
+Design choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The published
+numbers come from the other cells: seeds from 200 to 299, all attacks, and a network that was not used for any choice.
 """
 
 from __future__ import annotations
@@ -31,17 +31,20 @@ _QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse",
 
 @dataclass(frozen=True, kw_only=True)
 class InspectionCell(ModelCell):
-    """A model, and who reads it. `inputs` is the number of clean images: half to search on, half to test what is found."""
+    """A cell with one model and its inspectors (methods that search for a backdoor).
+
+    `inputs` is the number of clean images. Half of the images are used for the search, half to test the triggers that are found.
+    """
 
     def label(self) -> str:
         return f"{super().label()}, by {', '.join(self.inspectors)}"
 
 
 def run(cell: InspectionCell) -> dict[str, Any]:
-    """Read one model.
+    """Inspect one model.
 
-    Values: `victim` (its key), `target`, `clean_accuracy`, `asr`; `readings`, one an inspector, as `Reading.to_dict` gives them; `success`, rows of inspector,
-    source, target, the share of test images that the trigger found there moves, and the class that most of these are given, or null.
+    Values: `victim` (the model's key), `target`, `clean_accuracy`, `asr`. `readings` has the result of each inspector, as `Reading.to_dict` gives it. `success` has a row
+    for each trigger that was found: inspector, source, target, the share of test images whose class the trigger changes, and the class that most of these images get, or null.
     """
     found = victim(cell.victim)
     clean, others = cell.images()

@@ -1,6 +1,7 @@
-"""The study patterns: its cells and grids, and what is read off one condition.
+"""The study patterns: it defines cells and grids, and measures the effect of a pattern on a model.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "do other artificial patterns make a model smoother too?"

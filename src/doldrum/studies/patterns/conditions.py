@@ -1,4 +1,4 @@
-"""What the study of patterns reads off one condition: faded images, the profile, and what W and STRIP say of it."""
+"""Measurements of the study of patterns for one condition: fading a pattern, the responses to noise, and the results of W and STRIP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from doldrum.stats.conformal import p_values, tie_breakers
 __all__ = ["FPR", "fade_to", "faded", "judged", "profile", "strip_scores", "w_at"]
 
 FPR = 0.05
-"""The rate of false alarms that `flagged` promises."""
+"""The promised rate of false alarms for `flagged`."""
 
 
 def fade_to(
@@ -30,9 +30,10 @@ def fade_to(
     full: NDArray[np.float32],
     share: Callable[[NDArray[np.float32]], float],
 ) -> float | None:
-    """The amount a in (0, 1] at which `share` of the faded images reaches `level`, within 2^-10; None if a = 1 doesn't.
+    """The amount a in (0, 1] at which `share` of the faded images reaches `level`, to within 2^-10.
 
-    Bisection: the smallest such a where the share rises with a.
+    None if `share` does not reach `level` at a = 1. The amount is found by bisection, and is the smallest possible amount if the
+    share rises with a.
 
     >>> full = np.ones((1, 1, 1, 1), dtype=np.float32)
     >>> round(fade_to(0.5, 0 * full, full, lambda x: float(x.mean() ** 2)), 2)
@@ -48,12 +49,12 @@ def fade_to(
 
 
 def faded(images: NDArray[np.float32], full: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
-    """images + amount (full - images)."""
+    """The faded images: images + amount (full - images), clipped to [0, 1]."""
     return np.clip(images + np.float32(amount) * (full - images), 0, 1, dtype=np.float32)
 
 
 def profile(responses: Responses, goal: int) -> dict[str, Any]:
-    """What one condition's responses show; see `doldrum.studies.patterns.study.run`."""
+    """Summarise the model's responses under one condition; `doldrum.studies.patterns.study.run` describes the values."""
     w, hit = smoothness(responses, method="posterior").value, responses.labels == goal
     keep = (responses.draws == responses.labels[:, None, None]).mean(axis=2)
     found: dict[str, Any] = {"share": float(hit.mean()), "w": w.mean(axis=0), "keep": keep.mean(axis=0)}
@@ -65,7 +66,7 @@ def profile(responses: Responses, goal: int) -> dict[str, Any]:
 
 
 def w_at(responses: Responses, at: int) -> NDArray[np.float64]:
-    """W of each input at one of the strengths."""
+    """W of each input at the noise strength with index `at`."""
     return smoothness(responses, method="posterior").value[:, at]
 
 
@@ -80,8 +81,10 @@ def judged(
     spare: ImageSet,
     spare_scores: NDArray[np.float64],
 ) -> dict[str, dict[str, float]]:
-    """What scores (higher = more suspicious) make of every condition: `auroc` against the condition "clean", and the share
-    `flagged` at a promised 5% of false alarms, calibrated on `spare`.
+    """Judge every condition by its scores, of which higher ones are more suspicious.
+
+    `auroc` compares the condition with the condition "clean". `flagged` is the share of images that are flagged at a promised
+    5% of false alarms, calibrated on `spare`.
     """  # fmt: skip
     ties = tie_breakers(spare.images, 0)
     out: dict[str, dict[str, float]] = {}

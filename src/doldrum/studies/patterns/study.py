@@ -1,12 +1,13 @@
-"""study patterns: do other artificial patterns smooth too, and can they be told from a trigger?
+"""Study patterns: do other artificial patterns make a model smoother too, and can they be distinguished from a trigger?
 
 A cell is one pattern on one model: a backdoored model's own trigger, or a pattern made on a clean model. Patterns differ
-in how many inputs they move, and W with it, so they are compared at equal success: each is faded,
+in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal success: each
+pattern T is faded to
 
-    T_a(x) = x + a (T(x) - x),  0 < a <= 1,
+    T_a(x) = x + a (T(x) - x),  0 < a <= 1.
 
-to the smallest a at which the share of inputs sent to one class reaches a level. Everything is measured on inputs that
-the model does not give that class without the pattern. The unit of replication is the model. Source of the claim: Grosse
+The amount a is the smallest at which the share of inputs predicted as one class reaches a level. Only inputs are measured that
+the model does not predict as this class without the pattern. The unit of replication is the model. Source of the claim: Grosse
 et al., Computers & Security 2022.
 """
 
@@ -38,7 +39,7 @@ from doldrum.triggers import Trigger
 __all__ = ["OWN", "PATTERNS", "STUDY", "PatternCell", "run"]
 
 OWN = "trigger"
-"""The victim's own trigger; on a clean model, the patch of BadNets, which it never saw."""
+"""The name of the attacked model's own trigger. On a clean model, the name stands for the patch of BadNets, which the model never learnt."""
 
 PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "uap-targeted": lambda m, x, c, s: make.universal_perturbation(m, x, target=c.target, budget=c.budget, seed=c.seed),
@@ -51,25 +52,25 @@ PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "random-uniform": lambda m, x, c, s: make.random_perturbation(m, x, budget=c.budget, kind="uniform", seed=c.seed),
     "random-patch": lambda m, x, c, s: make.random_patch(m, x, size=c.size, seed=c.seed),
 }
-"""Name -> (model, images, cell, sigma-half) -> Trigger."""
+"""For the name of each pattern, the function that makes the pattern as a Trigger from model, images, cell and sigma-half."""
 
 _MADE_ON, _OVERLAYS = 512, 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatternCell(Cell):
-    """A cell of the study: which pattern, how strong, and the success to compare it at.
+    """A cell of the study: a pattern, its strength, and the success rates at which patterns are compared.
 
     Parameters
     ----------
     pattern
-        "trigger", or a key of PATTERNS. With the attack "clean" it is made on the clean model of the cell's seed.
+        "trigger", or a key of PATTERNS. With the attack "clean", the pattern is made on the clean model of the cell's seed.
     budget, size
-        L-inf, in units of the [0, 1] pixel range; pixels a side.
+        The L-inf budget of a perturbation, for pixels in [0, 1]; the side of a patch in pixels.
     levels
-        Shares of inputs sent to one class.
+        The success rates: shares of inputs that are predicted as one class.
     calibration
-        Clean test images on which W and STRIP are calibrated.
+        The number of clean test images on which W and STRIP are calibrated.
     """
 
     attack: str = CLEAN
@@ -114,12 +115,12 @@ class PatternCell(Cell):
 def run(cell: PatternCell) -> dict[str, Any]:
     """Measure one pattern on one model.
 
-    Values: `sigma_half`, of the clean model of the cell's seed; `class`, the one that inputs are sent to; `inputs`, how many
-    are measured; `conditions`, one each for "clean", "full" and every level that was reached: `amount` a; `share` of inputs
-    sent to the class; `strengths` and at each mean `w`, `keep` (share of draws with the input's own unperturbed label)
-    and `hit_w`, `hit_keep` over inputs sent to the class alone; `each_w` and `each_keep` the same input by input, and
-    `hit`; and under `judged` for "w" and "strip" the `auroc` against the same inputs without the pattern, and the share `flagged` at a
-    promised 5% of false alarms.
+    Values: `sigma_half` of the clean model with the cell's seed; `class`, the class to which the pattern changes predictions;
+    `inputs`, the number of measured inputs; `strengths`, the noise strengths. `conditions` has an entry for "clean", for "full" and for
+    every level that was reached. An entry has the `amount` a, and the `share` of inputs that get the class (hits). At each strength, an entry
+    has mean `w`, and `keep`, the mean share of draws that keep the input's label without noise. `hit_w` and `hit_keep` are the same means
+    over the hits. `each_w` and `each_keep` have the values of each input, and `hit` says whether it is a hit. `judged` has, for "w" and
+    "strip", the `auroc` against the same inputs without the pattern, and the share `flagged` at a promised 5% of false alarms.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     own, plan = trigger_and_plan(cell, suspect)
@@ -173,7 +174,7 @@ def _judge(
     responses: dict[str, Responses],
     sigma: float,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """What W and STRIP say, calibrated on clean test images that serve nothing else."""
+    """The results of the detectors W and STRIP, calibrated on clean test images that are used for nothing else."""
     test = datasets(cell.data)[1]
     unused = np.flatnonzero(~np.isin(test.ids, [*inputs.pick.ids, *inputs.chosen.ids]))
     spare = test.take(rng(cell.seed, "study", "calibration").permutation(unused)[: cell.calibration])
@@ -189,7 +190,7 @@ def _judge(
 
 
 def _rows(shown: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
-    """The rows of each condition's images when all are put together."""
+    """The row numbers of each condition's images in one array of all images."""
     ends = np.cumsum([len(x) for x in shown.values()])
     return {name: np.arange(end - len(x), end) for (name, x), end in zip(shown.items(), ends, strict=True)}
 
@@ -199,7 +200,7 @@ def _labels(model: Classifier, images: NDArray[np.float32]) -> NDArray[np.int64]
 
 
 def _gaining(model: Classifier, images: NDArray[np.float32], trigger: Trigger) -> int:
-    """The class that gains most by the pattern, on the images that it was made on."""
+    """The class that gains the most predictions from the pattern, on the images on which the pattern was made."""
     counts = [np.bincount(_labels(model, x), minlength=model.num_classes) for x in (images, trigger(images))]
     return int((counts[1] - counts[0]).argmax())
 

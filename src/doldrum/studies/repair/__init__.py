@@ -1,6 +1,7 @@
-"""The study repair: its cells and grids, and what repairs do to a model.
+"""The study repair: it defines cells and grids, and measures the effect of repairs on a model.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "does a repair remove the backdoor, and what does it cost?"

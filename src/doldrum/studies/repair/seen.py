@@ -1,4 +1,4 @@
-"""What an inspection sees in a cell's model beside clean reference models, whose readings are kept."""
+"""Inspect a cell's model and compare it with clean reference models, whose results are saved."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ _FPR = 0.05
 
 
 def seen(model: Classifier, clean: ImageSet, cell: ModelCell, *, references: int) -> Inspection:
-    """The inspection of a classifier: clean models of the cell's recipe, of seeds from `REFERENCES` on, are its references."""
+    """Inspect a classifier, with clean models of the cell's recipe and of seeds from `REFERENCES` on as reference models."""
     mine = examine(model, clean, inspectors=cell.inspectors, seed=SEED, progress=False)
     others = [_reference(cell.clean(REFERENCES + number), clean, cell, mine.key) for number in range(references)]
     return judged(model, mine, others, halves(clean, SEED).test, fpr=_FPR)
 
 
 def _reference(spec: VictimSpec, clean: ImageSet, cell: ModelCell, key: str) -> Examination:
-    """What the cell's inspectors read in a reference model with the same images: from a file beside the victims, or made and written there."""
+    """The results of the cell's inspectors for a reference model, with the same images.
+
+    The results are read from a file in the folder of attacked models. If there is no file, the results are computed and saved.
+    """
     path = victims_folder() / "examinations" / f"{spec.key}-{key}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_suffix(".lock"), wait=True):

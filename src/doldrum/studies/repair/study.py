@@ -1,9 +1,10 @@
-"""study repair: what each method does to the success of the *true* trigger, and to the accuracy.
+"""Study repair: how each method changes the success rate of the *true* trigger, and the accuracy.
 
-A cell is one model, repaired by some methods with the same clean test images. First the model is inspected with these images, beside clean reference models,
-as a user does it; the trigger on the route that stands out most is what `unlearn` gets, right or wrong. Accuracy and success are measured on other test images.
+A cell is one model, which is repaired by several methods with the same clean test images. First the model is inspected with these images and compared with clean
+reference models, as a user would do. The method `unlearn` gets the trigger of the route (source and target class) that stands out most, whether or not this is the
+attacker's trigger. Accuracy and success are measured on other test images.
 
-Choices are made on seeds below 200, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`; the figures are those of seeds from 200 on.
+Design choices are made on seeds below 200, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The published numbers come from seeds from 200 on.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ __all__ = ["STUDY", "RepairCell", "effectiveness", "run"]
 
 @dataclass(frozen=True, kw_only=True)
 class RepairCell(ModelCell):
-    """A model, and how it is repaired. `inputs` is the number of clean images, `references` that of the clean models that `inspectors` compare it with.
+    """A cell with one model and the methods that repair it.
 
-    The victims are those of the study `inspection`.
+    `inputs` is the number of clean images. `references` is the number of clean reference models. The models are the same as in the study `inspection`.
     """
 
     fewest = 40
@@ -55,9 +56,10 @@ class RepairCell(ModelCell):
 def run(cell: RepairCell) -> dict[str, Any]:
     """Repair one model by every method.
 
-    Values: `victim` (its key), `target`, `clean_accuracy` and `asr` before, `inspection`: its verdict, inspector, source and target, `found`: whether images that the
-    trigger moves are given the attacker's class (null for a clean model; for all-to-all, whether the route has no one class), `inspect_seconds`; `methods`, one
-    {method, refused} or {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds} each.
+    Values: `victim` (the model's key), `target`, and `clean_accuracy` and `asr` before the repair. `inspection` has the verdict, inspector, source and target of the
+    inspection, and `inspect_seconds` its time. `found` says whether the recovered trigger changes images to the attacker's class (null for a clean model; for
+    all-to-all, whether it has no single target class). `methods` has for each method {method, refused} or
+    {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds}.
     """
     model = victim(cell.victim)
     clean, others = cell.images()
@@ -96,7 +98,9 @@ def run(cell: RepairCell) -> dict[str, Any]:
 
 
 def effectiveness(before: Evaluation, after: Evaluation) -> float | None:
-    """DER = (max(0, ASR before - after) - max(0, accuracy before - after) + 1) / 2, in [0, 1]: 1/2 is no change; None without a trigger.
+    """The defence effectiveness rating (DER) of a repair, in [0, 1], where 1/2 means no change; None without a trigger.
+
+    DER = (max(0, ASR before - after) - max(0, accuracy before - after) + 1) / 2.
 
     Source: Wu et al. 2022, "BackdoorBench", arXiv 2206.12654.
     """
@@ -108,7 +112,7 @@ def effectiveness(before: Evaluation, after: Evaluation) -> float | None:
 
 
 def _right(found: Inspection, cell: RepairCell) -> bool:
-    """Whether the route is the attacker's."""
+    """Whether the inspection found the attacker's target class; for all-to-all, whether it found no single target class."""
     if cell.attack == "all-to-all":
         return found.route is not None and found.route.target is None
     return found.target == cell.target

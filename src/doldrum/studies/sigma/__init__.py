@@ -1,6 +1,7 @@
-"""The study sigma: its grids, and the effect with one choice changed at a time.
+"""The study sigma: it measures how the effect of a trigger on smoothness changes if one setting is changed at a time.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "how do the verdicts depend on strength, draws, clipping and estimator?"

@@ -1,8 +1,8 @@
-"""study sigma: how the answer of `study smoothing` depends on strength, draws, clipping and the estimator of W.
+"""Study sigma: how the result of `study smoothing` depends on strength, draws, clipping and the estimator of W.
 
-The same models and inputs, with one thing changed at a time. What a sound default looks like: the same sign for all attacks
-that smooth, little spread over models, and no effect between two clean models. Strength rules use clean inputs of the clean
-model alone.
+The models and inputs stay the same, and one setting is changed at a time. A good default setting gives an effect of the same
+sign for all attacks that make the model smoother, little spread over models, and no effect between two clean models. The rules
+for the noise strength use only clean inputs of the clean model.
 """
 
 from __future__ import annotations
@@ -30,14 +30,19 @@ ESTIMATORS = {
 }  # fmt: skip
 DRAWS = (10, 20, 50, 100)
 RULES = ("half", "quarter", "peak", "fixed .1", "flips 10%")
-"""sigma-half; a quarter of the peak; the peak; .1 whatever the data; where 10% of draws change their label."""
+"""Rules for the noise strength at which W is measured.
+
+The rules choose the strength where mean W reaches half of its peak (sigma-half), a quarter of the peak, or the peak itself; the
+strength .1 for all data; or the strength at which 10% of the draws change their label.
+"""
 
 
 def run(cell: Cell) -> dict[str, Any]:
-    """The difference in differences under each variant.
+    """The effect of the trigger on W, a difference in differences, for each setting.
 
-    Values: `rules` has strength and effect for each rule; `draws`, `estimators` and `clip` the effect at sigma-half by number of
-    draws (prefixes of the same draws), by estimator, and with noisy images cut to [0, 1]; `curve` the effect at each strength.
+    Values: `rules` has the strength and the effect for each rule. `draws`, `estimators` and `clip` have the effect at sigma-half: by
+    the number of draws (the first draws of the same list), by the estimator of W, and without and with clipping of noisy images
+    to [0, 1]. `curve` has the effect at each strength.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)
@@ -73,7 +78,7 @@ def run(cell: Cell) -> dict[str, Any]:
 
 
 def strengths_of(pick: Responses, *, half: float | None = None) -> dict[str, float]:
-    """The strength that each rule picks, from clean inputs of the clean model alone."""
+    """The noise strength that each rule chooses, from clean inputs of the clean model only."""
     calm = smoothness(pick)
     strengths, mean = np.asarray(pick.strengths), calm.value.mean(axis=0)
     flips = (pick.draws != pick.labels[:, None, None]).mean(axis=(0, 2))
@@ -90,7 +95,7 @@ def strengths_of(pick: Responses, *, half: float | None = None) -> dict[str, flo
 
 
 def _effect(counts: Mapping[str, NDArray[np.int64]], estimator: Any = entropy.plug_in) -> float:
-    """The difference in differences of mean W."""
+    """The difference in differences of mean W: without minus with the trigger, backdoored minus clean model."""
     w = {key: float(np.mean(estimator(c))) for key, c in counts.items()}
     return round(w["suspect/clean"] - w["suspect/triggered"] - (w["clean/clean"] - w["clean/triggered"]), 6)
 

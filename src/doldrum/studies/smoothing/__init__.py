@@ -1,6 +1,7 @@
-"""The study smoothing: its grids; what it measures of each model is `compare`, which the study success shares.
+"""The study smoothing: it defines grids, and measures models with `doldrum.studies.compare`, as study success does.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "is the model smoother around inputs with the trigger?"

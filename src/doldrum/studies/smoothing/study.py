@@ -1,12 +1,14 @@
-"""study smoothing: does smoothness rise when the trigger is added?
+"""Study smoothing: is the model smoother around inputs with the trigger?
 
-For a backdoored model and the clean model of the same seed, W(x) and W(trigger(x)) under the same draws, at the clean
-model's sigma-half and along the curve. The effect of a model is the difference in differences
+W(x) and W(T(x)), without and with the trigger T, are measured with the same noise draws. Both models are measured, a backdoored
+model and the clean model of the same seed, at the clean model's sigma-half and at other noise strengths. The effect for a
+model is the difference in differences
 
-    D = mean_x [W_b(x) - W_b(T(x))] - mean_x [W_c(x) - W_c(T(x))],
+    D = mean_x [W_b(x) - W_b(T(x))] - mean_x [W_c(x) - W_c(T(x))].
 
-positive where the trigger smooths the backdoored model (b) more than the clean one (c). The unit of replication is the
-model: interval and test are over models. Source of the claim: Grosse et al., Computers & Security 2022.
+D is positive if the trigger makes the backdoored model (b) smoother than it makes the clean model (c). The unit of
+replication is the model: the interval and the test are over models. Source of the claim: Grosse et al., Computers &
+Security 2022.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ _OTHERS = (
 
 
 def run(cell: Cell) -> dict[str, Any]:
-    """Measure one backdoored model and its clean twin, at sigma-half and along the curve."""
+    """Measure one backdoored model and the clean model of the same seed, at sigma-half and at the cell's strengths."""
     return compare(cell, cell.strengths)
 
 

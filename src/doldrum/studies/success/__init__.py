@@ -1,6 +1,7 @@
-"""The study success: its cells and grids, and a model followed as it trains.
+"""The study success: it defines cells and grids, and measures a model at chosen steps of its training.
 
-Not here: what another study needs too (files of `doldrum.studies`), and its page (`doldrum.report.studies`).
+Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
+`doldrum.report.studies`.
 """
 
 QUESTION = "is the model smoother if the attack succeeds more often?"

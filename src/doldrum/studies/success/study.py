@@ -1,8 +1,9 @@
-"""study success: is the model smoother around triggered inputs where the attack succeeds more?
+"""Study success: is the model smoother around triggered inputs if the attack succeeds more often?
 
-Success is varied through poison rate, trigger strength and size, training length and network; each model is compared with
-its clean twin as in `study smoothing`, at sigma-half. Cells with `follow` train one model and look at it as it trains: when
-does the calm spot appear, before or after the attack succeeds? Source of the claim: Grosse et al., Computers & Security 2022.
+The success rate is varied through the poison rate, the trigger's strength and size, the training length and the network. Each
+model is compared with the clean model of the same seed, as in `study smoothing`, at sigma-half. Cells with `follow` measure
+one model several times during its training, to see whether the model becomes smooth before or after the attack succeeds.
+Source of the claim: Grosse et al., Computers & Security 2022.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from doldrum.studies.material import check_inputs
 __all__ = ["STUDY", "SuccessCell", "run"]
 
 STEPS = (0, 5, 10, 20, 40, 80, 160, 320, 640)
-"""Training steps, about evenly spaced on a log scale: backdoors are learned early."""
+"""Training steps, about evenly spaced on a log scale, because models learn backdoors early."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuccessCell(Cell):
-    """A cell; with `follow`, the steps of the training at which the model is looked at instead."""
+    """A cell of the study. If `follow` has training steps, the model is measured at these steps, not only after its training."""
 
     follow: tuple[int, ...] = ()
 
@@ -39,7 +40,7 @@ class SuccessCell(Cell):
         object.__setattr__(self, "follow", tuple(sorted(set(steps))))
         if self.follow:
             if self.attack == CLEAN:
-                raise InputError("expected an attack to follow, got 'clean'; name one")
+                raise InputError("expected an attack in a cell with follow, got 'clean'; name an attack")
             adds_samples(self.attack)
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class SuccessCell(Cell):
 
 
 def run(cell: SuccessCell) -> dict[str, Any]:
-    """As `compare` at sigma-half alone, or {"sigma_half", "timeline"} for a model that is followed."""
+    """The values of `compare` at sigma-half only; for a cell with `follow`, {"sigma_half", "target", "timeline"}."""
     if not cell.follow:
         return compare(cell, ())
     from doldrum.studies.success.timeline import follow

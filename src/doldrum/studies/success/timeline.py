@@ -1,4 +1,4 @@
-"""One model followed through its training: accuracy, success and W at chosen steps."""
+"""Measure accuracy, attack success and W of one model at chosen steps of its training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["follow"]
 
 
 class _Snapshots(TrainingHook):
-    """Copies of the model before the steps named; the training itself is not touched."""
+    """A training hook that copies the model before the given steps; it does not change the training."""
 
     name = "snapshots"
 
@@ -42,12 +42,13 @@ class _Snapshots(TrainingHook):
 
 
 def follow(cell: Cell, steps: Sequence[int]) -> dict[str, Any]:
-    """Train the cell's victim again and look at it before each of `steps`, and at its end.
+    """Train the cell's backdoored model again, and measure it before each of `steps` and at the end of its training.
 
-    Values: `sigma_half` (of the clean twin when trained), and `timeline`, one mapping a step with step, accuracy (on the
-    inputs that found sigma-half), asr (on the chosen inputs), w_clean, w_triggered and superiority at sigma-half.
+    Values: `sigma_half` (of the fully trained clean model with the same seed), `target`, and `timeline`. `timeline` has for each
+    step: step, accuracy (on the inputs from which sigma-half was computed), asr (on the chosen inputs), and w_clean, w_triggered
+    and superiority at sigma-half.
 
-    Raises InputError for attacks that train jointly.
+    Raises InputError for attacks that change the training.
     """
     training, _ = datasets(cell.data)
     spec = cell.victim
@@ -56,7 +57,7 @@ def follow(cell: Cell, steps: Sequence[int]) -> dict[str, Any]:
         settings=dict(spec.settings),
     )  # fmt: skip
     if made.hook is not None or made.trigger is None:
-        raise InputError(f"expected an attack that only adds samples, got {cell.attack}; follow another")
+        raise InputError(f"expected an attack that only adds samples, got {cell.attack}; name another attack")
     snapshots = _Snapshots(steps)
     clean_set = training if made.train_set is None else made.train_set
     poisoned = poison(clean_set, made.trigger, made.plan, seed=spec.seed)

@@ -126,9 +126,11 @@ def test_sentences_say_what_was_found(cells):
         in text
     )
     assert "SmoothnessProfile 0.50, STRIP 0.30" in text
-    assert "Its lowest TPR is 0.20, for SIG" in text
-    assert "Its TPRs for held-out attacks, which were never used in its design, are: BPP 0.30" in text
-    assert "which were made to evade smoothness, are: anti-smoothing 0.10" in text
+    assert "The lowest TPR of SmoothnessProfile is 0.20, for SIG" in text
+    assert (
+        "The TPRs of SmoothnessProfile for held-out attacks, which were never used in its design, are: BPP 0.30" in text
+    )
+    assert "which were made to evade detection by smoothness, are: anti-smoothing 0.10" in text
     assert "from 1.0% (SmoothnessProfile) to 4.5% (STRIP)" in text
     assert "In 7 of 14 pairs" in text
     evasion = next(s for s in page.sections if s.title == "What evasion costs the attacker")
@@ -187,7 +189,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     unmoved = [{**d, "stress": stress_of(0.032, 0.0)} for d in both(0, 0, 0)]
     page = study_page(records_of(*cells, cell("badnets", found, stress=True), cell("clean", unmoved, stress=True)))
     assert (
-        "for 2 models (fashion-mnist, recipe r; TPRs are means over the backdoored models). At a promised 1%, the actual rates of false alarms by the number of calibration inputs are: 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
+        "for 2 models (fashion-mnist, recipe r; TPRs are means over the backdoored models). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
         in page.lede[-1]
     )
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
@@ -216,7 +218,7 @@ def test_models_trained_out_of_proportion_have_a_section_of_their_own(cells):
     assert section.tables[0].rows[0][1] == "8.0% / 8.0%\n1.0% to 20.0%"
     both_kinds = study_page(records_of(*cells, *tails, cell("badnets", found, stress=True)))
     assert "for 1 model (fashion-mnist, recipe r" in both_kinds.lede[-1]
-    assert "At a promised 1%, the actual rates" in both_kinds.lede[-1]
+    assert "At a promised rate of 1%, the actual rates" in both_kinds.lede[-1]
 
 
 OTHERS: tuple[dict[str, Any], ...] = (

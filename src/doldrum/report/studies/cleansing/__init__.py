@@ -1,4 +1,4 @@
-"""The page of the study cleansing: what is left of a backdoor after each arm, and what cleansing costs.
+"""The page of the study cleansing: how much of a backdoor is left after cleansing, and the cost in accuracy.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

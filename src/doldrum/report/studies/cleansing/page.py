@@ -1,4 +1,4 @@
-"""The report of `study cleansing`: what retraining on what each method leaves does to the attack and to accuracy."""
+"""The report of `study cleansing`: attack success and accuracy of models that are retrained on the cleansed training sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["BROKEN", "METHODS", "arm_rows", "page"]  # fmt: skip
 
 METHODS = ("profile", "ranking", "spectral", "clustering")
 BROKEN = 0.2
-"""An attack counts as broken if fewer than this share of its triggered images get the attacker's label."""
+"""An attack counts as broken if less than this share of the triggered images get the attacker's label."""
 _TITLES = {
     "none": "not cleansed", "profile": "profile", "ranking": "profile, no clean images", "spectral": "spectral signatures",
     "clustering": "activation clustering", "known": "all poison dropped",
@@ -30,7 +30,10 @@ _CLEAN = "clean"
 
 
 def arm_rows(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """One row per cell and arm: attack, seed, arm, shares of poison and of clean samples dropped, accuracy, ASR, AUROC."""
+    """One row per attacked model and arm (method to choose the dropped samples).
+
+    A row has the attack, the seed, the arm, the dropped shares of the poison and of the clean samples, accuracy, ASR and AUROC.
+    """
     rows = []
     for cell in cells:
         v = cell.values
@@ -46,7 +49,7 @@ def arm_rows(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     rows = arm_rows(records.cells)
     attacks = list(dict.fromkeys(r["attack"] for r in rows if r["attack"] != _CLEAN))
     sums = {arm: _summary(rows, arm) for arm in _TITLES}
@@ -67,7 +70,7 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def _summary(rows: Sequence[Mapping[str, Any]], arm: str) -> dict[str, Any]:
-    """Means over attacks (each the mean over its seeds) and in how many models the attack is broken."""
+    """Means over attacks of the means over each attack's seeds, and the number of models whose backdoor is broken."""
     mine = [r for r in rows if r["arm"] == arm and r["asr"] is not None]
     by = {a: [r for r in mine if r["attack"] == a] for a in dict.fromkeys(r["attack"] for r in mine)}
 
@@ -86,7 +89,7 @@ def _headline(sums: Mapping[str, Mapping[str, Any]]) -> str:
         return "No attack was cleansed"
     ours = sums["profile"]
     rest = [f"{_TITLES[m]} {sums[m]['broken']}" for m in ("spectral", "clustering")]
-    return f"Retraining without the samples that the profile drops breaks {ours['broken']} of {ours['models']} backdoors ({', '.join(rest)})"
+    return f"Retraining without the samples that the smoothness profile drops breaks {ours['broken']} of {ours['models']} backdoors ({', '.join(rest)})"
 
 
 def _lede(
@@ -118,7 +121,7 @@ def _lede(
         ]
         if kept:
             texts.append(
-                f"After cleansing with the profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}."
+                f"After cleansing with the smoothness profile, these backdoors still work: {', '.join(dict.fromkeys(kept))}."
             )
     return [*texts, _calibration_sentence(cells)]
 
@@ -128,8 +131,8 @@ def _calibration_sentence(cells: Sequence[CellRecord]) -> str:
     held, trained = (np.mean([c.values["false"][part][level] for c in cells]) for part in ("held_out", "training"))
     accuracy = np.mean([c.values["training_accuracy"] for c in cells])
     return (
-        f"The profile was calibrated to flag 5% of clean images that the model was not trained on. It flags {percent(float(held))} of other "
-        f"clean images that the model was not trained on, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of these training samples correctly."
+        f"The smoothness profile was calibrated to flag 5% of clean images that the model was not trained on. The smoothness profile flags {percent(float(held))} of other "
+        f"clean images that the model was not trained on, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of the clean training samples correctly."
     )  # fmt: skip
 
 
@@ -137,7 +140,7 @@ def _success(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "Attack success after retraining",
         (
-            "“All poison dropped” is possible only if it is known which samples are poisoned. Its ASR shows how often the trigger works on a model that never learned it. The ASR of the all-to-all attack cannot exceed the clean accuracy.",
+            "“All poison dropped” is possible only if it is known which samples are poisoned. The ASR for “all poison dropped” shows how often the trigger works on a model that never learned the trigger. The ASR of the all-to-all attack cannot exceed the clean accuracy.",
         ),
         [
             StudyFigure("asr", lambda ax: _plot(rows, attacks, ax), "The figure shows mean attack success rates over seeds.",
@@ -154,8 +157,8 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
     return Section(
         "What was dropped",
         (
-            "The profile drops the samples that it flags at its promised false-positive rate. Without clean images, the share that it drops is 1.5 times the poison rate of the "
-            "set. Spectral signatures drop the same share from every class: 1.5 times the true largest share of poison in any class. If one class has all the poison, spectral signatures thus drop half of the set or more. Cover samples carry the trigger and keep their own label. Cover samples are counted neither as poison nor as clean. AUROC says how well the scores separate poison from clean samples over all classes.",
+            "The smoothness profile drops the samples that it flags at its promised false-positive rate. Without clean images, the smoothness profile drops a share of 1.5 times the poison rate of the "
+            "set. Spectral signatures drop the same share from every class: 1.5 times the largest true share of poison in any class. So if one class has all the poison, spectral signatures drop half of the set or more. Cover samples carry the trigger and keep their own label. Cover samples are counted neither as poison nor as clean. AUROC says how well the scores separate poison from clean samples over all classes.",
         ),
         (),
         [
@@ -178,7 +181,7 @@ def _false(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Does a rate that was promised on held-out images hold for training samples?",
         (
-            "Calibration inputs are clean images that the model never saw, and the promised false-positive rate is for such images. The model may have memorised the clean samples of the training "
+            "The calibration inputs are clean images that the model was not trained on, and the promised false-positive rate holds for such images. The model may have memorised the clean samples of the training "
             "set, so the promised rate may not hold for these samples.",
         ),
         (),

@@ -1,4 +1,4 @@
-"""The page of the study detection: detectors side by side, attack by attack, under stress and compared with their papers.
+"""The page of the study detection, which compares detectors: by attack, with bad calibration sets, and with papers.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

@@ -1,4 +1,4 @@
-"""Which data set and recipe a cell of study detection is about: figures of two are never put together."""
+"""Group the cells of study detection by data set and training recipe; numbers are not averaged over several data sets or recipes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Models", "grouped", "labelled", "ratio_of", "without_ratio"]
 
 @dataclass(frozen=True)
 class Models:
-    """The models of one data set and one recipe with its changes, `network` among them."""
+    """The models of one data set and one training recipe; `changes` are changes to the recipe, such as `network`."""
 
     data: str
     recipe: str
@@ -23,7 +23,7 @@ class Models:
 
     @property
     def name(self) -> str:
-        """What tables, figures and sentences call them.
+        """The name of these models in tables, figures and sentences.
 
         >>> Models("digits 1:10", "digits-mlp", (("network", "mlp"),)).name
         'digits 1:10, recipe digits-mlp, network mlp'
@@ -32,7 +32,7 @@ class Models:
 
     @property
     def slug(self) -> str:
-        """The name as part of a file's.
+        """The name in a form that is safe in file names.
 
         >>> Models("digits 1:10", "digits-mlp").slug
         'digits-1-10-recipe-digits-mlp'
@@ -41,7 +41,10 @@ class Models:
 
 
 def grouped(cells: Iterable[CellRecord]) -> dict[Models, list[CellRecord]]:
-    """The cells of each data set and recipe, the one with the most cells first. The number of threads is no change of a recipe."""
+    """Group cells by data set and recipe, the largest group first.
+
+    The number of threads does not count as a change of the recipe.
+    """
     by: dict[Models, list[CellRecord]] = {}
     for c in cells:
         changes = {k: v for k, v in c.cell.get("changes", {}).items() if k != "threads"}
@@ -51,8 +54,10 @@ def grouped(cells: Iterable[CellRecord]) -> dict[Models, list[CellRecord]]:
 
 
 def labelled(section: Section, models: Models, *, first: bool, alone: bool) -> Section:
-    """A section whose figures and tables all name the models; so does its title where the page has others, and its figures' files
-    where they aren't the page's first.
+    """A copy of a section in which the captions of all figures and tables name the models.
+
+    The title names the models too, unless the page has no others (`alone`). The names of the figures' files name the models,
+    unless these models are the first on the page (`first`).
     """
     caption = f"{models.name}. "
     return replace(
@@ -72,7 +77,7 @@ def labelled(section: Section, models: Models, *, first: bool, alone: bool) -> S
 
 
 def ratio_of(data: str) -> int:
-    """How many times as many training images the first class has as the last.
+    """How many times more training images the first class has than the last, from the name of the data set.
 
     >>> ratio_of("fashion-mnist 1:100"), ratio_of("digits")
     (100, 1)
@@ -82,7 +87,7 @@ def ratio_of(data: str) -> int:
 
 
 def without_ratio(models: Models) -> Models:
-    """The models of the data set as it comes.
+    """The models of the same data set without an imbalance ratio.
 
     >>> without_ratio(Models("digits 1:10", "digits-mlp")).data
     'digits'

@@ -46,7 +46,7 @@ __all__ = ["page"]
 
 @dataclass(frozen=True)
 class _Part:
-    """What the page says of one data set and recipe, from its cells without `stress`."""
+    """The results for one data set and recipe, from the cells without `stress` (tests with bad calibration sets)."""
 
     models: Models
     cells: Sequence[CellRecord]
@@ -73,7 +73,7 @@ class _Part:
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them. Each data set and recipe has sections of its own."""
+    """Make the page of the study; every number on it is computed from the records. Each data set and recipe has its own sections."""
     cells = records.cells
     parts = [_Part(models, own) for models, own in grouped(c for c in cells if not c.cell.get("stress")).items()]
     alone = len(parts) <= 1 and len({without_ratio(models) for models in grouped(cells)}) == 1
@@ -100,7 +100,7 @@ def _named(part: _Part, values: Mapping[str, object]) -> dict[str, object]:
 
 def _sections(part: _Part, *, first: bool, alone: bool) -> list[Section]:
     table = table_section(part.equal, part.paper, part.rows, part.rate)
-    if not first:  # what the page opens with for the first
+    if not first:  # the page starts with this text for the first part
         table = replace(table, text=[*_answer(part), *table.text])
     found = [
         table,
@@ -124,13 +124,13 @@ def _headline(parts: Sequence[_Part]) -> str:
 
 def _lede(parts: Sequence[_Part]) -> list[str]:
     if not parts:
-        return ["This study has only `stress` cells, that is, runs which show how calibration can go wrong."]
+        return ["This study has only `stress` cells, that is, runs that show the effect of bad calibration sets."]
     others = [f"On {p.models.name}, {_ranking(p)}" for p in parts[1:] if p.ranked]
     return [*_answer(parts[0]), *others]
 
 
 def _answer(part: _Part) -> list[str]:
-    """Sentences on one data set and recipe: what was measured, which detector found most, and whether the promise was kept."""
+    """Sentences about one data set and recipe: what was measured, the TPR of each detector, and the rates of false alarms."""
     victims = [c for c in part.cells if c.cell["attack"] != CLEAN]
     attacks = {attack_of(c.cell) for c in victims}
     seeds = sorted({int(c.cell["seed"]) for c in part.cells})
@@ -148,10 +148,10 @@ def _answer(part: _Part) -> list[str]:
         mine = [r for r in at_budget(part.rows, EQUAL) if r.detector == OURS]
         by = {name: by_attack(mine, name, part.rate) for name in (HELD_OUT, ADAPTIVE)}
         said = [
-            f"{detector_title(OURS)} has a mean AUROC of {three(ours.auroc)} over development attacks. Its lowest TPR is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
+            f"{detector_title(OURS)} has a mean AUROC of {three(ours.auroc)} over development attacks. The lowest TPR of {detector_title(OURS)} is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
         ]
         said += [
-            f"Its TPRs for {name.replace(' ', '-')} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade smoothness'}, are: "
+            f"The TPRs of {detector_title(OURS)} for {name.replace(' ', '-')} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade detection by smoothness'}, are: "
             + ", ".join(f"{attack_title(a)} {two(v)}" for a, v in values.items())
             for name, values in by.items()
             if values

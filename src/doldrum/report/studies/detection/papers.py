@@ -1,4 +1,4 @@
-"""The part of study detection's report that compares what detectors reach here with their published figures."""
+"""The part of study detection's report that compares the results of detectors with their published figures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ __all__ = ["papers_section"]
 
 @dataclass(frozen=True)
 class _Published:
-    """A published figure, what it was measured on, and what compares with it here: (measure, attack, or "" for the mean over
-    development attacks).
+    """A published figure, what it was measured on, and the results of this study that correspond to it.
+
+    Each result is given as (measure, attack), where "" means the mean over development attacks.
     """
 
     figure: str
@@ -42,7 +43,10 @@ _MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
 
 
 def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float) -> Section | None:
-    """Each detector at its paper's budget, with its published figure; None if none of them was measured on an attack."""
+    """A table of detectors with as many forward passes as in their papers, and their published figures.
+
+    None if no detector with a published figure was measured on an attack.
+    """
     ranked = [s for s in paper if math.isfinite(s.development)]
     lines = [
         [
@@ -57,7 +61,7 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
         return None
     text = "Published figures are for deep networks on colour images, with other attacks and poison rates. So only one thing can be compared: whether a detector works at all. Each score computed here agrees, input by input, with a slow reference implementation of the paper’s equation in the tests. So a low figure comes from these backdoored models, not from an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few layers. SCALE-UP and TeCo depend on how easily clean images change their label."
     head = ["detector", "published", "measured on", "here", "rank here"]
-    caption = "These figures were measured with as many forward passes as in the papers. Figures without the name of an attack are means over the development attacks. The last column ranks the detectors by mean TPR at 1% FPR"
+    caption = "The figures of this study were measured with as many forward passes as in the papers. Figures without the name of an attack are means over the development attacks. The last column ranks the detectors by mean TPR at 1% FPR"
     return Section("Comparison with the figures in their papers", (text,), (), [StudyTable(caption, head, lines)])
 
 

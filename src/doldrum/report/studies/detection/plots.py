@@ -32,7 +32,7 @@ _DASHES = (
 
 
 def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> None:
-    """A line of (realised FPR, TPR) a detector; ours in orange."""
+    """Plot a line of (realised FPR, TPR) for each detector; the line of SmoothnessProfile is orange."""
     for number, (name, points) in enumerate(curves.items()):
         kept = [(x, y) for x, y in points if x > 0 and math.isfinite(y)]
         ours = name == _OURS
@@ -54,7 +54,7 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
 
 
 def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
-    """A dot per detector and budget: CPU milliseconds per input against mean TPR at 1%."""
+    """Plot CPU milliseconds per input against mean TPR at 1%, with a dot per detector and budget of forward passes."""
     for s in found:
         colour = COLOURS["backdoored" if s.detector == _OURS else "clean"]
         ax.plot(s.milliseconds, s.development, "o" if s.budget == "paper" else "D", color=colour, markersize=6)
@@ -70,7 +70,10 @@ def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
 
 
 def _name_dots(names: Mapping[tuple[float, float], str], ax: Axes) -> None:
-    """A name next to each dot, none over another or over a dot: the nearest free height, to the right where there is room."""
+    """Write a name next to each dot, so that no name covers another name or a dot.
+
+    A name is at the nearest free height, and to the right of its dot if there is space.
+    """
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # places the axes, which a layout does only when it draws
@@ -98,7 +101,7 @@ def _name_dots(names: Mapping[tuple[float, float], str], ax: Axes) -> None:
 
 
 def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], ax: Axes) -> None:
-    """One square an attack (row) and detector (column), with its TPR in it; NaN stays empty."""
+    """Plot a heat map with a square for each attack (row) and detector (column), with the TPR as text; NaN stays empty."""
     grid = np.array(values, dtype=float)
     ax.imshow(np.ma.masked_invalid(grid), cmap="Blues", vmin=0, vmax=1.35, aspect="auto")
     for i, j in np.ndindex(*grid.shape):
@@ -120,7 +123,7 @@ def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequ
 
 
 def _short(value: float) -> str:
-    """A share in three characters at most.
+    """A share as text with at most three characters.
 
     >>> _short(0.0), _short(0.493), _short(0.996), _short(1.0)
     ('.00', '.49', '1', '1')

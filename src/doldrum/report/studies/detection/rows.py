@@ -1,4 +1,4 @@
-"""Rows and summaries of `study detection`, from its records."""
+"""The results of `study detection` as table rows and summaries, computed from the records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _interval = cache(flags_interval)  # thousands of rows have a handful of sizes
 
 
 def detector_title(id: str) -> str:
-    """What the page calls a detector: its paper's name, or its id where this file has none.
+    """The name of a detector on the page: the name in its paper if this file has it, else its id.
 
     >>> detector_title("scale-up"), detector_title("of-your-own")
     ('SCALE-UP', 'of-your-own')
@@ -42,9 +42,11 @@ def detector_title(id: str) -> str:
 
 @dataclass(frozen=True)
 class DetectionRow:
-    """One detector at one budget on one victim. `tpr1` and `tpr5` are shares of triggered inputs that hit, flagged at a promised
-    1% and 5%, NaN if none hit or the calibration inputs were too few; `tpr1_all` of all triggered inputs; `false1` and
-    `false5` how many of the `clean` test inputs were flagged.
+    """The results of one detector, at one budget of forward passes, on one attacked model.
+
+    A triggered input is a hit if it gets the attacker's label. `tpr1` and `tpr5` are the shares of the hits that are flagged at a
+    promised 1% and 5%; NaN if there are no hits or too few calibration inputs. `tpr1_all` and `tpr5_all` are the shares of all
+    triggered inputs that are flagged. `false1` and `false5` say how many of the `clean` test inputs are flagged.
     """
 
     attack: str
@@ -76,7 +78,7 @@ class DetectionRow:
 
 
 def group_of(attack: str) -> str:
-    """Development, held out of the design of SmoothnessProfile, adaptive, or clean.
+    """The group of an attack: used to design SmoothnessProfile (development), held out of its design, adaptive, or clean.
 
     >>> group_of("badnets"), group_of("bpp"), group_of("lsba"), group_of("clean")
     ('development', 'held out', 'adaptive', 'clean')
@@ -88,7 +90,7 @@ def group_of(attack: str) -> str:
 
 
 def attack_of(cell: Mapping[str, Any]) -> str:
-    """A cell's attack; with settings other than its own, it is an attack apart.
+    """The name of a cell's attack. An attack with changed settings counts as another attack, and its name has the settings.
 
     >>> attack_of({"attack": "badnets", "settings": {}}), attack_of({"attack": "badnets", "settings": {"size": 2}})
     ('badnets', 'badnets (size 2)')
@@ -98,13 +100,16 @@ def attack_of(cell: Mapping[str, Any]) -> str:
 
 
 def headline_rate(cells: Iterable[CellRecord]) -> float:
-    """The poison rate that means are over: 5%, or what most victims have where none has that."""
+    """The poison rate of the attacked models that means are computed over: 5%, or the most frequent rate if no model has 5%."""
     rates = Counter(float(c.cell["rate"]) for c in cells if c.cell["attack"] != CLEAN)
     return _USUAL_RATE if _USUAL_RATE in rates or not rates else rates.most_common(1)[0][0]
 
 
 def detection_rows(cells: Iterable[CellRecord]) -> list[DetectionRow]:
-    """A row for each victim, detector and budget; cells with `stress`, which are measured twice, are left out."""
+    """One row per attacked model, detector and budget of forward passes.
+
+    Cells with `stress` are left out, because their models are also measured by other cells.
+    """
     return [_row(c, d) for c in cells if not c.cell.get("stress") for d in c.values["detectors"]]
 
 
@@ -129,7 +134,7 @@ def _row(record: CellRecord, d: Any) -> DetectionRow:
 
 
 def at_budget(rows: Sequence[DetectionRow], budget: str) -> list[DetectionRow]:
-    """The rows of a budget; at "equal", detectors that stay under it anyway are those of their papers."""
+    """The rows of one budget of forward passes. A detector without a row for "equal" is represented by its row for "paper"."""
     if budget == PAPER:
         return [r for r in rows if r.budget == PAPER]
     cut = {r.detector for r in rows if r.budget == EQUAL}
@@ -137,7 +142,7 @@ def at_budget(rows: Sequence[DetectionRow], budget: str) -> list[DetectionRow]:
 
 
 def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow], float]) -> float:
-    """Mean over attacks of the mean over each attack's victims; NaN if there is none."""
+    """The mean over attacks of the mean over each attack's models; NaN if there are no values."""
     by: dict[str, list[float]] = {}
     for row in rows:
         if math.isfinite(value := of(row)):
@@ -147,9 +152,11 @@ def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow],
 
 @dataclass(frozen=True)
 class Summary:
-    """One detector at one budget over the victims of one data set and recipe. Means are over those with one poison rate, and over attacks of a group; `fpr1` and `fpr5` the share of
-    all clean test inputs flagged, with exact intervals; `kept1` and `kept5` of `models`: victims whose false alarms are inside
-    the promise's 95% interval.
+    """The results of one detector, at one budget of forward passes, over the attacked models of one data set and recipe.
+
+    Means are over the attacks of a group, for one poison rate. `fpr1` and `fpr5` are the shares of all clean test inputs that are
+    flagged, with exact intervals. `kept1` and `kept5` say for how many of the `models` the number of false alarms is inside the
+    95% interval that the promise allows.
     """
 
     detector: str
@@ -172,7 +179,10 @@ class Summary:
 
 
 def summaries(rows: Sequence[DetectionRow], budget: str, *, rate: float = _USUAL_RATE) -> list[Summary]:
-    """A summary of every detector. The first has the highest mean TPR at 1%, over the development attacks with that poison rate."""
+    """A summary of every detector, the best detector first.
+
+    The best detector has the highest mean TPR at 1% over the development attacks with this poison rate.
+    """
     chosen = at_budget(rows, budget)
     found = [
         _summary([r for r in chosen if r.detector == name], budget, rate)

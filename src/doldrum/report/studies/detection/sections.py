@@ -1,4 +1,4 @@
-"""The sections of study detection's report: detectors, attacks, evasion, false alarms."""
+"""The sections of study detection's report about detectors, attacks, evasion and false alarms."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def table_section(
     return Section(
         "Detectors",
         (
-            "For each model, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used for the design: the same models with seed 0 (and two with seed 1), but other splits of the test images.",
+            "For each model, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used for the design, with models of seeds 0 to 2 and other splits of the test images.",
         ),
         [
             StudyFigure(
@@ -109,7 +109,7 @@ def _curves(rows: Sequence[DetectionRow], rate: float) -> dict[str, list[tuple[f
 
 
 def by_attack(rows: Sequence[DetectionRow], group: str | None, rate: float) -> dict[str, float]:
-    """Attack -> mean TPR at 1% over its victims, in order."""
+    """The mean TPR at 1% of each attack over its models, in the order of the rows."""
     mine = [r for r in rows if r.rate == rate and (r.group == group if group else r.group != CLEAN)]
     found = {
         a: mean_over_attacks([r for r in mine if r.attack == a], lambda r: r.tpr1)
@@ -136,7 +136,7 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
     return Section(
         "Attack by attack",
         ("The figure and the table give the TPR at a promised 1% of false alarms, with at most 64 forward passes per input. These rates count only triggered inputs that get the attacker’s label. "
-         "* marks attacks that were held out of the design of SmoothnessProfile. † marks attacks that were made to evade smoothness.",),
+         "* marks attacks that were held out of the design of SmoothnessProfile. † marks attacks that were made to evade detection by smoothness.",),
         [
             StudyFigure(
                 "heat", lambda ax: plot_heat(labels, [detector_title(n) for n in names], grid, ax),
@@ -182,7 +182,7 @@ def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], 
         ])  # fmt: skip
     return Section(
         "What evasion costs the attacker",
-        ("The table compares BadNets with attacks that were made to evade smoothness. In the attack LSBA, some triggered training images keep their true label. In the attack anti-smoothing, some triggered training images are noisy "
+        ("The table compares BadNets with attacks that were made to evade detection by smoothness. In the attack LSBA, some triggered training images keep their true label. In the attack anti-smoothing, some triggered training images are noisy "
          "and keep their true label. In the attack noise-hardened, noise is added to every training batch. The ASR under Gaussian noise of strength .1 "
          "and under JPEG compression at severity 3 is measured on the model’s triggered inputs.",),
         (),
@@ -204,7 +204,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
 
     return Section(
         "False alarms",
-        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. This interval does not include the random choice of the calibration sets. “Kept” includes this choice: it is the number of models whose false alarms are inside the 95% interval (beta-binomial) that the promise allows.",),
+        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. The exact interval ignores that the calibration sets were chosen at random. “Kept” is the number of models whose false alarms are inside the 95% interval (beta-binomial) that the promise allows. The beta-binomial interval takes the random choice of the calibration sets into account.",),
         (),
         [StudyTable(
             "Actual false-positive rates",
@@ -244,7 +244,7 @@ def three(value: float) -> str:
 
 
 def refused_section(cells: Sequence[CellRecord]) -> Section | None:
-    """The victims that a detector could not be fitted to, with its reason."""
+    """A table of the models that a detector could not be fitted to, with the reasons."""
     lines = [
         [detector_title(name), models.name, f"{attack_title(attack_of(c.cell))}, seed {c.cell['seed']}", reason]
         for models, own in grouped(cells).items()
@@ -253,8 +253,8 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "These detectors could not be fitted to these backdoored models (victims). Such pairs of a detector and a victim have no figures, and are left out of the detector’s means."
-    head = ["detector", "data set and recipe", "victim", "reason"]
+    text = "The table lists the models to which a detector could not be fitted. Such a pair of a detector and a model has no figures, and is left out of the detector’s means."
+    head = ["detector", "data set and recipe", "model", "reason"]
     return Section(
-        "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a victim", head, lines)]
+        "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a model", head, lines)]
     )

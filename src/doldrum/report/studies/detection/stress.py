@@ -1,4 +1,4 @@
-"""The part of study detection's report on what calibration goes wrong by."""
+"""The part of study detection's report about the effects of bad calibration sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RATES = ("1%", "5%")
 
 
 def stress_sentences(cells: Sequence[CellRecord], detector: str) -> list[str]:
-    """What calibration does to one detector, a sentence for each data set and recipe whose cells measured it."""
+    """Sentences about the effect of the calibration set on one detector, one for each data set and recipe with such cells."""
     stressed = [c for c in cells if c.cell.get("stress") and ratio_of(c.cell["data"]) == 1]
     return [text for models, own in grouped(stressed).items() if (text := _sentence(models, own, detector))]
 
@@ -60,7 +60,7 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
+        f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
         f"standard deviation over random splits). If the calibration images are made brighter, darker or otherwise unlike the scanned images, the actual rates are {percent(min(shifts.values()))} to "
         f"{percent(max(shifts.values()))}.{contaminated} The promised rate is for all inputs together: at a promised 5%, "
         f"up to {percent(float(worst))} of the inputs of one predicted class are flagged. With class-conditional calibration, at most {percent(float(even))} of the inputs of a class are flagged."
@@ -68,8 +68,10 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
 
 
 def stress_sections(cells: Sequence[CellRecord], *, alone: bool) -> list[Section]:
-    """Sizes, imbalance, shift and contamination; none where no cell measured them. Figures are means over the cells of one data set
-    and recipe, those trained on classes out of proportion apart; `alone` where the page is about one data set and recipe.
+    """Sections about the size, imbalance, shift and contamination of calibration sets; none if no cell measured them.
+
+    Numbers are means over the cells of one data set and recipe. Models that were trained on imbalanced classes have a section of
+    their own. `alone` says that the page is about only one data set and recipe.
     """
     by = grouped(c for c in cells if c.cell.get("stress"))
     sections = [
@@ -128,7 +130,7 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "If calibration inputs differ from the scanned inputs",
             (
-                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. These detectors were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
+                "Detectors were calibrated on changed inputs, on classes of unequal size, or with triggered inputs among the calibration inputs. Then the detectors were tested on unchanged clean inputs. With unequal classes, the most frequent predicted class has 10 or 100 times as many calibration inputs as the "
                 "rarest class, and the promised rate is 5%.",
             ),
             (),
@@ -142,7 +144,7 @@ def _stress(cell: CellRecord, detector: dict[str, Any]) -> dict[str, Any]:
 
 
 def _backdoored(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that have triggered inputs to find: on a clean model a trigger does nothing, and its TPR is a false-positive rate."""
+    """The results on backdoored models only. On a clean model a trigger has no effect, so its TPR is a false-positive rate."""
     return [f for f in found if f["backdoored"]]
 
 
@@ -203,7 +205,7 @@ def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTab
         return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
-        f"{first}Actual FPR at a promised FPR of 5%. The first line of a cell has the mean FPR of the three most frequent / the three rarest predicted classes. The second line has the lowest to the highest FPR of a class. With "
+        f"{first}Actual FPR at a promised FPR of 5%. The first line of a table cell has the mean FPR of the three most frequent / the three rarest predicted classes. The second line has the range from the lowest to the highest FPR of a class. With "
         "class-conditional calibration, classes with too few inputs are refused (here their inputs are never flagged)",
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [

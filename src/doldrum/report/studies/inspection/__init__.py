@@ -1,4 +1,4 @@
-"""The page of the study inspection: every model compared with its references, and what the verdicts come to.
+"""The page of the study inspection, which compares every model with reference models, and summarises the verdicts.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

@@ -1,4 +1,4 @@
-"""Every model of the study compared with its references: what each inspector, and the verdict, say of it."""
+"""Compare every model of the study with its reference models, by each inspector and by the verdict."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ __all__ = [
 ]  # fmt: skip
 
 Figure = tuple[str, int | None, int | None]
-"""Inspector, source, target."""
+"""The inspector, the source class and the target class to which a value belongs."""
 CONTROL = "wrong labels"
 """Models with wrong labels of the target class in their training data, but without any trigger. They have no backdoor."""
 ALL = "verdict"
-"""The inspectors of VERDICT together."""
+"""The name for the verdict, which combines the inspectors of VERDICT."""
 LEAST = 0.05
-"""The least spread, as in doldrum.inspectors.judging.standard."""
+"""The smallest standard deviation of the reference models that is used, as in doldrum.inspectors.judging.standard."""
 VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
-"""The inspectors that the verdict is made of, as in doldrum.inspectors.kinds."""
+"""The inspectors that the verdict combines, as in doldrum.inspectors.kinds."""
 SIZED = ("mask", "additive", "low-frequency", "blend", "warp")
-"""Those of them that find a trigger with a size. The verdict names the class of the one that stands out most."""
+"""The inspectors of the verdict whose triggers have a size. The verdict names the class of the trigger that stands out most."""
 LEVEL = 0.05
 """The promised false-alarm rate over clean models."""
 SMALLER, WORKS = 2.0, 0.5
-"""A trigger that is this many times smaller is called a backdoor, as in doldrum.inspectors.inspection."""
+"""A backdoor is shown if its trigger is SMALLER times smaller than in the reference models, and has a success rate of WORKS.
+
+Both limits are the same as in doldrum.inspectors.inspection.
+"""
 REFERENCES = 300
-"""Clean models of this seed and above are references, as the study says."""
+"""Clean models with this seed or a higher one are reference models, as in the study."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model, all of its cells together: figures by inspector and route."""
+    """The results of one model from all of its cells: one value per inspector and route (source class and target class)."""
 
     network: str
     attack: str
@@ -63,7 +66,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Judged:
-    """What one inspector (or ALL) says of a model: `score` compared with the references, its conformal `p`, and where it points."""
+    """The result of one inspector (or of ALL) for a model.
+
+    `score` compares the model with the reference models, `p` is its conformal p-value, and `most` is the value that stands out
+    most.
+    """
 
     model: Model
     by: str
@@ -71,21 +78,21 @@ class Judged:
     p: float
     most: Figure
     smaller: float = math.nan
-    """How many times smaller the trigger found there is than in the references, on average."""
+    """How many times smaller the trigger of `most` is than the same trigger in the reference models, on average."""
 
     @property
     def shown(self) -> bool:
-        """Whether the verdict would be "backdoor shown", but for the limits of the success rate."""
+        """Whether the verdict would be "backdoor shown", if the confidence limits of the success rate are ignored."""
         return self.p <= LEVEL and self.smaller >= SMALLER and self.model.success.get(self.most, 0.0) >= WORKS
 
     @property
     def points_to(self) -> int | None:
-        """The class named: that of the route, or the one that its trigger leads to."""
+        """The target class that the inspector names: the target of the route, or the class that the trigger leads to."""
         return self.most[2] if self.most[2] is not None else self.model.leads.get(self.most)
 
 
 def models_of(cells: Iterable[CellRecord]) -> list[Model]:
-    """The models of a study's records; cells of one victim are one model."""
+    """The models of a study's records. Several cells can be about the same model, with different inspectors."""
     found: dict[str, Model] = {}
     for record in cells:
         cell, values = record.cell, record.values
@@ -112,14 +119,15 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
 
 
 def names_of(models: Sequence[Model]) -> list[str]:
-    """Inspectors that read at least one model."""
+    """The names of the inspectors that have a result for at least one model."""
     return list(dict.fromkeys(name for model in models for name, _, _ in model.values))
 
 
 def judged(models: Sequence[Model], by: str, inspectors: Sequence[str]) -> list[Judged]:
-    """Every model that is no reference, compared with the references of its network, by one inspector or by several together.
+    """Compare every model that is not a reference model with the reference models of the same network.
 
-    References are judged too, each compared with the others: their `p` says nothing, their scores are those of clean models.
+    The result uses the values of all `inspectors` together. Each reference model gets a score too, by comparing it with the other
+    models. The p-value of a model comes from the rank of its score among these scores.
     """
     out: list[Judged] = []
     for network in dict.fromkeys(model.network for model in models):
@@ -153,7 +161,7 @@ def _kind(name: Figure) -> tuple[str, bool, bool]:
 
 
 def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
-    """For the CSV: a row per model and inspector."""
+    """The rows of the CSV file: one row per model and inspector."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
          "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "shown": j.shown, "source": j.most[1], "points_to": j.points_to}

@@ -34,7 +34,7 @@ _TITLES = {ALL: "the verdict", CLASSIC: "Neural Cleanse, published rule"}
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     models = models_of(records.cells)
     found = judge_all(models)
     development = {by: [j for j in js if is_development(j.model)] for by, js in found.items()}
@@ -79,7 +79,7 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def _sums(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> dict[str, Summary]:
-    """Over all attacks, and over those with one target and one trigger."""
+    """Summaries over all attacks, and over the attacks with one target class and one trigger."""
     return {
         "all": summary_of(by, found, attacks, references),
         "one trigger": summary_of(by, found, [a for a in attacks if a in ONE_TRIGGER], references),
@@ -102,12 +102,12 @@ def _lede(
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
         f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean reference models. Each of the other models is compared with the reference models that have the same network. The promised "
-        f"rate of false alarms is {LEVEL:.0%} of clean models. These figures leave out the development models, on which the inspectors were designed. Development models have a section of their own.",
+        f"rate of false alarms is {LEVEL:.0%} of clean models. The figures here leave out the development models, because the inspectors were designed on them. The development models have a section of their own.",
     ]
     if ours.models and ours.clean:
         texts.append(
             f"Of the {ours.models} backdoored models, {percent(ours.tpr)} are flagged, with an AUROC of {number(ours.auroc, 2)}. Of the {one.models} models with one target class and one "
-            f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. In {percent(one.target.value)} of these models, the class named is the attacker's. "
+            f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. In {percent(one.target.value)} of these flagged models, the verdict names the attacker's target class. "
             f"{ours.alarms} of {ours.clean} clean models are flagged"
             + (
                 f", where the promised rate allows {ours.promised[0]} to {ours.promised[1]} (95% interval)."
@@ -117,7 +117,7 @@ def _lede(
         )
         if math.isfinite(entropies[ALL]):
             texts.append(
-                f"Turned into a probability (calibrated on the development models), the verdict’s score has a cross-entropy of {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
+                f"The score of the verdict was converted to a probability, calibrated on the development models. The cross-entropy of this probability of a backdoor is {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
             )
     if CLASSIC in sums and sums[CLASSIC]["all"].clean:
         classic = sums[CLASSIC]["all"]
@@ -160,8 +160,8 @@ def _control(found: Sequence[Judged]) -> Section:
     return Section(
         "Wrong labels, and no trigger",
         (
-            f"For {counted(len(found), 'model')}, as many training labels were changed to one class as an attack changes, but no image got a trigger. Of these models, {len(flagged)} "
-            f"are suspicious. Models whose labels were changed differ from the reference models: smaller changes to an image are enough to make them predict that class. The triggers found are compared in size with those of the reference models. A backdoor is shown in {len(shown)} of these models.",
+            f"For {counted(len(found), 'model')}, as many training labels were changed to one class as an attack changes, but no image got a trigger. Of the models with wrong labels, {len(flagged)} "
+            f"are suspicious. Such a model differs from the reference models: smaller changes to an image are enough to make it predict that class. The sizes of the triggers that were found are compared with the sizes in the reference models. By this comparison, a backdoor is shown in {len(shown)} of the models with wrong labels.",
         ),
         tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the reference models", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]
@@ -219,7 +219,7 @@ def _developed(sums: Mapping[str, Mapping[str, Summary]]) -> Section:
     return Section(
         "Models that were used for the design",
         (
-            "The inspectors and the verdict were designed on these models. So these figures do not show how good the verdict is.",
+            "The inspectors and the verdict were designed on the development models. So the figures for the development models do not show how good the verdict is.",
         ),
         tables=[_table(sums, {}, "Development models")],
     )

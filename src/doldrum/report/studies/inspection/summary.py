@@ -1,4 +1,4 @@
-"""What the verdicts come to: AUROC, TPR at the promised rate, false alarms, cross-entropy, targets and recovered triggers."""
+"""Summaries of the verdicts: AUROC, TPR at the promised rate, false alarms, cross-entropy, target classes and recovered triggers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from doldrum.stats.proportions import Interval, proportion
 __all__ = ["CLASSIC", "ONE_TRIGGER", "Summary", "is_development", "judge_all", "neural_cleanse", "summary_of"]
 
 CLASSIC = "neural-cleanse"
-"""Neural Cleanse with its published rule: anomaly index above 2, no references."""
+"""The name for Neural Cleanse with its published rule: an anomaly index above 2, without reference models."""
 ONE_TRIGGER = (
     "badnets",
     "blended",
@@ -34,13 +34,16 @@ ONE_TRIGGER = (
     "anti-smoothing",
     "adap-blend",
 )
-"""Attacks with one target and one trigger for all inputs."""
+"""Attacks with one target class, and with the same trigger for all inputs."""
 _INDEX = 2.0
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of some backdoored models and all clean ones that are no references, by one inspector or all of them."""
+    """The results of one inspector, or of all together, on the models of some attacks and on all clean models.
+
+    Reference models are left out.
+    """
 
     by: str
     models: int
@@ -55,12 +58,12 @@ class Summary:
 
 
 def is_development(model: Model) -> bool:
-    """Whether choices were made on this model."""
+    """Whether this model was used to design the inspectors."""
     return model.network == "fashion-cnn" and 100 <= model.seed < 200 and model.attack not in HELD_OUT
 
 
 def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
-    """Judgements by each inspector, by those of the verdict together, and by Neural Cleanse's rule."""
+    """The results of all models, by each inspector, by the verdict, and by the published rule of Neural Cleanse."""
     names = names_of(models)
     found = {name: judged(models, name, [name]) for name in names}
     out = {ALL: judged(models, ALL, VERDICT), **found}
@@ -70,7 +73,7 @@ def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
 
 
 def neural_cleanse(model: Model) -> Judged:
-    """The published rule on the sizes that the mask inspector found; p is 0 if it alarms, else 1.
+    """Apply the published rule of Neural Cleanse to the sizes that the mask inspector found; p is 0 for an alarm, else 1.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section V.
     """
@@ -82,7 +85,7 @@ def neural_cleanse(model: Model) -> Judged:
 
 
 def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> Summary:
-    """The figures of the models of some attacks, compared with all clean ones."""
+    """Summarise the results on the models of some attacks, compared with the results on all clean models."""
     clean = [j for j in found if j.model.clean]
     bad = [j for j in found if j.model.attack in attacks]
     flagged = [j for j in bad if j.p <= LEVEL]
@@ -110,9 +113,11 @@ def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], referen
 
 
 def cross_entropy(found: Sequence[Judged], *, development: Sequence[Judged]) -> float:
-    """Mean of the cross-entropies of clean and of backdoored models, by a probability that was calibrated on development models; log 2 says nothing.
+    """The cross-entropy of the probability that a model is backdoored; a constant probability of one half has log 2.
 
-    logit P = a + b log(1 + max(score, 0)), with a and b of largest likelihood there, clean and backdoored models counted alike.
+    The result is the mean of the cross-entropies over clean and over backdoored models. The probability is P, where
+    logit P = a + b log(1 + max(score, 0)). The values of a and b maximise the likelihood on the development models, with equal
+    weight for clean and backdoored models.
     """
     x, y = _features(development)
     if len(set(y.tolist())) < 2:
@@ -130,7 +135,7 @@ def _features(found: Sequence[Judged]) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _logistic(x: NDArray[np.float64], y: NDArray[np.int64]) -> tuple[float, float]:
-    """Newton's method, with a ridge of .01 that bounds the slope where the classes are apart."""
+    """Fit a logistic regression by Newton's method. A ridge penalty of .01 bounds the slope if the classes are separable."""
     design = np.stack([np.ones_like(x), x], axis=1)
     weight = np.where(y > 0, 0.5 / max((y > 0).sum(), 1), 0.5 / max((y == 0).sum(), 1))
     beta, ridge = np.zeros(2), np.diag([0.0, 0.01])
@@ -143,7 +148,7 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.int64]) -> tuple[float, floa
 
 
 def numbers_of(found: Summary) -> dict[str, Any]:
-    """JSON-able."""
+    """The summary as a JSON-able dictionary."""
     return {
         "by": found.by, "models": found.models, "clean": found.clean, "auroc": _plain(found.auroc), "tpr": _plain(found.tpr),
         "alarms": found.alarms, "promised": found.promised and list(found.promised), "target": _plain(found.target.value),

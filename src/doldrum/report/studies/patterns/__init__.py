@@ -1,4 +1,4 @@
-"""The page of the study patterns: other artificial patterns compared with the trigger, and what tells them apart.
+"""The page of the study patterns, which tests if artificial patterns and true triggers can be distinguished.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

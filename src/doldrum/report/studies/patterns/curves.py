@@ -1,4 +1,4 @@
-"""Mean W along the curve, kind by kind: what one strength alone would hide."""
+"""Mean W at every noise strength, for each kind of pattern, because results at one strength can mislead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Curves = dict[str, list[tuple[float, float]]]
 
 
 def curves_of(cells: Sequence[CellRecord], *, level: str) -> tuple[list[float], Curves]:
-    """The strengths that all cells share, and for each kind that reaches a level mean W without and with it at each."""
+    """The noise strengths that all cells share, and mean W at these strengths without and with each kind of pattern.
+
+    Only the kinds of pattern that reach the success rate `level` are included.
+    """
     strengths = sorted(set.intersection(*({float(s) for s in c.cell["strengths"]} for c in cells)))
     found: dict[str, list[tuple[list[float], list[float]]]] = {}
     true = {kind_of(c)[0]: kind_of(c)[1] for c in cells}
@@ -34,7 +37,7 @@ def curves_of(cells: Sequence[CellRecord], *, level: str) -> tuple[list[float], 
 
 
 def curve_table(cells: Sequence[CellRecord], *, level: str, caption: str) -> StudyTable:
-    """Mean W without → with each kind, a column per strength."""
+    """A table of mean W without and with each kind of pattern, with one column per noise strength."""
     strengths, curves = curves_of(cells, level=level)
     return StudyTable(
         caption,

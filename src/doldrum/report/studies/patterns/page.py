@@ -1,4 +1,4 @@
-"""The report of `study patterns`: W of other artificial patterns, compared with that of true triggers, and whether they can be distinguished."""
+"""The report of `study patterns`: it compares W of artificial patterns with W of true triggers, and tests if they can be distinguished."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from doldrum.stats.effects import Effect, holm, mean_effect
 __all__ = ["KindRow", "kind_rows", "page"]
 
 FEWEST = 3
-"""Models of a kind below which its verdict is provisional."""
+"""If a kind of pattern has fewer models, its verdict is provisional."""
 Verdict = Literal["smooths", "roughens", "not shown"]
 
 
 @dataclass(frozen=True)
 class KindRow:
-    """One kind of pattern at one level over its models. `fall` is W without it less W with it, on the same inputs, at the clean
-    model's sigma-half: above 0 it smooths; `p_holm` is its test's p-value, Holm-corrected over the `tests` kinds of the level. The
-    other figures are means over models.
+    """The results of one kind of pattern at one level of success, over its models.
+
+    `fall` is W without the pattern minus W with it, on the same inputs, at the clean model's sigma-half. A fall above 0 means that
+    the pattern makes the model smoother. `p_holm` is the p-value of the fall, Holm-corrected over the `tests` kinds of the
+    level. The other numbers are means over models.
     """
 
     kind: str
@@ -51,14 +53,14 @@ class KindRow:
 
     @property
     def verdict(self) -> Verdict:
-        """At 5% over models: "smooths" or "roughens" by the sign of a significant fall."""
+        """The verdict at the 5% level: "smooths" or "roughens" by the sign of a significant fall of W, else "not shown"."""
         if self.p_holm > 0.05:
             return "not shown"
         return "smooths" if self.fall.value > 0 else "roughens"
 
 
 def kind_rows(rows: Sequence[PatternRow], level: str) -> list[KindRow]:
-    """The kinds that reach a level: true triggers first, then patterns made on clean models, controls last."""
+    """The kinds of pattern that reach a level of success: true triggers, then patterns made on clean models, then controls."""
     found: dict[str, list[PatternRow]] = {}
     for row in rows:
         if row.level == level:
@@ -82,7 +84,7 @@ def _kind(of: list[PatternRow], fall: Effect, p_holm: float, tests: int) -> Kind
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     rows = pattern_rows(records.cells)
     levels = sorted({r.level for r in rows if r.level != "full"}, key=float, reverse=True)
     at = {level: kind_rows(rows, level) for level in ("full", *levels)}
@@ -97,8 +99,8 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. That class is the target "
-                "class or, for patterns without a target, the class that gains most inputs. “Smooths” means that W falls, and “roughens” means that W rises.",
+                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. This one class is the target "
+                "class or, for patterns without a target, the class that gains the most inputs. “Smooths” means that W falls, and “roughens” means that W rises.",
             ),
             [
                 StudyFigure(
@@ -111,7 +113,7 @@ def page(records: StudyRecords) -> StudyPage:
                     "success", lambda ax: plot_success(rows, ax),
                     "The figure shows mean W with the pattern against the share of inputs that get one class, for patterns at full strength and faded. "
                     "True triggers are orange, and patterns on clean models are blue.",
-                    "Mean W against the share of inputs sent to one class", height=3.8,
+                    "Mean W against the share of inputs that get one class", height=3.8,
                 ),
             ],
             [
@@ -122,7 +124,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At equal success",
             (
-                "Every pattern T is faded by a factor a: it changes an image x to x + a (T(x) − x). The factor is the smallest one at which the share of inputs that get one class "
+                "Every pattern T is faded by a factor a: it changes an image x to x + a (T(x) − x). The factor a is the smallest factor at which the share of inputs that get one class "
                 "reaches the level in the table’s title. Patterns that do not reach this level at full strength are left out.",
             ),
             (),
@@ -184,7 +186,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
         "This study tests whether other artificial patterns also make a model smoother, without poisoning.",
         *(
             [
-                f"A smoother model is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
+                f"A significant fall of W is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
             ]
             if made
             else []
@@ -213,7 +215,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
 
 
 def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
-    """A sentence on what some kinds do; none if there are none."""
+    """A sentence about the effects of some kinds of pattern; an empty list if there are no kinds."""
     by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
     for k in kinds:
         why = taken_away(k.fall, k.p_holm, k.tests)
@@ -259,12 +261,16 @@ def _flag_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
 def _telling_text(tellings: Sequence[Telling]) -> list[str]:
     texts = [
         "For each input, a linear discriminant gets W, the share of draws that keep the label, or both, at each noise strength. "
-        "It learns from all kinds of pattern except one true trigger and one artificial pattern, and must then distinguish these two. So it must learn what triggers have in common, not what one trigger looks like. Models with the same seed share one clean model."
+        "The discriminant learns from all kinds of pattern except one true trigger and one artificial pattern, and must then distinguish these two. So the discriminant must learn what triggers have in common, not what one trigger looks like. Models with the same seed share one clean model."
     ]
     if not tellings:
         return [*texts, "Too few kinds of pattern have been measured to answer this question."]
     best = max(tellings, key=lambda t: t.mean)
-    answer = "Not reliably" if best.least < 0.9 else "Yes, for these patterns"
+    answer = (
+        "W curves do not reliably distinguish artificial patterns from true triggers"
+        if best.least < 0.9
+        else "W curves distinguish these artificial patterns from true triggers"
+    )
     return [
         *texts,
         f"{answer}: with the best features, the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the lowest AUROC is "

@@ -1,4 +1,4 @@
-"""Figures of `study patterns`: orange is a true trigger, blue a pattern on a clean model."""
+"""The figures of `study patterns`. True triggers are orange, and patterns on clean models are blue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _colour(true: bool) -> str:
 
 
 def plot_falls(rows: Sequence[PatternRow], kinds: Sequence[tuple[str, bool]], ax: Axes) -> None:
-    """The fall of W of every model, kind by kind."""
+    """Plot the fall of W with the pattern, with one dot per model and one row per kind of pattern."""
     ax.axvline(0, color=INK, linewidth=1)
     for place, (kind, true) in enumerate(kinds):
         values = [r.fall for r in rows if r.kind == kind and r.level == "full"]
@@ -30,7 +30,7 @@ def plot_falls(rows: Sequence[PatternRow], kinds: Sequence[tuple[str, bool]], ax
 
 
 def plot_success(rows: Sequence[PatternRow], ax: Axes) -> None:
-    """W against success."""
+    """Plot mean W against the success rate of the pattern."""
     for true, marker in ((False, "o"), (True, "D")):
         own = [r for r in rows if r.true is true]
         ax.plot([r.share for r in own], [r.w for r in own], marker, color=_colour(true), alpha=0.7, markersize=5)
@@ -39,7 +39,7 @@ def plot_success(rows: Sequence[PatternRow], ax: Axes) -> None:
 
 
 def plot_profiles(cells: Sequence[CellRecord], level: str, ax: Axes) -> None:
-    """Kept labels against strength; random controls left out."""
+    """Plot the share of draws that keep the label against the noise strength; random controls are left out."""
     for cell in cells:
         kind, true = kind_of(cell)
         condition = cell.values["conditions"].get(level, {})

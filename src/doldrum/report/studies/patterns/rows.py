@@ -1,4 +1,4 @@
-"""What the records of `study patterns` hold, one row per model and condition; and whether profiles tell triggers apart."""
+"""The results of `study patterns`, one row per model and condition, and a test of how well triggers can be distinguished."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ KINDS = {
     "trigger": "BadNets’ patch, unknown to the model",
 }  # fmt: skip
 CONTROL_KINDS = tuple(KINDS[name] for name in ("random-sign", "random-uniform", "random-patch", "trigger"))
-"""Controls: patterns without a purpose."""
+"""The controls: random patterns, and a trigger that the model never learnt."""
 
 FEWEST = 10
-"""The fewest inputs that a pattern must send to the class, so that its profiles are used."""
+"""A pattern must change at least this many inputs to the class, or its curves are not used."""
 
 
 @dataclass(frozen=True)
 class PatternRow:
-    """One pattern on one model, at full strength or faded to a level of success; W is at the clean model's sigma-half.
+    """The results of one pattern on one model, at full strength or faded to a level of success.
 
-    `true` is whether it is a backdoored model's own trigger. `share` of inputs sent to one class at `amount` of full
-    strength; `w_clean` and `w` mean W without and with it, `w_hit` over inputs sent to the class (NaN if none is);
-    `auroc_w`, `auroc_strip` against the same inputs without it, `flagged_w`, `flagged_strip` at a promised 5%.
+    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the share of the pattern's full strength, and `share` the
+    share of inputs that get one class with the pattern. `w_clean` and `w` are mean W without and with the pattern, at the clean
+    model's sigma-half. `w_hit` is mean W over the inputs that get the class (NaN if there are none). `auroc_w` and `auroc_strip`
+    compare inputs with and without the pattern. `flagged_w` and `flagged_strip` are the shares flagged at a promised 5%.
     """
 
     kind: str
@@ -55,7 +56,7 @@ class PatternRow:
 
     @property
     def fall(self) -> float:
-        """How much calmer the pattern makes the same inputs on the same model."""
+        """By how much the pattern lowers mean W, for the same inputs on the same model."""
         return self.w_clean - self.w
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class PatternRow:
 
 
 def kind_of(cell: CellRecord) -> tuple[str, bool]:
-    """(what a cell's pattern is called, whether it is a backdoored model's own trigger)."""
+    """The name of a cell's pattern, and whether the pattern is a backdoored model's own trigger."""
     attack, pattern = str(cell.cell["attack"]), str(cell.cell["pattern"])
     if attack == "clean":
         return KINDS.get(pattern, pattern), False
@@ -74,7 +75,7 @@ def kind_of(cell: CellRecord) -> tuple[str, bool]:
 
 
 def pattern_rows(cells: Iterable[CellRecord]) -> list[PatternRow]:
-    """Every condition but "clean" of every cell, in order."""
+    """One row for every condition of every cell, except the condition "clean", in the order of the cells."""
     rows = []
     for cell in cells:
         v = cell.values
@@ -97,8 +98,10 @@ def pattern_rows(cells: Iterable[CellRecord]) -> list[PatternRow]:
 
 @dataclass(frozen=True)
 class Telling:
-    """How well inputs with a true trigger are told from inputs with an artificial pattern, neither of which was learned
-    from: the mean and the least AUROC over all pairs of a trigger and a pattern. One half is chance.
+    """How well a discriminant distinguishes inputs with a true trigger from inputs with an artificial pattern.
+
+    The discriminant is not trained on the trigger and the pattern that it must distinguish. `mean` and `least` are the mean and
+    the lowest AUROC over all pairs of a trigger and a pattern. An AUROC of one half is chance.
     """
 
     features: str
@@ -110,12 +113,13 @@ class Telling:
 
 
 def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[str] = ("w", "keep")) -> Telling | None:
-    """Leave a trigger and a pattern out, learn from all others, tell the two left out apart; None with fewer than two of
-    either.
+    """Test whether W curves distinguish a trigger and a pattern that were both left out of training.
 
-    Inputs that are sent to the class, at a level of success; patterns that send fewer than ten there are in no pair. Learned is a
-    linear discriminant (ridge 0.1 of the mean variance) on the profile at the strengths that all cells share: W and the
-    share of draws that keep the label, each standardised.
+    For each pair of a trigger and a pattern, a linear discriminant is trained on all other triggers and patterns, and must
+    distinguish the two. The features of the discriminant are W and the share of draws that keep the label, at the strengths that
+    all cells share. The ridge penalty of the discriminant is 0.1 of the mean variance. Only inputs that get the pattern's class
+    are used, and patterns that change fewer than ten inputs are left out. The result is None with fewer than two triggers or
+    fewer than two patterns.
     """
     pairs = told_pairs(cells, level=level, features=features)
     if not pairs:
@@ -127,7 +131,10 @@ def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[st
 def told_pairs(
     cells: Sequence[CellRecord], *, level: str, features: Sequence[str] = ("w", "keep")
 ) -> dict[tuple[str, str], float]:
-    """(trigger, pattern) -> AUROC of inputs with the one against inputs with the other, both left out of learning."""
+    """For each pair (trigger, pattern), the AUROC of inputs with the trigger against inputs with the pattern.
+
+    The discriminant is trained without this pair.
+    """
     conditions = [(c, c.values["conditions"].get(level, {"hit": ()})) for c in cells]
     fit = [c for c, condition in conditions if sum(condition["hit"]) >= FEWEST]
     if not fit:
@@ -149,7 +156,7 @@ def told_pairs(
 
 
 def _inputs(cell: CellRecord, level: str, strengths: Sequence[float], features: Sequence[str]) -> NDArray[np.float64]:
-    """One row an input that is sent to the class: its profile at the shared strengths."""
+    """One row of features for each input that gets the class: its curves at the shared noise strengths."""
     condition = cell.values["conditions"][level]
     columns = [int(np.abs(np.asarray(cell.values["strengths"]) - s).argmin()) for s in strengths]
     hit = np.asarray(condition["hit"], dtype=bool)
@@ -157,7 +164,7 @@ def _inputs(cell: CellRecord, level: str, strengths: Sequence[float], features: 
 
 
 def _discriminant(true: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Fisher's direction from `other` to `true`; every kind weighs the same, however many inputs it has."""
+    """The direction of Fisher's discriminant from `other` to `true`. Every kind of pattern has the same weight."""
     means = [np.mean([part.mean(axis=0) for part in side], axis=0) for side in (true, other)]
     spread = np.mean(
         [(part - m).T @ (part - m) / len(part) for side, m in zip((true, other), means, strict=True) for part in side],

@@ -1,4 +1,4 @@
-"""The page of the study repair: success of the true trigger and accuracy before and after, by method, images and attack.
+"""The page of the study repair: success of the true trigger and accuracy, before and after the repair.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

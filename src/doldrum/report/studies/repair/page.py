@@ -1,4 +1,4 @@
-"""The report of `study repair`: by method and number of images, and by attack."""
+"""The report of `study repair`: results for each method and number of clean images, and for each attack."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["lower_than", "page", "rows_of"]
 
 _CLEAN = "clean"
 _PLAIN = "fine-tune"
-"""What every other method has to do better than."""
+"""The simplest method, with which the best method is compared."""
 
 
 def rows_of(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """One row per model and method that ran: what was before, and after."""
+    """One row per model and method, with the results before and after the repair; methods that could not run are left out."""
     rows = []
     for cell in cells:
         for one in cell.values["methods"]:
@@ -35,7 +35,7 @@ def rows_of(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     rows = rows_of(records.cells)
     attacked = [row for row in rows if row["attack"] != _CLEAN]
     sizes = sorted({row["inputs"] for row in rows})
@@ -69,7 +69,7 @@ def _pick(rows: Sequence[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]
 
 
 def _share(effect: Effect) -> str:
-    """A mean share with its limits, cut to [0, 1]."""
+    """A mean share with its confidence limits, clipped to [0, 1], as text."""
     limits = f" ({percent(max(0.0, effect.lower))} to {percent(min(1.0, effect.upper))})" if effect.n > 1 else ""
     return "–" if effect.n == 0 else percent(effect.value) + limits
 
@@ -117,7 +117,7 @@ def _attacks(rows: Sequence[dict[str, Any]], methods: Sequence[str], size: int) 
 
 
 def _first(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequence[int]) -> tuple[int, str | None]:
-    """The number of images that the headline is about, and the method with the highest mean rating there."""
+    """The number of clean images that the headline is about, and the method with the highest mean DER at this number."""
     size = 1000 if 1000 in sizes else sizes[-1]
     means = {m: _mean(_pick(rows, method=m, inputs=size), "der") for m in methods}
     known = {m: e for m, e in means.items() if e.n}
@@ -136,7 +136,7 @@ def _best(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequenc
 
 
 def lower_than(rows: Sequence[dict[str, Any]], method: str, other: str, size: int) -> Effect:
-    """By how much the success after `method` is lower than after `other`, over the models that both repaired."""
+    """By how much the trigger's success after `method` is lower than after `other`, over the models that both repaired."""
     after = [
         {(r["attack"], r["seed"]): r["asr"] for r in _pick(rows, method=name, inputs=size) if r["asr"] is not None}
         for name in (method, other)

@@ -1,4 +1,4 @@
-"""The page of the study sigma: the effect under each strength, number of draws, estimator and clipping.
+"""The page of the study sigma: the effect of the trigger on W by strength, number of draws, estimator and clipping.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

@@ -1,4 +1,4 @@
-"""The report of `study sigma`: the effect under each rule for the strength, number of draws, estimator, and clipping."""
+"""The report of `study sigma`: the effect of the trigger on W for each rule for the strength, number of draws, estimator and clipping."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ _VARIANTS = {"yes": "noisy images clipped to [0, 1]"}
 
 
 def variants(cells: Sequence[CellRecord], kind: str) -> dict[str, dict[str, Effect]]:
-    """Variant -> attack -> mean effect over its models, of those variants that all models have."""
+    """The mean effect over models for each variant of a setting and each attack.
+
+    Only variants that were measured on all models are included.
+    """
     names = [n for n in cells[0].values[kind] if all(n in c.values[kind] for c in cells)]
     attacks = list(dict.fromkeys(str(c.cell["attack"]) for c in cells))
     return {
@@ -51,7 +54,7 @@ def _value(found: Any) -> float:
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     cells = records.cells
     tables = {kind: variants(cells, kind) for kind, _ in _KINDS}
     attacks = list(next(iter(tables["rules"].values())))
@@ -83,7 +86,7 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def reading(effect: Effect) -> str:
-    """What an effect's own 95% interval says: "smoother", "less smooth", or "neither" where it holds 0.
+    """The verdict from an effect's 95% interval: "smoother", "less smooth", or "neither" if the interval contains 0.
 
     >>> [reading(Effect(0.1, low, 0.2, 0.5, 4, "t")) for low in (0.05, -0.05)]
     ['smoother', 'neither']
@@ -92,7 +95,10 @@ def reading(effect: Effect) -> str:
 
 
 def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]]:
-    """Variant -> the attacks that read otherwise under it than under the variant `of`, whose mean its interval leaves out."""
+    """For each variant of a setting, the attacks whose verdict differs from the verdict with the variant `of`.
+
+    An attack is listed only if its interval does not contain the mean effect with the variant `of`.
+    """
     base = {a: effect for a, effect in table.get(of, {}).items() if a != "clean"}
 
     def other(found: Effect, usual: Effect) -> bool:
@@ -104,11 +110,11 @@ def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]
 
 def _headline(tables: dict[str, dict[str, dict[str, Effect]]]) -> str:
     names = [_SPOKEN[kind] for kind, of in _base(tables).items() if changed(tables[kind], of)]
-    return f"The verdicts depend on {listed(names)}" if names else "No variant changes a verdict"
+    return f"The verdicts depend on {listed(names)}" if names else "The verdicts depend on none of these settings"
 
 
 def _base(tables: dict[str, dict[str, dict[str, Effect]]]) -> dict[str, str]:
-    """The variant of each kind that the studies use."""
+    """The variant of each setting that the other studies use."""
     return {"rules": "half", "draws": list(tables["draws"])[-1], "estimators": "plug-in", "clip": "no"}
 
 
@@ -117,7 +123,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     attacks = [a for a in rules["half"] if a != "clean"]
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
-        f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. It has {counted(len(cells), 'model')}, {per} per attack, and changes one "
+        f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. The study has {counted(len(cells), 'model')}, {per} per attack, and changes one "
         f"setting at a time. An attack is called smoother or less smooth if the 95% interval of its effect over models does not contain 0. These intervals are not corrected for the number of attacks. The other studies use the noise strength σ½ and do not clip noisy images. With these settings, the results are: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
@@ -131,14 +137,14 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
             )
         elif not other:
             lede.append(
-                f"{_SPOKEN[kind].capitalize()}: no verdict changes with {listed([_VARIANTS.get(n, n) for n in rest])}."
+                f"No verdict depends on {_SPOKEN[kind]} (also measured: {listed([_VARIANTS.get(n, n) for n in rest])})."
             )
         else:
             where = "; ".join(
                 f"{_VARIANTS.get(n, f'{n} draws' if kind == 'draws' else n)} {_answers(tables[kind][n], only=names)}"
                 for n, names in other.items()
             )
-            lede.append(f"{_SPOKEN[kind].capitalize()}: these verdicts change: {where}.")
+            lede.append(f"These verdicts depend on {_SPOKEN[kind]}: {where}.")
     clean = rules["half"].get("clean")
     if clean is not None:
         lede.append(
@@ -148,7 +154,10 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
 
 
 def _answers(row: dict[str, Effect], only: Sequence[str] | None = None) -> str:
-    """Which attacks are smoother and which less smooth, with their effects; those that are neither are left out unless named."""
+    """A list of the attacks that make the model smoother or less smooth, with their effects.
+
+    Attacks with the verdict "neither" are left out, unless `only` names them.
+    """
     by: dict[str, list[str]] = {"smoother": [], "less smooth": [], "neither": []}
     for attack, effect in row.items():
         if attack != "clean" and (only is None or attack in only):
@@ -167,15 +176,15 @@ def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
 
 def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
-        return "Each rule chooses a noise strength for each model, from clean inputs of the clean model alone."
+        return "Each rule chooses a noise strength for each model, and uses only clean inputs of the clean model for the choice."
     if kind == "draws":
-        return "All rows use the same draws: a row with n draws uses the first n of them. With few draws, the plug-in estimate of W is too low. All four means that an effect is computed from are too low in the same way."
+        return "All rows use the same draws: a row with n draws uses the first n of them. With few draws, the plug-in estimate of W is too low. An effect is computed from four means, which are all too low in the same way."
     if kind == "estimators":
-        return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So compare only the signs of its effects, and the widths of its intervals."
+        return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So compare only the signs of the effects for this statistic, and the widths of the intervals."
     return (
-        "Except for clipping, all settings are those of the other studies."
+        "Except for clipping, all settings are the same as in the other studies."
         if kind == "clip"
-        else "Here the noise has the same strength for all models."
+        else "In this table and figure, the noise has the same strength for all models."
     )
 
 

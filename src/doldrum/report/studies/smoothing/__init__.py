@@ -1,4 +1,5 @@
-"""The page of the study smoothing: attack by attack, whether the trigger smooths more than on a clean twin.
+"""The page of the study smoothing, which shows for each attack whether the trigger makes the backdoored model smoother.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Each backdoored model is compared with the clean model of the same seed. Code that the pages of other studies share is
+in the files of `doldrum.report.studies`.
 """

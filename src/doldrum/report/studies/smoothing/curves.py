@@ -1,4 +1,4 @@
-"""Along the curve: the effect of an attack at each strength of the noise."""
+"""The effect of an attack on W at each noise strength."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["curve_figure", "effects_by_strength", "strength_sentence", "strength
 
 
 def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float, float]:
-    """Strength -> mean effect over an attack's models, at the strengths that were asked of all of them."""
+    """The mean effect over an attack's models at each noise strength that was measured on all of them."""
     chosen = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
     own, shared = [c.values for c in chosen], _shared(chosen)
     found = {}
@@ -35,13 +35,13 @@ def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float,
 
 
 def _shared(cells: Sequence[CellRecord]) -> list[float]:
-    """Strengths that all cells were asked for; sigma-half, measured besides, differs from model to model."""
+    """The noise strengths that the settings of all cells contain. Sigma-half is left out, because it differs between models."""
     measured = ({float(s) for s in c.values["strengths"]} for c in cells)
     return sorted(set.intersection(*measured, *({float(s) for s in c.cell["strengths"]} for c in cells)))
 
 
 def strength_table(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> StudyTable:
-    """The mean effect of each attack at each strength."""
+    """A table of the mean effect of each attack on W at each noise strength."""
     by = {a.attack: effects_by_strength(a.attack, cells) for a in attacks}
     strengths = sorted({s for found in by.values() for s in found})
     return StudyTable(
@@ -52,7 +52,7 @@ def strength_table(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) ->
 
 
 def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord]) -> str:
-    """Where along the curve each attack smooths most; empty if no curve was measured."""
+    """A sentence that says at which noise strength each attack lowers W most; empty if no curve was measured."""
     parts = []
     for a in attacks:
         found = effects_by_strength(a.attack, cells)
@@ -73,7 +73,7 @@ def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord])
 
 
 def curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
-    """Mean W against strength for one attack, both models, without and with the trigger."""
+    """A figure of mean W at each noise strength for one attack, on both models, without and with the trigger."""
     title = title_of(attack)
     return StudyFigure(
         f"curve-{attack}", lambda ax: _plot_curves(attack, cells, ax),

@@ -1,4 +1,4 @@
-"""The report of `study smoothing`: a verdict for each attack, over models."""
+"""The report of `study smoothing`: for each attack, a verdict over its models whether the trigger makes them smoother."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["page"]
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     rows = model_rows(records.cells)
     attacks = attack_rows(rows)
     head = [a for a in attacks if a.attack in HEADLINE or a.p_holm is not None]
@@ -56,7 +56,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Other ways to measure the effect",
             (
                 "An input “hits” if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
-                "class probabilities instead of that of the label counts. The last column compares triggered inputs with clean inputs of the target class. A value above 0 means that triggered inputs have the lower W.",
+                "class probabilities, while W is the entropy of the label counts. The last column compares triggered inputs with clean inputs of the target class. A value above 0 means that triggered inputs have the lower W.",
             ),
             (),
             [_more_table(attacks)],
@@ -85,7 +85,7 @@ def _headline(attacks: Sequence[AttackRow]) -> str:
     return (
         f"The trigger makes the model smoother for {yes} of {len(attacks)} attacks"
         if yes
-        else "Our results do not prove for any attack that it makes the model smoother"
+        else "The results do not show for any attack that the trigger makes the model smoother"
     )
 
 

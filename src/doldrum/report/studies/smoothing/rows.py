@@ -1,4 +1,4 @@
-"""One row per attack, over its models: the effect, its test and the verdict."""
+"""One row per attack, with the effect over its models, the test of this effect, and the verdict."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ __all__ = ["FEWEST", "FEWEST_OTHERS", "HEADLINE", "PLANNED", "AttackRow", "attac
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 PLANNED = 10
-"""The number of seeds for a headline attack."""
+"""The planned number of seeds for each of the attacks in HEADLINE."""
 FEWEST, FEWEST_OTHERS = 3, 6
-"""The number of models that a test needs, for a headline attack and for another. With fewer than 6, no sign-flip test can reach 5%."""
+"""The number of models that a test needs, for an attack in HEADLINE and for another attack.
+
+With fewer than 6 models, no sign-flip test can reach the 5% level.
+"""
 Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descriptive", "control"]
 
 
 @dataclass(frozen=True)
 class AttackRow:
-    """One attack over its models. `p_holm` is corrected for the `tests` of the page, None for attacks that are not tested;
-    `p_flip` is the exact sign-flip test's p-value, shown beside the t-test's.
+    """The results of one attack over its models.
+
+    `p_holm` is the p-value of the t-test, corrected for the `tests` of the page; None for attacks that are not tested. `p_flip` is
+    the p-value of the exact sign-flip test.
     """
 
     attack: str
@@ -44,7 +49,10 @@ class AttackRow:
 
     @property
     def verdict(self) -> Verdict:
-        """At 5%, Holm-corrected: "smooths" or "roughens" by the sign of a significant effect; none without a test."""
+        """The verdict at the 5% level, Holm-corrected: "smooths" or "roughens" by the sign of a significant effect.
+
+        The other verdicts are for effects that are not significant, and for attacks that are not tested.
+        """
         if self.attack == "clean":
             return "control"
         if self.p_holm is None:
@@ -54,14 +62,15 @@ class AttackRow:
         return "smooths" if self.effect.value > 0 else "roughens"
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields and the verdict; effects as mappings."""
+        """The fields and the verdict as a dictionary; effects are mappings."""
         return {**asdict(self), "verdict": self.verdict}
 
 
 def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
-    """Over the models of each attack: headline attacks first, then the others, two clean models last.
+    """One row per attack: first the attacks in HEADLINE, then the other attacks, and last the pairs of two clean models.
 
-    Tested, and corrected together, are headline attacks with at least 3 models and others with at least 6.
+    Attacks in HEADLINE with at least 3 models are tested, and other attacks with at least 6. The p-values of all these tests are
+    corrected together.
     """
     attacks = list(dict.fromkeys(r.attack for r in rows))
     order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))

@@ -1,4 +1,4 @@
-"""The page of the study success: smoothness against attack success, and models followed as they train.
+"""The page of the study success: the relation of smoothness and attack success, and measurements during training.
 
-Not here: what another study's page shows too (the files of `doldrum.report.studies`).
+Code that the pages of other studies share is in the files of `doldrum.report.studies`.
 """

@@ -1,4 +1,4 @@
-"""Rank correlation of smoothing with attack success, over models."""
+"""The rank correlation, over models, of the fall of W with attack success."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ POOLED = 4  # correlations over all attacks, before those of single ones
 
 @dataclass(frozen=True)
 class Correlation:
-    """A rank correlation of smoothing with ASR over `models`; its interval resamples models within attacks.
+    """A rank correlation of the fall of W with ASR, over `models`; its interval comes from resampling models within attacks.
 
-    NaN if there are too few models, or where all succeed alike.
+    NaN if there are too few models, or if all models have the same ASR.
     """
 
     what: str
@@ -33,12 +33,15 @@ class Correlation:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval is above 0."""
+        """Whether the interval of Spearman's correlation is above 0."""
         return self.spearman.lower > 0
 
 
 def correlations(rows: Sequence[ModelRow]) -> list[Correlation]:
-    """Pooled within attack, among successful inputs, adjusted for the model's own mean clean W, and attack by attack."""
+    """The rank correlations of the page: pooled within attacks for all inputs and for successful inputs, and for each attack.
+
+    Both pooled correlations are also adjusted for each model's mean W on clean inputs.
+    """
     hits = [r for r in rows if r.hits >= MIN_HITS]
     found = [
         _correlation("pooled within attack", rows, lambda r: r.effect),

@@ -1,4 +1,4 @@
-"""The report of `study success`: rank correlation of smoothing with attack success over models, and single models in time."""
+"""The report of `study success`: the rank correlation of the fall of W with attack success, and single models during training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MARKS = "osD^vP*X"
 
 
 def page(records: StudyRecords) -> StudyPage:
-    """What the records say; every number is computed from them."""
+    """Make the page of the study; every number on it is computed from the records."""
     rows = model_rows(records.cells)
     followed = [c for c in records.cells if "timeline" in c.values]
     found = correlations(rows)
@@ -67,10 +67,14 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     attacks = len({r.attack for r in rows})
     start = "This study tests whether the model is smoother around triggered inputs if the attack succeeds more often. "
     if math.isnan(pooled.spearman.value):
-        verdict = f"There is no answer yet: the success rates of the {pooled.models} models do not vary enough."
+        verdict = f"There is no answer yet: there are too few models ({pooled.models}), or their success rates do not vary enough."
     else:
         word = (
-            "It holds" if pooled.shown else "It is not shown" if pooled.spearman.upper >= 0 else "The reverse is found"
+            "A positive relation is shown"
+            if pooled.shown
+            else "No relation is shown"
+            if pooled.spearman.upper >= 0
+            else "The reverse relation is shown"
         )
         verdict = (
             f"{word}: over {pooled.models} models of {attacks} {'attack' if attacks == 1 else 'attacks'}, the rank correlation "
@@ -80,7 +84,13 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     if math.isfinite(adjusted.spearman.value):
         rest += f" Adjusted for each model’s mean W on clean images, the correlation is {_spoken(adjusted.spearman)}."
     if math.isfinite(hit.spearman.value):
-        word = "it holds too" if hit.shown else "the reverse is found" if hit.spearman.upper < 0 else "it is not shown"
+        word = (
+            "a positive relation is shown"
+            if hit.shown
+            else "the reverse relation is shown"
+            if hit.spearman.upper < 0
+            else "no relation is shown"
+        )
         rest += (
             f" Counting only inputs that get the attacker’s label excludes the direct effect of ASR. With these inputs, {word}: the correlation is {_spoken(hit.spearman)} over "
             f"{hit.models} models with at least {MIN_HITS} such inputs."
@@ -102,7 +112,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         "Smoothing against success",
         (
             "Each model is one dot. The fall of W is a difference in differences of mean W, at σ½ of the clean model of the same seed. A triggered "
-            "input on which the attack fails keeps its own class and its own W. So if W falls on the inputs on which the attack succeeds, a higher success rate alone lowers mean W. Therefore the second figure uses only inputs that hit, that is, those that get the attacker’s label.",
+            "input on which the attack fails keeps its class and its W. So if W falls on the inputs on which the attack succeeds, a higher success rate alone lowers mean W. Therefore the second figure uses only inputs that hit, that is, inputs that get the attacker’s label.",
         ),
         [
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "This figure counts all inputs.",
@@ -113,7 +123,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         ],
         [
             StudyTable(
-                "Rank correlation with ASR. The 95% intervals come from resampling models within attacks. These intervals are rough if there are fewer than ten models",
+                "Rank correlation with ASR. The 95% intervals come from resampling models within attacks. The intervals are rough if there are fewer than ten models",
                 ["", "models", "Spearman (95%)", "Kendall"],
                 [[c.what, str(c.models), _text(c.spearman), number(c.kendall, 2, sign=True)] for c in found],
             ),
@@ -132,7 +142,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
 
 
 def _shared(rows: Sequence[ModelRow]) -> list[str]:
-    """Settings that all models have."""
+    """The settings that all models have in common."""
     return [p for p in _settings(rows[0]) if all(p in _settings(r) for r in rows)] if rows else []
 
 

@@ -1,4 +1,4 @@
-"""Single models during training: what they do before some steps, and when the fall of W comes."""
+"""Measurements of single models at some steps of their training, and the step at which W falls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["onset", "onset_sentences", "onsets_of", "timeline_rows", "timeline_s
 
 
 def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> int | None:
-    """The first step at which a value is at least half of its last one, and stays so; None if its last one isn't above 0.
+    """The first step from which on a value is at least half of its last value; None if the last value is not above 0.
 
     >>> onset([{"step": s, "asr": a} for s, a in ((0, 0.6), (10, 0.1), (20, 0.7), (40, 1.0))], lambda p: p["asr"])
     20
@@ -36,7 +36,7 @@ def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], 
 
 
 def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
-    """Whether the fall of W came before the attack's success; `onsets` are those of each model."""
+    """Sentences about whether W fell before the attack succeeded; `onsets` has the steps for each model."""
     both = [o for o in onsets if o["asr"] is not None and o["calm"] is not None]
     texts = []
     if both:
@@ -55,7 +55,7 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def onsets_of(cell: CellRecord) -> dict[str, Any]:
-    """The onset of success, of the fall of W and of accuracy in one model, in training steps; None if there is none."""
+    """The training steps at which ASR, the fall of W and accuracy reach half of their final values, for one model."""
     line = cell.values["timeline"]
     return {
         "attack": cell.cell["attack"], "seed": cell.cell["seed"], "asr": onset(line, lambda p: p["asr"]),
@@ -68,12 +68,12 @@ def _gap(point: dict[str, Any]) -> float:
 
 
 def timeline_rows(followed: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    """Every look at every model, as a row of a table."""
+    """The rows of a table, with one row for every model and every step at which it was measured."""
     return [{"attack": c.cell["attack"], "seed": c.cell["seed"], **p} for c in followed for p in c.values["timeline"]]
 
 
 def timeline_section(followed: Sequence[CellRecord]) -> Section:
-    """A figure of each model that was followed."""
+    """A section with a figure for each model that was measured during training."""
     return Section(
         "Single models during training",
         (
@@ -108,7 +108,7 @@ def _plot_timeline(cell: CellRecord, ax: Axes) -> None:
 
 
 def _apart(steps: Sequence[int]) -> list[int]:
-    """Steps that leave room for their names on a log axis, the last one kept.
+    """Choose the steps that are labelled on a log axis, so that labels do not overlap; the last step is always labelled.
 
     >>> _apart([10, 30, 60, 100, 150, 230, 234])
     [10, 30, 60, 100, 150, 234]
