@@ -59,6 +59,7 @@ def csv_safe(value: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
     """Text for a field of a CSV file. A spreadsheet does not run it as a formula.
 
     It is the result of :func:`visible`, with an apostrophe before a formula.
+
     A formula starts with =, +, -, @, | or % (or their full-width forms), perhaps after spaces. Some programs show the
     apostrophe and some hide it, but none runs the text after it. Quotes and separators are not escaped here: use the
     `csv` module to write the file.
