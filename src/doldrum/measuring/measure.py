@@ -137,7 +137,7 @@ def measure(
     if found.num_invalid:
         warnings.warn(
             f"expected finite scores, got NaN or infinities for {found.num_invalid} draws or inputs; "
-            "they are marked invalid and counted nowhere (Responses.num_invalid)",
+            "they are marked invalid and not counted (Responses.num_invalid)",
             stacklevel=2,
         )
     return dict(found.responses) if isinstance(probe, Mapping) else found.only
