@@ -113,7 +113,7 @@ def train_encoder(
 
     Returns the trigger with a random secret, and the bit accuracy of the last batch.
 
-    Random bits are hidden in random images. The loss is the decoder's binary cross-entropy and, while more than 90% of
+    Random bits are hidden in random images. The loss is the decoder's binary cross-entropy and, when more than 90% of
     the bits are decoded correctly, also the mean square of the residual. For images of 28 x 28 this takes seconds on a
     CPU.
 
