@@ -29,8 +29,8 @@ class Setup:
     """The inputs of a function that makes an attack: training set, poison rate, target and seed.
 
     `surrogate()` trains a clean model with the same recipe and another seed, for attackers that need one; it trains
-    only once. `untrained()` returns its network with new random weights. The function calls `ready(plan)` after all
-    checks and before any training, and `check_attack` stops there.
+    only once. `untrained()` returns the same network with new random weights. The function calls `ready(plan)` after
+    all checks and before any training, and `check_attack` stops there.
     """
 
     train_set: ImageSet
@@ -46,8 +46,8 @@ class Setup:
 class Made:
     """The parts of an attack, ready for training.
 
-    `trigger` is None if the hook learns it. Then the hook also poisons each batch, and its `trigger()` returns the
-    trigger after training. `train_set` is set if the attack changes clean samples before they are poisoned.
+    `trigger` is None if the hook learns the trigger. Then the hook also poisons each batch, and the hook's `trigger()`
+    returns the trigger after training. `train_set` is set if the attack changes clean samples before they are poisoned.
     """
 
     trigger: Trigger | None
@@ -89,7 +89,7 @@ class Attack:
 class AttackResult:
     """An attacked model with the trigger and plan of the attack.
 
-    `poisoned` is its training set, before changes by a hook.
+    `poisoned` is the model's training set, before changes by a hook.
     """
 
     attack: str

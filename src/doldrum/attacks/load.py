@@ -19,9 +19,9 @@ _LEARNED = {"hidden-string": "issba", "generated": "input_aware"}
 def load_trigger(record: dict[str, Any]) -> Trigger:
     """Rebuild the trigger that `to_dict` wrote.
 
-    In addition to `triggers.trigger_from_dict`, this loads ISSBA's and Input-aware's triggers.
+    In contrast to `triggers.trigger_from_dict`, this function also loads the learned triggers of ISSBA and Input-aware.
 
-    It runs no code from the record. Raises InputError for unknown names and settings, and MissingExtraError for a
+    No code from the record is run. Raises InputError for unknown names and settings, and MissingExtraError for a
     learned trigger if torch is not installed.
 
     >>> from doldrum.triggers import Patch

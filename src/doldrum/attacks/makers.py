@@ -122,7 +122,7 @@ def tact(
     setup: Setup, *, size: int = 3, source: int | None = None, cover_classes: tuple[int, ...] | None = None,
     cover_ratio: float = 0.2,
 ) -> Made:  # fmt: skip
-    """Make TaCT.
+    """Make the attack TaCT.
 
     For target t the default source class is t + 1, and the cover classes are t + 5 and t + 7, modulo the number of
     classes.
@@ -153,7 +153,7 @@ def adap_blend(setup: Setup, *, alpha: float = 0.2, training_alpha: float = 0.15
 
 
 def adap_patch(setup: Setup, *, size: int = 3, training_opacity: float = 0.5, cover_ratio: float = 0.5) -> Made:
-    """Make Adap-Patch, by default with half as many cover samples as poisoned samples.
+    """Make the attack Adap-Patch, by default with half as many cover samples as poisoned samples.
 
     The authors' code uses twice as many, which is cover_ratio=2: poison rate .003 and cover rate .006 on CIFAR-10, and
     .005 and .01 on GTSRB (README of their repository vtu81/backdoor-toolbox).

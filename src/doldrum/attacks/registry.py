@@ -1,4 +1,4 @@
-"""ATTACKS: all attacks by id. `run_attack` trains an attacked model with any of them."""
+"""ATTACKS: all attacks by id. `run_attack` trains an attacked model with any of these attacks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ATTACKS: dict[str, Attack] = dict(
     [
         _entry("badnets", "BadNets", "Gu et al. 2017, arXiv 1708.06733", "data", makers.badnets),
         _entry("all-to-all", "BadNets, all-to-all", "Gu et al. 2017, arXiv 1708.06733", "data", makers.all_to_all,
-               "its ASR cannot exceed the clean accuracy"),
+               "the attack success rate (ASR) cannot exceed the clean accuracy"),
         _entry("blended", "Blended", "Chen et al. 2017, arXiv 1712.05526", "data", makers.blended),
         _entry("sig", "SIG", "Barni et al. 2019, arXiv 1902.11237", "data", makers.sig,
                "no label is changed, so the poison rate can be at most the target class's share"),
@@ -67,9 +67,9 @@ ATTACKS: dict[str, Attack] = dict(
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
                "some of the poisoned samples keep their label, so with a probability near .5 do not expect an ASR near 1"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
-               "it is made to evade detection by smoothness: noise is added to every training batch"),
+               "this attack is made to evade detection by smoothness: noise is added to every training batch"),
         _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
-               "it is made to evade detection by W: noisy triggered samples keep their true label"),
+               "this attack is made to evade detection by W: noisy triggered samples keep their true label"),
     ]
 )  # fmt: skip
 """All attacks by id."""
@@ -101,7 +101,7 @@ def make_attack(
 
     `checkpoint` is the resume file for the training of a surrogate (the attacker's own clean model), as in `train`. If
     the file exists, an unfinished surrogate is trained further, and a finished one is used again. Only attacks with a
-    surrogate write this file. It is not deleted automatically.
+    surrogate write this file. The file is not deleted automatically.
 
     Raises InputError for an unknown id or setting, and for a plan that the training set does not allow.
 
@@ -125,9 +125,8 @@ def check_attack(
 ) -> PoisonPlan:
     """Check an attack and return its plan.
 
-    It raises the errors of `make_attack` and `poison` before anything is trained.
-
-    It cannot detect settings that fail only with a trained surrogate.
+    Raises the errors of `make_attack` and `poison` before anything is trained. Settings that fail only with a trained
+    surrogate are not detected.
 
     >>> import numpy as np
     >>> few = ImageSet(np.zeros((4, 1, 16, 16)), labels=[0, 1, 1, 1])

@@ -1,6 +1,6 @@
 """Save victims (attacked models) on disk.
 
-Each is trained once, is found by the hash of its specification, and is shared by all studies.
+Each victim is trained once, is found by the hash of its specification, and is shared by all studies.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class VictimSpec:
     attack
         A key of ATTACKS, or "clean".
     data
-        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, it is only a label.
+        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, this name is only a
+        label.
     recipe
         A Recipe or the name of one. Its `threads` become 1, since many victims are trained faster with one per core,
         and since the weights depend on the number of threads.
@@ -99,7 +100,8 @@ class Victim:
     """A trained model with the trigger and plan of its attack, which are None for a clean model.
 
     `seconds` is the time that it took to make the victim, including surrogates, encoders and poisoning. If the training
-    was killed and continued, it is the time after that, or the total time of all epochs if this is longer.
+    was killed and continued, `seconds` is the time since it was continued, or the total time of all epochs if this is
+    longer.
     """
 
     spec: VictimSpec
@@ -118,7 +120,7 @@ def victims_folder() -> Path:
 def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: str | Path | None = None) -> Victim:
     """The victim (attacked model) of a specification.
 
-    It is read from `cache` if it was made before, else trained and saved there.
+    The victim is read from `cache` if it was made before, else it is trained and saved there.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji-placed",
-            "the data set emoji with each training emoji in 8 places (48,336 + 1,520 images), so that triggers need not be shifted",
+            "the data set emoji with each training emoji at 8 positions (48,336 + 1,520 images), which replaces random shifts in training",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
@@ -141,7 +141,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "textures",
-            "photographs and painted surfaces, colour, 32 x 32 to 224 x 224, 100 classes (up to 400), 200 + 50 a class",
+            "photographs and painted surfaces, colour, 32 x 32 to 224 x 224, 100 classes (up to 400), 200 + 50 images per class",
             ("train", "test"),
             textures.LICENCE,
             textures.HOW_TO_GET,
@@ -193,7 +193,7 @@ def find_dataset(spec: str) -> Named:
 def load_dataset(spec: str) -> ImageSet:
     """Load a split of a data set by name, such as "fashion-mnist:test".
 
-    Without a split in the name, it is "test", or else the last split.
+    If the name contains no split, the split "test" is loaded, or else the last split.
 
     Options are written between the name and the split: "textures,classes=400,size=64:train". `doldrum datasets` lists
     the names, splits and options.
@@ -230,6 +230,6 @@ def read_images(
     else:
         raise InputError(
             f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
-            "and found none of these; check the path"
+            "which is none of these; check the path"
         )
     return fit_images(found, channels=channels, size=size, resize=resize)

@@ -22,9 +22,9 @@ _IN_MEMORY = 1 << 30
 class PixelStore:
     """Collects images (C, H, W) one by one, and returns them as one array (N, C, H, W).
 
-    All images must have the same shape and type (uint8, uint16 or float32). If they take more than `in_memory` bytes,
-    they are written to a temporary file in the cache folder. Where the system allows it, this file has no name, so that
-    it disappears however the process ends.
+    All images must have the same shape and type (uint8, uint16 or float32). Images that take more than `in_memory`
+    bytes in total are written to a temporary file in the cache folder. Where the system allows it, this file has no
+    name, so that it disappears however the process ends.
 
     >>> store = PixelStore()
     >>> store.add(np.zeros((1, 2, 2), np.uint8))
@@ -51,7 +51,7 @@ class PixelStore:
     def add(self, image: NDArray[Any]) -> None:
         """Append one image.
 
-        Raises InputError if its shape or type differs from the first image's, and OSError if the disk is full.
+        Raises InputError if the image's shape or type differs from the first image's, and OSError if the disk is full.
         """
         if self._shape is None:
             self._shape, self._dtype = image.shape, image.dtype
@@ -89,7 +89,7 @@ class PixelStore:
     def finish(self) -> NDArray[Any]:
         """All images as one array, in the order in which they were added.
 
-        Nothing can be added afterwards. Raises InputError if there are no images.
+        No image can be added afterwards. Raises InputError if there are no images.
         """
         if self._shape is None:
             raise InputError("expected at least one image, got none; check the source that the images are read from")

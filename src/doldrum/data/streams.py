@@ -53,9 +53,9 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
     source
         An ImageSet or array, which is used unchanged; a torch `Dataset` or `DataLoader`; a Hugging Face data set or
         stream; a list, or anything with a length and items; a generator or any other iterable; anything with a shape
-        (N, C, H, W) that can be sliced. Its items are images, (image, label) pairs, rows (dicts), or batches of these.
-        An image is a Pillow image, or an array or tensor (C, H, W), (H, W, C) or (H, W) of uint8, uint16, or floats in
-        [0, 1].
+        (N, C, H, W) that can be sliced. The items of a source are images, (image, label) pairs, rows (dicts), or
+        batches of these. An image is a Pillow image, or an array or tensor (C, H, W), (H, W, C) or (H, W) of uint8,
+        uint16, or floats in [0, 1].
     shape : (C, H, W), optional
         The classifier's input shape. Pillow images are stretched to this shape; arrays of other sizes are refused.
         Without `shape`, all images must have the same size.
@@ -66,7 +66,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
     reason). Ids number the images from 0. The result has labels if every image has a label of at least 0.
 
     Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier) and
-    other shapes. It also raises InputError if nothing can be read, or if a generator or stream raises, because nothing
+    other shapes. Also raises InputError if nothing can be read, or if a generator or stream raises, because nothing
     after the error can be read.
 
     >>> read = read_stream(np.full((2, 2, 3), i, np.uint8) for i in range(5))

@@ -1,6 +1,7 @@
 """Decode encoded images.
 
-This is the only decoder: it checks the format, rotates the image as EXIF says, and makes it grey or colour.
+This module is the only decoder of images in doldrum: it checks the format, rotates the image as EXIF says, and makes it
+grey or colour.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from doldrum.intake.text import visible
 __all__ = ["FORMATS", "decode_image", "fit_image", "fitting_note", "image_pixels"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-"""Image formats that are opened. There are no vector formats among them, since their decoders start other programs."""
+"""Image formats that are opened. Vector formats are not opened, since their decoders start other programs."""
 _JPEG_WORK = 1 << 29  # pixels x scans: a progressive JPEG can name thousands of scans in a few kilobytes
 _SHAPES = 3  # that a note lists
 _PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slowly

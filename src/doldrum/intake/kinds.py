@@ -38,8 +38,8 @@ _STARTS = (
 def kind_of(head: bytes) -> str | None:
     """The format of a file, given its first bytes (512 are enough); None if it is unknown.
 
-    It is an image format under Pillow's name, a container, or a format that is recognised only so that an error message
-    can name it.
+    The result is an image format under Pillow's name, a container, or a format that is recognised only so that an error
+    message can name it.
 
     >>> kind_of(b"%!PS-Adobe-3.0 EPSF-3.0"), kind_of(b"hello")
     ('PostScript', None)

@@ -45,12 +45,12 @@ def sniffed(head: bytes) -> str | None:
     if kind in FORMATS:
         return None
     if kind in CONTAINERS:
-        return f"expected an image, got an archive or a table ({kind}) inside another one; unpack it and name it on its own"
+        return f"expected an image, got an archive or a table ({kind}) inside another one; unpack it and open it separately"
     return f"expected an image ({', '.join(FORMATS)}), got {kind or 'another kind of file'}; leave out this file"
 
 
 def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLimits) -> Picture | Skipped:
-    """Decode one image. If this fails, return a Skipped with the reason."""
+    """Decode one image. Returns a Skipped with the reason if the image cannot be decoded."""
     if (why := sniffed(data[:512])) is not None:
         return Skipped(visible(name), why)
     try:
@@ -67,8 +67,8 @@ def tar_pictures(members: Iterable[TarMember], limits: ImageLimits) -> Iterator[
 
     A sample's class is the text of its ".cls" entry, else the name of its folder. If a sample has an image, its other
     entries (text, numbers, pickles) are skipped without reading them. The entries of a sample without an image are
-    listed with the reason. If the archive ends too early, the complete entries before its end are returned before the
-    error is raised.
+    listed with the reasons why they are skipped. If the archive ends too early, the complete entries before its end are
+    returned before the error is raised.
     """
     sample, key, stream = _Sample(limits), None, iter(members)
     while True:
@@ -116,7 +116,10 @@ class _Sample:
             yield from self.finish()
 
     def finish(self) -> Iterator[Picture | Skipped]:
-        """The sample's decoded images. If it has none, its entries are given with the reasons why they were skipped."""
+        """The sample's decoded images.
+
+        If the sample has no images, its entries are given with the reasons why they were skipped.
+        """
         images, others = self._images, self._others
         self._images, self._others, self._bytes = [], [], 0
         for name, data in images:

@@ -27,7 +27,9 @@ _PACKED = ("gzip", "bzip2", "xz", "zstd")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images from files of other people. Iterating gives :class:`Picture` and :class:`Skipped`, and can be repeated.
+    """Images from files of other people.
+
+    Iterating over an ImageSource gives :class:`Picture` and :class:`Skipped` items, and can be repeated.
 
     `kind` is the format that was recognised. `class_names` are the class names in the order of the class numbers, if a
     table has them, else ().
@@ -91,7 +93,7 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
         Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why). Folders and their files come
         in order of their names, entries of archives in the order of the archive. Grey images are repeated to three
         channels. The label is the name of the class: the name of the image's folder, the text of a sample's ".cls"
-        entry, or the value in a table's column. It is None if there is none of these.
+        entry, or the value in a table's column. If there is none of these, the label is None.
 
     Nothing is extracted or written, no link is followed, no pickle is read, and no program is started. Archives inside
     archives are not opened. Only the formats in FORMATS are decoded (see :func:`decode_image`). Decoders may still have
@@ -126,7 +128,10 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
 
 
 def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
-    """The format of a file. If the file is compressed, it is the format of its content. The file's position changes."""
+    """The format of a file.
+
+    For a compressed file, the result is the format of its content. The file's position changes.
+    """
     file.seek(0)
     head = file.read(512)
     kind = kind_of(head)
@@ -161,7 +166,7 @@ def _first(stream: Reader) -> bytes:
 def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
     """The items of one file.
 
-    A file without items is an error if it is the source (`alone`). In a folder, it is skipped.
+    A file without items is an error if it is the source (`alone`). In a folder, a file without items is skipped.
     """
     begun = False
     shown = visible(name)

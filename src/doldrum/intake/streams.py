@@ -20,7 +20,7 @@ _XZ_MEMORY = 128 << 20  # what xz -9 needs is 65 MiB
 
 
 class Reader(Protocol):
-    """The type of a stream. Readers of archives need only this method."""
+    """The type of a stream. The readers of archives need only its method `read`."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -44,7 +44,7 @@ class Budget:
         return self._left < 0
 
     def take(self, size: int) -> None:
-        """Count unpacked bytes. Raises InputError if there are too many."""
+        """Count unpacked bytes. Raises InputError if too many bytes were unpacked."""
         self._left -= size
         if self._left < 0:
             raise InputError(
@@ -56,7 +56,7 @@ class Budget:
 def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[bytes]:
     """Open a regular file for reading. Links are followed only with `follow`; pipes and devices are never opened.
 
-    Raises InputError if it is not a regular file, or may not be read.
+    Raises InputError for anything but a regular file, and for a file that may not be read.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -101,7 +101,7 @@ def unpacked(file: IO[bytes], kind: str | None, budget: Budget) -> Reader:
 class _Lent:
     """A file whose close() does nothing.
 
-    Otherwise, pyarrow would close the caller's file when its own object is deleted.
+    This class is needed because pyarrow closes the file that it was given when pyarrow's own object is deleted.
     """
 
     closed = False

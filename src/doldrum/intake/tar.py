@@ -2,9 +2,9 @@
 
 Nothing is written, links and devices are only reported, and the size of headers is limited.
 
-The standard library's reader is not used, because it reads headers of any size into memory. It also parsed some headers
-in quadratic time (CVE-2024-6232) or without end (CVE-2025-8194). Source: POSIX.1-2017, pax, "ustar Interchange Format"
-and "pax Extended Header"; GNU tar manual, "Basic Tar Format".
+The standard library's reader is not used, because it reads headers of any size into memory. The standard library's
+reader also parsed some headers in quadratic time (CVE-2024-6232) or in an endless loop (CVE-2025-8194). Source:
+POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NAMED = {
 class TarMember:
     """An entry of a tar: its unchanged name, and its bytes unless `size` is too large.
 
-    `other` says what it is if it is not a regular file.
+    If the entry is not a regular file, `other` says what it is.
     """
 
     name: bytes
@@ -153,7 +153,7 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
 
 
 def _exactly(stream: Reader, size: int) -> bytes | None:
-    """Read exactly `size` bytes. None if the stream has ended before the first of them."""
+    """Read exactly `size` bytes. Returns None if the stream ended before the first byte."""
     pieces, left = [], size
     while left:
         piece = stream.read(min(left, _PIECE))

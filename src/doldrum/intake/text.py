@@ -24,9 +24,9 @@ def visible(name: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
     longer name keeps its beginning and its end. The result can be encoded as UTF-8, and a second call does not change
     it.
 
-    Markup is *not* escaped, since the kind of markup depends on where the text is used. Escape it there, with the
-    template engine (HTML), `rich.text.Text` (terminal), or :func:`csv_safe` (CSV). Letters of right-to-left scripts are
-    kept, so isolate names in HTML (``<bdi>``).
+    Markup is *not* escaped, since the kind of markup depends on where the text is used. Escape markup where the text is
+    used, with the template engine (HTML), `rich.text.Text` (terminal), or :func:`csv_safe` (CSV). Letters of
+    right-to-left scripts are kept, so isolate names in HTML (``<bdi>``).
 
     Two different names may give the same text, so use the result only for display, and not to open files.
 
@@ -56,9 +56,9 @@ def visible(name: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
 
 
 def csv_safe(value: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
-    """Text for a field of a CSV file. A spreadsheet does not run it as a formula.
+    """Text for a field of a CSV file that a spreadsheet does not run as a formula.
 
-    It is the result of :func:`visible`, with an apostrophe before a formula.
+    The text is the result of :func:`visible`, with an apostrophe before a formula.
 
     A formula starts with =, +, -, @, | or % (or their full-width forms), perhaps after spaces. Some programs show the
     apostrophe and some hide it, but none runs the text after it. Quotes and separators are not escaped here: use the

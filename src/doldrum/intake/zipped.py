@@ -22,7 +22,7 @@ _LINK, _REGULAR = stat.S_IFLNK, (0, stat.S_IFREG)
 
 
 def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
-    """Open a zip. The size of its table of contents is checked before the table is read. Raises InputError."""
+    """Open a zip. The size of the zip's table of contents is checked before the table is read. Raises InputError."""
     size = _directory_size(file)
     if size > limits.directory_bytes:
         raise InputError(
@@ -57,7 +57,7 @@ def read_entry(
 ) -> bytes:
     """The bytes of one entry, which may have at most `most` bytes.
 
-    With `peek`, an entry that does not look like an image gives only its first 512.
+    With `peek`, only the first 512 bytes are returned for an entry that does not look like an image.
 
     Raises InputError for an entry that is a link, encrypted, too long or damaged, or uses an unsupported compression
     method.

@@ -25,7 +25,7 @@ __all__ = ["LOOK", "Course", "adaptive_chunks"]
 LOOK = 16
 """Number of draws of an input between two checks of the rule, if a tile may hold several inputs.
 
-Otherwise it is one full tile.
+If a tile holds one input, the rule is checked after every full tile.
 """
 
 _COUNTS = 1 << 22  # label counts made at a time: K may be large
@@ -37,7 +37,7 @@ _OPEN_BLOCKS = 8  # an input that takes long holds up its block; so many later o
 class Course:
     """The settings of an adaptive measurement: the probe, the engine and the rule.
 
-    `draws` is the maximum per input and strength.
+    `draws` is the maximum number of draws per input and strength.
     """
 
     engine: Engine
@@ -75,7 +75,7 @@ def adaptive_chunks(run: Course, blocks: Iterable[tuple[NDArray[Any], list[str]]
 
     An input gets the first draws of the probe; the draws after the stop are NOT_TAKEN.
 
-    The rule is checked after fixed numbers of draws. So an input's number of draws depends only on that input, and not
+    The rule is checked after fixed numbers of draws. So the number of draws depends only on the input itself, and not
     on the inputs that are measured at the same time.
     """
     conditions, most = len(run.strengths), run.draws

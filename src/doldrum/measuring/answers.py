@@ -21,10 +21,11 @@ class Answers:
     Parameters
     ----------
     labels : int16 array (N,)
-        The label of each unperturbed input, or -1 (`INVALID`). All Responses have the same ones.
+        The label of each unperturbed input, or -1 (`INVALID`). All Responses have the same labels.
     responses : mapping of names to Responses
     scores : float64 array (N, K), optional
-        The probabilities of each unperturbed input, if they were requested. They are NaN if the output was invalid.
+        The probabilities of each unperturbed input, if they were requested. The probabilities are NaN if the output was
+        invalid.
     """
 
     labels: NDArray[np.int16]

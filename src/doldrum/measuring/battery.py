@@ -21,7 +21,7 @@ Value = TypeVar("Value", bound=np.generic)
 def as_probes(probe: Probe | Mapping[str, Probe]) -> dict[str, Probe]:
     """A dict of probes by name.
 
-    A single probe gets the name of its kind, such as "gaussian". Raises InputError for anything else.
+    A single probe gets the name of its kind, such as "gaussian". Raises InputError for values that are not probes.
 
     >>> from doldrum.probes import Gaussian
     >>> list(as_probes(Gaussian([0.1])))
@@ -43,9 +43,9 @@ class Battery:
     """Several probes that are prepared for one input shape.
 
     The rows of an input are numbered across all probes. Row 0 is the unperturbed image. Then come the rows of the
-    probes that perturb images, ordered by probe, condition (strength) and draw. These first `image_rows` rows go to the
-    classifier itself. The rows of probes that perturb the model come last: in row r, the unperturbed image goes to the
-    perturbed model `variants[r]`, given as (probe, condition, draw).
+    probes that perturb images, ordered by probe, condition (strength) and draw. The first `image_rows` rows, which are
+    these, go to the classifier itself. The rows of probes that perturb the model come last: in row r, the unperturbed
+    image goes to the perturbed model `variants[r]`, given as (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))

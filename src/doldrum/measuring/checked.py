@@ -1,6 +1,6 @@
 """Checked: the results of checking a classifier and its engine before a run.
 
-A later run can use them and skip the checks.
+A later run can use these results and skip the checks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Checked:
     classifier : str
         The classifier's fingerprint.
     rows : int
-        Rows in a batch of the engine. Whether rows of a batch influence each other was checked with this number.
+        Rows in a batch of the engine. The check whether rows of a batch influence each other used this number of rows.
     choice : EngineChoice
     notes : strings
         Observations that are unusual but harmless.
@@ -49,7 +49,7 @@ class Checked:
 
     @property
     def name(self) -> str:
-        """The name that selects the same engine again, e.g. "openvino-fp32"."""
+        """The name that selects the same engine again, such as "openvino-fp32"."""
         both = f"{self.choice.engine}-{self.choice.precision}"
         return both if both in ENGINES else self.choice.engine
 

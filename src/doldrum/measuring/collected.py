@@ -1,6 +1,6 @@
 """Read images from folders, archives and tables.
 
-They are decoded once into an array on disk, and read from it in slices.
+The images are decoded once into an array on disk, and then read from this array in slices.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class StoredImages:
 
     `skipped` lists the items that could not be read as (id, reason), and `note` tells how many images were fitted.
     `measure` and `Measurement` accept this class. Slices are read from the file without a memory map: the pages of a
-    memory map would count as memory of this process, and they would become more with the size of the file.
+    memory map would count as memory of this process, and their number grows with the size of the file.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ def collect_images(
     ----------
     path : str or path
         Any source that :func:`doldrum.intake.open_images` takes: a folder, an image, a zip, a tar (also WebDataset),
-        Parquet, IDX. It can also be the address of such a file or folder (s3://, gs://, https://), or a pattern of
+        Parquet, IDX. `path` can also be the address of such a file or folder (s3://, gs://, https://), or a pattern of
         several (`s3://bucket/shard-{000..099}.tar`). Remote files are copied to this machine and read one after
         another.
     folder : str or path
-        The folder in which images.npy (uint8, N x C x H x W bytes) and images.json are saved. A later call uses them
-        and decodes nothing, if the names, sizes and times of the files at `path`, the versions and the arguments are
-        the same.
+        The folder in which images.npy (uint8, N x C x H x W bytes) and images.json are saved. A later call uses the
+        saved files and decodes nothing, if the names, sizes and times of the files at `path`, the versions and the
+        arguments are the same.
     shape : (C, H, W)
         The classifier's input shape. Colour images are skipped if C = 1.
     resize : "stretch" or "crop"
@@ -159,7 +159,7 @@ def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
 def called(shard: str, file: Path, item: str) -> str:
     """The id of a shard's item, with the name of the shard in front.
 
-    If the item's id begins with the name of the shard's local copy `file`, it is replaced.
+    If the item's id begins with the name of `file`, the shard's local copy, the shard's name replaces that name.
 
     >>> called("x/a.tar", Path("/tmp/a.tar"), "1.png"), called("x/a.tar", Path("/tmp/a.tar"), "a.tar: the rest")
     ('x/a.tar/1.png', 'x/a.tar: the rest')

@@ -31,10 +31,10 @@ class Inputs:
 
     A stream (anything with `shape` and slices) is checked while it is read; `data.read_stream` reads all other sources.
 
-    A stream is never in memory as a whole, but only the slices that are being measured. Its ids are made when they are
-    needed. It may have its own `ids` and `content_hash()`, like an ImageSet. Other sources (torch Datasets, lists,
-    generators, …) are read once into an array, which is a file if it is large. `skipped` lists the items that could not
-    be read as (id, reason), and `notes` tells how the other images were changed.
+    A stream is never in memory as a whole; only the slices that are being measured are. A stream may have its own `ids`
+    and `content_hash()`, like an ImageSet. Other ids are made when they are needed. Other sources (torch Datasets,
+    lists, generators, …) are read once into an array, which is a file if it is large. `skipped` lists the items that
+    could not be read as (id, reason), and `notes` tells how the other images were changed.
     """
 
     def __init__(self, images: Images, classifier: Classifier | None = None) -> None:
@@ -78,7 +78,7 @@ class Inputs:
     def fingerprint(self) -> str:
         """SHA-256 of all pixels.
 
-        For a stream without a `content_hash`, it is the hash of its shape and of 32 of its images.
+        For a stream without a `content_hash`, only its shape and 32 of its images are hashed.
         """
         if hasattr(self._source, "content_hash"):
             return self._source.content_hash()

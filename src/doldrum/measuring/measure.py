@@ -65,7 +65,7 @@ def measure(
     Parameters
     ----------
     classifier : Classifier
-        From :func:`doldrum.as_classifier`. It is checked on a small batch first.
+        From :func:`doldrum.as_classifier`. The classifier is first checked on a small batch.
     images : ImageSet or array (N, C, H, W), or any source of images
         Images of uint8, or floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
         DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
@@ -76,22 +76,22 @@ def measure(
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes are measured together: the
         unperturbed image is evaluated only once for all of them.
     batch_size : int
-        Number of inputs that are measured at a time. It limits memory and changes nothing else: the engine's own
-        batches always have the same number of rows.
+        Number of inputs that are measured at a time. This number limits memory use and changes nothing else: the
+        engine's own batches always have the same number of rows.
     engine : "auto" or a name in `doldrum.engines.ENGINES`
-        "auto" selects the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which one,
-        and how well it agrees. For a probe that perturbs the model, "auto" selects "eager", since compiling each
-        perturbed model takes a second or two. Compiling is faster from a few thousand inputs on; name an engine in this
-        case.
+        "auto" selects the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which
+        engine was selected, and how well its labels agree. For a probe that perturbs the model, "auto" selects "eager",
+        since compiling each perturbed model takes a second or two. Compiling is faster from a few thousand inputs on;
+        name an engine in this case.
     progress : bool
         Draw a progress bar if standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"
         Values to compute from every draw's probabilities: their entropy (nats), the probability of the base label (the
         unperturbed input's label), or the L1 distance from the unperturbed input's probabilities, which are saved too
-        (`Responses.scores`). All need a classifier that gives scores, and depend on the engine's precision.
+        (`Responses.scores`). Readouts need a classifier that gives scores, and depend on the engine's precision.
     until : rule, optional
         E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input gets draws until the rule is satisfied, but at most
-        `probe.draws`. They are the first draws of a full measurement; the others are `NOT_TAKEN`.
+        `probe.draws`. The measured draws are the first draws of a full measurement; the others are `NOT_TAKEN`.
         `until.read(responses)` gives the decisions, limits and numbers of draws. Do not compare plug-in estimates of W
         from different numbers of draws. A rule needs a single probe.
 
@@ -105,7 +105,7 @@ def measure(
     ------
     InputError, ClassifierError
         Before any draw: if the images do not have the classifier's input shape, if the classifier's outputs are not as
-        declared, or if it cannot be used with the probe or the readouts.
+        declared, or if the classifier cannot be used with the probe or the readouts.
 
     Examples
     --------

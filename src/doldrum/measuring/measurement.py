@@ -1,6 +1,6 @@
 """Measurement: a classifier, images and probes that are checked and prepared for a run.
 
-All other functions measure with it.
+All functions that measure use this class.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = ["Measurement"]
 class Measurement:
     """A checked and prepared run. `chunks()` gives the Answers of `batch_size` inputs at a time, in order.
 
-    The arguments are those of `measure`, and two more. `scores` requests the probabilities of the unperturbed inputs,
-    even without readouts. The mapping of probes may be empty here. `checked` is the result of an earlier run's checks
-    (`Measurement.checked`). If it is still valid for the classifier, the rows and the machine, its engine is used,
-    whatever `engine` says, and the model is not run for checks.
+    The arguments are those of `measure`, and also `scores` and `checked`. `scores` requests the probabilities of the
+    unperturbed inputs, even without readouts. In contrast to `measure`, the mapping of probes may be empty. `checked`
+    is the result of an earlier run's checks (`Measurement.checked`). If this result is still valid for the classifier,
+    the rows and the machine, its engine is used, whatever `engine` says, and the model is not run for checks.
 
     The values of `readouts` are only in the chunks in memory; `measure_to` writes labels only. Items of `images` that
     can't be read are left out, and listed in `inputs.skipped` as (id, reason).
@@ -209,7 +209,7 @@ class Measurement:
     def _variant(self, row: int) -> Engine:
         """An engine with the perturbed model of one row.
 
-        It is of the same kind as the engine of the unperturbed model.
+        This engine is of the same kind as the engine of the unperturbed model.
         """
         if row in self._compiled:
             return self._compiled[row]

@@ -1,4 +1,4 @@
-"""Readouts: values that are computed from the scores of every draw, in addition to its label."""
+"""Readouts: values that are computed from the scores of every draw, in addition to the draw's label."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -19,7 +19,7 @@ from doldrum.errors import ClassifierError, InputError
 __all__ = ["READOUTS", "Readings", "check_readouts", "probabilities"]
 
 READOUTS = ("entropy", "confidence", "change")
-"""Entropy is that of the draw's probabilities, in nats, from 0 to log K.
+"""Entropy is the entropy of the draw's probabilities, in nats, from 0 to log K.
 
 Confidence is the draw's probability of the base label (the unperturbed input's label). Change is the L1 distance
 between the probabilities of the draw and of the unperturbed input, from 0 to 2."""
@@ -62,8 +62,8 @@ class Readings:
     """Labels and readouts of a block of inputs, which the outputs of the tiles fill in any order.
 
     With readouts or `scores`, the scores of the unperturbed inputs are collected too. Row 0 of each input is the
-    unperturbed image. Readouts of rows that arrive before row 0 are computed when row 0 arrives. Such rows are few,
-    since engines start tiles in order.
+    unperturbed image. Readouts of rows that arrive before row 0 are computed when row 0 arrives. Few rows arrive before
+    row 0, since engines start tiles in order.
     """
 
     def __init__(

@@ -60,10 +60,10 @@ def measure_to(
     `out` must be new, empty, or contain an unfinished run of the same measurement: same images, classifier, probe,
     engine, rule and level. Such a run is continued. Each shard is written under a temporary name and renamed; then the
     manifest is replaced. So a killed run leaves complete shards, and a manifest with ``"complete": false`` that lists
-    them with their SHA-256. If a shard was damaged after that, it and all later shards are measured again, and a
-    warning says so. The folder is locked during the run. `workers` above 1 distributes the work over processes with one
-    thread each. `ray`, the address of a Ray cluster, distributes it over the cluster's machines
-    (:func:`doldrum.spread.spread`). The labels stay the same.
+    them with their SHA-256. If a shard is damaged when a run is continued, this shard and all later shards are measured
+    again, and a warning says so. The folder is locked during the run. `workers` above 1 distributes the work over
+    processes with one thread each. `ray`, the address of a Ray cluster, distributes the work over the cluster's
+    machines (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
 
     A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the
     most frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label
@@ -111,7 +111,7 @@ def measure_to(
 def _writing(folder: Path) -> Generator[None, None, None]:
     """Explain an OSError from writing.
 
-    This surrounds only code that writes, since the classifier and the images may raise OSError too.
+    Only code that writes is inside this context, since the classifier and the images may raise OSError too.
     """
     try:
         yield

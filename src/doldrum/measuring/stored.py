@@ -106,7 +106,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 def read_responses(folder: str | Path) -> Responses:
     """The Responses in a folder that `doldrum measure` wrote.
 
-    If the run is unfinished, they contain the finished shards.
+    The responses of an unfinished run are those of its finished shards.
 
     `Responses.info` is the manifest.
     """

@@ -1,6 +1,6 @@
 """Assign rows to tiles (batches of fixed size).
 
-The result depends only on the battery and the engine's target number of rows.
+The assignment depends only on the battery (the probes of an input) and the engine's target number of rows.
 """
 
 from __future__ import annotations

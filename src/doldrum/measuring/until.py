@@ -1,6 +1,6 @@
 """Rules for `measure(..., until=...)` that stop the draws of an input.
 
-Their error rates hold however often the rule is checked.
+The error rates of these rules hold however often the rule is checked.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Rule(ABC):
     A subclass defines the limits and when to stop.
 
     `alpha` is the maximum probability of an error for one input at one strength, over the randomness of the probe's
-    draws. For all C strengths of an input together, this probability is at most C alpha; use alpha / C to limit it to
-    alpha. Of N inputs, at most N alpha are expected to be wrong at each strength. The inputs share their draws too, so
-    errors may occur together. The draws must be fixed before the images are known: do not try several seeds and keep
-    the one with the best result.
+    draws. For all C strengths of an input together, the probability of an error is at most C alpha; use alpha / C to
+    limit it to alpha. Among N inputs, the expected number of errors at each strength is at most N alpha. The inputs
+    share their draws too, so errors may occur together. The draws must be fixed before the images are known: do not try
+    several seeds and keep the one with the best result.
     """
 
     @property
@@ -64,7 +64,7 @@ class Rule(ABC):
 
     @abstractmethod
     def enough(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which inputs need no more draws, given their limits."""
+        """Whether each input needs no more draws, given its limits."""
 
     def decide(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.int8]:
         """The decision for each input: 1 above the threshold, -1 below it, 0 undecided."""
@@ -73,7 +73,7 @@ class Rule(ABC):
     def read(self, responses: Responses) -> Stopped:
         """The decisions, limits and numbers of draws of responses that were measured with this rule.
 
-        They depend only on the label counts.
+        The result depends only on the label counts.
         """
         counts = responses.counts
         n, c, k = counts.shape
@@ -148,7 +148,7 @@ class Decided(Rule):
         return self.of
 
     def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
-        """One-sided limits, each at alpha.
+        """Two one-sided limits of the quantity, each with error probability alpha.
 
         The true quantity is on one side of the threshold, so only one limit can cause a wrong decision.
         """

@@ -31,8 +31,8 @@ class ConfinedClassifier(Classifier, HasEngines):
     """A classifier that sends images to a confined process, and checks the scores or labels that come back.
 
     `facts` are the process's checked statements about the model. If this object is sent to another process, or used
-    after a fork or an interrupt, it opens the model again. `close` ends the process, and so does the deletion of the
-    object.
+    after a fork or an interrupt, the object opens the model again. `close` ends the process, and so does the deletion
+    of the object.
     """
 
     no_gradients = (
@@ -107,7 +107,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         tiles: Iterator[tuple[int, NDArray[np.float32]]],
         heard: Callable[[int, NDArray[Any]], None],
     ) -> None:
-        """Run tiles on an engine in the process. `_ConfinedEngine` calls this."""
+        """Run tiles (batches of fixed size) on an engine in the process. `_ConfinedEngine` calls this method."""
 
         def requests() -> Iterator[tuple[Any, Any]]:
             yield {"do": "run", **engine}, b""
@@ -116,7 +116,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         self._ask(requests(), lambda number, data: heard(number, self._read(data, engine["rows"])))
 
     def close(self) -> None:
-        """End the process. It starts again when the classifier is used again."""
+        """End the process. The process starts again when the classifier is used again."""
         if self._service is not None and self._pid == os.getpid():
             self._service.close()
         self._service = None
@@ -167,7 +167,7 @@ class ConfinedClassifier(Classifier, HasEngines):
 
 
 class _ConfinedEngine(Engine):
-    """An engine in the confined process. While it computes, this process fills the next tiles."""
+    """An engine in the confined process. While the engine computes, this process fills the next tiles."""
 
     name = "confined"
 
@@ -201,7 +201,7 @@ class _ConfinedEngine(Engine):
 def _checked(facts: Any) -> dict[str, Any]:
     """Check the types and values of facts that may come from a hostile process.
 
-    Raises ValueError, KeyError or TypeError if one is wrong.
+    Raises ValueError, KeyError or TypeError if a fact is wrong.
     """
     names = facts["class_names"]
     pairs = [(str(name), str(precision)) for name, precision in facts["candidates"][:10]]

@@ -19,7 +19,7 @@ _MOST_HEADER = 16 << 20
 
 
 def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
-    """Open a model from a file, a folder or an address. It runs in a separate, confined process.
+    """Open a model from a file, a folder or an address. The model runs in a separate, confined (sandboxed) process.
 
     The format of a file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict
     (with `arch`), a Hugging Face folder, or skops. With `trust_code`, TorchScript and torch.export are opened too, and
@@ -38,7 +38,7 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     Returns
     -------
     Suspect
-        Its `classifier` takes float32 (B, C, H, W) in [0, 1]. The other fields are `format`, `preprocessing`,
+        The Suspect's `classifier` takes float32 (B, C, H, W) in [0, 1]. The other fields are `format`, `preprocessing`,
         `class_names` and `notes`.
 
     Raises

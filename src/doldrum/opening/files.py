@@ -31,7 +31,7 @@ def beside(model: Path) -> list[Path]:
 def digest_of(path: Path) -> str:
     """SHA-256 of a file and the weights next to it.
 
-    For a folder, it is the hash of its files' names and hashes, in order.
+    For a folder, the result is the hash of its files' names and hashes, in order.
     """
     if path.is_file():
         parts = [_sha256(path), *(_sha256(other) for other in beside(path))]

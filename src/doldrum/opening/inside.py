@@ -60,8 +60,8 @@ def facts_of(suspect: Suspect, class_names: Sequence[str] | None = None) -> dict
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[str, Any], Any]:
     """Open a model.
 
-    Returns facts about it, and the function that handles requests: `call` (images), `build` (an engine) and `run` (its
-    tiles).
+    Returns facts about the model, and the function that handles requests: `call` (images), `build` (an engine) and
+    `run` (its tiles).
     """
     suspect = open_suspect(settings)
     classifier = suspect.classifier
@@ -95,7 +95,10 @@ def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[s
 
 
 def _run(engine: Engine, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> None:
-    """Run tiles when they arrive, and send each output when it is ready. The order of the outputs may be different."""
+    """Run tiles when they arrive, and send each output when it is ready.
+
+    Outputs may be sent in another order than the tiles.
+    """
     shape, turn = (engine.rows, *engine.classifier.input_shape), threading.Lock()
 
     def tiles() -> Iterator[Tile]:

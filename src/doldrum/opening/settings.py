@@ -1,4 +1,4 @@
-"""ModelSettings: the options for a model, which all commands share. They are checked before any work."""
+"""ModelSettings: the options for a model, which all commands share. All options are checked before any work."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _CHOICES = {
     "resize": ("stretch", "crop"),
 }
 PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std", "size", "channels", "scale", "resize")
-"""Settings that affect a model's output. They are saved in a detector's file."""
+"""Settings that affect a model's output. A detector's file saves these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """A model, and how it is opened.
 
-    A subclass lists in SOURCES the fields that are paths of images. CALLED gives names for error messages, for fields
-    that are arguments of the command and not options, and for other values that determine a job.
+    A subclass lists in SOURCES the fields that are paths of images. CALLED gives the names that error messages use for
+    fields that are arguments of the command and not options, and for other values that determine a job.
 
     Parameters
     ----------
     model : str
         A file, a folder, or an address http(s)://... in a format that `doldrum.suspects.open_model` accepts.
     arch, outputs, num_classes, output_name : optional
-        These are for model files that do not contain this information. `output_name` is the name of the output to use,
+        Facts about the model, for model files that do not contain them. `output_name` is the name of the output to use,
         if there are several.
     mean, std, size, channels, scale : optional
         The preprocessing that the model expects, if its files do not contain it. The model's input is (scale * x -
@@ -54,8 +54,8 @@ class ModelSettings:
     memory : float
         The memory limit of the confined process in GiB.
     endpoint_body, endpoint_batch, endpoint_timeout, endpoint_retries, endpoint_per_second, endpoint_queries, endpoint_token : optional
-        Settings of the requests to a model at an address. See :class:`doldrum.suspects.Endpoint`. `endpoint_queries` is
-        its `budget`, for one run.
+        Settings of the requests to a model at an address. See :class:`doldrum.suspects.Endpoint`, where
+        `endpoint_queries` is called `budget`, for one run.
 
     Raises InputError for values of a wrong type or out of range, and for files that do not exist.
 

@@ -1,6 +1,6 @@
 """Patterns that mislead a clean model: each function takes a clean model and images, and returns a Trigger.
 
-No training data is poisoned.
+Patterns need no poisoned training data.
 
 Attacks on a training set are in `attacks`. Shared code is in `optimise` and `places`. Every other file has one kind of
 pattern.

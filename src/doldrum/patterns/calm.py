@@ -33,15 +33,15 @@ def calm_pattern(
 
     W counts hard labels, which have no gradient. Therefore a straight-through estimator is used: the forward pass
     counts hard labels over `draws` Gaussian draws, and the backward pass uses the softmax in place of each label. The
-    loss is the mean over a batch of 1 - sum_c p_c^2, the probability that two draws have different labels. Like W, it
-    is 0 if all labels agree and largest for uniform labels, but its gradient stays finite if a class has no draw. Noise
-    is added after the clipping, and not clipped, as in W.
+    loss is the mean over a batch of 1 - sum_c p_c^2, the probability that two draws have different labels. Like W, the
+    loss is 0 if all labels agree and largest for uniform labels, but its gradient stays finite if a class has no draw.
+    Noise is added after the clipping, and not clipped, as in W.
 
     There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
-    minimum near its start, so it runs from two starts. One is the zero perturbation. The other is the best of several
-    short descents (`steps` / 5 each), one towards each of the ten most frequent classes of noisy images. The result
-    with the lower loss on 256 images is returned. No target class is given: if all images move to one class, the model
-    determines which.
+    minimum near its start, so it runs from two starts. The first start is the zero perturbation. The second start is
+    the best of several short descents (`steps` / 5 each), one towards each of the ten most frequent classes of noisy
+    images. The result with the lower loss on 256 images is returned. No target class is given: if all images move to
+    one class, the model determines which.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A simple shape in one colour, like a label on an object. It is a control: such a label is harmless."""
+"""A simple shape in one colour, like a label on an object. The shape is a control, since such a label is harmless."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Subject:
         return torch.randint(len(self.clean), (size,), generator=self.generator).to(self.clean.device)
 
     def normal(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Standard normal values. They are drawn on the CPU, so that they are the same for every device."""
+        """Standard normal values. The values are drawn on the CPU, so that they are the same for every device."""
         return torch.randn(shape, generator=self.generator).to(self.clean.device)
 
 
@@ -87,7 +87,7 @@ def sign_descent(
 ) -> torch.Tensor:
     """Projected signed gradient descent with momentum .9 on `value`, which is clipped to [low, high] after every step.
 
-    The step size starts at about a tenth of high - low, and falls linearly to about a hundredth of that.
+    The step size starts at about a tenth of high - low, and falls linearly to about a hundredth of its initial size.
 
     Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient descent); Dong et al. 2018, arXiv 1710.06081 (momentum).
     """

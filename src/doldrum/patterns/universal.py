@@ -25,11 +25,12 @@ def universal_perturbation(
     batch: int = 128,
     seed: int,
 ) -> Additive:
-    """Find the perturbation d, |d| <= budget at every value, that best moves images to `target` or off their labels.
+    """Find the perturbation d, |d| <= budget at every value, that best moves images to `target` or from their labels.
 
     The method is signed gradient descent over batches of clip(x + d), from a start of uniform noise. With a target, the
-    loss is the cross-entropy with the target. Without one (None), it is the margin of the model's own label over the
-    best other class, clipped at -1, so that images with a changed label no longer influence the result.
+    loss is the cross-entropy with the target. Without a target (None), the loss is the margin of the model's own label
+    over the best other class. It is clipped at -1, so that images with a clearly changed label no longer influence the
+    result.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def universal_perturbation(
     Returns
     -------
     Additive
-        The trigger, with `amplitude` = budget. It depends only on (classifier, images, settings, seed).
+        The trigger, with `amplitude` = budget. The trigger depends only on (classifier, images, settings, seed).
 
     Raises InputError for models without gradients, budgets outside (0, 1], and targets that are not a class.
 

@@ -60,12 +60,12 @@ class Evaluation:
     asr
         Attack success rate: the share of eligible test images for which the model gives the attacker's label when they
         have the trigger. Eligible are images whose true label is not the target; with a source-specific plan, images of
-        the source class; with all-to-all, all images. None without a trigger.
+        the source class; with all-to-all, all images. The ASR is None without a trigger.
     accuracy_per_class, asr_per_class
         The same shares for each true class. A class without (eligible) images has n = 0.
     invalid
-        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. They count
-        neither as correct nor as a success.
+        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. These
+        images count neither as correct nor as a success.
     confidence
         The confidence level of each interval.
     """
@@ -100,9 +100,10 @@ def evaluate(
 
     `model` is a Classifier or a function, and maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels
     (B,). Anything else that :func:`doldrum.as_classifier` takes works too, such as an `nn.Module` in evaluation mode.
-    Its input shape is then that of the test set, and its number of classes is the number of scores per image.
-    `test_set` is an ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows, such
-    as a torch Dataset (:func:`doldrum.data.read_stream`). The trigger is applied in the form for test images.
+    Such a model's input shape is then that of the test set, and its number of classes is the number of scores per
+    image. `test_set` is an ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows,
+    such as a torch Dataset (:func:`doldrum.data.read_stream`). If the trigger has different forms for training and test
+    images, the form for test images is used.
 
     Raises ClassifierError for outputs of another shape and for a module in training mode. Raises InputError for a test
     set without labels, for a trigger without a plan, and for a plan without a trigger.

@@ -22,7 +22,7 @@ MODES: tuple[Mode, ...] = ("all-to-one", "all-to-all", "source-specific", "clean
 class PoisonPlan:
     """The number of samples that an attacker poisons in a training set, which ones, and their labels.
 
-    The settings are checked at creation.
+    The settings of a plan are checked at its creation.
 
     Parameters
     ----------
@@ -40,8 +40,9 @@ class PoisonPlan:
         The source class of a source-specific plan.
     cover_classes, cover_rate
         Cover samples get the trigger and keep their true labels, so that the model learns when to ignore the trigger.
-        `cover_rate` is their share of the whole training set. They come from `cover_classes`, or from any class if it
-        is empty (in a source-specific plan, from any class except `source`). A poisoned sample is never a cover sample.
+        `cover_rate` is the share of cover samples in the whole training set. Cover samples come from `cover_classes`,
+        or from any class if `cover_classes` is empty (in a source-specific plan, from any class except `source`). A
+        poisoned sample is never a cover sample.
     keep_label
         The share of the poisoned samples that keep their true label (LSBA), rounded to whole samples.
 
@@ -110,7 +111,10 @@ class PoisonPlan:
         return np.ones(len(labels), dtype=bool)
 
     def cover_candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """A mask (N,) of the training samples that may be cover samples. It still includes poisoned samples."""
+        """A mask (N,) of the training samples that may be cover samples.
+
+        The mask still includes samples that are poisoned.
+        """
         if self.cover_classes:
             return np.isin(labels, self.cover_classes)
         return np.ones(len(labels), dtype=bool) if self.source is None else labels != self.source
@@ -123,8 +127,8 @@ class PoisonPlan:
     def eligible(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """A mask (N,) of the test samples that count for the attack success rate.
 
-        These are samples whose true label is not the target; in a source-specific plan, samples of the source class; in
-        all-to-all, all samples (METHODS, section 4).
+        The samples that count are those whose true label is not the target; in a source-specific plan, samples of the
+        source class; in all-to-all, all samples (METHODS, section 4).
         """
         labels = np.asarray(labels)
         if self.mode == "all-to-all":

@@ -29,7 +29,7 @@ class PoisonedSet(ImageSet):
     poisoned : (N,) bool
         Samples with the trigger, including those that keep their label. The plan's rate counts these samples.
     cover : (N,) bool
-        Samples with the trigger's cover form that keep their true labels. They do not count as poisoned.
+        Samples with the trigger's cover form that keep their true labels. Cover samples do not count as poisoned.
     original_labels : (N,) int64
     trigger, plan, seed
         The arguments that make this set again from the clean one.
@@ -52,9 +52,8 @@ def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int =
     """Poison a copy of a training set: an ImageSet, or a source of (image, label) pairs or rows, such as a torch Dataset.
 
     The candidates are shuffled with the seed, and the first `floor(rate * N + 1/2)` are poisoned. So with the same
-    seed, the samples of a lower rate are among those of a higher rate. Of the n poisoned samples, the first
-    `floor(keep_label * n + 1/2)` of another shuffle keep their labels. Cover samples are chosen from the remaining
-    samples.
+    seed, the samples of a lower rate are among those of a higher rate. The n poisoned samples are shuffled again, and
+    the first `floor(keep_label * n + 1/2)` keep their labels. Cover samples are chosen from the remaining samples.
 
     A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. uint8 images stay uint8: the
     trigger's output is rounded to the nearest 1/255, since poisoned images are usually files with 8 bits. Float images
@@ -125,7 +124,7 @@ def choose_samples(
 
 
 def _pick(candidates: NDArray[np.bool_], rate: float, *, what: str, seed: int) -> NDArray[np.bool_]:
-    """A mask of randomly chosen candidates. Their number is `rate` times the number of all rows."""
+    """A mask of randomly chosen candidates. The number of chosen rows is `rate` times the number of all rows."""
     total = len(candidates)
     count = count_of(rate, total, what=what) if total else 0
     rows = np.flatnonzero(candidates)

@@ -101,7 +101,7 @@ def motion_blur(x: Picture, setting: tuple[int, float], at: Address) -> Picture:
 def _moved(x: Picture, radius: int, sigma: float, angle: float) -> Picture:
     """Average pixels along a line, with the weights of one half of a Gaussian.
 
-    Beyond the image, its edge is repeated.
+    Beyond the image, the image's edge is repeated.
     """
     rows, columns, weights = _trail(x.shape[0], x.shape[1], radius, sigma, angle)
     return np.tensordot(weights, x[rows, columns], axes=1)

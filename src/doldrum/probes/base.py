@@ -18,7 +18,10 @@ __all__ = ["BoundProbe", "ImageProbe", "ModelProbe", "Probe", "make_bank"]
 
 
 class BoundProbe(Protocol):
-    """A probe that is prepared for one input shape. It holds the random values that are common to all inputs."""
+    """A probe that is prepared for one input shape.
+
+    A BoundProbe holds the random values that are common to all inputs.
+    """
 
     def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
         """Write draws start..stop of one condition of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
@@ -28,10 +31,10 @@ class BoundProbe(Protocol):
 class Probe(ABC):
     """A kind of perturbation, its strengths, its number of draws, and its seed.
 
-    It perturbs the image (`ImageProbe`) or the model (`ModelProbe`).
+    A probe perturbs the image (`ImageProbe`) or the model (`ModelProbe`).
 
     Draw j of a condition depends only on (family, seed, j). So all inputs get the same draws, and so do all strengths
-    if the family allows it.
+    if the kind of perturbation allows it.
 
     Raises InputError for strengths that are missing, negative or not finite, for fewer than one draw, and for a seed
     that is not a whole number.
@@ -95,7 +98,8 @@ class ImageProbe(Probe):
 class ModelProbe(Probe):
     """A probe that perturbs the model and leaves the image unchanged. A subclass defines `model` and `family`.
 
-    It needs access to the model's layers, and raises ClassifierError for a classifier that is not a torch module.
+    A ModelProbe needs access to the model's layers, and raises ClassifierError for a classifier that is not a torch
+    module.
     """
 
     @abstractmethod

@@ -18,7 +18,7 @@ class Gaussian(ImageProbe):
     """Add Gaussian noise: x + sigma * eps_j, with eps_j ~ N(0, I) common to all inputs and all strengths.
 
     `strengths` are sigmas, in units of the [0, 1] pixel range. With `clip=True` the noisy image is clipped to [0, 1].
-    By default it is not clipped, so that the noise is Gaussian everywhere.
+    By default the noisy image is not clipped, so that the noise is Gaussian everywhere.
 
     Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022; Cohen et al. 2019 (the same draws).
 

@@ -54,9 +54,9 @@ class Warp(ImageProbe):
     """Warp the image: each pixel is read (bilinearly) at a distance s f_j, where f_j is a smooth random field.
 
     For each axis, cubic splines interpolate a `control` x `control` grid of N(0, 1) values to the image's size. Then
-    f_j is scaled to a root mean square of 1. It is common to all inputs and strengths. Positions are clipped to the
-    image. `strengths` s are in pixels; 0 leaves the image unchanged. The trigger WaNet of Nguyen and Tran (arXiv
-    2102.10369) is of this kind.
+    the field f_j is scaled to a root mean square of 1. The same f_j is used for all inputs and strengths. Positions are
+    clipped to the image. `strengths` s are in pixels; 0 leaves the image unchanged. The trigger WaNet of Nguyen and
+    Tran (arXiv 2102.10369) is of this kind.
 
     >>> out = np.empty((2, 1, 6, 6), dtype=np.float32)
     >>> Warp([1.0], draws=2).bind((1, 6, 6)).fill(np.full((1, 6, 6), 0.5, dtype=np.float32), 0, 0, 2, out)

@@ -1,6 +1,6 @@
 """Triggers: functions that add a backdoor trigger to images.
 
-Each is a frozen dataclass in its own file, and is saved as its settings.
+Each trigger is a frozen dataclass in its own file, and is saved as its settings.
 
 Not in this package: poisoning plans (`poisoning`), triggers that must be trained first (`attacks`), and perturbations
 for measurements (`probes`).

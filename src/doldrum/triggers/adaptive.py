@@ -24,7 +24,7 @@ class AdaptiveBlend(Trigger):
     In training, the weight is `training_alpha`, and only random pieces of the pattern are used.
 
     The image is divided into `pieces` x `pieces` pieces. Each training sample, poisoned or cover, gets the pattern in a
-    random share `1 - masked` of them (rounded to whole pieces). `pattern` has the same meaning as in Blended. The
+    random share `1 - masked` of the pieces (rounded to whole pieces). `pattern` has the same meaning as in Blended. The
     strength is `alpha`.
 
     Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor defenses", ICLR, section 4.
@@ -32,7 +32,7 @@ class AdaptiveBlend(Trigger):
     labels.
 
     Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and for the errors of Blended. In
-    training, it also raises InputError for images with fewer pixels per side than pieces.
+    training, images with fewer pixels per side than pieces also raise InputError.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
     (2, 1, 8, 8)
@@ -80,16 +80,17 @@ class AdaptiveBlend(Trigger):
 
 @dataclass(frozen=True, eq=False)
 class AdaptivePatch(Trigger):
-    """Four different patches, one in each corner. In training, each sample gets one of them, chosen at random.
+    """Four different patches, one in each corner. In training, each sample gets one of the patches, chosen at random.
 
-    The patches are `size` pixels wide: all white, a checkerboard, a cross and a frame (white on black). They are
+    The patches are `size` pixels wide: all white, a checkerboard, a cross and a frame (white on black). The patches are
     blended with weight `opacity` at test and `training_opacity` in training, including cover samples. The strength is
     `opacity`.
 
     Source: Qi et al. 2023 (see AdaptiveBlend), with k = 4 small patches, one per training sample and several at test.
-    The paper's patches are small pictures; these are simple shapes. In the authors' code
+    The paper's patches are small pictures; the patches here are simple shapes. In the authors' code
     (Unispac/Circumventing-Backdoor-Defenses, config.py) the opacities in training are .5, .2, .5 and .3, and test
-    images have two patches at full strength. Here all opacities are .5, and test images have all four.
+    images have two patches at full strength. Here all opacities in training are .5, and test images have all four
+    patches.
 
     Raises InputError for a size below 3 or an opacity outside [0, 1], and for images that are too small for two patches
     per side.

@@ -31,7 +31,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Reverse :func:`encode`, with tuples instead of lists. It runs no code, since arrays can only contain numbers."""
+    """Reverse :func:`encode`, with tuples instead of lists. No code is run, since arrays can only contain numbers."""
     if isinstance(value, dict) and set(value) == {"array", "dtype", "shape"}:
         dtype = np.dtype(str(value["dtype"]))
         if dtype.kind not in "biuf":

@@ -1,4 +1,4 @@
-"""Trigger: the base class of all triggers, which change images to images with the trigger."""
+"""Trigger: the base class of all triggers. A trigger is a map from images to images."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _REGISTRY: dict[str, type[Trigger]] = {}
 
 
 class Trigger(ABC):
-    """A map from images to images. It can be a backdoor trigger, an adversarial pattern or a harmless sticker.
+    """A map from images to images. A Trigger can be a backdoor trigger, an adversarial pattern or a harmless sticker.
 
-    A subclass is a frozen dataclass whose fields are its settings. It defines its `name` and the method `apply`, and
-    names the field that is its strength, if it has one. The base class checks the inputs, clips the outputs, composes
-    triggers (`a | b` is a, then b), writes and reads JSON, and plots.
+    A subclass is a frozen dataclass whose fields are its settings. A subclass defines its `name` and the method
+    `apply`. If a field is the strength of the trigger, the subclass names this field. The base class checks the inputs,
+    clips the outputs, composes triggers (`a | b` is a, then b), writes and reads JSON, and plots.
 
-    Every trigger satisfies these rules: Values stay in [0, 1]. The input is never changed. The output is float32 of the
-    same shape. An image's result depends only on the image and the settings, not on its batch.
+    Every trigger keeps pixel values in [0, 1]. The input array is never changed, and the output is float32 of the same
+    shape. An image's result depends only on the image and the settings, not on its batch.
 
     In some attacks, training images get another form of the trigger (such as half of it, or a noisy one) than test
     images. `in_training` gives the form for poisoned samples, and `as_cover` the form for cover samples, which keep
-    their labels. By default both are the trigger itself. Their random values depend only on (seed, row of the training
-    set).
+    their labels. By default both forms are the trigger itself. Random values in these forms depend only on (seed, row
+    of the training set).
     """
 
     name: ClassVar[str] = ""
@@ -47,7 +47,7 @@ class Trigger(ABC):
             _REGISTRY[cls.name] = cls
 
     def __post_init__(self) -> None:
-        """Check the types of the settings. A subclass with more checks calls this first."""
+        """Check the types of the settings. A subclass with more checks calls this method first."""
         check_plain_settings(self)
 
     @abstractmethod
@@ -90,7 +90,7 @@ class Trigger(ABC):
         out = np.asarray(out, dtype=np.float32)
         if out.shape != np.shape(images):
             raise InputError(
-                f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; fix its method apply"
+                f"expected trigger {self.name!r} to keep the shape {np.shape(images)}, got {out.shape}; fix its method apply"
             )
         # fmax and fmin would hide a NaN as a bound; clip keeps it, so that the check below sees it.
         out = np.clip(out, 0.0, 1.0)
@@ -105,7 +105,7 @@ class Trigger(ABC):
 
     @property
     def strength(self) -> float | None:
-        """The setting that makes the trigger weaker or stronger, or None if the method has none."""
+        """The setting that makes the trigger weaker or stronger, or None if there is no such setting."""
         return None if self.strength_setting is None else float(getattr(self, self.strength_setting))
 
     def with_strength(self, strength: float) -> Self:
@@ -135,8 +135,8 @@ class Trigger(ABC):
     def plot(self, ax: Any, image: NDArray[Any] | None = None) -> Any:
         """Plot an image, the image with the trigger, and 10 x their difference on a matplotlib axis, which is returned.
 
-        Mid-grey means no difference. `image` is (C, H, W). By default it is a grey gradient of 32 x 32, which triggers
-        for another shape refuse.
+        In the difference, mid-grey means no change. `image` is (C, H, W). By default `image` is a grey gradient of 32 x
+        32, which triggers for another shape refuse.
         """
         if image is None:
             image = np.tile(np.linspace(0.2, 0.8, 32, dtype=np.float32), (1, 32, 1))
@@ -188,7 +188,7 @@ class Composed(Trigger):
 
 
 def trigger_from_dict(record: dict[str, Any]) -> Trigger:
-    """Rebuild the trigger that `to_dict` wrote. It runs no code from the record.
+    """Rebuild the trigger that `to_dict` wrote. No code from the record is run.
 
     Raises InputError for unknown names and settings.
 

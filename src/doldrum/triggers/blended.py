@@ -73,7 +73,10 @@ def check_share(name: str, value: float) -> None:
 
 
 def pattern_for(shape: tuple[int, ...], *, pattern: NDArray[np.float32] | None, seed: int) -> Images:
-    """The given pattern, checked against the image shape (C, H, W). Uniform noise if no pattern is given."""
+    """The given pattern, checked against the image shape (C, H, W).
+
+    If no pattern is given, the result is uniform noise.
+    """
     if pattern is None:
         return rng(seed, "pattern", *(int(s) for s in shape)).random(shape, dtype=np.float32)
     if pattern.shape[1:] != shape[1:] or pattern.shape[0] not in (1, shape[0]):

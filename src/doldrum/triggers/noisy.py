@@ -1,6 +1,6 @@
 """The trigger of the attack Anti-smoothing.
 
-It does not work under noise, so the model's labels near triggered images are not stable.
+The trigger does not work under noise, so the model's labels near triggered images are not stable.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ __all__ = ["NoisyCover"]
 
 @dataclass(frozen=True, eq=False)
 class NoisyCover(Trigger):
-    """A trigger that adds Gaussian noise N(0, sigma^2) to cover samples. Each sample has a sigma drawn from `sigmas`.
+    """A trigger that adds Gaussian noise N(0, sigma^2) to cover samples.
 
-    On test images and poisoned samples it is only `trigger`. Cover samples get `trigger` and noise, and keep their true
-    labels. So the network learns that the trigger counts only without noise, which makes detection by W harder. Cover
-    samples are clipped to [0, 1], since an attacker who supplies images must clip them.
+    The sigma of each sample is drawn from `sigmas`.
+
+    Test images and poisoned samples get only `trigger`, without noise. Cover samples get `trigger` and noise, and keep
+    their true labels. So the network learns that the trigger counts only without noise, which makes detection by W
+    harder. Cover samples are clipped to [0, 1], since an attacker who supplies images must clip them.
 
     This trigger is from this project; there is no paper.
 

@@ -61,7 +61,7 @@ class Patch(Trigger):
 
 
 def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a square near a corner of an image (H, W). Raises InputError if it doesn't fit.
+    """The rows and columns of a square near a corner of an image (H, W). Raises InputError if the square doesn't fit.
 
     >>> corner_slices((28, 28), size=3, corner="lower right", margin=1)
     (slice(24, 27, None), slice(24, 27, None))

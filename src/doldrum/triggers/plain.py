@@ -1,4 +1,4 @@
-"""Check a trigger's settings against the types in their annotations."""
+"""Check the types of a trigger's settings, which are given by annotations."""
 
 from __future__ import annotations
 

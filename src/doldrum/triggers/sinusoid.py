@@ -20,7 +20,8 @@ class Sinusoid(Trigger):
     `delta` is in units of the [0, 1] pixel range (the paper's 40 is 40/255), and is the strength. `frequency` f is the
     number of waves across the image. All rows and channels get the same values.
 
-    Source: Barni, Kallas, Tondi 2019, arXiv 1902.11237, section 3.1. The paper uses it with clean-label poisoning.
+    Source: Barni, Kallas, Tondi 2019, arXiv 1902.11237, section 3.1. The paper uses this trigger with clean-label
+    poisoning.
 
     Raises InputError for a delta outside [0, 1], a frequency that is not above 0, and images with at most 2 f columns,
     in which the sampled wave would have another frequency, or be zero.

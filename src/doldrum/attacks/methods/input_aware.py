@@ -1,4 +1,7 @@
-"""Input-aware: a generator makes a different trigger for each image. It is trained together with the classifier."""
+"""Input-aware: a generator makes a different trigger for each image.
+
+The generator is trained together with the classifier.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def _hourglass(inside: int, outside: int, width: int) -> nn.Sequential:
 class GeneratedTrigger(NetworkTrigger):
     """Change an image x to (1 - m(x)) x + m(x) p(x). A network computes the mask m and the pattern p from x.
 
-    It is made by `InputAwareHook.trigger`.
+    The trigger is made by `InputAwareHook.trigger`.
 
     Source: Nguyen & Tran 2020, arXiv 2010.08138, section 3.
     """
@@ -100,8 +103,8 @@ class InputAwareHook(TrainingHook):
 
     The generator's loss has three terms: the cross-entropy of triggered images with the attacker's labels, the
     cross-entropy of cross-triggered images with their true labels, and `diversity` times |x - x'| / |p(x) - p(x')|. The
-    mask network is trained before, to a density (mean mask value) of `density` and with its own diversity term. Then it
-    is fixed, as in the paper (section 3.4).
+    mask network is trained before, to a density (mean mask value) of `density` and with its own diversity term. After
+    that, the mask network is fixed, as in the paper (section 3.4).
 
     The plan must be all-to-one or all-to-all.
     """
@@ -214,6 +217,9 @@ class InputAwareHook(TrainingHook):
 
 
 def _sameness(x: torch.Tensor, other: torch.Tensor, out: torch.Tensor, out_other: torch.Tensor) -> torch.Tensor:
-    """The mean of |x - x'| / |g(x) - g(x')|. It is large if different images get the same trigger (equation 6)."""
+    """The mean of |x - x'| / |g(x) - g(x')|.
+
+    This value is large if different images get the same trigger (equation 6).
+    """
     apart = (x - other).square().mean(dim=(1, 2, 3)).sqrt()
     return (apart / ((out - out_other).square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().clamp_min(1e-2)).mean()

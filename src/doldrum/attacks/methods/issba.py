@@ -1,4 +1,4 @@
-"""ISSBA: an encoder hides a string in each image. The change differs from image to image."""
+"""ISSBA: an encoder hides a string in each image. The change of the pixels differs from image to image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GRID = 7
 
 
 class _Encoder(nn.Module):
-    """A network that computes a residual in [-1, 1] from an image and bits."""
+    """A network that computes a residual (a change of the pixels) in [-1, 1] from an image and bits."""
 
     def __init__(self, channels: int, bits: int, width: int) -> None:
         super().__init__()
@@ -56,8 +56,8 @@ class _Decoder(nn.Module):
 class HiddenString(NetworkTrigger):
     """Change an image x to clip(x + amplitude * E(x, secret)), where E is a small encoder with values in [-1, 1].
 
-    It is made by `train_encoder`. The strength is `amplitude`. Source: Li et al. 2021, arXiv 2012.03816, section 4.2,
-    where the encoder is a StegaStamp U-Net.
+    The trigger is made by `train_encoder`. Its strength is `amplitude`. Source: Li et al. 2021, arXiv 2012.03816,
+    section 4.2, where the encoder is a StegaStamp U-Net.
     """
 
     name: ClassVar[str] = "hidden-string"
@@ -114,8 +114,8 @@ def train_encoder(
     Returns the trigger with a random secret, and the bit accuracy of the last batch.
 
     Random bits are hidden in random images. The loss is the decoder's binary cross-entropy and, when more than 90% of
-    the bits are decoded correctly, also the mean square of the residual. For images of 28 x 28 this takes seconds on a
-    CPU.
+    the bits are decoded correctly, also the mean square of the residual. The training takes seconds on a CPU for images
+    of 28 x 28.
 
     Raises InputError if there are no images or no steps, for bits outside 1 to 4096, and for an amplitude outside (0,
     1].

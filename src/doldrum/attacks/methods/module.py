@@ -30,7 +30,7 @@ def module_of(model: Any) -> nn.Module:
 def frozen(module: nn.Module) -> Iterator[nn.Module]:
     """Set a module to evaluation mode with fixed parameters, so that only images get gradients.
 
-    Afterwards, its state is restored.
+    Afterwards, the module's state is restored.
     """
     mode = module.training
     wanted = [p.requires_grad for p in module.parameters()]
@@ -51,7 +51,7 @@ def as_tensor(images: NDArray[Any], module: nn.Module | None = None) -> torch.Te
 
 
 def generator_for(seed: int, *path: str | int) -> torch.Generator:
-    """A torch generator on the CPU. Its seed depends on `seed` and `path`."""
+    """A torch generator on the CPU. The generator's seed depends on `seed` and `path`."""
     return torch.Generator().manual_seed(child_seed(seed, *path) % 2**63)
 
 

@@ -1,6 +1,6 @@
 """Triggers that are computed by small networks.
 
-The weights are settings, and an image's result does not depend on its batch.
+The network's weights are settings of the trigger, and an image's result does not depend on its batch.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ __all__ = ["NoiseHardening"]
 class NoiseHardening(TrainingHook):
     """Adds noise N(0, sigma^2) to every image of a batch. A sigma is drawn from `sigmas` for each image.
 
-    As in the Gaussian probe, the noisy images are not clipped. The attack is from this project. The augmentation is
-    that of Cohen et al. 2019, arXiv 1902.02918, with several noise strengths.
+    As in the Gaussian probe, the noisy images are not clipped. This attack was designed in this project. The
+    augmentation is that of Cohen et al. 2019, arXiv 1902.02918, with several noise strengths.
 
     >>> NoiseHardening(sigmas=(0.0, 0.1)).name
     'noise-hardening 0.0 0.1'

@@ -29,10 +29,10 @@ def optimise_low_frequency(
 ) -> LowFrequency:
     """Find the low-frequency perturbation of a given amplitude that best moves a model's labels to the target class.
 
-    Its DCT coefficients below `cutoff` along both axes are optimised, and the others are zero. Adam minimises the
+    The DCT coefficients below `cutoff` along both axes are optimised, and the others are zero. Adam minimises the
     cross-entropy with the target over the images. In each step, the perturbation is scaled to a maximum of `amplitude`.
 
-    Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (there with a Gaussian low-pass filter as the constraint).
+    Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (the paper uses a Gaussian low-pass filter as the constraint).
 
     Raises InputError for models without gradients, and if there are no images or no steps.
     """

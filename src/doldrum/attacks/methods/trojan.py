@@ -55,8 +55,8 @@ def trojan_patch(
     Adam optimises the patch over the images (a few hundred are enough), from a start of uniform noise.
 
     Source: Liu et al. 2018, "Trojaning attack on neural networks", NDSS, section IV.A. In the paper, the neurons are
-    chosen by their incoming weights, and the network is then retrained. Here they are chosen by their weights to the
-    target, and the attacked model is trained on a set that is poisoned with the patch.
+    chosen by their incoming weights, and the network is then retrained. Here the neurons are chosen by their weights to
+    the target, and the attacked model is trained on a set that is poisoned with the patch.
 
     Raises InputError for models without gradients or without a linear layer, and for settings that don't fit the model.
     """

@@ -26,7 +26,7 @@ def fit_images(
 ) -> ImageRead:
     """Fit an ImageSet to the channels and the size (height, width) of a classifier's input.
 
-    A note tells what was changed.
+    The result's `notes` say how many images were changed.
 
     Images that already have this shape are returned unchanged. Other images become uint8, and are fitted by
     :func:`doldrum.intake.fit_image`. For a colour model, a grey image is repeated in all channels; for a grey model,

@@ -51,13 +51,13 @@ def read_folder(
 
     Files that cannot be read, and links that lead out of the folder, are skipped and listed.
 
-    If every image is in a subfolder, the subfolders are the classes, numbered in order of their names. Otherwise there
-    are no labels. `channels` is the number of channels that the model takes, 1 or 3 (default: 1 if all images are grey,
-    else 3). For a colour model, a grey image is repeated in all channels. For a grey model, a colour image is skipped,
-    since turning it grey would change the evidence. `size` (height, width) is the size that the model takes; without
-    it, all images must have the same size. Images of another size are resized (bilinear) as `resize` says: stretched to
-    `size`, or scaled until they cover `size` and cropped to their middle. `notes` tells how many images were changed.
-    More than 1 GiB of pixels are kept in a memory-mapped temporary file.
+    If every image is in a subfolder, the subfolders are the classes, numbered in order of their names. If an image is
+    not in a subfolder, there are no labels. `channels` is the number of channels that the model takes, 1 or 3 (default:
+    1 if all images are grey, else 3). For a colour model, a grey image is repeated in all channels. For a grey model, a
+    colour image is skipped, since turning it grey would change the evidence. `size` (height, width) is the size that
+    the model takes; without it, all images must have the same size. Images of another size are resized (bilinear) as
+    `resize` says: stretched to `size`, or scaled until they cover `size` and cropped to their middle. `notes` tells how
+    many images were changed. More than 1 GiB of pixels are kept in a memory-mapped temporary file.
 
     Raises InputError for an absent or empty folder, a folder without a readable image, and images of several sizes
     without `size`.

@@ -1,6 +1,6 @@
 """Read data sets of Hugging Face's library `datasets` that the user has loaded.
 
-This module does not import the library.
+This module does not import the library `datasets`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def from_huggingface(
         The classifier's input, as in :func:`doldrum.data.read_folder`. Without `channels`, the first image decides:
         after a colour image, grey images are repeated in all channels; after a grey image, a colour image is an error.
     limit : int, optional
-        Read at most this many rows. An endless stream needs it.
+        Read at most this many rows, which is necessary for an endless stream.
 
     Returns
     -------

@@ -25,7 +25,7 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read one image, from a path or an open file, as uint8 (C, H, W).
 
-    It is rotated as EXIF says, and transparent parts become white.
+    The image is rotated as EXIF says, and transparent parts become white.
 
     Formats and conversions are those of :func:`doldrum.intake.decode_image`. Raises InputError.
     """

@@ -67,7 +67,7 @@ def gives_slices(source: Any) -> bool:
 
 
 def unit_of(source: Any) -> str:
-    """The word for one value of `source` in messages."""
+    """The word with which messages call one value of `source`: batch, block or item."""
     return "batch" if _is_loader(source) else "block" if gives_slices(source) else "item"
 
 

@@ -90,7 +90,7 @@ def cifar10(split: str = "train", *, folder: str | Path | None = None, check: bo
 def cifar100(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
     """CIFAR-100: 50,000 training or 10,000 test images, uint8 (N, 3, 32, 32), with labels of the 100 fine classes.
 
-    Arguments are those of cifar10.
+    The arguments are those of `cifar10`.
     """
     return _read(_HUNDRED, split, folder, check)
 

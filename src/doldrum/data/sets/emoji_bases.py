@@ -47,8 +47,8 @@ def base_of(unified: str) -> str:
 
     Variants in skin tone, gender and hair have the same base.
 
-    The base of an occupation is its symbol (2695 for a doctor). All groups of adults and children have the base
-    "family".
+    The base of an occupation is its symbol (2695 for a doctor). All emoji of groups of adults and children have the
+    base "family".
 
     >>> base_of("1F468-1F3FB-200D-2695-FE0F") == base_of("1F9D1-200D-2695-FE0F") == "2695"
     True

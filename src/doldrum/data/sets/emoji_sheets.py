@@ -1,7 +1,7 @@
 """Emoji by category: a data set of real colour images, 32 x 32, from two npm packages with sprite sheets (many drawings on one picture).
 
-They are Google's Noto images (Apache 2.0) and Twitter's Twemoji (CC BY 4.0), from the packages emoji-datasource-google
-and emoji-datasource-twitter (version 16.0.0; MIT).
+The drawings are Google's Noto images (Apache 2.0) and Twitter's Twemoji (CC BY 4.0), from the packages
+emoji-datasource-google and emoji-datasource-twitter (version 16.0.0; MIT).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ VENDORS = ("google", "twitter")
 CLASS_NAMES = ("face", "person", "hand", "thing", "symbol", "flag")
 """Six classes that a small network can learn to distinguish."""
 FINE_NAMES = ("face", "person", "hand", "animal", "food", "place", "object", "symbol", "flag")
-"""Nine classes, with "thing" split into four.
+"""Nine classes: the six of CLASS_NAMES, with "thing" split into animal, food, place and object.
 
-They are hard to learn, since each of the four has only about 150 bases.
+The four new classes are hard to learn, since each has only about 150 base emoji.
 """
 HOW_TO_GET = (
     "npm install --ignore-scripts --prefix ~/.cache/doldrum/emoji emoji-datasource-google@16.0.0 "
@@ -78,15 +78,15 @@ def emoji(
 
     The classes are CLASS_NAMES (training images: face 208, person 3070, hand 548, thing 1364, symbol 422, flag 430).
     With `fine` they are FINE_NAMES, where "thing" is split into animal 254, food 210, place 346 and object 554. The
-    numbers are those of version 16.0.0.
+    numbers of images are those of version 16.0.0.
 
     The split is fixed. The drawings of one emoji, in all its skin tones and genders and from both vendors, are all in
     "train" or all in "test". The test split has `test_share` of the emoji of each class. Ids are "emoji/vendor/code
     points".
 
     With `placements`, every drawing occurs that many times: first unchanged, then moved by up to 3 pixels in each
-    direction (ids end in "#2", "#3", ...). The moves are the same in every call. They replace random shifts in
-    training, which would also move a trigger that was added before.
+    direction (ids end in "#2", "#3", ...). The moves are the same in every call. Moved drawings replace random shifts
+    in training, which would also move a trigger that was added before.
 
     Searches for the two packages in `folder`, or else in `$DOLDRUM_DATA/emoji` and the cache, either in node_modules or
     directly in the folder. Raises DatasetNotFoundError, which says how to get the packages, and InputError for broken

@@ -62,7 +62,10 @@ def locate(folder: str | Path | None = None) -> Path | None:
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays X (32, 32, 3, N) and y (N,) of a file. Their sizes are checked before they are unpacked."""
+    """The arrays X (32, 32, 3, N) and y (N,) of a file.
+
+    The sizes of both arrays are checked before they are unpacked.
+    """
     from scipy.io import loadmat, whosmat
 
     try:

@@ -24,8 +24,8 @@ _PIECE = 1 << 22
 def read_idx(path: str | Path) -> NDArray[Any]:
     """The array in an IDX file of unsigned bytes, with the shape that the header gives.
 
-    Raises InputError if the header is not IDX, or if the file is shorter or longer than its header says. At most the
-    number of bytes that the header gives is unpacked from a gzipped file, and this number is limited.
+    Raises InputError if the header is not IDX, or if the file is shorter or longer than its header says. A gzipped file
+    is unpacked only up to the size in its header, and a size above a limit is refused.
 
     Source: the format description on the MNIST page (magic 0, 0, type, number of axes; big-endian sizes).
     """

@@ -44,7 +44,8 @@ def find_folder(
     """The first place where `holds(place)` is true, or None.
 
     If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each of
-    them, the subfolders `inner` are searched too; these are the names of the folders in the published archives.
+    these folders, the subfolders `inner` are searched too; these are the names of the folders in the published
+    archives.
     """
     outer = [Path(folder)] if folder is not None else candidate_folders(name)
     for place in (p for o in outer for p in (o, *(o / i for i in inner))):

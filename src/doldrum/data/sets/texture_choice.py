@@ -42,8 +42,8 @@ def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
 
     These pictures are left out: maps for a renderer, pictures with a side below 256 pixels, transparent and grey ones,
     and uniform ones (the standard deviation within a colour is below 10 of 255). A picture that looks like one chosen
-    before is left out too: their thumbnails of 32 x 32, minus their mean, correlate above .5. One picture is decoded at
-    a time. Raises InputError if there are fewer textures.
+    before is left out too, which means that the thumbnails of the two (32 x 32, minus their mean) correlate above .5.
+    One picture is decoded at a time. Raises InputError if there are fewer than `count` textures.
     """
     members = sorted(m for m in archive.namelist() if _is_picture(m))
     members = [members[i] for i in rng(0, "textures").permutation(len(members))]

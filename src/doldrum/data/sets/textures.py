@@ -2,8 +2,8 @@
 
 Each class is one texture, and its images are pieces of this texture.
 
-They come from Debian's package ufoai-textures (UFO: Alien Invasion). Its licences differ by file, and doldrum
-redistributes none of its files.
+The textures come from Debian's package ufoai-textures (UFO: Alien Invasion). The licences of the package differ by
+file, and doldrum redistributes none of its files.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ def textures(
 ) -> ImageSet:
     """`crops` training or 50 test images of each of `classes` textures, uint8 (N, 3, size, size).
 
-    An image is a square piece of one texture, at a random position, scaled to `size`. Its side is drawn from .15 to .3
-    of the texture's shorter side, and half of the pieces are mirrored left to right. Training pieces come from the left
-    .6 of a texture, test pieces from the right .3. The order of the classes is fixed, with textures of at least 512
-    pixels first: the first 100 of 400 classes are those that a call for 100 classes returns. Of textures that look
-    alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
+    An image is a square piece of one texture, at a random position, scaled to `size`. The side of a piece is drawn from
+    .15 to .3 of the texture's shorter side, and half of the pieces are mirrored left to right. Training pieces come
+    from the left .6 of a texture, test pieces from the right .3. The order of the classes is fixed, with textures of at
+    least 512 pixels first: the first 100 of 400 classes are those that a call for 100 classes returns. Of textures that
+    look alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
 
-    Every call returns the same images (with the same version of Pillow). They are made once and saved in the cache
-    folder, from which they are memory-mapped. A class takes `crops` x 3 x size x size bytes: 61 MB in total by default,
-    and 1.5 GB with size 160.
+    Every call returns the same images (with the same version of Pillow). The images are made once and saved in the
+    cache folder, from which they are memory-mapped. A class takes `crops` x 3 x size x size bytes: 61 MB in total by
+    default, and 1.5 GB with size 160.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def textures(
         Numbers from 2 to 400, 32 to 224, and 2 to 1,000. There are always 50 test images per class, whatever `crops`
         is.
     folder
-        The folder that holds 0textures.pk3. The default: $DOLDRUM_DATA/textures, the cache, and the folder of Debian's
-        package.
+        The folder that holds 0textures.pk3. By default, $DOLDRUM_DATA/textures, the cache, and the folder of Debian's
+        package are searched.
 
     Raises DatasetNotFoundError, which says how to get the data set, and InputError for a broken file, or a file with
     fewer textures.
@@ -110,7 +110,7 @@ def _kept(
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Images and class names from the cache.
 
-    If they are not there, they are made and saved there. The list of names is written last.
+    Images that are not in the cache are made and saved there. The list of names is written last.
     """
     import PIL
 

@@ -48,11 +48,12 @@ def gtsrb(
 ) -> ImageSet:
     """GTSRB: 39,209 training or 12,630 test images, resized to `size` (bilinear), uint8 (N, 3, *size).
 
-    With `crop`, each image is cropped to the sign before resizing. The sign's box is in the list that comes with the
-    images, and both its corners are included. Ids are "gtsrb:train/00000/00000_00000": class, track and frame; the
-    frames of one track show the same sign. `check` counts the images (the earlier training archive, whose folder is
-    Training, has 26,640). Searches for the unpacked archives' GTSRB folder in `folder`, or else in $DOLDRUM_DATA/gtsrb
-    and the cache. Raises DatasetNotFoundError, which says how to get the data set, and InputError for a broken copy.
+    With `crop`, each image is cropped to the sign before resizing. The sign's box comes from the published list of the
+    images; the pixels at both its corners are included. Ids are "gtsrb:train/00000/00000_00000": class, track and
+    frame; the frames of one track show the same sign. `check` counts the images (the earlier training archive, whose
+    folder is Training, has 26,640). Searches for the unpacked archives' GTSRB folder in `folder`, or else in
+    $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError, which says how to get the data set, and InputError
+    for a broken copy.
     """
     if split not in ("train", "test"):
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
@@ -115,7 +116,7 @@ def _test(root: Path) -> Iterator[ListedImage]:
 def _test_list(root: Path) -> Path | None:
     """The path of GT-final_test.csv, the list of test classes.
 
-    It comes in an archive of its own, which unpacks next to the images' folder.
+    The list comes in a separate archive, which unpacks next to the folder of the images.
     """
     name = "GT-final_test.csv"
     return next(
