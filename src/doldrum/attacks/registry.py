@@ -258,7 +258,7 @@ def run_attack(
 
 
 def surrogate_beside(checkpoint: str | Path) -> Path:
-    """The path of a surrogate's resume file, next to the resume file of the attacked model.
+    """The path of the resume file for a surrogate (the attacker's own clean model), next to that of the attacked model.
 
     >>> surrogate_beside("bad.resume").name
     'bad.resume.surrogate'

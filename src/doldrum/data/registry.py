@@ -158,7 +158,7 @@ DATASETS: dict[str, Dataset] = {
 
 
 def dataset_status() -> list[DatasetStatus]:
-    """Which data sets are available here, and how to get the others."""
+    """The status of each data set: whether it is on this machine, and how to get it."""
     return [
         DatasetStatus(
             d.name, d.description, d.splits, d.licence, d.locate(), d.how_to_get,

@@ -1,7 +1,7 @@
 """Read images from Python objects: turn a torch Dataset, a list, a generator, … into an ImageSet.
 
-Each image is read once, in the order of the source, and all are stored in one array. A small array is kept in memory, a
-larger one in an unnamed file in the cache folder (:mod:`doldrum.data.store`), so that memory use doesn't grow with the
+Each image is read once, in the order of the source, and all are stored in one array. A small array is kept in memory,
+and a larger one in an unnamed file in the cache folder (:mod:`doldrum.data.store`). So memory use doesn't grow with the
 source. A random transform is applied only once, so that all later measurements use the same pixels.
 """
 

@@ -33,8 +33,8 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
     """An encoded image as uint8 (1 or 3, H, W), as a viewer shows it.
 
     The image is rotated as EXIF says, palettes are resolved, and transparent parts become white (some viewers show them
-    in another colour). 16-bit pixels are scaled to 8 bits, and CMYK becomes RGB without its colour profile. Only the
-    first frame of an animation, or the first page of a file, is decoded. A grey image keeps its single channel.
+    in another colour). Pixels of 16 bits are scaled to 8 bits, and CMYK becomes RGB without its colour profile. Only
+    the first frame of an animation, or the first page of a file, is decoded. A grey image keeps its single channel.
 
     Raises InputError, with the reason, for other formats, broken files and images beyond `limits`.
     """
@@ -133,8 +133,8 @@ def fit_image(
 
     Resizing is bilinear, with antialiasing.
 
-    `resize` is the treatment of an image of another size: it is stretched to `size` ("stretch"), scaled until it covers
-    `size` and cropped to its middle ("crop"), or refused (None).
+    If an image has another size, `resize` says what to do: "stretch" stretches it to `size`, "crop" scales it until it
+    covers `size` and crops it to its middle, and None refuses it.
 
     Raises InputError for a colour image if `channels` is 1, since turning it grey would change the evidence.
 

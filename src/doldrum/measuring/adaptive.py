@@ -35,7 +35,7 @@ _OPEN_BLOCKS = 8  # an input that takes long holds up its block; so many later o
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The settings of an adaptive measurement: the probe, the engine and the rule.
+    """The settings of an adaptive measurement (one that a rule stops early): the probe, the engine and the rule.
 
     `draws` is the maximum number of draws per input and strength.
     """

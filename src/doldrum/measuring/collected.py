@@ -34,8 +34,8 @@ class StoredImages:
     """uint8 images (N, C, H, W) in an .npy file, with their `ids`.
 
     `skipped` lists the items that could not be read as (id, reason), and `note` tells how many images were fitted.
-    `measure` and `Measurement` accept this class. Slices are read from the file without a memory map: the pages of a
-    memory map would count as memory of this process, and their number grows with the size of the file.
+    `measure` and `Measurement` accept this class. Slices are read from the file without a memory map, since the pages
+    of a memory map would count as memory of this process.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ def called(shard: str, file: Path, item: str) -> str:
 
 
 def _made_of_shards(shards: Shards, settings: list[Any]) -> str:
-    """A hash of everything that determines the array: the names and tags of the shards, the settings and the versions."""
+    """A hash of everything that determines the array: the names and tags (content versions) of the shards, the settings and the library versions."""
     tags = [[s.name, (s.listed or shards.store.held(s.name)).tag] for s in shards.shards]
     told = [shards.store.shown(), tags, settings, versions_and_machine()["versions"]]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
@@ -187,7 +187,7 @@ def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
 
 
 def _made_of(path: str, kind: str, settings: list[Any]) -> str:
-    """A hash of everything that determines the array: the names, sizes and times of the files at `path`, the settings and the versions."""
+    """A hash of everything that determines the array: the names, sizes and times of the files at `path`, the settings and the library versions."""
     digest = hashlib.sha256(json.dumps([kind, settings, versions_and_machine()["versions"]]).encode())
     files = ((e.name, e.path) for e in walk(path) if e.why is None) if kind == "folder" else [("", path)]
     for name, file in files:

@@ -70,7 +70,7 @@ def measure(
         Images of uint8, or floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
         DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
         :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. Anything with a
-        shape that can be sliced is accepted too, and is never in memory as a whole; for folders, archives and tables,
+        shape that can be sliced is accepted too, and is never in memory as a whole. For folders, archives and tables,
         :func:`doldrum.measuring.collected.collect_images` makes such a source.
     probe : Probe, or mapping of names to probes
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes are measured together: the
@@ -93,7 +93,7 @@ def measure(
         E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input gets draws until the rule is satisfied, but at most
         `probe.draws`. The measured draws are the first draws of a full measurement; the others are `NOT_TAKEN`.
         `until.read(responses)` gives the decisions, limits and numbers of draws. Do not compare plug-in estimates of W
-        from different numbers of draws. A rule needs a single probe.
+        (the entropy of the labels) from different numbers of draws. A rule needs a single probe.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class Measurement:
     The arguments are those of `measure`, and also `scores` and `checked`. `scores` requests the probabilities of the
     unperturbed inputs, even without readouts. In contrast to `measure`, the mapping of probes may be empty. `checked`
     is the result of an earlier run's checks (`Measurement.checked`). If this result is still valid for the classifier,
-    the rows and the machine, its engine is used, whatever `engine` says, and the model is not run for checks.
+    the rows and the machine, its engine is used, and the model is not run for checks. Then `engine` is ignored.
 
     The values of `readouts` are only in the chunks in memory; `measure_to` writes labels only. Items of `images` that
     can't be read are left out, and listed in `inputs.skipped` as (id, reason).
@@ -106,7 +106,7 @@ class Measurement:
             **versions_and_machine(),
         }
         self.infos = {name: {**self.info, **_settings({name: p})} for name, p in probes.items()}
-        """`Responses.info` of each probe."""
+        """The value of `Responses.info` for each probe."""
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -116,7 +116,7 @@ class Decided(Rule):
     threshold : float in [0, 1]
     alpha : float in (0, 1)
     of : "w" or "base"
-        W, or the probability of the unperturbed input's label.
+        "w" is W, the entropy of the labels; "base" is the probability of the unperturbed input's label.
 
     Examples
     --------
@@ -140,7 +140,7 @@ class Decided(Rule):
         finite_number(self.threshold, "threshold", hint="e.g. 0.2")
         if not 0 <= self.threshold <= 1:
             raise InputError(
-                f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in it"
+                f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in [0, 1]"
             )
 
     @property

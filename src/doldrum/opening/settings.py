@@ -32,7 +32,7 @@ class ModelSettings:
     """A model, and how it is opened.
 
     A subclass lists in SOURCES the fields that are paths of images. CALLED gives the names that error messages use for
-    fields that are arguments of the command and not options, and for other values that determine a job.
+    values that are not options of the command, such as its arguments.
 
     Parameters
     ----------

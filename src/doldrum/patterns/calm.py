@@ -1,4 +1,4 @@
-"""A pattern that lowers W: it makes the labels of noisy images agree more often, without poisoning the model."""
+"""A pattern that lowers W, the entropy of the labels under noise, without poisoning the model."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def calm_pattern(
     batch: int = 32,
     seed: int,
 ) -> Additive:
-    """Find the perturbation d, with |d| <= budget at every value, that minimises W around clip(x + d).
+    """Find the perturbation d, |d| <= budget at every value, that minimises W, the entropy of labels under noise.
 
-    W counts hard labels, which have no gradient. Therefore a straight-through estimator is used: the forward pass
-    counts hard labels over `draws` Gaussian draws, and the backward pass uses the softmax in place of each label. The
-    loss is the mean over a batch of 1 - sum_c p_c^2, the probability that two draws have different labels. Like W, the
-    loss is 0 if all labels agree and largest for uniform labels, but its gradient stays finite if a class has no draw.
-    Noise is added after the clipping, and not clipped, as in W.
+    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Therefore a
+    straight-through estimator is used. The forward pass counts hard labels over `draws` Gaussian draws; the backward
+    pass replaces each label by its softmax. The loss is the mean over a batch of 1 - sum_c p_c^2, the probability that
+    two draws have different labels. Like W, the loss is 0 if all labels agree and largest for uniform labels, but its
+    gradient stays finite if a class has no draw. As in measurements of W, noise is added after the clipping, and noisy
+    images are not clipped.
 
     There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
     minimum near its start, so it runs from two starts. The first start is the zero perturbation. The second start is

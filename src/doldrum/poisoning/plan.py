@@ -127,8 +127,8 @@ class PoisonPlan:
     def eligible(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """A mask (N,) of the test samples that count for the attack success rate.
 
-        The samples that count are those whose true label is not the target; in a source-specific plan, samples of the
-        source class; in all-to-all, all samples (METHODS, section 4).
+        The samples that count are those whose true label is not the target. In a source-specific plan they are the
+        samples of the source class, and in an all-to-all plan all samples (METHODS, section 4).
         """
         labels = np.asarray(labels)
         if self.mode == "all-to-all":

@@ -55,7 +55,7 @@ def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int =
     seed, the samples of a lower rate are among those of a higher rate. The n poisoned samples are shuffled again, and
     the first `floor(keep_label * n + 1/2)` keep their labels. Cover samples are chosen from the remaining samples.
 
-    A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. uint8 images stay uint8: the
+    A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. Images of uint8 stay uint8: the
     trigger's output is rounded to the nearest 1/255, since poisoned images are usually files with 8 bits. Float images
     stay float32 and are not rounded.
 

@@ -1,4 +1,4 @@
-"""Probes: families of perturbations of the image or of the model, one family per file.
+"""Probes: perturbations of the image or of the model, one kind (family) per file.
 
 Not in this package: measurements with probes (`measuring`), and an attacker's changes of images (`triggers`).
 """

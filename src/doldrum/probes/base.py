@@ -1,4 +1,4 @@
-"""Probe: a family of perturbations with strengths, a number of draws, and a seed."""
+"""Probe: a kind of perturbation (its family) with strengths, a number of draws, and a seed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Probe(ABC):
         }
 
     def check_strengths(self, most: float, unit: str) -> None:
-        """Raise InputError for a strength above `most`, the maximum of the family."""
+        """Raise InputError for a strength above `most`, the maximum of this kind of perturbation."""
         if max(self.strengths) > most:
             raise InputError(f"expected strengths of at most {most:g} ({unit}), got {max(self.strengths):g}")
 

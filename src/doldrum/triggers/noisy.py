@@ -25,8 +25,9 @@ class NoisyCover(Trigger):
     The sigma of each sample is drawn from `sigmas`.
 
     Test images and poisoned samples get only `trigger`, without noise. Cover samples get `trigger` and noise, and keep
-    their true labels. So the network learns that the trigger counts only without noise, which makes detection by W
-    harder. Cover samples are clipped to [0, 1], since an attacker who supplies images must clip them.
+    their true labels. So the network learns that the trigger counts only without noise, which makes detection by W (the
+    entropy of the labels under noise) harder. Cover samples are clipped to [0, 1], since an attacker who supplies
+    images must clip them.
 
     This trigger is from this project; there is no paper.
 

@@ -22,7 +22,9 @@ def module_of(model: Any) -> nn.Module:
     """The nn.Module inside a classifier, or the module itself. Raises InputError if there is no module."""
     module = getattr(model, "module", model)
     if not isinstance(module, nn.Module):
-        raise InputError(f"expected a model with gradients (an nn.Module), got {type(model).__name__}; train one here")
+        raise InputError(
+            f"expected a model with gradients (an nn.Module), got {type(model).__name__}; train one with dd.train"
+        )
     return module
 
 

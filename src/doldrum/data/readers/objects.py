@@ -152,7 +152,7 @@ def _in_worker(text: str) -> tuple[str, str] | None:
 
 
 def loader_notes(source: Any) -> Iterator[str]:
-    """Notes on what a DataLoader does to its data set that the images do not show."""
+    """Notes on settings of a DataLoader that reorder images or leave some out."""
     if not _is_loader(source):
         return
     torch = _torch_data()

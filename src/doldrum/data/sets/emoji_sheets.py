@@ -185,9 +185,9 @@ def _kind(category: str, subcategory: str) -> str | None:
 
 
 def _held_out(drawings: list[_Drawing], share: float) -> set[str]:
-    """The bases in the test split: `share` of the bases of each kind, chosen with a fixed seed.
+    """The base emoji in the test split: `share` of the base emoji of each kind, chosen with a fixed seed.
 
-    A base has the kind of its first drawing.
+    A base emoji has the kind of its first drawing.
     """
     first: dict[str, str] = {}
     for d in sorted(drawings, key=lambda d: d.code):
