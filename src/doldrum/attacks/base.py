@@ -46,8 +46,9 @@ class Setup:
 class Made:
     """The parts of an attack, ready for training.
 
-    `trigger` is None if the hook learns the trigger. Then the hook also poisons each batch, and the hook's `trigger()`
-    returns the trigger after training. `train_set` is set if the attack changes clean samples before they are poisoned.
+    `trigger` is None if the hook learns the trigger. A hook that learns the trigger also poisons each batch, and its
+    `trigger()` returns the trigger after training. `train_set` is set if the attack changes clean samples before they
+    are poisoned.
     """
 
     trigger: Trigger | None
@@ -58,7 +59,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack of the registry.
+    """An attack in the registry (`ATTACKS`).
 
     Attributes
     ----------

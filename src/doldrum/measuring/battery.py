@@ -42,10 +42,10 @@ def count_draws(probes: Mapping[str, Probe]) -> int:
 class Battery:
     """Several probes that are prepared for one input shape.
 
-    The rows of an input are numbered across all probes. Row 0 is the unperturbed image. Then come the rows of the
-    probes that perturb images, ordered by probe, condition (strength) and draw. The first `image_rows` rows, which are
-    these, go to the classifier itself. The rows of probes that perturb the model come last: in row r, the unperturbed
-    image goes to the perturbed model `variants[r]`, given as (probe, condition, draw).
+    The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
+    the probes that perturb images, ordered by probe, condition (strength) and draw. The first `image_rows` rows, which
+    are these, go to the classifier itself. The rows of probes that perturb the model come last: in row r, the
+    unperturbed image goes to the perturbed model `variants[r]`, given as (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))

@@ -32,7 +32,7 @@ class TilePlan:
     inputs_each: int
 
     def shared(self, allowed: bool) -> TilePlan:
-        """This plan; if inputs may not share a tile, a copy with one input per tile, whose spare rows stay empty."""
+        """This plan if inputs may share a tile; else a copy with one input per tile, whose spare rows stay empty."""
         return self if allowed else replace(self, inputs_each=1)
 
 

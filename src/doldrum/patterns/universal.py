@@ -29,8 +29,8 @@ def universal_perturbation(
 
     The method is signed gradient descent over batches of clip(x + d), from a start of uniform noise. With a target, the
     loss is the cross-entropy with the target. Without a target (None), the loss is the margin of the model's own label
-    over the best other class. It is clipped at -1, so that images with a clearly changed label no longer influence the
-    result.
+    over the best other class. This margin is clipped at -1, so that images with a clearly changed label no longer
+    influence the result.
 
     Parameters
     ----------

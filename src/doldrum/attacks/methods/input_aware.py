@@ -101,10 +101,10 @@ class InputAwareHook(TrainingHook):
     In each batch, `plan.rate` of the images get their own trigger and the attacker's label. The same number get the
     trigger of another image and keep their label (cross-triggered images).
 
-    The generator's loss has three terms. These are the cross-entropy of triggered images with the attacker's labels,
-    the cross-entropy of cross-triggered images with their true labels, and `diversity` times |x - x'| / |p(x) - p(x')|.
-    The mask network is trained before, to a density (mean mask value) of `density` and with its own diversity term.
-    After that, the mask network is fixed, as in the paper (section 3.4).
+    The generator's loss has three terms. The terms are the cross-entropy of triggered images with the attacker's
+    labels, the cross-entropy of cross-triggered images with their true labels, and `diversity` times |x - x'| / |p(x) -
+    p(x')|. The mask network is trained before, to a density (mean mask value) of `density` and with its own diversity
+    term. After that, the mask network is fixed, as in the paper (section 3.4).
 
     The plan must be all-to-one or all-to-all.
     """

@@ -28,8 +28,9 @@ def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]
 
     A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
     otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the
-    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. It is a batch of grey
-    images if it fits `shape` (C, H, W) only as such, or if it has one label per element of its first axis.
+    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. Such an array is a
+    batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its first
+    axis.
 
     >>> [(i.shape, label) for i, label in expanded((np.zeros((2, 3, 8, 8)), [4, 5]), None)]
     [((3, 8, 8), 4), ((3, 8, 8), 5)]
