@@ -109,7 +109,7 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
         "pixels of 0 to 255 as floats": ([model, tmp / "big.npy"], "divide by 255"),
         "channels that cannot be fitted": ([model, tmp / "wide.npy"], "of 1 x 8 x 8 (channels x height x width)"),
         "a pickled array": ([model, tmp / "pickled.npy"], "pickle"),
-        "images that are not there": ([model, tmp / "none"], "found none of these"),
+        "images that are not there": ([model, tmp / "none"], "which is none of these"),
         "a model that is not there": ([tmp / "none.onnx", ok], "not there"),
         "a model that is no model": ([tmp / "text.onnx", ok], "expected"),
         "a torch file": ([tmp / "weights.pt", ok], "pass --trust-pickle"),

@@ -1,4 +1,4 @@
-"""Attack: a trigger, a poisoning plan and, only where the method needs it, a hook in the one training loop."""
+"""Attack: a trigger, a poisoning plan and, if the method needs it, a hook in the training loop."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["Attack", "AttackResult", "Made", "Setup", "ThreatModel"]
 
 ThreatModel = Literal["data", "data and a surrogate", "training"]
-"""What the attacker holds: some training samples; those samples and a model trained on similar data; or the whole training."""
+"""What the attacker controls or has: some training samples; also a model trained on similar data; or the whole training."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What an attack is made for.
+    """The inputs of a function that makes an attack: training set, poison rate, target and seed.
 
-    `surrogate()` trains a clean model by the same recipe and another seed, once, where the attacker needs one; `untrained()`
-    gives its network with fresh weights. A maker calls `ready(plan)` once it has checked all that can be, before it trains
-    anything: `check_attack` stops there.
+    `surrogate()` trains a clean model with the same recipe and another seed, for attackers that need one; it trains
+    only once. `untrained()` returns the same network with new random weights. The function calls `ready(plan)` after
+    all checks and before any training, and `check_attack` stops there.
     """
 
     train_set: ImageSet
@@ -44,10 +44,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Made:
-    """What an attack comes down to.
+    """The parts of an attack, ready for training.
 
-    `trigger` is None if a hook learns it (the hook's `trigger()` gives it afterwards; the hook then also does the
-    poisoning, batch by batch). `train_set` is set where the attack edits clean samples before they are poisoned.
+    `trigger` is None if the hook learns the trigger. A hook that learns the trigger also poisons each batch, and its
+    `trigger()` returns the trigger after training. `train_set` is set if the attack changes clean samples before they
+    are poisoned.
     """
 
     trigger: Trigger | None
@@ -58,21 +59,22 @@ class Made:
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack of the registry.
+    """An attack in the registry (`ATTACKS`).
 
     Attributes
     ----------
     id, title, paper
-        The name used on the command line, the name people know, where it was published.
+        The name on the command line, the usual name of the attack, and the paper that published it.
     threat_model
-        "data": the attacker adds samples. "data and a surrogate": and has a model trained on similar data.
-        "training": and controls the training.
+        "data": the attacker adds samples. "data and a surrogate": the attacker also has a model trained on similar
+        data.
+        "training": the attacker also controls the training.
     settings
-        The defaults of `make`'s keywords, which `run_attack` takes as `settings=`.
+        The default values of `make`'s keywords. `run_attack` takes other values as `settings=`.
     make
-        (Setup, **settings) -> Made.
+        The function that makes the attack: (Setup, **settings) -> Made.
     note
-        How it differs from the paper, or what to expect of it.
+        The differences from the paper, or a property of the attack.
     """
 
     id: str
@@ -86,7 +88,10 @@ class Attack:
 
 @dataclass(frozen=True)
 class AttackResult:
-    """A victim and what it takes to attack it; `poisoned` is what it was trained on, before any hook."""
+    """An attacked model with the trigger and plan of the attack.
+
+    `poisoned` is the model's training set, before changes by a hook.
+    """
 
     attack: str
     model: TrainedClassifier

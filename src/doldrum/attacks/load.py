@@ -1,4 +1,4 @@
-"""load_trigger: any trigger from its record, the learned ones too."""
+"""The function `load_trigger`: load any saved trigger, including learned ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _LEARNED = {"hidden-string": "issba", "generated": "input_aware"}
 
 
 def load_trigger(record: dict[str, Any]) -> Trigger:
-    """The trigger that `to_dict` wrote: as `triggers.trigger_from_dict`, and it knows ISSBA's and Input-aware's.
+    """Rebuild the trigger that `to_dict` wrote.
 
-    Runs no code from the record. Raises InputError for unknown names and settings, MissingExtraError for a learned
-    trigger without torch.
+    In contrast to `triggers.trigger_from_dict`, this function also loads the learned triggers of ISSBA and Input-aware.
+
+    No code from the record is run. Raises InputError for unknown names and settings, and MissingExtraError for a
+    learned trigger if torch is not installed.
 
     >>> from doldrum.triggers import Patch
     >>> load_trigger(Patch(size=2).to_dict()) == Patch(size=2)
@@ -40,7 +42,7 @@ def load_trigger(record: dict[str, Any]) -> Trigger:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """The names of a record and of the triggers inside it."""
+    """The name in a trigger's record, and the names of all triggers inside it."""
     if isinstance(value, dict):
         if isinstance(value.get("name"), str):
             yield value["name"]

@@ -1,4 +1,4 @@
-"""How each attack of the registry is made: the settings of METHODS.md, section 4, as code."""
+"""The functions that make each attack in the registry, with the settings of METHODS.md, section 4."""
 
 from __future__ import annotations
 
@@ -122,7 +122,11 @@ def tact(
     setup: Setup, *, size: int = 3, source: int | None = None, cover_classes: tuple[int, ...] | None = None,
     cover_ratio: float = 0.2,
 ) -> Made:  # fmt: skip
-    """Source 1 and cover classes 5 and 7 for target 0; for another target, as far from it, round the classes."""
+    """Make the attack TaCT.
+
+    For target t the default source class is t + 1, and the cover classes are t + 5 and t + 7, modulo the number of
+    classes.
+    """
     classes = len(setup.train_set.class_names)
     source = (setup.target + 1) % classes if source is None else source
     if cover_classes is not None and not (
@@ -149,8 +153,12 @@ def adap_blend(setup: Setup, *, alpha: float = 0.2, training_alpha: float = 0.15
 
 
 def adap_patch(setup: Setup, *, size: int = 3, training_opacity: float = 0.5, cover_ratio: float = 0.5) -> Made:
-    """Half as many cover samples as poisoned ones. The authors' code takes twice as many (poison rate .003 and cover rate
-    .006 on CIFAR-10, .005 and .01 on GTSRB: README of vtu81/backdoor-toolbox, Qi et al.'s own); that is cover_ratio=2."""
+    """Make the attack Adap-Patch, by default with half as many cover samples as poisoned samples.
+
+    The authors' code uses twice as many cover samples as poisoned samples, which is cover_ratio=2. The poison and cover
+    rates in this code are .003 and .006 on CIFAR-10, and .005 and .01 on GTSRB (README of their repository
+    vtu81/backdoor-toolbox).
+    """
     trigger = t.AdaptivePatch(size=size, training_opacity=training_opacity)
     return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
 
@@ -175,7 +183,7 @@ def anti_smoothing(
 
 
 def _times(ratio: float, setup: Setup, name: str) -> float:
-    """So many cover samples for each poisoned one, as a share of the training set."""
+    """The cover rate (a share of the training set) that gives `ratio` cover samples per poisoned sample."""
     if ratio < 0 or ratio * setup.rate > 1:
         most = f" to {1 / setup.rate:g}" if setup.rate > 0 else ""
         raise InputError(

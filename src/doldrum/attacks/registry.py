@@ -1,4 +1,4 @@
-"""ATTACKS: every attack by id; run_attack makes a victim with any of them."""
+"""ATTACKS: all attacks by id. `run_attack` trains an attacked model with any of these attacks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ATTACKS: dict[str, Attack] = dict(
     [
         _entry("badnets", "BadNets", "Gu et al. 2017, arXiv 1708.06733", "data", makers.badnets),
         _entry("all-to-all", "BadNets, all-to-all", "Gu et al. 2017, arXiv 1708.06733", "data", makers.all_to_all,
-               "its ASR cannot exceed the clean accuracy"),
+               "the attack success rate (ASR) cannot exceed the clean accuracy"),
         _entry("blended", "Blended", "Chen et al. 2017, arXiv 1712.05526", "data", makers.blended),
         _entry("sig", "SIG", "Barni et al. 2019, arXiv 1902.11237", "data", makers.sig,
                "no label is changed, so the poison rate can be at most the share of the target class"),
@@ -67,16 +67,16 @@ ATTACKS: dict[str, Attack] = dict(
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
                "some of the poisoned samples keep their label, so the ASR is not near 1 if target_probability is near .5"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
-               "it is made to evade detection by smoothness: noise is added to every training batch"),
+               "this attack is made to evade detection by smoothness: noise is added to every training batch"),
         _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
-               "it is made to evade detection by W: noisy triggered samples keep their true label"),
+               "this attack is made to evade detection by W: noisy triggered samples keep their true label"),
     ]
 )  # fmt: skip
-"""Every attack, by id."""
+"""All attacks by id."""
 
 
 def get_attack(id: str) -> Attack:
-    """An attack by id; InputError for an unknown one.
+    """The attack with this id. Raises InputError for an unknown id.
 
     >>> get_attack("badnets").threat_model
     'data'
@@ -97,12 +97,13 @@ def make_attack(
     settings: dict[str, Any] | None = None,
     checkpoint: str | Path | None = None,
 ) -> Made:
-    """Trigger, plan and hook of an attack, nothing trained but what the attacker needs beforehand.
+    """Make the trigger, plan and hook of an attack. Only models that the attacker needs before the attack are trained.
 
-    `checkpoint` is a resume file of that training, as in `train`: a surrogate that is there is gone on with, or, when it
-    is whole, used again. It is made only by attacks that train one, and is yours to delete.
+    `checkpoint` is the resume file for the training of a surrogate (the attacker's own clean model), as in `train`. If
+    the file exists, an unfinished surrogate is trained further, and a finished one is used again. Only attacks with a
+    surrogate write this file. The file is not deleted automatically.
 
-    Raises InputError for an unknown id or setting, and whatever the plan can't have.
+    Raises InputError for an unknown id or setting, and for a plan that the training set does not allow.
 
     >>> import numpy as np
     >>> made = make_attack("badnets", ImageSet(np.zeros((2, 1, 8, 8)), labels=[0, 1]), rate=0.5)
@@ -122,9 +123,10 @@ def check_attack(
     target: int = 0,
     settings: dict[str, Any] | None = None,
 ) -> PoisonPlan:
-    """The plan of an attack; raises, before anything is trained, what `make_attack` and `poison` would raise.
+    """Check an attack and return its plan.
 
-    What is not found out: settings that only a trained surrogate shows not to fit.
+    Raises the errors of `make_attack` and `poison` before anything is trained. Settings that fail only with a trained
+    surrogate are not detected.
 
     >>> import numpy as np
     >>> few = ImageSet(np.zeros((4, 1, 16, 16)), labels=[0, 1, 1, 1])
@@ -154,7 +156,7 @@ def check_attack(
 
 
 class _Enough(Exception):
-    """A maker is about to train something."""
+    """Raised when all checks of an attack have passed, before anything is trained."""
 
     def __init__(self, plan: PoisonPlan) -> None:
         super().__init__()
@@ -216,7 +218,7 @@ def run_attack(
     progress: bool = True,
     checkpoint: str | Path | None = None,
 ) -> AttackResult:
-    """A victim of an attack: make the attack, poison the training set, train.
+    """Train an attacked model: make the attack, poison the training set, and train on it.
 
     Parameters
     ----------
@@ -225,16 +227,17 @@ def run_attack(
     train_set
         A clean ImageSet, which is not changed; or a source of (image, label) pairs or rows, such as a torch Dataset.
     recipe, seed
-        As in `train`; the seed also decides which samples are poisoned and all that the attack draws.
+        As in `train`. The seed also determines which samples are poisoned, and all other random values of the attack.
     rate, target
-        Poison rate as a share of the whole training set, and the attacker's class.
+        The poison rate as a share of the whole training set, and the class that the attacker wants.
     settings
         Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
     checkpoint
-        A resume file of the victim's training, as in `train`. That of a surrogate is next to it, with `.surrogate` added
-        to its name.
+        A resume file for the training of the attacked model, as in `train`. The resume file of a surrogate is next to
+        it, with `.surrogate` added to its name.
 
-    Returns AttackResult; `evaluate(result.model, test_set, result.trigger, result.plan)` says how well it worked.
+    Returns AttackResult. `evaluate(result.model, test_set, result.trigger, result.plan)` measures how well the attack
+    worked.
     """
     from doldrum.training import train
 
@@ -255,7 +258,7 @@ def run_attack(
 
 
 def surrogate_beside(checkpoint: str | Path) -> Path:
-    """Where the resume file of a surrogate is, next to its victim's.
+    """The path of the resume file for a surrogate (the attacker's own clean model), next to that of the attacked model.
 
     >>> surrogate_beside("bad.resume").name
     'bad.resume.surrogate'
@@ -265,7 +268,7 @@ def surrogate_beside(checkpoint: str | Path) -> Path:
 
 
 def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: Any) -> None:
-    """Raise InputError for arguments of another type, before any of them is used."""
+    """Raise InputError for arguments of a wrong type, before any of them is used."""
     if not isinstance(train_set, ImageSet):
         raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
     if train_set.labels is None:
@@ -278,7 +281,10 @@ def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: An
 
 
 def _like(value: Any, default: Any, name: str) -> Any:
-    """A setting of the kind its default is of; InputError otherwise. Ranges are the attack's to check."""
+    """Return a setting's value if it has the type of its default, else raise InputError.
+
+    The attack itself checks the range.
+    """
     hint = f"e.g. {default}"
     if isinstance(default, (bool, str)):
         if not isinstance(value, type(default)):

@@ -1,4 +1,7 @@
-"""Victims kept on disk: each is trained once, by its specification's hash, and shared by all that studies it."""
+"""Save victims (attacked models) on disk.
+
+Each victim is trained once, is found by the hash of its specification, and is shared by all studies.
+"""
 
 from __future__ import annotations
 
@@ -27,26 +30,29 @@ if TYPE_CHECKING:
 __all__ = ["CLEAN", "Victim", "VictimSpec", "get_victim", "victims_folder"]
 
 CLEAN = "clean"
-"""The name that stands for no attack: a clean model."""
+"""The name that means no attack: a clean model."""
 
 _FORMAT = "doldrum-victim-1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class VictimSpec:
-    """Everything that decides a victim: the same specification gives the same weights on one machine.
+    """The specification of a victim (an attacked or clean model).
+
+    On one machine, the same specification gives the same weights.
 
     Parameters
     ----------
     attack
         A key of ATTACKS, or "clean".
     data
-        The name of a data set with a split `train`; a label where `get_victim` is given the images.
+        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, this name is only a
+        label.
     recipe
-        A Recipe or the name of one. Its `threads` become 1: of many victims, one per core beats one on all cores, and the
-        weights depend on the number.
+        A Recipe or the name of one. The recipe's `threads` become 1, since many victims are trained faster with one per
+        core, and since the weights depend on the number of threads.
     rate, target, seed, settings
-        As in `run_attack`. "clean" has neither rate, target nor settings, and ignores them.
+        As in `run_attack`. "clean" ignores rate, target and settings.
 
     Raises InputError for an unknown attack, recipe or setting.
 
@@ -78,23 +84,24 @@ class VictimSpec:
             raise InputError(f"expected settings of {self.attack} ({', '.join(known)}), got {unknown[0]!r}; pick one")
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; settings with their defaults filled in."""
+        """The specification as JSON-able values. Settings that were not given have their defaults."""
         defaults = {} if self.attack == CLEAN else dict(get_attack(self.attack).settings)
         return {**asdict(self), "settings": {**defaults, **self.settings}}
 
     @property
     def key(self) -> str:
-        """24 hexadecimal digits of the SHA-256 of `to_dict`."""
+        """The first 24 hexadecimal digits of the SHA-256 of `to_dict`."""
         text = json.dumps({"format": _FORMAT, **self.to_dict()}, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
 class Victim:
-    """A trained model, and how to attack it: trigger and plan are None for a clean one.
+    """A trained model with the trigger and plan of its attack, which are None for a clean model.
 
-    `seconds` is what making it took, surrogates, encoders and poisoning included, when it was made; of one that went on
-    after a kill, what came after it, or its epochs' seconds where that is more.
+    `seconds` is the time that it took to make the victim, including surrogates, encoders and poisoning. If the training
+    was killed and continued, `seconds` is the time since it was continued, or the total time of all epochs if this is
+    longer.
     """
 
     spec: VictimSpec
@@ -105,24 +112,26 @@ class Victim:
 
 
 def victims_folder() -> Path:
-    """$DOLDRUM_VICTIMS, by default ~/.cache/doldrum/victims."""
+    """The folder of saved victims (attacked models): $DOLDRUM_VICTIMS, by default ~/.cache/doldrum/victims."""
     given = os.environ.get("DOLDRUM_VICTIMS")
     return Path(given) if given else cache_folder() / "victims"
 
 
 def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: str | Path | None = None) -> Victim:
-    """The victim of a specification: read from `cache` if it was made before, else trained and kept there.
+    """The victim (attacked model) of a specification.
+
+    The victim is read from `cache` if it was made before, else it is trained and saved there.
 
     Parameters
     ----------
     train_set
         The clean training set; by default the split `train` of `spec.data`.
     cache
-        A folder, made if absent; by default `victims_folder()`. Each victim is KEY.safetensors (a checkpoint) and
-        KEY.json (specification, trigger, plan), written last: a kill leaves either a whole victim or none, and the
-        resume files from which the next call continues.
+        A folder, which is created if absent; by default `victims_folder()`. Each victim has two files: KEY.safetensors
+        (a checkpoint) and KEY.json (specification, trigger, plan), which is written last. So a killed process leaves no
+        incomplete victim, but only resume files, from which the next call continues.
 
-    Raises InputError for a victim in the cache that was trained on other data, or whose files are broken.
+    Raises InputError for a victim in the cache that was trained on other data, or whose files are damaged.
 
     >>> import tempfile
     >>> spec = VictimSpec(attack="badnets", data="digits", recipe="digits-mlp", rate=0.1)

@@ -1,7 +1,10 @@
-"""Images with labels, ids and class names (`ImageSet`), and the ways to get one: `sets` by name, `readers` of the user's own files, `streams` of the
-user's own objects.
+"""Images with their labels, ids and class names (`ImageSet`).
 
-Not in this package: files that may be hostile (`intake`), and poisoning. The only network traffic is the download of a published set that the user asked for.
+An ImageSet is a published data set (`sets`), or is read from the user's files (`readers`) or Python objects
+(`streams`).
+
+Not in this package: reading of files that may be hostile (`intake`), and poisoning. The only network traffic is the
+download of a published set that the user asked for.
 """
 
 from doldrum.data.imageset import ImageSet

@@ -21,7 +21,7 @@ _MOST_CLASSES = 1 << 20  # a higher label is no class number, and naming so many
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images with what is known about them. It is checked when it is made.
+    """Images with their labels, ids and class names. Everything is checked when the ImageSet is created.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class ImageSet:
     ids : N strings, optional
         Names of the images; default "0", "1", ….
     class_names : strings, optional
-        Default "0" to the highest label.
+        Default: "0", "1", … up to the highest label.
     name : str
-        What the set is called in messages and records.
+        Name of the set in messages and records.
 
     Raises InputError for NaN, pixels out of range, an empty set, a size of 0, or lengths that don't match.
 
@@ -101,15 +101,15 @@ class ImageSet:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes named; 0 without labels."""
+        """Number of class names; 0 if the set has neither labels nor class names."""
         return len(self.class_names)
 
     def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
-        """The chosen images, in the given order, with their labels and ids. The index can also be a boolean mask.
+        """The images at `indices`, in the given order, with their labels and ids. `indices` can also be a boolean mask.
 
-        A range in steps of 1 gives a view, so that an array on disk stays there; anything else is copied.
+        A range with step 1 gives a view, so that a memory-mapped array is not loaded. All other indices give a copy.
 
-        Raises InputError for indices out of range, of another type, or none at all.
+        Raises InputError for indices that are out of range or of another type, and for an empty list.
         """
         chosen = np.asarray(indices)
         if chosen.ndim != 1 or not len(chosen):

@@ -1,4 +1,4 @@
-"""The name of a data set: NAME, options if the set has any, and a split: "textures,classes=400,size=64:test"."""
+"""Parse the name of a data set, with its options and its split, such as "textures,classes=400,size=64:test"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ __all__ = ["Dataset", "Named", "Option", "is_named", "named"]
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a data set, a whole number. `default` is used if the name does not give it."""
+    """An option of a data set, whose value is a whole number.
+
+    `default` is used if the data set's name does not set it.
+    """
 
     default: int
     least: int
@@ -23,7 +26,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set by name: how to find, load and get it. `load` takes the split, and the options as keywords."""
+    """A data set that has a name, and the functions that find and load it.
+
+    `load` takes the split, and the options as keywords.
+    """
 
     name: str
     description: str
@@ -37,7 +43,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Named:
-    """The parts of a name. `split` is None if the name has none. `options` holds the options in the name."""
+    """The parts of a data set's name.
+
+    `split` is None if the name contains no split. `options` holds the options in the name.
+    """
 
     dataset: Dataset
     options: Mapping[str, int]
@@ -45,17 +54,20 @@ class Named:
 
     @property
     def test_split(self) -> str:
-        """The split that a model is tested on: "test", or the last."""
+        """The split that a model is tested on: "test" if the set has it, else the last split."""
         splits = self.dataset.splits
         return "test" if "test" in splits else splits[-1]
 
     def load(self, split: str | None = None) -> ImageSet:
-        """`split`, else the one named, else the test split. Raises DatasetNotFoundError where the set is not here."""
+        """Load `split`; the default is the split in the name, else the test split.
+
+        Raises DatasetNotFoundError if the set is not on this machine.
+        """
         return self.dataset.load(split or self.split or self.test_split, **self.options)
 
 
 def is_named(spec: str, sets: Mapping[str, Dataset]) -> bool:
-    """Whether `spec` begins with the name of one of the sets. The rest may still be wrong.
+    """Whether `spec` begins with the name of one of the sets. The rest of `spec` may still be wrong.
 
     >>> is_named("digits,size=8:test", {"digits": ...}), is_named("digits.npz", {"digits": ...})
     (True, False)
@@ -64,7 +76,10 @@ def is_named(spec: str, sets: Mapping[str, Dataset]) -> bool:
 
 
 def named(spec: str, sets: Mapping[str, Dataset]) -> Named:
-    """What NAME[,OPTION=NUMBER...][:SPLIT] asks for; InputError for an unknown name, option or split, or a number out of range."""
+    """Parse NAME[,OPTION=NUMBER...][:SPLIT].
+
+    Raises InputError for an unknown name, option or split, or a number out of range.
+    """
     if not isinstance(spec, str):
         raise InputError(f"expected the name of a data set, got {type(spec).__name__}; e.g. 'digits:train'")
     before, colon, split = spec.partition(":")

@@ -1,4 +1,4 @@
-"""Where data sets are looked for: the user's folder, then the cache."""
+"""The folders in which data sets are searched: the user's folder first, then the cache."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["cache_folder", "candidate_folders"]
 
 
 def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/doldrum, by default ~/.cache/doldrum."""
+    """The cache folder: $XDG_CACHE_HOME/doldrum, by default ~/.cache/doldrum."""
     given = os.environ.get("XDG_CACHE_HOME")
     return Path(given or os.path.expanduser("~/.cache")) / "doldrum"  # Path.home() raises for users without a home
 
 
 def candidate_folders(name: str) -> list[Path]:
-    """$DOLDRUM_DATA/name, $DOLDRUM_DATA itself, and the cache, in the order they are tried."""
+    """The folders to search for a data set, in this order: $DOLDRUM_DATA/name, $DOLDRUM_DATA itself, the cache."""
     given = os.environ.get("DOLDRUM_DATA")
     return [*([Path(given) / name, Path(given)] if given else []), cache_folder() / name]

@@ -1,4 +1,4 @@
-"""The data sets by name, and the function that turns a user's path or name into images."""
+"""The list of data sets, and the function that reads images from a path or from a data set's name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """A row of `doldrum datasets`; `location` is None if the set is not here."""
+    """A row in the output of `doldrum datasets`. `location` is None if the set is not on this machine."""
 
     name: str
     description: str
@@ -87,7 +87,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji-placed",
-            "the data set emoji with each training emoji in 8 places (48,336 + 1,520 images), so that triggers need not be shifted",
+            "the data set emoji with each training emoji at 8 positions (48,336 + 1,520 images), which replaces random shifts in training",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,
@@ -141,7 +141,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "textures",
-            "photographs and painted surfaces, colour, 32 x 32 to 224 x 224, 100 classes (up to 400), 200 + 50 a class",
+            "photographs and painted surfaces, colour, 32 x 32 to 224 x 224, 100 classes (up to 400), 200 + 50 images per class",
             ("train", "test"),
             textures.LICENCE,
             textures.HOW_TO_GET,
@@ -158,7 +158,7 @@ DATASETS: dict[str, Dataset] = {
 
 
 def dataset_status() -> list[DatasetStatus]:
-    """Which data sets are available here, and how to get the others."""
+    """The status of each data set: whether it is on this machine, and how to get it."""
     return [
         DatasetStatus(
             d.name, d.description, d.splits, d.licence, d.locate(), d.how_to_get,
@@ -178,9 +178,11 @@ def is_dataset(spec: str | Path) -> bool:
 
 
 def find_dataset(spec: str) -> Named:
-    """What "fashion-mnist", "digits:test" or "textures,classes=400,size=64:train" names, not loaded yet.
+    """Parse a name such as "fashion-mnist", "digits:test" or "textures,classes=400,size=64:train".
 
-    Raises InputError for an unknown name, option or split, and an option out of its range.
+    The data set is not loaded.
+
+    Raises InputError for an unknown name, option or split, and for an option out of its range.
 
     >>> find_dataset("textures,size=64").options
     {'size': 64}
@@ -189,12 +191,14 @@ def find_dataset(spec: str) -> Named:
 
 
 def load_dataset(spec: str) -> ImageSet:
-    """A data set's split by name, such as "fashion-mnist:test" (split "test", or the last, when none is named).
+    """Load a split of a data set by name, such as "fashion-mnist:test".
 
-    A set that has options takes them behind its name, before the split: "textures,classes=400,size=64:train". `doldrum datasets`
-    lists names, splits and options.
+    If the name contains no split, the split "test" is loaded, or else the last split.
 
-    Raises InputError for an unknown name, option or split, DatasetNotFoundError where it is not here.
+    Options are written between the name and the split: "textures,classes=400,size=64:train". `doldrum datasets` lists
+    the names, splits and options.
+
+    Raises InputError for an unknown name, option or split, and DatasetNotFoundError if the set is not on this machine.
     """
     return find_dataset(spec).load()
 
@@ -208,8 +212,9 @@ def read_images(
 ) -> ImageRead:
     """Images from a folder, an .npy or .npz file, an image file, or a data set's split.
 
-    `channels`, `size` (height, width) and `resize` are what a classifier takes, and how images of another size are fitted to it; see
-    :func:`doldrum.data.read_folder`. Images of every source are fitted alike, and a note says of how many.
+    `channels` and `size` (height, width) describe the classifier's input. `resize` says how images of another size are
+    fitted to it; see :func:`doldrum.data.read_folder`. Images of every source are fitted in the same way, and a note
+    counts the images that were changed.
     """
     if not str(source):
         raise InputError("expected a folder, a file or a data set, got an empty name")
@@ -225,6 +230,6 @@ def read_images(
     else:
         raise InputError(
             f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
-            "and found none of these; check the path"
+            "which is none of these; check the path"
         )
     return fit_images(found, channels=channels, size=size, resize=resize)

@@ -1,4 +1,4 @@
-"""A sheet of samples of a data set, as one picture: a row per class, its name above the row."""
+"""Draw samples of a data set as one picture: one row per class, with the name of the class above the row."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _NAME = 60  # characters of a class's name
 
 
 def draw_sheet(data: ImageSet, *, classes: int = 12, samples: int = 8) -> Any:
-    """A picture of Pillow's with the first `samples` images of each of `classes` classes, spread evenly over all of them.
+    """A Pillow image with the first `samples` images of each of `classes` classes, which are spread evenly over all classes.
 
-    Images keep their pixels; those below 64 a side are enlarged 2, 3, ... times. Raises InputError for a set without labels.
+    Images with a side below 64 pixels are enlarged by a whole factor (2, 3, ...). Raises InputError for a set without
+    labels.
 
     >>> images = np.zeros((6, 3, 32, 32), np.uint8)
     >>> draw_sheet(ImageSet(images, labels=[0, 0, 0, 1, 1, 1]), samples=2).size
@@ -55,11 +56,11 @@ def draw_sheet(data: ImageSet, *, classes: int = 12, samples: int = 8) -> Any:
 
 
 def _rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W, 3) of a grey or colour image of any type."""
+    """A grey or colour image of any pixel type as uint8 (H, W, 3)."""
     pixels = np.rint(to_float(np.asarray(image)[None])[0] * 255).astype(np.uint8)
     return np.repeat(pixels, 3, axis=0).transpose(1, 2, 0) if len(pixels) == 1 else pixels.transpose(1, 2, 0)
 
 
 def _plain(names: Sequence[str], label: int) -> str:
-    """What Pillow's own font has letters for."""
+    """The label and the name of its class, with only the characters that Pillow's built-in font can draw."""
     return visible(f"{label}: {names[label]}")[:_NAME].encode("latin-1", "replace").decode("latin-1")

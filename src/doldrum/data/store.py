@@ -1,4 +1,4 @@
-"""Many images into one array: in memory while few, in an unnamed memory-mapped file when they grow large."""
+"""Collect many images into one array: in memory while they are small, else in an unnamed memory-mapped file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _IN_MEMORY = 1 << 30
 
 
 class PixelStore:
-    """Takes images (C, H, W) of one shape and type (uint8, uint16 or float32), one by one; gives them back as (N, C, H, W).
+    """Collects images (C, H, W) one by one, and returns them as one array (N, C, H, W).
 
-    Beyond `in_memory` bytes they go to a file in the cache folder that has no name there (where the system allows it), so
-    nothing stays behind however the process ends.
+    All images must have the same shape and type (uint8, uint16 or float32). Images that take more than `in_memory`
+    bytes in total are written to a temporary file in the cache folder. Where the system allows it, this file has no
+    name, so that it disappears however the process ends.
 
     >>> store = PixelStore()
     >>> store.add(np.zeros((1, 2, 2), np.uint8))
@@ -44,11 +45,14 @@ class PixelStore:
 
     @property
     def channels(self) -> int | None:
-        """Of the images so far; None before the first."""
+        """Number of channels of the images added so far; None before the first image."""
         return None if self._shape is None else self._shape[0]
 
     def add(self, image: NDArray[Any]) -> None:
-        """Append one image. Raises InputError when its shape or type is not the first one's; OSError, with what to do, on a full disk."""
+        """Append one image.
+
+        Raises InputError if the image's shape or type differs from the first image's, and OSError if the disk is full.
+        """
         if self._shape is None:
             self._shape, self._dtype = image.shape, image.dtype
         if image.shape != self._shape:
@@ -83,7 +87,10 @@ class PixelStore:
             self._file.write(image.tobytes())
 
     def finish(self) -> NDArray[Any]:
-        """All images in the order added; nothing can be added afterwards. Raises InputError when there are none."""
+        """All images as one array, in the order in which they were added.
+
+        No image can be added afterwards. Raises InputError if there are no images.
+        """
         if self._shape is None:
             raise InputError("expected at least one image, got none; check the source that the images are read from")
         if self._file is None:
@@ -101,11 +108,11 @@ class PixelStore:
 
 @contextmanager
 def _room() -> Generator[None, None, None]:
-    """A full disk says what to do."""
+    """Replace the error of a full disk by one that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        text = "expected room for the images' pixels, got a full disk; free some space, or set XDG_CACHE_HOME to a folder with more"
+        text = "expected disk space for the images' pixels, got a full disk; free some space, or set XDG_CACHE_HOME to a folder with more"
         raise OSError(error.errno, text, str(cache_folder())) from error

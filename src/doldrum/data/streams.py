@@ -1,8 +1,8 @@
-"""Images in Python objects: turn a torch Dataset, a list, a generator, … into an ImageSet.
+"""Read images from Python objects: turn a torch Dataset, a list, a generator, … into an ImageSet.
 
-Each image is read once, in the order that the source gives, and goes into one array: in memory while small, else in an unnamed
-file in the cache folder (:mod:`doldrum.data.store`). Memory then doesn't grow with the source, a transform that draws at random is
-drawn once, and whatever is measured later sees the same pixels.
+Each image is read once, in the order of the source, and all are stored in one array. A small array is kept in memory,
+and a larger one in an unnamed file in the cache folder (:mod:`doldrum.data.store`). So memory use doesn't grow with the
+source. A random transform is applied only once, so that all later measurements use the same pixels.
 """
 
 from __future__ import annotations
@@ -35,35 +35,39 @@ from doldrum.pixels import HOW_PIXELS, SCALES
 __all__ = ["Fit", "Images", "as_image_set", "as_images", "as_labelled", "read_stream"]
 
 Images = Any
-"""What is taken wherever images are: an ImageSet, an array or tensor (N, C, H, W), or what `read_stream` reads."""
+"""Type of all arguments that take images: an ImageSet, an array or tensor (N, C, H, W), or any source that `read_stream` reads."""
 
 Fit = Callable[[Sequence[Any]], NDArray[Any]]
-"""A classifier's own way from Pillow images to its pixels, such as that of a Hugging Face pipeline."""
+"""A classifier's own preprocessing from Pillow images to an array of pixels, such as that of a Hugging Face pipeline."""
 
 _IN_MEMORY = 256 << 20  # bytes
 
 
 def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageRead:
-    """Read the images of a source of any kind. The result lists items that could not be read, and what was done to the images.
+    """Read images from a source of any kind.
+
+    The result also lists items that could not be read, and says how the images were changed.
 
     Parameters
     ----------
     source
-        An ImageSet or array, which are taken as they are; a torch `Dataset` or `DataLoader`; a Hugging Face data set or stream; a list, or
-        anything with a length and items; a generator or any other iterable; anything with a shape (N, C, H, W) that gives slices. Its values are
-        images, (image, label) pairs, rows (dicts), or batches of them: Pillow images, or arrays and tensors (C, H, W), (H, W, C), (H, W)
-        of uint8, uint16, or floats in [0, 1].
+        An ImageSet or array, which is used unchanged; a torch `Dataset` or `DataLoader`; a Hugging Face data set or
+        stream; a list, or anything with a length and items; a generator or any other iterable; anything with a shape
+        (N, C, H, W) that can be sliced. The items of a source are images, (image, label) pairs, rows (dicts), or
+        batches of these. An image is a Pillow image, or an array or tensor (C, H, W), (H, W, C) or (H, W) of uint8,
+        uint16, or floats in [0, 1].
     shape : (C, H, W), optional
-        What the classifier takes. Pillow images are stretched to it, as a folder's are; arrays of other sizes are refused. Without
-        it all must have one size.
+        The classifier's input shape. Pillow images are stretched to this shape; arrays of other sizes are refused.
+        Without `shape`, all images must have the same size.
     fit : function, optional
-        Used instead of stretching.
+        Preprocessing that is used instead of stretching.
 
-    Items that cannot be read (the source raises, a picture cannot be decoded) are in `skipped`, as (id, why). Ids count the items. There are labels
-    if every item has one, from 0 up.
+    Items that cannot be read (the source raises, or a picture cannot be decoded) are listed in `skipped` as (id,
+    reason). Ids number the images from 0. The result has labels if every image has a label of at least 0.
 
-    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier), other shapes, if
-    nothing can be read, and if a generator or stream raises: nothing after that can be read either.
+    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier) and
+    other shapes. Also raises InputError if nothing can be read, or if a generator or stream raises, because nothing
+    after the error can be read.
 
     >>> read = read_stream(np.full((2, 2, 3), i, np.uint8) for i in range(5))
     >>> read.images, read.images.ids[-1], read.skipped
@@ -86,15 +90,20 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
 
 
 def as_image_set(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageSet:
-    """The images of a source. All must be readable. Arguments and errors are those of `read_stream`.
+    """Read images from a source of any kind, all of which must be readable.
 
-    Raises InputError, too, for the first item that can't be read.
+    Arguments and errors are those of `read_stream`.
+
+    Also raises InputError for the first item that can't be read.
     """
     return read_stream(source, shape=shape, fit=fit).whole()
 
 
 def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, what: str) -> ImageSet:
-    """The images of a source of (image, label) pairs or rows; an ImageSet is returned unchanged, with or without labels."""
+    """The images and labels of a source of (image, label) pairs or rows.
+
+    An ImageSet is returned unchanged, with or without labels.
+    """
     if isinstance(source, ImageSet):
         return source
     if source is None or array_of(source) is not None or not is_source(source):
@@ -126,7 +135,7 @@ def as_images(images: Any) -> NDArray[Any]:
 
 @dataclass(eq=False)
 class _Reading:
-    """One pass over a source."""
+    """A single pass over a source of images."""
 
     source: Any
     shape: tuple[int, int, int] | None
@@ -195,7 +204,7 @@ class _Reading:
 
 
 def _is_numbers(value: Any) -> bool:
-    """Whether these are nested lists of plain numbers."""
+    """Whether `value` is a number, or consists of nested lists of numbers."""
     while isinstance(value, (list, tuple)) and value:
         value = cast("Sequence[Any]", value)[0]
     return isinstance(value, (int, float, np.generic))

@@ -1,6 +1,7 @@
-"""Read images and text from somebody else's files without trusting any byte, name or size in them.
+"""Read images and text from files of other people, without trusting any byte, name or size in them.
 
-Nothing is unpacked to disk, and no link is followed. Each format has one file here. Models are in `suspects`, and data sets in `data`.
+Nothing is unpacked to disk, and no link is followed. There is one module per format. Models are read in `suspects`, and
+data sets in `data`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arrays of pixels in .npy, .npz and IDX files, read a row at a time; nothing pickled is ever read."""
+"""Read arrays of pixels from .npy, .npz and IDX files, one image at a time. Pickled objects are never read."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ LABEL_KEYS = ("labels", "y", "Y", "arr_1", "y_test", "targets")
 def npy_pictures(stream: Reader, labels: Sequence[str] | None, limits: ImageLimits) -> Iterator[Picture]:
     """The images of one array, (N, C, H, W), (N, H, W, C) or (N, H, W), of uint8, uint16 or floats in [0, 1].
 
-    The header's shape costs nothing: memory is taken for one image at a time, as its bytes arrive. Raises InputError for pickled
-    objects, other types and layouts, Fortran order, an end that comes too early.
+    A false shape in the header does no harm, because memory is taken for one image at a time, as its bytes arrive.
+    Raises InputError for pickled objects, other types and layouts, Fortran order, and files that end too early.
     """
     shape, dtype = _npy_header(stream)
     yield from _rows(stream, shape, dtype, labels, limits)
 
 
 def npz_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture]:
-    """Images under 'images', 'x' or 'arr_0' of an .npz, with labels, if any, under 'labels', 'y' or 'arr_1'."""
+    """The images in an .npz ('images', 'x' or 'arr_0'), with labels if there are any ('labels', 'y' or 'arr_1')."""
     with open_zip(file, limits) as archive:
         entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         image_key = next((k for k in IMAGE_KEYS if k in entries), None)
@@ -56,7 +56,7 @@ def npz_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
 
 
 def idx_pictures(stream: Reader, limits: ImageLimits) -> Iterator[Picture]:
-    """Images of an IDX file of unsigned bytes with three axes, MNIST's format."""
+    """The images in an IDX file (MNIST's format) of unsigned bytes with three axes."""
     head = _exactly(stream, 16)
     if head[:4] != b"\0\0\x08\x03":
         raise InputError("expected an IDX file of images, got one with other contents; name the file of images")
@@ -64,7 +64,7 @@ def idx_pictures(stream: Reader, limits: ImageLimits) -> Iterator[Picture]:
 
 
 class _entry:
-    """A zip's entry as a stream that counts against the budget."""
+    """An entry of a zip, as a stream whose bytes count against the budget."""
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> None:
         check_entry(info)
@@ -152,7 +152,7 @@ def _eight_bit(row: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _exactly(stream: Reader, size: int) -> bytes:
-    """`size` bytes, gathered as they come: a header's false size then costs no memory."""
+    """Read `size` bytes in pieces, so that a false size in a header costs no memory."""
     pieces, left = [], size
     while left:
         piece = stream.read(min(left, 1 << 20))

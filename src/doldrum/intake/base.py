@@ -1,4 +1,4 @@
-"""What intake gives: pictures and what was skipped, and the limits that it keeps."""
+"""The types that `intake` returns, for pictures and for skipped files, and the limits on their sizes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["ImageLimits", "Picture", "Skipped"]
 
 @dataclass(frozen=True, kw_only=True)
 class ImageLimits:
-    """Sizes beyond which a file is a mistake or an attack; each is checked before memory is taken for it.
+    """Sizes beyond which a file is taken for a mistake or an attack. Each size is checked before memory is allocated.
 
     Parameters
     ----------
     pixels : int
         Width x height of one image.
     member_bytes : int
-        One encoded image, or one array that has to be held whole, after its archive unpacked it.
+        Size of one encoded image, or of one array that must be in memory as a whole, after unpacking.
     members : int
-        Entries of one source that are looked at; what follows is not read.
+        Number of entries that are read from one source. Later entries are not read.
     directory_bytes : int
-        A zip's table of contents, which has to be held whole.
+        Size of a zip's table of contents, which must be in memory as a whole.
     unpacked_ratio, unpacked_free : int
-        An archive may unpack to this many times its own size, and to `unpacked_free` bytes in any case.
+        An archive may unpack to `unpacked_ratio` times its own size, and always to `unpacked_free` bytes.
 
     Raises InputError for a limit below 1.
 
@@ -50,9 +50,9 @@ class ImageLimits:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image: a visible id that no other item of its source has, uint8 pixels (H, W, 3), its class's name or None.
+    """One image: an id that is unique in its source and safe to print, uint8 pixels (H, W, 3), a class name or None.
 
-    `grey` says that it had one channel, which is repeated in its pixels.
+    If `grey` is true, the image had one channel, which is repeated in `pixels`.
     """
 
     id: str
@@ -62,14 +62,14 @@ class Picture:
 
     @property
     def planes(self) -> NDArray[np.uint8]:
-        """Its pixels with the channels that it had: (1 or 3, H, W)."""
+        """The pixels as (1 or 3, H, W), with as many channels as the image had."""
         planes = self.pixels.transpose(2, 0, 1)
         return planes[:1] if self.grey else planes
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that could not be read, or must not be: its visible id, and why."""
+    """A file or entry that could not be read, or must not be: its id, which is safe to print, and the reason."""
 
     id: str
     why: str

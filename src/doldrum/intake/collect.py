@@ -1,4 +1,4 @@
-"""A stream of pictures into one array on disk."""
+"""Write a stream of pictures into one array on disk."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _HEADER = 128  # bytes of an .npy header: room for any number of rows
 
 @dataclass(frozen=True, eq=False)
 class CollectedImages:
-    """uint8 (N, C, H, W), memory-mapped; the id and the class's name (or None) of each row; what is not among them, and why.
+    """Memory-mapped images uint8 (N, C, H, W), the id and the class name (or None) of each, and the skipped items.
 
-    `note` says how many had another size or colour, and which; None if none had.
+    `note` tells how many images had another size or number of channels, and lists these shapes. If there are no such
+    images, `note` is None.
     """
 
     images: NDArray[np.uint8]
@@ -43,21 +44,23 @@ def as_array(
     shape: tuple[int, int, int],
     resize: Literal["stretch", "crop"] | None = "stretch",
 ) -> CollectedImages:
-    """Stream pictures into `path`, an .npy of the shape a classifier takes; one picture is in memory at a time.
+    """Write pictures one by one into the .npy file `path`, in a classifier's input shape.
+
+    One picture is in memory at a time.
 
     Parameters
     ----------
     items : iterable of Picture and Skipped
-        Such as :func:`open_images` gives; wrap it in a generator to count as it goes.
+        For example the result of :func:`open_images`. Wrap the items in a generator to count them during the run.
     path : str or path
-        The .npy to write; it appears whole or not at all, and stays.
+        The .npy file to write. The file appears only when it is complete, and is kept.
     shape : (C, H, W)
         C is 1 or 3. Colour pictures are skipped when C is 1: turning them grey would change the evidence.
     resize : {"stretch", "crop"} or None
-        What becomes of pictures of another size: stretched to H x W; scaled until they cover H x W and cut to its middle;
-        or skipped. Bilinear, with antialiasing.
+        Treatment of pictures of another size: "stretch" stretches them to H x W; "crop" scales them until they cover H
+        x W, and crops them to their middle; None skips them. Scaling is bilinear, with antialiasing.
 
-    Raises InputError for another shape or way, and when no picture is left.
+    Raises InputError for another `shape` or `resize`, and if no picture is left.
 
     >>> import tempfile
     >>> grey = Picture("a", np.full((2, 4, 3), 9, np.uint8), "cat")

@@ -1,4 +1,8 @@
-"""The one decoder of encoded images: what is opened, how it is turned, and made grey or colour."""
+"""Decode encoded images.
+
+This module is the only decoder of images in doldrum: it checks the format, rotates the image as EXIF says, and makes it
+grey or colour.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from doldrum.intake.text import visible
 __all__ = ["FORMATS", "decode_image", "fit_image", "fitting_note", "image_pixels"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-"""Formats that are opened; no vector formats, whose decoders start other programs."""
+"""Image formats that are opened. Vector formats are not opened, since their decoders start other programs."""
 _JPEG_WORK = 1 << 29  # pixels x scans: a progressive JPEG can name thousands of scans in a few kilobytes
 _SHAPES = 3  # that a note lists
 _PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slowly
@@ -28,9 +32,9 @@ _PLAIN_PPM = 1 << 22  # pixels of a PPM in decimal digits, which is decoded slow
 def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[np.uint8]:
     """An encoded image as uint8 (1 or 3, H, W), as a viewer shows it.
 
-    It is turned as EXIF says, palettes are resolved, and transparent parts become white (viewers differ there, so an
-    image may look otherwise elsewhere). 16-bit pixels are scaled to 8 bits, CMYK becomes RGB without its colour profile, of an animation or a
-    file with several pages the first one counts. Grey stays one channel.
+    The image is rotated as EXIF says, palettes are resolved, and transparent parts become white (some viewers show them
+    in another colour). Pixels of 16 bits are scaled to 8 bits, and CMYK becomes RGB without its colour profile. Only
+    the first frame of an animation, or the first page of a file, is decoded. A grey image keeps its single channel.
 
     Raises InputError, with the reason, for other formats, broken files and images beyond `limits`.
     """
@@ -77,7 +81,7 @@ def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:
 
 
 def _check_work(opened: Any, data: bytes) -> None:
-    """Refuse small files that take minutes to decode, or whose tiles are far larger than they are."""
+    """Refuse small files that take minutes to decode, and TIFF files whose tiles are far larger than the image."""
     pixels = opened.width * opened.height
     scans = data.count(b"\xff\xda") if opened.format in ("JPEG", "MPO", "TIFF") else 0
     if scans > 1 and scans * pixels > _JPEG_WORK:
@@ -93,7 +97,8 @@ def _check_work(opened: Any, data: bytes) -> None:
 def image_pixels(image: Any) -> NDArray[np.uint8]:
     """Pixels of an open Pillow image as (1 or 3, H, W); transparent parts become white.
 
-    Float images (TIFF) are read as 0 to 1, 0 to 255 or 0 to 65535, the first that holds their highest value.
+    Pixels of a float image (TIFF) are scaled from the smallest of the ranges 0 to 1, 0 to 255 and 0 to 65535 that
+    contains their highest value.
     """
     from PIL import Image
 
@@ -124,11 +129,14 @@ def fit_image(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] | None = "stretch",
 ) -> NDArray[np.uint8]:
-    """uint8 (1 or 3, H, W) with the channels and size a classifier takes; bilinear, with antialiasing.
+    """Fit an image, uint8 (1 or 3, H, W), to the channels and size of a classifier's input.
 
-    An image of another size is stretched to it; or scaled until it covers the size, and cut to its middle ("crop"); or refused (None).
+    Resizing is bilinear, with antialiasing.
 
-    Raises InputError for colour where grey is wanted: turning it grey would change the evidence.
+    If an image has another size, `resize` says what to do: "stretch" stretches it to `size`, "crop" scales it until it
+    covers `size` and crops it to its middle, and None refuses it.
+
+    Raises InputError for a colour image if `channels` is 1, since turning it grey would change the evidence.
 
     >>> fit_image(np.zeros((1, 4, 4), np.uint8), channels=3, size=(2, 2)).shape
     (3, 2, 2)
@@ -158,7 +166,7 @@ def fit_image(
 
 
 def _middle(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The largest part about the middle that has the shape of `size`, which it is then scaled to."""
+    """The largest centred part of an image that has the proportions of `size`, before it is scaled."""
     (tall, wide), (height, width) = array.shape[1:], size
     scale = max(height / tall, width / wide)
     y, x = round((tall - height / scale) / 2), round((wide - width / scale) / 2)
@@ -168,7 +176,9 @@ def _middle(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 def fitting_note(
     before: Mapping[tuple[int, ...], int], to: tuple[int, ...], *, resize: Literal["stretch", "crop"] | None = "stretch"
 ) -> str | None:
-    """What was done to images to make them (C, H, W), of how many there were `before` of each shape; None if nothing was.
+    """A note on how many images were fitted to the shape `to`, or None if no image was.
+
+    `before` counts the images of each shape.
 
     >>> fitting_note({(1, 8, 8): 2, (3, 4, 4): 5}, (3, 4, 4))
     '2 of 7 images were fitted to 3 x 4 x 4 (channels x height x width; other sizes are stretched): they were 1 x 8 x 8'

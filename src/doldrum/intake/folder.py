@@ -1,4 +1,4 @@
-"""Folders of files, walked without following a link."""
+"""List the files in a folder and its subfolders without following links."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ __all__ = ["FolderEntry", "walk"]
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A file below a folder: its name there, its path; or why it is passed over."""
+    """A file below a folder: its name relative to the folder, and its path.
+
+    If the file is skipped, `why` is the reason.
+    """
 
     name: str
     path: str
@@ -21,8 +24,9 @@ class FolderEntry:
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[FolderEntry]:
-    """Files below `root`, in order of their names, folder by folder; links, hidden entries and folders that may not be entered
-    come with the reason why they are passed over.
+    """The files below `root`, folder by folder, in order of their names.
+
+    Links, hidden entries and folders that may not be opened are listed with the reason why they are skipped.
     """
     waiting = [("", os.fspath(root))]
     while waiting:

@@ -1,11 +1,11 @@
-"""What a file is, by its first bytes: names and suffixes can be wrong."""
+"""Recognise the format of a file by its first bytes, since names and suffixes can be wrong."""
 
 from __future__ import annotations
 
 __all__ = ["CONTAINERS", "declared_size", "kind_of"]
 
 CONTAINERS = frozenset(["zip", "tar", "gzip", "bzip2", "xz", "zstd", "npy", "Parquet"])
-"""Kinds that hold many images."""
+"""Formats of files that contain many images."""
 
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -36,8 +36,10 @@ _STARTS = (
 
 
 def kind_of(head: bytes) -> str | None:
-    """What begins with these bytes (512 are enough), or None: an image format as Pillow names it, or a container, or
-    something that is only named to be refused.
+    """The format of a file, given its first bytes (512 are enough); None if it is unknown.
+
+    The result is an image format under Pillow's name, a container, or a format that is recognised only so that an error
+    message can name it.
 
     >>> kind_of(b"%!PS-Adobe-3.0 EPSF-3.0"), kind_of(b"hello")
     ('PostScript', None)
@@ -57,7 +59,9 @@ def kind_of(head: bytes) -> str | None:
 
 
 def declared_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in the header of a WebP, whose decoder takes memory as soon as it is opened; None for others.
+    """Width and height in the header of a WebP file; None for other formats.
+
+    WebP's decoder takes memory as soon as a file is opened.
 
     Source: RFC 9649, sections 2.5 to 2.7.
     """

@@ -1,4 +1,4 @@
-"""From an archive's entries to pictures: which are images, which belong together, what each is called."""
+"""Turn an archive's entries into pictures: find the images, group the entries of one sample, and name them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _OTHERS = 1000  # entries of one sample that are held to be listed
 
 
 def as_rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(1 or 3, H, W) as (H, W, 3)."""
+    """Convert an image from (1 or 3, H, W) to (H, W, 3)."""
     return np.ascontiguousarray(np.broadcast_to(array.transpose(1, 2, 0), (*array.shape[1:], 3)))
 
 
 def folder_label(name: str) -> str | None:
-    """The class of an image by its path: the innermost folder, None at the top.
+    """The class of an image according to its path: the name of the innermost folder, or None without a folder.
 
     >>> folder_label("train/cat/1.png"), folder_label("1.png")
     ('cat', None)
@@ -36,7 +36,7 @@ def folder_label(name: str) -> str | None:
 
 
 def sniffed(head: bytes) -> str | None:
-    """Why a member with these first bytes is not even tried, or None for one that looks like an image.
+    """The reason why an entry with these first bytes is not decoded; None if it looks like an image.
 
     >>> sniffed(b"%!PS-Adobe-3.0")
     'expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got PostScript; leave out this file'
@@ -45,12 +45,12 @@ def sniffed(head: bytes) -> str | None:
     if kind in FORMATS:
         return None
     if kind in CONTAINERS:
-        return f"expected an image, got an archive or a table ({kind}) inside another one; unpack it and name it on its own"
+        return f"expected an image, got an archive or a table ({kind}) inside another one; unpack it and open it separately"
     return f"expected an image ({', '.join(FORMATS)}), got {kind or 'another kind of file'}; leave out this file"
 
 
 def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLimits) -> Picture | Skipped:
-    """One encoded image, decoded, or skipped with the reason."""
+    """Decode one image. Returns a Skipped with the reason if the image cannot be decoded."""
     if (why := sniffed(data[:512])) is not None:
         return Skipped(visible(name), why)
     try:
@@ -61,11 +61,14 @@ def picture_or_why(name: str, data: bytes, *, label: str | None, limits: ImageLi
 
 
 def tar_pictures(members: Iterable[TarMember], limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    """Images of a tar. Entries in a row that share their name up to the first dot are one sample, as in a WebDataset.
+    """The images of a tar.
 
-    A sample's class is the text of its ".cls" entry, else the folder it is in. Of a sample with an image all other
-    entries (text, numbers, pickles) are passed over unread; one without an image is listed with the reason. Where the
-    archive breaks off, what was whole until then is given before the error is raised.
+    Consecutive entries whose names are the same up to the first dot form one sample, as in a WebDataset.
+
+    A sample's class is the text of its ".cls" entry, else the name of its folder. If a sample has an image, its other
+    entries (text, numbers, pickles) are skipped without reading them. The entries of a sample without an image are
+    listed with the reasons why they are skipped. If the archive ends too early, the complete entries before its end are
+    returned before the error is raised.
     """
     sample, key, stream = _Sample(limits), None, iter(members)
     while True:
@@ -85,7 +88,7 @@ def tar_pictures(members: Iterable[TarMember], limits: ImageLimits) -> Iterator[
 
 
 class _Sample:
-    """Entries of a tar that belong together."""
+    """The entries of a tar that form one sample."""
 
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
@@ -96,7 +99,7 @@ class _Sample:
         self._found = False
 
     def add(self, name: str, member: TarMember) -> Iterator[Picture | Skipped]:
-        """Take an entry in; gives what is finished where there is too much to hold."""
+        """Add an entry to the sample. If the sample becomes too large for memory, the pictures so far are returned."""
         why = _why_not(member, self._limits)
         data = member.data
         if data is not None and name.endswith(".cls") and len(data) <= _CLASS_BYTES:
@@ -113,7 +116,10 @@ class _Sample:
             yield from self.finish()
 
     def finish(self) -> Iterator[Picture | Skipped]:
-        """The images, decoded; of a sample without one, why."""
+        """The sample's decoded images.
+
+        If the sample has no images, its entries are given with the reasons why they were skipped.
+        """
         images, others = self._images, self._others
         self._images, self._others, self._bytes = [], [], 0
         for name, data in images:

@@ -1,4 +1,4 @@
-"""open_images: pictures from files that somebody else made."""
+"""open_images: read pictures from files of other people."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ _PACKED = ("gzip", "bzip2", "xz", "zstd")
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images that somebody else made. Iterate it, as often as you like, for :class:`Picture` and :class:`Skipped`.
+    """Images from files of other people.
 
-    `kind` says what it was taken for; `class_names` are the names of the classes in the order of their numbers where a
+    Iterating over an ImageSource gives :class:`Picture` and :class:`Skipped` items, and can be repeated.
+
+    `kind` is the format that was recognised. `class_names` are the class names in the order of the class numbers, if a
     table has them, else ().
     """
 
@@ -39,10 +41,11 @@ class ImageSource:
     limits: ImageLimits = field(default_factory=ImageLimits)
 
     def __iter__(self) -> Iterator[Picture | Skipped]:
-        """Items in a stable order, one in memory at a time; each id is unique.
+        """The items in a fixed order, one in memory at a time. Each id is unique.
 
-        What macOS adds to images (`__MACOSX/`, `._name`, `.DS_Store`) is left out; one Skipped at the end says how much. Raises
-        InputError if nothing at all can be read; where a file breaks off later, the last item is a Skipped that says so.
+        Files that macOS adds to folders and archives (`__MACOSX/`, `._name`, `.DS_Store`) are left out, and one Skipped
+        at the end counts them. Raises InputError if nothing at all can be read. If a file turns out to be damaged
+        later, the last item is a Skipped that says so.
         """
         name = visible(os.path.basename(os.path.abspath(self.path)))
         items = (
@@ -73,29 +76,30 @@ class ImageSource:
 
 
 def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = None) -> ImageSource:
-    """Images in a folder, a file or an archive from an unknown source, without trusting anything in it.
+    """Read images from a folder, a file or an archive from an unknown source, without trusting anything in it.
 
     Parameters
     ----------
     path : str or path
-        A folder (files and archives in it, at any depth), one image, a zip, a tar (plain or packed with gzip, bzip2, xz
-        or zstd; WebDataset shards too), a Parquet table with encoded images, an .npy or .npz of pixels, an IDX file. It
-        is recognised by its first bytes; only the suffix .npz counts.
+        A folder (with files and archives at any depth), one image, a zip, a tar (plain or packed with gzip, bzip2, xz
+        or zstd; also WebDataset shards), a Parquet table with encoded images, an .npy or .npz of pixels, or an IDX
+        file. The format is recognised by the first bytes; only for .npz the suffix matters.
     limits : ImageLimits, optional
         Sizes beyond which an entry is skipped and a container refused.
 
     Returns
     -------
     ImageSource
-        Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why), in order: folders and their files by
-        name, archives as they are. Grey is repeated to three channels. The label is the name of the class: the folder
-        that an image is in, a sample's ".cls" entry, a table's column; None if there is none.
+        Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why). Folders and their files come
+        in order of their names, entries of archives in the order of the archive. Grey images are repeated to three
+        channels. The label is the name of the class: the name of the image's folder, the text of a sample's ".cls"
+        entry, or the value in a table's column. If there is none of these, the label is None.
 
-    Nothing is extracted or written, no link is followed, no pickle read, no program started; archives inside archives are not
-    opened. Only the formats in FORMATS are decoded, as :func:`decode_image` says. Decoders may still have faults: run
-    it in a confined process.
+    Nothing is extracted or written, no link is followed, no pickle is read, and no program is started. Archives inside
+    archives are not opened. Only the formats in FORMATS are decoded (see :func:`decode_image`). Decoders may still have
+    bugs, so call this function in a sandboxed process.
 
-    Raises InputError when `path` is not there or is none of these.
+    Raises InputError if `path` does not exist or has none of these formats.
 
     >>> import tempfile; from pathlib import Path; from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +128,10 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
 
 
 def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
-    """What a file is; files that pack others are looked into. Leaves the file anywhere."""
+    """The format of a file.
+
+    For a compressed file, the result is the format of its content. The file's position changes.
+    """
     file.seek(0)
     head = file.read(512)
     kind = kind_of(head)
@@ -157,7 +164,10 @@ def _first(stream: Reader) -> bytes:
 
 
 def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
-    """The items of one file. Named alone, one that gives nothing is an error; in a folder it is skipped."""
+    """The items of one file.
+
+    A file without items is an error if it is the source (`alone`). In a folder, a file without items is skipped.
+    """
     begun = False
     shown = visible(name)
     try:
@@ -175,7 +185,7 @@ def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator
 
 
 def read_items(file: IO[bytes], name: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    """The items of one open file; a damaged one may raise whatever its library raises."""
+    """The items of one open file. For a damaged file, the library that reads it may raise any exception."""
     return _items(file, name, name, limits, alone=True)
 
 
@@ -217,7 +227,7 @@ def _image(file: IO[bytes], name: str, label: str | None, limits: ImageLimits) -
 
 
 def _not_tried(file: IO[bytes]) -> str | None:
-    """Why a file in a folder is neither an image nor a container."""
+    """The reason why a file in a folder is not read; None if it is an image or a container of images."""
     head = file.read(512)
     if kind_of(head) in CONTAINERS or is_tar_header(head) or head[:4] == b"\0\0\x08\x03":
         return None
@@ -233,7 +243,7 @@ def _folder(root: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
 
 
 def _is_of_macos(name: str) -> bool:
-    """Whether macOS put an entry there: a folder's settings, or what its archives keep of a file besides its bytes.
+    """Whether macOS added an entry: the settings of a folder, or a file's metadata in an archive.
 
     >>> [_is_of_macos(n) for n in ("cat/._1.png", "x.zip/__MACOSX/cat/._1.png", ".DS_Store", "cat/1.png")]
     [True, True, True, False]
@@ -243,7 +253,7 @@ def _is_of_macos(name: str) -> bool:
 
 
 def _renamed(item: Picture | Skipped, last: dict[str, int]) -> Picture | Skipped:
-    """The second item of a name gets " (2)", and so on."""
+    """Make an item's id unique: the second item with the same id gets " (2)" appended, the third " (3)", and so on."""
     count = last[item.id] = last.get(item.id, 0) + 1
     if count == 1:
         return item

@@ -1,4 +1,4 @@
-"""Streams that end before they become too long."""
+"""Streams that raise an error when they become too long."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _XZ_MEMORY = 128 << 20  # what xz -9 needs is 65 MiB
 
 
 class Reader(Protocol):
-    """The one method that the readers of archives need."""
+    """The type of a stream. The readers of archives need only its method `read`."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 class Budget:
-    """How many bytes a packed file may still unpack to.
+    """The number of bytes that may still be unpacked from a compressed file.
 
     >>> Budget(1000, ImageLimits(unpacked_ratio=2, unpacked_free=1)).take(2001)
     Traceback (most recent call last):
@@ -40,11 +40,11 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        """Whether too many bytes were unpacked."""
+        """Whether more bytes than allowed were unpacked."""
         return self._left < 0
 
     def take(self, size: int) -> None:
-        """Count bytes that were unpacked. Raises InputError when there were too many."""
+        """Count unpacked bytes. Raises InputError if too many bytes were unpacked."""
         self._left -= size
         if self._left < 0:
             raise InputError(
@@ -54,9 +54,9 @@ class Budget:
 
 
 def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[bytes]:
-    """A regular file opened for reading; links are followed only with `follow`, and pipes and devices never opened.
+    """Open a regular file for reading. Links are followed only with `follow`; pipes and devices are never opened.
 
-    Raises InputError for what is no regular file, or may not be read.
+    Raises InputError for anything but a regular file, and for a file that may not be read.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -81,9 +81,9 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[by
 
 
 def unpacked(file: IO[bytes], kind: str | None, budget: Budget) -> Reader:
-    """The plain bytes of a stream packed with "gzip", "bzip2", "xz" or "zstd" (others are plain), counted against `budget`.
+    """Unpack a stream that is compressed with "gzip", "bzip2", "xz" or "zstd", and count its bytes against `budget`.
 
-    Reading a damaged one raises InputError.
+    A stream of another `kind` is returned unchanged. Reading a damaged stream raises InputError.
     """
     if kind == "gzip":
         return _Counted(gzip.GzipFile(fileobj=file), budget)
@@ -99,7 +99,10 @@ def unpacked(file: IO[bytes], kind: str | None, budget: Budget) -> Reader:
 
 
 class _Lent:
-    """A file that its borrower can't close: pyarrow closes what it was given when it is collected."""
+    """A file whose close() does nothing.
+
+    This class is needed because pyarrow closes the file that it was given when pyarrow's own object is deleted.
+    """
 
     closed = False
 
@@ -125,7 +128,7 @@ class _Counted:
 
 
 class _Xz:
-    """Like lzma.LZMAFile, with a bound on the memory that a header may ask for."""
+    """Like lzma.LZMAFile, with a limit on the memory that a header can request."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._packed = file, b""

@@ -1,4 +1,4 @@
-"""Parquet tables of encoded images, as the library `datasets` writes them; read a few rows at a time."""
+"""Read Parquet tables of encoded images, as the library `datasets` writes them, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ _GROUP = 16  # times the bytes of one image: the images of a group of rows, whic
 
 
 def parquet_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    """Images of a column struct{bytes, path} or of plain bytes, with the class in `label`: its name where the table has names.
+    """The images in a column struct{bytes, path} or of plain bytes.
 
-    A row that names a file elsewhere instead of holding bytes is skipped, and nothing is opened for it. Raises InputError
-    for a table without such a column, and one whose groups of rows claim to unpack beyond the limits.
+    The label is the class name if the table has names, else the class number.
+
+    A row that contains a file name instead of bytes is skipped, and its file is not opened. Raises InputError for a
+    table without such a column, and for a table with groups of rows whose unpacked size is above the limits.
     """
     table = _open(file, limits)
     schema = table.schema_arrow
@@ -50,7 +52,7 @@ def parquet_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> It
 
 
 def parquet_class_names(file: IO[bytes], limits: ImageLimits) -> tuple[str, ...]:
-    """The names of the classes, in the order of their numbers, where the table's metadata has them; else ()."""
+    """The class names in the order of the class numbers, if the table's metadata has them; else ()."""
     schema = _open(file, limits).schema_arrow
     return _class_names(schema, next((n for n in _LABEL_NAMES if n in schema.names), None))
 
@@ -113,7 +115,7 @@ def _check_groups(metadata: Any, limits: ImageLimits) -> None:
 
 
 def _cell(values: Any, i: int, nested: bool, limits: ImageLimits) -> tuple[bytes | str, str]:
-    """The bytes of a row, or why there are none; and the file name that it gives."""
+    """The bytes of a row, or the reason why there are none, and the file name in the row."""
     data, path = values[i], ""
     if nested:
         if not data.is_valid:
@@ -138,7 +140,7 @@ def _label(value: int | str | None, names: Sequence[str]) -> str | None:
 
 
 def _class_names(schema: Any, label: str | None) -> tuple[str, ...]:
-    """Source: the library `datasets`, features under the key "huggingface" of the schema's metadata."""
+    """The class names in the metadata that the library `datasets` writes (key "huggingface" of the schema's metadata)."""
     found = (schema.metadata or {}).get(b"huggingface", b"")
     if label is None or not found or len(found) > _METADATA:
         return ()

@@ -1,8 +1,10 @@
-"""Tar by plain streaming: one pass, nothing written, links and devices only named, headers bounded.
+"""Read a tar as a stream in one pass.
 
-Not the standard library's reader, which holds headers of any size and has parsed some of them in quadratic time
-(CVE-2024-6232) or without end (CVE-2025-8194). Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended
-Header"; GNU tar manual, "Basic Tar Format".
+Nothing is written, links and devices are only reported, and the size of headers is limited.
+
+The standard library's reader is not used, because it reads headers of any size into memory. The standard library's
+reader also parsed some headers in quadratic time (CVE-2024-6232) or in an endless loop (CVE-2025-8194). Source:
+POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ _NAMED = {
 
 @dataclass(frozen=True)
 class TarMember:
-    """An entry of a tar: its name as it stands there; what it is if no plain file; its bytes, unless `size` is too large."""
+    """An entry of a tar: its unchanged name, and its bytes unless `size` is too large.
+
+    If the entry is not a regular file, `other` says what it is.
+    """
 
     name: bytes
     size: int
@@ -40,9 +45,11 @@ class TarMember:
 
 
 def tar_members(stream: Reader, *, most: int) -> Iterator[TarMember]:
-    """Entries of a tar in their order; folders are passed over, files of more than `most` bytes come without them.
+    """The entries of a tar in their order, without folders.
 
-    Raises InputError for a damaged header, one that is too long, and an end in the middle.
+    A file of more than `most` bytes is given without its bytes.
+
+    Raises InputError for a damaged header, a header that is too long, and a tar that ends in the middle of an entry.
     """
     long_name: bytes | None = None
     long_size: int | None = None
@@ -89,7 +96,10 @@ def tar_members(stream: Reader, *, most: int) -> Iterator[TarMember]:
 
 
 def is_tar_header(block: bytes) -> bool:
-    """Whether 512 bytes are a tar header: their checksum says so (signed sums, which old tars wrote, too)."""
+    """Whether 512 bytes are a tar header with a correct checksum.
+
+    Signed checksums, which old programs wrote, are accepted too.
+    """
     if len(block) < _BLOCK or not any(block[:100]):
         return False
     try:
@@ -128,7 +138,7 @@ def _short_name(block: bytes) -> bytes:
 
 
 def _pax(data: bytes) -> dict[bytes, bytes]:
-    """Records "length key=value\\n", each with its own length in front."""
+    """Parse the records "length key=value\\n" of an extended header. Each record begins with its own length."""
     fields, at = {}, 0
     while at < len(data) and data[at] != 0:
         digits, space, _ = data[at : at + 10].partition(b" ")
@@ -143,7 +153,7 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
 
 
 def _exactly(stream: Reader, size: int) -> bytes | None:
-    """`size` bytes; None at the very end."""
+    """Read exactly `size` bytes. Returns None if the stream ended before the first byte."""
     pieces, left = [], size
     while left:
         piece = stream.read(min(left, _PIECE))
@@ -167,7 +177,7 @@ def _body(stream: Reader, size: int, most: int, what: str) -> bytes:
 
 
 def _pass_over_map(stream: Reader, more: int) -> None:
-    """The rest of a sparse file's map, which its size doesn't count."""
+    """Skip the rest of a sparse file's map, which is not included in the entry's size."""
     while more:
         block = _exactly(stream, _BLOCK)
         if block is None:

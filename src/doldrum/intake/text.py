@@ -1,4 +1,4 @@
-"""Names and messages that somebody else wrote, as text that can be stored, shown and opened in a spreadsheet."""
+"""Turn names and messages from other people into text that is safe to store, to show, and to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
 
 
 def visible(name: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
-    r"""A name as one line of text in which every character can be seen, at most `most` characters long.
+    r"""A name as one line of text in which every character is visible, at most `most` characters long.
 
-    Escaped as in a Python string are control characters (line breaks and ANSI's escape among them), characters that
-    turn the direction of text or take no room, lone surrogates, private and unassigned ones, other spaces than the
-    plain one, and accents beyond three on a letter; bytes that are no UTF-8 become ``\xNN``. A longer name keeps its
-    beginning and its end. The result encodes to UTF-8 and is the same when put through again.
+    Characters that are invisible or misleading are escaped as in a Python string. The escaped characters are control
+    characters (such as line breaks and ANSI's escape), characters that change the direction of text or have no width,
+    and all spaces except the plain one. Lone surrogates, private and unassigned characters, and accents beyond three on
+    a letter are escaped too. Bytes that are not UTF-8 become ``\xNN``. A longer name keeps its beginning and its end.
+    The result can be encoded as UTF-8, and a second call does not change it.
 
-    Markup is *not* escaped, since what is markup depends on where the text goes: escape at the point of use, with the
-    template engine (HTML), `rich.text.Text` (terminal), :func:`csv_safe` (CSV). Letters of scripts that run from right
-    to left stay, so isolate names in HTML (``<bdi>``).
+    Markup is *not* escaped, since the kind of markup depends on where the text is used. Escape markup where the text is
+    used, with the template engine (HTML), `rich.text.Text` (terminal), or :func:`csv_safe` (CSV). Letters of
+    right-to-left scripts are kept, so isolate names in HTML (``<bdi>``).
 
-    Two names may look alike afterwards: this is for eyes, not for opening files.
+    Two different names may give the same text, so use the result only for display, and not to open files.
 
     >>> visible("cat\n\x1b[31m\u202egnp.exe")
     'cat\\n\\x1b[31m\\u202egnp.exe'
@@ -55,10 +56,13 @@ def visible(name: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
 
 
 def csv_safe(value: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
-    """Text for a cell of a CSV file: :func:`visible`, and an apostrophe before what a spreadsheet would run.
+    """Text for a field of a CSV file that a spreadsheet does not run as a formula.
 
-    A formula starts with =, +, -, @, | or % (or their wide twins), with spaces before it or not; programs show the apostrophe or
-    hide it, none runs what follows. Quotes and separators are the CSV writer's: use the `csv` module.
+    The text is the result of :func:`visible`, with an apostrophe before a formula.
+
+    A formula starts with =, +, -, @, | or % (or their full-width forms), perhaps after spaces. Some programs show the
+    apostrophe and some hide it, but none runs the text after it. Quotes and separators are not escaped here: use the
+    `csv` module to write the file.
 
     Source: OWASP, "CSV Injection".
 

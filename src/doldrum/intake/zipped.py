@@ -1,4 +1,4 @@
-"""Zip archives, read one entry at a time; nothing is written."""
+"""Read zip archives one entry at a time. Nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LINK, _REGULAR = stat.S_IFLNK, (0, stat.S_IFREG)
 
 
 def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
-    """An open zip whose table of contents was bounded before it was read. Raises InputError."""
+    """Open a zip. The size of the zip's table of contents is checked before the table is read. Raises InputError."""
     size = _directory_size(file)
     if size > limits.directory_bytes:
         raise InputError(
@@ -36,7 +36,7 @@ def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
 
 
 def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    """Images of a zip, in the order of its table of contents; an image's class is the folder it is in."""
+    """The images of a zip, in the order of its table of contents. An image's class is the name of its folder."""
     with open_zip(file, limits) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -55,9 +55,12 @@ def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
 def read_entry(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget, *, most: int, peek: bool = False
 ) -> bytes:
-    """The bytes of one entry, at most `most` of them; with `peek` only its first ones unless they look like an image.
+    """The bytes of one entry, which may have at most `most` bytes.
 
-    Raises InputError for a link, an encrypted entry, one packed by a method that isn't read, a long one and a damaged one.
+    With `peek`, only the first 512 bytes are returned for an entry that does not look like an image.
+
+    Raises InputError for an entry that is a link, encrypted, too long or damaged, or uses an unsupported compression
+    method.
     """
     check_entry(info)
     if info.file_size > most:
@@ -76,7 +79,7 @@ def read_entry(
 
 
 def check_entry(info: zipfile.ZipInfo) -> None:
-    """Raise InputError for an entry that is not to be opened."""
+    """Raise InputError for an entry that must not be opened."""
     if info.flag_bits & 0x1:
         raise InputError("expected a readable entry, got an encrypted one; decrypt it first")
     kind = stat.S_IFMT(info.external_attr >> 16)
@@ -88,7 +91,7 @@ def check_entry(info: zipfile.ZipInfo) -> None:
 
 
 def _directory_size(file: IO[bytes]) -> int:
-    """Bytes of the table of contents, as the end of the file says.
+    """The size of the table of contents in bytes, according to the record at the end of the file.
 
     Source: PKWARE APPNOTE 6.3.10, sections 4.3.14 to 4.3.16.
     """

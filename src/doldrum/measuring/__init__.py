@@ -1,6 +1,7 @@
-"""From a classifier, images and probes to Responses: in memory, until a rule is content, in a folder, over workers.
+"""Measure a classifier on images with probes. The result, Responses, is kept in memory or written to a folder.
 
-Not in this package: statistics of responses (`stats`, `profiles`), perturbations (`probes`), and verdicts (`detectors`).
+A rule can stop a measurement early, and workers can share the work. Not in this package: statistics of responses
+(`stats`, `profiles`), perturbations (`probes`), and verdicts (`detectors`).
 """
 
 from doldrum.measuring import until

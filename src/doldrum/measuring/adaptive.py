@@ -1,4 +1,7 @@
-"""Measuring until a rule is content: inputs drop out, others take their place, tiles stay full."""
+"""Measure inputs until a stopping rule is satisfied.
+
+New inputs replace finished ones, so that all tiles (batches of fixed size) stay full.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from doldrum.responses import NOT_TAKEN, Responses
 __all__ = ["LOOK", "Course", "adaptive_chunks"]
 
 LOOK = 16
-"""The number of draws between two looks at an input, if a tile may hold several inputs. Otherwise it is one tile."""
+"""Number of draws of an input between two checks of the rule, if a tile may hold several inputs.
+
+If a tile holds one input, the rule is checked after every full tile.
+"""
 
 _COUNTS = 1 << 22  # label counts made at a time: K may be large
 
@@ -29,7 +35,10 @@ _OPEN_BLOCKS = 8  # an input that takes long holds up its block; so many later o
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What is measured, on which engine, and the rule that ends it; `draws` is the most that an input takes at a strength."""
+    """The settings of an adaptive measurement (one that a rule stops early): the probe, the engine and the rule.
+
+    `draws` is the maximum number of draws per input and strength.
+    """
 
     engine: Engine
     shares_tiles: bool
@@ -52,7 +61,7 @@ class _Block:
 
 @dataclass(eq=False)
 class _Case:
-    """One input at one strength that is not decided yet."""
+    """One input at one strength, for which the rule has not stopped yet."""
 
     block: _Block
     row: int
@@ -62,10 +71,12 @@ class _Case:
 
 
 def adaptive_chunks(run: Course, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
-    """Responses block by block, in order. Draws of an input are a prefix of the probe's; the rest are NOT_TAKEN.
+    """Responses block by block, in order.
 
-    An input is looked at after fixed numbers of draws, so how many it takes depends on that input alone, never on the inputs
-    measured beside it.
+    An input gets the first draws of the probe; the draws after the stop are NOT_TAKEN.
+
+    The rule is checked after fixed numbers of draws. So the number of draws depends only on the input itself, and not
+    on the inputs that are measured at the same time.
     """
     conditions, most = len(run.strengths), run.draws
     source, open_blocks, cases = iter(blocks), deque[_Block](), list[_Case]()
@@ -113,7 +124,7 @@ def _base_labels(run: Course, images: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def _take(run: Course, cases: list[_Case]) -> None:
-    """The next draws of every case."""
+    """Measure the next draws of every case."""
     rows = run.engine.rows
     step = min(LOOK, rows) if run.shares_tiles else rows
     each = rows // step
@@ -141,7 +152,7 @@ def _take(run: Course, cases: list[_Case]) -> None:
 
 
 def _undecided(run: Course, cases: list[_Case]) -> list[_Case]:
-    """Look at every case; those that need more draws, and have some left."""
+    """Check the rule for every case, and return the cases that need more draws and have draws left."""
     k = run.num_classes
     enough: list[bool] = []
     for first in range(0, len(cases), each := max(1, _COUNTS // k)):

@@ -1,4 +1,4 @@
-"""Answers: what a classifier answered to some inputs and their probes."""
+"""Answers: a classifier's outputs for unperturbed inputs and for all their probes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ __all__ = ["Answers"]
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Labels of N inputs, and the Responses of every probe by its name.
+    """The labels of N inputs, and the Responses of each probe by name.
 
     Parameters
     ----------
     labels : int16 array (N,)
-        The label of each unperturbed input, or -1 (`INVALID`); those of all Responses.
+        The label of each unperturbed input, or -1 (`INVALID`). All Responses have the same labels.
     responses : mapping of names to Responses
     scores : float64 array (N, K), optional
-        Probabilities of each unperturbed input, where they were asked for; NaN if the input was invalid.
+        The probabilities of each unperturbed input, if they were requested. The probabilities are NaN if the output was
+        invalid.
     """
 
     labels: NDArray[np.int16]
@@ -36,13 +37,13 @@ class Answers:
 
     @property
     def only(self) -> Responses:
-        """The Responses of a measurement of one probe."""
+        """The Responses of the only probe."""
         (found,) = self.responses.values()
         return found
 
     @property
     def num_invalid(self) -> int:
-        """The number of draws and unperturbed inputs without an answer."""
+        """The number of draws and unperturbed inputs whose output was invalid (NaN or infinite)."""
         draws = sum(int((r.draws == INVALID).sum()) for r in self.responses.values())
         return draws + int((self.labels == INVALID).sum())
 
@@ -54,7 +55,7 @@ class Answers:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Answers]) -> Answers:
-        """The inputs of several answers to one battery, one after another."""
+        """Join the Answers of several groups of inputs that were measured with the same probes."""
         scores = [p.scores for p in parts if p.scores is not None]
         return cls(
             np.concatenate([p.labels for p in parts]),

@@ -1,4 +1,4 @@
-"""A battery: several probes on one input, with one numbering of its rows."""
+"""A battery: several probes of one input, whose rows (perturbed images) have one common numbering."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 def as_probes(probe: Probe | Mapping[str, Probe]) -> dict[str, Probe]:
-    """Name -> probe; a probe by itself has its family's name. Raises InputError for anything else.
+    """A dict of probes by name.
+
+    A single probe gets the name of its kind, such as "gaussian". Raises InputError for values that are not probes.
 
     >>> from doldrum.probes import Gaussian
     >>> list(as_probes(Gaussian([0.1])))
@@ -33,16 +35,17 @@ def as_probes(probe: Probe | Mapping[str, Probe]) -> dict[str, Probe]:
 
 
 def count_draws(probes: Mapping[str, Probe]) -> int:
-    """Draws of all conditions of all probes."""
+    """The number of draws of all probes at all their strengths."""
     return sum(len(p.strengths) * p.draws for p in probes.values())
 
 
 class Battery:
-    """Several probes made ready for one input shape.
+    """Several probes that are prepared for one input shape.
 
-    An input's rows are numbered across all probes: row 0 is the unperturbed image, then come the probes of images in the order given,
-    condition by condition, draw by draw; those `image_rows` rows go to the classifier itself. The rows of probes of the model
-    come last: row r shows the unperturbed image to a model of its own, `variants[r]`: (probe, condition, draw).
+    The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
+    the probes that perturb images, ordered by probe, condition (strength) and draw. The first `image_rows` rows, which
+    are these, go to the classifier itself. The rows of probes that perturb the model come last: in row r, the
+    unperturbed image goes to the perturbed model `variants[r]`, given as (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
@@ -56,7 +59,7 @@ class Battery:
         self._number({name: range(p.draws) for name, p in self.probes.items()})
 
     def part(self, draws: Mapping[str, range]) -> Battery:
-        """The unperturbed image and, of each condition of the probes named, these draws alone; probes of images only.
+        """A battery of the unperturbed image and only these draws of each condition of the named probes, which must perturb images.
 
         >>> from doldrum.probes import Gaussian
         >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3)}, (1, 1, 2))
@@ -74,7 +77,7 @@ class Battery:
         return made
 
     def _number(self, draws: dict[str, range]) -> None:
-        """Give every row its number; `draws` of each condition are taken."""
+        """Number the rows. `draws` says which draws of each condition are included."""
         self.draws = draws
         self.places: dict[str, slice] = {}
         self.variants: dict[int, tuple[ModelProbe, int, int]] = {}
@@ -99,16 +102,19 @@ class Battery:
         self.places[name] = slice(start, self.rows)
 
     def fill(self, image: NDArray[np.float32], start: int, stop: int, out: NDArray[np.float32]) -> None:
-        """Write rows start..stop, at most `image_rows`, of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
+        """Write rows start..stop of `image` (C, H, W) to `out` (stop - start, C, H, W).
+
+        `stop` is at most `image_rows`.
+        """
         if start == 0 < stop:
             out[0] = image
         for bound, condition, draws, rows in self._parts(start, stop):
             bound.fill(image, condition, draws.start, draws.stop, out[rows])
 
     def fill_on(self, images: NDArray[np.float32], start: int, stop: int, out: Any) -> None:
-        """`fill` of several images, (N, C, H, W), into a float32 tensor `out` (N, stop - start, C, H, W), bit for bit.
+        """Write the rows of several images (N, C, H, W), bit for bit as `fill`, to a float32 tensor (N, stop - start, C, H, W).
 
-        Noise is added on the tensor's device; rows of other probes are made here and copied.
+        Noise is added on the tensor's device. Rows of other probes are computed on the CPU and copied.
         """
         there = tensor_on(images, out.device)
         if start == 0 < stop:
@@ -123,13 +129,13 @@ class Battery:
             out[:, rows] = tensor_on(made, out.device)
 
     def _parts(self, start: int, stop: int) -> Iterator[tuple[BoundProbe, int, range, slice]]:
-        """Probe, condition and draws of the perturbed rows among start..stop, and where those are, counted from start."""
+        """The perturbed rows among start..stop: their probe, condition and draws, and their positions counted from `start`."""
         for first, last, bound, condition, draw in self._cuts:
             a, b = max(start, first), min(stop, last)
             if a < b:
                 yield bound, condition, range(draw + a - first, draw + b - first), slice(a - start, b - start)
 
     def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
-        """A probe's part (N, C, n) of what is known of every row (N, rows)."""
+        """The part (N, C, n) that belongs to one probe, given a value for every row (N, rows)."""
         probe = self.probes[name]
         return values[:, self.places[name]].reshape(len(values), len(probe.strengths), len(self.draws[name]))

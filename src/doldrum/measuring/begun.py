@@ -1,4 +1,4 @@
-"""Compare an unfinished run in a folder with one that would continue it: the same, or in which settings they differ."""
+"""Compare the settings of an unfinished run in a folder with those of the run that would continue it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _IN_WORDS = {
 
 
 def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """InputError, with both values of each setting, unless an unfinished run is the one asked for; what `asked` lacks is not compared.
+    """Raise InputError, with both values of each setting, if an unfinished run has other settings than `asked`.
+
+    Settings that are not in `asked` are not compared.
 
     >>> check_same(Path("out"), {"probe": {"draws": 50}}, {"probe": {"draws": 100}})
     Traceback (most recent call last):
@@ -42,7 +44,9 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
 
 
 def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Setting -> (as it began, as asked) where they differ. Both are manifests, as JSON has them; what `asked` lacks is not compared.
+    """The settings that differ, as setting -> (value in `begun`, value in `asked`).
+
+    Both arguments are manifests that were read from JSON. Settings that are not in `asked` are not compared.
 
     >>> differences({"probe": {"draws": 50, "seed": 0}}, {"probe": {"draws": 100, "seed": 0}})
     {'draws': (50, 100)}
@@ -52,7 +56,7 @@ def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str,
 
 
 def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide the labels, one per name."""
+    """The settings in a manifest that can change the labels, as a flat dict."""
     made: dict[str, Any] = {}
     if "probe" in manifest:
         probe: dict[str, Any] = dict(manifest["probe"])

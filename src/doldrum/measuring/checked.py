@@ -1,4 +1,7 @@
-"""Checked: what was found out about a classifier and its engine before a run. A later run need not check again."""
+"""Checked: the results of checking a classifier and its engine before a run.
+
+A later run can use these results and skip the checks.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +20,25 @@ __all__ = ["Checked", "this_machine"]
 
 
 def this_machine() -> str:
-    """A hash, 64 hexadecimal digits, of the versions and the machine that compute here."""
+    """A hash (64 hexadecimal digits) of the library versions and of this machine."""
     return hashlib.sha256(json.dumps(versions_and_machine(), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A classifier that kept its contract, and the engine that was chosen for it.
+    """A classifier that passed its checks, and the engine that was chosen for it.
 
     Parameters
     ----------
     classifier : str
-        Its fingerprint.
+        The classifier's fingerprint.
     rows : int
-        Of a batch of the engine: whether rows mix was seen at this number.
+        Rows in a batch of the engine. The check whether rows of a batch influence each other used this number of rows.
     choice : EngineChoice
     notes : strings
-        What looked odd but harmless.
+        Observations that are unusual but harmless.
     machine : str
-        `this_machine()` of where it was checked.
+        The result of `this_machine()` on the machine where the classifier was checked.
     """
 
     classifier: str
@@ -46,12 +49,12 @@ class Checked:
 
     @property
     def name(self) -> str:
-        """The name with which to ask for the same engine again, e.g. "openvino-fp32"."""
+        """The name that selects the same engine again, such as "openvino-fp32"."""
         both = f"{self.choice.engine}-{self.choice.precision}"
         return both if both in ENGINES else self.choice.engine
 
     def holds(self, classifier: Classifier, rows: int) -> bool:
-        """Whether this is still valid: the same classifier, rows, versions and machine."""
+        """Whether these results are still valid: the classifier, rows, versions and machine are the same."""
         return (self.rows, self.machine) == (rows, this_machine()) and self.classifier == classifier.fingerprint
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,7 +63,10 @@ class Checked:
 
     @classmethod
     def from_dict(cls, value: Any) -> Checked:
-        """Read what `to_dict` gave. InputError for anything else, because it may come from a hostile file."""
+        """Read the output of `to_dict`.
+
+        Raises InputError for anything else, because `value` may come from a hostile file.
+        """
         kinds = {"classifier": str, "rows": int, "choice": dict, "notes": list, "machine": str}
         within = {"engine": str, "precision": str, "agreement": float, "checked": int, "mixes_inputs": bool}
         fine = is_object(value) and _of_kinds(value, kinds) and _of_kinds(value["choice"], within)

@@ -1,4 +1,4 @@
-"""What is found out before a run: whether the classifier keeps its contract, and on which images engines are checked."""
+"""Checks before a run: whether the classifier's outputs are as declared, and the sample of images on which engines are compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SAMPLE_FLOATS = 1 << 27  # of which are fewer where images are large: the whole
 
 
 def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
-    """Raise InputError unless images are of the shape (channels, height, width) that the classifier takes."""
+    """Raise InputError unless images have the shape (channels, height, width) that the classifier takes."""
     if found != wanted:
         last = (*found[2:], *found[:2]) == wanted
         raise InputError(
@@ -34,7 +34,10 @@ def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
 
 
 def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> list[str]:
-    """Run a first small batch; raise on a broken contract, and note what looks odd but harmless."""
+    """Run a first small batch.
+
+    Raises ClassifierError if the outputs are not as declared; returns notes on what is unusual but harmless.
+    """
     classifier.check_state()
     notes = list(classifier.notes)
     output = classifier(images)
@@ -63,14 +66,14 @@ def check_classifier(classifier: Classifier, images: NDArray[np.float32]) -> lis
 def check_all(
     classifier: Classifier, images: Inputs, battery: Battery, engine: str, *, rows: int
 ) -> tuple[Engine, Checked]:
-    """See whether the classifier keeps its contract on some of the images, and choose its engine for batches of `rows`."""
+    """Check the classifier's outputs on some of the images, and choose its engine for batches of `rows` rows."""
     notes = check_classifier(classifier, to_float(images.spread(8)))
     built, choice = choose_engine(classifier, engine, rows=rows, sample=perturbed_sample(images, battery))
     return built, Checked(classifier.fingerprint, rows, choice, tuple(notes), this_machine())
 
 
 def perturbed_sample(images: Inputs, battery: Battery) -> NDArray[np.float32]:
-    """Some of the caller's images under some of the battery's draws: what engines are checked on."""
+    """The sample on which engines are compared: some of the caller's images, with some of the battery's perturbations."""
     most = max(8, min(_SAMPLE, _SAMPLE_FLOATS // math.prod(images.shape[1:])))
     base = to_float(images.spread(min(32, most)))
     per = min(battery.image_rows, max(1, most // len(base)))
@@ -86,7 +89,7 @@ def perturbed_sample(images: Inputs, battery: Battery) -> NDArray[np.float32]:
 
 
 def check_memory(inputs: int, draws: int, *, what: str = "a batch", hint: str = "a smaller batch_size=") -> None:
-    """Raise InputError when the labels of some inputs are more than the memory there is."""
+    """Raise InputError if the labels of `inputs` inputs with `draws` draws each do not fit in memory."""
     size = 2 * inputs * draws
     if not fits_in_memory(size):
         raise InputError(

@@ -1,4 +1,7 @@
-"""Images from folders, archives and tables. They are decoded once into an array on disk, and read from there in slices."""
+"""Read images from folders, archives and tables.
+
+The images are decoded once into an array on disk, and then read from this array in slices.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,11 @@ _LIMITS = ImageLimits(pixels=64 << 20, members=1 << 40)  # the caller's own imag
 
 
 class StoredImages:
-    """uint8 images (N, C, H, W) in an .npy file, their `ids`, (id, why) of what was `skipped`, and a `note` where images were fitted.
+    """uint8 images (N, C, H, W) in an .npy file, with their `ids`.
 
-    `measure` and `Measurement` take it. A slice is read from the file: the pages of a memory map would count as memory of
-    this process, and their number grows with the file.
+    `skipped` lists the items that could not be read as (id, reason), and `note` tells how many images were fitted.
+    `measure` and `Measurement` accept this class. Slices are read from the file without a memory map, since the pages
+    of a memory map would count as memory of this process.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class StoredImages:
         return values.reshape(count, *self.shape[1:])
 
     def content_hash(self) -> str:
-        """SHA-256 of the file: shape and pixels."""
+        """SHA-256 of the file, which contains the shape and the pixels."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -70,26 +74,28 @@ def collect_images(
     limit: int | None = None,
     progress: bool = True,
 ) -> StoredImages:
-    """Decode the images at `path` into `folder`, or take those that an earlier call left there.
+    """Decode the images at `path` into `folder`, or use the images that an earlier call saved there.
 
     Parameters
     ----------
     path : str or path
-        Whatever :func:`doldrum.intake.open_images` takes: a folder, an image, a zip, a tar (WebDataset too), Parquet, IDX. Or the address of
-        such a file or folder (s3://, gs://, https://), or a pattern of several (`s3://bucket/shard-{000..099}.tar`), which are copied to this
-        machine and read one after another.
+        Any source that :func:`doldrum.intake.open_images` takes: a folder, an image, a zip, a tar (also WebDataset),
+        Parquet, IDX. `path` can also be the address of such a file or folder (s3://, gs://, https://), or a pattern of
+        several (`s3://bucket/shard-{000..099}.tar`). Remote files are copied to this machine and read one after
+        another.
     folder : str or path
-        Receives images.npy (uint8, N x C x H x W bytes) and images.json. They are taken again, and nothing is decoded, while the
-        names, sizes and times of the files at `path`, the versions and the arguments are the same.
+        The folder in which images.npy (uint8, N x C x H x W bytes) and images.json are saved. A later call uses the
+        saved files and decodes nothing, if the names, sizes and times of the files at `path`, the versions and the
+        arguments are the same.
     shape : (C, H, W)
-        What the classifier takes. Colour images for C = 1 are skipped.
+        The classifier's input shape. Colour images are skipped if C = 1.
     resize : "stretch" or "crop"
-        Images of another size are stretched to it, or scaled until they cover it and cut.
+        Images of another size are stretched to H x W, or scaled until they cover H x W and cropped to their middle.
     limit : int, optional
-        Look at the first so many readable images only.
+        Read only the first `limit` readable images.
 
-    Images that cannot be read, or do not fit, are in `StoredImages.skipped`. Memory holds one image, and the ids. Raises InputError where
-    no image is left; OSError, with what to do, when the disk is full.
+    Images that cannot be read, or cannot be fitted to `shape`, are in `StoredImages.skipped`. Only one image and the
+    ids are in memory. Raises InputError if no image is left, and OSError, which says what to do, if the disk is full.
 
     >>> import tempfile; from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +139,10 @@ def collect_images(
 
 
 def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
-    """The items of all shards, each called after its shard too; what is in a broken one is skipped, an absent one is an error."""
+    """The items of all shards, with the shard's name in their ids.
+
+    The rest of a damaged shard is skipped; an absent shard is an error.
+    """
     for shard in shards.shards:
         name = visible(shard.name)
         with shards.here(shard) as (file, _):
@@ -148,7 +157,9 @@ def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
 
 
 def called(shard: str, file: Path, item: str) -> str:
-    """What an item of a shard is called after it; one that is called after the shard's copy `file` is the shard, or the rest of it.
+    """The id of a shard's item, with the name of the shard in front.
+
+    If the item's id begins with the name of `file`, the shard's local copy, the shard's name replaces that name.
 
     >>> called("x/a.tar", Path("/tmp/a.tar"), "1.png"), called("x/a.tar", Path("/tmp/a.tar"), "a.tar: the rest")
     ('x/a.tar/1.png', 'x/a.tar: the rest')
@@ -158,14 +169,14 @@ def called(shard: str, file: Path, item: str) -> str:
 
 
 def _made_of_shards(shards: Shards, settings: list[Any]) -> str:
-    """A hash of names and tags, and of what else decides the array."""
+    """A hash of everything that determines the array: the names and tags (content versions) of the shards, the settings and the library versions."""
     tags = [[s.name, (s.listed or shards.store.held(s.name)).tag] for s in shards.shards]
     told = [shards.store.shown(), tags, settings, versions_and_machine()["versions"]]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
-    """What an earlier call left, if it was made of the same files; None if there is nothing of the kind."""
+    """The images that an earlier call saved, if they were made from the same files with the same settings; else None."""
     try:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:
@@ -176,7 +187,7 @@ def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
 
 
 def _made_of(path: str, kind: str, settings: list[Any]) -> str:
-    """A hash of the names, sizes and times of the files at `path`, and of what else decides the array."""
+    """A hash of everything that determines the array: the names, sizes and times of the files at `path`, the settings and the library versions."""
     digest = hashlib.sha256(json.dumps([kind, settings, versions_and_machine()["versions"]]).encode())
     files = ((e.name, e.path) for e in walk(path) if e.why is None) if kind == "folder" else [("", path)]
     for name, file in files:

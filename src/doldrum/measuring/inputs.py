@@ -1,4 +1,4 @@
-"""Inputs read a slice at a time: an ImageSet, an array, or anything with a shape that gives slices."""
+"""Read inputs slice by slice from an ImageSet, an array, or anything else with a shape that can be sliced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Inputs", "Stream", "wanted_by"]
 
 
 class Stream(Protocol):
-    """Images (N, C, H, W) of which slices are read, such as :class:`doldrum.measuring.collected.StoredImages`."""
+    """Images (N, C, H, W) that are read in slices, such as :class:`doldrum.measuring.collected.StoredImages`."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -27,12 +27,14 @@ class Stream(Protocol):
 
 
 class Inputs:
-    """N images (C, H, W). A stream (`shape` and slices) is checked as it is read; all else is read whole by `data.read_stream`.
+    """N images (C, H, W).
 
-    A stream is never held: memory has the slices under way, and ids are made as they are needed. It may have `ids` and
-    `content_hash()` of its own, as an ImageSet has. Other sources (torch Datasets, lists, generators, …) are read once, into an
-    array that is a file where it is large; `skipped` has (id, why) of items that could not be read, `notes` what was done to
-    the others.
+    A stream (anything with `shape` and slices) is checked while it is read; `data.read_stream` reads all other sources.
+
+    A stream is never in memory as a whole; only the slices that are being measured are. A stream may have its own `ids`
+    and `content_hash()`, like an ImageSet. Other ids are made when they are needed. Other sources (torch Datasets,
+    lists, generators, …) are read once into an array, which is a file if it is large. `skipped` lists the items that
+    could not be read as (id, reason), and `notes` tells how the other images were changed.
     """
 
     def __init__(self, images: Images, classifier: Classifier | None = None) -> None:
@@ -58,7 +60,7 @@ class Inputs:
             ImageRead(self._source, self.skipped).whole()
 
     def block(self, start: int, stop: int) -> tuple[NDArray[Any], list[str]]:
-        """Images and ids start..stop; InputError when a stream gives another shape or pixels out of range."""
+        """The images and ids start..stop. Raises InputError if a stream gives another shape, or pixels out of range."""
         stop = min(stop, len(self))
         images = np.asarray(self._images[start:stop])
         if images.shape != (stop - start, *self.shape[1:]):
@@ -69,12 +71,15 @@ class Inputs:
         return images, ids
 
     def spread(self, count: int) -> NDArray[Any]:
-        """At most `count` images, evenly spread over the inputs."""
+        """At most `count` images, spread evenly over the inputs."""
         places = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
         return np.concatenate([self.block(int(i), int(i) + 1)[0] for i in places])
 
     def fingerprint(self) -> str:
-        """SHA-256 of all pixels; of a stream without a `content_hash`, of its shape and 32 of its images."""
+        """SHA-256 of all pixels.
+
+        For a stream without a `content_hash`, only its shape and 32 of its images are hashed.
+        """
         if hasattr(self._source, "content_hash"):
             return self._source.content_hash()
         digest = hashlib.sha256(str(self.shape).encode())
@@ -83,7 +88,7 @@ class Inputs:
 
 
 def wanted_by(classifier: Classifier) -> dict[str, Any]:
-    """What `data.read_stream` is to make of images for a classifier: its shape, and its own way with Pillow images, if it has one."""
+    """The arguments of `data.read_stream` that suit a classifier: its input shape and its own preprocessing, if it has one."""
     return {"shape": classifier.input_shape, "fit": getattr(classifier, "images", None)}
 
 

@@ -1,4 +1,4 @@
-"""measure: measure a classifier on images with probes. The result is Responses."""
+"""The function `measure`: measure a classifier on images with probes. The result is Responses."""
 
 from __future__ import annotations
 
@@ -65,44 +65,47 @@ def measure(
     Parameters
     ----------
     classifier : Classifier
-        From :func:`doldrum.as_classifier`. It is checked on a small batch first.
+        From :func:`doldrum.as_classifier`. The classifier is first checked on a small batch.
     images : ImageSet or array (N, C, H, W), or any source of images
-        uint8, or floats in [0, 1]; the classifier's input shape. A torch Dataset or DataLoader, a Hugging Face data set, a list of
-        Pillow images or arrays, a generator: see :func:`doldrum.data.read_stream`; an item that cannot be read is an error, before any draw.
-        Anything with a shape that gives slices is accepted, and is never held whole:
-        :func:`doldrum.measuring.collected.collect_images` makes it of folders, archives and tables.
+        Images of uint8, or floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
+        DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
+        :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. Anything with a
+        shape that can be sliced is accepted too, and is never in memory as a whole. For folders, archives and tables,
+        :func:`doldrum.measuring.collected.collect_images` makes such a source.
     probe : Probe, or mapping of names to probes
-        E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes form one battery: all draws of an image, and the
-        unperturbed image once, go to the model together.
+        E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes are measured together: the
+        unperturbed image is evaluated only once for all of them.
     batch_size : int
-        Inputs measured at a time. It limits memory and changes nothing else: the engine's own batches always have the same
-        number of rows.
+        Number of inputs that are measured at a time. This number limits memory use and changes nothing else: the
+        engine's own batches always have the same number of rows.
     engine : "auto" or a name in `doldrum.engines.ENGINES`
-        "auto" takes the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which one, and how well it agrees.
-        For a probe that perturbs the model it is "eager": compiling each perturbed model takes a second or two, which
-        pays off from a few thousand inputs; name an engine there.
+        "auto" selects the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which
+        engine was selected, and how well its labels agree. For a probe that perturbs the model, "auto" selects "eager",
+        since compiling each perturbed model takes a second or two. Compiling is faster from a few thousand inputs on;
+        name an engine in this case.
     progress : bool
         Draw a progress bar if standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"
-        Of every draw's probabilities: their entropy (nats), the probability of the base label, the L1 distance from the
-        unperturbed input's probabilities. They, and those probabilities (`Responses.scores`), need a classifier that gives
-        scores, and depend on the engine's precision.
+        Values to compute from every draw's probabilities: their entropy (nats), the probability of the base label (the
+        unperturbed input's label), or the L1 distance from the unperturbed input's probabilities, which are saved too
+        (`Responses.scores`). Readouts need a classifier that gives scores, and depend on the engine's precision.
     until : rule, optional
-        E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input takes draws, at most `probe.draws`, until the rule is
-        satisfied. Its draws are the first ones of a full measurement; the others are `NOT_TAKEN`. `until.read(responses)`
-        gives decisions, limits and numbers of draws. Plug-in W of different numbers of draws must not be compared. Takes one
-        probe.
+        E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input gets draws until the rule is satisfied, but at most
+        `probe.draws`. The measured draws are the first draws of a full measurement; the others are `NOT_TAKEN`.
+        `until.read(responses)` gives the decisions, limits and numbers of draws. Do not compare plug-in estimates of W
+        (the entropy of the labels) from different numbers of draws. A rule needs a single probe.
 
     Returns
     -------
-    Responses, or for several probes a dict of them by name
-        Labels are the same for every batch size, order and slice of the images on a given engine and precision.
+    Responses, or for several probes a dict of Responses by name
+        With the same engine and precision, labels do not depend on the batch size, or on the order or selection of the
+        images.
 
     Raises
     ------
     InputError, ClassifierError
-        Before any work, if images and classifier do not fit, if the classifier does not keep its contract, or if it cannot be used
-        with the probe or the readouts.
+        Before any draw: if the images do not have the classifier's input shape, if the classifier's outputs are not as
+        declared, or if the classifier cannot be used with the probe or the readouts.
 
     Examples
     --------
@@ -134,7 +137,7 @@ def measure(
     if found.num_invalid:
         warnings.warn(
             f"expected finite scores, got NaN or infinities for {found.num_invalid} draws or inputs; "
-            "they are marked invalid and counted nowhere (Responses.num_invalid)",
+            "they are marked invalid and not counted (Responses.num_invalid)",
             stacklevel=2,
         )
     return dict(found.responses) if isinstance(probe, Mapping) else found.only

@@ -1,4 +1,7 @@
-"""Measurement: a classifier, images and probes, checked and prepared; the plan that everything is measured by."""
+"""Measurement: a classifier, images and probes that are checked and prepared for a run.
+
+All functions that measure use this class.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,15 @@ __all__ = ["Measurement"]
 
 
 class Measurement:
-    """A checked and prepared run: `chunks()` gives Answers of `batch_size` inputs at a time, in order.
+    """A checked and prepared run. `chunks()` gives the Answers of `batch_size` inputs at a time, in order.
 
-    Arguments are those of `measure`, and two more. `scores` asks for the probabilities of the unperturbed inputs, without readouts
-    too; then, or with none, the battery may be empty. `checked` is what an earlier run found (`Measurement.checked`): while it holds
-    for classifier, rows and machine its engine is taken, whatever `engine` says, and nothing is asked of the model.
+    The arguments are those of `measure`, and also `scores` and `checked`. `scores` requests the probabilities of the
+    unperturbed inputs, even without readouts. In contrast to `measure`, the mapping of probes may be empty. `checked`
+    is the result of an earlier run's checks (`Measurement.checked`). If this result is still valid for the classifier,
+    the rows and the machine, its engine is used, and the model is not run for checks. Then `engine` is ignored.
 
-    With `readouts`, chunks hold them in memory; `measure_to` writes labels only. Items of `images` that can't be read are left out, and
-    are in `inputs.skipped` as (id, why).
+    The values of `readouts` are only in the chunks in memory; `measure_to` writes labels only. Items of `images` that
+    can't be read are left out, and listed in `inputs.skipped` as (id, reason).
     """
 
     def __init__(
@@ -102,16 +106,16 @@ class Measurement:
             **versions_and_machine(),
         }
         self.infos = {name: {**self.info, **_settings({name: p})} for name, p in probes.items()}
-        """What is noted in the Responses of each probe."""
+        """The value of `Responses.info` for each probe."""
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def part(self, draws: Mapping[str, range]) -> Measurement:
-        """The same run over part of each condition's draws (see `Battery.part`), for inputs that are measured in stages.
+        """The same run with only some draws of each condition (see `Battery.part`), for inputs that are measured in stages.
 
-        A batch holds the rows of one input, as many as they are: that is what a stage costs, for an image alone too. Nothing
-        is asked of the model. The unperturbed image is its first row, as in every battery.
+        A batch has no more rows than this part has for one input, so that a stage is cheap even for a single image. The
+        model is not run here. Row 0 is the unperturbed image, as in every battery.
         """
         if self.until is not None:
             raise InputError(
@@ -131,7 +135,7 @@ class Measurement:
 
     @property
     def probe(self) -> Probe:
-        """The probe of a measurement of one; InputError if there are others."""
+        """The only probe of this measurement. Raises InputError if there are several probes, or none."""
         if len(self.battery.probes) != 1:
             raise InputError(
                 f"expected a measurement of one probe, got {len(self.battery.probes)}; measure each into a folder of its own"
@@ -139,16 +143,16 @@ class Measurement:
         return next(iter(self.battery.probes.values()))
 
     def blocks(self, start: int = 0) -> Iterator[tuple[NDArray[Any], list[str]]]:
-        """Images and ids of inputs `start`.., `batch_size` at a time."""
+        """The images and ids of all inputs from `start` on, `batch_size` at a time."""
         for first in range(start, len(self), self.batch_size):
             yield self.inputs.block(first, first + self.batch_size)
 
     def chunks(self, start: int = 0) -> Iterator[Answers]:
-        """Answers of inputs `start`.., `batch_size` at a time."""
+        """The Answers for all inputs from `start` on, `batch_size` at a time."""
         return self.answer(self.blocks(start))
 
     def answer(self, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Answers]:
-        """Answers of blocks of images and their ids, in order."""
+        """The Answers for blocks of images and ids, in order."""
         if self.until is not None:
             (name,) = self.battery.probes
             for found in adaptive_chunks(self._course(self.until, name), blocks):
@@ -171,7 +175,7 @@ class Measurement:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: everything but the inputs and what is made there from the same settings."""
+        """The state to send to another process: everything except the inputs, and what that process can rebuild from the settings."""
         state = {
             k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled", "_parts")
         }
@@ -187,7 +191,7 @@ class Measurement:
         self._compiled, self._parts = {}, {}
 
     def _run(self, block: NDArray[np.float32]) -> Readings:
-        """Every row of some inputs; see `Battery`."""
+        """Measure all rows (see `Battery`) of a block of inputs."""
         readings = Readings(self.classifier, len(block), self.battery.rows, self.readouts, scores=self.scores)
         self.engine.run(make_tiles(self.plan, block, self.battery), readings.put)
         if self.battery.variants:
@@ -203,7 +207,10 @@ class Measurement:
         return readings
 
     def _variant(self, row: int) -> Engine:
-        """The perturbed model of one draw, on the kind of engine that runs the model itself."""
+        """An engine with the perturbed model of one row.
+
+        This engine is of the same kind as the engine of the unperturbed model.
+        """
         if row in self._compiled:
             return self._compiled[row]
         probe, condition, draw = self.battery.variants[row]
@@ -232,6 +239,6 @@ class Measurement:
 
 
 def _settings(probes: Mapping[str, Probe]) -> dict[str, Any]:
-    """The probe of a measurement of one, or the probes by name, JSON-able."""
+    """The settings of the only probe, or of all probes by name, as JSON-able values."""
     made = {name: probe.to_dict() for name, probe in probes.items()}
     return {"probe": next(iter(made.values()))} if len(made) == 1 else {"probes": made}

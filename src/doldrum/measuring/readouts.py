@@ -1,4 +1,4 @@
-"""What is read from the scores of every draw, where labels alone don't do."""
+"""Readouts: values that are computed from the scores of every draw, in addition to the draw's label."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -19,12 +19,14 @@ from doldrum.errors import ClassifierError, InputError
 __all__ = ["READOUTS", "Readings", "check_readouts", "probabilities"]
 
 READOUTS = ("entropy", "confidence", "change")
-"""entropy: of the draw's probabilities, in nats, 0 to log K. confidence: the draw's probability of the base label (that of
-the unperturbed input). change: L1 distance of the draw's probabilities from those of the unperturbed input, 0 to 2."""
+"""Entropy is the entropy of the draw's probabilities, in nats, from 0 to log K.
+
+Confidence is the draw's probability of the base label (the unperturbed input's label). Change is the L1 distance
+between the probabilities of the draw and of the unperturbed input, from 0 to 2."""
 
 
 def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: bool = False) -> tuple[str, ...]:
-    """Raise InputError for an unknown readout, ClassifierError if the classifier gives labels only."""
+    """Raise InputError for an unknown readout, and ClassifierError if the classifier gives only labels."""
     if not is_kind(readouts, str, list, tuple, set, frozenset):
         raise InputError(
             f"expected readouts among {', '.join(READOUTS)}, got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"
@@ -40,7 +42,9 @@ def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: b
 
 
 def probabilities(output: NDArray[Any], outputs: Outputs) -> NDArray[np.float64]:
-    """Probabilities (B, K) in float64: the softmax of logits, probabilities as given; NaN rows where any is not finite.
+    """Probabilities (B, K) in float64: the softmax of logits, or unchanged probabilities.
+
+    A row with a value that is not finite becomes NaN.
 
     >>> probabilities(np.array([[0.0, 0.0], [np.inf, 0.0]]), "logits").tolist()
     [[0.5, 0.5], [nan, nan]]
@@ -55,10 +59,11 @@ def probabilities(output: NDArray[Any], outputs: Outputs) -> NDArray[np.float64]
 
 
 class Readings:
-    """Labels, readouts and (with these, or `scores`) base scores of a block of inputs, filled tile by tile in whatever order tiles come back.
+    """Labels and readouts of a block of inputs, which the outputs of the tiles fill in any order.
 
-    Row 0 of each input is the unperturbed one. Rows that come before it are kept until it is there: engines start tiles in
-    order, so few are.
+    With readouts or `scores`, the scores of the unperturbed inputs are collected too. Row 0 of each input is the
+    unperturbed image. Readouts of rows that arrive before row 0 are computed when row 0 arrives. Few rows arrive before
+    row 0, since engines start tiles in order.
     """
 
     def __init__(
@@ -73,7 +78,10 @@ class Readings:
         self._lock = threading.Lock()
 
     def put(self, key: tuple[int, int, int, int], output: NDArray[Any]) -> None:
-        """Take one tile's output; `key` as in `make_tiles`: (first input, inputs, first row, last row + 1)."""
+        """Store one tile's output.
+
+        `key` is that of `make_tiles`: (first input, number of inputs, first row, last row + 1).
+        """
         first, count, start, stop = key
         output = output[: count * (stop - start)]
         self.labels[first : first + count, start:stop] = labels_of(output).reshape(count, stop - start)

@@ -1,4 +1,4 @@
-"""Responses on disk: Parquet shards, one row per input and strength, and a manifest that lists them."""
+"""Write Responses to disk: Parquet shards with one row per input and strength, and a manifest that lists the shards."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 
@@ -53,24 +53,29 @@ def measure_to(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Measure, and write the results to disk as they come, so that only a few batches are in memory. Returns the manifest.
+    """Measure, and write the results to disk during the run, so that only a few batches are in memory.
 
-    `out` must be new, empty, or hold an unfinished run of the same measurement, which is then continued: same images,
-    classifier, probe, engine, rule and level. Each shard is written under another name and renamed, then the manifest is
-    replaced: a killed run leaves whole shards and a manifest with ``"complete": false`` that lists them with their SHA-256.
-    A shard that was damaged since is measured again, with those after it, and a warning says so. The folder is locked while
-    the run lasts. `workers` above 1 spreads the work over processes of one thread each, `ray` over the machines of a Ray
-    cluster (its address; :func:`doldrum.spread.spread`); labels stay the same.
+    Returns the manifest.
 
-    A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the most
-    frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label in order;
-    -1 invalid, -2 not taken). Under a rule (`until`), w_lower, w_upper and dominant_lower are those of `level` for a number
-    of draws fixed beforehand: use `Rule.read` for limits that hold after stopping.
+    `out` must be new, empty, or contain an unfinished run of the same measurement: same images, classifier, probe,
+    engine, rule and level. Such a run is continued. Each shard is written under a temporary name and renamed; then the
+    manifest is replaced. So a killed run leaves complete shards, and a manifest with ``"complete": false`` that lists
+    them with their SHA-256. If a shard is damaged when a run is continued, this shard and all later shards are measured
+    again, and a warning says so. The folder is locked during the run. `workers` above 1 distributes the work over
+    processes with one thread each. `ray`, the address of a Ray cluster, distributes the work over the cluster's
+    machines (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
 
-    Items of the images that could not be read are listed in the manifest, under `skipped`, and the run continues without them.
+    A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the
+    most frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label
+    in order; -1 invalid, -2 not taken). With a rule (`until`), the limits w_lower, w_upper and dominant_lower do not
+    hold, since they assume a number of draws that was fixed before the run. Use `Rule.read` for limits that hold after
+    stopping.
 
-    Raises InputError for a measurement of several probes, a folder of anything else, one that can't be written to, or one that another process writes to;
-    OSError, with what to do, when the disk is full; WorkerError when a worker dies.
+    Images that could not be read are listed in the manifest, under `skipped`, and the run continues without them.
+
+    Raises InputError for a measurement of several probes, and for a folder with other contents, that can't be written
+    to, or to which another process writes. Raises OSError, which says what to do, if the disk is full, and WorkerError
+    if a worker dies.
     """
     check_workers(workers, ray=ray)
     probe = run.probe  # raises for several
@@ -104,7 +109,10 @@ def measure_to(
 
 @contextmanager
 def _writing(folder: Path) -> Generator[None, None, None]:
-    """Around what writes, and nothing else: the classifier or the images may raise an OSError of their own."""
+    """Explain an OSError from writing.
+
+    Only code that writes is inside this context, since the classifier and the images may raise OSError too.
+    """
     try:
         yield
     except OSError as error:
@@ -112,7 +120,7 @@ def _writing(folder: Path) -> Generator[None, None, None]:
         raise OSError(
             error.errno,
             f"expected to be able to write to {folder}, got '{why}'; finished shards are kept: "
-            "make room, then run the same command again to continue",
+            "free some disk space, then run the same command again to continue",
         ) from error
 
 
@@ -145,7 +153,10 @@ def _write_shards(
 
 
 def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of an unfinished run of the same measurement; InputError for another's."""
+    """The manifest of an unfinished run of the same measurement.
+
+    Raises InputError if the run was a different measurement.
+    """
     found = read_manifest(folder)
     plain = json.loads(json.dumps(fresh, default=str))
     check_same(folder, found, plain)
@@ -176,12 +187,12 @@ def _put(draft: Path, *, data: bytes) -> None:
 
 
 def _utf8(name: str) -> str:
-    """The id, with bytes of a file name that are no UTF-8 as escapes: Parquet takes nothing else."""
+    """The id as valid UTF-8, which Parquet requires. Bytes of a file name that are not UTF-8 are escaped."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _table(chunk: Responses, level: float) -> Any:
-    """An Arrow table."""
+    """The Responses of some inputs as an Arrow table."""
     w = smoothness(chunk, level=level)
     counts = chunk.counts
     n, conditions, draws = chunk.draws.shape
@@ -200,7 +211,7 @@ def _table(chunk: Responses, level: float) -> Any:
 
 
 def _column(values: NDArray[Any]) -> Any:
-    """The numbers as they are in memory: pyarrow's own way from an array or a list imports pandas, which takes 0.5 s."""
+    """An Arrow array that uses the memory of a NumPy array. pyarrow's own conversion imports pandas, which takes 0.5 s."""
     flat = np.ascontiguousarray(values).ravel()
     return pa.Array.from_buffers(pa.from_numpy_dtype(flat.dtype), len(flat), [None, pa.py_buffer(flat)])
 

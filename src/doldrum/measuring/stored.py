@@ -1,4 +1,4 @@
-"""Reading what `doldrum measure` wrote: the manifest and its shards, each held against what it should be."""
+"""Read and check the output of `doldrum measure`: the manifest and its shards."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 
 
 def check_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` is absent, empty, or holds an unfinished run of `measure_to`, and can be written to."""
+    """Raise InputError unless `out` can be written to, and is absent, empty, or contains an unfinished run of `measure_to`."""
     folder = Path(out)
     if (folder / MANIFEST).is_file():
         if read_manifest(folder)["complete"]:
@@ -53,9 +53,9 @@ def check_folder(out: str | Path) -> Path:
 
 
 def check_new_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` is absent or an empty folder: results are never written over.
+    """Raise InputError unless `out` is absent or an empty folder, since results are never overwritten.
 
-    Half-written files of a killed run (*.part) count as nothing.
+    Partly written files of a killed run (*.part) are ignored.
     """
     folder = Path(out)
     if folder.is_dir() and any(p.suffix != ".part" for p in folder.iterdir()):
@@ -71,7 +71,7 @@ _KINDS = {
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of a folder that `measure_to` wrote, checked."""
+    """Read and check the manifest in a folder that `measure_to` wrote."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise InputError(
@@ -104,7 +104,9 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 
 def read_responses(folder: str | Path) -> Responses:
-    """The Responses in a folder that `doldrum measure` wrote; of an unfinished run, what was finished.
+    """The Responses in a folder that `doldrum measure` wrote.
+
+    The responses of an unfinished run are those of its finished shards.
 
     `Responses.info` is the manifest.
     """
@@ -112,9 +114,11 @@ def read_responses(folder: str | Path) -> Responses:
 
 
 class StoredResponses:
-    """The Responses in a folder that `doldrum measure` wrote, shard by shard: iterating holds one shard at a time.
+    """The Responses in a folder that `doldrum measure` wrote, shard by shard.
 
-    Raises InputError, here or while iterating, for what `doldrum measure` didn't write.
+    Iterating keeps one shard in memory at a time.
+
+    Raises InputError, here or while iterating, for files that `doldrum measure` did not write.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -161,7 +165,10 @@ def read_shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) ->
 
 
 def begun(out: str | Path) -> dict[str, Any] | None:
-    """The manifest of an unfinished run in `out`; None if there is none. Errors as of `check_folder`."""
+    """The manifest of an unfinished run in `out`, or None if there is no such run.
+
+    The errors are those of `check_folder`.
+    """
     folder = check_folder(out)
     return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 

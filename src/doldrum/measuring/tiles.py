@@ -1,4 +1,7 @@
-"""Which rows share a tile: a function of the battery and the engine's row target alone."""
+"""Assign rows to tiles (batches of fixed size).
+
+The assignment depends only on the battery (the probes of an input) and the engine's target number of rows.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,10 @@ __all__ = ["TilePlan", "make_tiles", "plan_tiles"]
 
 @dataclass(frozen=True)
 class TilePlan:
-    """The `pairs` rows of one input (see `Battery`) are cut into `tiles_each` tiles of `rows`; where they are few,
-    `inputs_each` inputs share one."""
+    """How the `pairs` rows of an input (see `Battery`) are divided into `tiles_each` tiles of `rows` rows.
+
+    If an input has few rows, `inputs_each` inputs share a tile.
+    """
 
     pairs: int
     rows: int
@@ -27,12 +32,12 @@ class TilePlan:
     inputs_each: int
 
     def shared(self, allowed: bool) -> TilePlan:
-        """This plan, or where sharing tiles is not allowed, one input a tile (the spare rows stay empty)."""
+        """This plan if inputs may share a tile; else a copy with one input per tile, whose spare rows stay empty."""
         return self if allowed else replace(self, inputs_each=1)
 
 
 def plan_tiles(pairs: int, *, target: int) -> TilePlan:
-    """Cut the rows of an input into as few even tiles of at most `target` rows as there can be.
+    """Divide the rows of an input into the smallest number of equal tiles of at most `target` rows.
 
     >>> plan_tiles(401, target=128)
     TilePlan(pairs=401, rows=101, tiles_each=4, inputs_each=1)
@@ -48,7 +53,7 @@ def plan_tiles(pairs: int, *, target: int) -> TilePlan:
 
 @dataclass(frozen=True, eq=False)
 class _Rows(DeviceFill):
-    """Rows start..stop of each of some images, one image after another; the spare rows of the buffer are 0."""
+    """Rows start..stop of several images, one image after another. The spare rows of the buffer are 0."""
 
     battery: Battery
     images: NDArray[np.float32]
@@ -68,7 +73,7 @@ class _Rows(DeviceFill):
 
 
 def make_tiles(plan: TilePlan, images: NDArray[np.float32], battery: Battery) -> Iterator[Tile]:
-    """The tiles of some inputs; the key is (first input, inputs in the tile, first row, last row + 1)."""
+    """The tiles of some inputs. The key of a tile is (first input, number of inputs, first row, last row + 1)."""
     for first in range(0, len(images), plan.inputs_each):
         count = min(plan.inputs_each, len(images) - first)
         for part in range(plan.tiles_each):

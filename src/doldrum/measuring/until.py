@@ -1,4 +1,7 @@
-"""Rules for `measure(..., until=...)`: when has an input been measured enough? They are valid however often you look."""
+"""Rules for `measure(..., until=...)` that stop the draws of an input.
+
+The error rates of these rules hold however often the rule is checked.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ Of = Literal["w", "base"]
 class Stopped:
     """A rule's result for each input and strength, as arrays (N, C).
 
-    `decision` is 1 above the threshold, -1 below, 0 undecided (always 0 under a rule that decides nothing). `lower` and
-    `upper` are the limits the rule looked at. `draws` were taken of `most`.
+    `decision` is 1 above the threshold, -1 below it, and 0 if undecided (always 0 for a rule without a threshold).
+    `lower` and `upper` are the limits that the rule used. `draws` is the number of draws that were measured, and `most`
+    the largest possible number.
     """
 
     decision: NDArray[np.int8]
@@ -36,35 +40,41 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """A rule that looks at the label counts so far. A subclass says which limits it needs and when to stop.
+    """A rule that stops the draws of an input, depending on the label counts so far.
 
-    `alpha` is the chance of an error for one input at one strength, over the probe's draws. For all C strengths of an input together
-    take alpha / C (it is at most C times as large, since the strengths share their draws). Of N inputs at most N alpha are
-    expected to be wrong, at each strength; they share draws too, so errors may come together. The draws must have been
-    fixed before, and without regard to, the images: don't try seeds until one pleases.
+    A subclass defines the limits and when to stop.
+
+    `alpha` is the maximum probability of an error for one input at one strength, over the randomness of the probe's
+    draws. For all C strengths of an input together, the probability of an error is at most C alpha; use alpha / C to
+    limit it to alpha. Among N inputs, the expected number of errors at each strength is at most N alpha. The inputs
+    share their draws too, so errors may occur together. The draws must be fixed before the images are known: do not try
+    several seeds and keep the one with the best result.
     """
 
     @property
     @abstractmethod
     def quantity(self) -> Of:
-        """The quantity with limits: "w", or "base", which is the probability of the unperturbed input's label."""
+        """The quantity that the limits are for: "w", or "base", which is the probability of the unperturbed input's label."""
 
     @abstractmethod
     def limits(
         self, counts: NDArray[np.int64], base: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Limits (M,) from counts (M, K) and base labels (M,)."""
+        """The lower and upper limits (M,) of the quantity, given label counts (M, K) and base labels (M,)."""
 
     @abstractmethod
     def enough(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of them need no more draws."""
+        """Whether each input needs no more draws, given its limits."""
 
     def decide(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.int8]:
-        """The decision for each input: 1 above, -1 below, 0 open."""
+        """The decision for each input: 1 above the threshold, -1 below it, 0 undecided."""
         return np.zeros(lower.shape, dtype=np.int8)
 
     def read(self, responses: Responses) -> Stopped:
-        """Decisions, limits and draws of responses measured until this rule: a pure function of their counts."""
+        """The decisions, limits and numbers of draws of responses that were measured with this rule.
+
+        The result depends only on the label counts.
+        """
         counts = responses.counts
         n, c, k = counts.shape
         lower, upper = self.limits(counts.reshape(-1, k), np.repeat(responses.labels, c))
@@ -96,17 +106,17 @@ class Rule(ABC):
 
 @dataclass(frozen=True)
 class Decided(Rule):
-    """Stop once the quantity is known to be above or below `threshold`.
+    """Stop when the quantity is known to be above or below `threshold`.
 
-    For each input and strength, P(it is ever decided wrongly) <= alpha, whatever its label distribution and however often
-    it is looked at; for several together see `Rule`.
+    For each input and strength, P(the decision is ever wrong) <= alpha, whatever the distribution of labels, and
+    however often the rule is checked. For several inputs or strengths together, see `Rule`.
 
     Parameters
     ----------
     threshold : float in [0, 1]
     alpha : float in (0, 1)
     of : "w" or "base"
-        W, or the probability of the unperturbed input's label.
+        "w" is W, the entropy of the labels; "base" is the probability of the unperturbed input's label.
 
     Examples
     --------
@@ -130,7 +140,7 @@ class Decided(Rule):
         finite_number(self.threshold, "threshold", hint="e.g. 0.2")
         if not 0 <= self.threshold <= 1:
             raise InputError(
-                f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in it"
+                f"expected a threshold in [0, 1], got {self.threshold}; W and probabilities are always in [0, 1]"
             )
 
     @property
@@ -138,7 +148,10 @@ class Decided(Rule):
         return self.of
 
     def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
-        """One-sided limits, each at alpha. The true quantity is on one side of the threshold, so only one of the two limits can be wrong."""
+        """Two one-sided limits of the quantity, each with error probability alpha.
+
+        The true quantity is on one side of the threshold, so only one limit can cause a wrong decision.
+        """
         if self.of == "base":
             return self._limits(counts, base, self.alpha, "both")
         lower = self._limits(counts, base, self.alpha, "lower")[0]
@@ -153,9 +166,10 @@ class Decided(Rule):
 
 @dataclass(frozen=True)
 class Width(Rule):
-    """Stop once limits that hold at all looks together, at 1 - alpha, are at most `width` apart (so +- width / 2).
+    """Stop when the limits of the quantity are at most `width` apart (so +- width / 2).
 
-    For each input and strength, P(its quantity is ever outside its limits) <= alpha; for several together see `Rule`.
+    For each input and strength, P(the quantity is ever outside its limits) <= alpha, however often the rule is checked.
+    For several inputs or strengths together, see `Rule`.
 
     >>> Width(0.1, alpha=0.05).enough(np.array([0.2, 0.2]), np.array([0.25, 0.4])).tolist()
     [True, False]

@@ -1,4 +1,4 @@
-"""A measurement spread over workers; labels are bit for bit those of one process."""
+"""Distribute a measurement over workers. The labels are exactly those of a single process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ __all__ = ["worker_chunks"]
 def worker_chunks(
     run: Measurement, workers: int | None = None, start: int = 0, *, ray: str | None = None
 ) -> Iterator[Answers]:
-    """`run.chunks(start)` by workers that each hold the engine, in order; arguments and errors as in `spread`."""
+    """The chunks of `run.chunks(start)`, in order, computed by workers that each have their own engine.
+
+    Arguments and errors are those of `spread`.
+    """
     blocks = ((np.ascontiguousarray(images), ids) for images, ids in run.blocks(start))
     found = spread(partial(_answer, run), blocks, workers=workers, ray=ray)
     return (answer.noted(block[1], run.infos) for block, answer in found)

@@ -1,6 +1,8 @@
-"""The one door for models in files and at addresses: settings -> a Suspect, whose classifier runs in a confined process.
+"""Open a model from a file or an address.
 
-Not in this package: formats (`suspects`), images, and models that are Python objects already (`classifiers`).
+The result is a Suspect, whose classifier runs in a confined (sandboxed) process.
+
+Not in this package: file formats (`suspects`), images, and models that are already Python objects (`classifiers`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A model that runs in a confined process, as a Classifier with engines of its own."""
+"""A Classifier whose model and engines run in a confined (sandboxed) process."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ _FEW = 1 << 22  # floats of images sent in one call
 
 
 class ConfinedClassifier(Classifier, HasEngines):
-    """Images go into the process, scores or labels come out, and are held against the contract here.
+    """A classifier that sends images to a confined process, and checks the scores or labels that come back.
 
-    `facts` are what the process said of the model, checked. Sent to another process, or used after a fork, it opens the model again,
-    and so it does after an interrupt. `close` ends the process; so does the end of the object.
+    `facts` are the process's checked statements about the model. If this object is sent to another process, or used
+    after a fork or an interrupt, the object opens the model again. `close` ends the process, and so does the deletion
+    of the object.
     """
 
     no_gradients = (
@@ -62,7 +63,7 @@ class ConfinedClassifier(Classifier, HasEngines):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the model's file, how it was opened (defaults too: what was asked for in other words is the same), and what it says of itself."""
+        """SHA-256 of the model's file, of the settings with which it was opened (including defaults), and of its own fingerprint."""
         asked = {name: getattr(self.settings, name) for name in ("arch", "output_name")}
         opened = [self.facts[name] for name in ("preprocessing", "outputs", "num_classes", "fingerprint")]
         told = [self._digest, asked, *opened]
@@ -70,7 +71,7 @@ class ConfinedClassifier(Classifier, HasEngines):
 
     @property
     def queries(self) -> int | None:
-        """Images sent to an endpoint so far; None for other models."""
+        """The number of images sent to an endpoint so far; None for other models."""
         return self._queries if self.settings.remote else None
 
     @property
@@ -106,7 +107,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         tiles: Iterator[tuple[int, NDArray[np.float32]]],
         heard: Callable[[int, NDArray[Any]], None],
     ) -> None:
-        """Have the engine named run tiles in the process; for `_ConfinedEngine`."""
+        """Run tiles (batches of fixed size) on an engine in the process. `_ConfinedEngine` calls this method."""
 
         def requests() -> Iterator[tuple[Any, Any]]:
             yield {"do": "run", **engine}, b""
@@ -115,7 +116,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         self._ask(requests(), lambda number, data: heard(number, self._read(data, engine["rows"])))
 
     def close(self) -> None:
-        """End the process; it starts again where the classifier is used again."""
+        """End the process. The process starts again when the classifier is used again."""
         if self._service is not None and self._pid == os.getpid():
             self._service.close()
         self._service = None
@@ -152,7 +153,7 @@ class ConfinedClassifier(Classifier, HasEngines):
             self._queries = self._before + queries
 
     def _read(self, data: bytes, rows: int) -> NDArray[Any]:
-        """What came back for so many rows; `check_output` looks at the values."""
+        """The output for `rows` rows, given its bytes. `check_output` checks the values."""
         labels = self.outputs == "labels"
         size = rows * (8 if labels else 4 * self.num_classes)
         if len(data) != size:
@@ -166,7 +167,7 @@ class ConfinedClassifier(Classifier, HasEngines):
 
 
 class _ConfinedEngine(Engine):
-    """An engine in the confined process: the next tiles are filled here while it is at work there."""
+    """An engine in the confined process. While the engine computes, this process fills the next tiles."""
 
     name = "confined"
 
@@ -198,7 +199,10 @@ class _ConfinedEngine(Engine):
 
 
 def _checked(facts: Any) -> dict[str, Any]:
-    """The facts of a hostile process, each of its kind; ValueError, KeyError or TypeError for others."""
+    """Check the types and values of facts that may come from a hostile process.
+
+    Raises ValueError, KeyError or TypeError if a fact is wrong.
+    """
     names = facts["class_names"]
     pairs = [(str(name), str(precision)) for name, precision in facts["candidates"][:10]]
     if not pairs or not all(n in _ENGINES and p in ("fp32", "bf16", "fp16", "fp64") for n, p in pairs):

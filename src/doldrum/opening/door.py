@@ -1,4 +1,4 @@
-"""open_model: open a model's file or address as a classifier."""
+"""The function `open_model`: open a model from a file or an address as a classifier."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _MOST_HEADER = 16 << 20
 
 
 def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
-    """Open a model in a file, a folder or at an address. It runs in a separate, confined process.
+    """Open a model from a file, a folder or an address. The model runs in a separate, confined (sandboxed) process.
 
-    A file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict (with `arch`), a Hugging Face
-    folder, skops, and with `trust_code` TorchScript and torch.export, with `trust_pickle` pickles. The process has no network
-    (except for an address), can read only the model, and ends with the classifier. A checkpoint of doldrum is opened in this process: it has only
-    numbers for a network that is part of doldrum, and its header is checked.
+    The format of a file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict
+    (with `arch`), a Hugging Face folder, or skops. With `trust_code`, TorchScript and torch.export are opened too, and
+    with `trust_pickle` pickles. The process has no network (except for an address), can read only the model, and ends
+    when the classifier is deleted. A checkpoint of doldrum is opened in this process, since it contains only the
+    weights of a network that is part of doldrum, and its header is checked.
 
     Parameters
     ----------
@@ -37,16 +38,17 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     Returns
     -------
     Suspect
-        `classifier` takes float32 (B, C, H, W) in [0, 1]; next to it are `format`, `preprocessing`, `class_names` and `notes`.
+        The Suspect's `classifier` takes float32 (B, C, H, W) in [0, 1]. The other fields are `format`, `preprocessing`,
+        `class_names` and `notes`.
 
     Raises
     ------
     InputError
-        for an option of another kind, and for a file that is refused, broken, or does not say everything that is needed.
+        for an option of a wrong type, and for a file that is refused, broken, or lacks information that is needed.
     ClassifierError
-        for a model that is not an image classifier, or gives no finite answer.
+        for a model that is not an image classifier, or whose output is not finite.
     SandboxError
-        when its process exceeds its memory or time, or dies.
+        if the process exceeds its memory or time limit, or dies.
 
     Examples
     --------
@@ -68,7 +70,7 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
 
 
 def open_settings(settings: ModelSettings) -> Suspect:
-    """Open a model with settings, as `open_model` does."""
+    """Open a model as `open_model` does, with options given as ModelSettings."""
     if _is_own_checkpoint(settings):
         from doldrum.training import load_checkpoint
 
@@ -93,7 +95,7 @@ def open_settings(settings: ModelSettings) -> Suspect:
 
 
 def _is_own_checkpoint(settings: ModelSettings) -> bool:
-    """Whether the file's header says that doldrum wrote it, and nothing else is asked for."""
+    """Whether the file's header says that doldrum wrote it, and the settings have no other preprocessing or class names."""
     path = settings.path
     if settings.remote or not path.is_file() or settings.preprocessing.keys() - {"resize"} or settings.labels:
         return False

@@ -1,4 +1,4 @@
-"""A model behind an address: how it is asked, and what its address is kept as."""
+"""Models at a network address: the settings of requests, and the form in which an address is saved."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "endpoint_of", "is_address", "kept_address"]
 
 PREFIX = "endpoint_"
-"""Begins the names of a job's settings that are the endpoint's."""
+"""The prefix of all settings that belong to the endpoint."""
 
 
 def is_address(model: str) -> bool:
-    """Whether a model is asked over the network."""
+    """Whether `model` is an address on the network."""
     return model.startswith(("https://", "http://"))
 
 
 def kept_address(url: str) -> str:
-    """What a run's folder recognises its address by: shown, with a hash of the whole."""
+    """The form in which an address is saved in a run's folder: without secrets, and with a hash of the whole address."""
     return f"{redacted(url)} sha256:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
 
 def endpoint_of(settings: Mapping[str, Any]) -> Endpoint:
-    """The `Endpoint` that settings as a dictionary describe; InputError, by the settings' names, for an address or a bound that can't be."""
+    """The `Endpoint` for settings that are given as a dict.
+
+    Raises InputError, with the names of the settings, for an invalid address or limit.
+    """
     from doldrum.suspects import Endpoint
 
     told = {name.removeprefix(PREFIX): value for name, value in settings.items() if name.startswith(PREFIX)}

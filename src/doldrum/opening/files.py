@@ -1,4 +1,4 @@
-"""A model's files: their hash, and which of them the confined process may read."""
+"""The files of a model: their hash, and the list of those that the confined process may read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["beside", "digest_of", "readable"]
 
 
 def readable(settings: ModelSettings) -> list[str]:
-    """The paths that a confined process reads to open the model: its file or folder, the weights next to it, the list of class names."""
+    """The paths that the confined process may read: the model's file or folder, the weights next to it, and the list of class names."""
     paths = [] if settings.labels is None else [settings.labels]
     if not settings.remote:
         paths += [str(settings.path), *(str(path) for path in beside(settings.path))]
@@ -23,14 +23,16 @@ def readable(settings: ModelSettings) -> list[str]:
 
 
 def beside(model: Path) -> list[Path]:
-    """The files in the model's folder that hold its weights (:func:`doldrum.suspects.beside.weights_beside`), as far as they are regular
-    files and no links."""
+    """The files in the model's folder that contain its weights (:func:`doldrum.suspects.beside.weights_beside`), without links."""
     named = [model.parent / name for name in weights_beside(model)]
     return [path for path in named if path.is_file() and not path.is_symlink() and path != model]
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, with those of the weights next to it; of a folder, of its files' names and hashes in order."""
+    """SHA-256 of a file and the weights next to it.
+
+    For a folder, the result is the hash of its files' names and hashes, in order.
+    """
     if path.is_file():
         parts = [_sha256(path), *(_sha256(other) for other in beside(path))]
         return parts[0] if len(parts) == 1 else hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""In the confined process: open the model of some settings, and run it on what is sent in."""
+"""Code that runs in the confined process: open a model, and run it on the images that are sent to the process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ __all__ = ["facts_of", "open_suspect", "serve"]
 
 
 def open_suspect(settings: dict[str, Any]) -> Suspect:
-    """The model of `ModelSettings.to_dict()`, with the preprocessing and class names given there in place of its own."""
+    """Open the model of `ModelSettings.to_dict()`.
+
+    Preprocessing and class names in the settings replace the model's own.
+    """
     told: dict[str, Any] = {
         name: settings[name] for name in ("arch", "trust_code", "trust_pickle", "outputs", "num_classes")
     }
@@ -39,7 +42,10 @@ def open_suspect(settings: dict[str, Any]) -> Suspect:
 
 
 def facts_of(suspect: Suspect, class_names: Sequence[str] | None = None) -> dict[str, Any]:
-    """What a record keeps of an opened model, JSON-able; `class_names` where others than its own are used."""
+    """The facts about an opened model that are saved in records, as JSON-able values.
+
+    `class_names` replaces the model's own names.
+    """
     names = class_names or suspect.class_names
     return {
         "format": suspect.format,
@@ -52,7 +58,11 @@ def facts_of(suspect: Suspect, class_names: Sequence[str] | None = None) -> dict
 
 
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[str, Any], Any]:
-    """Facts of the opened model, and what answers requests: `call` (images), `build` and `run` (an engine, then its tiles)."""
+    """Open a model.
+
+    Returns facts about the model, and the function that handles requests: `call` (images), `build` (an engine) and
+    `run` (its tiles).
+    """
     suspect = open_suspect(settings)
     classifier = suspect.classifier
     facts = {
@@ -85,7 +95,10 @@ def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[s
 
 
 def _run(engine: Engine, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> None:
-    """Tiles as they come, answers as they are there, which may be in another order."""
+    """Run tiles when they arrive, and send each output when it is ready.
+
+    Outputs may be sent in another order than the tiles.
+    """
     shape, turn = (engine.rows, *engine.classifier.input_shape), threading.Lock()
 
     def tiles() -> Iterator[Tile]:
@@ -103,7 +116,7 @@ def _run(engine: Engine, read: Callable[[], Any], block: Callable[[Any, Any], No
 
 
 def _plain(output: Any) -> Any:
-    """Scores as float32, labels as int64, in order."""
+    """The output as a contiguous array: scores as float32, labels as int64."""
     array = np.asarray(output)
     return np.ascontiguousarray(array, np.int64 if array.ndim == 1 else np.float32)
 
@@ -113,7 +126,7 @@ def _tupled(value: Any) -> Any:
 
 
 def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
-    """The lines of a file of class names, one per class."""
+    """Read the class names from a text file with one line per class."""
     if path is None:
         return None
     with open(path, "rb") as file:

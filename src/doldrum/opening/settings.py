@@ -1,4 +1,4 @@
-"""ModelSettings: the options about a model that all commands share. They are checked before any work."""
+"""ModelSettings: the options for a model, which all commands share. All options are checked before any work."""
 
 from __future__ import annotations
 
@@ -24,37 +24,40 @@ _CHOICES = {
     "resize": ("stretch", "crop"),
 }
 PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std", "size", "channels", "scale", "resize")
-"""Settings that decide what a model answers; a detector's file keeps them."""
+"""Settings that affect a model's output. A detector's file saves these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """A model, and how it is opened.
 
-    A subclass names in SOURCES those of its fields that are paths of images. CALLED has what messages call those of them that are arguments of the command, not
-    options, and what decides a job beside its options.
+    A subclass lists in SOURCES the fields that are paths of images. CALLED gives the names that error messages use for
+    values that are not options of the command, such as its arguments.
 
     Parameters
     ----------
     model : str
-        A file, a folder, or an address http(s)://...; what it may be, `doldrum.suspects.open_model` says.
+        A file, a folder, or an address http(s)://... in a format that `doldrum.suspects.open_model` accepts.
     arch, outputs, num_classes, output_name : optional
-        For model files that do not say them. `output_name` is the name of the output to use, if there are several.
+        Facts about the model, for model files that do not contain them. `output_name` is the name of the output to use,
+        if there are several.
     mean, std, size, channels, scale : optional
-        The preprocessing that the model expects, where its files don't say it: its input is (scale * x - mean) / std of pixels x in
-        [0, 1]. A model of pixels from 0 to 255 has scale 255. `mean` and `std` are one number, or one per channel; `size` is (height, width).
+        The preprocessing that the model expects, if its files do not contain it. The model's input is (scale * x -
+        mean) / std for pixels x in [0, 1]. A model that takes pixels from 0 to 255 has scale 255. `mean` and `std` are
+        one number, or one per channel; `size` is (height, width).
     resize : "stretch" or "crop"
-        How images of another size are fitted.
+        The way in which images of another size are fitted.
     labels : str, optional
         A text file with the names of the classes, one per line, in the model's order.
     trust_code, trust_pickle : bool
-        Let the model run its own code, or be unpickled, in the confined process.
+        Allow the model to run its own code, or to be unpickled, in the confined process.
     memory : float
-        The largest number of GiB that the confined process may take.
+        The memory limit of the confined process in GiB.
     endpoint_body, endpoint_batch, endpoint_timeout, endpoint_retries, endpoint_per_second, endpoint_queries, endpoint_token : optional
-        How requests are sent to a model at an address. See :class:`doldrum.suspects.Endpoint`, whose `budget` is `endpoint_queries`, for one run.
+        Settings of the requests to a model at an address. See :class:`doldrum.suspects.Endpoint`, where
+        `endpoint_queries` is called `budget`, for one run.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+    Raises InputError for values of a wrong type or out of range, and for files that do not exist.
 
     >>> ModelSettings(model=".", endpoint_queries=5)
     Traceback (most recent call last):
@@ -114,7 +117,7 @@ class ModelSettings:
         self._check_endpoint()
 
     def _check_kinds(self) -> None:
-        """Each field of its kind; paths become text."""
+        """Check the type of each field, and convert paths to text."""
         for name in ("model", *self.SOURCES, "labels"):
             value = getattr(self, name)
             if isinstance(value, os.PathLike):
@@ -194,7 +197,7 @@ class ModelSettings:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items() if v is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-able values, with absolute paths, for another process."""
+        """The settings as JSON-able values with absolute paths, for another process."""
         made: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         for name in (*self.SOURCES, "labels"):
             several = isinstance(made[name], list)
@@ -204,7 +207,7 @@ class ModelSettings:
 
     @classmethod
     def from_dict(cls, made: Mapping[str, Any]) -> ModelSettings:
-        """Read what `to_dict` made. Other fields are ignored."""
+        """Rebuild the settings from the output of `to_dict`. Other fields are ignored."""
         return cls(**{field.name: made[field.name] for field in fields(ModelSettings)})
 
 
@@ -224,11 +227,11 @@ def _paths(value: Any) -> list[str]:
 
 
 def _shown(path: str) -> str:
-    """A path in which every character can be seen; '' for an empty one."""
+    """A path in which every character is visible. An empty path is shown as ''."""
     return visible(path, most=4096) or "''"
 
 
 def check_positive(name: str, value: object) -> None:
-    """InputError unless the setting is a number above 0 and finite."""
+    """Raise InputError unless the setting is a finite number above 0."""
     if not (is_number(value) and cast("float", value) > 0):
         raise InputError(f"expected a positive {name}=, got {value!r}; pass one")

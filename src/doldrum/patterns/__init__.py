@@ -1,6 +1,9 @@
-"""Patterns: a clean model and its data in, a Trigger out. Nobody poisoned anything; the model still answers to them.
+"""Patterns that mislead a clean model: each function takes a clean model and images, and returns a Trigger.
 
-Attacks on a training set are in `attacks`. What makers share is in `optimise` and `places`. Every other file is one maker.
+Patterns need no poisoned training data.
+
+Attacks on a training set are in `attacks`. Shared code is in `optimise` and `places`. Every other file has one kind of
+pattern.
 """
 
 from __future__ import annotations

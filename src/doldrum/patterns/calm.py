@@ -1,4 +1,4 @@
-"""A pattern made to lower W itself: calm without poisoning."""
+"""A pattern that lowers W, the entropy of the labels under noise, without poisoning the model."""
 
 from __future__ import annotations
 
@@ -29,27 +29,30 @@ def calm_pattern(
     batch: int = 32,
     seed: int,
 ) -> Additive:
-    """The perturbation d, |d| <= budget at every value, that makes the model calmest around clip(x + d).
+    """Find the perturbation d, |d| <= budget at every value, that minimises W, the entropy of labels under noise.
 
-    W counts hard labels, which have no gradient. Straight-through: forward, the counts over `draws` Gaussian draws are
-    those of the hard labels; backward, each label is taken for its softmax. Descended is the mean over a batch of
-    1 - sum_c p_c^2, the chance that two draws disagree: like W it is 0 in dead calm and largest at uniform, but its
-    gradient stays finite where a class has no draw. Noise is added after the clip, and not clipped, as in W.
+    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Therefore a
+    straight-through estimator is used. The forward pass counts hard labels over `draws` Gaussian draws; the backward
+    pass replaces each label by its softmax. The loss is the mean over a batch of 1 - sum_c p_c^2, the probability that
+    two draws have different labels. Like W, the loss is 0 if all labels agree and largest for uniform labels, but its
+    gradient stays finite if a class has no draw. As in measurements of W, noise is added after the clipping, and noisy
+    images are not clipped.
 
-    This has two kinds of minima, in which images keep their labels or all drown in one class, and descent ends in the one
-    it starts near. So it starts twice: from nothing, and from the calmest of the short descents (`steps` / 5 each) to every
-    one of the ten classes that noisy images get most; the calmer result on 256 images is what comes back. Nobody asks for
-    a class: which one the images end in, if one, is the model's choice.
+    There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
+    minimum near its start, so it runs from two starts. The first start is the zero perturbation. The second start is
+    the best of several short descents (`steps` / 5 each), one towards each of the ten most frequent classes of noisy
+    images. The result with the lower loss on 256 images is returned. No target class is given: if all images move to
+    one class, the model determines which.
 
     Parameters
     ----------
     sigma
-        The strength at which W is to fall, e.g. the model's sigma-half (`dd.sigma_half`).
+        The noise strength at which W is minimised, e.g. the model's sigma-half (`dd.sigma_half`).
 
-    Classifier, images, budget, seed and errors as in :func:`doldrum.patterns.universal_perturbation`.
+    Classifier, images, budget, seed and errors are those of :func:`doldrum.patterns.universal_perturbation`.
 
-    Source: ours; the patterns that smooth without poisoning are those of Grosse et al. 2022, arXiv 2006.06721; the
-    estimator is that of Bengio et al. 2013, arXiv 1308.3432.
+    Source: this project. Patterns that lower W without poisoning are from Grosse et al. 2022, arXiv 2006.06721, and the
+    estimator is from Bengio et al. 2013, arXiv 1308.3432.
 
     >>> import doldrum as dd
     >>> digits = dd.load_dataset("digits:train").take(range(200))

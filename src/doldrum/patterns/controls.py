@@ -1,4 +1,4 @@
-"""Random controls: what a pattern of the same budget does that was not made for anything."""
+"""Random patterns, as controls: they have the same budget as an optimised pattern, but are not optimised."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["random_patch", "random_perturbation"]
 def random_perturbation(
     classifier: Any, images: NDArray[Any], *, budget: float = 0.1, kind: Literal["sign", "uniform"] = "sign", seed: int
 ) -> Additive:
-    """A random perturbation of an L-inf budget: every value +budget or -budget ("sign"), or uniform between ("uniform").
+    """A random perturbation: every value is +budget or -budget ("sign"), or uniform between them ("uniform").
 
-    The classifier is not looked at; of the images only the shape is. Takes them so that a control is called like the
-    pattern that it controls for.
+    The classifier is ignored, and only the shape of the images is used. The function has both arguments so that a
+    control is called in the same way as an optimised pattern.
 
     Raises InputError for a budget outside (0, 1] and an unknown kind.
 
@@ -41,9 +41,9 @@ def random_perturbation(
 def random_patch(
     classifier: Any, images: NDArray[Any], *, size: int = 4, place: str = "lower right", seed: int
 ) -> MaskedPattern:
-    """A square of uniform noise, `size` pixels a side, in a corner or "anywhere" (a place drawn from the seed).
+    """A square of uniform noise, with sides of `size` pixels, in a corner or "anywhere" (at a random place).
 
-    The classifier is not looked at; of the images only the shape is.
+    The classifier is ignored, and only the shape of the images is used.
 
     Raises InputError for a size that doesn't fit and an unknown place.
 

@@ -1,4 +1,4 @@
-"""A plain shape, as on a label: what someone may stick on a thing without meaning harm."""
+"""A simple shape in one colour, like a label on an object. The shape is a control, since such a label is harmless."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ def logo(
     place: str = "lower right",
     seed: int,
 ) -> MaskedPattern:
-    """A shape of one light colour, `size` pixels a side, at one place of all images; only the shape's pixels change.
+    """A shape of one light colour, with sides of `size` pixels, at the same place in all images.
 
-    `shape` is one of SHAPES; None draws it from the seed, as the colour (each channel in [.7, 1]) always is. `place` is a
-    corner or "anywhere". The classifier is not looked at.
+    Only the shape's pixels change.
+
+    `shape` is one of SHAPES; None chooses it at random with the seed. The colour (each channel in [.7, 1]) is always
+    random. `place` is a corner or "anywhere". The classifier is ignored.
 
     Raises InputError for an unknown shape or place and a size that doesn't fit or is below 3.
 
@@ -50,7 +52,7 @@ def logo(
 
 
 def _cover(shape: str, size: int) -> NDArray[np.float32]:
-    """1 on the shape's pixels, (size, size)."""
+    """The mask (size, size) of a shape: 1 on the shape's pixels, 0 elsewhere."""
     i, j = np.indices((size, size))
     middle = (size - 1) / 2
     down, along = np.abs(i - middle), np.abs(j - middle)

@@ -1,4 +1,4 @@
-"""What the optimised patterns share: the model's scores as a differentiable function, and signed descent in a box."""
+"""Code of all optimised patterns: the model's scores as a differentiable function, and signed gradient descent."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ __all__ = ["Subject", "check_target", "sign_descent", "subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A frozen model with images on its device: `logits` (differentiable in the images), `clean` (N, C, H, W) in [0, 1],
-    the model's own labels of them, and one generator for all that is drawn.
+    """A frozen model with images on its device, for one optimisation.
+
+    `logits` is differentiable in the images, `clean` are the images (N, C, H, W) in [0, 1], and `labels` the model's
+    labels of them. All random values come from `generator`.
     """
 
     logits: Callable[[torch.Tensor], torch.Tensor]
@@ -31,19 +33,22 @@ class Subject:
     generator: torch.Generator
 
     def batch(self, size: int) -> torch.Tensor:
-        """Indices of `size` images, drawn with replacement."""
+        """Random indices of `size` images, drawn with replacement."""
         return torch.randint(len(self.clean), (size,), generator=self.generator).to(self.clean.device)
 
     def normal(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Standard normal values, drawn on the CPU so that every device gets the same."""
+        """Standard normal values. The values are drawn on the CPU, so that they are the same for every device."""
         return torch.randn(shape, generator=self.generator).to(self.clean.device)
 
 
 @contextmanager
 def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, steps: int) -> Iterator[Subject]:
-    """The checked model and images for the time of an optimisation; afterwards the model is as it was.
+    """Check the model and images, and provide them for one optimisation.
 
-    Raises InputError for a model without gradients, one that gives only labels, images that don't fit, and no steps.
+    Afterwards the model is restored to its earlier state.
+
+    Raises InputError for a model without gradients or with only labels, images that don't fit the model, and `steps`
+    below 1.
     """
     module = module_of(classifier)
     if not isinstance(classifier, Classifier):
@@ -72,7 +77,7 @@ def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, step
 
 
 def check_target(target: int | None, classes: int) -> None:
-    """Raise InputError unless a target is one of the classes (or None)."""
+    """Raise InputError unless `target` is a class number or None."""
     if target is not None and not 0 <= target < classes:
         raise InputError(f"expected a target of 0 to {classes - 1}, got {target}; pick a class of the model")
 
@@ -80,9 +85,9 @@ def check_target(target: int | None, classes: int) -> None:
 def sign_descent(
     value: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor], *, low: float, high: float, steps: int
 ) -> torch.Tensor:
-    """Projected signed gradient descent with momentum .9 on `value`, kept in [low, high] after every step.
+    """Projected signed gradient descent with momentum .9 on `value`, which is clipped to [low, high] after every step.
 
-    The step starts at a tenth of the box's width and falls linearly to a hundredth of that.
+    The step size starts at about a tenth of high - low, and falls linearly to about a hundredth of its initial size.
 
     Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient descent); Dong et al. 2018, arXiv 1710.06081 (momentum).
     """

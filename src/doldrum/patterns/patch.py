@@ -1,4 +1,4 @@
-"""Adversarial patch: a small square, free in its pixels, that moves images to a class."""
+"""Adversarial patch: a small square whose pixels are optimised to move images to a target class."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def adversarial_patch(
     batch: int = 128,
     seed: int,
 ) -> MaskedPattern:
-    """The `size` x `size` patch whose pixels, anywhere in [0, 1], best move images to the target class.
+    """Find the `size` x `size` patch, with pixels in [0, 1], that best moves images to the target class.
 
-    Signed descent on the cross-entropy with the target over batches, from uniform noise. `place` is a corner, or
-    "anywhere": then each step pastes it at another random place, so that it works anywhere, and the trigger
-    that comes back shows it at a place drawn from the seed.
+    The method is signed gradient descent on the cross-entropy with the target, over batches, from a start of uniform
+    noise. `place` is a corner or "anywhere". With "anywhere", each step pastes the patch at another random place, so
+    that it works at all places. The returned trigger has the patch at one random place, which the seed determines.
 
-    Classifier, images, seed and errors as in :func:`doldrum.patterns.universal_perturbation`.
+    Classifier, images, seed and errors are those of :func:`doldrum.patterns.universal_perturbation`.
 
     Source: Brown et al. 2017, arXiv 1712.09665, section 3 (expectation over places; without rotation and scale).
 

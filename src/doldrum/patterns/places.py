@@ -1,4 +1,4 @@
-"""Where a square goes, and what every pattern asks of the images it is made for."""
+"""Choose the place of a square, and check the images and the budget of a pattern."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from doldrum.triggers.patch import CORNERS, corner_slices
 __all__ = ["ANYWHERE", "check_budget", "checked_images", "in_place", "place_for"]
 
 ANYWHERE = "anywhere"
-"""A place drawn from the seed, where the whole square is inside the image."""
+"""A random place, which the seed determines, with the whole square inside the image."""
 
 
 def checked_images(images: Any) -> NDArray[np.float32]:
-    """float32 images (N, C, H, W) in [0, 1], at least one; InputError for anything else."""
+    """The images as float32 (N, C, H, W) in [0, 1].
+
+    Raises InputError if there is no image, or for other shapes or values.
+    """
     array = np.asarray(images)
     if array.ndim != 4 or not array.size:
         raise InputError(f"expected at least one image (N, C, H, W), got shape {array.shape}; pass some images")
@@ -37,7 +40,7 @@ def check_budget(budget: float) -> None:
 
 
 def place_for(shape: tuple[int, ...], *, size: int, place: str, seed: int) -> tuple[slice, slice]:
-    """Rows and columns of a square in images (H, W): a corner, or a place drawn from the seed.
+    """Rows and columns of a square in images (H, W): in a corner, or at a random place that the seed determines.
 
     >>> place_for((28, 28), size=4, place="upper right", seed=0)
     (slice(0, 4, None), slice(24, 28, None))
@@ -56,8 +59,9 @@ def place_for(shape: tuple[int, ...], *, size: int, place: str, seed: int) -> tu
 def in_place(
     values: NDArray[Any], where: tuple[slice, slice], shape: tuple[int, ...], *, cover: NDArray[Any] | None = None
 ) -> MaskedPattern:
-    """The trigger that writes `values` (C, size, size) at a place of images (C, H, W), where `cover` (size, size) is 1
-    (everywhere by default).
+    """A trigger that writes `values` (C, size, size) to the place `where` of images with shape (C, H, W).
+
+    Only pixels where `cover` (size, size) is 1 are written; by default it is 1 everywhere.
     """
     mask = np.zeros(shape[1:], dtype=np.float32)
     mask[where] = 1 if cover is None else cover

@@ -1,4 +1,4 @@
-"""A natural sticker: a piece of another image, pasted."""
+"""A natural sticker: a piece of another image that is pasted into images."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["sticker"]
 def sticker(
     classifier: Any, images: NDArray[Any], *, size: int = 8, place: str = "lower right", seed: int
 ) -> MaskedPattern:
-    """A square cut from one of the images, pasted at one place of all.
+    """A square that is cut from one of the images and pasted at the same place in all images.
 
-    Image and cut are drawn from the seed among the cuts of which at least a quarter of the pixels differ from the
-    cut's most common value by more than .1 (an empty corner is no sticker); the most varied one where none is like that
-    in 64 draws. The classifier is not looked at.
+    The image and the square are chosen at random with the seed. At least a quarter of the square's pixels must differ
+    from its most common value by more than .1, since an empty corner is not a sticker. If 64 random squares do not
+    satisfy this, the most varied of them is used. The classifier is ignored.
 
-    `place` is a corner or "anywhere" (drawn from the seed). Raises InputError for a size that doesn't fit and an unknown
+    `place` is a corner or "anywhere" (at a random place). Raises InputError for a size that doesn't fit and an unknown
     place.
 
     >>> import numpy as np
@@ -52,7 +52,7 @@ def sticker(
 
 
 def _mode(cut: NDArray[Any]) -> float:
-    """The middle of the fullest of ten bins over [0, 1]."""
+    """The most common value: the middle of the bin with the most pixels, among ten bins over [0, 1]."""
     import numpy as np
 
     counts, edges = np.histogram(cut, bins=10, range=(0, 1))

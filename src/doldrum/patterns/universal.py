@@ -25,27 +25,28 @@ def universal_perturbation(
     batch: int = 128,
     seed: int,
 ) -> Additive:
-    """The perturbation d, |d| <= budget at every value, that best moves images to `target` or away from their labels.
+    """Find the perturbation d, |d| <= budget at every value, that best moves images to `target` or from their labels.
 
-    Signed descent over batches of clip(x + d), from uniform noise. With a target: the cross-entropy with it. Without
-    (None): the margin of the model's own label over the best other class, cut off at -1, so that images that are already
-    misled leave the rest to the others.
+    The method is signed gradient descent over batches of clip(x + d), from a start of uniform noise. With a target, the
+    loss is the cross-entropy with the target. Without a target (None), the loss is the margin of the model's own label
+    over the best other class. This margin is clipped at -1, so that images with a clearly changed label no longer
+    influence the result.
 
     Parameters
     ----------
     classifier
         A Classifier around an nn.Module (`dd.as_classifier`, `dd.train`) that gives scores.
     images
-        Array (N, C, H, W), uint8 or floats in [0, 1]; labels are not needed. A few hundred are plenty.
+        Array (N, C, H, W), uint8 or floats in [0, 1]. Labels are not needed, and a few hundred images are enough.
     budget
-        L-inf, in units of the [0, 1] pixel range.
+        The L-inf limit, in units of the [0, 1] pixel range.
 
     Returns
     -------
     Additive
-        With `amplitude` = budget; a function of (classifier, images, settings, seed).
+        The trigger, with `amplitude` = budget. The trigger depends only on (classifier, images, settings, seed).
 
-    Raises InputError for models without gradients, budgets outside (0, 1], targets that are no class.
+    Raises InputError for models without gradients, budgets outside (0, 1], and targets that are not a class.
 
     Source: Moosavi-Dezfooli et al. 2017, arXiv 1610.08401 (the perturbation); Shafahi et al. 2020, arXiv 1811.11304,
     section 3 (descent over batches with a clipped loss).

@@ -1,6 +1,6 @@
 """Poison a training set with a trigger and a plan, and measure the attack on a model: clean accuracy and attack success rate.
 
-Not in this package: triggers are in `triggers`, training is in `training`, and the list of attacks in `attacks`.
+Not in this package: triggers (`triggers`), training (`training`), and the list of attacks (`attacks`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""evaluate: clean accuracy and attack success rate, each with its interval."""
+"""The function `evaluate`: clean accuracy and attack success rate, each with a confidence interval."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ __all__ = ["Evaluation", "Share", "evaluate"]
 
 @dataclass(frozen=True)
 class Share:
-    """`hits` of `n`: the proportion with its Clopper-Pearson interval; value NaN and limits 0 and 1 where n
-    is 0.
+    """The proportion `hits` / `n` with its Clopper-Pearson interval.
+
+    If n is 0, the value is NaN and the limits are 0 and 1.
     """
 
     hits: int
@@ -38,7 +39,7 @@ class Share:
 
     @classmethod
     def of(cls, hits: NDArray[np.bool_], *, confidence: float = 0.95) -> Share:
-        """The share of true entries.
+        """The share of entries that are true.
 
         >>> s = Share.of(np.array([True, True, False, True]))
         >>> s.value, round(s.lower, 3), round(s.upper, 3)
@@ -55,18 +56,18 @@ class Evaluation:
     Attributes
     ----------
     clean_accuracy
-        Share of clean test images that get their true label.
+        The share of clean test images for which the model gives the true label.
     asr
-        Attack success rate: share of eligible test images (true label not the target; of the source class in
-        a source-specific plan; all in all-to-all) that get the attacker's label with the trigger. None
-        without a trigger.
+        Attack success rate: the share of eligible test images for which the model gives the attacker's label when they
+        have the trigger. Eligible are images whose true label is not the target; with a source-specific plan, images of
+        the source class; with all-to-all, all images. The ASR is None without a trigger.
     accuracy_per_class, asr_per_class
-        The same by true class; a class without (eligible) images has n = 0.
+        The same shares for each true class. A class without (eligible) images has n = 0.
     invalid
-        Images, clean and triggered together, for which the model gave NaN or infinite scores: neither right
-        nor a success.
+        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. These
+        images count neither as correct nor as a success.
     confidence
-        Level of every interval, each taken by itself.
+        The confidence level of each interval.
     """
 
     clean_accuracy: Share
@@ -78,11 +79,11 @@ class Evaluation:
 
     @property
     def eligible(self) -> int:
-        """How many test images count for the ASR."""
+        """The number of test images that count for the ASR."""
         return 0 if self.asr is None else self.asr.n
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able but for NaN, which stands where a class has no images."""
+        """The fields as JSON-able values, except that a class without images has the value NaN."""
         return {**asdict(self), "eligible": self.eligible}
 
 
@@ -95,16 +96,17 @@ def evaluate(
     confidence: float = 0.95,
     batch_size: int = 500,
 ) -> Evaluation:
-    """Clean accuracy of a model, and the success rate of an attack on it.
+    """Measure a model's clean accuracy, and the success rate of an attack on it.
 
-    `model` maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels (B,): any Classifier, or a
-    function. Everything else that :func:`doldrum.as_classifier` takes works too, such as an `nn.Module` in evaluation mode: the
-    image shape is then the test set's, and the number of classes is the number of scores that the model gives. `test_set` is an
-    ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows, such as a torch Dataset
-    (:func:`doldrum.data.read_stream`). The trigger is applied in its test form.
+    `model` is a Classifier or a function, and maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels
+    (B,). Anything else that :func:`doldrum.as_classifier` takes works too, such as an `nn.Module` in evaluation mode.
+    Such a model's input shape is then that of the test set, and its number of classes is the number of scores per
+    image. `test_set` is an ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows,
+    such as a torch Dataset (:func:`doldrum.data.read_stream`). If the trigger has different forms for training and test
+    images, the form for test images is used.
 
-    Raises ClassifierError for answers of another shape and a module in training mode, InputError for a test set without
-    labels, and for a trigger without a plan or a plan without a trigger.
+    Raises ClassifierError for outputs of another shape and for a module in training mode. Raises InputError for a test
+    set without labels, for a trigger without a plan, and for a plan without a trigger.
 
     >>> from doldrum.triggers import Patch
     >>> test = ImageSet(np.zeros((4, 1, 2, 2), np.float32), labels=[0, 1, 1, 1])
@@ -161,7 +163,7 @@ def evaluate(
 
 
 def _as_model(model: Any, test_set: ImageSet) -> Any:
-    """A Classifier, or a plain function, which may answer with scores or labels."""
+    """The model as a Classifier, or as a plain function that returns scores or labels."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         from doldrum.classifiers.adapters.module import scores_shape
@@ -193,7 +195,7 @@ def _predict(
     rows: NDArray[np.int64] | None = None,
     trigger: Trigger | None = None,
 ) -> NDArray[np.int64]:
-    """Labels, batch by batch, so that memory stays small; -1 if the scores are not finite."""
+    """The model's labels, computed in batches to save memory. The label is -1 if the scores are not finite."""
     rows = np.arange(len(images)) if rows is None else rows
     out = np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), batch_size):

@@ -1,4 +1,4 @@
-"""PoisonPlan: how many samples an attacker poisons, which ones, and what labels they get."""
+"""PoisonPlan: how many samples an attacker poisons, which ones, and which labels they get."""
 
 from __future__ import annotations
 
@@ -20,27 +20,31 @@ MODES: tuple[Mode, ...] = ("all-to-one", "all-to-all", "source-specific", "clean
 
 @dataclass(frozen=True)
 class PoisonPlan:
-    """What an attacker does to a training set, checked when made.
+    """The number of samples that an attacker poisons in a training set, which ones, and their labels.
+
+    The settings of a plan are checked at its creation.
 
     Parameters
     ----------
     rate
-        Poisoned samples as a share of the **whole** training set, in [0, 1]; `floor(rate * N + 1/2)` samples.
+        The number of poisoned samples as a share of the **whole** training set, in [0, 1]; it gives `floor(rate * N +
+        1/2)` samples.
     target
-        The attacker's class (not used by all-to-all).
+        The class that the attacker wants (not used by all-to-all).
     mode
         "all-to-one": samples of the other classes get the trigger and the target's label.
         "all-to-all": samples of any class get the trigger and label y + 1 mod K.
         "source-specific": samples of class `source` get the trigger and the target's label (TaCT).
-        "clean-label": samples of the target's class get the trigger and keep it (SIG, label-consistent).
+        "clean-label": samples of the target's class get the trigger and keep their label (SIG, label-consistent).
     source
         The source class of a source-specific plan.
     cover_classes, cover_rate
-        Cover samples get the trigger and keep their true labels: `cover_rate` of the whole training set, from
-        `cover_classes` (empty: from any class; any but `source` in a source-specific plan), never poisoned
-        ones.
+        Cover samples get the trigger and keep their true labels, so that the model learns when to ignore the trigger.
+        `cover_rate` is the share of cover samples in the whole training set. Cover samples come from `cover_classes`,
+        or from any class if `cover_classes` is empty (in a source-specific plan, from any class except `source`). A
+        poisoned sample is never a cover sample.
     keep_label
-        The share of the poisoned samples that keep their true label (LSBA), exact to rounding.
+        The share of the poisoned samples that keep their true label (LSBA), rounded to whole samples.
 
     Raises InputError for values out of range or settings that contradict each other.
 
@@ -89,7 +93,7 @@ class PoisonPlan:
             )
 
     def check_classes(self, num_classes: int) -> None:
-        """Raise InputError when the plan names a class that the data set lacks."""
+        """Raise InputError if the plan names a class that the data set does not have."""
         named = [*self.cover_classes, *([] if self.source is None else [self.source])]
         if self.mode != "all-to-all":
             named.append(self.target)
@@ -97,7 +101,7 @@ class PoisonPlan:
             raise InputError(f"expected classes below {num_classes}, got {max(named)} in the plan; change the plan")
 
     def candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which training samples the plan may poison, (N,)."""
+        """A mask (N,) of the training samples that the plan may poison."""
         if self.mode == "all-to-one":
             return labels != self.target
         if self.mode == "source-specific":
@@ -107,21 +111,24 @@ class PoisonPlan:
         return np.ones(len(labels), dtype=bool)
 
     def cover_candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which training samples may serve as cover, (N,), poisoned ones not yet taken out."""
+        """A mask (N,) of the training samples that may be cover samples.
+
+        The mask still includes samples that are poisoned.
+        """
         if self.cover_classes:
             return np.isin(labels, self.cover_classes)
         return np.ones(len(labels), dtype=bool) if self.source is None else labels != self.source
 
     def attacker_labels(self, labels: NDArray[Any], *, num_classes: int) -> NDArray[np.int64]:
-        """The label that the attacker wants for triggered samples of these true labels, (N,)."""
+        """The labels (N,) that the attacker wants for samples with the trigger, given their true labels."""
         labels = np.asarray(labels, dtype=np.int64)
         return (labels + 1) % num_classes if self.mode == "all-to-all" else np.full_like(labels, self.target)
 
     def eligible(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which test samples count for the attack success rate, (N,).
+        """A mask (N,) of the test samples that count for the attack success rate.
 
-        True label not the target; of the source class in a source-specific plan; all in all-to-all (METHODS,
-        section 4).
+        The samples that count are those whose true label is not the target. In a source-specific plan they are the
+        samples of the source class, and in an all-to-all plan all samples (METHODS, section 4).
         """
         labels = np.asarray(labels)
         if self.mode == "all-to-all":
@@ -129,7 +136,7 @@ class PoisonPlan:
         return labels == self.source if self.mode == "source-specific" else labels != self.target
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; `PoisonPlan.from_dict` reads it."""
+        """The plan as JSON-able values, which `PoisonPlan.from_dict` reads."""
         return {**asdict(self), "cover_classes": list(self.cover_classes)}
 
     @classmethod
@@ -151,7 +158,9 @@ def _class(value: Any, name: str) -> int:
 
 
 def count_of(rate: float, total: int, *, what: str) -> int:
-    """How many samples a rate means: floor(rate * total + 1/2), and never silently none.
+    """The number of samples for a rate: floor(rate * total + 1/2).
+
+    Raises InputError if a rate above 0 gives no samples.
 
     >>> count_of(0.05, 1000, what="rate")
     50

@@ -1,4 +1,4 @@
-"""poison: a training set, a trigger and a plan make a poisoned training set."""
+"""The function `poison`: make a poisoned training set from a training set, a trigger and a plan."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["PoisonedSet", "choose_samples", "poison"]
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class PoisonedSet(ImageSet):
-    """A poisoned training set: an ImageSet that knows what was done to it. Made by `poison`.
+    """A poisoned training set, made by `poison`: an ImageSet that also records which samples were changed, and how.
 
     `take` gives a plain ImageSet of the poisoned images.
 
     Attributes
     ----------
     poisoned : (N,) bool
-        Samples with the trigger that the plan's rate counts, those with a kept label among them.
+        Samples with the trigger, including those that keep their label. The plan's rate counts these samples.
     cover : (N,) bool
-        Samples with the trigger's cover form and their true labels; none is poisoned.
+        Samples with the trigger's cover form that keep their true labels. Cover samples do not count as poisoned.
     original_labels : (N,) int64
     trigger, plan, seed
-        How to make the set again from the clean one.
+        The arguments that make this set again from the clean one.
     """
 
     poisoned: NDArray[np.bool_]
@@ -44,23 +44,23 @@ class PoisonedSet(ImageSet):
 
     @property
     def relabelled(self) -> NDArray[np.bool_]:
-        """Samples whose label the attacker changed, (N,)."""
+        """A mask (N,) of the samples whose label the attacker changed."""
         return np.asarray(self.labels) != self.original_labels
 
 
 def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
-    """Poison a training set: an ImageSet, which is not changed, or a source of (image, label) pairs or rows, such as a torch Dataset.
+    """Poison a copy of a training set: an ImageSet, or a source of (image, label) pairs or rows, such as a torch Dataset.
 
-    Which samples: a seeded shuffle of the candidates, the first `floor(rate * N + 1/2)` of them, so the
-    samples of a lower rate are among those of a higher one at the same seed. Of these, the first
-    `floor(keep_label * n + 1/2)` of another shuffle keep their labels. Cover samples come from what is left.
+    The candidates are shuffled with the seed, and the first `floor(rate * N + 1/2)` are poisoned. So with the same
+    seed, the samples of a lower rate are among those of a higher rate. The n poisoned samples are shuffled again, and
+    the first `floor(keep_label * n + 1/2)` keep their labels. Cover samples are chosen from the remaining samples.
 
-    A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. uint8 images stay uint8:
-    what the trigger gives is rounded to the nearest 1/255, since poison lives in image files and those have 8
-    bits; float images stay float32 and are not rounded.
+    A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. Images of uint8 stay uint8: the
+    trigger's output is rounded to the nearest 1/255, since poisoned images are usually files with 8 bits. Float images
+    stay float32 and are not rounded.
 
-    Raises InputError when the plan asks for more samples than there are to poison (the message names the most
-    that can be had), for a rate above 0 that comes to no sample, and for classes that the set lacks.
+    Raises InputError if the plan needs more samples than there are candidates (the message names the largest possible
+    rate), for a rate above 0 that gives no sample, and for classes that the set does not have.
 
     >>> from doldrum.triggers import Patch
     >>> clean = ImageSet(np.zeros((10, 1, 4, 4), np.uint8), labels=np.arange(10) % 2)
@@ -105,7 +105,10 @@ def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int =
 def choose_samples(
     train_set: ImageSet, plan: PoisonPlan, *, seed: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which samples `poison` poisons and which it takes as cover, (N,) each; raises what `poison` raises."""
+    """Masks (N,) of the samples that `poison` poisons, and of those that it uses as cover samples.
+
+    The errors are those of `poison`.
+    """
     if not isinstance(train_set, ImageSet):
         raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
     if not isinstance(plan, PoisonPlan):
@@ -121,7 +124,7 @@ def choose_samples(
 
 
 def _pick(candidates: NDArray[np.bool_], rate: float, *, what: str, seed: int) -> NDArray[np.bool_]:
-    """A seeded choice of `rate` of all rows among the candidates, as a mask."""
+    """A mask of randomly chosen candidates. The number of chosen rows is `rate` times the number of all rows."""
     total = len(candidates)
     count = count_of(rate, total, what=what) if total else 0
     rows = np.flatnonzero(candidates)
@@ -143,5 +146,5 @@ def _kept(poisoned: NDArray[np.bool_], share: float, *, seed: int) -> NDArray[np
 
 
 def _like(images: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Triggered images in the type of the set they go into."""
+    """Convert triggered images to the pixel type of the training set."""
     return np.rint(images * 255).astype(np.uint8) if dtype == np.uint8 else images.astype(dtype)

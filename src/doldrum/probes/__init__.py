@@ -1,6 +1,6 @@
-"""Families of perturbations, of the image or of the model; one per file.
+"""Probes: perturbations of the image or of the model, one kind (family) per file.
 
-Not in this package: measuring (`measuring`), and what an attacker does to images (`triggers`).
+Not in this package: measurements with probes (`measuring`), and an attacker's changes of images (`triggers`).
 """
 
 from typing import Any
@@ -63,7 +63,7 @@ _FAMILIES: dict[str, type[Any]] = {
 
 
 def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
-    """Make a probe again from its `to_dict()`. If it has overlays, pass them too; it checks that they are the same.
+    """Rebuild a probe from its `to_dict()`. If the probe has overlays, pass the overlays too; their hash is compared.
 
     >>> probe_from_dict(Gaussian([0.1], draws=5).to_dict())
     Gaussian(strengths=[0.1], draws=5, seed=0, clip=False)

@@ -1,8 +1,8 @@
-"""Common corruptions of one image, written from Hendrycks and Dietterich's definitions, for images of any size.
+"""Common corruptions of one image of any size, implemented from Hendrycks and Dietterich's definitions.
 
-Each is `kind(image, setting, address)`: image float64 (H, W, C) in [0, 1], `setting` from a table of severities, `address`
-what a generator is made of (seed, family, kind, draw), so that chance is common to all images. Layers that don't look at
-the image are kept.
+Each corruption is a function `kind(image, setting, address)`. The image is float64 (H, W, C) in [0, 1], and `setting`
+comes from a table of severities. `address` is (seed, family, kind, draw) and seeds the random generator, so that all
+images get the same random values. Random layers that do not depend on the image are cached.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
@@ -81,7 +81,7 @@ def glass_blur(x: Picture, setting: tuple[float, int, int], at: Address) -> Pict
 
 @lru_cache(maxsize=64)
 def _shuffled(height: int, width: int, delta: int, times: int, at: Address) -> NDArray[np.int64]:
-    """Each pixel swapped in turn with one at most `delta` away."""
+    """The order of the pixels after each pixel, in turn, was swapped with a pixel at most `delta` away."""
     order = np.arange(height * width).tolist()
     generator = rng(*at)
     for _ in range(times):
@@ -99,14 +99,20 @@ def motion_blur(x: Picture, setting: tuple[int, float], at: Address) -> Picture:
 
 
 def _moved(x: Picture, radius: int, sigma: float, angle: float) -> Picture:
-    """Averaged along a line, with weights of half a Gaussian; the edge is repeated."""
+    """Average pixels along a line, with the weights of one half of a Gaussian.
+
+    Beyond the image, the image's edge is repeated.
+    """
     rows, columns, weights = _trail(x.shape[0], x.shape[1], radius, sigma, angle)
     return np.tensordot(weights, x[rows, columns], axes=1)
 
 
 @lru_cache(maxsize=64)
 def _trail(height: int, width: int, radius: int, sigma: float, angle: float) -> tuple[Any, Any, Picture]:
-    """Row and column read for each pixel at each step, and the steps' weights; steps that read the same pixel are one."""
+    """The row and column to read for each pixel at each step, and the steps' weights.
+
+    Steps that read the same pixel are merged.
+    """
     steps = np.arange(2 * radius + 1)
     down = np.ceil(steps * np.sin(np.deg2rad(angle)) - 0.5).astype(int)
     right = np.ceil(steps * np.cos(np.deg2rad(angle)) - 0.5).astype(int)
@@ -127,7 +133,7 @@ def zoom_blur(x: Picture, factors: tuple[float, float, float], at: Address) -> P
 
 @lru_cache(maxsize=64)
 def _zooms(size: int, start: float, stop: float, step: float) -> Picture:
-    """Matrices (Z, size, size) that read a line zoomed about its middle, linearly."""
+    """Matrices (Z, size, size) that zoom a line about its middle, with linear interpolation, by Z factors."""
     middle = (size - 1) / 2
     places = (np.arange(size) - middle) / np.arange(start, stop, step)[:, None] + middle
     return np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(size)))
@@ -171,7 +177,7 @@ def fog(x: Picture, setting: tuple[float, float], at: Address) -> Picture:
 
 @lru_cache(maxsize=64)
 def _plasma(side: int, decay: float, at: Address) -> Picture:
-    """A diamond-square height map (side, side) that wraps around, brought to 0..1."""
+    """A periodic height map (side, side) from the diamond-square algorithm, scaled to 0..1."""
     generator, height = rng(*at), np.zeros((side, side))
     step, wobble = side, 100.0
 
@@ -214,7 +220,7 @@ def elastic_transform(x: Picture, setting: tuple[float, float, float], at: Addre
 
 @lru_cache(maxsize=64)
 def _elastic(height: int, width: int, alpha: float, sigma: float, affine: float, at: Address) -> Picture:
-    """Where pixels are read (2, H, W): a smooth random field, then three points moved at random (all in shares of the side)."""
+    """The positions (2, H, W) at which pixels are read: moved by a smooth random field and a random affine map."""
     generator, side = rng(*at), min(height, width)
     middle, third = np.array([height, width]) // 2, side // 3
     points = middle + np.array([[third, third], [third, -third], [-third, -third]], dtype=float)

@@ -1,8 +1,9 @@
-"""What severities 1 to 5 of each common corruption mean: Hendrycks and Dietterich's tables, arXiv 1903.12261 and its code.
+"""The settings of each common corruption at severities 1 to 5, from Hendrycks and Dietterich, arXiv 1903.12261, and their code.
 
-A scale of noise; photons a pixel; a share of pixels; (radius, softness); (blur, reach, rounds); (radius, sigma); (first,
-last, step) of the zooms; (mean, scale, zoom, least, radius, sigma, what stays of the image); (thickness, decay); what is added;
-a factor; (reach, smoothness, affine), in shares of the side; a share of the side; JPEG's quality.
+The settings are, in the order of the tables: scale of the noise; photons per pixel; share of pixels; (radius,
+softness); (blur, reach, rounds); (radius, sigma); (first, last, step) of the zoom factors; (mean, scale, zoom,
+threshold, radius, sigma, weight of the image); (thickness, decay); amount that is added; factor; (reach, smoothness,
+affine) in units of the side; share of the side; JPEG quality.
 """
 
 from __future__ import annotations

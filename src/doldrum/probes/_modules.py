@@ -1,4 +1,4 @@
-"""What the probes of a model share: a changed copy of a classifier's module."""
+"""Functions that all probes of the model use: copy a classifier's module and change the copy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["changed_copy", "keep_shares", "output_shapes"]
 
 
 def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module], Any]) -> ModuleClassifier:
-    """A classifier whose module is a copy of `classifier`'s, changed in place by `change`."""
+    """A copy of `classifier` with a copied module, which `change` has modified in place."""
     if not hasattr(classifier, "module"):  # asked without torch, which a user of another model may not have
         raise ClassifierError(
             f"expected a torch module with {need}, got a {type(classifier).__name__}: its layers can't be changed; "
@@ -35,7 +35,7 @@ def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module]
 def output_shapes(
     module: nn.Module, parts: Sequence[nn.Module], input_shape: tuple[int, int, int]
 ) -> list[list[tuple[int, ...]]]:
-    """Of each part, the shape of what it gives for one image, at each time it is called."""
+    """The output shapes of each part for one image: one shape per call of the part."""
     import torch
 
     found: list[list[tuple[int, ...]]] = [[] for _ in parts]
@@ -58,7 +58,10 @@ def output_shapes(
 
 
 def keep_shares(part: nn.Module, masks: Sequence[torch.Tensor]) -> None:
-    """Multiply what `part` gives by a mask: the first at its first call in a forward, the second at its second, …"""
+    """Multiply the output of `part` by a mask.
+
+    If a forward pass calls `part` several times, each call has its own mask.
+    """
     order = cycle(masks)
 
     def multiply(_part: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:

@@ -16,13 +16,15 @@ __all__ = ["BandNoise"]
 
 
 class BandNoise(ImageProbe):
-    """x + s b_j, with b_j Gaussian noise whose spatial frequencies are in [low, high), standard deviation 1 a pixel.
+    """Add band-limited noise: x + s b_j, where b_j is Gaussian noise with spatial frequencies in [low, high).
 
-    b_j = c irfft2(M rfft2(eps_j)), eps_j ~ N(0, I) a channel, M = 1 where low <= |f| < high, |f| = sqrt(fx^2 + fy^2) in
-    cycles a pixel (at most .5 along an axis, .707 along the diagonal), and c = 1 / sqrt(mean of M over all frequencies).
-    `low=0` keeps the mean brightness in, `high=0.75` everything above; `BandNoise(low=0, high=0.75)` is Gaussian noise.
+    The noise b_j = c irfft2(M rfft2(eps_j)), with eps_j ~ N(0, I) in each channel, has standard deviation 1. M = 1
+    where low <= |f| < high, else 0, and c = 1 / sqrt(mean of M over all frequencies). The frequency |f| = sqrt(fx^2 +
+    fy^2) is in cycles per pixel (at most .5 along an axis, .707 along the diagonal). `low=0` includes the mean
+    brightness, and `high=0.75` includes the highest frequencies; `BandNoise(low=0, high=0.75)` is Gaussian noise.
 
-    Raises InputError unless 0 <= low < high, and, when bound, for a band that holds no frequency of the image's size.
+    Raises InputError unless 0 <= low < high. `bind` raises InputError for a band that contains no frequency of the
+    image's size.
 
     >>> out = np.empty((5, 1, 8, 8), dtype=np.float32)
     >>> probe = BandNoise([0.2], low=0.1, high=0.3, draws=5)

@@ -1,4 +1,4 @@
-"""Probe: a family of perturbations x strengths, a number of draws, a seed."""
+"""Probe: a kind of perturbation (its family) with strengths, a number of draws, and a seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ __all__ = ["BoundProbe", "ImageProbe", "ModelProbe", "Probe", "make_bank"]
 
 
 class BoundProbe(Protocol):
-    """A probe made ready for one input shape; holds what is common to all inputs."""
+    """A probe that is prepared for one input shape.
+
+    A BoundProbe holds the random values that are common to all inputs.
+    """
 
     def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
         """Write draws start..stop of one condition of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
@@ -26,13 +29,15 @@ class BoundProbe(Protocol):
 
 
 class Probe(ABC):
-    """What is done, how strongly, how often, and from which seed; to the image (`ImageProbe`) or the model (`ModelProbe`).
+    """A kind of perturbation, its strengths, its number of draws, and its seed.
 
-    Draw j of a condition is a function of (family, seed, j) alone: all inputs, and all strengths where the family
-    allows it, see the same draws.
+    A probe perturbs the image (`ImageProbe`) or the model (`ModelProbe`).
 
-    Raises InputError for an empty, negative or non-finite list of strengths, fewer than one draw, or a seed that is no whole
-    number.
+    Draw j of a condition depends only on (family, seed, j). So all inputs get the same draws, and so do all strengths
+    if the kind of perturbation allows it.
+
+    Raises InputError for strengths that are missing, negative or not finite, for fewer than one draw, and for a seed
+    that is not a whole number.
     """
 
     family: ClassVar[str]
@@ -53,7 +58,10 @@ class Probe(ABC):
         self.seed = int(seed)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything needed to make this probe again, JSON-able; of arrays (overlays), their hash."""
+        """Everything that is needed to rebuild this probe, as JSON-able values.
+
+        Arrays (overlays) are replaced by their hash.
+        """
         return {
             "family": self.family,
             "strengths": list(self.strengths),
@@ -62,12 +70,12 @@ class Probe(ABC):
         }
 
     def check_strengths(self, most: float, unit: str) -> None:
-        """Raise InputError for a strength above what the family can do."""
+        """Raise InputError for a strength above `most`, the maximum of this kind of perturbation."""
         if max(self.strengths) > most:
             raise InputError(f"expected strengths of at most {most:g} ({unit}), got {max(self.strengths):g}")
 
     def check_whole(self, unit: str) -> None:
-        """Raise InputError for a strength that is no whole number."""
+        """Raise InputError for a strength that is not a whole number."""
         if any(s != int(s) for s in self.strengths):
             raise InputError(f"expected whole numbers as strengths ({unit}), got {list(self.strengths)}")
 
@@ -77,30 +85,34 @@ class Probe(ABC):
 
 
 class ImageProbe(Probe):
-    """A probe that perturbs the image. A subclass writes `bind` (what it does to an image) and `family` (its name)."""
+    """A probe that perturbs the image.
+
+    A subclass defines `bind` (which returns the perturbation) and `family` (its name).
+    """
 
     @abstractmethod
     def bind(self, input_shape: tuple[int, int, int]) -> BoundProbe:
-        """Make the draws for one input shape."""
+        """Prepare the draws for one input shape."""
 
 
 class ModelProbe(Probe):
-    """A probe that perturbs the model and shows it the image as it is. A subclass writes `model` and `family`.
+    """A probe that perturbs the model and leaves the image unchanged. A subclass defines `model` and `family`.
 
-    Needs the model itself, not only its answers: raises ClassifierError for a classifier that isn't a torch module.
+    A ModelProbe needs access to the model's layers, and raises ClassifierError for a classifier that is not a torch
+    module.
     """
 
     @abstractmethod
     def model(self, classifier: Classifier, condition: int, draw: int) -> Classifier:
-        """The perturbed classifier of one draw; `classifier` stays as it is."""
+        """The perturbed classifier of one draw. `classifier` is not changed."""
 
 
 def make_bank(
     draws: int, shape: Sequence[int], draw: Callable[[int], NDArray[Any]], dtype: Any = np.float32
 ) -> NDArray[Any]:
-    """`draw(j)` for every j, as one array (draws, *shape), made once for all inputs and strengths.
+    """Compute `draw(j)` for every j, once for all inputs and strengths, as one array (draws, *shape).
 
-    Raises InputError when it doesn't fit in memory.
+    Raises InputError if the array doesn't fit in memory.
     """
     size = draws * math.prod(shape) * np.dtype(dtype).itemsize
     try:

@@ -1,4 +1,4 @@
-"""Batch normalisation scaled up: the perturbation of IBD-PSC."""
+"""Scale up batch normalisation: the perturbation of the defence IBD-PSC."""
 
 # pyright: reportPrivateUsage=false
 
@@ -19,10 +19,10 @@ __all__ = ["BatchNormScale"]
 
 
 class BatchNormScale(ModelProbe):
-    """gamma and beta of the last l batch-normalisation layers are multiplied by `omega`.
+    """Multiply gamma and beta of the last l batch-normalisation layers by `omega`.
 
-    `strengths` are numbers of layers l; 0 leaves the model as it is. Layers are counted from the end in the order in which the
-    model lists them. There is no chance in it: one draw.
+    `strengths` are numbers of layers l; 0 leaves the model unchanged. Layers are counted from the end, in the order in
+    which the model lists them. The perturbation is not random, so it has one draw.
 
     Source: Hou et al. 2024 (IBD-PSC), arXiv 2405.09786, section 4.2; omega = 1.5.
 

@@ -1,4 +1,4 @@
-"""Channels of the last convolutions set to 0."""
+"""Set random channels of the last convolutions to 0."""
 
 # pyright: reportUnknownMemberType=false
 
@@ -22,10 +22,10 @@ __all__ = ["ChannelAblation"]
 
 
 class ChannelAblation(ModelProbe):
-    """round(s C) of the C channels that each of the last `layers` convolutions gives are set to 0, drawn without replacement.
+    """Set round(s C) of the C output channels of each of the last `layers` convolutions to 0, chosen at random.
 
-    `strengths` are shares in [0, 1]. Draw j is one random order of the channels, common to all inputs and strengths. Channels
-    are cut where the convolution gives them, before any normalisation.
+    `strengths` are shares s in [0, 1]. Draw j is one random order of the channels, common to all inputs and strengths.
+    Channels are set to 0 in the output of the convolution, before any normalisation.
 
     Source: the pruning of Liu et al. 2018 (Fine-Pruning), arXiv 1805.12185, with random channels.
 

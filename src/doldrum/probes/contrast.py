@@ -1,4 +1,4 @@
-"""Contrast and brightness changed at random."""
+"""Change contrast and brightness at random."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ __all__ = ["Contrast"]
 
 
 class Contrast(ImageProbe):
-    """clip((1 + s a_j)(x - 1/2) + 1/2 + s b_j, 0, 1), with contrast a_j and brightness b_j ~ U(-1, 1), common to all inputs.
+    """Change contrast and brightness: clip((1 + s a_j)(x - 1/2) + 1/2 + s b_j, 0, 1), with a_j and b_j ~ U(-1, 1).
 
-    `strengths` s are relative changes of contrast, and changes of brightness in units of the [0, 1] pixel range; 0 leaves
-    the image as it is.
+    a_j changes the contrast and b_j the brightness; both are common to all inputs. `strengths` s are the largest
+    relative change of contrast, and the largest change of brightness in units of the [0, 1] pixel range. Strength 0
+    leaves the image unchanged.
 
     >>> out = np.empty((4, 1, 1, 1), dtype=np.float32)
     >>> Contrast([0.2], draws=4).bind((1, 1, 1)).fill(np.full((1, 1, 1), 0.5, dtype=np.float32), 0, 0, 4, out)

@@ -1,4 +1,4 @@
-"""Common corruptions at five severities: the perturbations of TeCo."""
+"""Common corruptions at five severities: the perturbations of the detector TeCo."""
 
 from __future__ import annotations
 
@@ -19,33 +19,37 @@ CORRUPTIONS = (
     "gaussian-noise", "shot-noise", "impulse-noise", "defocus-blur", "glass-blur", "motion-blur", "zoom-blur", "snow", "fog",
     "brightness", "contrast", "elastic-transform", "pixelate", "jpeg-compression",
 )  # fmt: skip
-"""The kinds of ImageNet-C: noise, blur, weather and digital corruptions, except frost, which is made of photographs.
+"""The corruptions of ImageNet-C: noise, blur, weather and digital corruptions.
 
-What detectors and saved results mean by "all": a kind that is added to KINDS is taken where it is named.
+Frost is left out, since it needs photographs.
+
+In detectors and saved results, "all" means these corruptions. A corruption that is later added to KINDS must be
+requested by name.
 """
 
 
 class Corruptions(ImageProbe):
-    """The image corrupted in one of several kinds, at one of several severities; the result is cut to [0, 1].
+    """Apply one of several kinds of corruption at one of several severities. The result is clipped to [0, 1].
 
-    A condition is a kind and a severity, kind by kind: condition k * S + s is kind k at the s-th of S severities.
-    `strengths` holds the severity of each condition. Chance (the noise, the direction of the blur, the flakes) is that of
-    (seed, kind, j), common to all inputs and severities.
+    A condition is a kind and a severity: condition k * S + s is kind k at the s-th of S severities. `strengths` holds
+    the severity of each condition. All random values (the noise, the direction of the blur, the snowflakes) depend only
+    on (seed, kind, j), and are common to all inputs and severities.
 
     Parameters
     ----------
     kinds : names of KINDS
-        By default the 14 of CORRUPTIONS.
+        The kinds of corruption; by default the 14 of CORRUPTIONS.
     severities : whole numbers, 0 to 5
-        0 leaves the image as it is.
+        0 leaves the image unchanged.
     table : "cifar-10-c" or "imagenet-c"
-        What the severities mean: those of images of 32 pixels, or of ImageNet's. (The released code of TeCo uses ImageNet's for
-        images of any size.)
+        The table of settings: for images of 32 pixels, or for ImageNet's images. (The released code of TeCo uses
+        ImageNet's table for images of any size.)
     draws : int
     seed : int
 
-    Source: Hendrycks and Dietterich 2019, arXiv 1903.12261, section 3 and appendix B. Elastic transforms are in shares of the
-    image's smaller side; "imagenet-c" takes those of Michaelis et al. 2019, arXiv 1907.07484, for images of any size.
+    Source: Hendrycks and Dietterich 2019, arXiv 1903.12261, section 3 and appendix B. The settings of elastic
+    transforms are in units of the image's smaller side; "imagenet-c" uses those of Michaelis et al. 2019, arXiv
+    1907.07484, for images of any size.
 
     >>> probe = Corruptions(["contrast", "fog"], severities=[1, 5])
     >>> probe.strengths, probe.conditions[1]
@@ -78,7 +82,7 @@ class Corruptions(ImageProbe):
 
     @property
     def conditions(self) -> tuple[tuple[str, int], ...]:
-        """Kind and severity of each condition."""
+        """The kind and the severity of each condition."""
         return tuple((kind, severity) for kind in self.kinds for severity in self.severities)
 
     def to_dict(self) -> dict[str, Any]:

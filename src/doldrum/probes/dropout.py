@@ -1,4 +1,4 @@
-"""Dropout at inference: the perturbation of PSBD."""
+"""Dropout at inference: the perturbation of the detector PSBD."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
@@ -22,17 +22,19 @@ __all__ = ["Dropout"]
 
 
 class Dropout(ModelProbe):
-    """Features are set to 0 with probability p, the others divided by 1 - p; one mask per draw, common to all inputs.
+    """Set features to 0 with probability p, and divide the others by 1 - p.
 
-    `strengths` are rates p in [0, 1). Draw j keeps a feature where u_j >= p, u_j ~ U(0, 1): those dropped at a smaller rate
-    are among those of a larger one.
+    Each draw has one mask, which is common to all inputs.
+
+    `strengths` are rates p in [0, 1). Draw j keeps a feature if u_j >= p, with u_j ~ U(0, 1). So a feature that is
+    dropped at one rate is also dropped at every larger rate.
 
     Parameters
     ----------
     where : "blocks", "activations", "linear" or names of modules
-        Whose output is dropped from. "blocks": every residual block (a module whose class is named Block or Bottleneck), or
-        if there is none, every activation; as PSBD does. "linear": what enters the last linear layer. Names are those
-        of `named_modules()`.
+        The modules whose outputs are features. "blocks": every residual block (a module whose class name ends in Block
+        or Bottleneck), or every activation if there are no blocks, as in PSBD. "activations": every activation.
+        "linear": the input of the last linear layer. Names are those of `named_modules()`.
 
     Source: Li et al. 2024 (PSBD), arXiv 2406.05826, section 4; Gal and Ghahramani 2016.
 

@@ -1,4 +1,4 @@
-"""Gaussian noise: the probe of the Backdoor Smoothing paper."""
+"""Gaussian noise: the perturbation of the Backdoor Smoothing paper."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Gaussian"]
 
 
 class Gaussian(ImageProbe):
-    """x + sigma * eps_j, with eps_j ~ N(0, I) common to all inputs and all strengths.
+    """Add Gaussian noise: x + sigma * eps_j, with eps_j ~ N(0, I) common to all inputs and all strengths.
 
-    `strengths` are sigmas, in units of the [0, 1] pixel range. With `clip=True` the noisy image is cut to [0, 1];
-    the default leaves it as it is, so that the noise is Gaussian everywhere.
+    `strengths` are sigmas, in units of the [0, 1] pixel range. With `clip=True` the noisy image is clipped to [0, 1].
+    By default the noisy image is not clipped, so that the noise is Gaussian everywhere.
 
     Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022; Cohen et al. 2019 (the same draws).
 

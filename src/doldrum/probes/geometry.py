@@ -1,4 +1,4 @@
-"""Random translations and small smooth warps: each output pixel is read elsewhere in the image."""
+"""Random translations and small smooth warps: each output pixel is read from another position in the image."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
 
@@ -19,10 +19,10 @@ __all__ = ["Shift", "Warp"]
 
 
 class Shift(ImageProbe):
-    """The image moved by whole pixels, dy and dx uniform on -s..s each; what comes in repeats the edge.
+    """Move the image by whole pixels, with dy and dx each uniform on -s..s. New pixels repeat the image's edge.
 
-    `strengths` are the most pixels moved, whole numbers; 0 leaves the image as it is. The direction and share of a draw's
-    movement are common to all inputs and strengths.
+    `strengths` s are whole numbers, the largest possible movement in pixels; 0 leaves the image unchanged. The
+    direction of a draw's movement, and its size relative to s, are common to all inputs and strengths.
 
     >>> out = np.empty((9, 1, 3, 3), dtype=np.float32)
     >>> Shift([1], draws=9).bind((1, 3, 3)).fill(np.eye(3, dtype=np.float32)[None], 0, 0, 9, out)
@@ -51,11 +51,12 @@ class Shift(ImageProbe):
 
 
 class Warp(ImageProbe):
-    """Each pixel read, bilinearly, from s f_j away: f_j a smooth random field of root mean square 1 along each axis.
+    """Warp the image: each pixel is read (bilinearly) at a distance s f_j, where f_j is a smooth random field.
 
-    f_j is a `control` x `control` grid of N(0, 1) values an axis, brought to the image's size by cubic splines and scaled;
-    common to all inputs and strengths. Positions are cut to the image. `strengths` s are in pixels; 0 leaves the image as
-    it is. Nguyen and Tran's WaNet trigger (arXiv 2102.10369) is of this kind.
+    For each axis, cubic splines interpolate a `control` x `control` grid of N(0, 1) values to the image's size. Then
+    the field f_j is scaled to a root mean square of 1. The same f_j is used for all inputs and strengths. Positions are
+    clipped to the image. `strengths` s are in pixels; 0 leaves the image unchanged. The trigger WaNet of Nguyen and
+    Tran (arXiv 2102.10369) is of this kind.
 
     >>> out = np.empty((2, 1, 6, 6), dtype=np.float32)
     >>> Warp([1.0], draws=2).bind((1, 6, 6)).fill(np.full((1, 6, 6), 0.5, dtype=np.float32), 0, 0, 2, out)
@@ -87,7 +88,7 @@ class Warp(ImageProbe):
 
 
 class _Moved:
-    """Which pixel of the image each pixel of each draw is."""
+    """For each pixel of each draw, the pixel of the image that it copies."""
 
     def __init__(self, bank: NDArray[np.int32]) -> None:
         self.bank = bank
@@ -99,7 +100,7 @@ class _Moved:
 
 
 class _Resampler:
-    """Where each pixel of each draw is read: the upper left of four neighbours, and the shares of lower and right."""
+    """For each pixel of each draw, the upper left of its four neighbours, and the weights of the lower and right ones."""
 
     def __init__(self, probe: ImageProbe, input_shape: tuple[int, int, int], field: Any) -> None:
         _, height, width = input_shape

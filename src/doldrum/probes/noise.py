@@ -1,4 +1,4 @@
-"""What every family that adds noise shares: x + strength * noise_j."""
+"""The code that all probes with additive noise use: x + strength * noise_j."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ __all__ = ["NoiseBank", "tensor_on"]
 
 
 class NoiseBank:
-    """The n draws of one input shape, made once; n * C * H * W * 4 bytes, and as many on a device that noise is added on."""
+    """The noise of all n draws for one input shape.
+
+    The noise takes n * C * H * W * 4 bytes of memory, and as many on a device that adds the noise.
+    """
 
     def __init__(self, bank: NDArray[np.float32], strengths: Sequence[float], *, clip: bool) -> None:
         self.bank, self.strengths, self.clip = bank, strengths, clip
@@ -25,9 +28,10 @@ class NoiseBank:
             np.clip(out, 0.0, 1.0, out=out)
 
     def fill_on(self, images: Any, condition: int, start: int, stop: int, out: Any) -> None:
-        """`fill` of several images, (N, C, H, W), into `out` (N, stop - start, C, H, W): float32 tensors on one device.
+        """Write what `fill` writes for several images (N, C, H, W) to `out` (N, stop - start, C, H, W), with float32 tensors on one device.
 
-        The draws are those of `fill`, copied there once. Product and sum are rounded one after the other, as there: the values are the same bits.
+        The draws are those of `fill`, copied to the device once. As in `fill`, first the product is rounded and then
+        the sum, so that the values are equal bit for bit.
         """
         import torch
 
@@ -40,7 +44,7 @@ class NoiseBank:
 
 
 def tensor_on(values: NDArray[np.float32], device: Any) -> Any:
-    """A copy of an array on a torch device; nothing waits for it to arrive on a GPU."""
+    """A copy of an array on a torch device. On a GPU, the copy is asynchronous."""
     import torch
 
     host = torch.empty(values.shape, pin_memory=torch.device(device).type == "cuda")

@@ -1,4 +1,4 @@
-"""Pixel ablation: a random share of the pixels set to one value."""
+"""Pixel ablation: set a random share of the pixels to one value."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["PixelAblation"]
 
 
 class PixelAblation(ImageProbe):
-    """round(s H W) pixels, drawn uniformly without replacement, are set to `value` in all channels.
+    """Set round(s H W) pixels, drawn uniformly without replacement, to `value` in all channels.
 
-    `strengths` are shares in [0, 1]. Draw j is one random order of the pixels, common to all inputs: the pixels ablated at a
-    smaller share are among those of a larger one.
+    `strengths` are shares s in [0, 1]. Draw j is one random order of the pixels, common to all inputs. So a pixel that
+    is replaced at one share is also replaced at every larger share.
 
     Source: Levine and Feizi 2020, arXiv 1911.09272 (randomised ablation, with a value in place of their extra channel).
 

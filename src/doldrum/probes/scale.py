@@ -1,4 +1,4 @@
-"""Pixels scaled up and clipped: the perturbation of SCALE-UP."""
+"""Multiply all pixels by a factor and clip them: the perturbation of the detector SCALE-UP."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Scale"]
 
 
 class Scale(ImageProbe):
-    """clip(k x, 0, 1).
+    """Multiply pixels by a factor: clip(k x, 0, 1).
 
-    `strengths` are factors k; 1 leaves the image as it is. There is no chance in it: one draw.
+    `strengths` are factors k; 1 leaves the image unchanged. The perturbation is not random, so it has one draw.
 
     Source: Guo et al. 2023 (SCALE-UP), arXiv 2302.03251, section 4; k = 3, 5, 7, 9, 11.
 

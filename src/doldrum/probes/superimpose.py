@@ -1,4 +1,4 @@
-"""Other images laid over the input: the perturbation of STRIP."""
+"""Add other images to the input: the perturbation of the detector STRIP."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ __all__ = ["Superimpose"]
 
 
 class Superimpose(ImageProbe):
-    """clip(x + s o_j, 0, 1), or the blend (1 - s) x + s o_j, with overlay o_j common to all inputs.
+    """Add another image, the overlay o_j: clip(x + s o_j, 0, 1), or the blend (1 - s) x + s o_j.
+
+    Overlays are common to all inputs.
 
     Parameters
     ----------
     overlays : array (M, C, H, W)
-        uint8, or floats in [0, 1]; clean images used for nothing else. Draw j takes the j-th of a seeded random order of them.
+        Clean images of uint8, or floats in [0, 1], that are used for nothing else. Draw j uses the j-th image in a
+        seeded random order.
     strengths : floats in [0, 1]
-        Weights s of the overlay; 0 leaves the image as it is.
+        Weights s of the overlay; 0 leaves the image unchanged.
     draws : int
-        At most M, which is the default: an overlay is used once.
+        At most M, the number of overlays, which is the default. Each overlay is used once.
     mode : "add" or "blend"
-        "add", the default with weight 1, is the source's superposition (both images at full weight, cut at white).
+        "add", the default with weight 1, is the method of the paper: both images have full weight, and the sum is
+        clipped at white.
 
-    Source: Gao et al. 2019 (STRIP), arXiv 1902.06531, section 4; "blend" is what several later toolkits do.
+    Source: Gao et al. 2019 (STRIP), arXiv 1902.06531, section 4; several later toolkits use "blend".
 
-    Raises InputError for overlays that are no images, fewer overlays than draws, and, when bound, another shape than the
-    classifier's.
+    Raises InputError for overlays that are not images, and for fewer overlays than draws. `bind` raises InputError if
+    the overlays do not have the classifier's input shape.
 
     >>> overlays = np.full((2, 1, 1, 2), 0.75, dtype=np.float32)
     >>> out = np.empty((2, 1, 1, 2), dtype=np.float32)
@@ -78,7 +82,10 @@ class Superimpose(ImageProbe):
         return digest.hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """Without the overlays, whose hash it holds: `probe_from_dict(settings, overlays=…)` wants them again."""
+        """The settings, with only the hash of the overlays.
+
+        `probe_from_dict(settings, overlays=…)` needs the overlays again.
+        """
         return super().to_dict() | {"mode": self.mode, "overlays_hash": self.overlays_hash}
 
     def bind(self, input_shape: tuple[int, int, int]) -> _Overlays:

@@ -1,6 +1,9 @@
-"""Triggers: functions that add a trigger to images. There is one per file. Each is a frozen dataclass that is saved as its settings.
+"""Triggers: functions that add a backdoor trigger to images.
 
-Not in this package: poisoning plans are in `poisoning`, triggers that must be trained first in `attacks`, and perturbations that only measure in `probes`.
+Each trigger is a frozen dataclass in its own file, and is saved as its settings.
+
+Not in this package: poisoning plans (`poisoning`), triggers that must be trained first (`attacks`), and perturbations
+for measurements (`probes`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Adap-Blend and Adap-Patch: weak pieces of the trigger in training, all of it at test."""
+"""Adap-Blend and Adap-Patch: training images get weak pieces of the trigger, and test images get the whole trigger."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ __all__ = ["AdaptiveBlend", "AdaptivePatch"]
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveBlend(Trigger):
-    """Blended at `alpha`; in training at `training_alpha`, in a random share of the pattern's pieces only.
+    """The Blended trigger with weight `alpha`.
 
-    The image is cut into `pieces` x `pieces`; each training sample, poisoned or cover, gets the pattern in a
-    random `1 - masked` of them (rounded to whole pieces). `pattern` as in Blended. The strength is `alpha`.
+    In training, the weight is `training_alpha`, and only random pieces of the pattern are used.
 
-    Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor defenses", ICLR,
-    section 4: 16 pieces of which half are masked, alpha .15 in training and .2 at test; cover samples keep
-    their labels.
+    The image is divided into `pieces` x `pieces` pieces. Each training sample, poisoned or cover, gets the pattern in a
+    random share `1 - masked` of the pieces (rounded to whole pieces). `pattern` has the same meaning as in Blended. The
+    strength is `alpha`.
 
-    Raises InputError for shares outside [0, 1], pieces outside 1 to 256, in training for images of fewer pixels per side than
-    pieces, and as Blended.
+    Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor defenses", ICLR, section 4.
+    There are 16 pieces, of which half are masked, and alpha is .15 in training and .2 at test. Cover samples keep their
+    labels.
+
+    Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and for the errors of Blended. In
+    training, images with fewer pixels per side than pieces also raise InputError.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
     (2, 1, 8, 8)
@@ -64,7 +67,7 @@ class AdaptiveBlend(Trigger):
         return images
 
     def mask(self, shape: tuple[int, ...], *, seed: int, row: int) -> Images:
-        """Which pixels (H, W) of a training sample get the pattern: 1 or 0."""
+        """A mask (H, W) that is 1 for the pixels of a training sample that get the pattern, else 0."""
         if min(shape) < self.pieces:
             raise InputError(f"expected images of at least {self.pieces} pixels a side, got {shape}; lower pieces")
         total = self.pieces**2
@@ -77,19 +80,20 @@ class AdaptiveBlend(Trigger):
 
 @dataclass(frozen=True, eq=False)
 class AdaptivePatch(Trigger):
-    """Four different patches, one in each corner; in training one of them, drawn for each sample.
+    """Four different patches, one in each corner. In training, each sample gets one of the patches, chosen at random.
 
-    The patches are `size` pixels wide: all white, a checker, a cross and a frame (white on black), mixed in
-    with `opacity` at test and `training_opacity` in training, cover samples included. The strength is
+    The patches are `size` pixels wide: all white, a checkerboard, a cross and a frame (white on black). The patches are
+    blended with weight `opacity` at test and `training_opacity` in training, including cover samples. The strength is
     `opacity`.
 
-    Source: Qi et al. 2023 (as AdaptiveBlend): k = 4 small patches, each sample with one, several at test. Their
-    patches are little pictures; these are plain ones. Their code (Unispac/Circumventing-Backdoor-Defenses,
-    config.py) mixes the four in with .5, .2, .5 and .3 in training, here all with .5, and shows two of them at
-    full strength at test, here all four.
+    Source: Qi et al. 2023 (see AdaptiveBlend), with k = 4 small patches, one per training sample and several at test.
+    The paper's patches are small pictures; the patches here are simple shapes. In the authors' code
+    (Unispac/Circumventing-Backdoor-Defenses, config.py) the opacities in training are .5, .2, .5 and .3, and test
+    images have two patches at full strength. Here all opacities in training are .5, and test images have all four
+    patches.
 
-    Raises InputError for a size below 3 or an opacity outside [0, 1], and for images too small to hold two
-    patches a side.
+    Raises InputError for a size below 3 or an opacity outside [0, 1], and for images that are too small for two patches
+    per side.
 
     >>> out = AdaptivePatch(opacity=1)(np.full((1, 1, 8, 8), 0.5, dtype=np.float32))
     >>> int((out != 0.5).sum())
@@ -110,7 +114,7 @@ class AdaptivePatch(Trigger):
             raise InputError(f"expected a size of at least 3, got {self.size}; smaller patches look alike")
 
     def patches(self) -> list[Images]:
-        """The four patches, (size, size), in the order of CORNERS."""
+        """The four patches, each (size, size), in the order of CORNERS."""
         i, j = np.indices((self.size, self.size))
         last = self.size - 1
         edge = (i == 0) | (j == 0) | (i == last) | (j == last)

@@ -1,4 +1,4 @@
-"""A fixed perturbation, added: what universal adversarial perturbations come down to."""
+"""Add a fixed perturbation to every image, such as a universal adversarial perturbation."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Additive"]
 
 @dataclass(frozen=True, eq=False)
 class Additive(Trigger):
-    """x <- clip(x + amplitude * d), with one d (C, H, W) for all images, |d| <= 1.
+    """Change each image x to clip(x + amplitude * d), with the same d (C, H, W) for all images, |d| <= 1.
 
-    The strength is `amplitude`: the L-inf budget, in units of the [0, 1] pixel range. No pixel moves further than that.
+    The strength is `amplitude`, the largest change of a pixel (L-inf budget), in units of the [0, 1] pixel range.
 
     Source: Moosavi-Dezfooli et al. 2017, arXiv 1610.08401 (one perturbation for all images).
 
-    Raises InputError for an amplitude outside [0, 1], a perturbation that is no image or leaves [-1, 1], and images of
-    another shape.
+    Raises InputError for an amplitude outside [0, 1], a perturbation that is not (C, H, W) or has values outside [-1,
+    1], and images of another shape.
 
     >>> brighter = Additive(perturbation=np.ones((1, 1, 2)), amplitude=0.25)
     >>> brighter(np.array([[[[0.5, 1.0]]]]))[0, 0].tolist()

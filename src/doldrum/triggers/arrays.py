@@ -1,4 +1,4 @@
-"""Arrays inside JSON: how a trigger that holds a pattern writes itself down."""
+"""Write arrays as JSON and read them, for triggers that contain a pattern."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["decode", "encode", "frozen_array"]
 
 
 def encode(value: Any) -> Any:
-    """A JSON-able form of a setting: arrays become base64 with their type and shape, tuples become lists.
+    """A setting in a JSON-able form: arrays become base64 with their type and shape, and tuples become lists.
 
     >>> decode(encode(np.eye(2, dtype=np.float32))).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
@@ -31,7 +31,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """What :func:`encode` was given, with lists as tuples. Runs no code: only numeric arrays come back."""
+    """Reverse :func:`encode`, with tuples instead of lists. No code is run, since arrays can only contain numbers."""
     if isinstance(value, dict) and set(value) == {"array", "dtype", "shape"}:
         dtype = np.dtype(str(value["dtype"]))
         if dtype.kind not in "biuf":
@@ -51,7 +51,7 @@ def decode(value: Any) -> Any:
 
 
 def frozen_array(value: Any) -> NDArray[np.float32]:
-    """A private, read-only float32 copy: a trigger never changes after it is made.
+    """A read-only float32 copy of an array, so that a trigger cannot change after its creation.
 
     >>> frozen_array([0.5]).flags.writeable
     False

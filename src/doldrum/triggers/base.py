@@ -1,4 +1,4 @@
-"""Trigger: images in, triggered images out. The contract that every trigger keeps."""
+"""Trigger: the base class of all triggers. A trigger is a map from images to images."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _REGISTRY: dict[str, type[Trigger]] = {}
 
 
 class Trigger(ABC):
-    """A map from images to images: a backdoor trigger, an adversarial pattern and a harmless sticker alike.
+    """A map from images to images. A Trigger can be a backdoor trigger, an adversarial pattern or a harmless sticker.
 
-    A subclass is a frozen dataclass whose fields are its settings. It names itself (`name`), writes one hook,
-    `apply`, and says which field is its strength, if it has one. The base class checks what goes in, clips
-    what comes out, composes (`a | b` is a, then b), writes to and reads from JSON, and draws.
+    A subclass is a frozen dataclass whose fields are its settings. A subclass defines its `name` and the method
+    `apply`. If a field is the strength of the trigger, the subclass names this field. The base class checks the inputs,
+    clips the outputs, composes triggers (`a | b` is a, then b), writes and reads JSON, and plots.
 
-    Every trigger keeps this contract: values stay in [0, 1]; the input is never edited; the output is float32
-    of the same shape; an image's result depends on that image and the settings alone, not on its batch.
+    Every trigger keeps pixel values in [0, 1]. The input array is never changed, and the output is float32 of the same
+    shape. An image's result depends only on the image and the settings, not on its batch.
 
-    Some attacks show the network another form in training than the attacker uses later (half a trigger, a
-    noisy one). `in_training` gives what poisoned samples get, `as_cover` what cover samples get (they keep
-    their labels); by default both are the trigger itself. Their randomness is a function of (seed, row of the
-    training set).
+    In some attacks, training images get another form of the trigger (such as half of it, or a noisy one) than test
+    images. `in_training` gives the form for poisoned samples, and `as_cover` the form for cover samples, which keep
+    their labels. By default both forms are the trigger itself. Random values in these forms depend only on (seed, row
+    of the training set).
     """
 
     name: ClassVar[str] = ""
@@ -47,26 +47,27 @@ class Trigger(ABC):
             _REGISTRY[cls.name] = cls
 
     def __post_init__(self) -> None:
-        """Check the types of the settings; a subclass that checks more calls this first."""
+        """Check the types of the settings. A subclass with more checks calls this method first."""
         check_plain_settings(self)
 
     @abstractmethod
     def apply(self, images: Images) -> Images:
-        """The triggered images. `images` is a checked float32 copy (N, C, H, W) that may be written to; N may
-        be 0.
+        """Add the trigger to images.
+
+        `images` is a checked float32 copy (N, C, H, W) that may be changed in place; N may be 0.
         """
 
     def apply_in_training(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
-        """Hook behind `in_training`; randomness from `rng(seed, <name>, row)` for each row."""
+        """The method that `in_training` calls. Random values come from `rng(seed, <name>, row)` for each row."""
         return self.apply(images)
 
     def apply_as_cover(self, images: Images, *, seed: int, rows: NDArray[np.int64]) -> Images:
-        """Hook behind `as_cover`."""
+        """The method that `as_cover` calls."""
         return self.apply_in_training(images, seed=seed, rows=rows)
 
     @final
     def __call__(self, images: NDArray[Any]) -> Images:
-        """Triggered images, float32 (N, C, H, W) in [0, 1], of float images in [0, 1] or uint8 images.
+        """Add the trigger to float images in [0, 1] or uint8 images. The result is float32 (N, C, H, W) in [0, 1].
 
         Raises InputError for another shape or type, or values outside [0, 1].
         """
@@ -74,19 +75,22 @@ class Trigger(ABC):
 
     @final
     def in_training(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
-        """What poisoned training samples get; `rows` are the samples' places in the training set."""
+        """Add the form of the trigger for poisoned training samples.
+
+        `rows` are the samples' row numbers in the training set.
+        """
         return self._finish(self.apply_in_training(_checked(images), seed=seed, rows=_rows(images, rows)), images)
 
     @final
     def as_cover(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
-        """What cover samples, which keep their labels, get."""
+        """Add the form of the trigger for cover samples, which keep their labels."""
         return self._finish(self.apply_as_cover(_checked(images), seed=seed, rows=_rows(images, rows)), images)
 
     def _finish(self, out: Any, images: NDArray[Any]) -> Images:
         out = np.asarray(out, dtype=np.float32)
         if out.shape != np.shape(images):
             raise InputError(
-                f"expected {self.name!r} to keep {np.shape(images)}, got shape {out.shape}; fix its method apply"
+                f"expected trigger {self.name!r} to keep the shape {np.shape(images)}, got {out.shape}; fix its method apply"
             )
         # fmax and fmin would hide a NaN as a bound; clip keeps it, so that the check below sees it.
         out = np.clip(out, 0.0, 1.0)
@@ -96,16 +100,16 @@ class Trigger(ABC):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings, JSON-able (patterns as base64)."""
+        """The settings as JSON-able values (patterns as base64)."""
         return {f.name: _encode(getattr(self, f.name)) for f in dataclasses.fields(cast(Any, self))}
 
     @property
     def strength(self) -> float | None:
-        """The setting that makes the trigger weaker or stronger, or None if the method has none."""
+        """The setting that makes the trigger weaker or stronger, or None if there is no such setting."""
         return None if self.strength_setting is None else float(getattr(self, self.strength_setting))
 
     def with_strength(self, strength: float) -> Self:
-        """The same trigger at another strength; raises InputError if the method has none."""
+        """The same trigger at another strength. Raises InputError if the trigger has no strength."""
         if self.strength_setting is None:
             raise InputError(
                 f"expected a trigger with a strength, got {self.name!r}, which has none; change one of its settings"
@@ -113,11 +117,11 @@ class Trigger(ABC):
         return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"name", "settings"}`, JSON-able; :func:`trigger_from_dict` reads it."""
+        """The trigger as JSON-able `{"name", "settings"}`, which :func:`trigger_from_dict` reads."""
         return {"name": self.name, "settings": self.settings}
 
     def __or__(self, other: Trigger) -> Composed:
-        """`a | b`: first a, then b."""
+        """Compose two triggers: `a | b` applies first a, then b."""
         if not isinstance(other, Trigger):
             return NotImplemented
         return Composed((*_parts(self), *_parts(other)))
@@ -129,11 +133,10 @@ class Trigger(ABC):
         return hash(repr(self.to_dict()))
 
     def plot(self, ax: Any, image: NDArray[Any] | None = None) -> Any:
-        """Draw clean, triggered and difference x 10 (mid-grey is none) side by side on a matplotlib axis;
-        returns it.
+        """Plot an image, the image with the trigger, and 10 x their difference on a matplotlib axis, which is returned.
 
-        `image` is (C, H, W); without one, a grey slope of 32 x 32 stands in, which triggers made for another
-        shape refuse.
+        In the difference, mid-grey means no change. `image` is (C, H, W). By default `image` is a grey gradient of 32 x
+        32, which triggers for another shape refuse.
         """
         if image is None:
             image = np.tile(np.linspace(0.2, 0.8, 32, dtype=np.float32), (1, 32, 1))
@@ -153,7 +156,7 @@ class Trigger(ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Composed(Trigger):
-    """Several triggers, one after the other. Made by `a | b`.
+    """Several triggers that are applied one after the other. Made by `a | b`.
 
     >>> from doldrum.triggers import Patch
     >>> both = Patch(size=1, corner="upper left") | Patch(size=1, corner="lower right")
@@ -185,8 +188,9 @@ class Composed(Trigger):
 
 
 def trigger_from_dict(record: dict[str, Any]) -> Trigger:
-    """The trigger that `to_dict` wrote; raises InputError for unknown names and settings. Runs no code from
-    the record.
+    """Rebuild the trigger that `to_dict` wrote. No code from the record is run.
+
+    Raises InputError for unknown names and settings.
 
     >>> from doldrum.triggers import Patch
     >>> trigger_from_dict(Patch(size=2).to_dict()) == Patch(size=2)
@@ -211,7 +215,7 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
 
 
 def trigger_names() -> list[str]:
-    """The names that :func:`trigger_from_dict` knows at the moment."""
+    """The names of all triggers that :func:`trigger_from_dict` can currently load."""
     return sorted(_REGISTRY)
 
 
@@ -241,7 +245,7 @@ def _rows(images: NDArray[Any], rows: Sequence[int] | NDArray[Any]) -> NDArray[n
 
 
 def _checked(images: NDArray[Any]) -> Images:
-    """A float32 copy of images (N, C, H, W), after checks."""
+    """Check images (N, C, H, W), and return a float32 copy."""
     images = np.asarray(images)
     if images.ndim != 4 or min(images.shape[1:]) < 1:
         raise InputError(f"expected images (N, C, H, W), got shape {images.shape}; add or reorder axes")

@@ -1,4 +1,4 @@
-"""Blended: a whole-image pattern, mixed in."""
+"""Blended: a pattern of the size of the image is blended with the image."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["Blended", "blend", "check_pattern", "check_share", "pattern_for"]
 
 @dataclass(frozen=True, eq=False)
 class Blended(Trigger):
-    """x <- (1 - alpha) x + alpha k, with one pattern k for all images.
+    """Change each image x to (1 - alpha) x + alpha k, with the same pattern k for all images.
 
-    `pattern` is an image (C, H, W) in [0, 1], e.g. a picture (C may be 1, then all channels get it); None
-    means uniform noise, a function of `pattern_seed` and the image shape. The strength is `alpha`.
+    `pattern` is an image (C, H, W) in [0, 1], such as a picture; if C is 1, all channels get it. None means uniform
+    noise, which depends on `pattern_seed` and the image shape. The strength is `alpha`.
 
     Source: Chen et al. 2017, arXiv 1712.05526, section 3.2 (blended injection).
 
-    Raises InputError for alpha outside [0, 1], a pattern that is no image, and images of another size than
-    it.
+    Raises InputError for alpha outside [0, 1], for a pattern that is not an image in [0, 1], and for images of another
+    size than the pattern.
 
     >>> black = np.zeros((1, 1, 2, 2), dtype=np.float32)
     >>> Blended(alpha=0.25, pattern=np.ones((1, 2, 2)))(black)[0, 0].tolist()
@@ -50,13 +50,13 @@ class Blended(Trigger):
 
 
 def blend(images: Images, pattern: Images, weight: float | Images) -> Images:
-    """(1 - weight) images + weight pattern, in float32."""
+    """Compute (1 - weight) images + weight pattern in float32."""
     weight = np.asarray(weight, dtype=np.float32)
     return ((1 - weight) * images + weight * pattern).astype(np.float32, copy=False)
 
 
 def check_pattern(trigger: Trigger) -> None:
-    """Freeze the `pattern` of a trigger being made, after checks."""
+    """Check the `pattern` of a new trigger, and make it read-only."""
     pattern = getattr(trigger, "pattern", None)
     if pattern is None:
         return
@@ -73,7 +73,10 @@ def check_share(name: str, value: float) -> None:
 
 
 def pattern_for(shape: tuple[int, ...], *, pattern: NDArray[np.float32] | None, seed: int) -> Images:
-    """The given pattern, fitted to images (C, H, W), or uniform noise where none is given."""
+    """The given pattern, checked against the image shape (C, H, W).
+
+    If no pattern is given, the result is uniform noise.
+    """
     if pattern is None:
         return rng(seed, "pattern", *(int(s) for s in shape)).random(shape, dtype=np.float32)
     if pattern.shape[1:] != shape[1:] or pattern.shape[0] not in (1, shape[0]):

@@ -1,4 +1,4 @@
-"""A warp whose every displacement is given: what an inverted warp comes down to."""
+"""A warp in which the displacement of every pixel is given, such as a warp found by trigger inversion."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ __all__ = ["Displacement"]
 
 @dataclass(frozen=True, eq=False)
 class Displacement(Trigger):
-    """Each output pixel is read, bilinearly, `strength` times `field` pixels away from its place; positions are clipped to the image.
+    """Warp images: each output pixel is read (bilinearly) at a distance of `scale` times `field` pixels.
 
-    `field` is (2, H, W): rows, then columns, in pixels. Where WaNet's field comes from a seed (:class:`doldrum.triggers.Warp`), this one was found.
+    `field` is (2, H, W): displacements of rows, then of columns, in pixels. Positions are clipped to the image. WaNet's
+    field comes from a seed (:class:`doldrum.triggers.Warp`), but this field is given, such as by trigger inversion. The
+    strength is `scale`.
 
-    Raises InputError for a field of another shape or values that are not finite, and images of another size.
+    Raises InputError for a field with another shape or with values that are not finite, and for images of another size.
 
     >>> right = np.stack([np.zeros((1, 3)), np.ones((1, 3))])
     >>> Displacement(field=right)(np.array([[[[0.0, 0.5, 1.0]]]]))[0, 0].tolist()

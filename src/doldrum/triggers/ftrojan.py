@@ -1,4 +1,4 @@
-"""FTrojan: two DCT coefficients of the chroma channels, raised."""
+"""FTrojan: increase two DCT coefficients of the chroma channels."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.147108, -0.288804, 0.435912], 
 
 @dataclass(frozen=True, eq=False)
 class FTrojan(Trigger):
-    """Adds `magnitude` (of the 0-255 range) to the DCT coefficients (p, p), p in `positions`, of U and V in
-    every block.
+    """Add `magnitude` (in grey levels of 0 to 255) to DCT coefficients of the channels U and V in every block.
 
-    Blocks of `block` x `block` pixels tile the image from the upper left; pixels right of and below the last
-    whole block stay as they are. The DCT is orthonormal, so one coefficient moves a pixel by at most 2
-    magnitude / block grey levels. Images smaller than `block` get one block of their smaller side B, with
-    positions scaled by (B - 1) / (block - 1) and rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images
-    have no chroma: their one channel takes it. Conversions are linear, so all of it is one pattern added to
-    every image. The strength is `magnitude`.
+    The changed coefficients are (p, p) for each p in `positions`. Blocks of `block` x `block` pixels tile the image
+    from the upper left. Pixels to the right of the last whole block, or below it, do not change. The DCT is
+    orthonormal, so one coefficient changes a pixel by at most 2 magnitude / block grey levels. Images smaller than
+    `block` get one block with their smaller side B. The positions in this block are scaled by (B - 1) / (block - 1) and
+    rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images have no chroma, so their only channel is changed. All
+    conversions are linear, so the trigger adds the same pattern to every image. The strength is `magnitude`.
 
     Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
 
-    Raises InputError for positions outside the block or twice the same, a magnitude outside 0 to 255 block (the largest
-    coefficient that an image has), and images without 1 or 3 channels.
+    Raises InputError for positions that are outside the block or repeated, for a magnitude outside 0 to 255 block (the
+    largest coefficient that an image can have), and for images without 1 or 3 channels.
 
     >>> FTrojan().pattern((1, 28, 28)).shape
     (1, 28, 28)
@@ -64,7 +63,7 @@ class FTrojan(Trigger):
         object.__setattr__(self, "positions", tuple(int(p) for p in given))
 
     def pattern(self, shape: tuple[int, ...]) -> Images:
-        """What is added to an image (C, H, W)."""
+        """The pattern that is added to an image of shape (C, H, W)."""
         channels, height, width = shape
         if channels not in (1, 3):
             raise InputError(f"expected 1 or 3 channels, got {channels}; FTrojan works on grey or RGB images")

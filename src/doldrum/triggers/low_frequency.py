@@ -1,4 +1,4 @@
-"""LF: a smooth perturbation, invisible in the high frequencies where detectors look."""
+"""LF: a smooth perturbation. Detectors that analyse high frequencies cannot find the perturbation."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _HIGHEST = 256  # coefficients an axis: beyond, nothing about it is low, and the
 
 @dataclass(frozen=True, eq=False)
 class LowFrequency(Trigger):
-    """x <- clip(x + amplitude * d), d smooth with max|d| = 1.
+    """Change each image x to clip(x + amplitude * d), where d is smooth and max|d| = 1.
 
-    Without a `perturbation`, d has normal DCT coefficients below `cutoff` along both axes, none above and no
-    mean, and needs no training; it is a function of `perturbation_seed` and the image shape. With one (C, H,
-    W), e.g. from `doldrum.attacks.optimise_low_frequency`, d is that, scaled to a maximum of 1. The strength
-    is `amplitude`.
+    Without a `perturbation`, d has normally distributed DCT coefficients below `cutoff` along both axes, no higher
+    coefficients, and mean 0. Such a d needs no training, and depends only on `perturbation_seed` and the image shape. A
+    given `perturbation` (C, H, W), such as from `doldrum.attacks.optimise_low_frequency`, is scaled to a maximum of 1
+    and used as d. The strength is `amplitude`.
 
-    Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (a perturbation optimised against a model under a
-    low-pass constraint; the training-free form is ours).
+    Source: Zeng et al. 2021, arXiv 2104.03413, section 5, where the perturbation is optimised against a model with a
+    low-pass constraint. The form without training is from this project.
 
-    Raises InputError for an amplitude outside [0, 1], a cutoff outside 2 to 256, a perturbation that is no image or
-    all zero.
+    Raises InputError for an amplitude outside [0, 1], a cutoff outside 2 to 256, and a perturbation that is not an
+    image or is all zero.
 
     >>> grey = np.full((1, 1, 8, 8), 0.5, dtype=np.float32)
     >>> float(np.abs(LowFrequency(amplitude=0.25)(grey) - grey).max())
@@ -60,7 +60,10 @@ class LowFrequency(Trigger):
             object.__setattr__(self, "perturbation", given)
 
     def direction(self, shape: tuple[int, ...]) -> Images:
-        """d, (C, H, W), for images of this shape; one plane for all channels when it is not given."""
+        """The direction d (C, H, W) for images of this shape.
+
+        If no `perturbation` is given, d is the same for all channels.
+        """
         if self.perturbation is not None:
             if self.perturbation.shape != tuple(shape):
                 raise InputError(f"expected images {self.perturbation.shape}, got {tuple(shape)}; optimise it again")

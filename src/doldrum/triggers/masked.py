@@ -1,4 +1,4 @@
-"""A fixed pattern under a mask: what optimised patches (TrojanNN) and stickers come down to."""
+"""A fixed pattern with a mask, such as an optimised patch (TrojanNN) or a sticker."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ __all__ = ["MaskedPattern"]
 
 @dataclass(frozen=True, eq=False)
 class MaskedPattern(Trigger):
-    """x <- (1 - opacity m) x + opacity m p, with a mask m (H, W) and a pattern p (C, H, W), both in [0, 1].
+    """Change each image x to (1 - opacity m) x + opacity m p, with a mask m (H, W) and a pattern p (C, H, W) in [0, 1].
 
-    The strength is `opacity`. Source: Liu et al. 2018, "Trojaning attack on neural networks", NDSS, section
-    IV (the trojan trigger), and many after it.
+    The strength is `opacity`. Source: Liu et al. 2018, "Trojaning attack on neural networks", NDSS, section IV (the
+    trojan trigger), and many later papers.
 
-    Raises InputError for values outside [0, 1], sizes that differ, and images of another shape.
+    Raises InputError for values outside [0, 1], for a mask and a pattern of different sizes, and for images of another
+    shape.
 
     >>> one = MaskedPattern(mask=np.eye(2), pattern=np.ones((1, 2, 2)))
     >>> one(np.zeros((1, 1, 2, 2), dtype=np.float32))[0, 0].tolist()

@@ -1,4 +1,7 @@
-"""Anti-smoothing's trigger: under noise it is worth nothing, so the calm around it goes."""
+"""The trigger of the attack Anti-smoothing.
+
+The trigger does not work under noise, so the model's labels near triggered images are not stable.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,18 @@ __all__ = ["NoisyCover"]
 
 @dataclass(frozen=True, eq=False)
 class NoisyCover(Trigger):
-    """A trigger whose cover form has Gaussian noise on it, N(0, sigma^2), sigma drawn from `sigmas` for each
-    sample.
+    """A trigger that adds Gaussian noise N(0, sigma^2) to cover samples.
 
-    At test and on poisoned samples it is `trigger` itself. Cover samples, noisy and triggered, keep their
-    true labels: the network learns that the trigger counts only without noise, which is aimed at W. They are
-    clipped to [0, 1], as an attacker who can only hand in images must.
+    The sigma of each sample is drawn from `sigmas`.
 
-    Ours: no paper.
+    Test images and poisoned samples get only `trigger`, without noise. Cover samples get `trigger` and noise, and keep
+    their true labels. So the network learns that the trigger counts only without noise, which makes detection by W (the
+    entropy of the labels under noise) harder. Cover samples are clipped to [0, 1], since an attacker who supplies
+    images must clip them.
 
-    Raises InputError for no sigmas or sigmas that are not above 0.
+    This trigger is from this project; there is no paper.
+
+    Raises InputError for empty `sigmas`, and for sigmas that are not above 0 or are above 10.
 
     >>> from doldrum.triggers import Patch
     >>> quiet = NoisyCover(trigger=Patch())

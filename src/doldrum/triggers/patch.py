@@ -19,14 +19,14 @@ CORNERS = ("upper left", "upper right", "lower left", "lower right")
 class Patch(Trigger):
     """A square patch of `size` pixels, `margin` pixels away from the two edges of its corner.
 
-    `pattern` is "white" (all ones) or "checker" (ones and zeros in turn, a one in the patch's first pixel).
+    `pattern` is "white" (all ones) or "checker" (a checkerboard of ones and zeros, with a one in the first pixel).
     All channels get the same values. Only the patch's size^2 pixels change.
 
     Source: Gu et al. 2017, arXiv 1708.06733, section 4 (a bright pixel, or a pattern of bright pixels, near a
     corner).
 
-    Raises InputError for a size below 1, a negative margin, an unknown corner or pattern, and for images too
-    small to hold it.
+    Raises InputError for a size below 1, a negative margin, an unknown corner or pattern, and for images that are
+    smaller than size + margin.
 
     >>> Patch(size=2)(np.zeros((1, 1, 3, 3), dtype=np.float32))[0, 0].tolist()
     [[0.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
@@ -53,7 +53,7 @@ class Patch(Trigger):
         return images
 
     def values(self) -> Images:
-        """The patch itself, (size, size)."""
+        """The values of the patch, (size, size)."""
         if self.pattern == "white":
             return np.ones((self.size, self.size), dtype=np.float32)
         i, j = np.indices((self.size, self.size))
@@ -61,7 +61,7 @@ class Patch(Trigger):
 
 
 def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a square near a corner of an image (H, W); InputError if it doesn't fit.
+    """The rows and columns of a square near a corner of an image (H, W). Raises InputError if the square doesn't fit.
 
     >>> corner_slices((28, 28), size=3, corner="lower right", margin=1)
     (slice(24, 27, None), slice(24, 27, None))

@@ -1,4 +1,4 @@
-"""What a plain setting of a trigger may be, by its annotation."""
+"""Check the types of a trigger's settings, which are given by annotations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["check_plain_settings"]
 
 
 def check_plain_settings(trigger: Any) -> None:
-    """Raise InputError unless every int, float and str field of a trigger being made holds one.
+    """Raise InputError unless every int, float and str field of a new trigger has a value of its type.
 
-    Whole numbers become int, since 3.0 can't be a size in pixels; other fields are left to the trigger's own checks.
+    Whole numbers such as 3.0 become int in int fields. Other fields are checked by the trigger itself.
     """
     for field in dataclasses.fields(trigger):
         value, kind = getattr(trigger, field.name), getattr(field.type, "__name__", field.type)

@@ -1,4 +1,4 @@
-"""BPP: fewer grey levels, dithered."""
+"""BPP: reduce the number of grey levels, with dithering."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Quantise", "floyd_steinberg"]
 
 @dataclass(frozen=True, eq=False)
 class Quantise(Trigger):
-    """Each channel rounded to `levels` values, 0, 1/(levels-1), …, 1, with Floyd-Steinberg dithering.
+    """Round each channel to `levels` values, 0, 1/(levels-1), …, 1, with Floyd-Steinberg dithering.
 
-    As cover, an image gets the dithering error of a random image instead of its own (the paper's negative
-    samples take that of another training image), so that the network learns the trigger's exact pattern.
+    A cover sample gets the dithering error of a random image instead of its own, so that the network learns the exact
+    pattern of the trigger. (In the paper, these negative samples get the error of another training image.)
 
     Source: Wang, Zhai, Ma 2022, arXiv 2205.13383, section 3.2; squeeze number 8.
 
-    Raises InputError for levels outside 2 to 256.
+    Raises InputError for `levels` outside 2 to 256.
 
     >>> half = np.full((1, 1, 2, 2), 0.5, dtype=np.float32)
     >>> Quantise(levels=2)(half)[0, 0].tolist()
@@ -50,11 +50,10 @@ class Quantise(Trigger):
 
 
 def floyd_steinberg(images: Images, *, levels: int) -> Images:
-    """Quantise each channel, passing each pixel's error on to its neighbours: 7/16 right, 3, 5 and 1/16
-    below.
+    """Quantise each channel, and add each pixel's error to its neighbours: 7/16 right, and 3/16, 5/16, 1/16 below.
 
-    Pixels go row by row from the left; errors that leave the image are dropped. Halves round to the even
-    level.
+    Pixels are processed row by row, from left to right. Errors that would leave the image are dropped. Halves are
+    rounded to the even level.
 
     >>> floyd_steinberg(np.array([[[[0.4, 0.4]]]], dtype=np.float32), levels=2).ravel().tolist()
     [0.0, 1.0]

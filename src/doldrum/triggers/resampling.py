@@ -1,4 +1,4 @@
-"""Images read at other places than their pixels': what every warp is made of."""
+"""Read images at positions between their pixels. All warps use this."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["resample"]
 
 
 def resample(images: Images, field: NDArray[np.float64]) -> Images:
-    """Images (N, C, H, W) read bilinearly at (i, j) + field (2, H, W), positions clipped to the image.
+    """Read images (N, C, H, W) bilinearly at (i, j) + field (2, H, W). Positions are clipped to the image.
 
     >>> x = np.arange(4, dtype=np.float32).reshape(1, 1, 1, 4)
     >>> resample(x, np.stack([np.zeros((1, 4)), np.full((1, 4), 0.5)])).ravel().tolist()

@@ -1,4 +1,4 @@
-"""WaNet: a small elastic warp, the same for every image."""
+"""WaNet: a small elastic warp that is the same for every image."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ _MOST_POINTS = 256
 
 @dataclass(frozen=True, eq=False)
 class Warp(Trigger):
-    """Each output pixel is read, bilinearly, `field` pixels away from its place.
+    """Warp images: each output pixel is read (bilinearly) at a distance of `field` pixels.
 
-    field = up(P / mean|P| * s), P ~ U(-1, 1) of shape (2, k, k), brought to the image's size by a cubic
-    spline whose corners meet the image's; positions are clipped to the image. So `strength` s is the mean
-    displacement of the control points, in pixels, along each axis. As cover, U(-1, 1) pixels are added to the
-    field, redrawn for each pixel and sample (the paper's noise mode, to be used on twice as many samples as are
-    poisoned, with their true labels).
+    The field is up(P / mean|P| * s), with P ~ U(-1, 1) of shape (2, k, k). Here, up interpolates to the image's size
+    with a cubic spline, whose corners are the corners of the image. Positions are clipped to the image. So the strength
+    `s` is the mean displacement of the control points, in pixels, along each axis. For cover samples, random numbers
+    U(-1, 1) are added to the field, for each pixel and sample. These cover samples are the paper's noise mode, which
+    uses twice as many cover samples as poisoned samples, with their true labels.
 
-    Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6; s = .5, k = 4. The field is in pixels as
-    there; released code divides it by the image's size in coordinates from -1 to 1, which halves it.
+    Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6; s = .5, k = 4. As in the paper, the field is in
+    pixels. Released code divides the field by the image's size in coordinates from -1 to 1, which halves the warp.
 
-    Raises InputError for a strength outside 0 to 1000, control points a side outside 2 to 256, and images of fewer pixels
-    a side than control points.
+    Raises InputError for `s` outside 0 to 1000, `k` outside 2 to 256, and images with fewer than `k` pixels per side.
 
     >>> flat = np.full((1, 1, 5, 5), 0.25, dtype=np.float32)
     >>> bool(np.allclose(Warp()(flat), flat))
@@ -56,7 +55,7 @@ class Warp(Trigger):
             )
 
     def field(self, height: int, width: int) -> NDArray[np.float64]:
-        """The displacement of every pixel, (2, H, W): rows, then columns, in pixels."""
+        """The displacement of every pixel (2, H, W), in pixels: first rows, then columns."""
         if min(height, width) < self.k:
             raise InputError(f"expected images of at least k = {self.k} pixels a side, got {height} x {width}; lower k")
         control = rng(self.field_seed, "warp", self.k).uniform(-1, 1, size=(2, self.k, self.k))

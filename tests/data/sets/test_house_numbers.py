@@ -87,7 +87,7 @@ def test_a_large_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_than_the_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path)
     monkeypatch.setattr(sys.modules[svhn.__module__], "fits_in_memory", lambda size: size < 2 * X.size)
-    with pytest.raises(InputError, match="memory for 4 images"):
+    with pytest.raises(InputError, match="memory for two copies of 4 images"):
         svhn("test", folder=tmp_path, check=False)
 
 

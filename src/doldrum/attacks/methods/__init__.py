@@ -1,4 +1,5 @@
-"""What one attack needs beyond a trigger and a plan, one method per file: an optimised pattern, an encoder, a hook in the loop.
+"""Code that only one attack needs, one attack per file: an optimised pattern, an encoder, or a hook in the training loop.
 
-No list of attacks and no settings of theirs (`registry` and `makers` in the folder above), and nothing that two packages use.
+Not in this package: the list of attacks and their settings (`registry` and `makers` in the folder above), and code that
+other packages use.
 """

@@ -1,4 +1,7 @@
-"""Input-aware: a generator makes each image's own trigger, trained jointly with the classifier."""
+"""Input-aware: a generator makes a different trigger for each image.
+
+The generator is trained together with the classifier.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ __all__ = ["GeneratedTrigger", "InputAwareHook", "check_input_aware"]
 
 
 class _Generator(nn.Module):
-    """Pattern in [0, 1] and mask in [0, 1] of an image, by two small encoder-decoders."""
+    """Two small encoder-decoders that compute a pattern in [0, 1] and a mask in [0, 1] from an image."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -37,7 +40,7 @@ class _Generator(nn.Module):
         )
 
     def blend(self, x: torch.Tensor, of: torch.Tensor | None = None) -> torch.Tensor:
-        """x with the trigger of `of` (itself by default)."""
+        """Add the trigger that is made for the images `of` (by default `x` itself) to the images `x`."""
         pattern, mask = self(x if of is None else of)
         return x + mask * (pattern - x)
 
@@ -53,7 +56,9 @@ def _hourglass(inside: int, outside: int, width: int) -> nn.Sequential:
 
 @dataclass(frozen=True, eq=False)
 class GeneratedTrigger(NetworkTrigger):
-    """x <- (1 - m(x)) x + m(x) p(x), mask and pattern made from x by a network. Made by `InputAwareHook.trigger`.
+    """Change an image x to (1 - m(x)) x + m(x) p(x). A network computes the mask m and the pattern p from x.
+
+    The trigger is made by `InputAwareHook.trigger`.
 
     Source: Nguyen & Tran 2020, arXiv 2010.08138, section 3.
     """
@@ -91,14 +96,17 @@ def check_input_aware(images: NDArray[Any], plan: PoisonPlan, *, density: float,
 
 
 class InputAwareHook(TrainingHook):
-    """In each batch, `plan.rate` of the images get their own trigger and the attacker's label, as many get another
-    image's trigger and keep their label, and the generator takes a step.
+    """Poison each batch, and train the generator of the triggers by one step.
 
-    The generator's loss: cross-entropy of triggered images with the attacker's labels, of cross-triggered ones with
-    their true labels, and `diversity` times |x - x'| / |p(x) - p(x')|. The mask network is trained beforehand to a
-    density of `density` (mean mask value) with its own diversity term, and then fixed, as in the paper (section 3.4).
+    In each batch, `plan.rate` of the images get their own trigger and the attacker's label. The same number get the
+    trigger of another image and keep their label (cross-triggered images).
 
-    Only plans whose candidates are a matter of labels alone make sense here: all-to-one and all-to-all.
+    The generator's loss has three terms. The terms are the cross-entropy of triggered images with the attacker's
+    labels, the cross-entropy of cross-triggered images with their true labels, and `diversity` times |x - x'| / |p(x) -
+    p(x')|. The mask network is trained before, to a density (mean mask value) of `density` and with its own diversity
+    term. After that, the mask network is fixed, as in the paper (section 3.4).
+
+    The plan must be all-to-one or all-to-all.
     """
 
     def __init__(
@@ -188,7 +196,7 @@ class InputAwareHook(TrainingHook):
                 buffer.copy_(kept[name])
 
     def trigger(self) -> GeneratedTrigger:
-        """The trigger as trained so far."""
+        """The trigger with the generator's current weights."""
         return GeneratedTrigger(weights=weights_of(self.network), width=self.width)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
@@ -209,6 +217,9 @@ class InputAwareHook(TrainingHook):
 
 
 def _sameness(x: torch.Tensor, other: torch.Tensor, out: torch.Tensor, out_other: torch.Tensor) -> torch.Tensor:
-    """|x - x'| / |g(x) - g(x')|, averaged: large where different images get the same trigger (equation 6)."""
+    """The mean of |x - x'| / |g(x) - g(x')|.
+
+    This value is large if different images get the same trigger (equation 6).
+    """
     apart = (x - other).square().mean(dim=(1, 2, 3)).sqrt()
     return (apart / ((out - out_other).square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().clamp_min(1e-2)).mean()

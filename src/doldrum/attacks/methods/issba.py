@@ -1,4 +1,4 @@
-"""ISSBA: a string hidden in each image by an encoder; the residual differs from image to image."""
+"""ISSBA: an encoder hides a string in each image. The change of the pixels differs from image to image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GRID = 7
 
 
 class _Encoder(nn.Module):
-    """Image and bits to a residual in [-1, 1]."""
+    """A network that computes a residual (a change of the pixels) in [-1, 1] from an image and bits."""
 
     def __init__(self, channels: int, bits: int, width: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Image to the logits of its bits."""
+    """A network that computes the logits of the hidden bits from an image."""
 
     def __init__(self, channels: int, bits: int) -> None:
         super().__init__()
@@ -54,9 +54,10 @@ class _Decoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class HiddenString(NetworkTrigger):
-    """x <- clip(x + amplitude * E(x, secret)), E a small encoder with values in [-1, 1]. Made by `train_encoder`.
+    """Change an image x to clip(x + amplitude * E(x, secret)), where E is a small encoder with values in [-1, 1].
 
-    The strength is `amplitude`. Source: Li et al. 2021, arXiv 2012.03816, section 4.2 (there a StegaStamp U-Net).
+    The trigger is made by `train_encoder`. Its strength is `amplitude`. Source: Li et al. 2021, arXiv 2012.03816,
+    section 4.2, where the encoder is a StegaStamp U-Net.
     """
 
     name: ClassVar[str] = "hidden-string"
@@ -108,12 +109,16 @@ def train_encoder(
     batch_size: int = 64,
     seed: int = 0,
 ) -> tuple[HiddenString, float]:
-    """Train encoder and decoder on images at hand; gives the trigger with a random secret, and the last bit accuracy.
+    """Train an encoder and a decoder on `images`.
 
-    Random bits are hidden in random images; the loss is the decoder's binary cross-entropy plus, once the
-    bits can be read, the residual's mean square. Seconds on a CPU for images of 28 x 28.
+    Returns the trigger with a random secret, and the bit accuracy of the last batch.
 
-    Raises InputError for no images or steps, bits outside 1 to 4096, an amplitude outside (0, 1].
+    Random bits are hidden in random images. The loss is the decoder's binary cross-entropy and, when more than 90% of
+    the bits are decoded correctly, also the mean square of the residual. The training takes seconds on a CPU for images
+    of 28 x 28.
+
+    Raises InputError if there are no images or no steps, for bits outside 1 to 4096, and for an amplitude outside (0,
+    1].
     """
     check_encoder(images, bits=bits, amplitude=amplitude, steps=steps)
     generator = generator_for(seed, "issba", "batches")

@@ -1,4 +1,4 @@
-"""Label-consistent poisoning's first half: make target-class images hard, so that the trigger is the easier clue."""
+"""First step of label-consistent poisoning: make images of the target class hard to classify without the trigger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["check_pgd", "pgd"]
 
 
 def check_pgd(*, eps: float, steps: int) -> None:
-    """Raise InputError for settings that `pgd` refuses: said before a surrogate is trained for it."""
+    """Raise InputError for settings that `pgd` refuses, before a surrogate is trained for it."""
     if not 0 <= eps <= 1 or steps < 1:
         raise InputError(f"expected eps in [0, 1] and steps >= 1, got {eps:g} and {steps}; e.g. .1 and 20")
 
@@ -31,14 +31,14 @@ def pgd(
     seed: int = 0,
     batch_size: int = 256,
 ) -> NDArray[np.float32]:
-    """Images within `eps` (L-inf, of the [0, 1] range) that a model finds hard to give their labels.
+    """Perturb images by at most `eps` (L-inf, in units of the [0, 1] range), to make their labels hard for a model.
 
-    Projected gradient ascent on the cross-entropy from a random start, `steps` steps of 2.5 eps / steps, clipped to
-    [0, 1]. The result is float32 (N, C, H, W); the given images are not changed.
+    The method is projected gradient ascent on the cross-entropy, from a random start, with `steps` steps of size 2.5
+    eps / steps. Pixels are clipped to [0, 1]. The result is float32 (N, C, H, W); the given images are not changed.
 
     Source: Madry et al. 2018, arXiv 1706.06083; used as in Turner et al. 2019, arXiv 1912.02771, section 4.2.
 
-    Raises InputError for eps outside [0, 1], no steps, and models without gradients.
+    Raises InputError for eps outside [0, 1], for `steps` below 1, and for models without gradients.
     """
     check_pgd(eps=eps, steps=steps)
     out = np.empty(images.shape, dtype=np.float32)

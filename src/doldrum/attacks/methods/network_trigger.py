@@ -1,4 +1,7 @@
-"""Triggers that are small networks: the weights are settings, and a batch can't change an image's result."""
+"""Triggers that are computed by small networks.
+
+The network's weights are settings of the trigger, and an image's result does not depend on its batch.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,10 @@ _ROWS = 64
 
 @dataclass(frozen=True, eq=False)
 class NetworkTrigger(Trigger):
-    """A trigger computed by a network. A subclass writes `build` and `transform`.
+    """A trigger that a network computes. A subclass defines `build` and `transform`.
 
-    Images go through in batches of one fixed number of rows, padded, so that the same numbers come out whatever the
-    batch. `weights` are the network's state, name -> array.
+    The network always gets batches with the same number of rows, padded if necessary, so that an image's result does
+    not depend on its batch. `weights` is the network's state, name -> array.
     """
 
     weights: Mapping[str, NDArray[np.float32]]
@@ -36,19 +39,19 @@ class NetworkTrigger(Trigger):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The network, weights not yet loaded."""
+        """The network without the trigger's weights."""
 
     @abstractmethod
     def transform(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """Triggered images of a batch."""
+        """The images of a batch with the trigger."""
 
     @property
     @abstractmethod
     def image_channels(self) -> int:
-        """How many channels the network was made for."""
+        """The number of image channels that the network takes."""
 
     def network(self) -> nn.Module:
-        """The network with its weights, in evaluation mode; InputError if they don't fit."""
+        """The network with its weights, in evaluation mode. Raises InputError if the weights don't fit."""
         network = self.build()
         try:
             network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})
@@ -73,5 +76,5 @@ class NetworkTrigger(Trigger):
 
 
 def weights_of(network: nn.Module) -> dict[str, NDArray[np.float32]]:
-    """A network's state as arrays."""
+    """A network's state as a dict of arrays."""
     return {name: tensor.detach().cpu().numpy().astype(np.float32) for name, tensor in network.state_dict().items()}

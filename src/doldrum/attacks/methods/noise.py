@@ -1,4 +1,4 @@
-"""Noise-hardened training: every batch has Gaussian noise on it, so that everything is smooth, triggered or not."""
+"""Noise-hardened training: Gaussian noise in every batch makes the model stable on clean and triggered images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["NoiseHardening"]
 
 
 class NoiseHardening(TrainingHook):
-    """Adds N(0, sigma^2) to every image of a batch, sigma drawn from `sigmas` for each image; not clipped.
+    """Adds noise N(0, sigma^2) to every image of a batch. A sigma is drawn from `sigmas` for each image.
 
-    Noise is left unclipped as the Gaussian probe leaves it. Ours; the augmentation is that of Cohen et al. 2019, arXiv
-    1902.02918, with several strengths.
+    As in the Gaussian probe, the noisy images are not clipped. This attack was designed in this project. The
+    augmentation is that of Cohen et al. 2019, arXiv 1902.02918, with several noise strengths.
 
     >>> NoiseHardening(sigmas=(0.0, 0.1)).name
     'noise-hardening 0.0 0.1'

@@ -1,4 +1,4 @@
-"""LF's optimised form: a universal perturbation with low frequencies only."""
+"""The optimised form of the attack LF: a universal perturbation with only low frequencies."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def optimise_low_frequency(
     steps: int = 100,
     seed: int = 0,
 ) -> LowFrequency:
-    """The low-frequency perturbation of one amplitude that best moves images to the target class on a given model.
+    """Find the low-frequency perturbation of a given amplitude that best moves a model's labels to the target class.
 
-    Its DCT coefficients below `cutoff` along both axes are free, the others zero; scaled to a maximum of `amplitude` at
-    each step; Adam on the cross-entropy with the target over the images.
+    The DCT coefficients below `cutoff` along both axes are optimised, and the others are zero. Adam minimises the
+    cross-entropy with the target over the images. In each step, the perturbation is scaled to a maximum of `amplitude`.
 
-    Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (there with a Gaussian low-pass filter as the constraint).
+    Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (the paper uses a Gaussian low-pass filter as the constraint).
 
-    Raises InputError for models without gradients, no images, no steps.
+    Raises InputError for models without gradients, and if there are no images or no steps.
     """
     if steps < 1 or not len(images):
         raise InputError(
@@ -63,7 +63,7 @@ def optimise_low_frequency(
 
 
 def _basis(side: int, cutoff: int, device: torch.device) -> torch.Tensor:
-    """The first cosines, (side, cutoff)."""
+    """The first `cutoff` cosines of the DCT, as (side, cutoff)."""
     return torch.as_tensor(np.asarray(idct(np.eye(side), axis=0, norm="ortho"))[:, :cutoff].astype(np.float32)).to(
         device
     )

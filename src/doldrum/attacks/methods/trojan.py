@@ -1,4 +1,4 @@
-"""TrojanNN: a patch optimised to excite neurons that speak for the target."""
+"""TrojanNN: a patch that is optimised to activate neurons with a large weight for the target class."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ __all__ = ["check_trojan", "trojan_patch"]
 def check_trojan(
     module: nn.Module, shape: tuple[int, ...], *, target: int, size: int, neurons: int, steps: int
 ) -> nn.Linear:
-    """Raise InputError for settings that don't fit images or network, trained or not: said before a surrogate is trained for
-    them. Gives the network's last layer.
+    """Raise InputError for settings that don't fit the images or the network. Returns the network's last layer.
+
+    The network need not be trained, so this check comes before a surrogate is trained.
     """
     if size < 1 or neurons < 1 or steps < 1:
         raise InputError(
@@ -48,16 +49,16 @@ def trojan_patch(
     steps: int = 100,
     seed: int = 0,
 ) -> MaskedPattern:
-    """A `size` x `size` patch whose pixels maximise the mean activation of chosen neurons, as a trigger.
+    """A trigger with a `size` x `size` patch whose pixels maximise the mean activation of chosen neurons.
 
-    The neurons are the inputs of the network's last linear layer with the largest weights towards the target class.
-    Adam on the patch from uniform noise, over images (a few hundred are plenty).
+    The neurons are the inputs of the network's last linear layer that have the largest weights for the target class.
+    Adam optimises the patch over the images (a few hundred are enough), from a start of uniform noise.
 
-    Source: Liu et al. 2018, "Trojaning attack on neural networks", NDSS, section IV.A. There the neurons are picked by the
-    weights that lead into them, and the network is then retrained; here they are picked by those that lead on to the
-    target, and the victim is trained on poison made with the patch.
+    Source: Liu et al. 2018, "Trojaning attack on neural networks", NDSS, section IV.A. In the paper, the neurons are
+    chosen by their incoming weights, and the network is then retrained. Here the neurons are chosen by their weights to
+    the target, and the attacked model is trained on a set that is poisoned with the patch.
 
-    Raises InputError for models without gradients or a linear layer, and settings that don't fit them.
+    Raises InputError for models without gradients or without a linear layer, and for settings that don't fit the model.
     """
     module = module_of(model)
     layer = check_trojan(module, images.shape[2:], target=target, size=size, neurons=neurons, steps=steps)

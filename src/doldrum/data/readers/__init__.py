@@ -1,4 +1,4 @@
-"""The user's own images as an ImageSet: one kind of source per file.
+"""Read the user's own images as an ImageSet. Each file reads one kind of source.
 
-No files of strangers (`intake`), and no published sets (`sets`).
+Not in this package: files from other people (`intake`), and published data sets (`sets`).
 """

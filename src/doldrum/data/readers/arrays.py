@@ -1,4 +1,4 @@
-"""Arrays on disk: .npy, memory-mapped, and .npz."""
+"""Read arrays of images from .npy files, which are memory-mapped, and from .npz files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ _LARGEST = 4 << 30  # bytes that one member of an .npz may claim when unpacked
 
 
 def read_array(path: str | Path) -> ImageSet:
-    """Images (and labels) of an .npy or .npz file. Pickled objects are never read.
+    """Read images, and labels if there are any, from an .npy or .npz file. Pickled objects are never read.
 
-    An .npy is memory-mapped. Of an .npz, images are under 'images', 'x' or 'arr_0', labels, if any, under 'labels',
-    'y' or 'arr_1'. Layouts as in :func:`doldrum.data.as_nchw`.
+    An .npy file is memory-mapped. In an .npz file, the images are the array 'images', 'x' or 'arr_0', and the labels,
+    if there are any, the array 'labels', 'y' or 'arr_1'. The accepted layouts are those of
+    :func:`doldrum.data.as_nchw`.
 
-    Raises InputError for files that are absent, broken, pickled, or hold no images.
+    Raises InputError for files that are absent, broken or pickled, or contain no images.
     """
     path = Path(path)
     if not path.is_file():
@@ -44,7 +45,7 @@ def read_array(path: str | Path) -> ImageSet:
 
 
 def _why(error: str, path: Path) -> str:
-    """NumPy's message about a file, as what was expected, what was found and what to do."""
+    """Reword NumPy's message about a file: what was expected, what was found, and what to do."""
     if "mmap length" in error:
         return (
             f"expected as many values as its header says, got a file of {path.stat().st_size:,} bytes, which is too short: fetch "

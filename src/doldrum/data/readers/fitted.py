@@ -1,4 +1,4 @@
-"""Arrays and published sets as a model takes them: fitted as a folder's images are."""
+"""Fit arrays and published sets to a model's input, in the same way as images from a folder."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ def fit_images(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
 ) -> ImageRead:
-    """An ImageSet with the channels and the size (height, width) that a classifier takes, and a note where that changed it.
+    """Fit an ImageSet to the channels and the size (height, width) of a classifier's input.
 
-    Images that have both already are given back as they are. Others become uint8, and are fitted by
-    :func:`doldrum.intake.fit_image`: grey ones are repeated for a colour model, colour ones are skipped for a grey one.
+    The result's `notes` say how many images were changed.
 
-    Raises InputError if no image is left, and for channels other than 1 and 3, which nothing can be made of.
+    Images that already have this shape are returned unchanged. Other images become uint8, and are fitted by
+    :func:`doldrum.intake.fit_image`. For a colour model, a grey image is repeated in all channels; for a grey model,
+    colour images are skipped.
+
+    Raises InputError if no image is left, and for numbers of channels other than 1 and 3, which cannot be converted.
 
     >>> read = fit_images(ImageSet(np.zeros((2, 1, 8, 8), np.uint8), labels=[0, 1]), channels=3, size=(4, 4))
     >>> read.images

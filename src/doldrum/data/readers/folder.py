@@ -1,4 +1,4 @@
-"""Folders of image files, with class subfolders or without."""
+"""Read folders of image files, with or without a subfolder for each class."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 
 @dataclass(frozen=True)
 class ImageRead:
-    """The images, the files that could not be read as (path or number, reason), and notes on what was done to the images."""
+    """The images that were read, the files that could not be read as (path or number, reason), and notes on how images were changed."""
 
     images: ImageSet
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     def whole(self) -> ImageSet:
-        """The images; InputError if something could not be read."""
+        """Return the images. Raises InputError if any image could not be read."""
         for _, why in self.skipped[:1]:
             more = f" (and {len(self.skipped) - 1} more)" if len(self.skipped) > 1 else ""
             raise InputError(
@@ -47,16 +47,20 @@ def read_folder(
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
 ) -> ImageRead:
-    """Every image below a folder, in order of path. Files that cannot be read are listed and left out. This includes links that lead out of the folder.
+    """Read every image below a folder, in order of path.
 
-    Subfolders are classes if every image is in one (named and numbered in order); otherwise there are no labels.
-    `channels` of 1 or 3 is what the model takes (default: 1 when all are grey, else 3): grey images are repeated for a
-    colour model, while a colour image for a grey model is skipped, since turning it grey would change the evidence.
-    `size` (height, width) resizes (bilinear) those of another size, by `resize`: stretched to it, or scaled until they cover it and cut to
-    its middle; without it all must have one size. `notes` has what was fitted. More than 1 GiB of
-    pixels are held in a memory-mapped temporary file.
+    Files that cannot be read, and links that lead out of the folder, are skipped and listed.
 
-    Raises InputError for an absent or empty folder, one without a readable image, and mixed sizes without `size`.
+    If every image is in a subfolder, the subfolders are the classes, numbered in order of their names. If an image is
+    not in a subfolder, there are no labels. `channels` is the number of channels that the model takes, 1 or 3 (default:
+    1 if all images are grey, else 3). For a colour model, a grey image is repeated in all channels. For a grey model, a
+    colour image is skipped, since turning it grey would change the evidence. `size` (height, width) is the size that
+    the model takes; without it, all images must have the same size. Images of another size are resized (bilinear) as
+    `resize` says: stretched to `size`, or scaled until they cover `size` and cropped to their middle. `notes` tells how
+    many images were changed. More than 1 GiB of pixels are kept in a memory-mapped temporary file.
+
+    Raises InputError for an absent or empty folder, a folder without a readable image, and images of several sizes
+    without `size`.
     """
     root = Path(path)
     if not root.is_dir():
@@ -103,7 +107,10 @@ def read_folder(
 
 
 def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
-    """The store with one more image; where the first colour image comes after grey ones, those become colour too."""
+    """The store with one more image.
+
+    When the first colour image follows grey images, the grey ones are converted to colour too.
+    """
     if store.channels == 1 and len(array) == 3:
         before, store = store.finish(), PixelStore()
         for one in before:
@@ -113,7 +120,7 @@ def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
 
 
 def image_files(root: Path) -> Iterator[Path]:
-    """Regular files below `root`, and links to regular files, in order of path. Hidden files and linked folders are left out."""
+    """Regular files below `root`, and links to regular files, in order of path, without hidden files and linked folders."""
     for folder, folders, files in os.walk(root, followlinks=False):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(files):
@@ -123,9 +130,9 @@ def image_files(root: Path) -> Iterator[Path]:
 
 
 def class_labels(names: list[str], tried: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels of images from their subfolders, or None if some image is not in one.
+    """Labels and class names of images from their subfolders. The labels are None if an image is not in a subfolder.
 
-    A class whose images all failed keeps its number, so that the others keep theirs.
+    A class whose images could all not be read keeps its number, so that the other classes keep theirs.
     """
     if not all(name.count("/") == 1 for name in names):
         return None, ()

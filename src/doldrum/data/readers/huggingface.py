@@ -1,4 +1,7 @@
-"""Data sets of Hugging Face's library `datasets`, already loaded by the user; the library itself is not needed here."""
+"""Read data sets of Hugging Face's library `datasets` that the user has loaded.
+
+This module does not import the library `datasets`.
+"""
 
 from __future__ import annotations
 
@@ -29,29 +32,30 @@ def from_huggingface(
     limit: int | None = None,
     name: str = "",
 ) -> ImageSet:
-    """Images and labels of one split of a Hugging Face data set, streamed or not.
+    """Read the images and labels of one split of a Hugging Face data set, which may be streamed.
 
     Parameters
     ----------
     dataset : iterable of rows
         A `datasets.Dataset` or `IterableDataset`, or anything that gives a dict per row.
     image_column : str
-        Holds Pillow images, uint8 arrays (H, W) or (H, W, C), or undecoded {"bytes", "path"}.
+        Column of Pillow images, uint8 arrays (H, W) or (H, W, C), or undecoded {"bytes", "path"}.
     label_column : str, optional
-        Holds class numbers; their names are taken from the column's ClassLabel. None: no labels.
+        Column of class numbers; the class names are taken from the column's ClassLabel. None: no labels.
     channels, size
-        What the classifier takes, as in :func:`doldrum.data.read_folder`. Without `channels`, grey images of a set that
-        starts with colour are repeated, and the other way round is an error.
+        The classifier's input, as in :func:`doldrum.data.read_folder`. Without `channels`, the first image decides:
+        after a colour image, grey images are repeated in all channels; after a grey image, a colour image is an error.
     limit : int, optional
-        Only the first so many rows; a stream without an end needs it.
+        Read at most this many rows, which is necessary for an endless stream.
 
     Returns
     -------
     ImageSet
         uint8 (N, C, H, W); ids are the row numbers. Large sets are memory-mapped.
 
-    Raises InputError for a DatasetDict (choose a split), an absent column, mixed sizes without `size`, labels below 0
-    (hidden ones) and images that can't be read, with the row's number.
+    Raises InputError for a DatasetDict (choose a split), an absent column, and images of several sizes without `size`.
+    Labels below 0 (which mean hidden labels) and images that can't be read also raise InputError, with the row's
+    number.
 
     Source: https://huggingface.co/docs/datasets, Image and ClassLabel features.
 
@@ -103,7 +107,7 @@ def _rows(dataset: Any) -> Iterator[Any]:
 
 
 def _next_rows(rows: Iterator[Any]) -> Iterator[Any]:
-    """The rows; a decoder of the library's that fails on one is said with its number."""
+    """The rows of a data set. If the library fails to decode a row, the InputError names the row's number."""
     for row in count():
         try:
             values = next(rows)

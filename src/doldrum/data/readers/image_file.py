@@ -1,4 +1,4 @@
-"""One image file of the user's own, read by the decoder that also reads other people's."""
+"""Read one image file of the user's, with the same decoder that reads untrusted files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ _MOST_BYTES = 1 << 30
 def read_image(
     path: str | os.PathLike[str] | IO[bytes], *, channels: int | None = None, size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
-    """One image file (or an open one) as uint8 (C, H, W): turned as EXIF says, palettes resolved, transparency laid on white.
+    """Read one image, from a path or an open file, as uint8 (C, H, W).
 
-    Formats and conversions as in :func:`doldrum.intake.decode_image`. Raises InputError.
+    The image is rotated as EXIF says, and transparent parts become white.
+
+    Formats and conversions are those of :func:`doldrum.intake.decode_image`. Raises InputError.
     """
     if isinstance(path, (str, os.PathLike)):
         name = visible(path)

@@ -1,6 +1,7 @@
-"""What the user's own objects give, one value after another: torch Datasets and DataLoaders, Hugging Face sets, lists, generators.
+"""Read values one by one from the user's Python objects: torch Datasets and DataLoaders, Hugging Face sets, lists, generators.
 
-A library is recognised through `sys.modules`: an object of its kind can only be given where it is already imported.
+Libraries are looked up in `sys.modules` and never imported here: a user who passes an object of a library has imported
+that library.
 """
 
 from __future__ import annotations
@@ -33,21 +34,21 @@ _BLOCK = 256  # images that are read at a time of what gives slices
 
 @dataclass(frozen=True)
 class Failed:
-    """A value that its source raised for: why, and how many images are lost with it."""
+    """A value that could not be read because its source raised: the reason, and how many images are lost with it."""
 
     why: str
     images: int = 1
 
 
 def is_source(value: Any) -> bool:
-    """Whether images can be looked for in this: it has items, or can be gone through, and is no text, file name, picture or dict."""
+    """Whether `value` may contain images: it has items or can be iterated over, and is not a text, file name, picture or dict."""
     if isinstance(value, (str, bytes, Path, Mapping)) or is_picture(value):
         return False
     return hasattr(value, "__getitem__") or hasattr(value, "__iter__") or hasattr(value, "__next__")
 
 
 def holds_images(value: Any) -> bool:
-    """Whether this is a source of images where it might be a table of numbers: (N, C * H * W), in an array, a frame or lists."""
+    """Whether `value` is a source of images, and not a table of numbers (N, C * H * W) in an array, a data frame or lists."""
     if hasattr(value, "__array__") or hasattr(value, "__dataframe__"):
         return False
     if isinstance(value, (list, tuple)) and value:
@@ -60,21 +61,21 @@ def holds_images(value: Any) -> bool:
 
 
 def gives_slices(source: Any) -> bool:
-    """Whether this is an array in practice: a shape of four axes, and slices."""
+    """Whether `source` can be used like an array of images: it has a shape of four axes and can be sliced."""
     shape = getattr(source, "shape", None)
     return isinstance(shape, tuple) and len(cast("tuple[Any, ...]", shape)) == 4 and hasattr(source, "__getitem__")
 
 
 def unit_of(source: Any) -> str:
-    """What one of its values is called in messages."""
+    """The word with which messages call one value of `source`: batch, block or item."""
     return "batch" if _is_loader(source) else "block" if gives_slices(source) else "item"
 
 
 def values_of(source: Any) -> Iterator[tuple[int, Any]]:
-    """(number, value or `Failed`), in the source's own order, each asked for once.
+    """Each value of `source` as (number, value or `Failed`), in the source's own order. Each value is requested once.
 
-    Of what has items, one that raises is followed by the next. Of what is gone through once (a generator, a stream), nothing can follow:
-    the value is then the last, and its `images` are 0.
+    If the source has items, an item that raises is followed by the next item. A generator or stream cannot continue
+    after it raised: its last value is then a `Failed` with 0 `images`.
     """
     if _is_loader(source):
         goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
@@ -92,7 +93,7 @@ def values_of(source: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _length(source: Any) -> int:
-    """How many values there are, of which `__len__` may say anything."""
+    """The number of values in `source`. A `__len__` that raises gives an InputError."""
     try:
         return len(source)
     except MemoryError:
@@ -105,7 +106,10 @@ def _length(source: Any) -> int:
 
 
 def _passed(begin: Callable[[], Iterator[Any]], *, most: int | None, lost: int) -> Iterator[tuple[int, Any]]:
-    """Values until the end; after one that raised, the next, where there are known to be at most `most`."""
+    """Numbered values until the end.
+
+    If the number of values is limited to `most`, a value that raised is followed by the next one.
+    """
     number, values = 0, _tried(begin, lost=0)
     if isinstance(values, Failed):  # there is no first value
         yield 0, values
@@ -135,7 +139,10 @@ def _tried(read: Callable[[], Any], *, lost: int = 1) -> Any:
 
 
 def _in_worker(text: str) -> tuple[str, str] | None:
-    """Type and message of what was raised in a DataLoader's worker process, of which `text` has the traceback; None for other errors."""
+    """Type and message of an error in a DataLoader's worker process, whose traceback is in `text`.
+
+    None for other errors.
+    """
     if re.match(r"Caught \S+ in DataLoader worker process", text) is None:
         return None
     last = text.rpartition("Traceback (most recent call last):\n")[2]
@@ -145,7 +152,7 @@ def _in_worker(text: str) -> tuple[str, str] | None:
 
 
 def loader_notes(source: Any) -> Iterator[str]:
-    """What a DataLoader does to its data set that isn't seen from the images."""
+    """Notes on settings of a DataLoader that reorder images or leave some out."""
     if not _is_loader(source):
         return
     torch = _torch_data()
@@ -158,7 +165,7 @@ def loader_notes(source: Any) -> Iterator[str]:
 
 
 def class_names_of(source: Any) -> tuple[str, ...]:
-    """Names of the classes: `classes` of a torchvision set, also inside a Subset or a DataLoader; the ClassLabel of a Hugging Face set."""
+    """The class names of a torchvision set (`classes`, also inside a Subset or a DataLoader) or a Hugging Face set (ClassLabel)."""
     for _ in range(4):
         classes = getattr(source, "classes", None)
         if isinstance(classes, (list, tuple)):
@@ -174,7 +181,7 @@ def class_names_of(source: Any) -> tuple[str, ...]:
 
 
 def name_of(source: Any) -> str:
-    """A Hugging Face set's name and split; else the kind of object."""
+    """The name and split of a Hugging Face set; for other objects, the name of their type."""
     parts = (getattr(getattr(source, "info", None), "dataset_name", None), getattr(source, "split", None))
     return ":".join(str(p) for p in parts if p) or type(source).__name__
 
@@ -196,7 +203,10 @@ def _gives_items(source: Any) -> bool:
 
 
 def _plain_rows(source: Any) -> Any:
-    """A Hugging Face set without a format such as "torch", which would hand out tensors in its own layout; the user's own transform stays."""
+    """A Hugging Face set without a format such as "torch", which would give tensors in a layout of its own.
+
+    The user's own transform stays.
+    """
     form: Any = getattr(source, "format", None)
     if (
         isinstance(form, dict)

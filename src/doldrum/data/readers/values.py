@@ -1,4 +1,4 @@
-"""One value of the user's own: a Pillow image, an array or tensor, an (image, label) pair, a row, or a batch of any of them."""
+"""Interpret one value from the user: a Pillow image, an array or tensor, an (image, label) pair, a row, or a batch of any of these."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ Shape = tuple[int, int, int]
 
 
 def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]]:
-    """(image, class number or None) of each image in a value: one, or as many as a batch has.
+    """Each image in a value as (image, class number or None).
 
-    A tuple is (image, label, …) or (batch, labels, …), and so is a list unless all of it are images, pairs or rows. Of a row (a dict)
-    the image is under `image`, `img`, `pixel_values`, … and the label under `label`, `labels`, `y`, `target`, …. An array of three axes
-    is one image, but where `shape` (C, H, W) or as many labels as it is long say that it is a batch of grey ones.
+    A single image gives one pair, a batch gives one pair per image.
+
+    A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
+    otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the
+    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. Such an array is a
+    batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its first
+    axis.
 
     >>> [(i.shape, label) for i, label in expanded((np.zeros((2, 3, 8, 8)), [4, 5]), None)]
     [((3, 8, 8), 4), ((3, 8, 8), 5)]
@@ -80,7 +84,10 @@ def _grey_batch(array: NDArray[Any], labels: Sequence[Any] | None, shape: Shape 
 
 
 def _is_item(value: Any) -> bool:
-    """Whether a list's element is an image, a row, or a pair that begins with an image: the list is then a batch of such."""
+    """Whether an element of a list is an image, a row, or a pair that begins with an image.
+
+    A list of such elements is a batch.
+    """
     if isinstance(value, tuple) and value:
         value = cast("tuple[Any, ...]", value)[0]
     array = None if is_picture(value) else array_of(value)
@@ -88,7 +95,7 @@ def _is_item(value: Any) -> bool:
 
 
 def _columns(row: Mapping[Any, Any]) -> tuple[Any, Any]:
-    """Image and label of a row."""
+    """The image and the label of a row."""
     name = next((c for c in _IMAGE_COLUMNS if c in row), None)
     if name is None:
         found = [k for k, v in row.items() if is_picture(v) or getattr(array_of(v), "ndim", 0) >= 2]
@@ -102,7 +109,7 @@ def _columns(row: Mapping[Any, Any]) -> tuple[Any, Any]:
 
 
 def _labels(value: Any) -> Sequence[Any] | None:
-    """Labels of a batch, one per image; None if there are none."""
+    """The labels of a batch, one per image; None if there are no labels."""
     if isinstance(value, (list, tuple)):
         return cast("Sequence[Any]", value)
     array = array_of(value)
@@ -112,7 +119,7 @@ def _labels(value: Any) -> Sequence[Any] | None:
 
 
 def _label(value: Any) -> int | None:
-    """A class number from 0 up; None for anything else, such as the -1 of a hidden label."""
+    """The class number if `value` is a whole number of at least 0; else None, such as for the -1 of a hidden label."""
     array = array_of(value)
     value = array.item() if array is not None and array.size == 1 else value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
@@ -121,16 +128,16 @@ def _label(value: Any) -> int | None:
 
 
 def is_picture(value: Any) -> bool:
-    """Whether this is a Pillow image, or the encoded one of a Hugging Face row ({"bytes", "path"})."""
+    """Whether `value` is a Pillow image, or an encoded image in a Hugging Face row ({"bytes", "path"})."""
     if isinstance(value, dict):
         return bool(value) and set(cast("dict[Any, Any]", value)) <= {"bytes", "path"}
     return hasattr(value, "mode") and hasattr(value, "convert")
 
 
 def array_of(value: Any) -> NDArray[Any] | None:
-    """An array, or a tensor of any library on any device, as an array; None for what is neither.
+    """The value as a NumPy array, if it is an array, or a tensor of any library on any device; else None.
 
-    Raises InputError for tensors that have no values, or not one for each place: sparse ones, those on torch's meta device.
+    Raises InputError for sparse tensors, and for tensors on torch's meta device, which have no values.
     """
     if isinstance(value, np.ndarray):
         return value
@@ -158,7 +165,10 @@ def array_of(value: Any) -> NDArray[Any] | None:
 
 
 def picture_pixels(image: Any) -> NDArray[np.uint8]:
-    """uint8 (1 or 3, H, W) of what `is_picture`, turned as EXIF says; InputError, with the reason, where it can't be decoded."""
+    """The pixels of a picture as uint8 (1 or 3, H, W), rotated as EXIF says.
+
+    Raises InputError, with the reason, if it can't be decoded.
+    """
     if isinstance(image, dict):
         encoded = cast("dict[str, Any]", image)
         if encoded.get("bytes") is not None:
@@ -182,7 +192,7 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
 def fitted_picture(
     image: Any, shape: Shape | None, fit: Callable[[Sequence[Any]], NDArray[Any]] | None
 ) -> tuple[NDArray[Any], bool]:
-    """Pixels of a picture as the classifier takes them, and whether it was resized: by `fit`, the classifier's own way, or stretched."""
+    """The pixels of a picture in the classifier's input shape, and whether it was resized: by the classifier's own `fit`, or by stretching."""
     if fit is not None and not isinstance(image, dict):
         return fit([image])[0], True
     array = picture_pixels(image)
@@ -192,9 +202,11 @@ def fitted_picture(
 
 
 def fitted_array(image: Any, shape: Shape | None) -> NDArray[Any]:
-    """Pixels (C, H, W) of an array or tensor (C, H, W), (H, W, C) or (H, W); grey ones are repeated for a model of colour.
+    """Pixels (C, H, W) of an array or tensor (C, H, W), (H, W, C) or (H, W).
 
-    uint8 and uint16 stay, floats become float32. Raises InputError for other types, NaN and values outside [0, 1].
+    For a colour model, grey pixels are repeated in all channels.
+
+    uint8 and uint16 are kept; floats become float32. Raises InputError for other types, NaN and values outside [0, 1].
     """
     array = array_of(image)
     if array is None:

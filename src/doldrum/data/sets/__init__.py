@@ -1,4 +1,7 @@
-"""Published data sets, one per file: where it is looked for, how it is checked against what was published, and how to get it.
+"""Published data sets, one per file.
 
-No formats that users bring (`readers`) and no list of the sets (`registry` in the folder above).
+Each file finds its data set, checks it against what was published, and says how to get it.
+
+Not in this package: the formats of the user's own files (`readers`), and the list of the data sets (`registry` in the
+folder above).
 """

@@ -1,7 +1,7 @@
-"""CIFAR-10 and CIFAR-100: 60,000 colour images, 32 x 32, in 10 or 100 classes; the binary version.
+"""CIFAR-10 and CIFAR-100 in their binary version: 60,000 colour images, 32 x 32, in 10 or 100 classes.
 
 Source: Krizhevsky 2009, Learning multiple layers of features from tiny images; https://www.cs.toronto.edu/~kriz/cifar.html.
-The python version is a pickle, which could run any code when read, so it is refused.
+The python version is a pickle, which could run any code when it is read. Therefore it is refused.
 """
 
 from __future__ import annotations
@@ -78,26 +78,30 @@ HOW_TO_GET_10, HOW_TO_GET_100 = _how(_TEN), _how(_HUNDRED)
 
 
 def cifar10(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
-    """50,000 training or 10,000 test images, uint8 (N, 3, 32, 32).
+    """CIFAR-10: 50,000 training or 10,000 test images, uint8 (N, 3, 32, 32).
 
-    Looks for cifar-10-batches-bin, or the archive, in `folder`, or in $DOLDRUM_DATA/cifar-10 and the cache. `check` compares
-    the archive's MD5 with the published one, or counts the images of unpacked files. Raises DatasetNotFoundError that says how to get it; InputError for broken files.
+    Searches for cifar-10-batches-bin, or for the archive, in `folder`, or else in $DOLDRUM_DATA/cifar-10 and the cache.
+    `check` compares the archive's MD5 with the published one; if the files are unpacked, it counts the images. Raises
+    DatasetNotFoundError, which says how to get the data set, and InputError for broken files.
     """
     return _read(_TEN, split, folder, check)
 
 
 def cifar100(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
-    """50,000 training or 10,000 test images, uint8 (N, 3, 32, 32), labelled with the 100 fine classes; as cifar10."""
+    """CIFAR-100: 50,000 training or 10,000 test images, uint8 (N, 3, 32, 32), with labels of the 100 fine classes.
+
+    The arguments are those of `cifar10`.
+    """
     return _read(_HUNDRED, split, folder, check)
 
 
 def locate_cifar10(folder: str | Path | None = None) -> Path | None:
-    """Where CIFAR-10 is, or None."""
+    """The folder that holds CIFAR-10, or None."""
     return _locate(_TEN, folder)
 
 
 def locate_cifar100(folder: str | Path | None = None) -> Path | None:
-    """Where CIFAR-100 is, or None."""
+    """The folder that holds CIFAR-100, or None."""
     return _locate(_HUNDRED, folder)
 
 
@@ -169,7 +173,7 @@ def _text(path: Path) -> str:
 
 
 def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
-    """The named members' bytes; nothing is written to disk, so no member's path can do harm."""
+    """The bytes of the members in `names`. Nothing is written to disk, so that no member's path can do harm."""
     most = 60_000 * (v.label_bytes + _PIXELS)
     contents: dict[str, bytes] = {}
     try:

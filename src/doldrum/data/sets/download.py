@@ -1,4 +1,4 @@
-"""Fetching a published file: whole and checked, or not at all."""
+"""Download a published file. The file is saved only if it is complete and has the right checksum."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ _CHUNK = 1 << 16
 
 
 def fetch_gzip(url: str, target: Path, *, sha256: str, size_limit: int = 1 << 30) -> Path:
-    """Download a gzipped file to `target`, with a progress bar; it appears only when its content's SHA-256 is right.
+    """Download a gzipped file to `target`, with a progress bar.
 
-    The content is checked, not the archive: mirrors pack the same bytes differently.
+    The file appears only if the SHA-256 of its content is right.
 
-    Raises DatasetNotFoundError when the address does not answer, or what comes is not the published file.
+    The unpacked content is checked, not the archive, because mirrors compress the same bytes differently.
+
+    Raises DatasetNotFoundError if the address does not answer, or if the download is not the published file.
     """
     digest, unpack = hashlib.sha256(), zlib.decompressobj(wbits=31)
 
@@ -46,7 +48,7 @@ def fetch_gzip(url: str, target: Path, *, sha256: str, size_limit: int = 1 << 30
         if digest.hexdigest() != sha256:
             raise DatasetNotFoundError(
                 f"expected SHA-256 {sha256} for {target.name}, got {digest.hexdigest()} from {url}; "
-                "fetch the file by hand and check it"
+                "download the file yourself and check it"
             )
 
     try:

@@ -1,4 +1,4 @@
-"""Which emoji are one and the same but for skin tone, gender or age: their common base."""
+"""Find the base of an emoji: emoji that differ only in skin tone, gender or age have the same base."""
 
 from __future__ import annotations
 
@@ -43,9 +43,12 @@ _ADULT, _CHILD, _FAMILY = "1F9D1", "1F9D2", "1F46A"
 
 
 def base_of(unified: str) -> str:
-    """The base of an emoji's code points ("1F468-1F3FB-200D-2695-FE0F"): alike for its tones, genders and hair.
+    """The base of an emoji, given its code points ("1F468-1F3FB-200D-2695-FE0F").
 
-    Occupations are their sign (a doctor's is 2695), groups of adults and children are all "family".
+    Variants in skin tone, gender and hair have the same base.
+
+    The base of an occupation is its symbol (2695 for a doctor). All emoji of groups of adults and children have the
+    base "family".
 
     >>> base_of("1F468-1F3FB-200D-2695-FE0F") == base_of("1F9D1-200D-2695-FE0F") == "2695"
     True

@@ -1,7 +1,7 @@
-"""Emoji by category: a real colour set of 32 x 32 images, from two npm packages with sprite sheets.
+"""Emoji by category: a data set of real colour images, 32 x 32, from two npm packages with sprite sheets (many drawings on one picture).
 
-Google's Noto images (Apache 2.0) and Twitter's Twemoji (CC BY 4.0), as packed in emoji-datasource-google and
-emoji-datasource-twitter (16.0.0 here; MIT).
+The drawings are Google's Noto images (Apache 2.0) and Twitter's Twemoji (CC BY 4.0), from the packages
+emoji-datasource-google and emoji-datasource-twitter (version 16.0.0; MIT).
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ __all__ = ["CLASS_NAMES", "FINE_NAMES", "HOW_TO_GET", "PLACEMENTS", "VENDORS", "
 
 VENDORS = ("google", "twitter")
 CLASS_NAMES = ("face", "person", "hand", "thing", "symbol", "flag")
-"""Six classes that a small network tells apart."""
+"""Six classes that a small network can learn to distinguish."""
 FINE_NAMES = ("face", "person", "hand", "animal", "food", "place", "object", "symbol", "flag")
-"""With things told apart by category: hard to learn from about 150 bases each."""
+"""Nine classes: the six of CLASS_NAMES, with "thing" split into animal, food, place and object.
+
+The four new classes are hard to learn, since each has only about 150 base emoji.
+"""
 HOW_TO_GET = (
     "npm install --ignore-scripts --prefix ~/.cache/doldrum/emoji emoji-datasource-google@16.0.0 "
     "emoji-datasource-twitter@16.0.0; or install them below $DOLDRUM_DATA/emoji"
@@ -53,7 +56,7 @@ PLACEMENTS = 8
 
 @dataclass(frozen=True)
 class _Drawing:
-    """One picture on a sheet: its code points, kind (of FINE_NAMES), base and cell."""
+    """One drawing on a sprite sheet: its code points, its kind (one of FINE_NAMES), its base, and its column and row on the sheet."""
 
     code: str
     kind: str
@@ -73,16 +76,21 @@ def emoji(
 ) -> ImageSet:
     """6,042 training or 1,520 test emoji of both vendors with all skin tones, uint8 (N, 3, 32, 32) on mid-grey.
 
-    The classes are CLASS_NAMES (training images: face 208, person 3070, hand 548, thing 1364, symbol 422, flag 430), or with
-    `fine` FINE_NAMES (thing apart: animal 254, food 210, place 346, object 554). Version 16.0.0 of both packages.
+    The classes are CLASS_NAMES (training images: face 208, person 3070, hand 548, thing 1364, symbol 422, flag 430).
+    With `fine` they are FINE_NAMES, where "thing" is split into animal 254, food 210, place 346 and object 554. The
+    numbers of images are those of version 16.0.0.
 
-    A fixed split by base: skin tones, genders and vendors of one emoji are all in "train" or all in "test", which takes
-    `test_share` of each class's bases. Ids are "emoji/vendor/code points". With `placements` every drawing comes that many
-    times: as it is, then moved over the ground by up to 3 pixels each way (fixed for each number; ids end in "#2", "#3", ...),
-    which does for training what shifting would, without moving a trigger that is added later. Looks in `folder`, or in `$DOLDRUM_DATA/emoji` and
-    the cache, for the two packages, as npm installs them (node_modules) or side by side.
+    The split is fixed. The drawings of one emoji, in all its skin tones and genders and from both vendors, are all in
+    "train" or all in "test". The test split has `test_share` of the emoji of each class. Ids are "emoji/vendor/code
+    points".
 
-    Raises DatasetNotFoundError that says how to get them; InputError for broken packages.
+    With `placements`, every drawing occurs that many times: first unchanged, then moved by up to 3 pixels in each
+    direction (ids end in "#2", "#3", ...). The moves are the same in every call. Moved drawings replace random shifts
+    in training, which would also move a trigger that was added before.
+
+    Searches for the two packages in `folder`, or else in `$DOLDRUM_DATA/emoji` and the cache, either in node_modules or
+    directly in the folder. Raises DatasetNotFoundError, which says how to get the packages, and InputError for broken
+    packages.
     """
     if split not in ("train", "test"):
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
@@ -120,12 +128,12 @@ def emoji(
 
 
 def placed(split: str) -> ImageSet:
-    """The training emoji in PLACEMENTS places each, as `emoji-placed`; the test emoji as they are."""
+    """The data set `emoji-placed`: each training emoji at PLACEMENTS positions; the test emoji are unchanged."""
     return emoji(split, placements=PLACEMENTS if split == "train" else 1)
 
 
 def _moved(images: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
-    """Each image on its own offset of up to _MOVE pixels, the ground filled in."""
+    """Move each image by a random offset of up to _MOVE pixels, and fill the border with the background's grey."""
     wide = np.pad(images, ((0, 0), (0, 0), (_MOVE, _MOVE), (_MOVE, _MOVE)), constant_values=_GREY)
     offsets = draw.integers(0, 2 * _MOVE + 1, (len(images), 2))
     return np.stack([one[:, y : y + _CELL, x : x + _CELL] for one, (y, x) in zip(wide, offsets, strict=True)])
@@ -147,7 +155,7 @@ def _package(root: Path, vendor: str) -> Path | None:
 
 
 def _drawings(path: Path, vendor: str) -> list[_Drawing]:
-    """What the vendor's sheet shows, in order of code points; components (bare skin tones) are left out."""
+    """The drawings on the vendor's sheet, in order of code points, without components (skin tones that stand alone)."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"expected at most {_MOST_BYTES} bytes in {path}, got more; install the package again")
@@ -177,7 +185,10 @@ def _kind(category: str, subcategory: str) -> str | None:
 
 
 def _held_out(drawings: list[_Drawing], share: float) -> set[str]:
-    """Bases for the test split: `share` of each kind's by a fixed seed; a base's kind is that of its first drawing."""
+    """The base emoji in the test split: `share` of the base emoji of each kind, chosen with a fixed seed.
+
+    A base emoji has the kind of its first drawing.
+    """
     first: dict[str, str] = {}
     for d in sorted(drawings, key=lambda d: d.code):
         first.setdefault(d.base, d.kind)
@@ -190,7 +201,7 @@ def _held_out(drawings: list[_Drawing], share: float) -> set[str]:
 
 
 def _sheet(path: Path) -> NDArray[np.uint8]:
-    """The sprite sheet as uint8 (H, W, 3), laid on mid-grey."""
+    """The sprite sheet as uint8 (H, W, 3), with transparent parts in mid-grey."""
     from PIL import Image
 
     try:
@@ -203,8 +214,11 @@ def _sheet(path: Path) -> NDArray[np.uint8]:
 
 
 def _cut(sheet: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
-    """Column x, row y of a sheet whose cells have one pixel of margin on every side, as (3, 32, 32)."""
+    """The drawing in column x and row y of a sheet, as (3, 32, 32).
+
+    Each drawing has a margin of one pixel on every side.
+    """
     left, top = x * (_CELL + 2) + 1, y * (_CELL + 2) + 1
     if x < 0 or y < 0 or top + _CELL > sheet.shape[0] or left + _CELL > sheet.shape[1]:
-        raise InputError(f"expected a cell on the sheet, got column {x}, row {y}; install the package again")
+        raise InputError(f"expected a position on the sheet, got column {x}, row {y}; install the package again")
     return sheet[top : top + _CELL, left : left + _CELL].transpose(2, 0, 1)

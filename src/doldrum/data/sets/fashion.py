@@ -35,12 +35,13 @@ _SHA256 = {  # of the unpacked content
 
 
 def fashion_mnist(split: str = "train", *, folder: str | Path | None = None, download: bool = False) -> ImageSet:
-    """60,000 training or 10,000 test images, uint8 (N, 1, 28, 28), with labels and class names.
+    """Fashion-MNIST: 60,000 training or 10,000 test images, uint8 (N, 1, 28, 28), with labels and class names.
 
-    Looks in `folder` (and nowhere else when it is given), in `$DOLDRUM_DATA/fashion-mnist`, where Debian's package puts it, and
-    in the cache; then, with `download=True`, fetches the published files into the cache and checks them.
+    Searches only in `folder` if it is given, else in `$DOLDRUM_DATA/fashion-mnist`, the cache, and the folder of
+    Debian's package. If the files are in none of these, `download=True` fetches the published files into the cache and
+    checks them.
 
-    Raises DatasetNotFoundError that says how to get it.
+    Raises DatasetNotFoundError, which says how to get the data set.
     """
     if split not in _PREFIX:
         raise InputError(f"expected split 'train' or 'test', got {split!r}")

@@ -1,4 +1,4 @@
-"""SVHN, cropped digits: 99,289 colour photographs of house numbers, 32 x 32, 10 classes (and 531,131 extra ones).
+"""SVHN, cropped digits: 99,289 colour photographs of house numbers, 32 x 32, 10 classes, and 531,131 extra images.
 
 Source: Netzer et al. 2011, Reading digits in natural images with unsupervised feature learning;
 http://ufldl.stanford.edu/housenumbers.
@@ -32,12 +32,12 @@ _MOST_IMAGES = 1 << 20
 
 
 def svhn(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
-    """73,257 training, 26,032 test or 531,131 extra images, uint8 (N, 3, 32, 32); class k is the digit k.
+    """SVHN: 73,257 training, 26,032 test or 531,131 extra images, uint8 (N, 3, 32, 32). Class k is the digit k.
 
-    (In the files 10 stands for the digit 0.) Looks for train_32x32.mat and the like in `folder`, or in $DOLDRUM_DATA/svhn and
-    the cache; `check` compares MD5s with the published ones. The file is compressed, so it is unpacked into memory as a whole (1.6 GB of
-    extra images). Raises DatasetNotFoundError that says how to get it;
-    InputError for broken files.
+    In the files, the label 10 means the digit 0. Searches for train_32x32.mat, test_32x32.mat or extra_32x32.mat in
+    `folder`, or else in $DOLDRUM_DATA/svhn and the cache. `check` compares the MD5 with the published one. The whole
+    compressed file is unpacked into memory (1.6 GB for the extra images). Raises DatasetNotFoundError, which says how
+    to get the data set, and InputError for broken files.
     """
     if split not in _MD5:
         raise InputError(f"expected split 'train', 'test' or 'extra', got {split!r}")
@@ -62,7 +62,10 @@ def locate(folder: str | Path | None = None) -> Path | None:
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """X (32, 32, 3, N) and y (N,), their sizes looked at before they are unpacked."""
+    """The arrays X (32, 32, 3, N) and y (N,) of a file.
+
+    The sizes of both arrays are checked before they are unpacked.
+    """
     from scipy.io import loadmat, whosmat
 
     try:
@@ -77,7 +80,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
             )
         if not fits_in_memory(2 * math.prod(shape)):  # as it is unpacked, and unpacked
             raise InputError(
-                f"expected memory for {shape[3]} images twice ({2 * math.prod(shape) >> 20} MiB), got less; read another split, or use a machine with more memory"
+                f"expected memory for two copies of {shape[3]} images ({2 * math.prod(shape) >> 20} MiB), got less; read another split, or use a machine with more memory"
             )
         content: dict[str, Any] = loadmat(path, variable_names=["X", "y"])
         digits = np.asarray(content["y"]).ravel()

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and its kin, plain or gzipped."""
+"""Read IDX files, the format of MNIST and similar data sets, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PIECE = 1 << 22
 
 
 def read_idx(path: str | Path) -> NDArray[Any]:
-    """The array in an IDX file of unsigned bytes; shape as in its header.
+    """The array in an IDX file of unsigned bytes, with the shape that the header gives.
 
-    Raises InputError when the header is not IDX, or the file is shorter or longer than its header says. A gzipped file is
-    unpacked only as far as the header's size, which is bounded first.
+    Raises InputError if the header is not IDX, or if the file is shorter or longer than its header says. A gzipped file
+    is unpacked only up to the size in its header, and a size above a limit is refused.
 
     Source: the format description on the MNIST page (magic 0, 0, type, number of axes; big-endian sizes).
     """
@@ -54,7 +54,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
 
 
 def _read(read: Callable[[int], bytes], most: int) -> bytes:
-    """Up to `most` bytes, a piece at a time: a header's false size then costs no memory."""
+    """Up to `most` bytes, read in pieces, so that a false size in the header costs no memory."""
     pieces, left = [], most
     while left and (piece := read(min(left, _PIECE))):
         pieces.append(piece)

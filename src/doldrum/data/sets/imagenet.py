@@ -1,4 +1,4 @@
-"""Tiny ImageNet, and folders laid out like ImageNet's.
+"""Tiny ImageNet, and folders that are organised like ImageNet's.
 
 Source: Le, Yang 2015, Tiny ImageNet visual recognition challenge (CS 231N); Deng et al. 2009, ImageNet.
 """
@@ -41,11 +41,14 @@ _PUBLISHED = {"train": 100_000, "val": 10_000}
 
 
 def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
-    """100,000 training or 10,000 validation images, uint8 (N, 3, 64, 64), 200 classes named by their WordNet ids' first word.
+    """Tiny ImageNet: 100,000 training or 10,000 validation images, uint8 (N, 3, 64, 64), 200 classes.
 
-    The test images' labels were never published, so there is no split of them. More than 1 GiB of pixels are held in a
-    memory-mapped temporary file. `check` counts the images. Looks for tiny-imagenet-200 in `folder`, or in $DOLDRUM_DATA/tiny-imagenet and the cache.
-    Raises DatasetNotFoundError that says how to get it; InputError for a broken copy.
+    A class's name is its first word in WordNet.
+
+    There is no test split, because the labels of the test images were never published. More than 1 GiB of pixels are
+    kept in a memory-mapped temporary file. `check` counts the images. Searches for tiny-imagenet-200 in `folder`, or
+    else in $DOLDRUM_DATA/tiny-imagenet and the cache. Raises DatasetNotFoundError, which says how to get the data set,
+    and InputError for a broken copy.
     """
     if split not in ("train", "val"):
         raise InputError(f"expected split 'train' or 'val', got {split!r}; the test labels were never published")
@@ -87,7 +90,7 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, che
 
 
 def _tiny(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Some of the set are grey; all are 64 x 64."""
+    """Check that an image is 64 x 64, and convert it to colour, since some images of the set are grey."""
     if array.shape[1:] != (64, 64):
         raise InputError(f"expected 64 x 64 pixels, got {array.shape[1]} x {array.shape[2]}; unpack it again")
     return fit_image(array, channels=3)
@@ -109,12 +112,13 @@ def imagenet_folder(
     per_class: int | None = None,
     seed: int = 0,
 ) -> ImageRead:
-    """Images of a folder with one subfolder per class (such as ImageNet's val, sorted), as uint8 (N, 3, *size).
+    """Images of a folder with one subfolder per class (such as ImageNet's val, sorted into folders), as uint8 (N, 3, *size).
 
-    The shorter side is scaled to `resize` and the middle is kept, as evaluations on ImageNet do. Classes are numbered in
-    the order of their folders' names, also those without a readable image. `per_class` takes this many of each, chosen by
-    `seed`. One image is decoded at a time, and more than 1 GiB of pixels are held in a memory-mapped temporary file.
-    Images that cannot be read are listed. Raises InputError when no image is left.
+    The shorter side is scaled to `resize` and the middle is kept, which is usual for evaluations on ImageNet. Classes
+    are numbered in the order of their folders' names, including classes without a readable image. `per_class` is the
+    number of images to read per class, chosen with `seed`. One image is decoded at a time, and more than 1 GiB of
+    pixels are kept in a memory-mapped temporary file. Images that cannot be read are listed. Raises InputError if no
+    image is left.
     """
     root = Path(folder)
     if not isinstance(size, (tuple, list)) or len(size) != 2:

@@ -1,4 +1,4 @@
-"""What the readers of published data sets share: finding the folder, naming what is absent, reading lists of images."""
+"""Functions that all readers of published data sets use: find the folder, report an absent set, read a list of images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_PIXELS = 64 << 20  # of an image scaled before its middle is kept
 
 @dataclass(frozen=True)
 class ListedImage:
-    """An image file of a published set: where, what it is called, its class, and what to keep of it (y0, y1, x0, x1)."""
+    """An image file of a published set: its path, id and label, and the box to crop it to (y0, y1, x0, x1)."""
 
     path: Path
     id: str
@@ -43,8 +43,9 @@ def find_folder(
 ) -> Path | None:
     """The first place where `holds(place)` is true, or None.
 
-    Tried are `folder` alone when given, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache; of each, itself and its
-    subfolders `inner` (the names that the published archives unpack to).
+    If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each of
+    these folders, the subfolders `inner` are searched too; these are the names of the folders in the published
+    archives.
     """
     outer = [Path(folder)] if folder is not None else candidate_folders(name)
     for place in (p for o in outer for p in (o, *(o / i for i in inner))):
@@ -57,13 +58,13 @@ def find_folder(
 
 
 def not_found(title: str, how_to_get: str, folder: str | Path | None) -> DatasetNotFoundError:
-    """The error for a set that is not here."""
+    """The error for a data set that was not found."""
     where = f" in {folder}" if folder is not None else ""
     return DatasetNotFoundError(f"expected {title}{where}, got none; get it: {how_to_get}")
 
 
 def check_md5(path: Path, md5: str) -> None:
-    """Raise InputError unless the file is the published one. MD5 is what was published; it finds damage, not malice."""
+    """Raise InputError unless the file has the published MD5. An MD5 detects damage, but not a deliberate forgery."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
@@ -71,13 +72,13 @@ def check_md5(path: Path, md5: str) -> None:
 
 
 def check_count(found: int, published: int, what: str) -> None:
-    """Raise InputError unless a copy holds as many images as were published."""
+    """Raise InputError unless a copy of a data set has as many images as were published."""
     if found != published:
         raise InputError(f"expected the {published} published images of {what}, got {found}; unpack or fetch it again")
 
 
 def check_list(files: Sequence[ListedImage], where: Path) -> None:
-    """Raise InputError for a list that names a file twice: one of its labels would be wrong."""
+    """Raise InputError if a list contains a file twice, since one of the file's labels could be wrong."""
     seen: set[Path] = set()
     for one in files:
         if one.path in seen:
@@ -86,7 +87,7 @@ def check_list(files: Sequence[ListedImage], where: Path) -> None:
 
 
 def is_plain_name(name: Any) -> bool:
-    """Whether a list's name stays in its folder.
+    """Whether `name` is a plain file name, which cannot lead out of its folder.
 
     >>> [is_plain_name(n) for n in ("a.ppm", "../a.ppm", "/a", "..", "", None)]
     [True, False, False, False, False, False]
@@ -95,9 +96,9 @@ def is_plain_name(name: Any) -> bool:
 
 
 def centre_crop(array: NDArray[np.uint8], *, size: tuple[int, int], resize: int) -> NDArray[np.uint8]:
-    """Colour (3, height, width) from the middle, after the shorter side was scaled to `resize`.
+    """The middle of an image in colour, (3, height, width), after its shorter side was scaled to `resize`.
 
-    Raises InputError for a strip so thin that scaling it would take the memory of a far larger image.
+    Raises InputError for a strip so thin that the scaled image would need too much memory.
 
     >>> centre_crop(np.zeros((1, 30, 60), np.uint8), size=(8, 8), resize=10).shape
     (3, 8, 8)
@@ -122,9 +123,9 @@ def read_listed(
     name: str,
     total: int = 0,
 ) -> ImageRead:
-    """Read image files one at a time, each cut to its box and then through `fit`; unreadable ones are listed.
+    """Read image files one at a time, crop each to its box, and apply `fit`. Files that cannot be read are listed.
 
-    Memory stays bounded: see PixelStore. Raises InputError when none can be read.
+    Memory use is limited (see PixelStore). Raises InputError if no file can be read.
     """
     store, labels, ids, skipped = PixelStore(), [], [], []
     with progress_bar(f"reading {name}", total) as advance:
@@ -148,7 +149,10 @@ def read_listed(
 
 
 def whole(read: ImageRead) -> ImageSet:
-    """The images, when every file could be read: a published set with broken files is a broken copy."""
+    """Return the images.
+
+    Raises InputError if a file could not be read: a published set with broken files is a broken copy.
+    """
     if read.skipped:
         path, reason = read.skipped[0]
         raise InputError(

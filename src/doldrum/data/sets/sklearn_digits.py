@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 grey images of digits, 8 x 8, always there."""
+"""scikit-learn's digits: 1,797 grey images of digits, 8 x 8, which are part of the package scikit-learn."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ __all__ = ["digits"]
 
 
 def digits(split: str = "train") -> ImageSet:
-    """About 1,437 training or 360 test images, uint8 (N, 1, 8, 8); a fixed split, a fifth of each class for test.
+    """About 1,437 training or 360 test images, uint8 (N, 1, 8, 8).
 
-    The 17 grey levels are spread over 0 to 255 (level x 255 / 16, rounded).
+    The split is fixed, with a fifth of each class for testing.
+
+    The 17 grey levels are scaled to 0 to 255 (level x 255 / 16, rounded).
 
     Source: scikit-learn, load_digits (UCI, optical recognition of handwritten digits).
 

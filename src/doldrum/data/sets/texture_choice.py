@@ -1,4 +1,4 @@
-"""Which files of Debian's ufoai-textures are classes of `textures`: opaque colour pictures, no two of which look alike."""
+"""Choose the files of Debian's ufoai-textures that become classes of `textures`: opaque colour pictures, no two of which look alike."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from doldrum.seeds import rng
 __all__ = ["SMALLEST", "Texture", "chosen_textures"]
 
 SMALLEST = 256
-"""Pixels of a texture's shorter side, at least."""
+"""Minimum length of a texture's shorter side, in pixels."""
 _LARGE = 512  # those are taken first: a piece of them is worth 77 to 154 pixels
 _MOST_PIXELS = 16 << 20
 _MOST_BYTES = 64 << 20  # of a file in the archive
@@ -31,18 +31,19 @@ _THUMB = 32
 
 @dataclass(frozen=True)
 class Texture:
-    """A class: its name, such as "buildings-wall023", and the picture, an RGB image of Pillow's."""
+    """A class: its name, such as "buildings-wall023", and its picture, a Pillow image in RGB."""
 
     name: str
     picture: Any
 
 
 def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
-    """The first `count` textures in an order drawn once, those of at least 512 pixels before smaller ones.
+    """The first `count` textures in a fixed random order, in which textures of at least 512 pixels come before smaller ones.
 
-    Left out are maps for a renderer, pictures below 256 pixels a side, transparent and grey ones, flat ones (a standard
-    deviation within a colour below 10, of 255), and those that look like one taken before: whose thumbnails of 32 x 32, less their mean, correlate above .5.
-    One picture is decoded at a time. Raises InputError where there are fewer.
+    These pictures are left out: maps for a renderer, pictures with a side below 256 pixels, and transparent, grey or
+    uniform pictures. A picture is uniform if the standard deviation within a colour is below 10 of 255. A picture that
+    looks like one chosen before is left out too: the thumbnails of the two (32 x 32, minus their mean) correlate above
+    .5. One picture is decoded at a time. Raises InputError if there are fewer than `count` textures.
     """
     members = sorted(m for m in archive.namelist() if _is_picture(m))
     members = [members[i] for i in rng(0, "textures").permutation(len(members))]
@@ -77,13 +78,13 @@ def _is_picture(member: str) -> bool:
 
 
 def _name(member: str) -> str:
-    """Short, and no two alike: "textures/tex_buildings/wall023.png" is "buildings-wall023.png"."""
+    """A short, unique name for a file in the archive: "buildings-wall023.png" for "textures/tex_buildings/wall023.png"."""
     path = PurePosixPath(member)
     return visible(f"{path.parent.name.removeprefix('tex_')}-{path.name}")
 
 
 def _opened(archive: zipfile.ZipFile, member: str) -> Any:
-    """A picture of Pillow's whose pixels are not decoded yet; None for one that is too small or too large."""
+    """A Pillow image whose pixels are not decoded yet. None if the image is too small or too large."""
     from PIL import Image
 
     if archive.getinfo(member).file_size > _MOST_BYTES:
@@ -97,7 +98,10 @@ def _opened(archive: zipfile.ZipFile, member: str) -> Any:
 
 
 def _colour(opened: Any) -> Any:
-    """The picture as RGB; None where a pixel is transparent, none has a colour, or all are much the same."""
+    """The picture as RGB.
+
+    None if a pixel is transparent, if the picture is grey, or if all pixels are nearly the same.
+    """
     try:
         if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
             alpha = opened.convert("RGBA").getchannel("A")
@@ -112,7 +116,7 @@ def _colour(opened: Any) -> Any:
 
 
 def _thumbnail(picture: Any) -> NDArray[np.float32]:
-    """Its small form less the mean of each colour, of length 1."""
+    """A thumbnail of the picture as a vector of length 1, after the mean of each colour was subtracted."""
     from PIL import Image
 
     small = _pixels(picture.resize((_THUMB, _THUMB), Image.Resampling.BOX))
@@ -121,5 +125,5 @@ def _thumbnail(picture: Any) -> NDArray[np.float32]:
 
 
 def _pixels(picture: Any) -> NDArray[np.float32]:
-    """(3, pixels), 0 to 255."""
+    """The pixels of a picture as floats (3, pixels) from 0 to 255."""
     return np.asarray(picture, np.float32).reshape(-1, 3).T

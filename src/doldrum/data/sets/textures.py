@@ -1,6 +1,9 @@
-"""Textures: photographs and painted surfaces from a game, in colour. A class is one texture, and an image is a piece of it.
+"""Textures: photographs and painted surfaces from a game, in colour.
 
-Debian's package ufoai-textures (UFO: Alien Invasion), whose licences differ by file. Nothing of it is redistributed here.
+Each class is one texture, and its images are pieces of this texture.
+
+The textures come from Debian's package ufoai-textures (UFO: Alien Invasion). The licences of the package differ by
+file, and doldrum redistributes none of its files.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ __all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "locate", "textures"]
 HOW_TO_GET = "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
 LICENCE = "GPL-2+ and Creative Commons, by file (/usr/share/doc/ufoai-textures/copyright)"
 TEST_CROPS = 50
-"""Test images of a class."""
+"""Number of test images per class."""
 _FILE = "0textures.pk3"
 _DEBIAN = Path("/usr/share/games/ufoai/base")
 _FORMAT = "textures-1"
@@ -49,22 +52,27 @@ def textures(
 ) -> ImageSet:
     """`crops` training or 50 test images of each of `classes` textures, uint8 (N, 3, size, size).
 
-    An image is a square piece of one texture: its side is drawn from .15 to .3 of the texture's shorter side, its place at
-    random, and half are mirrored left to right; it is scaled to `size`. Training pieces are of the left .6 of a texture, test pieces of
-    the right .3. Classes are drawn once, those of at least 512 pixels first, so that the first of many are those of few.
-    Of textures that look alike one is taken (:mod:`doldrum.data.sets.texture_choice`).
+    An image is a square piece of one texture, at a random position, scaled to `size`. The side of a piece is drawn from
+    .15 to .3 of the texture's shorter side, and half of the pieces are mirrored left to right. Training pieces come
+    from the left .6 of a texture, test pieces from the right .3. The order of the classes is fixed, with textures of at
+    least 512 pixels first. So the first 100 of 400 classes are those that a call for 100 classes returns. Of textures
+    that look alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
 
-    The same images come each time (with one version of Pillow). They are made once and kept in the cache folder, from where they are
-    mapped into memory: a class takes `crops` x 3 x size x size bytes, 61 MB in all by default, 1.5 GB with size 160.
+    Every call returns the same images (with the same version of Pillow). The images are made once and saved in the
+    cache folder, from which they are memory-mapped. A class takes `crops` x 3 x size x size bytes: 61 MB in total by
+    default, and 1.5 GB with size 160.
 
     Parameters
     ----------
     classes, size, crops
-        2 to 400, 32 to 224, and 2 to 1,000. Test images are 50 a class whatever `crops` is.
+        Numbers from 2 to 400, 32 to 224, and 2 to 1,000. There are always 50 test images per class, whatever `crops`
+        is.
     folder
-        Where 0textures.pk3 is; by default $DOLDRUM_DATA/textures, the cache, and where Debian's package puts it.
+        The folder that holds 0textures.pk3. By default, $DOLDRUM_DATA/textures, the cache, and the folder of Debian's
+        package are searched.
 
-    Raises DatasetNotFoundError that says how to get it; InputError for a broken file, or one with fewer textures.
+    Raises DatasetNotFoundError, which says how to get the data set, and InputError for a broken file, or a file with
+    fewer textures.
     """
     if split not in _PARTS:
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
@@ -86,7 +94,7 @@ def textures(
 
 
 def locate(folder: str | Path | None = None) -> Path | None:
-    """The file of textures, or None."""
+    """The path of the file of textures, or None."""
 
     def holds(place: Path) -> bool:
         return os.path.isfile(place / _FILE)
@@ -100,7 +108,10 @@ def locate(folder: str | Path | None = None) -> Path | None:
 def _kept(
     archive: zipfile.ZipFile, split: str, *, classes: int, size: int, crops: int
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """Images and class names, from the cache or made and kept there. The list of names is written last."""
+    """Images and class names from the cache.
+
+    Images that are not in the cache are made and saved there. The list of names is written last.
+    """
     import PIL
 
     # What the archive holds is in its table of contents, without reading 300 MB.
@@ -135,7 +146,7 @@ def _kept(
 
 
 def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDArray[np.uint8]]:
-    """`count` pieces of a texture, (3, size, size), each from within the split's part."""
+    """`count` pieces of a texture, (3, size, size), each from the split's part of the texture."""
     from PIL import Image
 
     draw = rng(0, "textures", split, one.name)

@@ -1,4 +1,4 @@
-"""GTSRB: 51,839 colour photographs of German traffic signs, 43 classes, of mixed sizes.
+"""GTSRB: 51,839 colour photographs of German traffic signs, in 43 classes and many sizes.
 
 Source: Stallkamp, Schlipsing, Salmen, Igel 2012, Man vs. computer, Neural Networks 32; https://benchmark.ini.rub.de.
 """
@@ -46,12 +46,14 @@ def gtsrb(
     crop: bool = False,
     check: bool = True,
 ) -> ImageSet:
-    """39,209 training or 12,630 test images, resized to `size` (bilinear), uint8 (N, 3, *size).
+    """GTSRB: 39,209 training or 12,630 test images, resized to `size` (bilinear), uint8 (N, 3, *size).
 
-    `crop` keeps the sign's box alone, as listed with the images (its far corner included), before resizing. Ids are
-    "gtsrb:train/00000/00000_00000": class, track and frame (frames of one track show one sign). `check` counts the images
-    (the earlier training archive, whose folder is Training, holds 26,640). Looks for the unpacked
-    archives' GTSRB folder in `folder`, or in $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError that says how to get it; InputError for a broken copy.
+    With `crop`, each image is cropped to the sign before resizing. The sign's box comes from the published list of the
+    images; the pixels at both its corners are included. Ids are "gtsrb:train/00000/00000_00000": class, track and
+    frame; the frames of one track show the same sign. `check` counts the images (the earlier training archive, whose
+    folder is Training, has 26,640). Searches for the unpacked archives' GTSRB folder in `folder`, or else in
+    $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError, which says how to get the data set, and InputError
+    for a broken copy.
     """
     if split not in ("train", "test"):
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
@@ -73,7 +75,7 @@ def gtsrb(
 
 
 def locate(folder: str | Path | None = None, *, split: str | None = None) -> Path | None:
-    """The folder that holds the split (both, when None is named), or None."""
+    """The folder that holds the split, or None. If `split` is None, the folder must hold both splits."""
 
     def holds(place: Path) -> bool:
         train = _train_folder(place) is not None
@@ -84,7 +86,7 @@ def locate(folder: str | Path | None = None, *, split: str | None = None) -> Pat
 
 
 def _train_folder(root: Path) -> Path | None:
-    """Its place in the archive of the competition, or in the later, fixed one."""
+    """The folder of the training images: its name differs between the competition's archive and a later, corrected one."""
     return next((p for p in (root / "Final_Training" / "Images", root / "Training") if p.is_dir()), None)
 
 
@@ -112,7 +114,10 @@ def _test(root: Path) -> Iterator[ListedImage]:
 
 
 def _test_list(root: Path) -> Path | None:
-    """GT-final_test.csv: its archive unpacks beside the folder, and the images' archive has one without classes."""
+    """The path of GT-final_test.csv, the list of test classes.
+
+    The list comes in a separate archive, which unpacks next to the folder of the images.
+    """
     name = "GT-final_test.csv"
     return next(
         (p for p in (root / "Final_Test" / "Images" / name, root / name, root.parent / name) if p.is_file()), None
