@@ -1,4 +1,4 @@
-"""A fitted scikit-learn classifier of rows of pixels as a Classifier."""
+"""A Classifier made from a fitted scikit-learn classifier of rows of pixels."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -17,7 +17,7 @@ __all__ = ["SklearnClassifier", "sklearn_classifier"]
 
 
 class SklearnClassifier(Classifier):
-    """An estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]; class k is `classes_[k]`."""
+    """A scikit-learn estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]. Class k is `classes_[k]`."""
 
     no_gradients = ("a model of scikit-learn's, which has no gradients", "use methods that need only scores or labels")
 
@@ -43,7 +43,7 @@ class SklearnClassifier(Classifier):
 def sklearn_classifier(
     estimator: Any, *, input_shape: tuple[int, int, int] | None, num_classes: int | None, outputs: Outputs | None
 ) -> Classifier:
-    """A fitted classifier of scikit-learn's; see :func:`doldrum.as_classifier`."""
+    """Make a Classifier from a fitted scikit-learn classifier; see :func:`doldrum.as_classifier`."""
     classes = getattr(estimator, "classes_", None)
     if classes is None or np.ndim(classes) != 1:
         raise InputError(
