@@ -16,8 +16,8 @@ _CPUS = Path("/proc/cpuinfo")
 def best_precision(device: torch.device | None = None) -> str:
     """The fastest precision whose labels stay close to fp32: "bf16" on a recent GPU and on a processor with AMX, else "fp32".
 
-    AVX512-BF16 without AMX is not enough. Without AMX, products, networks and training in bf16 took 1.5 to 2 times as long as in fp32
-    (docs/performance.md).
+    AVX512-BF16 without AMX is not enough. On two processors of this kind, bf16 had half the speed of fp32 on one, and up to twice its
+    speed on the other (docs/performance.md).
     """
     if device is None and _no_amx():
         return "fp32"
