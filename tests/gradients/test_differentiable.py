@@ -348,7 +348,7 @@ class _Cut(nn.Module):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("detach", "cuts them off inside"),
+        ("detach", "stops gradients inside"),
         ("constant", "zero for all of them: the scores don't depend on the image"),
         ("round", "zero for all of them"),
         ("nan", "NaN or infinity for 6 of them"),
@@ -424,7 +424,7 @@ def test_unknown_operators_and_ways_of_using_them_are_named(tmp_path, images):
 
 def test_scores_made_of_an_argmax_have_no_gradient(tmp_path):
     onnx.save(graph(after=[("ArgMax", [], {"axis": 1, "keepdims": 1}), ("Equal", [np.arange(10)], {}), ("Cast", [], {"to": TensorProto.FLOAT})]), str(tmp_path / "m.onnx"))  # fmt: skip
-    with pytest.raises(ClassifierError, match="cuts them off inside"):
+    with pytest.raises(ClassifierError, match="stops gradients inside"):
         differentiable(open_model(tmp_path / "m.onnx").classifier, (pictures(3) / 255).astype(np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Our detectors under other libraries' names and signs; one library per file, imported only when its file is.
+"""doldrum's detectors with the interfaces of other libraries. Each library has one file, and is imported only with this file.
 
-Each call is passed on to the detector. Models of those libraries are in `classifiers/adapters`.
+Each call is passed to the detector. Adapters for models of these libraries are in `classifiers/adapters`.
 """

@@ -1,4 +1,4 @@
-"""Layers with windows, weights or statistics: convolutions, pools, matrix products, normalisations, softmax."""
+"""Operators for layers: convolutions, pooling, matrix products, normalisation and softmax."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _ways(node: Node, table: dict[int, Any], x: Tensor) -> Any:
 
 
 def _window(node: Node, x: Tensor, kernel: list[int]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Strides, dilations, and how much is padded before and after, by axis."""
+    """The strides, the dilations, and the padding before and after, for each axis."""
     axes = len(kernel)
     strides = list(node.get("strides", [1] * axes))
     dilations = list(node.get("dilations", [1] * axes))
@@ -43,13 +43,13 @@ def _window(node: Node, x: Tensor, kernel: list[int]) -> tuple[list[int], list[i
 
 
 def _padded(x: Tensor, before: list[int], after: list[int], value: float) -> Tensor:
-    """`x` padded along its last axes."""
+    """Pad `x` along its last axes."""
     flat = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
     return F.pad(x, flat, value=value) if any(flat) else x
 
 
 def conv(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
-    """Conv."""
+    """The ONNX operator Conv, a convolution."""
     strides, dilations, before, after = _window(node, x, list(weight.shape[2:]))
     pads = before
     if before != after:
@@ -125,7 +125,7 @@ def _lp_norm(node: Node, x: Tensor) -> Tensor:
 
 
 def softmax(node: Node, x: Tensor) -> Tensor:
-    """Softmax and LogSoftmax; before opset 13 over all axes from `axis` on."""
+    """The ONNX operators Softmax and LogSoftmax. Before opset 13, they are over all axes from `axis` on."""
     function = F.log_softmax if node.op == "LogSoftmax" else F.softmax
     if node.opset >= 13:
         return function(x, dim=node.get("axis", -1))
@@ -152,4 +152,4 @@ OPERATORS: dict[str, Operator] = {
         x, node.get("size"), node.get("alpha", 1e-4), node.get("beta", 0.75), node.get("bias", 1.0)
     ),
 }  # fmt: skip
-"""By name."""
+"""The operators of this file, by name."""

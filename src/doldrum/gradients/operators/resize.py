@@ -1,4 +1,4 @@
-"""Resize and Upsample: each axis is a matrix, so every mode has its gradient."""
+"""The operators Resize and Upsample. Each axis is resized by a matrix product, so every mode has a gradient."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _resize(node: Node, x: Tensor, *given: Value) -> Tensor:
 def matrix(
     old: int, new: int, scale: float, mode: str, coordinates: str, rounding: str, a: float, exclude: bool
 ) -> np.ndarray | None:
-    """Weights (new, old) of an axis; None for modes that are not known.
+    """The matrix (new, old) of weights that resizes an axis. None for modes that are not known.
 
     Source: ONNX operator Resize, "coordinate_transformation_mode", "nearest_mode", and the cubic kernel of Keys (1981) with coefficient `a`.
 
@@ -103,4 +103,4 @@ def matrix(
 
 
 OPERATORS: dict[str, Operator] = {"Resize": _resize, "Upsample": _resize}
-"""By name."""
+"""The operators of this file, by name."""

@@ -1,4 +1,4 @@
-"""Operators that move values about: shapes, slices, gathers, pads; and those that make constants."""
+"""Operators that rearrange values (reshape, slice, gather, pad), and operators that make constants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tensor = torch.Tensor
 
 
 def _axes(node: Node, given: Value) -> list[int] | None:
-    """Axes as an input (newer opsets) or an attribute; None if there are none."""
+    """The axes, which are an input (newer opsets) or an attribute. None if there are none."""
     return node.get("axes") if given is None else whole(given)
 
 
@@ -177,4 +177,4 @@ OPERATORS: dict[str, Operator] = {
     "Concat": lambda node, *values: torch.cat(values, node.get("axis")),
     "Tile": lambda node, x, repeats: x.repeat(whole(repeats)),
 }  # fmt: skip
-"""By name."""
+"""The operators of this file, by name."""
