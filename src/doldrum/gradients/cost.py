@@ -12,7 +12,7 @@ _LARGE = 100e6  # FLOPs
 
 
 def is_large(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a forward pass of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs). Searches then use fewer forward passes.
+    """Whether a forward pass of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs). Searches and repairs then use fewer of them.
 
     The result depends only on the model, so that all machines do the same work.
 
