@@ -19,7 +19,8 @@ __all__ = [
 
 
 def whole_number(value: Any, name: str, *, least: int, most: int | None = None, hint: str = "pass one") -> int:
-    """Return `value` as an int. Raises InputError unless it is a whole number of at least `least` and at most `most`.
+    """Return `value` as an int. Raises InputError unless `value` is a whole number of at least `least` and at most
+    `most`.
 
     3.0 counts as a whole number. 2.7, NaN, "3", True and None do not.
 
@@ -35,7 +36,7 @@ def whole_number(value: Any, name: str, *, least: int, most: int | None = None, 
 
 
 def finite_number(value: Any, name: str, *, hint: str) -> float:
-    """Return `value` as a float. Raises InputError unless it is a number that is not NaN or infinite."""
+    """Return `value` as a float. Raises InputError unless `value` is a number that is not NaN or infinite."""
     if not is_number(value):
         raise InputError(f"expected a number as {name}, got {value!r}; {hint}")
     return float(value)
@@ -55,7 +56,7 @@ def is_number(value: Any) -> bool:
 
 
 def is_whole(value: object) -> bool:
-    """Whether `value` is an int of Python or NumPy. True, False and 3.0 do not count.
+    """Whether `value` is an int of Python or NumPy. True, False and 3.0 do not count as ints.
 
     >>> [is_whole(v) for v in (3, np.int64(3), 3.0, True)]
     [True, True, False, False]
@@ -79,12 +80,13 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Whether `value` is a list. Its items may be anything."""
+    """Whether `value` is a list, with items of any kind."""
     return isinstance(value, list)
 
 
 def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
-    """Why nothing can be read at `path`, as the end of "got PATH, …". None for a regular file and, if `folder` is true, for a folder.
+    """Why nothing can be read at `path`, as the end of "got PATH, …". The result is None for a regular file and, if
+    `folder` is true, for a folder.
 
     Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and a device may never end.
 
@@ -103,15 +105,18 @@ def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
 
 
 def fits_in_memory(size: int) -> bool:
-    """Whether `size` bytes of memory are free now. If this isn't known, whether `size` is at most 2**62 bytes."""
+    """Whether `size` bytes of memory are free now. If the free memory isn't known, whether `size` is at most 2**62
+    bytes."""
     free = available_memory()
     return size <= (2**62 if free is None else free)
 
 
 def available_memory() -> int | None:
-    """The bytes of memory that are free now, within the limit of this process's cgroup. None if this isn't known.
+    """The bytes of memory that are free now, within the limit of this process's cgroup. None if the free memory isn't
+    known.
 
-    Linux grants more memory than there is, and kills a process that uses it. So a large request is compared with this number first.
+    Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is compared
+    with this number first.
     """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -61,12 +61,14 @@ class DemoSettings:
 
     @classmethod
     def fast(cls) -> DemoSettings:
-        """Smaller settings for first results in half a minute. Only the trigger and the poisoning are the same."""
+        """Smaller settings for first results in half a minute. Only the trigger and the poisoning are the same as in
+        the full demo."""
         return cls(recipe="fashion-cnn-fast", inputs=120, pick=120, draws=50, strengths=(0.02, *_GRID[2::2], 1.5))
 
     @property
     def scale(self) -> str:
-        """ "full" or "fast" if the settings are the full or fast ones, apart from seed and precision. Otherwise ""."""
+        """ "full" or "fast" if the settings are the full or fast ones, apart from seed and precision. For all other
+        settings, ""."""
         plain = replace(self, seed=0, precision=None)
         return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 
@@ -193,7 +195,8 @@ def _responses(
 
 
 def _finished(folder: Path) -> Responses | None:
-    """Read the measurement in `folder`. None if it is unfinished or cannot be read completely."""
+    """Read the measurement in `folder`. The result is None if the measurement is unfinished or cannot be read
+    completely."""
     try:
         return read_responses(folder) if read_manifest(folder).get("complete") is True else None
     except InputError:
@@ -263,7 +266,8 @@ def _summary(
 def _examples(
     responses: dict[tuple[str, str], Responses], inputs: dict[str, ImageSet], probe: Gaussian, sigma: float
 ) -> list[Example]:
-    """Two example inputs for the backdoored model, without and with the trigger. Their clean W is at the 75th and the 95th percentile."""
+    """Two example inputs for the backdoored model, without and with the trigger. The W of the two clean inputs is at
+    the 75th and the 95th percentile."""
     copies = min(8, probe.draws)
     clean = responses["backdoored", "clean"].at(sigma)
     order = np.argsort(smoothness(clean).value[:, 0], kind="stable")

@@ -1,4 +1,5 @@
-"""doldrum's detectors with the interfaces of other libraries. Each library has one file, and is imported only with this file.
+"""doldrum's detectors with the interfaces of other libraries. Each file has the interface for one library, which is
+imported only with this file.
 
-Each call is passed to the detector. Adapters for models of these libraries are in `classifiers/adapters`.
+Each call is passed to doldrum's detector. Adapters for models of other libraries are in `classifiers/adapters`.
 """

@@ -35,9 +35,10 @@ class PoisonFilter(PoisonFilteringDefence):
     y_train : array (N,) or one-hot (N, K)
         Only `evaluate_defence` uses it, to count errors by class.
     detector : Detector
-        Fitted on this classifier and calibrated, both on clean images that are not in the training set. On average, at most a share
-        `fpr` of clean samples like the calibration images is called poison. But a classifier is surer about its training samples
-        than about others. So check the rate on samples that you know to be clean.
+        Fitted on this classifier and calibrated, both on clean images that are not in the training set. On average, at
+        most a share `fpr` of clean samples like the calibration images is called poison. But a classifier is surer
+        about its training samples than about others. So check the false-positive rate on training samples that you know
+        to be clean.
 
     Raises InputError for a detector that is not calibrated, or was fitted on another classifier.
     """
@@ -64,7 +65,8 @@ class PoisonFilter(PoisonFilteringDefence):
     def evaluate_defence(self, is_clean: NDArray[Any], **kwargs: Any) -> str:
         """Return ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for poison.
 
-        A TruePositive is poison that was called poison. The last result of `detect_poison` is used. If there is none, it is called first.
+        A TruePositive is poison that was called poison. The last result of `detect_poison` is used. If there is no
+        result yet, `detect_poison` is called first.
         """
         truth = np.asarray(is_clean)
         if truth.shape != (len(self.x_train),) or not np.isin(truth, (0, 1)).all():
@@ -97,11 +99,12 @@ class TriggerDetector(EvasionDetector):
     ----------
     classifier : ART classifier; or the Classifier that `dd.as_classifier` made of it
     detector : Detector
-        Its settings are used. The object itself is not changed.
+        Its settings are used. The detector itself is not changed.
     fpr : float
         The largest share of clean inputs like those of `fit` that is called adversarial, on average.
     fit_share : float in (0, 1)
-        Share of x that `fit` learns from. The rest is used to calibrate. Inputs are assigned at random, by their bytes.
+        Share of x that `fit` learns from. The rest of x is used to calibrate. Inputs are assigned at random, by their
+        bytes.
     """
 
     defence_params = ["classifier", "detector", "fpr", "fit_share"]  # noqa: RUF012  (as ART's own)
@@ -117,7 +120,8 @@ class TriggerDetector(EvasionDetector):
     def fit(self, x: NDArray[Any], y: Any = None, batch_size: int = 128, nb_epochs: int = 1, **kwargs: Any) -> None:
         """Fit the detector on a share of x, and calibrate it on the rest. x must be clean. y, nb_epochs and kwargs are ignored.
 
-        Before any work, raises InputError if x has too few inputs for `fpr`. The message gives the number needed.
+        Before any work, raises InputError if x has too few inputs for `fpr`. The message gives the number of inputs
+        needed.
         """
         images = ImageSet(_images(self._ours, x))
         if len(images) < 2:

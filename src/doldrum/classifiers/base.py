@@ -1,4 +1,4 @@
-"""Classifier: the interface of models that map images to classes. All other parts rely on it."""
+"""Classifier: the interface of models that map images to classes. All other parts of doldrum rely on this interface."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ INVALID_LABEL = -1
 class Classifier(ABC):
     """A model that takes images and returns scores or labels.
 
-    Call it with float32 NCHW images in [0, 1], of `input_shape` (C, H, W). It returns float32 `(B, num_classes)` logits or
-    probabilities, or int64 `(B,)` labels, as `outputs` says. Any normalisation (mean, std) belongs to the classifier.
+    Call it with float32 NCHW images in [0, 1], of `input_shape` (C, H, W). The classifier returns float32
+    `(B, num_classes)` logits or probabilities, or int64 `(B,)` labels, as `outputs` says. Any normalisation (mean, std)
+    belongs to the classifier.
 
     A subclass defines the method `forward`. `__call__` checks the images and the output.
     """
 
     costly: ClassVar[bool] = False
-    """Whether each query may cost money. If so, engines are checked on a few images instead of hundreds."""
+    """Whether each query may cost money. If true, engines are checked on a few images instead of hundreds."""
 
     no_gradients: ClassVar[tuple[str, str]] = (
         "a model that shows only its answers",
         "give a torch module or an ONNX file, or use methods that need only scores or labels",
     )
-    """For error messages if the classifier has no gradients: what the model is, and what to do. Only torch modules and ONNX files have
-    gradients (:mod:`doldrum.gradients`)."""
+    """Two texts for error messages if the classifier has no gradients: what the model is, and what to do. Only torch
+    modules and ONNX files have gradients (:mod:`doldrum.gradients`)."""
 
     notes: tuple[str, ...] = ()
     """Unexpected facts that influence the model's answers, such as pixels rounded to bytes. A measurement records them."""
@@ -58,7 +59,7 @@ class Classifier(ABC):
 
     @property
     def queries_left(self) -> int | None:
-        """The number of images that may still be sent to the model. None if there is no limit."""
+        """The number of images that may still be sent to the model, or None if there is no limit."""
         return None
 
     @abstractmethod
@@ -68,7 +69,8 @@ class Classifier(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of everything that determines the answers (weights and structure), or a name if this cannot be read."""
+        """A hash of everything that determines the answers (weights and structure), or a name if weights and structure
+        cannot be read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Return scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`. Scores may be NaN, but labels must be in range."""
@@ -113,10 +115,12 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise an error if the model's present state makes its answers random or unstable. Override it if the model has such states."""
+        """Raise an error if the model's present state makes its answers random or unstable. Override this method if the
+        model has such states."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
-        """Release resources other than memory, such as a process. Override it if the class holds any."""
+        """Release resources other than memory, such as a process. Override this method if the class holds any such
+        resources."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
@@ -132,7 +136,7 @@ def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDAr
 
 
 def checked_shape(input_shape: Any) -> tuple[int, int, int]:
-    """Return (channels, height, width) as ints. Raises InputError for anything else."""
+    """Return (channels, height, width) as ints. Raises InputError if `input_shape` is anything else."""
     shape: tuple[Any, ...] = (
         tuple(cast("Iterable[Any]", input_shape)) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
     )
@@ -143,7 +147,7 @@ def checked_shape(input_shape: Any) -> tuple[int, int, int]:
 
 
 def checked_classes(num_classes: Any) -> int:
-    """Return the number of classes as an int, small enough for int16 labels. Raises InputError for anything else."""
+    """Return the number of classes as an int, small enough for int16 labels. Raises InputError for any other value."""
     most = int(np.iinfo(np.int16).max)
     return whole_number(num_classes, "num_classes=", least=2, most=most, hint="pass the model's number of classes")
 
@@ -171,7 +175,8 @@ def as_array(output: Any) -> NDArray[Any]:
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
-    """Labels (B,) of a classifier's output: the class with the highest score. On a tie, the lowest class.
+    """Labels (B,) of a classifier's output: the class with the highest score. If several classes have the same score,
+    the lowest class number.
 
     Rows with NaN or an infinity become -1, since a model that overflows has not answered.
 

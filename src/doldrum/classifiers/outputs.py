@@ -2,12 +2,13 @@
 
 - An array, a tensor, or plain lists of numbers are the scores themselves.
 - In an object with a field `logits`, as Hugging Face models return, this field has the scores.
-- In a dict, the scores are under `logits`. Otherwise, they are under the first of `scores`, `probabilities`, `probs`, … whose shape fits.
-  Otherwise, they are the only array of shape (B, K).
+- In a dict, the scores are under `logits`. If there is no such key, the scores are under the first of `scores`,
+  `probabilities`, `probs`, … whose shape fits. If no such key fits either, the scores are the only array of shape
+  (B, K).
 - In a tuple or list of arrays, the scores are the only array of shape (B, K).
 
-If the model is declared to return labels, the same rule applies with `labels` and one array of shape (B,). Anything else is refused, and
-the error message describes it.
+If the model is declared to return labels, the same rule applies with `labels` and one array of shape (B,). Any other
+output is refused, and the error message describes it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _LABELS = ("labels", "label", "predicted_labels", "classes", "predictions", "pre
 def find_answer(
     returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits"
 ) -> Place | None:
-    """Find the place of the scores (or labels) for `rows` images in a model's output. None if they are the output itself.
+    """Find the place of the scores (or labels) for `rows` images in a model's output. The result is None if the scores
+    are the output itself.
 
     If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part, or more than one, fits.
 

@@ -40,11 +40,12 @@ def as_classifier(
         libraries: an ART classifier with `clip_values` (it gets inputs in this range), an image-classification pipeline of transformers
         (its processor's scaling is applied), or a fitted scikit-learn classifier of rows of pixels.
     input_shape, num_classes
-        (C, H, W) and K. Modules and functions need both. Models of other libraries may state them themselves.
+        (C, H, W) and K. Modules and functions need both. Models of other libraries may state shape and number of
+        classes themselves.
     outputs : "logits", "probabilities" or "labels", optional
-        What the model returns. By default, what a model of another library says about itself, and otherwise "logits". Labels are enough
-        for every core result. ART does not say whether its neural networks return logits or probabilities. For detectors that use
-        scores, state it here.
+        What the model returns. By default, the kind of output that a model of another library states, and otherwise
+        "logits". Labels are enough for every core result. ART does not say whether its neural networks return logits or
+        probabilities. For detectors that use scores, say here which of both the model returns.
 
     Examples
     --------

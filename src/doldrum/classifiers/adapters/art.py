@@ -36,7 +36,8 @@ class ArtClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The type and the clip values, and for scikit-learn's models also a hash of what they learned. Other models can't be hashed."""
+        """The type and the clip values of the estimator. For scikit-learn's models, a hash of what they learned is
+        added; other models can't be hashed."""
         kind = self.estimator.__class__
         model = getattr(self.estimator, "model", None)
         learned = ""

@@ -69,7 +69,8 @@ class ArtLayout:
 
 
 def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtLayout:
-    """The layout of an estimator with `clip_values`. Raises InputError if its shape is ambiguous or doesn't fit `input_shape`."""
+    """The layout of an estimator with `clip_values`. Raises InputError if the estimator's shape is ambiguous or doesn't
+    fit `input_shape`."""
     bounds = getattr(estimator, "clip_values", None)
     if bounds is None:
         raise InputError(

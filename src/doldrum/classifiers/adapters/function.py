@@ -18,8 +18,9 @@ __all__ = ["FunctionClassifier"]
 class FunctionClassifier(Classifier):
     """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
 
-    The function may return arrays, tensors, lists, or objects that contain them (:mod:`doldrum.classifiers.outputs`). It gets a copy of
-    the images, which it may change. In a measurement, all batches have the same number of rows.
+    The function may return arrays, tensors, lists, or objects that contain them (:mod:`doldrum.classifiers.outputs`).
+    The function gets a copy of the images, which it may change. In a measurement, all batches have the same number of
+    images.
 
     >>> clf = FunctionClassifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
     ...                          input_shape=(1, 2, 2), num_classes=2, outputs="labels")

@@ -24,14 +24,16 @@ _BROKEN = (RuntimeError, AssertionError, ValueError, TypeError, LookupError)
 
 
 class ModuleClassifier(Classifier):
-    """Wraps a module in evaluation mode. It runs on the device and in the precision of its parameters, without gradients.
+    """Wraps a module in evaluation mode. The module runs on the device and in the precision of its parameters, without
+    gradients.
 
     The module is tried on two images first. If its scores are inside a Hugging Face output, a dict or a tuple
     (:mod:`doldrum.classifiers.outputs`), the attribute `module` is a wrapper that returns only the scores. A module that fails on two
     images but takes one image is run image by image (`one_by_one`), and `notes` says so.
 
     Raises ClassifierError if the module, or any part of it, is in training mode: dropout and batch statistics would
-    make its answers depend on chance and on the batch. Also raises it if no part of the output can be the scores.
+    make its answers depend on chance and on the batch. Also raises ClassifierError if no part of the module's output
+    can be the scores.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class ModuleClassifier(Classifier):
 
     @property
     def one_by_one(self) -> bool:
-        """Whether the module is called with one image at a time. Only the engine "eager" can do this."""
+        """Whether the module is called with one image at a time. Only the engine "eager" can run such a module."""
         return isinstance(self.module, OneByOne)
 
     @property
@@ -73,7 +75,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the parameters. Images are converted to it, since a model may be in half or double precision."""
+        """The type of the module's parameters. Images are converted to this type, since a model may be in half or
+        double precision."""
         return _dtype(self.module)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
@@ -93,7 +96,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure, parameters and buffers. It is computed each time, since weights can change."""
+        """SHA-256 of the module's structure, parameters and buffers. This hash is computed each time, since weights can
+        change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -102,8 +106,8 @@ class ModuleClassifier(Classifier):
 
 
 def scores_shape(module: torch.nn.Module, images: NDArray[np.float32]) -> tuple[int, ...]:
-    """The shape of a module's scores for the given images. Use it if the number of classes isn't known. Raises the errors of
-    ModuleClassifier."""
+    """The shape of a module's scores for the given images. Use this function if the number of classes isn't known.
+    Raises the errors of ModuleClassifier."""
     c, h, w = images.shape[1:]
     _check_evaluation(module)
     plain = plain_module(module, _zeros(module, (c, h, w)), num_classes=None, outputs="logits")

@@ -19,7 +19,8 @@ LOOPED = "the model takes one image at a time: it is run image by image, only by
 
 
 class Picked(nn.Module):
-    """Runs the model and returns one part of its output. It is a module, so that every engine gets a tensor."""
+    """Runs the model and returns one part of its output. This wrapper is a module itself, so that every engine gets a
+    tensor."""
 
     def __init__(self, model: nn.Module, place: Place) -> None:
         super().__init__()
@@ -34,7 +35,8 @@ class Picked(nn.Module):
 
 
 class OneByOne(nn.Module):
-    """Calls the model with one image at a time. If a row of scores (or a label) lacks the batch axis, it gets one."""
+    """Calls the model with one image at a time. If a row of scores (or a label) lacks the batch axis, this axis is
+    added."""
 
     def __init__(self, model: nn.Module, *, labels: bool) -> None:
         super().__init__()
@@ -47,7 +49,8 @@ class OneByOne(nn.Module):
 
 
 def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | None, outputs: Outputs) -> nn.Module:
-    """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out, it is called with two images.
+    """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out, `module` is called with two
+    images.
 
     A module that fails on two images and also on one image is returned unchanged, and the next call raises its error. Raises
     ClassifierError if no part of its output, or more than one, can be the scores or labels.

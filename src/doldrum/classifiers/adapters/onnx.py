@@ -37,9 +37,10 @@ def load_onnxruntime() -> Any:
 class OnnxClassifier(Classifier):
     """Runs an ONNX file with one image input `(N, C, H, W)` and an output of scores `(N, K)` or labels `(N,)`.
 
-    If the file has several outputs, the first one is used, with a warning. Shapes are read from the file. `input_shape` and
-    `num_classes` are needed only if the file does not fix them; otherwise they are checked against the file. A file with custom operator
-    domains, or with weights in other files, is refused, since it would load code or read paths that its author chose.
+    If the file has several outputs, the first one is used, with a warning. Shapes are read from the file. `input_shape`
+    and `num_classes` are needed only if the file does not fix these sizes. Otherwise, `input_shape` and `num_classes`
+    are compared with the file. A file with custom operator domains, or with weights in other files, is refused, since
+    it would load code or read paths that its author chose.
     """
 
     def __init__(
@@ -142,7 +143,8 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
 
 
 def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Combine the sizes that the file fixes with those that the caller gives. Raises an error if they differ or a size is missing."""
+    """Combine the sizes that the file fixes with those that the caller gives. Raises an error if sizes differ or are
+    missing."""
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
         if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):

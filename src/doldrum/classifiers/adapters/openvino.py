@@ -22,9 +22,9 @@ __all__ = ["OpenVINOClassifier", "hold_for_now", "openvino_core", "openvino_libr
 def openvino_library() -> Any:
     """Import OpenVINO without its telemetry.
 
-    With telemetry, each conversion starts a dozen processes that report to OpenVINO's makers. With the start method "spawn", each of
-    these processes imports the caller's script again. OpenVINO works without the telemetry package. If the user has already imported
-    this package, it stays active.
+    With telemetry, each conversion starts a dozen processes that report to OpenVINO's makers. With the start method
+    "spawn", each of these processes imports the caller's script again. OpenVINO works without the telemetry package. If
+    the user has already imported the telemetry package, it stays active.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
     try:
@@ -38,12 +38,12 @@ _cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
 
 
 def openvino_core() -> Any:
-    """The only OpenVINO Core of this process. It is never deleted.
+    """The only OpenVINO Core of this process, which is never deleted.
 
-    On Linux, a Core gives the thread that first compiles a model a new stack for signals, and removes it when the Core is deleted. If
-    several Cores are made and deleted, the thread keeps a stack that no longer exists. The next signal that Python handles then ends the
-    process with a segmentation fault, without a message. Examples are Ctrl-C, and the end of a child process after a DataLoader had
-    workers.
+    On Linux, a Core gives the thread that first compiles a model a new stack for signals, and removes it when the Core
+    is deleted. If several Cores are made and deleted, the thread keeps a stack that no longer exists. The next signal
+    that Python handles then ends the process with a segmentation fault, without a message. Such a signal is sent by
+    Ctrl-C, and by the end of a child process after a DataLoader had workers.
     """
     if os.getpid() not in _cores:
         _cores[os.getpid()] = openvino_library().Core()
@@ -56,8 +56,9 @@ _recent: deque[Any] = deque(maxlen=4)
 def hold_for_now(compiled: Any) -> None:
     """Keep a reference to a compiled model that has just run, until four other models have run.
 
-    OpenVINO's thread may use its model for a moment after the last answer. If our reference were the only other one and were deleted
-    now, the thread would delete its own model and wait for itself. The process would then abort with std::system_error.
+    OpenVINO's thread may use its model for a moment after the last answer. If doldrum then deleted the only other
+    reference to the model, the thread would delete the model and wait for itself. The process would abort with
+    std::system_error.
     """
     _recent.append(compiled)
 
@@ -65,9 +66,10 @@ def hold_for_now(compiled: Any) -> None:
 class OpenVINOClassifier(Classifier):
     """Runs a model in OpenVINO's own format, which takes float32 images (N, C, H, W) and returns scores (N, K) or labels (N,).
 
-    `path` is the model's .xml file, with its .bin file in the same folder. `fixed_batch` is the number of images that the model takes at
-    a time, or None for any number. `fingerprint` is that of the files that the model was made from, since OpenVINO numbers the parts of a
-    model differently each time it writes one.
+    `path` is the model's .xml file, with its .bin file in the same folder. `fixed_batch` is the number of images that
+    the model takes at a time, or None for any number. `fingerprint` is the fingerprint of the files that the model was
+    made from. The model itself has no stable fingerprint, since OpenVINO numbers the parts of a model differently each
+    time.
     """
 
     no_gradients = (

@@ -35,7 +35,8 @@ class _Processed(nn.Module):
 
 
 class PipelineClassifier(ModuleClassifier):
-    """The pipeline's model, with its processor's scaling of pixels in front. It takes images of the size that the processor makes.
+    """The pipeline's model, with its processor's scaling of pixels in front. The images have the size that the
+    processor makes.
 
     Perturbations are added after the processor's resizing and before its scaling, in units of the [0, 1] range.
 
@@ -73,9 +74,9 @@ def pipeline_classifier(
 ) -> Classifier:
     """Make a Classifier from an image-classification pipeline; see :func:`doldrum.as_classifier`.
 
-    To find out what the processor does with pixels, it is run on black, white and random images. This is safer than reading its
-    settings. Raises InputError if the pipeline has another task, or if its processor does more than resize, crop, rescale and
-    normalise.
+    To find out what the processor does with pixels, it is run on black, white and random images. Its settings are not
+    used, since they are easy to misunderstand. Raises InputError if the pipeline has another task, or if its processor
+    does more than resize, crop, rescale and normalise.
     """
     processor, model = getattr(pipeline, "image_processor", None), getattr(pipeline, "model", None)
     if (
@@ -119,7 +120,7 @@ def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
 
 
 def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """The shape that the processor gives to pictures of any size, or the given shape if this depends on the picture."""
+    """The shape of the images that the processor makes. If this shape depends on the picture, the given shape."""
     made = {
         _run(processor, np.zeros((h, w, 3), np.uint8), do_rescale=False, do_normalize=False).shape
         for h, w in ((96, 64), (64, 96))

@@ -19,7 +19,7 @@ __all__ = ["MaxSoftmax"]
 class MaxSoftmax(Detector):
     """Score max_c p_c(x): a triggered input is classified with high confidence.
 
-    It needs scores, takes 1 forward pass per input, and needs clean inputs only for calibration.
+    The detector needs scores, takes 1 forward pass per input, and needs clean inputs only for calibration.
 
     Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution examples, 2017,
     arXiv 1610.02136 (in this paper, low confidence is suspicious).

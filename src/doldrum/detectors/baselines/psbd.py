@@ -30,16 +30,17 @@ class PSBD(Detector):
     The detector needs weights (a torch module with residual blocks or activations to drop from). `fit` chooses the dropout rate from
     up to 250 clean inputs. The detector takes k + 1 forward passes per input (4). All inputs get the same k masks.
 
-    The rate is stored in `rate_`. It is the smallest of .1, .2, …, .9 at which at least 80% of the clean predictions change. If there
-    is none, it is the rate that changes the most predictions. (The paper's method is for training data. Among the rates that pass, it
-    takes the one at which clean and suspect data differ most. A scan has no suspect set beforehand.)
+    The dropout rate is stored in `rate_`. By default, it is the smallest of .1, .2, …, .9 at which at least 80% of the
+    clean predictions change. If no rate changes so many, the rate that changes the most predictions is used. (The
+    paper's method is for training data. Among the dropout rates that pass, the paper takes the rate at which clean and
+    suspect data differ most. But a scan has no suspect set beforehand.)
 
     Parameters
     ----------
     draws : int
         The number k of dropout masks.
     rate : float, optional
-        The dropout rate. By default, `fit` chooses it.
+        The dropout rate. By default, `fit` chooses the rate.
     where : as in :class:`doldrum.probes.Dropout`
         "blocks", as in the paper: dropout after every residual block or, if there are none, after every activation.
     seed : int, optional

@@ -18,9 +18,9 @@ __all__ = ["RPP"]
 class RPP(OneStrength):
     """Score -(1/n) sum_j |p(x + eps_j) - p(x)|_1, eps_j ~ N(0, sigma^2 I): minus the mean change of the probabilities.
 
-    The detector needs scores, and takes `draws` + 1 forward passes per input. It uses the same noise as W, but the model's scores instead
-    of its labels. With one threshold for all classes, rare classes can have more false alarms than promised.
-    `calibrate(..., per_class=True)` promises the rate for each class.
+    The detector needs scores, and takes `draws` + 1 forward passes per input. The detector uses the same noise as the
+    detector W, but the model's scores instead of its labels. With one threshold for all classes, rare classes can have
+    more false alarms than promised. `calibrate(..., per_class=True)` promises the rate for each class.
 
     The norm is twice the total variation distance. If sigma is not given, it is sigma-half, as in :class:`W`, and is stored in
     `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper's conformal threshold is what

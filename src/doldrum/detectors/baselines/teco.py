@@ -21,9 +21,10 @@ class TeCo(Detector):
 
     s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (population).
 
-    The detector needs labels, and clean data only for calibration. It takes 5 forward passes per kind of corruption, and one more (71 with
-    all 14 kinds; the paper's 15th kind, frost, needs photographs). Every corruption is applied to the original image. The released code
-    corrupts the images of a list in place, so that severities and kinds accumulate.
+    The detector needs labels, and clean data only for calibration. The detector takes 5 forward passes per kind of
+    corruption, and one more (71 with all 14 kinds; the paper's 15th kind, frost, needs photographs). Every corruption
+    is applied to the original image. The released code corrupts the images of a list in place, so that severities and
+    kinds accumulate.
 
     Parameters
     ----------

@@ -19,10 +19,11 @@ __all__ = ["Calibration"]
 class Calibration:
     """Scores (n,) and tie breakers (n,) of clean inputs, the false-positive rate to promise, and the seed of the tie breakers.
 
-    With `groups` (n,), the predicted classes, the rate is promised for each predicted class separately. Inputs without a label
-    (group -1) belong to no class: they are compared with all calibration inputs.
+    With `groups` (n,), the predicted classes, the rate is promised for each predicted class separately. Inputs without
+    a label (group -1) belong to no class, so they are compared with all calibration inputs.
 
-    Raises InputError if there are too few inputs (or too few of one class) to promise `fpr`. The message gives the number needed.
+    Raises InputError if there are too few inputs (or too few of one class) to promise `fpr`. The message gives the
+    number of inputs needed.
 
     >>> rng = np.random.default_rng(0)
     >>> c = Calibration(rng.normal(size=199), rng.random(199), fpr=0.01, seed=0)
@@ -67,7 +68,8 @@ class Calibration:
 
     @property
     def promise(self) -> Interval:
-        """Mean and 95% limits of the realised false-positive rate. With groups, these are for the smallest class."""
+        """Mean and 95% limits of the realised false-positive rate. With groups, the rate is that of the smallest
+        class."""
         return conformal.realised_fpr(self.smallest, self.fpr)
 
     def p_values(
@@ -83,7 +85,8 @@ class Calibration:
         return np.where(groups < 0, p, within)
 
     def silent(self, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which inputs (m,) have a class that no calibration input had. Their p-value is 1, so they are never flagged."""
+        """Which inputs (m,) have a class that no calibration input had. The p-value of such inputs is 1, so they are
+        never flagged."""
         if self.groups is None:
             return np.zeros(len(groups), dtype=bool)
         return (groups >= 0) & ~np.isin(groups, self.groups)

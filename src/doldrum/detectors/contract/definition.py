@@ -1,4 +1,5 @@
-"""Checks that a detector's class is complete. They run before any work, and their messages are for the author of the class."""
+"""Checks that a detector's class is complete. These checks run before any work, and their error messages are for the
+author of the class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Detector: the methods fit, calibrate and scan, which all detectors share. They call the hooks that a subclass defines."""
+"""Detector: the methods fit, calibrate and scan, which all detectors share. These methods call the hooks (`hooks.py`)
+that a subclass defines."""
 
 from __future__ import annotations
 
@@ -48,10 +49,10 @@ class Detector(Hooks):
     Parameters
     ----------
     seed : int, optional
-        Seed of the probes' draws and of the tie breakers. By default, each `fit` makes a new, secret seed, since an attacker
-        who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector. A number makes
-        the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed function of the
-        image. The promised false-positive rate relies on that.
+        Seed of the probes' draws and of the tie breakers. By default, each `fit` makes a new, secret seed, since an
+        attacker who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector. A
+        number makes the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed
+        function of the image. The promised false-positive rate relies on such a fixed score.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -61,9 +62,11 @@ class Detector(Hooks):
         self.engine = "auto"
         """The name of the engine, which `fit` chooses. If you set another engine, or "auto", the next measurement checks it."""
         self.checked: Checked | None = None
-        """What `fit` found when it checked the classifier and the engine. While it is still valid, they are not checked again."""
+        """What `fit` found when it checked the classifier and the engine. While this check is still valid, classifier
+        and engine are not checked again."""
         self.batch_size = _BATCH
-        """The number of inputs measured at a time. It changes only the memory used and how often `on_batch` is called."""
+        """The number of inputs measured at a time. This number changes only the memory used and how often `on_batch` is
+        called."""
         self.on_batch: Callable[[int], None] | None = None
         """A function that is called after each batch with the number of inputs in the batch, for example to show progress."""
         self.each: Each = map
@@ -80,10 +83,11 @@ class Detector(Hooks):
         Model and engine are checked here, on some of the images. `calibrate`, `scan` and a `Guard` check them again only if classifier, engine,
         versions or machine have changed.
 
-        In `fit`, `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads.
-        If `workers` is above 1, that many processes of one thread each share the measuring. `ray` is the address of a Ray cluster, whose
-        machines then share it (:func:`doldrum.spread.spread`). Results are bit for bit the same for every number of workers. A worker
-        that dies is replaced.
+        In `fit`, `calibrate` and `scan`, images are an ImageSet, an array, or any source that
+        :func:`doldrum.data.read_stream` reads. If `workers` is above 1, that many processes of one thread each share
+        the measuring. `ray` is the address of a Ray cluster, whose machines then share the measuring
+        (:func:`doldrum.spread.spread`). Results are bit for bit the same for every number of workers. A worker that
+        dies is replaced.
 
         Before any work, raises ClassifierError if the classifier doesn't give what `needs` says, and InputError if the images have
         another shape than the classifier takes. If `fit` fails or is interrupted, the detector is not fitted, even if it was before.
@@ -117,13 +121,14 @@ class Detector(Hooks):
         workers: int | None = None,
         ray: str | None = None,
     ) -> Self:
-        """Promise a false-positive rate: on average, at most a share `fpr` of clean inputs like these is flagged.
+        """Promise a false-positive rate: on average, at most a share `fpr` of clean inputs like those in `clean` is
+        flagged.
 
-        `per_class=True` promises it for each predicted class separately (Mondrian calibration). Every
-        class that is ever predicted then needs enough calibration inputs.
+        `per_class=True` promises the rate for each predicted class separately (Mondrian calibration). Every class that
+        is ever predicted then needs enough calibration inputs.
 
-        Before any work, raises InputError if there are too few inputs (the message gives the number needed), or if they were used
-        to fit. Use unfiltered clean inputs, including those that the classifier gets wrong.
+        Before any work, raises InputError if there are too few inputs (the message gives the number needed), or if the
+        inputs were also used in `fit`. Use unfiltered clean inputs, including those that the classifier gets wrong.
         """
         each = self._each(workers, ray)
         seed, images = self.fitted_seed(), self.taken(clean)
@@ -146,7 +151,8 @@ class Detector(Hooks):
         return self
 
     def scan(self, images: Images, *, workers: int | None = None, ray: str | None = None) -> ScanResult:
-        """Score, p-value and flag of every input. They do not depend on the batch, the order or the other inputs.
+        """Compute score, p-value and flag of every input. The results do not depend on the batch, the order or the
+        other inputs.
 
         Memory holds one batch of inputs at a time. Items of a source that cannot be read are left out and listed in the result's `skipped`. Raises InputError if the detector is not calibrated.
         """
@@ -272,7 +278,8 @@ class Detector(Hooks):
         return self
 
     def differs_from(self, classifier: Classifier) -> str | None:
-        """How a classifier differs from the one that the detector was fitted on, in words; None if it is the same."""
+        """How a classifier differs from the classifier that the detector was fitted on, in words. The result is None if
+        they are the same."""
         if self.fitted_for is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         fingerprint, shape, num_classes = self.fitted_for
@@ -300,7 +307,7 @@ class Detector(Hooks):
     def forwards(self) -> int:
         """The largest number of forward passes per input. If the probes depend on `fit`, call `fit` first.
 
-        Each stage measures the unperturbed image once more, so a stage costs one extra forward pass.
+        Each stage of a staged detector measures the unperturbed image again, which costs one extra forward pass.
         """
         return max(1, len(self.stages())) + sum(len(p.strengths) * p.draws for p in self.probes().values())
 

@@ -26,7 +26,7 @@ Needs = Literal["labels", "scores", "weights"]
 class Hooks(ABC):
     """The attributes and methods that a subclass of `Detector` defines.
 
-    A subclass describes itself in class attributes and defines two methods, `probes` and `score`. If it learns
+    A subclass describes itself in class attributes and defines two methods, `probes` and `score`. If a detector learns
     from the clean inputs of `fit`, it also defines `prepare` or `learn`.
 
     Each setting (an argument of `__init__`) is stored in an attribute of the same name. What is learned from clean inputs is stored
@@ -54,7 +54,8 @@ class Hooks(ABC):
 
     @abstractmethod
     def probes(self) -> Mapping[str, Probe]:
-        """Return the probes by name. They may depend on what was learned. Take each probe's seed from `self.probe_seed(name)`."""
+        """Return the probes by name. The probes may depend on what was learned. Take each probe's seed from
+        `self.probe_seed(name)`."""
 
     @abstractmethod
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -67,10 +68,12 @@ class Hooks(ABC):
         """Learn from the clean inputs what `probes` needs, such as a strength or a pool of images."""
 
     def learn(self, evidence: Evidence) -> None:  # noqa: B027  (see above)
-        """Learn what `score` needs from the responses to clean inputs. If this is not overridden, clean inputs are not measured."""
+        """Learn what `score` needs from the responses to clean inputs. If a subclass does not override this method,
+        clean inputs are not measured."""
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
-        """Raise InputError unless the learned attributes have the right shapes. They may come from a hostile file."""
+        """Raise InputError unless the learned attributes have the right shapes. This check is needed because the
+        attributes may come from a hostile file."""
 
     def stages(self) -> Sequence[Mapping[str, int]]:
         """For a detector with stages: the number of draws per strength that an input has after each stage, for every probe. The last stage has all draws.
@@ -80,7 +83,7 @@ class Hooks(ABC):
         return ()
 
     def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
-        """Which inputs (N,) need the next stage, given their scores (N,) at this stage. By default, all of them.
+        """Which inputs (N,) need the next stage, given their scores (N,) at this stage. By default, all inputs need it.
 
         The other inputs keep this score. The decision may depend on what `fit` learned and on the input's own score.
         """
@@ -89,7 +92,8 @@ class Hooks(ABC):
     # What a subclass may use
 
     def probe_seed(self, name: str) -> int:
-        """The seed of the probe with this name. It is derived from `seed_`, so that probes do not share draws."""
+        """The seed of the probe with this name. This seed is derived from `seed_`, so that probes do not share
+        draws."""
         return child_seed(self.fitted_seed(), "detector", name)
 
     def fitted_seed(self) -> int:

@@ -25,7 +25,8 @@ __all__ = ["Block", "Each", "Examining", "Measured", "blocks_of", "each_by", "jo
 Block = tuple[NDArray[Any], list[str]]
 """Images and their ids."""
 Each = Callable[[Any, Iterable[Block]], Iterator[Any]]
-"""A function that calls a `Measured` or an `Examining` on every block, and gives the results in the order of the blocks. `map` does this in the same process."""
+"""A function that calls a `Measured` or an `Examining` on every block, and gives the results in the order of the
+blocks. For example, `map` calls it in the same process."""
 
 
 def prepared(
@@ -99,7 +100,8 @@ class Examining:
 
 
 def each_by(workers: int | None, ray: str | None) -> Each:
-    """Return a function that has blocks processed by workers. Arguments and errors are those of `doldrum.spread.results`."""
+    """Return a function that processes blocks of images with workers. Arguments and errors are those of
+    `doldrum.spread.results`."""
     check_workers(workers, ray=ray)
     return lambda work, blocks: results(work, blocks, workers=workers, ray=ray)
 

@@ -102,7 +102,8 @@ class ScanResult:
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:
-        """A set of suspicious inputs (Benjamini-Hochberg). On average, at most a share `fdr` of the set is clean.
+        """A set of suspicious inputs (Benjamini-Hochberg). On average, at most a share `fdr` of the inputs in this set
+        is clean.
 
         If there are too few calibration inputs to flag any set, the result's `note` says so.
         """
@@ -111,7 +112,8 @@ class ScanResult:
         return benjamini_hochberg(self.p_values, fdr=fdr, num_calibration=self.num_calibration)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per input: id, label, score, p_value, flag. For Polars: `polars.from_pandas(result.to_frame())`."""
+        """Return a table with one row per input: id, label, score, p_value, flag. For Polars, use
+        `polars.from_pandas(result.to_frame())`."""
         import pandas as pd
 
         return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Split clean inputs into those that a detector is fitted on and those that calibrate it. No input is used for both."""
+"""Split clean inputs into those that a detector is fitted on and those that calibrate it. No input is in both parts."""
 
 from __future__ import annotations
 

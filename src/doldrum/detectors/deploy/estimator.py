@@ -32,21 +32,22 @@ __all__ = ["OutlierDetector"]
 class OutlierDetector(OutlierMixin, BaseEstimator):
     """A scikit-learn outlier detector whose outliers are triggered inputs.
 
-    X is an array (N, C * H * W) with one row per image, in [0, 1]. It can also be an ImageSet, a torch Dataset or DataLoader, a list
-    of Pillow images, … (:func:`doldrum.data.read_stream`).
+    X is an array (N, C * H * W) with one row per image, in [0, 1]. X can also be an ImageSet, a torch Dataset or
+    DataLoader, a list of Pillow images, … (:func:`doldrum.data.read_stream`).
 
     Parameters
     ----------
     detector : Detector
-        Its settings are used. The object itself is not changed.
+        Its settings are used. The detector itself is not changed.
     classifier : Classifier
     fpr : float
         The largest share of clean inputs that `predict` calls outliers, on average.
     fit_share : float in (0, 1)
-        Share of X that `fit` learns from. The rest is used to calibrate. Rows are assigned at random, by their bytes.
+        Share of X that `fit` learns from. The rest of X is used to calibrate. Rows are assigned at random, by their
+        bytes.
     random_state : int
-        Seed of the detector and of the split. Both derive their own seeds from it, so the split of the rows is independent of how
-        ties are broken.
+        Seed of the detector and of the split. Detector and split derive different seeds from this number, so the split
+        of the rows is independent of how ties are broken.
 
     Attributes
     ----------
@@ -55,8 +56,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         `decision_function` = `score_samples` - `offset_`
     n_features_in_ : int
 
-    `score_samples` is minus the detector's score: higher = more normal, as everywhere in scikit-learn. Equal scores are separated by
-    a number derived from the image's bytes. It is at most a billionth of the scores' spread.
+    `score_samples` is minus the detector's score: higher = more normal, as everywhere in scikit-learn. To separate equal scores, a small number is added, which is derived from the image's bytes. This number is at most a billionth of the scores' spread.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Minus the detector's scores (N,). A lower value is more suspicious."""
+        """Minus the detector's scores (N,). An input with a lower value is more suspicious."""
         check_is_fitted(self)
         images = self._taken(X, reset=False)
         return -self._set_apart(self.detector_.score_samples(images), images)
@@ -123,7 +123,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return int(seed)
 
     def __sklearn_clone__(self) -> Self:
-        """An unfitted copy with the same detector and classifier. These two are not copied, since some models can't be copied."""
+        """An unfitted copy with the same detector and classifier. Detector and classifier are not copied, since some
+        models can't be copied."""
         return type(self)(**self.get_params(deep=False))
 
     def _parts(self) -> tuple[Detector, Classifier]:

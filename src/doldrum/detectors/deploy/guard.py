@@ -40,19 +40,21 @@ class Guard:
     model : Classifier, or an nn.Module or function
         The model that the detector was fitted on. For a module or function, input shape and number of classes come from the detector.
     detector : Detector
-        Fitted and calibrated. On average, at most a share `fpr` of clean inputs is flagged.
+        Fitted and calibrated. On average, at most its promised share of clean inputs is flagged.
     outputs : "logits", "probabilities" or "labels"
         What a module or function returns.
     watch : Watch, optional
-        Receives the p-values in the order of the calls, and says whether the promised rate still holds: `guard.watch.verdict`. By
-        default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to continue with the state of an earlier one. An image
-        that is among the last 65,536 different images is not passed to the watch again, since a client that sends an image twice would
-        look like drift. If the watch fails, this is logged once, and images are still answered.
+        Receives the p-values in the order of the calls, and says whether the promised rate still holds:
+        `guard.watch.verdict`. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to continue
+        with the state of an earlier Watch. An image that is among the last 65,536 different images is not passed to the
+        watch again, since a client that sends an image twice would look like drift. If the watch fails, this is logged
+        once, and images are still answered.
 
-    An answer does not depend on the other images in the batch. It costs at most `detector.forwards` forward passes per image, rounded up
-    to whole batches of the engine. With `SmoothnessProfile`, an image takes one batch of 64. With `StagedProfile`, most images take one
-    batch of 13. Model and engine were checked at `fit`. On another machine, or with other versions, the first call checks them again on
-    its images, which costs a few hundred forward passes. Make a new Guard if the model's weights have changed.
+    An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
+    passes per image, rounded up to whole batches of the engine. With `SmoothnessProfile`, an image takes one batch of
+    64. With `StagedProfile`, most images take one batch of 13. Model and engine were checked at `fit`. On another
+    machine, or with other versions, the first call checks them again on its images, which costs a few hundred forward
+    passes. Make a new Guard if the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
@@ -87,10 +89,11 @@ class Guard:
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)
 
     def warm_up(self) -> bool:
-        """Judge a grey image, so that the first caller need not wait until libraries and buffers are loaded. Return whether this was done.
+        """Judge a grey image, so that the first caller need not wait until libraries and buffers are loaded. Return
+        whether an image was judged.
 
-        The watch does not receive this image. Nothing is done if model and engine have to be checked first, for example on another machine
-        than that of `fit`: they are checked on the first real images.
+        The watch does not receive the grey image. Nothing is done if model and engine have to be checked first, for
+        example on another machine than that of `fit`: they are checked on the first real images.
         """
         checked, classifier = self.detector.checked, self.detector.classifier
         if checked is None or classifier is None or not checked.holds(classifier, checked.rows):

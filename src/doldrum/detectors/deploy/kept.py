@@ -38,11 +38,13 @@ _STATE = "state.json"
 def kept_batches(
     detector: Detector, folder: Path, classifier: Classifier, images: Sequence[ImageSet], *, each: Each = map
 ) -> Generator[None, None, None]:
-    """While the block runs, keep the results of the detector's batches in `folder`. Batches that are already there are not measured again.
+    """While the block runs, keep the results of the detector's batches in `folder`. Batches that are already in the
+    folder are not measured again.
 
-    `each` processes the batches. A kept batch is used only if detector, model, engine, machine and `images` (those of fit and of calibrate)
-    are the same. Everything else in the folder is deleted. A secret seed is kept there too, so that all batches use one seed. The folder
-    is deleted when the block ends without an error, or if it holds no batch.
+    `each` processes the batches. A kept batch is used only if detector, model, engine, machine and `images` (those of
+    fit and of calibrate) are the same. Everything else in the folder is deleted. A secret seed is kept in the folder
+    too, so that all batches use one seed. The folder is deleted when the block ends without an error, or if it holds no
+    batch.
     """
     told = [
         detector.name, {k: repr(v) for k, v in detector.settings.items()}, detector.batch_size, classifier.fingerprint,
@@ -70,7 +72,8 @@ def holds_batches(folder: Path) -> bool:
 
 
 def _begun(folder: Path, identity: str, asked: int | None) -> int:
-    """Return the seed of the batches kept in the folder. If they belong to another calibration, delete them and make a seed."""
+    """Return the seed of the batches kept in the folder. If the batches belong to another calibration, delete them and
+    make a new seed."""
     try:
         found: Any = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         if found["identity"] == identity:
@@ -109,7 +112,7 @@ def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Itera
 
 
 def _read(path: Path, engine: str) -> dict[str, NDArray[Any]] | None:
-    """Read the arrays of a batch that this engine measured. None if there are none."""
+    """Read the arrays of a batch that this engine measured. The result is None if there is no such batch."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}

@@ -38,10 +38,11 @@ _FIELDS = {
 def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mapping[str, Any] | None = None) -> Path:
     """Write a fitted detector, with its calibration if it has one. The file does not contain the classifier.
 
-    `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`), in a few values that JSON
-    can hold. It is kept as `detector.preprocessing`, so that the classifier can be opened again in the same way.
+    `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`), in a few
+    values that JSON can hold. These values are kept as `detector.preprocessing`, so that the classifier can be opened
+    again in the same way.
 
-    The file holds the detector's secret seed. Do not show it to anyone who may send inputs.
+    The file holds the detector's secret seed. Do not show the file to anyone who may send inputs.
     """
     classifier, calibration = detector.classifier, detector.calibration
     if classifier is None:
@@ -88,8 +89,8 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
 
     Without `classifier`, you can inspect the detector, and bind it later with `detector.bind(classifier)`.
 
-    A hostile file can be read safely: sizes are limited, nothing is unpickled, and unknown fields and detectors are refused. But
-    anyone who can change the file can change the promised rate. Keep it where only you can write.
+    A hostile file can be read safely: sizes are limited, nothing is unpickled, and unknown fields and detectors are
+    refused. But anyone who can change the file can change the promised rate. Keep the file where only you can write.
 
     Raises InputError if the file is not a detector's file, or if the classifier has other weights than the one of `fit`.
     """
@@ -139,7 +140,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _array(entry: IO[bytes], name: str, most: int) -> NDArray[Any]:
-    """Read one .npy array of at most `most` bytes. Its header is checked against the number of bytes that follow it."""
+    """Read one .npy array of at most `most` bytes. The array's header is checked against the number of bytes that
+    follow it."""
     version = np.lib.format.read_magic(entry)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
         version

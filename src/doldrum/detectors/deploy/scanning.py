@@ -56,9 +56,9 @@ def scan_to(
     the same call continues after the last complete shard. If the scan is finished, the call reads its shards. A damaged shard is scanned
     again, with all shards after it, and a warning says so. Memory holds the images of one shard at a time, and all rows.
 
-    If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray cluster, whose machines
-    then share it (:func:`doldrum.spread.spread`). The shards are bit for bit those of one process. An interrupted scan can be continued
-    with another number of workers. A worker that dies is replaced.
+    If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
+    cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are bit for bit those of one
+    process. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
 
     Before any work, raises InputError if the folder holds the scan of another detector or of other images, or other files, if it can't
     be written to, or if another process is writing to it. Raises OSError, with what to do, when the disk is full, and WorkerError when
@@ -72,9 +72,10 @@ def scan_to(
     `suspicious` is true if there are more flags than the limit, if there are discoveries, or if the watch found more flags than the
     promised rate explains.
 
-    `watch` says whether the promised rate still holds for these images. It has `kind`, `words` and `alpha` of a
-    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order, which is always the same.
-    The folder's own order is not used, since it is often by class. So the watch can't say when a change happened.
+    `watch` says whether the promised rate still holds for these images. Its values are `kind`, `words` and `alpha` of a
+    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order, which is
+    always the same. The folder's own order is not used, since it is often by class. So the watch can't say when a
+    change happened.
     """
     check_workers(workers, ray=ray)
     if detector.calibration is None or detector.fitted_for is None:
@@ -259,7 +260,7 @@ def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """Read the manifest of a scan. None if there is none."""
+    """Read the manifest of a scan. The result is None if there is no manifest."""
     try:
         found = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -268,7 +269,8 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """The complete shards of an earlier run of this scan, finished or interrupted. None of them if the folder is new or empty."""
+    """The complete shards of an earlier run of this scan, finished or interrupted. A new or empty folder has no
+    shards."""
     found = _read(check_scan_folder(folder))
     if found is None:
         return []

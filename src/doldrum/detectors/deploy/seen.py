@@ -22,7 +22,8 @@ class Seen:
         self._most, self._held = most, dict[float, None]()
 
     def new(self, numbers: Iterable[float]) -> NDArray[np.bool_]:
-        """Whether each number is new: not among the last numbers before it. A number that came before becomes the newest."""
+        """Whether each number is new, that is, not among the last numbers before it. A number that came before becomes
+        the newest number."""
         found: list[bool] = []
         for number in map(float, numbers):
             found.append(number not in self._held)

@@ -1,8 +1,9 @@
 """Scan shards (files of many images) on this machine or at addresses. Each shard is one job, and makes one Parquet file of verdicts.
 
-A shard whose Parquet file exists is not scanned again. The file appears only when it is complete: S3 and Google's storage show an object
-after its last byte. Its name follows from the shard's name, and its content from detector and images. So if a shard is scanned twice, by
-a worker that seemed dead or by two runs at once, the result is the same file.
+A shard whose Parquet file exists is not scanned again. The Parquet file appears only when it is complete, since S3 and
+Google's storage show an object only after its last byte. The name of the Parquet file follows from the shard's name,
+and its content from detector and images. So if a shard is scanned twice, by a worker that seemed dead or by two runs at
+once, the result is the same file.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -81,8 +82,9 @@ def scan_shards(
         As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker reads shards and writes
         results itself, with the credentials of its machine.
 
-    The same call again scans the shards that have no result yet, and those that have changed since. If the scan is finished, it reads
-    the results. Memory holds 1,024 images and the rows of one shard, for any number of shards.
+    The same call again scans the shards that have no result yet, and those that have changed since. If the scan is
+    finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
+    shards.
 
     Shards that cannot be fetched (deleted, no answer, changed while they were read) are listed under `failed`. The other shards are
     scanned, and `complete` is False. A damaged shard is not a failure: its result has the images before the damage, and `skipped` says
@@ -124,7 +126,7 @@ def scan_shards(
 
 
 def is_unfinished_at(out: str | Path) -> bool:
-    """Whether `out` holds a scan of shards that can be continued. False if this cannot be determined."""
+    """Whether `out` holds a scan of shards that can be continued. The result is False if the place cannot be read."""
     try:
         found = _manifest(store_of(out))
     except (DoldrumError, OSError):
@@ -228,7 +230,7 @@ class ShardScan:
 
 
 class _Gone(Exception):
-    """A shard does not exist, or may not be read. The text becomes the reason in the summary."""
+    """Raised if a shard does not exist, or may not be read. The error's text becomes the reason in the summary."""
 
 
 def _summed_up(
@@ -304,7 +306,8 @@ def _held(out: str | Path) -> Generator[None, None, None]:
 
 
 def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
-    """The names of the files in the place for results. Raises InputError unless it is new or holds this scan, and can be written."""
+    """The names of the files in the place for results. Raises InputError unless the place is new or holds this scan,
+    and can be written."""
     there, found = set(place.listed()), _manifest(place)
     if found is None and there:
         raise InputError(
@@ -356,7 +359,7 @@ def _parquet(frames: list[pd.DataFrame], told: dict[str, Any]) -> bytes:
 
 
 def _told(data: bytes) -> dict[str, Any] | None:
-    """The metadata of a result file. None if the file is damaged, or is not a result."""
+    """The metadata of a result file. The metadata is None if the file is damaged, or is not a result file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

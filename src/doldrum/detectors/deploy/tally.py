@@ -1,4 +1,5 @@
-"""Tally: the number of inputs of a scan for each label and p-value. Its size depends on the calibration set, not on the number of inputs."""
+"""Tally: the number of inputs of a scan for each label and p-value. The size of a tally depends on the calibration set,
+not on the number of inputs."""
 
 from __future__ import annotations
 
@@ -41,15 +42,15 @@ def rows_of(tally: Tally) -> list[list[float]]:
 
 
 def tally_of_rows(rows: Iterable[Any]) -> Tally:
-    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for anything else."""
+    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for any other rows."""
     return Counter({(int(label), float(p)): int(count) for label, p, count in rows})
 
 
 def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, Any]:
     """Summarise all inputs of a scan: flags and their limit, discoveries, and the verdict of the watch on the inputs in a random order.
 
-    The watch uses a random order because the order of a folder is often by class. So it can't say when a change happened. The same
-    tally always gives the same order.
+    The watch uses a random order because the order of a folder is often by class. So the watch can't say when a change
+    happened. The same tally always gives the same random order.
     """
     keys = sorted(tally)
     labels = np.array([label for label, _ in keys], np.int64)

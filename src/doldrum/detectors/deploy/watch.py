@@ -1,4 +1,5 @@
-"""Watch: does the promised false-positive rate still hold in a stream of images? If not, is the reason drift or an attack?"""
+"""Watch: tests whether the promised false-positive rate still holds in a stream of images, and whether drift or an
+attack is the reason if not."""
 
 from __future__ import annotations
 
@@ -68,14 +69,15 @@ class WatchVerdict:
 
 
 class Watch:
-    """Tests p-values as they arrive, and says when the promised rate no longer holds. Its error probability holds however often you check.
+    """Tests p-values as they arrive, and says when the promised rate no longer holds. The error probability holds
+    however often you read the verdict.
 
-    It uses two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images. An input's rank is
-    the number of calibration inputs that are at least as suspicious.
+    A Watch uses two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean
+    images. An input's rank is the number of calibration inputs that are at least as suspicious.
 
-    - *drift* bets that the ranks of the inputs that are not suspicious have moved. These are all inputs except the most suspicious 10%
-      (or the most suspicious share `fpr`, if this is larger). A trigger hardly moves their ranks. Another camera, crop or light moves
-      them all.
+    - *drift* bets that the ranks of the inputs that are not suspicious have moved. All inputs count as not suspicious
+      except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of these
+      inputs. Another camera, crop or light moves all ranks.
     - *flags* bets that more inputs than promised have a rank that is flagged.
 
     Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested. With
@@ -124,7 +126,8 @@ class Watch:
         self._flags = ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags]), limit=2 / alpha)
 
     def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
-        """Add the next inputs of the stream, in their order, and return the present verdict. It does not depend on how the stream is split into calls.
+        """Add the next inputs of the stream, in their order, and return the present verdict. The verdict does not
+        depend on how the stream is split into calls.
 
         `result` is the detector's ScanResult of these inputs, or their p-values (m,). With class-conditional calibration, p-values need
         `labels` (m,).
@@ -135,8 +138,9 @@ class Watch:
         return self.verdict
 
     def see(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> None:
-        """Add the next inputs like `update`, but return no verdict. The tests are updated only for many inputs at once, or when the verdict
-        or the state is needed. For a Guard that answers one image at a time, this takes a tenth of the time."""
+        """Add the next inputs like `update`, but return no verdict. The tests are updated only for many inputs at once,
+        or when the verdict or the state is needed. For a Guard that answers one image at a time, `see` takes a tenth of
+        the time of `update`."""
         if isinstance(result, ScanResult):
             result, labels = result.p_values, result.labels
         p, at, groups = self._taken(result, labels)
@@ -167,7 +171,7 @@ class Watch:
     def _taken(
         self, p_values: ArrayLike, labels: ArrayLike | None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """The p-values, the indices of those that are tested, and the row of each tested one's group."""
+        """The p-values, the indices of the tested p-values, and the row of the group for each tested p-value."""
         p = np.atleast_1d(np.asarray(p_values, dtype=float))
         if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
             raise InputError(
@@ -230,7 +234,8 @@ class Watch:
 
     @classmethod
     def restored(cls, calibration: Calibration, state: Any) -> Self:
-        """Make a Watch with this state. Raises InputError if it is not a state, or if it belongs to another calibration."""
+        """Make a Watch with this state. Raises InputError if `state` is not the state of a Watch, or if it belongs to
+        another calibration."""
         version = state.get("version") if is_object(state) else None
         if not is_object(state) or state.get("format") != FORMAT or type(version) is not int or version != VERSION:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
