@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DoldrumError(Exception):
-    """Base class of all errors that doldrum raises on purpose. Catch it to catch all of them."""
+    """Base class of all errors that doldrum raises on purpose. Catch DoldrumError to catch all of these errors."""
 
 
 class InputError(DoldrumError, ValueError):

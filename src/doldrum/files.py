@@ -44,7 +44,8 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> P
 def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
     """Write UTF-8 text to `path`, completely or not at all.
 
-    A file name that is not UTF-8 contains lone surrogates. They are written as escapes, which JSON reads back unchanged.
+    A file name that is not UTF-8 contains lone surrogates. Lone surrogates are written as escapes, which JSON reads
+    back unchanged.
     """
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
@@ -78,7 +79,7 @@ def _missing(folder: Path) -> list[Path]:
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    """Remove the given folders that exist and are empty. They are listed innermost first."""
+    """Remove the given folders that exist and are empty. The folders are listed innermost first."""
     for folder in folders:
         with suppress(OSError):  # not there, or not empty
             folder.rmdir()
@@ -87,7 +88,8 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 def check_folder_writable(folder: str | os.PathLike[str]) -> None:
     """Raise InputError unless files can be written in `folder`, which need not exist yet. The check leaves no files behind.
 
-    Call it before any work. It tries to write, since permissions do not show everything, and root has all permissions.
+    Call this check before any work. The check tries to write, since permissions do not show everything, and root has
+    all permissions.
     """
     target = Path(folder)
     if (what := _in_place_of_a_folder(target)) is not None:
@@ -114,7 +116,8 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """What is at `path`, in words, if it prevents a folder there. None if there is a folder or nothing."""
+    """What is at `path`, in words, if it prevents a folder there. The result is None if there is a folder or nothing at
+    `path`."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():
@@ -123,7 +126,8 @@ def _in_place_of_a_folder(path: Path) -> str | None:
 
 
 def _try_writing(folder: Path) -> None:
-    """Make the folder and a file in it, and remove both again. Raises InputError with the reason if this is not possible."""
+    """Make the folder and a file in it, and remove both again. Raises InputError with the reason if the folder or the
+    file cannot be made."""
     new, draft = _missing(folder), folder / f"try.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,9 +22,9 @@ def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str =
 def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Lock a folder or a file while the block runs. A file is made if there is none.
 
-    If another process has the lock, InputError is raised. With `wait`, `busy` is called instead, and the call waits until the lock is
-    free. The operating system keeps the lock: it adds no file to a folder, and is released when the process ends for any reason. On
-    Windows, which has no such locks, nothing is locked.
+    If another process has the lock, InputError is raised. With `wait`, no error is raised: `busy` is called, and then
+    the call waits until the lock is free. The operating system keeps the lock. A locked folder gets no extra file, and
+    the lock is released when the process ends for any reason. On Windows, which has no such locks, nothing is locked.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, locked(folder):

@@ -68,7 +68,8 @@ def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, bloc
 
 
 def _named(wrong: NDArray[np.bool_], ids: Sequence[Any] | None, start: int) -> str:
-    """The text " in image a, b, c, …" with the ids of the first images with wrong pixels. Empty if there are no ids."""
+    """The text " in image a, b, c, …" with the ids of the first images with wrong pixels. The text is empty if there
+    are no ids."""
     if ids is None:
         return ""
     found = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
@@ -78,8 +79,8 @@ def _named(wrong: NDArray[np.bool_], ids: Sequence[Any] | None, start: int) -> s
 def as_nchw(images: Any) -> NDArray[Any]:
     """Convert an array to (N, C, H, W): (N, H, W) gets a channel axis, and (N, H, W, C) with C of 1 or 3 is transposed.
 
-    Other numbers of channels are accepted if the channels come first and are not more than the height or the width.
-    Raises InputError if both layouts or neither is possible, or if the array is a single image.
+    Numbers of channels other than 1 and 3 are accepted if the channels come first and are not more than the height or
+    the width. Raises InputError if both layouts or neither is possible, or if the array is a single image.
 
     >>> as_nchw(np.zeros((5, 32, 32, 3), np.uint8)).shape, as_nchw(np.zeros((5, 28, 28), np.uint8)).shape
     ((5, 3, 32, 32), (5, 1, 28, 28))

@@ -1,4 +1,5 @@
-"""W, the smoothness profile and sigma-half are computed here. All are pure functions of Responses, and need only NumPy."""
+"""W, the smoothness profile and sigma-half are computed here. All three are pure functions of Responses, and need only
+NumPy."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -29,8 +30,9 @@ __all__ = ["Smoothness", "mean_smoothness", "sigma_half", "smoothness"]
 class Smoothness:
     """W of every input at every noise strength, with the limits of its interval.
 
-    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally frequent. NaN if every draw was invalid.
-    `level` is the coverage of each single interval. `method` says how the intervals were made. `draws` is the number n of draws.
+    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally
+    frequent. All three are NaN if every draw was invalid. `level` is the coverage of each single interval. `method`
+    says how the intervals were made. `draws` is the number n of draws.
     """
 
     value: NDArray[np.float64]
@@ -91,8 +93,8 @@ def smoothness(
 ) -> Smoothness:
     """W_sigma(x): the entropy of the label counts around each input, divided by log K.
 
-    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}. This is the plug-in estimate, in [0, 1].
-    It is too low by about (K' - 1) / (2 n log K), where K' is the number of labels that occur. So compare inputs only if their numbers
+    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}. This value of W is the plug-in estimate, in [0, 1].
+    Plug-in W is too low by about (K' - 1) / (2 n log K), where K' is the number of labels that occur. So compare inputs only if their numbers
     of draws are equal.
 
     Parameters
@@ -134,8 +136,8 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
     All inputs get the same draws, so their values of W are not independent. The interval adds a jackknife over draws to the
     spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
 
-    You can also pass the parts of one measurement, if they can be read twice (a list, :class:`doldrum.measuring.StoredResponses`). Then
-    only one part is in memory at a time.
+    You can also pass the parts of one measurement, if they can be read twice (a list,
+    :class:`doldrum.measuring.StoredResponses`). Only one part is then in memory at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses
     taken = None
@@ -173,9 +175,7 @@ def sigma_half(clean: Smoothness) -> float:
     """Find sigma-half, the strength at which W is compared: the smallest at which mean W of clean inputs reaches half of its peak.
 
     Mean W of clean inputs rises from 0 to a peak. If the noise is much stronger than the image, mean W falls back to 0 if one class then
-    always wins. It falls to a plateau if the winner depends on the draw (a nearly scale-free network gives x + s*eps the same label as
-    eps). Where mean W rises, results depend little on the attack. At the peak, they depend on it. The strength is interpolated linearly
-    between the two measured strengths around it. (Below the first strength, from W = 0 at strength 0.)
+    always wins. Mean W falls to a plateau if the winner depends on the draw (a nearly scale-free network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend little on the attack. At the peak, results depend on the attack. Sigma-half is interpolated linearly between the two measured strengths around it. (Below the first measured strength, the interpolation starts at W = 0 for strength 0.)
 
     Parameters
     ----------
@@ -191,8 +191,9 @@ def sigma_half(clean: Smoothness) -> float:
     Raises
     ------
     InputError
-        If mean W is still rising at the last strength, by more than 5% of its peak when the strength doubles (the peak may be beyond the
-        grid). Also if mean W is 0 everywhere, or is not known at a strength because all its draws were invalid.
+        If mean W is still rising at the last strength, by more than 5% of its peak when the strength doubles (the peak
+        may be beyond the grid). InputError is also raised if mean W is 0 everywhere, or is not known at a strength
+        because all its draws were invalid.
 
     Examples
     --------

@@ -16,7 +16,8 @@ _EVERY = 0.2  # seconds between two updates of a notebook
 
 @contextmanager
 def progress_bar(description: str, total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """A context that returns `advance(n)`. On a terminal or in a notebook it shows a bar with the time left, and elsewhere nothing.
+    """A context that returns `advance(n)`. On a terminal or in a notebook, a bar with the time left is shown, and
+    elsewhere nothing.
 
     If `total` is None, the bar shows only a count.
 
@@ -43,7 +44,7 @@ def progress_bar(description: str, total: int | None, *, show: bool = True) -> I
 def waiting(description: str, *, show: bool = True) -> Iterator[None]:
     """Show a description while the block runs, on a terminal or in a notebook. A terminal also shows the time since the start.
 
-    Use it for work whose steps can't be counted. The block may not show any other progress.
+    Use `waiting` for work whose steps can't be counted. Code inside the block may not show any other progress.
 
     >>> with waiting("opening the model"):
     ...     pass

@@ -11,7 +11,7 @@ from doldrum.intake import visible
 __all__ = ["MOST_ROWS", "html_table"]
 
 MOST_ROWS = 10
-"""The number of rows that are shown. Below them is the number of the other rows."""
+"""The number of rows that are shown. Below the table is the number of the other rows."""
 
 
 def html_table(

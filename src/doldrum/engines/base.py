@@ -16,13 +16,15 @@ from doldrum.provenance import cores
 __all__ = ["DeviceFill", "Engine", "HasEngines", "Tile", "default_rows", "threads"]
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
-"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W). If it is a `DeviceFill`, it can also write them on a GPU."""
+"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W). If the function is a `DeviceFill`,
+it can also write the rows on a GPU."""
 
 _TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large images
 
 
 def default_rows(input_shape: tuple[int, int, int]) -> int:
-    """The default number of rows per tile. It depends only on the input shape, so that labels can't depend on anything else.
+    """The default number of rows per tile. This number depends only on the input shape, so that labels can't depend on
+    anything else.
 
     >>> default_rows((1, 28, 28)), default_rows((3, 224, 224))
     (64, 6)
@@ -31,7 +33,8 @@ def default_rows(input_shape: tuple[int, int, int]) -> int:
 
 
 def threads() -> int:
-    """The number of threads that an engine may use: $DOLDRUM_THREADS, by default the number of cores of this process. It changes no label."""
+    """The number of threads that an engine may use: $DOLDRUM_THREADS, by default the number of cores of this process.
+    The number of threads changes no label."""
     given = os.environ.get("DOLDRUM_THREADS", "")
     return int(given) if given.isdigit() and int(given) else cores()
 
@@ -51,8 +54,8 @@ class DeviceFill(ABC):
 class Engine(ABC):
     """A classifier compiled for one tile shape. `run` classifies many tiles, and may return the answers in any order.
 
-    Whether several inputs may share a tile without changing each other's labels is tested (see `mixes_inputs` in `engines.choose`).
-    False is always safe.
+    Whether several inputs may share a tile without changing each other's labels is tested (see `mixes_inputs` in
+    `engines.choose`). The result "no" is always safe.
     """
 
     name: ClassVar[str]
@@ -95,4 +98,4 @@ class HasEngines(ABC):
 
     @abstractmethod
     def make_engine(self, name: str, precision: str, rows: int) -> Engine:
-        """Build the engine, ready to run. Raises EngineError if this is not possible."""
+        """Build the engine, ready to run. Raises EngineError if the engine cannot be built."""

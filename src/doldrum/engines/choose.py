@@ -28,7 +28,8 @@ ENGINES = (
     "compile", "compile-bf16", "compile-fp32",
 )  # fmt: skip
 MIN_AGREEMENT = 0.98
-"""If a smaller share of the checked labels equals the classifier's own, `auto` does not use the engine."""
+"""The share of checked labels that must equal the classifier's own. `auto` does not use an engine whose share is
+smaller."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def choose_engine(
     same engine without timing, if it still agrees. If the choice cannot be kept, the first engine that agrees is used, since the fastest
     one may differ from run to run.
 
-    An engine that is requested by name is used even if its agreement is low. If the sample shows that it is below `MIN_AGREEMENT`, there
-    is a warning (a one-sided binomial test at 5%: one different label of 32 shows nothing).
+    An engine that is requested by name is used even if its agreement is low. If the sample shows that the agreement is
+    below `MIN_AGREEMENT`, there is a warning (a one-sided binomial test at 5%: one different label of 32 shows
+    nothing).
     """
     check_engine(engine)
     suited = candidates(classifier) if engine == "auto" else [_named(classifier, engine)]
@@ -189,7 +191,8 @@ def _say_that_answers_change(agreement: float) -> None:
 
 
 def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
-    """The engine and precision of a name such as "openvino-fp32". If the name has no precision, the best one."""
+    """The engine and precision of a name such as "openvino-fp32". If the name has no precision, the best precision is
+    used."""
     name, _, precision = engine.partition("-")
     if name in ("openvino", "compile"):
         return name, precision or best_precision(getattr(classifier, "device", None))

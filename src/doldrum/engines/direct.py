@@ -17,12 +17,13 @@ _NAMES = {"float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
 
 
 def own_precision(classifier: Classifier) -> str:
-    """The precision in which a classifier computes, from the type of its parameters. "fp32" if it has none."""
+    """The precision in which a classifier computes, from the type of its parameters. The result is "fp32" if the
+    parameters' type is not known."""
     return _NAMES.get(str(getattr(classifier, "dtype", "")).removeprefix("torch."), "fp32")
 
 
 class DirectEngine(Engine):
-    """Calls the classifier itself. It is always available, and other engines are checked against it."""
+    """Calls the classifier itself. This engine is always available, and other engines are checked against it."""
 
     name = "eager"
 

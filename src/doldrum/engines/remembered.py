@@ -28,7 +28,8 @@ def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Seq
 
 
 def recall(key: str) -> tuple[str, str] | None:
-    """Return the (engine, precision) kept under `key`. None if there is none, or if it cannot be read."""
+    """Return the (engine, precision) kept under `key`. The result is None if nothing is kept, or if it cannot be
+    read."""
     try:
         found = json.loads((folder() / f"{key}.json").read_text(encoding="utf-8"))
         return str(found["engine"]), str(found["precision"])

@@ -17,9 +17,9 @@ def check_agreement(
 ) -> None:
     """Compare the scores of `module` (their logarithms if `log` is true) with the model's own scores `wanted` (N, K).
 
-    The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to its highest score.
-    (The spread is at least that of the median image, and at least 1% of the largest score.) So labels can differ only for ties. Images
-    whose wanted scores are not finite are left out.
+    The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
+    its highest score. (The spread is at least that of the median image, and at least 1% of the largest score.) So the
+    labels of module and model can differ only for ties. Images whose wanted scores are not finite are left out.
 
     Raises ClassifierError with the largest difference, as a multiple of the spread.
     """
@@ -56,7 +56,8 @@ def check_agreement(
 def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     """Count the images for which the gradient of the scores is finite and not zero.
 
-    It is the gradient of one random combination of the classes' scores. Raises ClassifierError if there is no such image.
+    The gradient is that of one random combination of the classes' scores. Raises ClassifierError if there is no such
+    image.
     """
     x = torch.from_numpy(images).requires_grad_(True)
     try:

@@ -12,9 +12,10 @@ _LARGE = 100e6  # FLOPs
 
 
 def is_large(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a forward pass of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs). Searches and repairs then use fewer of them.
+    """Whether a forward pass of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs). For such a large model,
+    searches and repairs use fewer forward passes.
 
-    The result depends only on the model, so that all machines do the same work.
+    This decision depends only on the model, so that all machines do the same work.
 
     >>> is_large(nn.Flatten(), (1, 2, 2)), is_large(nn.Conv2d(1, 1000, 3), (1, 100, 100))
     (False, True)

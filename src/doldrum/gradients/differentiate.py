@@ -31,7 +31,7 @@ class Differentiable(nn.Module):
     Attributes
     ----------
     scores : "logits" or "log-probabilities"
-        The kind of scores. If the model returns probabilities, these are their logarithms.
+        The kind of scores. If the model returns probabilities, the module returns their logarithms.
     input_shape, num_classes
         The values of the classifier.
     notes : unexpected facts about its gradients, such as that they ignore rounding
@@ -72,23 +72,23 @@ class Differentiable(nn.Module):
 def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Differentiable:
     """Make a frozen torch module in fp32 from `classifier`, which has gradients with respect to the images.
 
-    A torch module is copied, so that the original does not change. For an ONNX file, torch runs its nodes (:class:`OnnxModule`). Both
-    include the preprocessing, as the classifier does.
+    A torch module is copied, so that the original does not change. For an ONNX file, torch runs its nodes
+    (:class:`OnnxModule`). Like the classifier, the module includes the preprocessing.
 
     Parameters
     ----------
     classifier
         Any Classifier. For a file, use the Classifier that :func:`doldrum.opening.inside.open_suspect` returns in the confined process.
     images : float32 (N, C, H, W) in [0, 1]
-        A few images that the model is meant for; the first 16 are used for checks. On them, the module's scores must equal the
-        classifier's, up to 1e-3 of their spread. So labels can differ only for ties. (The limit is 0.02 for half precision, 0.05 for
-        bfloat16, and 0.1 for models that round inside, which sometimes round to another step.) The gradient must be finite and not zero
-        for at least one image.
+        A few images that the model is meant for; the first 16 are used for checks. On these images, the module's scores
+        must equal the classifier's, up to 1e-3 of the scores' spread. So labels can differ only for ties. (The limit is
+        0.02 for half precision, 0.05 for bfloat16, and 0.1 for models that round inside, which sometimes round to
+        another step.) The gradient must be finite and not zero for at least one image.
 
     Returns
     -------
     Differentiable
-        Its `scores` says whether it returns logits or log-probabilities.
+        The attribute `scores` of the module says whether it returns logits or log-probabilities.
 
     Raises
     ------

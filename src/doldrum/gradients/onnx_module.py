@@ -69,7 +69,8 @@ class OnnxModule(nn.Module):
         return {name: getattr(self, self.names[name]) for name in self._held()}
 
     def _held(self) -> list[str]:
-        """The names of the weights, each once, in the order of the layers. A run that continues in another process needs the same order."""
+        """The names of the weights, each once, in the order of the layers. A training run that continues in another
+        process needs the same order of weights."""
         return list(dict.fromkeys(name for layer in self.layers for name in layer.weights))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -122,7 +123,8 @@ def _unseen(value: torch.Tensor) -> None:
 
 
 def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:
-    """Compute every value that depends neither on the images nor on the weights `held`. Return the other nodes, and these values."""
+    """Compute every value that depends neither on the images nor on the weights `held`. Return these values, and the
+    nodes that are left."""
     values: dict[str, Any] = {name: value for name, value in body.constants.items() if name not in held}
     left: list[Node] = []
     with torch.no_grad():
@@ -136,7 +138,8 @@ def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, to
 
 
 def _with_log_softmax(body: Body) -> tuple[Body, bool]:
-    """Replace the softmax at the end of a graph by its logarithm, if nothing else uses it. Also return whether there was one."""
+    """Replace the softmax at the end of a graph by its logarithm, if nothing else uses it. Also return whether there
+    was such a softmax."""
     makers = {name: i for i, node in enumerate(body.nodes) for name in node.outputs}
     readers = _readers(body)
     name = body.outputs[0]

@@ -1,4 +1,4 @@
-"""Reference networks, by name. Each takes NCHW images in [0, 1], which its first layer normalises.
+"""Reference networks, by name. Each network takes NCHW images in [0, 1], which its first layer normalises.
 
 `own` has doldrum's own networks. `transfer` has networks for transfer learning, which keep pretrained weights. `build` makes a network by
 its name. This package trains nothing, and reads weights only from an installed package.

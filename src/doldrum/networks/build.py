@@ -1,4 +1,5 @@
-"""build: make a network by its name. It may be one of doldrum's, one of timm's, or one for transfer learning."""
+"""build: make a network by its name. The network may be one of doldrum's own, one of timm's, or one for transfer
+learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small reference networks by name, with random weights. Each takes normalised NCHW images."""
+"""Small reference networks by name, with random weights. Each network takes normalised NCHW images."""
 
 from __future__ import annotations
 

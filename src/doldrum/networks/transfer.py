@@ -1,4 +1,5 @@
-"""Networks for transfer learning. They keep layers that were trained on ImageNet, and only the other layers are trained here."""
+"""Networks for transfer learning. Such a network keeps layers that were trained on ImageNet, and only its other layers
+are trained by doldrum."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ _LEAST = 32
 class Transfer(nn.Module):
     """A network of two parts: first `trunk`, whose weights do not change, and then `rest`, which is trained.
 
-    In training mode, the trunk and every batch normalisation of the rest stay in evaluation mode. Otherwise a few thousand images would
-    replace statistics of a million images. So an image's features, `trunk(image)`, are the same during the whole training.
+    In training mode, the trunk and every batch normalisation of the rest stay in evaluation mode. Otherwise the
+    statistics of a few thousand images would replace those of a million images. So an image's features, `trunk(image)`,
+    are the same during the whole training.
     """
 
     def __init__(self, trunk: nn.Module, rest: nn.Module, *, shape: Shape, kind: str) -> None:
@@ -73,7 +75,8 @@ def transfer(name: str, shape: Shape, classes: int) -> Transfer:
 
 
 def load_pretrained(model: nn.Module) -> bool:
-    """Load the pretrained weights and normalisation of a network that `build` made. Return False if it has no pretrained weights.
+    """Load the pretrained weights and normalisation of a network that `build` made. Return False if the network has no
+    pretrained weights.
 
     The new last layer keeps its random weights. Nothing is downloaded. Raises InputError if the file of weights is not the published
     one, and MissingExtraError if the packages are missing.

@@ -1,4 +1,5 @@
-"""Features of training images from a frozen trunk (the first layers of a network). They are computed only for images that are new."""
+"""Features of training images from a frozen trunk (the first layers of a network). Features are computed only for
+images that are new."""
 
 from __future__ import annotations
 
@@ -33,10 +34,11 @@ def trunk_features(
 ) -> NDArray[np.float32]:
     """Compute `trunk(normalise(image))` of every image, float32 (N, C, H, W), for a `model` of `build` whose body is a Transfer.
 
-    Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in `folder` (by default
-    `features` in the cache folder). Features are reused only for the same weights, image size and machine. A poisoned set shares most
-    images with its original set. Then only its other images go through the network, and their features are not kept. Above 1 GiB, the
-    result is on disk. `precision` makes the context to compute in, and `bf16` says whether this is bfloat16.
+    Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
+    `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and
+    machine. A poisoned set shares most images with its original set. For a poisoned set, only the images that are not
+    in its original set go through the network, and their features are not kept. Above 1 GiB, the result is on disk.
+    `precision` makes the context to compute in, and `bf16` says whether this is bfloat16.
     """
     body = model[1]
     assert isinstance(body, Transfer)
@@ -95,7 +97,8 @@ def _digest(image: NDArray[Any]) -> bytes:
 
 
 def _known(place: Path) -> dict[bytes, tuple[NDArray[np.float32], int]]:
-    """The place of the features of each digest. Files that can't be read are ignored. The list of digests was written last."""
+    """The place of the features of each digest. Files that can't be read are ignored. A list of digests was written
+    after its features, so a list that exists is complete."""
     out: dict[bytes, tuple[NDArray[np.float32], int]] = {}
     for listed in sorted(place.glob("*.digests.npy")) if place.is_dir() else ():
         try:

@@ -28,14 +28,15 @@ class TrainingHook:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the batch to train on, made from the augmented batch: float32 NCHW in [0, 1], and int64 labels (B,) or float32 targets (B, K).
 
-        The loss of a row of targets t is -sum_k t_k log p_k, so a row that sums to w counts w times.
-        Take all random numbers from `generator` (on the CPU, seeded again each epoch). `model` is in training mode. Do not change its
-        mode, and leave its gradients empty.
+        The loss of a row of targets t is -sum_k t_k log p_k, so a row that sums to w counts w times. Take all random
+        numbers from `generator` (on the CPU, seeded again each epoch). `model` is in training mode. Do not change the
+        model's mode, and leave its gradients empty.
         """
         return images, labels
 
     def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
-        """Called after the gradients of this batch's loss were computed, and before the step. It may change weights and gradients."""
+        """Called after the gradients of this batch's loss were computed, and before the step. This method may change
+        weights and gradients."""
 
     def on_epoch_end(self, epoch: int, model: nn.Module) -> None:
         """Called after each epoch (from 0), before the resume file is written."""

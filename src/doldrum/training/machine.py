@@ -15,7 +15,8 @@ __all__ = ["run_settings"]
 
 @contextmanager
 def run_settings(threads: int) -> Iterator[None]:
-    """Set torch's number of threads for the block. Afterwards, this number and torch's random generators are as before."""
+    """Set torch's number of threads for the block. After the block, the number of threads and torch's random generators
+    are as before."""
     before = torch.get_num_threads()
     _keep_freed_memory()
     try:

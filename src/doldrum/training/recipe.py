@@ -21,7 +21,8 @@ _CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The settings of a training run. They are checked when the recipe is made, and are part of the run's identity.
+    """The settings of a training run. All settings are checked when the recipe is made, and are part of the run's
+    identity.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class Recipe:
         "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions and "sgd" for the rest.
         Biases and normalisation layers have no weight decay.
     muon_lr
-        The highest learning rate of "muon". It follows the same schedule as `lr`. Other optimizers ignore it.
+        The highest learning rate of "muon". This rate follows the same schedule as `lr`. Other optimizers ignore it.
     schedule, warmup
         In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. Then "one-cycle" falls linearly to 0,
         "cosine" falls along a cosine, and "constant" stays constant.
@@ -45,7 +46,8 @@ class Recipe:
     precision
         "fp32", "bf16" (autocast), or "auto": bf16 if the processor is fast with it, and otherwise fp32.
     threads
-        The number of torch's threads during the run. It decides the order of sums, so the weights depend on it.
+        The number of torch's threads during the run. The number of threads decides the order of sums, so the weights
+        depend on it.
 
     Raises InputError if a value is out of its range.
 

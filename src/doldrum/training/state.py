@@ -53,7 +53,8 @@ class RunState:
         write_tensors(path, tensors, header)
 
     def resume(self, path: str | Path) -> None:
-        """Continue from the resume file at `path`, if there is one. Raises InputError if it belongs to another run."""
+        """Continue from the resume file at `path`, if there is one. Raises InputError if the file belongs to another
+        run."""
         if not Path(path).exists():
             return
         try:

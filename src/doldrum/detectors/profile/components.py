@@ -21,7 +21,7 @@ _KEPT = 1 << 22  # chances that are worked out beforehand at most
 class Components:
     """R mixture components: p_r(place, label) is the share of a label among the draws of the component's clean inputs.
 
-    The rates of the component's own label are mixed in, with the weight of `TO_LABEL` inputs.
+    The rates of the component's label (`rates.Rates`) are mixed into its own, with the weight of `TO_LABEL` inputs.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ class Components:
             self._table = self._at(place, label)
 
     def read(self, places: NDArray[np.int16]) -> Array:
-        """Probabilities (N, R, places) of the labels that the model returned, under each component. They are 1 where it returned no label.
+        """Probabilities (N, R, places) of the labels that the model returned, under each component. A probability is 1
+        where the model returned no label.
 
         The array is contiguous, so that sums over the last axis do not depend on N.
         """

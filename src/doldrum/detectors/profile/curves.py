@@ -43,9 +43,9 @@ def log_sum(logs: Array, *, axis: int) -> Array:
 class Curves:
     """The curves of `survivals` for each family of perturbations, and the likelihood of draws under each curve.
 
-    With probability q, which depends on the strength, a draw returns the input's own label. Otherwise its label follows the component's
-    rates. There are few values of q and few strengths. So the likelihood of a strength's draws is computed once for each q, and a curve
-    adds up the values of its strengths.
+    With probability q, which depends on the strength, a draw returns the input's own label. With probability 1 - q, the
+    draw's label follows the component's rates. There are few values of q and few strengths. So the likelihood of a
+    strength's draws is computed once for each q, and a curve adds up the values of its strengths.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """The statistical model of SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered inputs.
 
-All code here uses NumPy. The draws of a family are labels (N, C, n): N inputs, C strengths, n draws per strength. A value below 0 means
-that there is no label, and is ignored. Draw j perturbs all inputs in the same way. So each pair (strength, draw), called a place, has
-its own rates of labels. For example, an overlay of a shoe changes labels to other classes than an overlay of a shirt.
+All code here uses NumPy. The draws of a family are labels (N, C, n): N inputs, C strengths, n draws per strength. A
+value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same way. So each pair
+(strength, draw), called a place, has its own rates of labels. For example, an overlay of a shoe changes labels to other
+classes than an overlay of a shirt.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _AT_ONCE = 1 << 15  # numbers worked on at a time
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-    """The share (N,) of each input's draws, over all strengths, that kept the base label. It is 0 if no draw was valid.
+    """The share (N,) of each input's draws, over all strengths, that kept the input's label. The share is 0 if no draw
+    was valid.
 
     >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
     [0.667, 0.0]
@@ -68,19 +70,22 @@ def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, compon
 
 
 class Clean:
-    """The model of clean inputs, made of their `draws`, `labels` and `shares` (from `fit_shares`). Other inputs are compared with it.
+    """The model of clean inputs, made of their `draws`, `labels` and `shares` (from `fit_shares`). Other inputs are
+    compared with this model.
 
     Around a clean input of label k, one of k's components generates the label at each place (strength, draw). p_r(place, label) is the
     share of a label among the draws of the component's clean inputs. The rates of label k (`rates.Rates`) are mixed in with the weight
     of 4 inputs.
 
-    A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a draw's label with
-    probability q, and otherwise has no effect. So p becomes (1 - q) p, and for label y it becomes q + (1 - q) p. The likelihood is
-    averaged over the rows of `survivals`, separately for each family, since it is not known how well a trigger survives.
+    A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a
+    draw's label with probability q, and otherwise has no effect. So the probability p of a label becomes (1 - q) p, and
+    that of label y becomes q + (1 - q) p. The likelihood is averaged over the rows of `survivals`, separately for each
+    family, since it is not known how well a trigger survives.
 
-    A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another label. Their draws
-    are like those of clean inputs of the other labels. They keep y with a probability of 0 or .05, the same for all families. Without
-    outliers in the model, a trigger that never survives would be the best explanation of a misclassified input.
+    A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another
+    label. The draws of outliers are like those of clean inputs of the other labels. A draw keeps y with a probability
+    of 0 or .05, the same for all families. Without outliers in the model, a trigger that never survives would be the
+    best explanation of a misclassified input.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
@@ -105,7 +110,7 @@ class Clean:
         - -log p(draws | clean, no outlier);
         - for each family, log p(draws | triggered) - log p(draws | clean, no outlier).
 
-        For a label that no clean input has, the rates are estimated from those of the other labels.
+        For a label that no clean input has, the rates are estimated from the rates of the other labels.
         """
         each = max(1, _AT_ONCE // (self._curves.width * len(self._mixtures.kinds)))
         starts = range(0, len(labels), each)

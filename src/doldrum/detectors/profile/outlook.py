@@ -1,4 +1,5 @@
-"""Estimate what a fitted profile will find. It simulates triggers on its clean inputs, and needs no forward passes."""
+"""Estimate what share of triggers a fitted profile will find. The estimate simulates triggers on clean inputs, and
+needs no forward passes."""
 
 from __future__ import annotations
 
@@ -47,10 +48,12 @@ class Outlook:
 def made_up(
     draws: Draws, labels: NDArray[np.int16], num_classes: int, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int16]]:
-    """Simulate a trigger on each clean input. Return the labels that its draws would have, and the new labels (N,) of the inputs.
+    """Simulate a trigger on each clean input. Return the labels of all draws with the trigger, and the new labels (N,)
+    of the inputs.
 
-    Each trigger has a target class, drawn at random from all classes except the input's. It has a random curve of `survivals` for each
-    family, and one random strength in [0, 1] for all families. It decides a draw's label with the product of both as probability.
+    Each trigger has a target class, drawn at random from all classes except the input's. Each trigger has a random
+    curve of `survivals` for each family, and one random strength in [0, 1] for all families. The probability that a
+    trigger decides a draw's label is the product of curve and strength.
 
     >>> draws, labels = {"noise": np.zeros((4, 2, 3), dtype=np.int16)}, np.zeros(4, dtype=np.int16)
     >>> with_trigger, targets = made_up(draws, labels, 3, np.random.default_rng(0))
@@ -77,7 +80,8 @@ def found_shares(
     rng: np.random.Generator,
     sets: int = 200,
 ) -> NDArray[np.float64]:
-    """The share (sets,) of triggered scores that would be flagged, for each of several calibration sets. These sets are drawn from the clean scores with replacement.
+    """The share (sets,) of triggered scores that would be flagged, for each of several calibration sets. The
+    calibration sets are drawn from the clean scores with replacement.
 
     >>> shares = found_shares(np.arange(99.0), np.array([99.0, 0.0]), calibration=99, fpr=0.05, rng=np.random.default_rng(0))
     >>> shares.mean()

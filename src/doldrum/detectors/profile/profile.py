@@ -49,29 +49,34 @@ class SmoothnessProfile(OfFamilies):
        one multinomial per draw, since a draw perturbs all inputs in the same way. A few clean inputs are outliers: their perturbed copies
        get another label. A trigger decides each draw with a probability that falls as the strength rises, averaged over many such curves.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
-    3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio, computed for each family of perturbations separately.
+    3. *likelihood ratio, by family* (0.5): the mean surprise of this likelihood ratio, computed for each family of
+       perturbations separately.
     4. *stability under noise* (0.5): the share of draws that kept the label, under the families that do not move pixels, minus the
        class's mean, divided by its standard deviation.
-    5. *stability under overlays* (1): the same when clean images are laid over the input, as in STRIP, but from labels.
+    5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
+       computed from labels.
 
-    The first three parts use the class that the label changes to when a perturbation destroys the trigger (all-to-all, patches under
-    shift). The others find triggers that no perturbation destroys. The sum is calibrated like any score, so the promised rate does not
-    depend on this model being right.
+    The first three parts use the class that the label changes to when a perturbation destroys the trigger (all-to-all,
+    patches under shift). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
+    score, so the promised rate does not depend on this model being right.
 
-    The scores of clean inputs are computed on those of `fit`, a tenth at a time, with a model of the other nine tenths. The overlays are
-    images of `fit`, chosen at random and stored in `overlays_`. If there are too few images, some are used several times. `calibrate`
-    refuses images of `fit`, so overlays are never used for calibration.
+    The scores of clean inputs are computed on those of `fit`, a tenth at a time, with a model of the other nine tenths.
+    The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images than
+    overlays, some images are used several times. `calibrate` refuses images of `fit`, so overlays are never used for
+    calibration.
 
     Parameters
     ----------
     families : mapping of names to probes, optional
-        Probes to use instead of `default_families`, with strengths in rising order. Their seeds are replaced by the detector's.
+        Probes to use instead of `default_families`, with strengths in rising order. The seeds of these probes are
+        replaced by the detector's.
     overlays : int, optional
         The number of images laid over each input, in addition to the families; 0 for none. By default, 19 with the default families,
         and none with others.
     components : int, optional
-        The largest number of mixture components per class; a class has at most one for each 12 of its clean inputs. Pass 1 if there may
-        be triggered inputs among those of `fit`. They would otherwise get a component of their own, and look ordinary.
+        The largest number of mixture components per class; a class has at most one for each 12 of its clean inputs.
+        Pass 1 if there may be triggered inputs among those of `fit`. Triggered inputs would otherwise get a component
+        of their own, and look ordinary.
     seed : int, optional
 
     Source: this project. The designs that were tried, and their results, are in docs/results/detection-design.md.
@@ -206,11 +211,12 @@ class SmoothnessProfile(OfFamilies):
         return self._sum(self._surprise()(self.reference_))
 
     def outlook(self, *, calibration: int, fpr: float = 0.01) -> Outlook:
-        """Estimate how many triggers will be found at a promised rate with this number of calibration images. It uses only the images of `fit`, and no forward passes.
+        """Estimate how many triggers will be found at a promised rate with this number of calibration images. The
+        estimate uses only the images of `fit`, and no forward passes.
 
-        Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each is scored with a model that was fitted without it. On
-        eleven attacks, the estimated share was near the mean over the real triggers. The share for a single trigger may be far from it.
-        See docs/results/few-images.md.
+        Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each of these images is scored with a
+        model that was fitted without it. On eleven attacks, the estimated share was near the mean over the real
+        triggers. The share for a single trigger may be far from the estimate. See docs/results/few-images.md.
 
         Raises InputError if the detector is not fitted, or if there are too few calibration inputs to promise `fpr`.
         """

@@ -20,20 +20,22 @@ _SURE = 0.005  # no rate of staying is nearer to 0 or 1 before a label's own inp
 
 
 class Rates:
-    """Rates of the returned labels around clean inputs, for each label of the inputs. A label with few inputs borrows from the others.
+    """Rates of the returned labels around clean inputs, for each label of the inputs. The rates of a label with few
+    inputs are completed from the other labels.
 
-    Inputs of different labels have two things in common at a place: how often they *stay* (keep their label), and which labels they
-    change to. So a label's rates are shrunk towards "stays as often as the others, and otherwise changes to the same labels". They are
-    not shrunk towards the labels of the others: half of the labels around a few shoes are not shirts. P is the share of inputs that stay:
+    Inputs of different labels have two things in common at a place: how often they *stay* (keep their label), and which
+    labels they change to. So a label's rates are shrunk towards "stays as often as the others, and otherwise changes to
+    the same labels". The rates are not shrunk towards the labels of the others: half of the labels around a few shoes
+    are not shirts. The formulas use P, the share of inputs that stay:
 
     - at a place: P(place), of all inputs, mixed with P(strength) at the weight of 2 inputs;
     - of a label at a strength: P(label, strength), mixed with P(strength) at the weight of 3 inputs;
     - of a label at a place: logit P(label, strength) + logit P(place) - logit P(strength).
 
-    The labels that inputs change to are first counted in the whole family, where all draws of an input count as one input. Mixed in at
-    the weight of 2 inputs are the changes of all inputs at the place, which have the changes in the family mixed in at the weight of 2.
-    A label's rates at a place are its counts there, mixed with this estimate at the weight of 4 inputs. So a label without any clean
-    input has rates too.
+    The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
+    input. The changes of all inputs at the place are then mixed in, at the weight of 2 inputs. (These changes have
+    those of all inputs in the family mixed in, also at the weight of 2.) A label's rates at a place are its counts
+    there, mixed with this estimate at the weight of 4 inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------
@@ -129,7 +131,8 @@ def sparse_tally(
     num_classes: int,
     rows: NDArray[np.int64] | None = None,
 ) -> Any:
-    """Counts (places * K, width) like those of `tally`, as a csr_array with the row place * K + label. It saves memory if few labels occur.
+    """Counts (places * K, width) like those of `tally`, as a csr_array with the row place * K + label. A csr_array
+    saves memory if few labels occur.
 
     An input counts in `columns` (N, P) with `weights` (N, P). Places with the same number in `rows` (places,) are counted together.
     """

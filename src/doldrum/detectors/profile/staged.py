@@ -38,10 +38,11 @@ class StagedProfile(OfFamilies):
     3. all draws of a `SmoothnessProfile`;
     4. twice as many.
 
-    Each stage keeps the draws of the stage before. Every stage has its own `SmoothnessProfile`, fitted on the draws up to this stage of the
-    clean inputs of `fit`. Its score is turned into a *surprise*: -log of the share of clean inputs that score at least as high. So all
-    stages have one scale. (Each clean input of `fit` is scored with a model that was fitted without it.) An input takes the next stage if
-    its surprise is above -log of the share of clean inputs that may take this stage. Its last surprise is its score.
+    Each stage keeps the draws of the stage before, and adds new ones. Every stage has its own `SmoothnessProfile`,
+    fitted on the draws up to this stage of the clean inputs of `fit`. The profile's score is turned into a *surprise*:
+    -log of the share of clean inputs that score at least as high. So all stages have one scale. (Each clean input of
+    `fit` is scored with a model that was fitted without it.) An input takes the next stage if its surprise is above
+    -log of the share of clean inputs that may take this stage. An input's last surprise is its score.
 
     After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image and is calibrated as
     a whole, and the promised rate holds as for any detector.
@@ -49,7 +50,7 @@ class StagedProfile(OfFamilies):
     Parameters
     ----------
     families, overlays, components, seed
-        As in `SmoothnessProfile`. They define the draws of the third stage.
+        As in `SmoothnessProfile`. These settings define the draws of the third stage.
     go_on : three numbers in (0, 1)
         Shares of the clean inputs that take the second, third and fourth stage.
 

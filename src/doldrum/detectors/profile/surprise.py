@@ -15,12 +15,14 @@ _TAIL, _WORTH = 0.1, 10.0
 
 
 class Surprise:
-    """-log of the share of clean inputs with at least this value, for each column. The lowest value has 0, and one in a hundred has 4.6.
+    """-log of the share of clean inputs with at least this value, for each column. The surprise of the lowest value is
+    0. If one input in a hundred has at least this value, the surprise is 4.6.
 
-    Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can be compared too. Its
-    mean excess is that of the tenth of the inputs above the percentile, mixed with an expected excess at the weight of 10 inputs. The
-    expected excess is `shape` times the distance of the 90th percentile from the median. It is needed because, for example, only 4 of
-    40 inputs are above the percentile, and the mean of 4 values is mostly chance.
+    Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can
+    be compared too. The mean excess of this distribution is that of the tenth of the inputs above the percentile, mixed
+    with an expected excess at the weight of 10 inputs. The expected excess is `shape` times the distance of the 90th
+    percentile from the median. The expected excess is needed for few inputs: of 40 inputs, only 4 are above the
+    percentile, and the mean of 4 values is mostly chance.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""Clean images that a detector lays over its inputs. They are some of the images that the detector was fitted on."""
+"""Clean images that a detector lays over its inputs. The overlays are some of the images that the detector was fitted
+on."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ __all__ = ["check_overlays", "draw_overlays"]
 
 
 def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]:
-    """Choose `count` of the images at random, always the same ones for a seed. They keep their order: float32 (count, C, H, W) in [0, 1].
+    """Choose `count` of the images at random, always the same ones for a seed. The chosen images keep their order:
+    float32 (count, C, H, W) in [0, 1].
 
-    If there are fewer images than `count`, images repeat. Then no image is chosen more than once more often than another.
+    If there are fewer images than `count`, images repeat. The numbers of repeats then differ by at most 1.
     """
     own = rng(seed)
     few = count > len(clean)
@@ -27,7 +29,8 @@ def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]
 
 
 def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int]) -> None:
-    """Raise InputError unless `draw_overlays` could have returned these overlays. They may come from a hostile file."""
+    """Raise InputError unless `draw_overlays` could have returned these overlays. The check is needed because overlays
+    may come from a hostile file."""
     if (
         not is_array(overlays)
         or overlays.shape != (count, *input_shape)

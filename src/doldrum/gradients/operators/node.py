@@ -58,5 +58,6 @@ def whole(tensor: torch.Tensor) -> list[int]:
 
 
 def passed_through(rounded: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return the value of `rounded` with the gradient of `x`. This is the straight-through estimate (Bengio et al. 2013, 1308.3432)."""
+    """Return the value of `rounded` with the gradient of `x`. This gradient is the straight-through estimate (Bengio et
+    al. 2013, 1308.3432)."""
     return x + (rounded - x).detach() if x.requires_grad else rounded

@@ -52,7 +52,7 @@ def _resize(node: Node, x: Tensor, *given: Value) -> Tensor:
 def matrix(
     old: int, new: int, scale: float, mode: str, coordinates: str, rounding: str, a: float, exclude: bool
 ) -> np.ndarray | None:
-    """The matrix (new, old) of weights that resizes an axis. None for modes that are not known.
+    """The matrix (new, old) of weights that resizes an axis. The result is None for modes that are not known.
 
     Source: ONNX operator Resize, "coordinate_transformation_mode", "nearest_mode", and the cubic kernel of Keys (1981) with coefficient `a`.
 

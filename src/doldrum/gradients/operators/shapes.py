@@ -17,7 +17,8 @@ Tensor = torch.Tensor
 
 
 def _axes(node: Node, given: Value) -> list[int] | None:
-    """The axes, which are an input (newer opsets) or an attribute. None if there are none."""
+    """The axes of a node, which are an input (newer opsets) or an attribute. The result is None if the node names no
+    axes."""
     return node.get("axes") if given is None else whole(given)
 
 
