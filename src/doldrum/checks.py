@@ -65,7 +65,8 @@ def is_whole(value: object) -> bool:
 
 
 def is_kind(value: object, *kinds: type) -> bool:
-    """isinstance for values whose type is not certain: arguments from code without types, and values read from a file."""
+    """isinstance for values whose type is not certain: arguments from code without types, and values read from a
+    file."""
     return isinstance(value, kinds)
 
 
@@ -88,7 +89,8 @@ def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
     """Why nothing can be read at `path`, as the end of "got PATH, …". The result is None for a regular file and, if
     `folder` is true, for a folder.
 
-    Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and a device may never end.
+    Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and a device may never
+    end.
 
     >>> unfit_path("no/such/file"), unfit_path("."), unfit_path(".", folder=True)
     ('which is not there', 'which is a folder', None)

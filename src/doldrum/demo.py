@@ -1,4 +1,5 @@
-"""The demo: train a clean and a backdoored network on real images, and compare how stable their labels are under noise."""
+"""The demo: train a clean and a backdoored network on real images, and compare how stable their labels are under
+noise."""
 
 from __future__ import annotations
 
@@ -37,9 +38,10 @@ _PRECISIONS = (None, "fp32", "bf16")
 class DemoSettings:
     """The settings of the demo: the networks it trains, and the number of inputs and draws it measures.
 
-    `pick` inputs are used only to find sigma-half, the noise strength for comparisons. `inputs` other inputs, none of the target class,
-    are measured without and with the trigger. The trigger is a white square with sides of `patch` pixels. If `precision` is None, the
-    fastest precision on this machine is used: "bf16" on a machine with AMX, and "fp32" on one without it.
+    `pick` inputs are used only to find sigma-half, the noise strength for comparisons. `inputs` other inputs, none of
+    the target class, are measured without and with the trigger. The trigger is a white square with sides of `patch`
+    pixels. If `precision` is None, the fastest precision on this machine is used: "bf16" on a machine with AMX, and
+    "fp32" on one without it.
     """
 
     recipe: str | Recipe = "fashion-cnn-flip"
@@ -137,7 +139,8 @@ def run_demo(
 
 
 def _split(test: ImageSet, settings: DemoSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the inputs that find sigma-half, and of the other inputs to measure, none of which has the target class."""
+    """Indices of the inputs that find sigma-half, and of the other inputs to measure, none of which has the target
+    class."""
     order = rng(settings.seed, "demo split").permutation(len(test))
     pick, rest = order[: settings.pick], order[settings.pick :]
     assert test.labels is not None

@@ -32,18 +32,22 @@ class EngineError(DoldrumError, RuntimeError):
 
 
 class WorkerError(EngineError):
-    """A worker process died, did not start, or has other versions than this process. A second attempt may succeed (exit code 1)."""
+    """A worker process died, did not start, or has other versions than this process. A second attempt may succeed
+    (exit code 1)."""
 
 
 class StorageError(DoldrumError, RuntimeError):
-    """A storage address gave no answer, or its content changed while it was read. A second attempt may succeed (exit code 1)."""
+    """A storage address gave no answer, or its content changed while it was read. A second attempt may succeed
+    (exit code 1)."""
 
 
 class SandboxError(DoldrumError, RuntimeError):
-    """Work in a confined process gave no result: it exceeded a limit or raised an error (exit code 2), or the process died (1).
+    """Work in a confined process gave no result: it exceeded a limit or raised an error (exit code 2), or the process
+    died (1).
 
-    `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". If the process died, the cause may be the
-    file under audit or the machine. Run the same command again to continue. If the file was the cause, the process dies again.
+    `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". If the process died, the
+    cause may be the file under audit or the machine. Run the same command again to continue. If the file was the cause,
+    the process dies again.
     """
 
     def __init__(self, message: str, *, reason: str = "died") -> None:
@@ -73,8 +77,8 @@ def is_lack_of_memory(error: BaseException) -> bool:
 def check_memory_left(error: BaseException) -> None:
     """Raise MemoryError if a library's error means that memory is short.
 
-    Call this first when you handle a library's error, so that a lack of memory is not reported as a broken file or a wrong shape. Torch's
-    error for a lack of GPU memory is raised unchanged.
+    Call this first when you handle a library's error, so that a lack of memory is not reported as a broken file or a
+    wrong shape. Torch's error for a lack of GPU memory is raised unchanged.
 
     >>> check_memory_left(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
     Traceback (most recent call last):
@@ -88,7 +92,8 @@ def check_memory_left(error: BaseException) -> None:
 
 
 def missing_extra(module: str, extra: str, error: Exception | None = None) -> MissingExtraError:
-    """Make the error for an optional library that is missing or does not load. Raises MemoryError if its import failed for lack of memory.
+    """Make the error for an optional library that is missing or does not load. Raises MemoryError if its import failed
+    for lack of memory.
 
     >>> str(missing_extra("onnxruntime", "onnx"))
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"

@@ -15,7 +15,8 @@ __all__ = ["check_file_writable", "check_folder_writable", "parquet_table", "tid
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
-    """Let `write` fill a draft next to `path`, then rename it. If the process is killed, `path` has the old file or the new one.
+    """Let `write` fill a draft next to `path`, then rename it. If the process is killed, `path` has the old file or the
+    new one.
 
     Missing folders are made. The draft is removed if `write` fails. If the disk is full, the OSError names the file.
 
@@ -86,7 +87,8 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 def check_folder_writable(folder: str | os.PathLike[str]) -> None:
-    """Raise InputError unless files can be written in `folder`, which need not exist yet. The check leaves no files behind.
+    """Raise InputError unless files can be written in `folder`, which need not exist yet. The check leaves no files
+    behind.
 
     Call this check before any work. The check tries to write, since permissions do not show everything, and root has
     all permissions.
@@ -103,7 +105,8 @@ def check_folder_writable(folder: str | os.PathLike[str]) -> None:
 
 
 def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") -> None:
-    """Raise InputError unless a file can be written at `path`. Its folder need not exist yet. The check leaves no files behind."""
+    """Raise InputError unless a file can be written at `path`. Its folder need not exist yet. The check leaves no files
+    behind."""
     target = Path(path)
     if target.is_dir():
         raise InputError(f"expected a file for {flag}, got the folder {target}; name a file in it")
@@ -145,8 +148,8 @@ def _try_writing(folder: Path) -> None:
 def parquet_table(source: bytes | os.PathLike[str], *, columns: Iterable[str] | None = None) -> Any:
     """Read a Parquet file, from its bytes or a path, as a pyarrow Table with all columns or those in `columns`.
 
-    The caller's thread reads the file. Pyarrow's own threads may still hold Python's memory when the interpreter ends, which can abort
-    the process (apache/arrow issues 34314 and 33975).
+    The caller's thread reads the file. Pyarrow's own threads may still hold Python's memory when the interpreter ends,
+    which can abort the process (apache/arrow issues 34314 and 33975).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,4 +1,5 @@
-"""Replace the names of Python arguments in error messages, such as `num_classes=`, by command-line flags, such as `--num-classes`."""
+"""Replace the names of Python arguments in error messages, such as `num_classes=`, by command-line flags, such as
+`--num-classes`."""
 
 from __future__ import annotations
 

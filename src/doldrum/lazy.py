@@ -39,7 +39,8 @@ EXTRAS = {
 
 @contextmanager
 def extras() -> Iterator[None]:
-    """Use this context for imports that need an extra. If the library is missing, MissingExtraError says what to install.
+    """Use this context for imports that need an extra. If the library is missing, MissingExtraError says what to
+    install.
 
     >>> with extras():
     ...     raise ModuleNotFoundError("No module named 'timm'", name="timm")
@@ -57,7 +58,8 @@ def extras() -> Iterator[None]:
 
 
 def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Make the `__getattr__` of a package in which the names of `homes` need the extra "torch". `homes` gives the module of each name.
+    """Make the `__getattr__` of a package in which the names of `homes` need the extra "torch". `homes` gives the
+    module of each name.
 
     >>> torch_names("doldrum", {"rng": "seeds"})("rng").__name__
     'rng'

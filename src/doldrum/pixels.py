@@ -21,8 +21,8 @@ SCALES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 255, np.dtype(np.uint16)
 def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
     """Convert images to float32 in [0, 1]: uint8 is divided by 255, uint16 by 65535, and floats keep their values.
 
-    Returns a new array. Raises InputError for other types, since their range is not known. :class:`doldrum.data.ImageSet` checks the
-    values of floats.
+    Returns a new array. Raises InputError for other types, since their range is not known.
+    :class:`doldrum.data.ImageSet` checks the values of floats.
 
     >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
     [0.0, 0.20000000298023224, 1.0]
@@ -36,7 +36,8 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def digest_of_image(image: NDArray[np.float32]) -> str:
-    """A hash (BLAKE2b, 16 hexadecimal digits) of an image's pixels after `to_float`, to recognise the image in another run.
+    """A hash (BLAKE2b, 16 hexadecimal digits) of an image's pixels after `to_float`, to recognise the image in another
+    run.
 
     >>> digest_of_image(np.zeros((1, 2, 2), np.float32))
     '5250a507f994740e'

@@ -66,7 +66,8 @@ class Smoothness:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars, use `polars.from_pandas`."""
+        """Return a table with one row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars, use
+        `polars.from_pandas`."""
         import pandas as pd
 
         n, s = self.value.shape
@@ -93,9 +94,9 @@ def smoothness(
 ) -> Smoothness:
     """W_sigma(x): the entropy of the label counts around each input, divided by log K.
 
-    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}. This value of W is the plug-in estimate, in [0, 1].
-    Plug-in W is too low by about (K' - 1) / (2 n log K), where K' is the number of labels that occur. So compare inputs only if their numbers
-    of draws are equal.
+    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}. This value of W is the plug-in
+    estimate, in [0, 1]. Plug-in W is too low by about (K' - 1) / (2 n log K), where K' is the number of labels that
+    occur. So compare inputs only if their numbers of draws are equal.
 
     Parameters
     ----------
@@ -103,10 +104,11 @@ def smoothness(
     level : float
         Coverage of each single interval, in (0, 1).
     method : "guaranteed" or "posterior"
-        "guaranteed" intervals cover at `level` for every distribution of labels. "posterior" intervals (Dirichlet mixture) are shorter,
-        but cover only on average over their prior. See :mod:`doldrum.stats.intervals`.
+        "guaranteed" intervals cover at `level` for every distribution of labels. "posterior" intervals (Dirichlet
+        mixture) are shorter, but cover only on average over their prior. See :mod:`doldrum.stats.intervals`.
 
-    Source: the measure is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. The limits are this project's.
+    Source: the measure is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. The limits are this
+    project's.
 
     Examples
     --------
@@ -133,8 +135,8 @@ def smoothness(
 def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float = 0.95) -> list[Interval]:
     """Mean W over the inputs, with one Interval per strength. The interval takes into account that inputs share draws.
 
-    All inputs get the same draws, so their values of W are not independent. The interval adds a jackknife over draws to the
-    spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
+    All inputs get the same draws, so their values of W are not independent. The interval adds a jackknife over draws to
+    the spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
 
     You can also pass the parts of one measurement, if they can be read twice (a list,
     :class:`doldrum.measuring.StoredResponses`). Only one part is then in memory at a time.
@@ -172,16 +174,20 @@ def _last_rise(strengths: NDArray[np.float64], mean: NDArray[np.float64]) -> flo
 
 
 def sigma_half(clean: Smoothness) -> float:
-    """Find sigma-half, the strength at which W is compared: the smallest at which mean W of clean inputs reaches half of its peak.
+    """Find sigma-half, the strength at which W is compared: the smallest at which mean W of clean inputs reaches half
+    of its peak.
 
-    Mean W of clean inputs rises from 0 to a peak. If the noise is much stronger than the image, mean W falls back to 0 if one class then
-    always wins. Mean W falls to a plateau if the winner depends on the draw (a nearly scale-free network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend little on the attack. At the peak, results depend on the attack. Sigma-half is interpolated linearly between the two measured strengths around it. (Below the first measured strength, the interpolation starts at W = 0 for strength 0.)
+    Mean W of clean inputs rises from 0 to a peak. If the noise is much stronger than the image, mean W falls back to 0
+    if one class then always wins. Mean W falls to a plateau if the winner depends on the draw (a nearly scale-free
+    network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend little on the
+    attack. At the peak, results depend on the attack. Sigma-half is interpolated linearly between the two measured
+    strengths around it. (Below the first measured strength, the interpolation starts at W = 0 for strength 0.)
 
     Parameters
     ----------
     clean : Smoothness
-        W of clean inputs that are used for nothing else, over a grid of strengths that includes the peak (.02 to 1.5 for images in
-        [0, 1]).
+        W of clean inputs that are used for nothing else, over a grid of strengths that includes the peak (.02 to 1.5
+        for images in [0, 1]).
 
     Returns
     -------

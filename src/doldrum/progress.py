@@ -42,7 +42,8 @@ def progress_bar(description: str, total: int | None, *, show: bool = True) -> I
 
 @contextmanager
 def waiting(description: str, *, show: bool = True) -> Iterator[None]:
-    """Show a description while the block runs, on a terminal or in a notebook. A terminal also shows the time since the start.
+    """Show a description while the block runs, on a terminal or in a notebook. A terminal also shows the time since the
+    start.
 
     Use `waiting` for work whose steps can't be counted. Code inside the block may not show any other progress.
 
@@ -74,7 +75,8 @@ def _in_notebook() -> bool:
 
 @contextmanager
 def _below_cell(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """An HTML progress bar below the notebook's cell, which disappears at the end. The bars of rich and tqdm would need ipywidgets."""
+    """An HTML progress bar below the notebook's cell, which disappears at the end. The bars of rich and tqdm would need
+    ipywidgets."""
     from IPython.display import HTML, display
 
     begun, done = time.monotonic(), 0

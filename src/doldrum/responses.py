@@ -31,8 +31,8 @@ class Responses:
     Parameters
     ----------
     draws : int16 array (N, C, n)
-        The label of input i, condition c and draw j: a class in [0, num_classes), `INVALID` or `NOT_TAKEN`. A condition is one strength
-        of the probe.
+        The label of input i, condition c and draw j: a class in [0, num_classes), `INVALID` or `NOT_TAKEN`. A condition
+        is one strength of the probe.
     labels : int16 array (N,)
         The label of each unperturbed input, or `INVALID`.
     strengths : floats, length C
@@ -118,7 +118,8 @@ class Responses:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Label counts (N, C, K), computed at each access. Draws that are invalid or were never made are not counted."""
+        """Label counts (N, C, K), computed at each access. Draws that are invalid or were never made are not
+        counted."""
         n_inputs, n_conditions, n = self.draws.shape
         k = self.num_classes
         rows = self.draws.reshape(n_inputs * n_conditions, n)
@@ -151,7 +152,8 @@ class Responses:
     def at(self, strength: float) -> Responses:
         """The responses at one strength only.
 
-        Raises InputError if the strength was not measured, or if several conditions have it (for example, several kinds of corruption).
+        Raises InputError if the strength was not measured, or if several conditions have it (for example, several kinds
+        of corruption).
         """
         gaps = np.abs(np.asarray(self.strengths) - strength)
         found = np.flatnonzero(gaps <= 1e-9 * max(1.0, abs(strength)))
@@ -182,7 +184,8 @@ class Responses:
         return replace(self, draws=self.draws[:, :, :draws], readouts=first)
 
     def and_draws(self, more: Responses) -> Responses:
-        """Add more draws of the same inputs and conditions after these draws. Labels, scores and `info` are those of the present object.
+        """Add more draws of the same inputs and conditions after these draws. Labels, scores and `info` are those of
+        the present object.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
         >>> r.and_draws(r).draws.tolist()
@@ -197,7 +200,8 @@ class Responses:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Responses]) -> Responses:
-        """Join responses to the same probe for several sets of inputs, one after another. `info` is that of the first part.
+        """Join responses to the same probe for several sets of inputs, one after another. `info` is that of the first
+        part.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2, ids=["a"])
         >>> Responses.concatenate([r, r]).draws.shape

@@ -51,11 +51,12 @@ class PoisonFilter(PoisonFilteringDefence):
         self._check_params()
 
     def detect_poison(self, **kwargs: Any) -> tuple[dict[str, Any], list[int]]:
-        """Return (report, is_clean). As everywhere in ART, is_clean[i] is 1 if x_train[i] was called clean, and 0 if it was called poison.
+        """Return (report, is_clean). As everywhere in ART, is_clean[i] is 1 if x_train[i] was called clean, and 0 if it
+        was called poison.
 
         `kwargs` replace parameters of the same names. The report holds `scores` (higher = more suspicious), `p_values`,
-        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the most flags that the promised rate explains) and
-        `more_than_promised`.
+        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the most flags that the promised rate
+        explains) and `more_than_promised`.
         """
         if kwargs:
             self.set_params(**kwargs)
@@ -63,7 +64,8 @@ class PoisonFilter(PoisonFilteringDefence):
         return _report(self._found), [0 if flag else 1 for flag in self._found.flags]
 
     def evaluate_defence(self, is_clean: NDArray[Any], **kwargs: Any) -> str:
-        """Return ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for poison.
+        """Return ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for
+        poison.
 
         A TruePositive is poison that was called poison. The last result of `detect_poison` is used. If there is no
         result yet, `detect_poison` is called first.
@@ -118,7 +120,8 @@ class TriggerDetector(EvasionDetector):
         self._check_params()
 
     def fit(self, x: NDArray[Any], y: Any = None, batch_size: int = 128, nb_epochs: int = 1, **kwargs: Any) -> None:
-        """Fit the detector on a share of x, and calibrate it on the rest. x must be clean. y, nb_epochs and kwargs are ignored.
+        """Fit the detector on a share of x, and calibrate it on the rest. x must be clean. y, nb_epochs and kwargs are
+        ignored.
 
         Before any work, raises InputError if x has too few inputs for `fpr`. The message gives the number of inputs
         needed.
@@ -135,7 +138,8 @@ class TriggerDetector(EvasionDetector):
         self.detector_ = fresh
 
     def detect(self, x: NDArray[Any], batch_size: int = 128, **kwargs: Any) -> tuple[dict[str, Any], NDArray[np.bool_]]:
-        """Return (report, is_adversarial). is_adversarial[i] is True if x[i] was flagged. The report has the same fields as `PoisonFilter`'s.
+        """Return (report, is_adversarial). is_adversarial[i] is True if x[i] was flagged. The report has the same
+        fields as `PoisonFilter`'s.
 
         `batch_size` changes only the memory used. Raises InputError if `fit` was not called before.
         """
@@ -158,7 +162,8 @@ class TriggerDetector(EvasionDetector):
 
 
 def _images(classifier: Classifier, x: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert ART's inputs to doldrum's images. The inputs of a Classifier that was not made from an ART classifier need no conversion."""
+    """Convert ART's inputs to doldrum's images. The inputs of a Classifier that was not made from an ART classifier
+    need no conversion."""
     layout = getattr(classifier, "layout", None)
     return np.asarray(x, dtype=np.float32) if layout is None else layout.images(x)
 

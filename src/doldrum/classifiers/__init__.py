@@ -1,4 +1,5 @@
-"""Classifiers, which map images to classes: the interface (`base`), its adapters, and `wrap`, which chooses the right adapter.
+"""Classifiers, which map images to classes: the interface (`base`), its adapters, and `wrap`, which chooses the right
+adapter.
 
 Not in this package: training, fast engines (`engines`), and the opening of files under audit (`suspects`).
 """

@@ -48,7 +48,8 @@ class Classifier(ABC):
     modules and ONNX files have gradients (:mod:`doldrum.gradients`)."""
 
     notes: tuple[str, ...] = ()
-    """Unexpected facts that influence the model's answers, such as pixels rounded to bytes. A measurement records them."""
+    """Unexpected facts that influence the model's answers, such as pixels rounded to bytes. A measurement records
+    them."""
 
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         if outputs not in ("logits", "probabilities", "labels"):
@@ -73,7 +74,8 @@ class Classifier(ABC):
         cannot be read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Return scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`. Scores may be NaN, but labels must be in range."""
+        """Return scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`. Scores may be NaN, but labels must be in
+        range."""
         wanted = f"images of shape (B, {', '.join(map(str, self.input_shape))})"
         try:
             array = np.asarray(images)
@@ -124,7 +126,8 @@ class Classifier(ABC):
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
-    """Split images into batches of `size` (None: one batch), each with the number of its real images. The last batch is filled up with copies of its last image.
+    """Split images into batches of `size` (None: one batch), each with the number of its real images. The last batch is
+    filled up with copies of its last image.
 
     >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
     [([0, 1], 2), ([2, 2], 1)]
@@ -153,10 +156,11 @@ def checked_classes(num_classes: Any) -> int:
 
 
 def as_array(output: Any) -> NDArray[Any]:
-    """Convert a model's output to an array. The output may be a list or a tensor (with gradients, on a GPU, of any precision).
+    """Convert a model's output to an array. The output may be a list or a tensor (with gradients, on a GPU, of any
+    precision).
 
-    Raises ClassifierError if the output is not an array of numbers or strings, but for example None, a mapping, or rows of different
-    lengths.
+    Raises ClassifierError if the output is not an array of numbers or strings, but for example None, a mapping, or rows
+    of different lengths.
 
     >>> as_array([[0.1, 0.9], [0.5, 0.5]]).shape
     (2, 2)

@@ -1,4 +1,5 @@
-"""Find the scores or labels in what a model returns. The same rule applies to every kind of model, and torch is not imported.
+"""Find the scores or labels in what a model returns. The same rule applies to every kind of model, and torch is not
+imported.
 
 - An array, a tensor, or plain lists of numbers are the scores themselves.
 - In an object with a field `logits`, as Hugging Face models return, this field has the scores.
@@ -47,7 +48,8 @@ def find_answer(
     """Find the place of the scores (or labels) for `rows` images in a model's output. The result is None if the scores
     are the output itself.
 
-    If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part, or more than one, fits.
+    If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part, or more than one,
+    fits.
 
     >>> import numpy as np
     >>> find_answer((np.zeros((2, 64)), np.zeros((2, 10))), rows=2, num_classes=10)

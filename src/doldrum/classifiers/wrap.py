@@ -34,11 +34,12 @@ def as_classifier(
     Parameters
     ----------
     model
-        An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in
-        [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned unchanged. Scores may also be in a dict, a tuple or a
-        field `logits` (:mod:`doldrum.classifiers.outputs`). A module that takes only one image is run image by image. Models of other
-        libraries: an ART classifier with `clip_values` (it gets inputs in this range), an image-classification pipeline of transformers
-        (its processor's scaling is applied), or a fitted scikit-learn classifier of rows of pixels.
+        An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in [0, 1] to scores (B, K) or
+        labels (B,); or a Classifier, which is returned unchanged. Scores may also be in a dict, a tuple or a field
+        `logits` (:mod:`doldrum.classifiers.outputs`). A module that takes only one image is run image by image. Models
+        of other libraries: an ART classifier with `clip_values` (it gets inputs in this range), an image-classification
+        pipeline of transformers (its processor's scaling is applied), or a fitted scikit-learn classifier of rows of
+        pixels.
     input_shape, num_classes
         (C, H, W) and K. Modules and functions need both. Models of other libraries may state shape and number of
         classes themselves.

@@ -1,4 +1,5 @@
-"""Detectors: find triggered inputs by the labels that the model gives to perturbed copies, with a promised false-positive rate.
+"""Detectors: find triggered inputs by the labels that the model gives to perturbed copies, with a promised
+false-positive rate.
 
 Read `contract` first: `profile` and each file of `baselines` implement it, and `deploy` uses it. The inspection of
 models, and the report pages, are not in this package.

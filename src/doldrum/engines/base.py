@@ -40,7 +40,8 @@ def threads() -> int:
 
 
 class DeviceFill(ABC):
-    """A tile's function that can also write its rows on the model's device, so that only the original images are copied there."""
+    """A tile's function that can also write its rows on the model's device, so that only the original images are copied
+    there."""
 
     @abstractmethod
     def __call__(self, buffer: NDArray[np.float32]) -> None:
@@ -55,7 +56,7 @@ class Engine(ABC):
     """A classifier compiled for one tile shape. `run` classifies many tiles, and may return the answers in any order.
 
     Whether several inputs may share a tile without changing each other's labels is tested (see `mixes_inputs` in
-    `engines.choose`). The result "no" is always safe.
+    `engines.choose`). `mixes_inputs` may always be False.
     """
 
     name: ClassVar[str]
@@ -67,7 +68,8 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
-        """Fill each tile, classify it, and pass `(key, output)` to `sink`. The output is scores (rows, K) or labels (rows,).
+        """Fill each tile, classify it, and pass `(key, output)` to `sink`. The output is scores (rows, K) or labels
+        (rows,).
 
         `sink` may be called from other threads, one call at a time for each key.
         """

@@ -66,16 +66,17 @@ def check_engine(engine: str) -> None:
 def choose_engine(
     classifier: Classifier, engine: str, *, rows: int, sample: NDArray[np.float32]
 ) -> tuple[Engine, EngineChoice]:
-    """Build the requested engine, or for "auto" the fastest one that agrees with the classifier itself, and return its agreement.
+    """Build the requested engine, or for "auto" the fastest one that agrees with the classifier itself, and return its
+    agreement.
 
-    `sample` are float32 images (B, C, H, W), which include perturbed images of the caller. "auto" builds every engine that suits this
-    machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the others. A classifier whose own
-    answers differ from one run to the next gets a warning. On a CPU, "auto" leaves out torch.compile, which takes about half a minute to
-    compile.
+    `sample` are float32 images (B, C, H, W), which include perturbed images of the caller. "auto" builds every engine
+    that suits this machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the
+    others. A classifier whose own answers differ from one run to the next gets a warning. On a CPU, "auto" leaves out
+    torch.compile, which takes about half a minute to compile.
 
-    The choice is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`). A later run on this machine uses the
-    same engine without timing, if it still agrees. If the choice cannot be kept, the first engine that agrees is used, since the fastest
-    one may differ from run to run.
+    The choice is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`). A later run on this
+    machine uses the same engine without timing, if it still agrees. If the choice cannot be kept, the first engine that
+    agrees is used, since the fastest one may differ from run to run.
 
     An engine that is requested by name is used even if its agreement is low. If the sample shows that the agreement is
     below `MIN_AGREEMENT`, there is a warning (a one-sided binomial test at 5%: one different label of 32 shows
@@ -125,7 +126,8 @@ def _agreeing(
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
 ) -> list[_Found]:
-    """The engines that can be built and agree with the classifier, with their outputs. If the classifier itself fails, its error is raised."""
+    """The engines that can be built and agree with the classifier, with their outputs. If the classifier itself fails,
+    its error is raised."""
     found = []
     for name, precision in suited:
         try:
@@ -143,14 +145,16 @@ def _agreeing(
 
 
 def _shown_to_differ(agreement: float, checked: int) -> bool:
-    """Whether so few equal labels would be rare (5%) for an engine that agrees on a share `MIN_AGREEMENT` of all images."""
+    """Whether so few equal labels would be rare (5%) for an engine that agrees on a share `MIN_AGREEMENT` of all
+    images."""
     from scipy.special import bdtr
 
     return bool(bdtr(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)
 
 
 def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:
-    """The best time of three passes over the sample, for each engine. The times of all engines but the first are raised by a tenth."""
+    """The best time of three passes over the sample, for each engine. The times of all engines but the first are raised
+    by a tenth."""
     best = [float("inf")] * len(found)
     for _ in range(3):
         for i, (built, _, _) in enumerate(found):
@@ -169,7 +173,8 @@ def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineC
 
 
 def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> tuple[Engine, EngineChoice]:
-    """Use the classifier itself as engine. There are no other labels to compare with, so some images are run again, in another order."""
+    """Use the classifier itself as engine. There are no other labels to compare with, so some images are run again, in
+    another order."""
     built = DirectEngine(classifier, rows=rows)
     most = _FEW if classifier.costly else _ALONE
     sample = sample[np.unique(np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int))]
@@ -226,7 +231,8 @@ def _one_by_one(classifier: Classifier) -> bool:
 
 
 def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -> Engine:
-    """Build the engine with this name and precision. The last few engines are kept and reused when their classifier runs again."""
+    """Build the engine with this name and precision. The last few engines are kept and reused when their classifier
+    runs again."""
     if name == "eager":
         return DirectEngine(classifier, rows=rows)
     if _one_by_one(classifier):

@@ -1,4 +1,5 @@
-"""The engine that uses torch.compile, on the CPU (which needs a C++ compiler) and on CUDA, in fp32 or, if this is faster, bf16."""
+"""The engine that uses torch.compile, on the CPU (which needs a C++ compiler) and on CUDA, in fp32 or, if this is
+faster, bf16."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ class CompiledEngine(Engine):
     """Compiles one graph for one batch shape, so nothing is compiled again. On CUDA, this engine uses CUDA graphs and
     pinned buffers.
 
-    On CUDA, the host prepares the next tile while the device works on this one. Noise is added on the device, so only images and random
-    draws are copied there.
+    On CUDA, the host prepares the next tile while the device works on this one. Noise is added on the device, so only
+    images and random draws are copied there.
     """
 
     name = "compile"
@@ -80,7 +81,8 @@ class CompiledEngine(Engine):
             self._hand_over(waiting, sink)
 
     def _fetch(self, out: Any) -> tuple[Any, Any]:
-        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy and the event that marks its end."""
+        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy and the
+        event that marks its end."""
         if not self._cuda:
             return out.clone(), None
         torch = self._torch

@@ -1,4 +1,5 @@
-"""The engine that calls the classifier itself, tile by tile: eager torch, ONNX Runtime or a plain function, in its own precision."""
+"""The engine that calls the classifier itself, tile by tile: eager torch, ONNX Runtime or a plain function, in its own
+precision."""
 
 from __future__ import annotations
 

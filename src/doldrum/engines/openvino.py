@@ -32,7 +32,8 @@ def supports(classifier: Classifier) -> bool:
 class OpenVINOEngine(Engine):
     """Runs one stream per core, each on its own slice of a tile. Meanwhile the host fills the next tile.
 
-    The number of rows in a slice is chosen so that the data between layers stays in a core's cache, if possible (`engines/slices.py`).
+    The number of rows in a slice is chosen so that the data between layers stays in a core's cache, if possible
+    (`engines/slices.py`).
     """
 
     name = "openvino"
@@ -110,7 +111,8 @@ _LAYERS = {"Convolution", "GroupConvolution", "MatMul", "ScaledDotProductAttenti
 
 
 def _traffic(model: Any, rows: int, *, each: int) -> tuple[int, list[int]]:
-    """Bytes of a model's weights, and bytes that go into and out of each layer for one row. A number has `each` bytes."""
+    """Bytes of a model's weights, and bytes that go into and out of each layer for one row. A number has `each`
+    bytes."""
 
     def size(port: Any) -> int:
         return 0 if port.get_partial_shape().is_dynamic else each * math.prod(port.get_shape())

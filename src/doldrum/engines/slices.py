@@ -1,4 +1,5 @@
-"""Choose how many rows of a tile a model takes at once, so that the data between its layers stays in the cache of a core."""
+"""Choose how many rows of a tile a model takes at once, so that the data between its layers stays in the cache of a
+core."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
 
         weights / s + the sum of those of `layers` that are more than cache / s
 
-    For a network with few weights, such as a small transformer, slices that fit into the cache are best. For a network with many weights,
-    such as a ResNet, whole tiles are best. Among slice sizes whose traffic is within a twentieth of the least, the largest is chosen,
-    since it needs fewer calls. Slices that leave more than a twentieth of their rows empty are not considered. The result depends only
-    on the network, not on the machine or the time.
+    For a network with few weights, such as a small transformer, slices that fit into the cache are best. For a network
+    with many weights, such as a ResNet, whole tiles are best. Among slice sizes whose traffic is within a twentieth of
+    the least, the largest is chosen, since it needs fewer calls. Slices that leave more than a twentieth of their rows
+    empty are not considered. The result depends only on the network, not on the machine or the time.
 
     >>> slice_rows(63, weights=1_200_000, layers=[98_000] * 20), slice_rows(63, weights=45_000_000, layers=[500_000] * 10)
     (21, 63)

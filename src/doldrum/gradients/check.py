@@ -1,4 +1,5 @@
-"""Checks before gradients are used: are the module's scores those of the model, and is there a gradient that is not zero?"""
+"""Checks before gradients are used: are the module's scores those of the model, and is there a gradient that is not
+zero?"""
 
 from __future__ import annotations
 

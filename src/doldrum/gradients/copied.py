@@ -17,9 +17,9 @@ __all__ = ["frozen_copy"]
 def frozen_copy(module: nn.Module) -> nn.Module:
     """Copy `module` to fp32 and evaluation mode, without gradients for its parameters. The original is not changed.
 
-    Tensors that a forward pass in inference mode left in the module (caches, weights made by hooks) become plain tensors in the copy, since
-    autograd refuses them.
-    Raises ClassifierError for a module with parts that cannot be copied.
+    Tensors that a forward pass in inference mode left in the module (caches, weights made by hooks) become plain
+    tensors in the copy, since autograd refuses them. Raises ClassifierError for a module with parts that cannot be
+    copied.
     """
     memo: dict[int, Any] = {}
     for part in module.modules():

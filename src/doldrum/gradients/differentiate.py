@@ -26,7 +26,8 @@ _TINY = float(np.finfo(np.float32).tiny)
 
 
 class Differentiable(nn.Module):
-    """Maps float32 images (B, C, H, W) in [0, 1] to float32 scores (B, K), with gradients only with respect to the images.
+    """Maps float32 images (B, C, H, W) in [0, 1] to float32 scores (B, K), with gradients only with respect to the
+    images.
 
     Attributes
     ----------
@@ -78,7 +79,8 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     Parameters
     ----------
     classifier
-        Any Classifier. For a file, use the Classifier that :func:`doldrum.opening.inside.open_suspect` returns in the confined process.
+        Any Classifier. For a file, use the Classifier that :func:`doldrum.opening.inside.open_suspect` returns in the
+        confined process.
     images : float32 (N, C, H, W) in [0, 1]
         A few images that the model is meant for; the first 16 are used for checks. On these images, the module's scores
         must equal the classifier's, up to 1e-3 of the scores' spread. So labels can differ only for ties. (The limit is
@@ -95,8 +97,8 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     InputError
         for images of another shape, or none.
     ClassifierError
-        for a model that has no gradients, with the reason and what to give instead, or for a model that fails the checks, with the
-        difference.
+        for a model that has no gradients, with the reason and what to give instead, or for a model that fails the
+        checks, with the difference.
 
     Examples
     --------

@@ -1,4 +1,5 @@
-"""Run an ONNX graph as a torch module. Torch runs its nodes one after another, so that autograd can compute gradients."""
+"""Run an ONNX graph as a torch module. Torch runs its nodes one after another, so that autograd can compute
+gradients."""
 
 from __future__ import annotations
 
@@ -23,12 +24,13 @@ _PASSING = {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
 
 
 class OnnxModule(nn.Module):
-    """Maps images (B, C, H, W) to the output named `output`. All floats are fp32. Weights are buffers, or parameters if `trainable` is true.
+    """Maps images (B, C, H, W) to the output named `output`. All floats are fp32. Weights are buffers, or parameters if
+    `trainable` is true.
 
     Attributes
     ----------
-    is_log : if `log` is true, whether the graph ends in a softmax, so that this module returns its logarithm (also where the softmax is 0)
-    rounds : whether the graph rounds values that depend on the images; gradients ignore this rounding (straight-through)
+    is_log : if `log` is true, whether the graph ends in a softmax; the module then returns the softmax's logarithm
+    rounds : whether the graph rounds values that depend on the images; gradients ignore this rounding
     was_half : whether the weights in the file are in half precision
     layers : the layers whose weights are parameters
     watch : the name of a value that is passed to `seen` in each forward pass, or ""

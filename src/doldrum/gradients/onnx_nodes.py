@@ -43,7 +43,8 @@ def reads(node: Node) -> Iterable[str]:
 
 
 def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
-    """Read the nodes that `output` needs. Also return the input's name, the batch size if it is fixed, and whether weights are in half precision.
+    """Read the nodes that `output` needs. Also return the input's name, the batch size if it is fixed, and whether
+    weights are in half precision.
 
     Functions that the file defines are expanded. Weights in half precision become fp32.
 
@@ -70,7 +71,8 @@ def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
 
 
 def _body(graph: Any, outputs: list[str], opset: int, depends: set[str]) -> Body:
-    """Read a graph. `depends` has the names of values that depend on the images, and the names in this graph are added to it."""
+    """Read a graph. `depends` has the names of values that depend on the images, and the names in this graph are added
+    to it."""
     from onnx import numpy_helper
 
     nodes = []
@@ -113,7 +115,8 @@ def _names(proto: Any) -> set[str]:
 
 
 def _attributes(proto: Any, opset: int, depends: set[str]) -> tuple[dict[str, Any], tuple[Body, ...]]:
-    """Attributes as Python values, and the graphs among them. An If node has two graphs: first the one for true, then the one for false."""
+    """Attributes as Python values, and the graphs among them. An If node has two graphs: first the one for true, then
+    the one for false."""
     from onnx import AttributeProto, helper, numpy_helper
 
     found: dict[str, Any] = {}
@@ -131,7 +134,8 @@ def _attributes(proto: Any, opset: int, depends: set[str]) -> tuple[dict[str, An
 
 
 def _tensor(array: Any) -> torch.Tensor:
-    """Convert a weight to a tensor. Floats become fp32. Integers keep their type, except unsigned types above 8 bits, which become int64."""
+    """Convert a weight to a tensor. Floats become fp32. Integers keep their type, except unsigned types above 8 bits,
+    which become int64."""
     array = np.asarray(array)
     if array.dtype.kind in "OSUc":
         raise unsupported("Constant", "text or complex numbers")

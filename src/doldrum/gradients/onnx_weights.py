@@ -31,7 +31,8 @@ class Layer:
 
 
 def layers_of(body: Body) -> list[Layer]:
-    """The layers of a graph, in order, whose weights are floating-point constants of the file. A bias that an Add adds after a MatMul is a layer too."""
+    """The layers of a graph, in order, whose weights are floating-point constants of the file. A bias that an Add adds
+    after a MatMul is a layer too."""
     makers = {name: node for node in body.nodes for name in node.outputs}
     found: list[Layer] = []
     for node in body.nodes:

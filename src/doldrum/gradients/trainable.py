@@ -1,4 +1,5 @@
-"""Trainable: a copy of a classifier's model whose weights can be changed, and which can be turned into a classifier again."""
+"""Trainable: a copy of a classifier's model whose weights can be changed, and which can be turned into a classifier
+again."""
 
 from __future__ import annotations
 
@@ -27,11 +28,13 @@ __all__ = ["Channels", "Trainable", "trainable"]
 _TINY = float(torch.finfo(torch.float32).tiny)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Channels = tuple[str, str]
-"""Names of the parameters of a layer's channels: the weight, whose first axis is the channels, and the bias, or "" if there is none."""
+"""Names of the parameters of a layer's channels: the weight, whose first axis is the channels, and the bias, or "" if
+there is none."""
 
 
 class Trainable(nn.Module, ABC):
-    """Maps float32 images (B, C, H, W) in [0, 1] to float32 logits or log-probabilities (B, K), with gradients for the weights.
+    """Maps float32 images (B, C, H, W) in [0, 1] to float32 logits or log-probabilities (B, K), with gradients for the
+    weights.
 
     The weights are a copy, so those of the classifier do not change. :func:`trainable` makes such a module.
     """
@@ -58,11 +61,13 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def channels(self) -> list[Channels]:
-        """The layers whose channels can be pruned: batch normalisation if there is any, or else convolutions, or else hidden linear layers."""
+        """The layers whose channels can be pruned: batch normalisation if there is any, or else convolutions, or else
+        hidden linear layers."""
 
     @abstractmethod
     def last_channels(self) -> Channels:
-        """The channels of the last convolution, or of the batch normalisation behind it. Raises ClassifierError without a convolution."""
+        """The channels of the last convolution, or of the batch normalisation behind it. Raises ClassifierError without
+        a convolution."""
 
     @abstractmethod
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> AbstractContextManager[None]:
@@ -184,10 +189,11 @@ class _Onnx(Trainable):
 def trainable(classifier: Classifier) -> Trainable:
     """Make a copy of `classifier`'s model, in fp32 and evaluation mode, whose weights can be trained.
 
-    A torch module is copied. For an ONNX file, torch runs the nodes, and the weights of the layers are parameters. Frozen parameters of a
-    module stay frozen, unless all of them are frozen.
+    A torch module is copied. For an ONNX file, torch runs the nodes, and the weights of the layers are parameters.
+    Frozen parameters of a module stay frozen, unless all of them are frozen.
 
-    Raises ClassifierError if the classifier's weights can't be accessed, if it has none in floating point, or if it returns only labels.
+    Raises ClassifierError if the classifier's weights can't be accessed, if it has none in floating point, or if it
+    returns only labels.
 
     >>> from doldrum.classifiers import as_classifier
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()

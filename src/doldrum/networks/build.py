@@ -17,7 +17,8 @@ __all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
 
 _TIMM = "timm/"
 CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
-"""The format name in a checkpoint of such a network. The package `training` writes it, and `suspects` recognises checkpoints by it."""
+"""The format name in a checkpoint of such a network. The package `training` writes it, and `suspects` recognises
+checkpoints by it."""
 
 
 def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
@@ -55,15 +56,16 @@ def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
     Parameters
     ----------
     name
-        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm (the extra `timm`), or a key of `TRANSFER` (the extra
-        `transfer`). All weights are random; :func:`load_pretrained` loads those of `TRANSFER`.
+        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm (the extra `timm`), or a key of `TRANSFER` (the
+        extra `transfer`). All weights are random; :func:`load_pretrained` loads those of `TRANSFER`.
     input_shape, num_classes
         (C, H, W) and K. Images are float32 in [0, 1]; the network normalises them itself and returns logits (B, K).
 
     Raises
     ------
     InputError
-        for an unknown name, or a shape that the network can't take. Raises MissingExtraError if the library of a network is missing.
+        for an unknown name, or a shape that the network can't take. Raises MissingExtraError if the library of a
+        network is missing.
 
     Examples
     --------

@@ -40,7 +40,8 @@ def _conv(inside: int, outside: int, *, kernel: int = 3, stride: int = 1) -> nn.
 def _fashion_cnn(shape: Shape, classes: int) -> nn.Module:
     """Four convolutions, none at full resolution, and a linear layer over all positions (5.9 MFLOP at 28x28).
 
-    Full resolution is avoided because, on a CPU, a small network then needs more time for memory traffic than for arithmetic.
+    Full resolution is avoided because, on a CPU, a small network then needs more time for memory traffic than for
+    arithmetic.
     """
     channels, height, width = shape
     quarter = (-(-height // 4), -(-width // 4))
@@ -64,7 +65,8 @@ def _mlp(shape: Shape, classes: int) -> nn.Module:
 
 
 class _ResidualBlock(nn.Module):
-    """A basic residual block. Source: He et al. 2016, "Deep residual learning for image recognition". Each norm can be folded."""
+    """A basic residual block. Source: He et al. 2016, "Deep residual learning for image recognition". Each norm can be
+    folded."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -101,7 +103,8 @@ class _PreActBlock(nn.Module):
 
 
 def _preact_resnet18(shape: Shape, classes: int) -> nn.Module:
-    """PreActResNet-18. Source: He et al. 2016, "Identity mappings in deep residual networks", the version for CIFAR (3x3 stem)."""
+    """PreActResNet-18. Source: He et al. 2016, "Identity mappings in deep residual networks", the version for CIFAR
+    (3x3 stem)."""
     layers: list[nn.Module] = [nn.Conv2d(shape[0], 64, 3, 1, 1, bias=False)]
     inside = 64
     for outside, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
@@ -112,7 +115,8 @@ def _preact_resnet18(shape: Shape, classes: int) -> nn.Module:
 
 
 def _vgg11_bn(shape: Shape, classes: int) -> nn.Module:
-    """VGG-11. Source: Simonyan and Zisserman 2015, configuration A, here with batch normalisation and one linear layer."""
+    """VGG-11. Source: Simonyan and Zisserman 2015, configuration A, here with batch normalisation and one linear
+    layer."""
     layers: list[nn.Module] = []
     inside = shape[0]
     for outside, pool in ((64, 1), (128, 1), (256, 0), (256, 1), (512, 0), (512, 1), (512, 0), (512, 1)):
@@ -151,7 +155,8 @@ class _ViTBlock(nn.Module):
 
 
 class _ViT(nn.Module):
-    """A vision transformer with four blocks, patches of 4 x 4 pixels (2 x 2 for small images), and a mean over the tokens at the end."""
+    """A vision transformer with four blocks, patches of 4 x 4 pixels (2 x 2 for small images), and a mean over the
+    tokens at the end."""
 
     def __init__(self, shape: Shape, classes: int, *, width: int = 96, depth: int = 4, heads: int = 4) -> None:
         super().__init__()

@@ -18,8 +18,8 @@ with extras():
 __all__ = ["TRANSFER", "Transfer", "load_pretrained", "transfer"]
 
 TRANSFER: dict[str, int] = {"efficientnet-lite0": 0, "efficientnet-lite0-tuned": 8}
-"""The networks by name, and how many of the extractor's last parts are trained with the new last layer. The number is 0, or 8: the last
-four blocks, the convolution after them with its norm and activation, and the mean over positions."""
+"""The networks by name, and how many of the extractor's last parts are trained with the new last layer. The number is
+0, or 8: the last four blocks, the convolution after them with its norm and activation, and the mean over positions."""
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LEAST = 32
@@ -78,8 +78,8 @@ def load_pretrained(model: nn.Module) -> bool:
     """Load the pretrained weights and normalisation of a network that `build` made. Return False if the network has no
     pretrained weights.
 
-    The new last layer keeps its random weights. Nothing is downloaded. Raises InputError if the file of weights is not the published
-    one, and MissingExtraError if the packages are missing.
+    The new last layer keeps its random weights. Nothing is downloaded. Raises InputError if the file of weights is not
+    the published one, and MissingExtraError if the packages are missing.
     """
     first, body = (model[0], model[1]) if isinstance(model, nn.Sequential) else (None, None)
     if not isinstance(body, Transfer) or not isinstance(first, Normalise):

@@ -19,7 +19,8 @@ _BLOCK_BYTES = 64 << 20
 
 
 def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.ndarray, int]:
-    """Return images (uint8, uint16 or float NCHW), labels (int64) and the number of classes. Raises InputError if the data are unusable."""
+    """Return images (uint8, uint16 or float NCHW), labels (int64) and the number of classes. Raises InputError if the
+    data are unusable."""
     images, labels = getattr(data, "images", None), getattr(data, "labels", None)
     if images is not None and labels is None:
         raise InputError("expected labels with the images, got none; training needs labels")
@@ -49,7 +50,8 @@ def as_trained(images: np.ndarray) -> np.ndarray:
 
 
 def augment(images: torch.Tensor, generator: torch.Generator, *, shift: int, flip: bool) -> torch.Tensor:
-    """Shift each image by up to `shift` pixels on both axes (filled with zeros), and if `flip`, mirror half of them left to right.
+    """Shift each image by up to `shift` pixels on both axes (filled with zeros), and if `flip`, mirror half of them
+    left to right.
 
     Images are (B, C, H, W), of any dtype. The random numbers are drawn on the CPU.
 

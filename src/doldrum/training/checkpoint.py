@@ -57,8 +57,8 @@ class TrainedClassifier(ModuleClassifier):
 def save_checkpoint(path: str | Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
     """Write `model`'s weights and `metadata` as safetensors.
 
-    `metadata` must have only values that JSON can hold, among them `network` (a name that `build` knows), `input_shape` and
-    `num_classes`.
+    `metadata` must have only values that JSON can hold, among them `network` (a name that `build` knows), `input_shape`
+    and `num_classes`.
     """
     missing = [key for key in ("network", "input_shape", "num_classes") if key not in metadata]
     if missing:
@@ -69,8 +69,9 @@ def save_checkpoint(path: str | Path, model: nn.Module, metadata: Mapping[str, A
 def load_checkpoint(path: str | Path) -> TrainedClassifier:
     """Read a checkpoint that doldrum wrote. No code from the file is run.
 
-    Raises InputError if the file is missing, is not safetensors, was not written by doldrum, has another format version, or names an
-    unknown network. Also raises it if tensors, shapes or types differ from those of the network, or if values are not finite.
+    Raises InputError if the file is missing, is not safetensors, was not written by doldrum, has another format
+    version, or names an unknown network. Also raises it if tensors, shapes or types differ from those of the network,
+    or if values are not finite.
     """
     tensors, metadata = read_tensors(path, FORMAT)
     name, shape, classes = (metadata.get(key) for key in ("network", "input_shape", "num_classes"))
@@ -97,7 +98,8 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Path:
-    """Write tensors and a JSON header to `path`. If the process is killed, `path` has the complete old file or the complete new one."""
+    """Write tensors and a JSON header to `path`. If the process is killed, `path` has the complete old file or the
+    complete new one."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(plain, metadata={_KEY: json.dumps(metadata, default=str)})
 
@@ -111,7 +113,8 @@ def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadat
 
 
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read the tensors and the JSON header of a file that `write_tensors` wrote. The header's `format` must be `kind`."""
+    """Read the tensors and the JSON header of a file that `write_tensors` wrote. The header's `format` must be
+    `kind`."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"expected a checkpoint at {path}, got nothing there; check the path")

@@ -37,10 +37,11 @@ def run_epochs(
     checkpoint: str | Path | None,
     progress: bool,
 ) -> None:
-    """Train from epoch `state.epoch` to the end, as the recipe of `state` says. `checkpoint` is written after each epoch.
+    """Train from epoch `state.epoch` to the end, as the recipe of `state` says. `checkpoint` is written after each
+    epoch.
 
-    `trained` is the module that gets a batch: the whole network, or the part after its frozen trunk. All random numbers depend only on
-    seed and epoch.
+    `trained` is the module that gets a batch: the whole network, or the part after its frozen trunk. All random numbers
+    depend only on seed and epoch.
     """
     recipe = state.recipe
     batch = min(recipe.batch_size, len(images))
@@ -77,7 +78,8 @@ def _epoch(
     hook: TrainingHook | None,
     advance: Any,
 ) -> dict[str, Any]:
-    """Train for one epoch, and return its entry of the history. `trained` is the network, or the part after its frozen trunk."""
+    """Train for one epoch, and return its entry of the history. `trained` is the network, or the part after its frozen
+    trunk."""
     began = time.perf_counter()
     model = state.model.train()
     device = next(model.parameters()).device

@@ -32,7 +32,8 @@ _FORMAT = "features-1"
 def trunk_features(
     model: nn.Sequential, images: Any, *, precision: Any, bf16: bool, progress: bool = True, folder: Path | None = None
 ) -> NDArray[np.float32]:
-    """Compute `trunk(normalise(image))` of every image, float32 (N, C, H, W), for a `model` of `build` whose body is a Transfer.
+    """Compute `trunk(normalise(image))` of every image, float32 (N, C, H, W), for a `model` of `build` whose body is a
+    Transfer.
 
     Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
     `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and

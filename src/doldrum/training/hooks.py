@@ -11,8 +11,9 @@ __all__ = ["TrainingHook"]
 class TrainingHook:
     """A base class for steps that are added to the training loop. Override the methods you need; the loop calls them.
 
-    `name` is part of the run's identity: a resume file of a run with another hook, or without one, is refused. A hook that has weights
-    returns them in `state_dict` and loads them in `load_state_dict`, so that a resumed run continues in the same way.
+    `name` is part of the run's identity: a resume file of a run with another hook, or without one, is refused. A hook
+    that has weights returns them in `state_dict` and loads them in `load_state_dict`, so that a resumed run continues
+    in the same way.
 
     >>> class Noise(TrainingHook):
     ...     name = "noise 0.1"
@@ -26,7 +27,8 @@ class TrainingHook:
     def on_batch(
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the batch to train on, made from the augmented batch: float32 NCHW in [0, 1], and int64 labels (B,) or float32 targets (B, K).
+        """Return the batch to train on, made from the augmented batch: float32 NCHW in [0, 1], and int64 labels (B,) or
+        float32 targets (B, K).
 
         The loss of a row of targets t is -sum_k t_k log p_k, so a row that sums to w counts w times. Take all random
         numbers from `generator` (on the CPU, seeded again each epoch). `model` is in training mode. Do not change the

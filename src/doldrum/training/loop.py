@@ -42,18 +42,20 @@ def train(
     Parameters
     ----------
     data
-        An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or any object with `images` (uint8, uint16 or
-        floats in [0, 1], (N, C, H, W)) and `labels` (N,). It may also have `class_names` and `content_hash()`.
+        An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or any object with `images`
+        (uint8, uint16 or floats in [0, 1], (N, C, H, W)) and `labels` (N,). It may also have `class_names` and
+        `content_hash()`.
     recipe
         A Recipe, or the name of a recipe in RECIPES. During the run, torch uses the recipe's number of threads.
     seed
-        Decides the initial weights, the order of the images and the augmentation. The same seed gives the same weights bit for bit, in
-        any process on the same machine and versions.
+        Decides the initial weights, the order of the images and the augmentation. The same seed gives the same weights
+        bit for bit, in any process on the same machine and versions.
     network
         A network to use instead of the recipe's.
     checkpoint
-        A resume file, which is replaced after each epoch in one step. If the file exists, the run continues from it, and ends with the
-        same weights as an uninterrupted run. A file of another run (recipe, seed, data, hook) is refused.
+        A resume file, which is replaced after each epoch in one step. If the file exists, the run continues from it,
+        and ends with the same weights as an uninterrupted run. A file of another run (recipe, seed, data, hook) is
+        refused.
     progress
         Show a progress bar if standard error is a terminal.
     hook
@@ -129,7 +131,8 @@ def _seen_unchanged(recipe: Recipe, hook: TrainingHook | None) -> bool:
 
 
 def _fit_normalisation(model: nn.Module, images: Any) -> None:
-    """Set the first layer's mean and standard deviation from about 5,000 training images, or from all if there are fewer."""
+    """Set the first layer's mean and standard deviation from about 5,000 training images, or from all if there are
+    fewer."""
     part = torch.from_numpy(as_trained(images[:: max(1, len(images) // 5000)].copy()))
     part = part.double() / (255 if part.dtype == torch.uint8 else 1)
     first = next(layer for layer in model.modules() if hasattr(layer, "std") and hasattr(layer, "mean"))

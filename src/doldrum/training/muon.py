@@ -1,4 +1,5 @@
-"""Muon, an optimizer for convolutions: momentum, and then a step along the nearest matrix with equal singular values."""
+"""Muon, an optimizer for convolutions: momentum, and then a step along the nearest matrix with equal singular
+values."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
-    """Approximate U V^T for `gradient` = U S V^T by Newton-Schulz iteration. The matrix has the gradient's first axis as rows.
+    """Approximate U V^T for `gradient` = U S V^T by Newton-Schulz iteration. The matrix has the gradient's first axis
+    as rows.
 
-    Each singular value goes through `steps` rounds of x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5, which brings all but
-    the smallest near 1. The result has the shape of `gradient`. Source: Jordan et al. 2024, "Muon", and its use in airbench.
+    Each singular value goes through `steps` rounds of x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5, which brings all but the
+    smallest near 1. The result has the shape of `gradient`. Source: Jordan et al. 2024, "Muon", and its use in
+    airbench.
     """
     matrix = gradient.reshape(len(gradient), -1)
     matrix = matrix / (matrix.norm() + 1e-7)

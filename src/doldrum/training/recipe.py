@@ -38,11 +38,11 @@ class Recipe:
     muon_lr
         The highest learning rate of "muon". This rate follows the same schedule as `lr`. Other optimizers ignore it.
     schedule, warmup
-        In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. Then "one-cycle" falls linearly to 0,
-        "cosine" falls along a cosine, and "constant" stays constant.
+        In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. Then "one-cycle"
+        falls linearly to 0, "cosine" falls along a cosine, and "constant" stays constant.
     shift, flip
-        Augmentation: a random shift of up to `shift` pixels on both axes (filled with zeros), and a left-right flip of half
-        the images.
+        Augmentation: a random shift of up to `shift` pixels on both axes (filled with zeros), and a left-right flip of
+        half the images.
     precision
         "fp32", "bf16" (autocast), or "auto": bf16 if the processor is fast with it, and otherwise fp32.
     threads
@@ -93,7 +93,8 @@ class Recipe:
             raise InputError(f"expected flip to be True or False, got {self.flip!r}; pick one")
 
     def hash(self, **context: Any) -> str:
-        """The SHA-256, as hexadecimal, of the recipe and of all other arguments that identify the run (`seed=`, `data=`...).
+        """The SHA-256, as hexadecimal, of the recipe and of all other arguments that identify the run (`seed=`,
+        `data=`...).
 
         >>> RECIPES["digits-mlp"].hash(seed=0) == RECIPES["digits-mlp"].hash(seed=1)
         False

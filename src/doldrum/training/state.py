@@ -20,7 +20,8 @@ _FORMAT = "doldrum-resume-1"
 
 
 class RunState:
-    """Everything that changes during a training run. Random numbers depend only on seed and epoch, so no random state is kept."""
+    """Everything that changes during a training run. Random numbers depend only on seed and epoch, so no random state
+    is kept."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, *, identity: str, hook: TrainingHook | None) -> None:
         self.model, self.recipe, self.identity, self.hook = model, recipe, identity, hook
@@ -90,7 +91,8 @@ class RunState:
 
 
 def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Make one optimizer for all weights, or Muon for convolutions and SGD for the rest. `scale` multiplies a group's learning rate."""
+    """Make one optimizer for all weights, or Muon for convolutions and SGD for the rest. `scale` multiplies a group's
+    learning rate."""
     given = [p for p in model.parameters() if p.requires_grad]
     muon = [p for p in given if p.ndim == 4] if recipe.optimizer == "muon" else []
     rest = given if not muon else [p for p in given if p.ndim != 4]

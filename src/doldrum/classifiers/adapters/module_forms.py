@@ -52,8 +52,8 @@ def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | 
     """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out, `module` is called with two
     images.
 
-    A module that fails on two images and also on one image is returned unchanged, and the next call raises its error. Raises
-    ClassifierError if no part of its output, or more than one, can be the scores or labels.
+    A module that fails on two images and also on one image is returned unchanged, and the next call raises its error.
+    Raises ClassifierError if no part of its output, or more than one, can be the scores or labels.
     """
     labels = outputs == "labels"
     known: dict[str, Any] = {"num_classes": num_classes, "outputs": outputs}

@@ -23,7 +23,8 @@ _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def load_onnxruntime() -> Any:
-    """Import ONNX Runtime, without telemetry and with only fatal errors printed. Raises MissingExtraError if it is not installed."""
+    """Import ONNX Runtime, without telemetry and with only fatal errors printed. Raises MissingExtraError if it is not
+    installed."""
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -119,7 +120,8 @@ class OnnxClassifier(Classifier):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle only the path and the settings. A session can't be sent to another process, which therefore reads the file again."""
+        """Pickle only the path and the settings. A session can't be sent to another process, which therefore reads the
+        file again."""
         known = {"input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs}
         return partial(OnnxClassifier, **known, notes=self.notes), (str(self.path),)
 

@@ -64,7 +64,8 @@ def hold_for_now(compiled: Any) -> None:
 
 
 class OpenVINOClassifier(Classifier):
-    """Runs a model in OpenVINO's own format, which takes float32 images (N, C, H, W) and returns scores (N, K) or labels (N,).
+    """Runs a model in OpenVINO's own format, which takes float32 images (N, C, H, W) and returns scores (N, K) or
+    labels (N,).
 
     `path` is the model's .xml file, with its .bin file in the same folder. `fixed_batch` is the number of images that
     the model takes at a time, or None for any number. `fingerprint` is the fingerprint of the files that the model was
@@ -114,7 +115,8 @@ class OpenVINOClassifier(Classifier):
         return np.concatenate(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle only the path and the settings. A compiled model can't be sent to another process, which therefore reads the file again."""
+        """Pickle only the path and the settings. A compiled model can't be sent to another process, which therefore
+        reads the file again."""
         known: dict[str, Any] = {
             "input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs,
             "fingerprint": self._fingerprint, "fixed_batch": self.fixed_batch, "notes": self.notes,

@@ -19,7 +19,8 @@ __all__ = ["PipelineClassifier", "pipeline_classifier"]
 
 
 class _Processed(nn.Module):
-    """Computes x * scale + shift, as the pipeline's processor does with pixels in [0, 1], and then the model's logits."""
+    """Computes x * scale + shift, as the pipeline's processor does with pixels in [0, 1], and then the model's
+    logits."""
 
     def __init__(self, model: nn.Module, scale: NDArray[Any], shift: NDArray[Any]) -> None:
         super().__init__()
@@ -54,10 +55,11 @@ class PipelineClassifier(ModuleClassifier):
         self.class_names = tuple(str(names[i]) for i in range(self.num_classes))
 
     def images(self, pictures: Sequence[Any]) -> NDArray[Any]:
-        """Resize and crop Pillow images, or uint8 arrays (H, W, 3), with the pipeline's own processor. The result is (N, C, H, W), uint8.
+        """Resize and crop Pillow images, or uint8 arrays (H, W, 3), with the pipeline's own processor. The result is
+        (N, C, H, W), uint8.
 
-        If the processor's resizing gives fractions, the result is float32 in [0, 1]. Raises InputError if a picture gets another size
-        than `input_shape`.
+        If the processor's resizing gives fractions, the result is float32 in [0, 1]. Raises InputError if a picture
+        gets another size than `input_shape`.
         """
         made = [_run(self._processor, p, do_rescale=False, do_normalize=False) for p in pictures]
         for one in made:

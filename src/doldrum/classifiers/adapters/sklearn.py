@@ -17,7 +17,8 @@ __all__ = ["SklearnClassifier", "sklearn_classifier"]
 
 
 class SklearnClassifier(Classifier):
-    """A scikit-learn estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]. Class k is `classes_[k]`."""
+    """A scikit-learn estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]. Class k is
+    `classes_[k]`."""
 
     no_gradients = ("a model of scikit-learn's, which has no gradients", "use methods that need only scores or labels")
 

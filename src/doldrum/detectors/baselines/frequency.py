@@ -29,8 +29,8 @@ _FLOOR = 1e-4
 def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """Put one of five artificial triggers, chosen and placed at random, on each image (N, C, H, W).
 
-    The triggers are a white square, a square of coloured noise, a blend with another of the images, Gaussian noise over the image,
-    and a soft dark shadow. All returned pixels are in [0, 1].
+    The triggers are a white square, a square of coloured noise, a blend with another of the images, Gaussian noise over
+    the image, and a soft dark shadow. All returned pixels are in [0, 1].
 
     Source: Zeng et al. 2021, arXiv 2104.03413 (random white block, random coloured block, random noise, random
     shadow, another image blended in).
@@ -65,8 +65,9 @@ class Frequency(Detector):
     classifier is trained on the images of `fit` and on copies of them with `synthetic_triggers`. The detector does not
     find low-frequency triggers (blended, WaNet, LF).
 
-    The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper trains a small CNN
-    on these features. This detector uses a linear discriminant with a ridge penalty, which has a single solution and is saved as arrays.
+    The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper
+    trains a small CNN on these features. This detector uses a linear discriminant with a ridge penalty, which has a
+    single solution and is saved as arrays.
 
     Parameters
     ----------

@@ -22,9 +22,9 @@ class RPP(OneStrength):
     detector W, but the model's scores instead of its labels. With one threshold for all classes, rare classes can have
     more false alarms than promised. `calibrate(..., per_class=True)` promises the rate for each class.
 
-    The norm is twice the total variation distance. If sigma is not given, it is sigma-half, as in :class:`W`, and is stored in
-    `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper's conformal threshold is what
-    `calibrate` does for every detector.
+    The norm is twice the total variation distance. If sigma is not given, it is sigma-half, as in :class:`W`, and is
+    stored in `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper's
+    conformal threshold is what `calibrate` does for every detector.
 
     Parameters
     ----------

@@ -46,7 +46,8 @@ class STRIP(Detector):
     draws : int
         The number of overlays. The paper uses 100 and finds that 10 are enough.
     mode : "add" or "blend"
-        "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "blend": (1 - weight) x + weight o_j.
+        "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "blend": (1 - weight)
+        x + weight o_j.
     weight : float
         The weight of the overlay.
     seed : int, optional

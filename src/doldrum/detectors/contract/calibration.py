@@ -17,7 +17,8 @@ __all__ = ["Calibration"]
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Scores (n,) and tie breakers (n,) of clean inputs, the false-positive rate to promise, and the seed of the tie breakers.
+    """Scores (n,) and tie breakers (n,) of clean inputs, the false-positive rate to promise, and the seed of the tie
+    breakers.
 
     With `groups` (n,), the predicted classes, the rate is promised for each predicted class separately. Inputs without
     a label (group -1) belong to no class, so they are compared with all calibration inputs.
@@ -61,7 +62,8 @@ class Calibration:
 
     @property
     def smallest(self) -> int:
-        """The number of calibration inputs behind a p-value: all of them, or with groups those of the smallest class."""
+        """The number of calibration inputs behind a p-value: all of them, or with groups those of the smallest
+        class."""
         if self.groups is None or not (self.groups >= 0).any():
             return len(self)
         return int(np.unique(self.groups[self.groups >= 0], return_counts=True)[1].min())
@@ -92,7 +94,8 @@ class Calibration:
         return (groups >= 0) & ~np.isin(groups, self.groups)
 
     def flags(self, p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each p-value is at most `fpr`, with the same tolerance for rounding as :func:`doldrum.stats.conformal.num_allowed`."""
+        """Whether each p-value is at most `fpr`, with the same tolerance for rounding as
+        :func:`doldrum.stats.conformal.num_allowed`."""
         return p_values <= self.fpr * (1 + 1e-9)
 
     def limit(self, groups: NDArray[np.int64]) -> int:

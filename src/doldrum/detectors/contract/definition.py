@@ -15,7 +15,8 @@ _NEEDS = ("labels", "scores", "weights")
 
 
 def check_definition(detector: Hooks) -> None:
-    """Raise InputError unless the class has a name, a valid `needs`, and one attribute per setting with the setting's name."""
+    """Raise InputError unless the class has a name, a valid `needs`, and one attribute per setting with the setting's
+    name."""
     kind = type(detector)
     if not isinstance(getattr(detector, "name", None), str) or not detector.name:
         raise InputError(

@@ -44,7 +44,8 @@ _BATCH = 256  # inputs in memory at a time
 class Detector(Hooks):
     """Gives every input a score (higher = more suspicious), with a promised false-positive rate.
 
-    Use a detector as `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass defines the methods in `Hooks`.
+    Use a detector as `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass defines the
+    methods in `Hooks`.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ class Detector(Hooks):
         self.classifier: Classifier | None = None
         self.calibration: Calibration | None = None
         self.engine = "auto"
-        """The name of the engine, which `fit` chooses. If you set another engine, or "auto", the next measurement checks it."""
+        """The name of the engine, which `fit` chooses. If you set another engine, or "auto", the next measurement
+        checks it."""
         self.checked: Checked | None = None
         """What `fit` found when it checked the classifier and the engine. While this check is still valid, classifier
         and engine are not checked again."""
@@ -68,7 +70,8 @@ class Detector(Hooks):
         """The number of inputs measured at a time. This number changes only the memory used and how often `on_batch` is
         called."""
         self.on_batch: Callable[[int], None] | None = None
-        """A function that is called after each batch with the number of inputs in the batch, for example to show progress."""
+        """A function that is called after each batch with the number of inputs in the batch, for example to show
+        progress."""
         self.each: Each = map
         """How batches are processed if no workers are requested: by default in this process, one after another."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
@@ -89,8 +92,9 @@ class Detector(Hooks):
         (:func:`doldrum.spread.spread`). Results are bit for bit the same for every number of workers. A worker that
         dies is replaced.
 
-        Before any work, raises ClassifierError if the classifier doesn't give what `needs` says, and InputError if the images have
-        another shape than the classifier takes. If `fit` fails or is interrupted, the detector is not fitted, even if it was before.
+        Before any work, raises ClassifierError if the classifier doesn't give what `needs` says, and InputError if the
+        images have another shape than the classifier takes. If `fit` fails or is interrupted, the detector is not
+        fitted, even if it was before.
         """
         check_definition(self)
         each = self._each(workers, ray)
@@ -154,7 +158,8 @@ class Detector(Hooks):
         """Compute score, p-value and flag of every input. The results do not depend on the batch, the order or the
         other inputs.
 
-        Memory holds one batch of inputs at a time. Items of a source that cannot be read are left out and listed in the result's `skipped`. Raises InputError if the detector is not calibrated.
+        Memory holds one batch of inputs at a time. Items of a source that cannot be read are left out and listed in the
+        result's `skipped`. Raises InputError if the detector is not calibrated.
         """
         if self.calibration is None:
             self.fitted_seed()
@@ -174,8 +179,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """Make a ScanResult from labels and scores. `forwards` (N,) are the forward passes per input, by default `self.forwards`.
-        `ties` (N,) are the tie breakers, if they are known already."""
+        """Make a ScanResult from labels and scores. `forwards` (N,) are the forward passes per input, by default
+        `self.forwards`. `ties` (N,) are the tie breakers, if they are known already."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -201,13 +206,14 @@ class Detector(Hooks):
         )
 
     def score_samples(self, images: Images) -> NDArray[np.float64]:
-        """Return only the scores (N,), higher = more suspicious. The detector must be fitted, but need not be calibrated."""
+        """Return only the scores (N,), higher = more suspicious. The detector must be fitted, but need not be
+        calibrated."""
         self.fitted_seed()
         return self.scored(self.taken(images))[1]
 
     def run(self, images: ImageSet) -> Measurement:
-        """Prepare one measurement of all probes, which `measure` can use many times. Model and engine are checked on some of these images,
-        unless the check of `fit` is still valid."""
+        """Prepare one measurement of all probes, which `measure` can use many times. Model and engine are checked on
+        some of these images, unless the check of `fit` is still valid."""
         self.fitted_seed()
         classifier = self.classifier
         if classifier is None:
@@ -231,8 +237,8 @@ class Detector(Hooks):
     def measure(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> Iterator[Evidence]:
-        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass a `run` that was made before, so that
-        no new one is made."""
+        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass a `run` that was made before, so
+        that no new one is made."""
         work = Measured(self.stage_runs(images, run))
         found = (each or self.each)(work, blocks_of(images, self.batch_size))
         for (block, _), evidence in zip(blocks_of(images, self.batch_size), found, strict=True):
@@ -259,14 +265,16 @@ class Detector(Hooks):
         return vars(self) | {"on_batch": None, "each": map}
 
     def stage_runs(self, images: ImageSet, run: Measurement | None = None) -> list[Measurement]:
-        """One measurement per stage, with the draws that the stage adds. Without stages, one measurement with all draws."""
+        """One measurement per stage, with the draws that the stage adds. Without stages, one measurement with all
+        draws."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
 
-        Raises InputError for another classifier. Classifiers are compared by fingerprint, which for a function is only its name.
+        Raises InputError for another classifier. Classifiers are compared by fingerprint, which for a function is only
+        its name.
         """
         self.check_classifier(classifier)
         difference = self.differs_from(classifier)
@@ -314,7 +322,8 @@ class Detector(Hooks):
     def scored(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Labels and scores (N,). A higher score is more suspicious. The score is infinite if the classifier gave no answer."""
+        """Labels and scores (N,). A higher score is more suspicious. The score is infinite if the classifier gave no
+        answer."""
         found = self.examine(images, run, each=each)
         return found.labels, found.scores
 

@@ -29,9 +29,9 @@ class Hooks(ABC):
     A subclass describes itself in class attributes and defines two methods, `probes` and `score`. If a detector learns
     from the clean inputs of `fit`, it also defines `prepare` or `learn`.
 
-    Each setting (an argument of `__init__`) is stored in an attribute of the same name. What is learned from clean inputs is stored
-    in the attributes that `learned` lists, as numbers, strings or arrays. Their names end in "_". Settings and learned attributes are
-    saved.
+    Each setting (an argument of `__init__`) is stored in an attribute of the same name. What is learned from clean
+    inputs is stored in the attributes that `learned` lists, as numbers, strings or arrays. Their names end in "_".
+    Settings and learned attributes are saved.
     """
 
     name: ClassVar[str]
@@ -41,7 +41,8 @@ class Hooks(ABC):
     paper: ClassVar[str] = ""
     """Title, year, arXiv number or DOI."""
     readouts: ClassVar[tuple[str, ...]] = ()
-    """Values that `score` needs of every draw besides the label: "entropy", "confidence", "change" (see :func:`doldrum.measure`)."""
+    """Values that `score` needs of every draw besides the label: "entropy", "confidence", "change" (see
+    :func:`doldrum.measure`)."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that `prepare` and `learn` set."""
 
@@ -59,7 +60,8 @@ class Hooks(ABC):
 
     @abstractmethod
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Return the scores (N,), higher = more suspicious. An input's score must not depend on the other inputs in `evidence`.
+        """Return the scores (N,), higher = more suspicious. An input's score must not depend on the other inputs in
+        `evidence`.
 
         NaN becomes infinity: an input for which the classifier gives no answer is the most suspicious.
         """
@@ -76,9 +78,11 @@ class Hooks(ABC):
         attributes may come from a hostile file."""
 
     def stages(self) -> Sequence[Mapping[str, int]]:
-        """For a detector with stages: the number of draws per strength that an input has after each stage, for every probe. The last stage has all draws.
+        """For a detector with stages: the number of draws per strength that an input has after each stage, for every
+        probe. The last stage has all draws.
 
-        At each stage, `score` receives the draws up to this stage, and `goes_on` receives the scores. Only probes that perturb images can have stages.
+        At each stage, `score` receives the draws up to this stage, and `goes_on` receives the scores. Only probes that
+        perturb images can have stages.
         """
         return ()
 

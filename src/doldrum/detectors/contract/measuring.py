@@ -40,8 +40,8 @@ def prepared(
     engine: str,
     checked: Checked | None,
 ) -> Measurement:
-    """Prepare one measurement of all probes. `engine` is the engine that the detector was fitted on, or "auto". If the earlier check
-    `checked` is not valid here, the engine is checked on some of the images."""
+    """Prepare one measurement of all probes. `engine` is the engine that the detector was fitted on, or "auto". If the
+    earlier check `checked` is not valid here, the engine is checked on some of the images."""
     options: dict[str, Any] = {"readouts": readouts, "scores": scores, "batch_size": batch_size}
     try:
         return Measurement(classifier, images, probes, engine=engine, checked=checked, **options)
@@ -55,8 +55,8 @@ def prepared(
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Measures the evidence of a block of images, with all draws of all stages. The evidence has no images, since the caller has
-    them. This object is sent to workers."""
+    """Measures the evidence of a block of images, with all draws of all stages. The evidence has no images, since the
+    caller has them. This object is sent to workers."""
 
     parts: Sequence[Measurement]
 
@@ -74,8 +74,8 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Examining:
-    """Computes labels, scores and forward passes of a block of images. Each stage is measured only for the inputs that need it.
-    This object is sent to workers."""
+    """Computes labels, scores and forward passes of a block of images. Each stage is measured only for the inputs that
+    need it. This object is sent to workers."""
 
     detector: Hooks
     parts: Sequence[Measurement]

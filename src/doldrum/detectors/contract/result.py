@@ -1,4 +1,5 @@
-"""ScanResult: scores, p-values and flags of the inputs, and how many flags the promised false-positive rate explains."""
+"""ScanResult: scores, p-values and flags of the inputs, and how many flags the promised false-positive rate
+explains."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -40,9 +41,11 @@ class ScanResult:
     fpr : float
         The promised false-positive rate.
     num_calibration : int
-        Number of calibration inputs behind the promised rate; with class-conditional calibration, of the smallest class.
+        Number of calibration inputs behind the promised rate; with class-conditional calibration, of the smallest
+        class.
     limit : int
-        The most flags among N clean inputs that the promised rate explains: more are expected in fewer than 5% of cases.
+        The most flags among N clean inputs that the promised rate explains: more are expected in fewer than 5% of
+        cases.
     forwards : int64 array (N,), optional
         Forward passes that each input took; fewer than the detector's maximum if it stopped early.
     skipped : (id, why) of items that could not be read; they are not among the N inputs
@@ -97,8 +100,8 @@ class ScanResult:
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether more inputs were flagged than false alarms explain (95%). If so, some inputs are likely triggered, or differ from
-        the calibration inputs."""
+        """Whether more inputs were flagged than false alarms explain (95%). If so, some inputs are likely triggered, or
+        differ from the calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:

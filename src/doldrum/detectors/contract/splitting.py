@@ -17,7 +17,8 @@ _IN_MEMORY = 1 << 30
 
 
 def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
-    """Split off `fit` of the clean inputs at random, and return both parts. The same inputs are always split in the same way.
+    """Split off `fit` of the clean inputs at random, and return both parts. The same inputs are always split in the
+    same way.
 
     More than 1 GiB of uint8 pixels are written to a memory-mapped temporary file.
 
@@ -31,7 +32,8 @@ def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
 
 
 def check_apart(fit: ImageSet, calibration: ImageSet) -> None:
-    """Raise InputError if more than 1% of the calibration inputs are also inputs of fit. `calibrate` makes the same check, but only after `fit`.
+    """Raise InputError if more than 1% of the calibration inputs are also inputs of fit. `calibrate` makes the same
+    check, but only after `fit`.
 
     >>> import numpy as np
     >>> check_apart(*fit_and_calibration(ImageSet(np.zeros((10, 1, 2, 2), np.uint8)), 4))

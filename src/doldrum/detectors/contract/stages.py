@@ -1,4 +1,5 @@
-"""A detector in stages: few draws decide most inputs, and only the others get more. The score stays one fixed function of the image."""
+"""A detector in stages: few draws decide most inputs, and only the others get more. The score stays one fixed function
+of the image."""
 
 from __future__ import annotations
 
@@ -53,10 +54,11 @@ def new_draws(stages: Sequence[Mapping[str, int]]) -> list[dict[str, range]]:
 def in_stages(
     detector: Hooks, first: Evidence, more: Callable[[int, NDArray[np.int64]], Evidence]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Scores (N,), and the last stage (N,) that was measured for each input. A score is infinite if it could not be computed.
+    """Scores (N,), and the last stage (N,) that was measured for each input. A score is infinite if it could not be
+    computed.
 
-    `first` is the evidence of all inputs at stage 0. `more(stage, index)` returns the evidence of the inputs `index` up to a later
-    stage. Whether an input needs the next stage depends only on its own score.
+    `first` is the evidence of all inputs at stage 0. `more(stage, index)` returns the evidence of the inputs `index` up
+    to a later stage. Whether an input needs the next stage depends only on its own score.
     """
     scores = _scores(detector, first)
     settled = np.zeros(len(first), dtype=np.int64)

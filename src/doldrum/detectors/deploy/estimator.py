@@ -56,7 +56,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         `decision_function` = `score_samples` - `offset_`
     n_features_in_ : int
 
-    `score_samples` is minus the detector's score: higher = more normal, as everywhere in scikit-learn. To separate equal scores, a small number is added, which is derived from the image's bytes. This number is at most a billionth of the scores' spread.
+    `score_samples` is minus the detector's score: higher = more normal, as everywhere in scikit-learn. To separate
+    equal scores, a small number is added, which is derived from the image's bytes. This number is at most a billionth
+    of the scores' spread.
     """
 
     def __init__(

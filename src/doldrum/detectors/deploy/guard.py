@@ -26,7 +26,8 @@ __all__ = ["Guard", "Guarded"]
 
 @dataclass(frozen=True, eq=False)
 class Guarded:
-    """The result of a Guard: `labels` (N,) of the classifier, with -1 for flagged inputs, and the detector's `result`."""
+    """The result of a Guard: `labels` (N,) of the classifier, with -1 for flagged inputs, and the detector's
+    `result`."""
 
     labels: NDArray[np.int64]
     result: ScanResult
@@ -38,7 +39,8 @@ class Guard:
     Parameters
     ----------
     model : Classifier, or an nn.Module or function
-        The model that the detector was fitted on. For a module or function, input shape and number of classes come from the detector.
+        The model that the detector was fitted on. For a module or function, input shape and number of classes come from
+        the detector.
     detector : Detector
         Fitted and calibrated. On average, at most its promised share of clean inputs is flagged.
     outputs : "logits", "probabilities" or "labels"
@@ -81,7 +83,8 @@ class Guard:
             )
 
     def __call__(self, images: Images) -> Guarded:
-        """Labels and verdicts of images (N, C, H, W), or of any source of images. Raises InputError if an image can't be read."""
+        """Labels and verdicts of images (N, C, H, W), or of any source of images. Raises InputError if an image can't
+        be read."""
         found = self.detector.taken(images)
         ties = tie_breakers(found.images, self.watch.calibration.seed)
         result = self._judged(found, ties)
@@ -109,7 +112,8 @@ class Guard:
         return self.detector.judge(seen.labels, seen.scores, images, forwards=seen.forwards, ties=ties)
 
     def _show(self, ties: NDArray[np.float64], result: ScanResult) -> None:
-        """Pass the p-values of new images to the watch. An error of the watch is logged and not raised, so that callers still get answers."""
+        """Pass the p-values of new images to the watch. An error of the watch is logged and not raised, so that callers
+        still get answers."""
         if self._failed:
             return
         try:

@@ -1,4 +1,5 @@
-"""Keep batches that fit and calibrate have measured on disk, so that an interrupted calibration continues after them."""
+"""Keep batches that fit and calibrate have measured on disk, so that an interrupted calibration continues after
+them."""
 
 from __future__ import annotations
 

@@ -92,7 +92,8 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
     A hostile file can be read safely: sizes are limited, nothing is unpickled, and unknown fields and detectors are
     refused. But anyone who can change the file can change the promised rate. Keep the file where only you can write.
 
-    Raises InputError if the file is not a detector's file, or if the classifier has other weights than the one of `fit`.
+    Raises InputError if the file is not a detector's file, or if the classifier has other weights than the one of
+    `fit`.
     """
     file = Path(path)
     if not file.is_file():
@@ -202,8 +203,8 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
 
 
 def _plainly(told: Any) -> dict[str, Any]:
-    """Check that the description of how the classifier was opened holds only short texts and numbers, or lists of them. The values
-    themselves are checked when the classifier is opened."""
+    """Check that the description of how the classifier was opened holds only short texts and numbers, or lists of them.
+    The values themselves are checked when the classifier is opened."""
     if not is_object(told) or len(told) > 32:
         raise InputError("expected a small object that says how the classifier was opened, got something else")
     for value in told.values():

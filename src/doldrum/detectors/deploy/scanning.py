@@ -1,4 +1,5 @@
-"""Scan into a folder: Parquet shards of verdicts, and a manifest with a summary. A scan that was killed can be continued."""
+"""Scan into a folder: Parquet shards of verdicts, and a manifest with a summary. A scan that was killed can be
+continued."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -50,27 +51,29 @@ def scan_to(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Scan images into a folder, 1,024 at a time, and return the summary. The folder's manifest.json has the same content.
+    """Scan images into a folder, 1,024 at a time, and return the summary. The folder's manifest.json has the same
+    content.
 
-    Each 1,024 images make one shard, a Parquet file with one row per input: id, label, score, p_value, flag. If a run was interrupted,
-    the same call continues after the last complete shard. If the scan is finished, the call reads its shards. A damaged shard is scanned
-    again, with all shards after it, and a warning says so. Memory holds the images of one shard at a time, and all rows.
+    Each 1,024 images make one shard, a Parquet file with one row per input: id, label, score, p_value, flag. If a run
+    was interrupted, the same call continues after the last complete shard. If the scan is finished, the call reads its
+    shards. A damaged shard is scanned again, with all shards after it, and a warning says so. Memory holds the images
+    of one shard at a time, and all rows.
 
     If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
     cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are bit for bit those of one
     process. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
 
-    Before any work, raises InputError if the folder holds the scan of another detector or of other images, or other files, if it can't
-    be written to, or if another process is writing to it. Raises OSError, with what to do, when the disk is full, and WorkerError when
-    workers die repeatedly.
+    Before any work, raises InputError if the folder holds the scan of another detector or of other images, or other
+    files, if it can't be written to, or if another process is writing to it. Raises OSError, with what to do, when the
+    disk is full, and WorkerError when workers die repeatedly.
 
-    `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads. Items that can't be read are listed
-    under `skipped`, and the run continues without them.
+    `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads. Items that can't
+    be read are listed under `skipped`, and the run continues without them.
 
-    The summary has these fields, among others: `flagged`; `limit` (the most flags that the promised rate explains, 95%); `discoveries`
-    (Benjamini-Hochberg at `fdr`); `note`; `watch`; `suspicious`; and `mean_forwards`, the mean number of forward passes per input.
-    `suspicious` is true if there are more flags than the limit, if there are discoveries, or if the watch found more flags than the
-    promised rate explains.
+    The summary has these fields, among others: `flagged`; `limit` (the most flags that the promised rate explains,
+    95%); `discoveries` (Benjamini-Hochberg at `fdr`); `note`; `watch`; `suspicious`; and `mean_forwards`, the mean
+    number of forward passes per input. `suspicious` is true if there are more flags than the limit, if there are
+    discoveries, or if the watch found more flags than the promised rate explains.
 
     `watch` says whether the promised rate still holds for these images. Its values are `kind`, `words` and `alpha` of a
     :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order, which is
@@ -161,7 +164,8 @@ def _scanned(
 def _by_workers(
     detector: Detector, images: ImageSet | StoredImages, parts: Sequence[tuple[int, int]], each: Each
 ) -> Generator[ScanResult, None, None]:
-    """The result of each part, equal to that of `Detector.scan`. One set of workers processes all parts, in the same batches."""
+    """The result of each part, equal to that of `Detector.scan`. One set of workers processes all parts, in the same
+    batches."""
     if not parts:
         return
     size = detector.batch_size
@@ -212,7 +216,8 @@ def judged_by(detector: Detector, fdr: float) -> dict[str, Any]:
 
 
 def detector_identity(detector: Detector, fdr: float) -> bytes:
-    """A hash of everything except the images that decides the verdicts: the detector, its calibration and its secret seed."""
+    """A hash of everything except the images that decides the verdicts: the detector, its calibration and its secret
+    seed."""
     calibration, digest = detector.calibration, hashlib.sha256()
     assert calibration is not None
     digest.update(repr((detector.name, detector.seed_, detector.fitted_for, calibration.fpr, fdr)).encode())
@@ -250,7 +255,8 @@ def _something_else(folder: Path) -> InputError:
 
 
 def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
-    """The settings in which two scans differ. Seeds and images cannot be compared one by one, since a manifest holds only their hashes."""
+    """The settings in which two scans differ. Seeds and images cannot be compared one by one, since a manifest holds
+    only their hashes."""
     told = [
         f"{name}={manifest[name]} (it began with {name}={found.get(name)})"
         for name in ("fdr", "fpr", "detector", "inputs")

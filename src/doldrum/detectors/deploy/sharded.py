@@ -1,4 +1,5 @@
-"""Scan shards (files of many images) on this machine or at addresses. Each shard is one job, and makes one Parquet file of verdicts.
+"""Scan shards (files of many images) on this machine or at addresses. Each shard is one job, and makes one Parquet file
+of verdicts.
 
 A shard whose Parquet file exists is not scanned again. The Parquet file appears only when it is complete, since S3 and
 Google's storage show an object only after its last byte. The name of the Parquet file follows from the shard's name,
@@ -51,7 +52,8 @@ _LOOK = 256  # images that model and engine may be checked on
 
 
 def is_sharded(source: str, out: str | Path) -> bool:
-    """Whether to scan shard by shard: if the images are at an address or given by a pattern, or if the results go to an address."""
+    """Whether to scan shard by shard: if the images are at an address or given by a pattern, or if the results go to an
+    address."""
     return is_address(source) or is_pattern(source) or is_address(out)
 
 
@@ -67,32 +69,36 @@ def scan_shards(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Scan shards (WebDataset tars, zips, Parquet tables, npz) into one Parquet file of verdicts each, and return the summary, which is also in manifest.json.
+    """Scan shards (WebDataset tars, zips, Parquet tables, npz) into one Parquet file of verdicts each, and return the
+    summary, which is also in manifest.json.
 
     Parameters
     ----------
     detector : Detector
         Calibrated, and bound to its classifier.
     source : str
-        A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, given as a path or an address.
+        A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, given as a
+        path or an address.
     out : str or path
-        A folder or an address (s3://, gs://). The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label, score, p_value, flag. The
-        metadata of this file has the version of the shard that was scanned (its ETag), and what could not be read.
+        A folder or an address (s3://, gs://). The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label, score,
+        p_value, flag. The metadata of this file has the version of the shard that was scanned (its ETag), and what
+        could not be read.
     workers, ray
-        As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker reads shards and writes
-        results itself, with the credentials of its machine.
+        As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker reads
+        shards and writes results itself, with the credentials of its machine.
 
     The same call again scans the shards that have no result yet, and those that have changed since. If the scan is
     finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
     shards.
 
-    Shards that cannot be fetched (deleted, no answer, changed while they were read) are listed under `failed`. The other shards are
-    scanned, and `complete` is False. A damaged shard is not a failure: its result has the images before the damage, and `skipped` says
-    why. After 20 shards in a row that cannot be fetched, the run ends.
+    Shards that cannot be fetched (deleted, no answer, changed while they were read) are listed under `failed`. The
+    other shards are scanned, and `complete` is False. A damaged shard is not a failure: its result has the images
+    before the damage, and `skipped` says why. After 20 shards in a row that cannot be fetched, the run ends.
 
-    Before any work, raises InputError for a place that can't be read or written, or that holds another scan. Raises StorageError if the
-    storage gives no answer, OSError when this machine's disk is full, and WorkerError when workers die repeatedly. Finished results are
-    kept. Passwords and signatures in addresses never appear in messages, files or the summary.
+    Before any work, raises InputError for a place that can't be read or written, or that holds another scan. Raises
+    StorageError if the storage gives no answer, OSError when this machine's disk is full, and WorkerError when workers
+    die repeatedly. Finished results are kept. Passwords and signatures in addresses never appear in messages, files or
+    the summary.
     """
     check_workers(workers, ray=ray)
     if detector.calibration is None or detector.fitted_for is None:
@@ -136,8 +142,8 @@ def is_unfinished_at(out: str | Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ShardScan:
-    """Scans one shard and returns what the summary needs of it. This object is sent to workers. A job is a shard, and whether a result
-    for it seems to exist."""
+    """Scans one shard and returns what the summary needs of it. This object is sent to workers. A job is a shard, and
+    whether a result for it seems to exist."""
 
     examining: Examining
     shards: Shards
@@ -159,7 +165,8 @@ class ShardScan:
             return {"shard": shard.name, "failed": str(error)}
 
     def _earlier(self, shard: Shard) -> dict[str, Any] | None:
-        """The metadata of the shard's earlier result, if it belongs to this scan and the shard has not changed since."""
+        """The metadata of the shard's earlier result, if it belongs to this scan and the shard has not changed
+        since."""
         data = self.place.read(f"{shard.name}.parquet")
         told = None if data is None else _told(data)
         if told is None or told["identity"] != self.identity:
@@ -197,7 +204,8 @@ class ShardScan:
         return told
 
     def _images(self, shard: Shard, folder: Path) -> tuple[StoredImages | None, str, list[list[str]], str | None]:
-        """The decoded images (None if no image could be read), the shard's tag, (id, why) of unreadable items, and a note."""
+        """The decoded images (None if no image could be read), the shard's tag, (id, why) of unreadable items, and a
+        note."""
         classifier = self._detector.classifier
         assert classifier is not None
         name = visible(shard.name)
@@ -277,7 +285,8 @@ def _summed_up(
 
 
 def _runs(detector: Detector, shards: Shards) -> Any:
-    """Prepare the detector's measurements. If model and engine must be checked again, the first shard with images provides the images."""
+    """Prepare the detector's measurements. If model and engine must be checked again, the first shard with images
+    provides the images."""
     shape, last, silent = detector.fitted_for, None, 0
     assert shape is not None
     for shard in shards.shards[:_PATIENCE]:
@@ -331,7 +340,8 @@ def _manifest(place: Store) -> dict[str, Any] | None:
 
 
 def _identity(detector: Detector, shards: Shards, fdr: float, resize: Resize) -> str:
-    """A hash of everything that decides the results, except the content of the shards, which each result identifies itself."""
+    """A hash of everything that decides the results, except the content of the shards, which each result identifies
+    itself."""
     return hashlib.sha256(detector_identity(detector, fdr) + f"{resize} {shards.store.shown()}".encode()).hexdigest()
 
 

@@ -18,7 +18,8 @@ from doldrum.stats.conformal import num_discoveries
 __all__ = ["Tally", "drawn_of", "rows_of", "summary_of", "tally_of", "tally_of_rows"]
 
 Tally = Counter[tuple[int, float]]
-"""The number of inputs for each pair (label, p-value). Tallies can be added. Without class-conditional calibration, all labels of at least 0 are counted as 0."""
+"""The number of inputs for each pair (label, p-value). Tallies can be added. Without class-conditional calibration, all
+labels of at least 0 are counted as 0."""
 _WATCHED = 250_000  # inputs that the watch sees: of more, so many drawn at random
 _PIECE = 10_000  # inputs that it sees at a time
 
@@ -47,7 +48,8 @@ def tally_of_rows(rows: Iterable[Any]) -> Tally:
 
 
 def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, Any]:
-    """Summarise all inputs of a scan: flags and their limit, discoveries, and the verdict of the watch on the inputs in a random order.
+    """Summarise all inputs of a scan: flags and their limit, discoveries, and the verdict of the watch on the inputs in
+    a random order.
 
     The watch uses a random order because the order of a folder is often by class. So the watch can't say when a change
     happened. The same tally always gives the same random order.
@@ -78,7 +80,8 @@ def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, 
 
 
 def drawn_of(total: int, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw `count` different whole numbers in [0, total), all equally likely, in a random order. Memory grows with `count`, not with `total`.
+    """Draw `count` different whole numbers in [0, total), all equally likely, in a random order. Memory grows with
+    `count`, not with `total`.
 
     >>> sorted(drawn_of(4, 4, np.random.default_rng(0)).tolist()), len(drawn_of(10**9, 3, np.random.default_rng(0)))
     ([0, 1, 2, 3], 3)

@@ -44,13 +44,15 @@ class WatchVerdict:
     kind : str
         - "as calibrated": the images are like the calibration inputs, as far as the watch can tell
         - "drift": the images are no longer like the calibration inputs; calibrate again
-        - "attack": more are flagged than the promised rate explains, and the others are like the calibration inputs: an attack is likely
-        - "open": more are flagged than the promised rate explains; too few have arrived since to tell drift from an attack
+        - "attack": more are flagged than the promised rate explains, and the others are like the calibration inputs: an
+          attack is likely
+        - "open": more are flagged than the promised rate explains; too few have arrived since to tell drift from an
+          attack
     words : one sentence for the user that says what to do
     images, flagged : the number of inputs so far, and how many of them were flagged
     drift_at, drift_since : the input at which drift was certain, and about where it began; None if there was none
     flags_at, flags_since : the same for more flags than the promised rate explains
-    alpha : the largest probability, chosen beforehand, of a false alarm on any number of clean images like the calibration inputs
+    alpha : the largest probability, chosen beforehand, of a false alarm on clean images like the calibration inputs
     """
 
     kind: Kind
@@ -80,18 +82,20 @@ class Watch:
       inputs. Another camera, crop or light moves all ranks.
     - *flags* bets that more inputs than promised have a rank that is flagged.
 
-    Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested. With
-    class-conditional calibration, each class has its own ranks. Inputs of a class without calibration inputs are not tested either.
+    Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested.
+    With class-conditional calibration, each class has its own ranks. Inputs of a class without calibration inputs are
+    not tested either.
 
     Parameters
     ----------
     calibration : Calibration
         The calibration of the detector: `detector.calibration`.
     alpha : float in (0, 1)
-        The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called anything but
-        "as calibrated". The probability is over calibration sets and streams.
+        The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called
+        anything but "as calibrated". The probability is over calibration sets and streams.
 
-    Raises InputError for another alpha. A watch keeps a few hundred numbers in memory, per class if calibration is class-conditional.
+    Raises InputError for another alpha. A watch keeps a few hundred numbers in memory, per class if calibration is
+    class-conditional.
 
     >>> from doldrum.detectors import Calibration
     >>> rng = np.random.default_rng(0)
@@ -129,8 +133,8 @@ class Watch:
         """Add the next inputs of the stream, in their order, and return the present verdict. The verdict does not
         depend on how the stream is split into calls.
 
-        `result` is the detector's ScanResult of these inputs, or their p-values (m,). With class-conditional calibration, p-values need
-        `labels` (m,).
+        `result` is the detector's ScanResult of these inputs, or their p-values (m,). With class-conditional
+        calibration, p-values need `labels` (m,).
 
         Raises InputError for p-values that this calibration can't have given.
         """
@@ -195,7 +199,8 @@ class Watch:
 
     @property
     def verdict(self) -> WatchVerdict:
-        """The present verdict. A verdict that has become certain does not change any more. Begin a new Watch after calibrating again."""
+        """The present verdict. A verdict that has become certain does not change any more. Begin a new Watch after
+        calibrating again."""
         self._bet()
         drift, flags = self._drift, self._flags
         # Drift that shows only long after the flags rose may be the attack itself: it is no longer what raised them.
@@ -219,7 +224,8 @@ class Watch:
         )
 
     def state(self) -> dict[str, Any]:
-        """The state of the watch, as values that JSON can hold. Save it to continue with :meth:`restored` after a restart."""
+        """The state of the watch, as values that JSON can hold. Save it to continue with :meth:`restored` after a
+        restart."""
         self._bet()
         return {
             "format": FORMAT,
@@ -256,8 +262,8 @@ class Watch:
 
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
-    """The number of ranks in each bin: first the bins of flagged ranks, from the most suspicious on, which grow by about the same factor,
-    then one bin of all other ranks."""
+    """The number of ranks in each bin: first the bins of flagged ranks, from the most suspicious on, which grow by
+    about the same factor, then one bin of all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 

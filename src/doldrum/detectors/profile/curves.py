@@ -1,4 +1,5 @@
-"""Curves of how often a trigger still decides the label as the perturbation gets stronger, and the likelihood of draws under them."""
+"""Curves of how often a trigger still decides the label as the perturbation gets stronger, and the likelihood of draws
+under them."""
 
 from __future__ import annotations
 
@@ -18,10 +19,11 @@ _AT_ONCE = 12  # chances multiplied before a log is taken: of 1e-16 each, still 
 
 @cache
 def survivals(conditions: int) -> Array:
-    """Probabilities (Q, C) that a trigger decides the label at each of C strengths, weakest first. They fall from .97 to 0.
+    """Probabilities (Q, C) that a trigger decides the label at each of C strengths, weakest first. They fall from .97
+    to 0.
 
-    There is one row for each case: never; up to the i-th strength; up to the i-th strength, and in half of the draws at the next; in
-    half of the draws at the first strength; in .7 of the draws at all strengths.
+    There is one row for each case: never; up to the i-th strength; up to the i-th strength, and in half of the draws at
+    the next; in half of the draws at the first strength; in .7 of the draws at all strengths.
     """
     rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
     for i in range(1, conditions + 1):
@@ -34,8 +36,8 @@ def survivals(conditions: int) -> Array:
 
 
 def log_sum(logs: Array, *, axis: int) -> Array:
-    """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp would take half of the time of a score, for
-    checks that are not needed here."""
+    """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp would take half of the time of a
+    score, for checks that are not needed here."""
     most = logs.max(axis=axis, keepdims=True)
     return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
 
@@ -87,10 +89,12 @@ class Curves:
         self._log_counts = np.log([len(c) - 1.0 for c in curves])[:, None, None]
 
     def likelihoods(self, seen: Array, hit: NDArray[np.bool_], lost: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """Log likelihoods (families, N, R) of draws: without a trigger; with a trigger, averaged over all curves; and for outliers.
+        """Log likelihoods (families, N, R) of draws: without a trigger; with a trigger, averaged over all curves; and
+        for outliers.
 
-        `seen` (N, R, draws) are the probabilities of the returned labels under each component. `hit` (N, 1, draws) says which draws
-        returned the input's own label. `lost` (N, 1, draws) says which draws have no label and are ignored (`seen` is 1 there).
+        `seen` (N, R, draws) are the probabilities of the returned labels under each component. `hit` (N, 1, draws) says
+        which draws returned the input's own label. `lost` (N, 1, draws) says which draws have no label and are ignored
+        (`seen` is 1 there).
         """
         sure = hit | lost
         each = [np.log(np.multiply.reduceat((1 - q) * seen + q * sure, self._groups, axis=2)) for q in self._q]

@@ -17,7 +17,8 @@ OVERLAY = "overlay"
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
-    """The default families of perturbations without overlays, with 44 draws in total. Shifts and warps are scaled to the image size."""
+    """The default families of perturbations without overlays, with 44 draws in total. Shifts and warps are scaled to
+    the image size."""
     return dict(_default_families(min(input_shape[1:])))
 
 

@@ -1,4 +1,5 @@
-"""The statistical model of SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered inputs.
+"""The statistical model of SmoothnessProfile: how likely the labels of draws are around clean inputs, and around
+triggered inputs.
 
 All code here uses NumPy. The draws of a family are labels (N, C, n): N inputs, C strengths, n draws per strength. A
 value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same way. So each pair
@@ -22,7 +23,8 @@ __all__ = ["COMPONENTS", "Clean", "calm", "fit_shares"]
 Draws = Mapping[str, NDArray[np.int16]]
 Array = NDArray[np.float64]
 COMPONENTS = 4
-"""The default number of mixture components per class. A class with fewer than 12 clean inputs per component gets fewer."""
+"""The default number of mixture components per class. A class with fewer than 12 clean inputs per component gets
+fewer."""
 _EACH, _ROUNDS = 12, 25
 _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in that of a label: its mean, its spread
 # Share of clean inputs that got their label by accident. About 5 in 100 are nearer to one; but the share bounds what "just an outlier"
@@ -43,11 +45,12 @@ def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
 
 
 def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, components: int = COMPONENTS) -> Array:
-    """Fit the shares (N, components): how much of each clean input belongs to each component of its label's mixture. Rows sum to 1.
+    """Fit the shares (N, components): how much of each clean input belongs to each component of its label's mixture.
+    Rows sum to 1.
 
-    Each label has a mixture of products of multinomials, fitted by expectation maximisation. At the start, the inputs are sorted by the
-    share of draws that kept the label, and split into equal parts. The rates that `Clean` mixes into each component prevent a component
-    with few inputs from giving extreme probabilities.
+    Each label has a mixture of products of multinomials, fitted by expectation maximisation. At the start, the inputs
+    are sorted by the share of draws that kept the label, and split into equal parts. The rates that `Clean` mixes into
+    each component prevent a component with few inputs from giving extreme probabilities.
     """
     places = _places(draws)
     rates = Rates(places, labels, num_classes, _shapes(draws))
@@ -73,9 +76,9 @@ class Clean:
     """The model of clean inputs, made of their `draws`, `labels` and `shares` (from `fit_shares`). Other inputs are
     compared with this model.
 
-    Around a clean input of label k, one of k's components generates the label at each place (strength, draw). p_r(place, label) is the
-    share of a label among the draws of the component's clean inputs. The rates of label k (`rates.Rates`) are mixed in with the weight
-    of 4 inputs.
+    Around a clean input of label k, one of k's components generates the label at each place (strength, draw).
+    p_r(place, label) is the share of a label among the draws of the component's clean inputs. The rates of label k
+    (`rates.Rates`) are mixed in with the weight of 4 inputs.
 
     A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a
     draw's label with probability q, and otherwise has no effect. So the probability p of a label becomes (1 - q) p, and
@@ -96,9 +99,11 @@ class Clean:
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-        """Standardised `calm` (N,) under a family: minus the mean of clean inputs with this label, divided by their spread.
+        """Standardised `calm` (N,) under a family: minus the mean of clean inputs with this label, divided by their
+        spread.
 
-        Mean and spread of all clean inputs are mixed in: with the weight of 6 inputs in the mean, and of 20 inputs in the spread.
+        Mean and spread of all clean inputs are mixed in: with the weight of 6 inputs in the mean, and of 20 inputs in
+        the spread.
         """
         means, spreads = self._calms[family]
         return (calm(draws, labels) - means[labels]) / spreads[labels]
@@ -136,8 +141,8 @@ class Clean:
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
-        """Log likelihoods (families, N, R) of the draws under components that give them the probabilities `seen` (N, R, places): without a
-        trigger; with a trigger; and for outliers, where few draws keep the input's label.
+        """Log likelihoods (families, N, R) of the draws under components that give them the probabilities `seen`
+        (N, R, places): without a trigger; with a trigger; and for outliers, where few draws keep the input's label.
         """
         return self._curves.likelihoods(seen, (places == labels[:, None])[:, None], (places < 0)[:, None])
 

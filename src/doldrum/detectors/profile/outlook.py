@@ -20,15 +20,16 @@ Draws = Mapping[str, NDArray[np.int16]]
 
 @dataclass(frozen=True)
 class Outlook:
-    """The estimated performance of a fitted profile at a promised false-positive rate, for a number of calibration inputs.
+    """The estimated performance of a fitted profile at a promised false-positive rate, for a number of calibration
+    inputs.
 
     Parameters
     ----------
     images
         The number of clean inputs of `fit` that the model answered.
     classes, classes_without
-        The number of classes, and how many of them no input of `fit` is predicted as. The rates of these classes are estimated from the
-        other classes.
+        The number of classes, and how many of them no input of `fit` is predicted as. The rates of these classes are
+        estimated from the other classes.
     found
         The share of simulated triggers that would be flagged, on average over calibration sets.
     unlucky

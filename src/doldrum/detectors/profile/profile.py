@@ -37,22 +37,25 @@ _FEWEST, _MADE_UP = 10, 200
 
 
 class SmoothnessProfile(OfFamilies):
-    """The score says how much better a trigger explains the labels of an input's perturbed copies than its class does, and how stable the label is.
+    """The score says how much better a trigger explains the labels of an input's perturbed copies than its class does,
+    and how stable the label is.
 
-    The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs (1,000 are better), in
-    addition to those for calibration. `outlook` estimates the share of triggers that will be found with the inputs of `fit`. The detector
-    knows neither trigger nor target. The score has five parts. Each part is turned into a *surprise*: -log of the share of clean inputs
-    with at least this value (`surprise.Surprise`). The weighted surprises are added:
+    The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs
+    (1,000 are better), in addition to those for calibration. `outlook` estimates the share of triggers that will be
+    found with the inputs of `fit`. The detector knows neither trigger nor target. The score has five parts. Each part
+    is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`). The
+    weighted surprises are added:
 
-    1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
-       p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of products of multinomials. There is
-       one multinomial per draw, since a draw perturbs all inputs in the same way. A few clean inputs are outliers: their perturbed copies
-       get another label. A trigger decides each draw with a probability that falls as the strength rises, averaged over many such curves.
+    1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
+       label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
+       products of multinomials. There is one multinomial per draw, since a draw perturbs all inputs in the same way. A
+       few clean inputs are outliers: their perturbed copies get another label. A trigger decides each draw with a
+       probability that falls as the strength rises, averaged over many such curves.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the mean surprise of this likelihood ratio, computed for each family of
        perturbations separately.
-    4. *stability under noise* (0.5): the share of draws that kept the label, under the families that do not move pixels, minus the
-       class's mean, divided by its standard deviation.
+    4. *stability under noise* (0.5): the share of draws that kept the label, under the families that do not move
+       pixels, minus the class's mean, divided by its standard deviation.
     5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
        computed from labels.
 
@@ -71,8 +74,8 @@ class SmoothnessProfile(OfFamilies):
         Probes to use instead of `default_families`, with strengths in rising order. The seeds of these probes are
         replaced by the detector's.
     overlays : int, optional
-        The number of images laid over each input, in addition to the families; 0 for none. By default, 19 with the default families,
-        and none with others.
+        The number of images laid over each input, in addition to the families; 0 for none. By default, 19 with the
+        default families, and none with others.
     components : int, optional
         The largest number of mixture components per class; a class has at most one for each 12 of its clean inputs.
         Pass 1 if there may be triggered inputs among those of `fit`. Triggered inputs would otherwise get a component
@@ -204,7 +207,8 @@ class SmoothnessProfile(OfFamilies):
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit`. Each input is scored with a model of nine tenths of the inputs, without the input itself.
+        """Scores of the valid inputs of `fit`. Each input is scored with a model of nine tenths of the inputs, without
+        the input itself.
 
         Use these scores to rank inputs if none is known to be clean. No false-positive rate can be promised from them.
         """
@@ -257,7 +261,8 @@ class SmoothnessProfile(OfFamilies):
     def _parts(
         self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
     ) -> NDArray[np.float64]:
-        """The parts of the score (N, parts): joint ratio, unlikeliness, each family's ratio, stability under noise and under overlays (if any)."""
+        """The parts of the score (N, parts): joint ratio, unlikeliness, each family's ratio, stability under noise and
+        under overlays (if any)."""
         given = self._given()
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]

@@ -1,4 +1,5 @@
-"""Rank the images of a set with the smoothness profile if none of them is known to be clean, in several rounds of draws."""
+"""Rank the images of a set with the smoothness profile if none of them is known to be clean, in several rounds of
+draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rates of the labels that the model returns around clean inputs of a label, at each place, estimated from few inputs of this label."""
+"""Rates of the labels that the model returns around clean inputs of a label, at each place, estimated from few inputs
+of this label."""
 
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Rates:
 
 
 class RatesOf:
-    """The rates of several labels, computed only where they are needed. All rates of 1,000 labels together would take 500 MB.
+    """The rates of several labels, computed only where they are needed. All rates of 1,000 labels together would take
+    500 MB.
 
     Parameters
     ----------
@@ -112,7 +114,8 @@ class RatesOf:
         self._counted = counted.T
 
     def at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
-        """Rates (M, L) of the returned labels `label` (M,) at the places `place` (M,), for each of the L labels of the inputs."""
+        """Rates (M, L) of the returned labels `label` (M,) at the places `place` (M,), for each of the L labels of the
+        inputs."""
         own, size = self._rates, self._rates.num_classes
         family = own.family[place]
         goes: Array = self._left[family * size + label].toarray() / own.sizes[family, None]

@@ -30,10 +30,11 @@ _FIRST_OVERLAYS, _MORE = 7, 2
 class StagedProfile(OfFamilies):
     """The smoothness profile in four stages. 13 forward passes are enough for most clean inputs. The others get 38, 66 or 130.
 
-    The detector needs only labels, and as many clean inputs as `SmoothnessProfile`. After each stage, an input has these draws:
+    The detector needs only labels, and as many clean inputs as `SmoothnessProfile`. After each stage, an input has
+    these draws:
 
-    1. one draw per strength of Gaussian noise and of warps, and seven overlays (if the families have neither noise nor warps, one draw
-       per strength of every family);
+    1. one draw per strength of Gaussian noise and of warps, and seven overlays (if the families have neither noise nor
+       warps, one draw per strength of every family);
     2. half of the draws of a `SmoothnessProfile`;
     3. all draws of a `SmoothnessProfile`;
     4. twice as many.
@@ -44,8 +45,8 @@ class StagedProfile(OfFamilies):
     `fit` is scored with a model that was fitted without it.) An input takes the next stage if its surprise is above
     -log of the share of clean inputs that may take this stage. An input's last surprise is its score.
 
-    After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image and is calibrated as
-    a whole, and the promised rate holds as for any detector.
+    After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image
+    and is calibrated as a whole, and the promised rate holds as for any detector.
 
     Parameters
     ----------
@@ -149,7 +150,8 @@ class StagedProfile(OfFamilies):
         return scores > -np.log(self.go_on[stage])
 
     def _profile(self, stage: int, draws: Mapping[str, NDArray[np.int16]] | None = None) -> SmoothnessProfile:
-        """The profile of a stage. If the draws around the clean inputs are given, the profile includes what it learned."""
+        """The profile of a stage. If the draws around the clean inputs are given, the profile includes what it
+        learned."""
         upto = self.stages()[stage]
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["EXPONENTIAL", "Surprise"]
 
 EXPONENTIAL = 1 / math.log(5)
-"""For an exponential distribution: the mean excess over the 90th percentile, divided by that percentile's distance from the median."""
+"""For an exponential distribution: the mean excess over the 90th percentile, divided by that percentile's distance from
+the median."""
 _TAIL, _WORTH = 0.1, 10.0
 
 

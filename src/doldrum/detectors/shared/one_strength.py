@@ -1,4 +1,5 @@
-"""OneStrength: the base class of detectors that use Gaussian noise of one strength, by default sigma-half of clean inputs."""
+"""OneStrength: the base class of detectors that use Gaussian noise of one strength, by default sigma-half of clean
+inputs."""
 
 from __future__ import annotations
 

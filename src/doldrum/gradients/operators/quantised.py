@@ -18,7 +18,8 @@ _RANGES = {torch.uint8: (0, 255), torch.int8: (-128, 127), torch.int16: (-32768,
 
 
 def _along(values: Value, x: Tensor, axis: int) -> Tensor:
-    """A scale or zero point, for the whole tensor or one per index along `axis`, in a shape that broadcasts against `x`."""
+    """A scale or zero point, for the whole tensor or one per index along `axis`, in a shape that broadcasts against
+    `x`."""
     if values is None:
         return torch.zeros((), device=x.device)
     if values.numel() == 1:
